@@ -1,0 +1,52 @@
+# Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help env run demo test check bench evaluate clean
+# The first interpreter in range; `make PYTHON=python3.13 test` picks another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# durable-rules is a source package: it needs a C compiler and the Python headers, and on 3.13 the old name of a
+# function that 3.13 renamed. Everything else is a wheel, pinned with its hash.
+$(STAMP): constraints.txt constraints-sdist.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11, 3.12 or 3.13 on PATH; install one, or name it: make PYTHON=/path/to/python"; exit 2; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)"
+	@$(PYTHON) -c 'import sysconfig, pathlib, sys; h = pathlib.Path(sysconfig.get_paths()["include"], "Python.h"); sys.exit(0 if h.exists() else f"make: {h} is not there; install the Python headers (Debian: python3-dev)")'
+	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "make: no C compiler; install one (Debian: gcc)"; exit 2; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r constraints.txt
+	@CPPFLAGS="$$($(BIN)/python -c 'import sys; print("-DPyEval_CallObject=PyObject_CallObject" * (sys.version_info >= (3, 13)))')" \
+		$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps --require-hashes -r constraints-sdist.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+env: $(STAMP) ## make the virtual environment
+
+run: $(STAMP) ## load evidence if there is none, build, score, serve on 127.0.0.1:8000
+	@$(BIN)/iftah run
+
+demo: $(STAMP) ## the same without serving: the walk-through, printed
+	@$(BIN)/iftah demo
+
+test: $(STAMP) ## every test
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+check: $(STAMP) ## lint, format, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## speed and memory, each beside something else in the same run
+	@$(BIN)/python -m tests.bench
+
+evaluate: $(STAMP) ## how well the score tells, on the real data sets
+	@$(BIN)/iftah evaluate berka
+
+clean: ## remove the environment and the local database
+	rm -rf $(VENV) var

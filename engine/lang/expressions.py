@@ -1,0 +1,221 @@
+"""Expressions: from text to a tree.
+
+condition  = conjunct ("or" conjunct)*
+conjunct   = negation ("and" negation)*
+negation   = "not" negation | comparison
+comparison = sum (("==" | "!=" | "<" | "<=" | ">" | ">=") sum | ["not"] "in" "[" constant ("," constant)* "]")?
+sum        = product (("+" | "-") product)*
+product    = atom ("*" atom)*
+atom       = constant | name | ("known" | "missing") "(" name ")" | "(" condition ")"
+constant   = ["-"] number | number "d" | date | "'" word "'" | true | false
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from engine.lang.problems import Report, Span
+from engine.lang.source import Scalar
+from engine.lang.syntax import Arithmetic, Compare, Comparison, Constant, Expr, IsKnown, Join, Member, Name, Negate
+
+TOKEN: Final = re.compile(
+    r"""(?P<space>\s+)
+      | (?P<date>\d{4}-\d{2}-\d{2}(?![\w.]))
+      | (?P<duration>\d+d(?![\w.]))
+      | (?P<number>\d+(\.\d+)?(?![\w.]))
+      | (?P<word>'[^'\n]*'|"[^"\n]*")
+      | (?P<name>[a-z][a-z0-9_]*(\.[a-z0-9_]+)*)
+      | (?P<sign>==|!=|<=|>=|<|>|\+|-|\*|\(|\)|\[|\]|,)""",
+    re.VERBOSE,
+)
+KEYWORDS: Final = {"and", "or", "not", "in", "known", "missing", "true", "false"}
+COMPARISONS: Final[dict[str, Comparison]] = {"==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+DEEPEST: Final = 24
+MOST_TOKENS: Final = 400
+HINTS: Final = {
+    "=": "compare with `==`",
+    "&": "write `and`",
+    "|": "write `or`",
+    "!": "write `not`, or `!=`",
+    "/": "there is no division: multiply the other side",
+    "%": "write a share as a decimal, such as 0.25",
+    "~": "there are no patterns: list the words with `in [..]`",
+}
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of the text: its kind (a group of `TOKEN`, `keyword` or `end`), its text and its place."""
+
+    kind: str
+    text: str
+    at: Span
+
+
+class _Broken(Exception):
+    """Reported already; the rest of this expression would only confuse."""
+
+
+def parse(text: Scalar, report: Report) -> Expr | None:
+    """The tree of an expression, or None with the reason in `report`."""
+    try:
+        return _Parser(_tokens(text, report), report).whole()
+    except _Broken:
+        return None
+
+
+def _tokens(text: Scalar, report: Report) -> list[Token]:
+    found, position = [], 0
+    while position < len(text.text):
+        match = TOKEN.match(text.text, position)
+        if not match:
+            char = text.text[position]
+            hint = HINTS.get(char, "numbers are written 12 or 0.25, words in quotes, features as dimension.name")
+            report.add("R020", f"`{char}` is not part of the language here", text.span(position), hint)
+            raise _Broken
+        kind, piece = str(match.lastgroup), match.group()
+        if kind != "space":
+            kind = "keyword" if piece in KEYWORDS else kind
+            found.append(Token(kind, piece, text.span(position, len(piece))))
+        position = match.end()
+    if len(found) > MOST_TOKENS:
+        report.add(
+            "R023",
+            f"the expression has more than {MOST_TOKENS} parts",
+            text.at,
+            "give pieces of it names under `define`",
+        )
+        raise _Broken
+    return [*found, Token("end", "", text.span(len(text.text.rstrip())))]
+
+
+class _Parser:
+    """Recursive descent, one method a line of the grammar."""
+
+    def __init__(self, tokens: list[Token], report: Report) -> None:
+        self.tokens, self.report, self.next, self.depth = tokens, report, 0, 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.next]
+
+    def take(self) -> Token:
+        token = self.token
+        self.next += token.kind != "end"
+        return token
+
+    def accept(self, *texts: str) -> Token | None:
+        good = self.token.text in texts and self.token.kind in ("sign", "keyword")
+        return self.take() if good else None
+
+    def expect(self, text: str) -> Token:
+        return self.accept(text) or self.fail(f"`{text}` is missing here")
+
+    def fail(self, message: str, hint: str = "") -> NoReturn:
+        seen = f", before `{self.token.text}`" if self.token.kind != "end" else ", at the end"
+        self.report.add("R021", message + seen, self.token.at, hint)
+        raise _Broken
+
+    def whole(self) -> Expr:
+        found = self.condition()
+        if self.token.kind != "end":
+            self.fail("the expression is complete", "join conditions with `and` or `or`")
+        return found
+
+    def condition(self) -> Expr:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self.report.add(
+                "R023", f"nested more than {DEEPEST} deep", self.token.at, "give pieces of it names under `define`"
+            )
+            raise _Broken
+        parts = [self.conjunct()]
+        while self.accept("or"):
+            parts.append(self.conjunct())
+        self.depth -= 1
+        return parts[0] if len(parts) == 1 else Join("or", tuple(parts), parts[0].at)
+
+    def conjunct(self) -> Expr:
+        parts = [self.negation()]
+        while self.accept("and"):
+            parts.append(self.negation())
+        return parts[0] if len(parts) == 1 else Join("and", tuple(parts), parts[0].at)
+
+    def negation(self) -> Expr:
+        signs = []
+        while sign := self.accept("not"):
+            signs.append(sign)
+        found = self.comparison()
+        for sign in reversed(signs):
+            found = Negate(found, sign.at)
+        return found
+
+    def comparison(self) -> Expr:
+        left = self.sum()
+        if self.token.text in ("in", "not") and self.token.kind == "keyword":
+            return self.member(left)
+        sign = self.accept(*COMPARISONS)
+        if not sign:
+            return left
+        right = self.sum()
+        if self.token.text in COMPARISONS:
+            self.report.add("R022", "comparisons cannot be chained", self.token.at, "write `a < b and b < c`")
+            raise _Broken
+        return Compare(COMPARISONS[sign.text], left, right, left.at)
+
+    def member(self, item: Expr) -> Member:
+        negated = self.accept("not") is not None
+        self.expect("in")
+        self.expect("[")
+        among = [self.constant()]
+        while self.accept(","):
+            among.append(self.constant())
+        self.expect("]")
+        return Member(item, tuple(among), negated, item.at)
+
+    def sum(self) -> Expr:
+        found = self.product()
+        while sign := self.accept("+", "-"):
+            found = Arithmetic("+" if sign.text == "+" else "-", found, self.product(), found.at)
+        return found
+
+    def product(self) -> Expr:
+        found = self.atom()
+        while self.accept("*"):
+            found = Arithmetic("*", found, self.atom(), found.at)
+        return found
+
+    def atom(self) -> Expr:
+        if self.accept("("):
+            found = self.condition()
+            self.expect(")")
+            return found
+        if word := self.accept("known", "missing"):
+            self.expect("(")
+            name = self.name()
+            self.expect(")")
+            return IsKnown(name, word.text == "missing", word.at)
+        return self.name() if self.token.kind == "name" else self.constant()
+
+    def name(self) -> Name:
+        if self.token.kind != "name":
+            self.fail("the name of a feature is missing here")
+        token = self.take()
+        return Name(token.text, token.at)
+
+    def constant(self) -> Constant:
+        sign = self.accept("-")
+        token = self.token
+        if token.kind == "number":
+            self.take()
+            return Constant(("-" if sign else "") + token.text, "number", sign.at if sign else token.at)
+        if sign or not (token.kind in ("date", "duration", "word") or token.text in ("true", "false")):
+            self.fail("a value is missing here", "a number, a date, a word in quotes, true, false or a feature")
+        self.take()
+        if token.kind == "date":
+            return Constant(token.text, "date", token.at)
+        if token.kind == "duration":
+            return Constant(token.text[:-1], "duration", token.at)
+        if token.kind == "word":
+            return Constant(token.text[1:-1], "word", token.at)
+        return Constant(token.text, "bool", token.at)

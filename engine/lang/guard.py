@@ -1,0 +1,83 @@
+"""Guard: what no rule file gets round, whoever wrote it.
+
+Forbidden attributes are refused by class and by name, in files and in the catalogue. A restricted class is read only by
+a file that asks for consent to it, and going without consent costs nothing. Relationships weigh little, only upwards,
+and are never a ground to refuse (Wei et al., Marketing Science 2016: tie-based scoring makes people drop ties).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.lang.problems import Report, Span
+from engine.lang.program import Truth, names
+from engine.lang.syntax import PolicyFile, Word
+from engine.lang.types import Attribute, Schema
+
+
+@dataclass(frozen=True)
+class Guard:
+    """The policy, and the catalogue that it is held against."""
+
+    policy: PolicyFile
+    schema: Schema
+    report: Report
+
+    def catalogue(self) -> None:
+        """No feature of the catalogue may be a forbidden attribute, whether or not a rule reads it."""
+        for attribute in self.schema.values():
+            ground = self._forbidden(attribute)
+            if ground:
+                message = f"the catalogue has the forbidden attribute `{attribute.name}`"
+                self.report.add("R401", message, ground.at, "take the feature out of the catalogue")
+
+    def reads(self, used: Iterable[str], consent: tuple[Word, ...], at: Span) -> None:
+        """What a line may read: nothing forbidden, nothing restricted without consent."""
+        for attribute in (self.schema[n] for n in sorted(set(used)) if n in self.schema):
+            if self._forbidden(attribute):
+                self.report.add("R401", f"`{attribute.name}` is a forbidden attribute", at, "policy.yaml forbids it")
+            elif attribute.data_class in _texts(self.policy.restricted) - _texts(consent):
+                message = f"`{attribute.name}` is of the restricted class `{attribute.data_class}`"
+                hint = f"it needs people's consent: `consent: [{attribute.data_class}]` at the top of the file"
+                self.report.add("R402", message, at, hint)
+
+    def missing(self, feature: str, points: int, at: Span) -> None:
+        """Who does not consent to a restricted class must not lose by it."""
+        if self.schema[feature].data_class in _texts(self.policy.restricted) and points < 0:
+            self.report.add(
+                "R402", f"a missing `{feature}` costs {-points} points", at, "nobody may lose by not consenting"
+            )
+
+    def relationships(self) -> frozenset[str]:
+        """The features that come from relationships."""
+        classes = _texts(self.policy.relationships)
+        return frozenset(a.name for a in self.schema.values() if a.data_class in classes)
+
+    def never_lowers(self, points: Iterable[int], at: Span) -> None:
+        """Relationships count upwards only."""
+        if min(points) < 0:
+            self.report.add("R404", "relationships may not take points away", at, "give 0 at the least")
+
+    def share(self, most: int, span: int) -> None:
+        """Relationships carry at most their share of the score's range."""
+        allowed = self.policy.relationships_share.whole * span // 100
+        if most > allowed:
+            message = f"relationships carry {most} points of {span}: policy allows {allowed}"
+            self.report.add("R403", message, self.policy.relationships_share.at, "lower their points")
+
+    def no_ground(self, truth: Truth, at: Span, what: str) -> None:
+        """Whether a person may have something never hangs on relationships alone."""
+        read = sorted(set(names(truth)) & self.relationships())
+        if read:
+            message = f"{what} reads `{read[0]}`: relationships are never a ground to decline"
+            self.report.add("R405", message, at, "let them count in the scorecard only")
+
+    def _forbidden(self, attribute: Attribute) -> Word | None:
+        words = set(re.split(r"[._]", attribute.name))
+        by_name = (w for w in self.policy.forbidden_names if w.text in words or w.text == attribute.name)
+        by_class = (w for w in self.policy.forbidden_classes if w.text == attribute.data_class)
+        return next(iter((*by_name, *by_class)), None)
+
+
+def _texts(words: tuple[Word, ...]) -> set[str]:
+    return {w.text for w in words}

@@ -1,0 +1,201 @@
+"""Shapes: what may stand at a place of a rule file, and reading it.
+
+A shape reads a node into a value, or reports why not and gives None. A record that lacks something reports it and gives
+None too, so that one reading finds every problem of a file.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from engine.lang import expressions
+from engine.lang.problems import Report
+from engine.lang.source import Mapping, Node, Scalar, Sequence
+from engine.lang.syntax import Number, Word
+
+IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+NUMBER: Final = re.compile(r"-?\d{1,16}(\.\d{1,6})?")
+LONGEST_TEXT: Final = 500
+
+
+class Shape(Protocol):
+    """What can stand at a place: reads it, or reports and gives None."""
+
+    def read(self, node: Node, report: Report, /) -> Any:
+        """The value that `node` holds."""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known words, or all of them when they are few."""
+    words = sorted(known)
+    near = difflib.get_close_matches(word, words, n=2, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(f'`{w}`' for w in near)}?"
+    return f"use one of {', '.join(f'`{w}`' for w in words)}" if 0 < len(words) <= 12 else ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A word or sentence. `pattern` narrows it; `among` lists the words it may be."""
+
+    what: str = "text"
+    pattern: re.Pattern[str] | None = None
+    among: tuple[str, ...] = ()
+
+    def read(self, node: Node, report: Report) -> Word | None:
+        if not isinstance(node, Scalar) or not node.text.strip():
+            report.add("R012", f"{self.what} belongs here", node.at)
+        elif self.among and node.text not in self.among:
+            report.add("R013", f"`{node.text[:60]}` is not {self.what}", node.at, suggestion(node.text, self.among))
+        elif self.pattern and not self.pattern.fullmatch(node.text):
+            report.add(
+                "R013", f"`{node.text[:60]}` is not {self.what}", node.at, "lower-case letters, digits, _ and dots"
+            )
+        elif len(node.text) > LONGEST_TEXT:
+            report.add("R013", f"this is longer than {LONGEST_TEXT} characters", node.at, "shorten it")
+        else:
+            return Word(node.text, node.at)
+        return None
+
+
+@dataclass(frozen=True)
+class Numeral:
+    """A number, whole unless `whole` is False, within bounds."""
+
+    low: int = -1_000_000
+    high: int = 1_000_000
+    whole: bool = True
+
+    def read(self, node: Node, report: Report) -> Number | None:
+        what = "a whole number" if self.whole else "a number"
+        if not isinstance(node, Scalar) or not node.plain or not NUMBER.fullmatch(node.text):
+            seen = f"`{node.text[:60]}` is" if isinstance(node, Scalar) and node.text else "this is"
+            report.add("R013", f"{seen} not {what}", node.at, "numbers are written 12 or 0.25, without quotes")
+        elif self.whole and "." in node.text:
+            report.add("R013", f"`{node.text}` is not a whole number", node.at)
+        elif not self.low <= float(node.text) <= self.high:
+            report.add("R013", f"{node.text} is outside {self.low} to {self.high}", node.at)
+        else:
+            return Number(node.text, node.at)
+        return None
+
+
+@dataclass(frozen=True)
+class YesNo:
+    """`true` or `false`."""
+
+    def read(self, node: Node, report: Report) -> bool | None:
+        if isinstance(node, Scalar) and node.plain and node.text in ("true", "false"):
+            return node.text == "true"
+        report.add("R013", "this is neither `true` nor `false`", node.at)
+        return None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An expression."""
+
+    def read(self, node: Node, report: Report) -> Any:
+        if isinstance(node, Scalar) and node.text.strip():
+            return expressions.parse(node, report)
+        report.add("R012", "an expression belongs here", node.at, "such as `credit.missed == 0`")
+        return None
+
+
+@dataclass(frozen=True)
+class Many:
+    """A list of one shape. Items that cannot be read are left out, having been reported."""
+
+    item: Shape
+    least: int = 0
+    most: int = 500
+
+    def read(self, node: Node, report: Report) -> Any:
+        if not isinstance(node, Sequence):
+            report.add("R012", "a list belongs here", node.at, "begin each item with `- `, or write [a, b]")
+            return None
+        if not self.least <= len(node.items) <= self.most:
+            report.add(
+                "R012", f"this list has {len(node.items)} items: {self.least} to {self.most} belong here", node.at
+            )
+        return tuple(v for v in (self.item.read(n, report) for n in node.items) if v is not None)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Names to one shape: pairs of (name, value) in file order."""
+
+    key: Text
+    value: Shape
+
+    def read(self, node: Node, report: Report) -> Any:
+        if not isinstance(node, Mapping):
+            report.add("R012", "names with values belong here", node.at, "write `name: value`, one a line")
+            return None
+        read = ((self.key.read(k, report), self.value.read(v, report)) for k, v in node.entries)
+        return tuple((k, v) for k, v in read if k is not None and v is not None)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Whatever stands there, as a node: its meaning depends on what is known later."""
+
+    def read(self, node: Node, _: Report) -> Node:
+        return node
+
+
+REQUIRED: Final = object()
+
+
+@dataclass(frozen=True)
+class Field:
+    """A key of a record, its shape, and what an absent one means."""
+
+    name: str
+    shape: Shape
+    absent: Any = REQUIRED
+    to: str = ""  # the parameter of the record's builder, when it has another name
+
+    @property
+    def parameter(self) -> str:
+        return self.to or self.name
+
+
+@dataclass(frozen=True)
+class Record:
+    """A mapping with known keys, handed to `build` by name, with `at` for its place."""
+
+    what: str
+    build: Callable[..., Any]
+    fields: tuple[Field, ...]
+
+    def read(self, node: Node, report: Report) -> Any:
+        if not isinstance(node, Mapping):
+            report.add("R012", f"{self.what} belongs here, as keys with values", node.at, f"its keys: {self._keys()}")
+            return None
+        known = {f.name: f for f in self.fields}
+        values, whole = {}, True
+        for key, value in node.entries:
+            if key.text not in known:
+                report.add("R010", f"unknown key `{key.text}` in {self.what}", key.at, suggestion(key.text, known))
+                continue
+            read = known[key.text].shape.read(value, report)
+            whole &= read is not None
+            values[known[key.text].parameter] = read
+        for field in self.fields:
+            if field.parameter not in values:
+                if field.absent is REQUIRED:
+                    report.add(
+                        "R011", f"`{field.name}` is missing in {self.what}", node.at, f"its keys: {self._keys()}"
+                    )
+                    whole = False
+                values[field.parameter] = field.absent
+        return self.build(**values, at=node.at) if whole else None
+
+    def _keys(self) -> str:
+        return ", ".join(f.name if f.absent is REQUIRED else f"[{f.name}]" for f in self.fields)
+
+
+IDENT: Final = Text("an identifier", IDENTIFIER)

@@ -1,0 +1,331 @@
+"""Events: the one shape of evidence, as rows of a Polars frame.
+
+An event says that something happened to `subject` (and perhaps `other`) at `happened_at`, and that we knew it from
+`recorded_at`. Times are UTC to the microsecond; money is an integer in minor units (cents, fen, haler) of `currency`.
+Each kind has its own fields; a column that does not belong to a row's kind is null there.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+UTC_MICROSECONDS: Final = pl.Datetime("us", "UTC")
+
+SCHEMA: Final[dict[str, type[pl.DataType] | pl.DataType]] = {
+    "contributor": pl.String,  # who says so: a bank, a platform, a merchant
+    "event_id": pl.String,  # the contributor's own, unique within the contributor
+    "kind": pl.String,
+    "subject": pl.String,
+    "other": pl.String,  # the second party, if any
+    "happened_at": UTC_MICROSECONDS,
+    "recorded_at": UTC_MICROSECONDS,  # set by the ledger; null before
+    "identity_level": pl.Int64,  # 0 none, 1 phone, 2 document, 3 document seen in person
+    "tie": pl.String,
+    "strength": pl.Int64,  # -10..10; negative only for a vouch
+    "amount": pl.Int64,  # minor units; negative only for a balance
+    "currency": pl.String,  # ISO 4217
+    "category": pl.String,
+    "channel": pl.String,
+    "obligation": pl.String,  # the contributor's id of the loan, bill or account
+    "due": pl.Date,
+    "order": pl.String,  # the engine's own order
+    "days_late": pl.Int64,
+    "purpose": pl.String,
+    "classes": pl.String,  # data classes, comma-separated
+    "service": pl.String,
+    "until": UTC_MICROSECONDS,
+    "ref_contributor": pl.String,  # whose event `ref_event` is; null: this contributor's own
+    "ref_event": pl.String,
+    "outcome": pl.String,
+    "statement": pl.String,
+    "fields": pl.String,  # a JSON object: the columns a correction sets anew
+}
+IDENTITY: Final = ("contributor", "event_id")
+CONTENT: Final = tuple(c for c in SCHEMA if c != "recorded_at")
+
+CLASSES: Final = ("identity", "relationship", "behaviour", "restricted", "credit")
+TIES: Final = ("household", "family", "friend", "colleague", "vouch")
+CHANNELS: Final = ("transfer", "card", "cash", "wallet", "direct_debit")
+CATEGORIES: Final = (
+    *("wage", "pension", "benefit", "interest", "transfer", "cash"),
+    *("groceries", "dining", "transport", "housing", "utilities", "insurance", "telecom"),
+    *("shopping", "education", "leisure", "travel", "fees", "other"),
+)
+INCOME: Final = ("wage", "pension", "benefit")  # what counts as regular income when it comes in
+DISPUTE_OUTCOMES: Final = ("upheld", "rejected")  # upheld: the person was right, the item stays out
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an event of this kind must and may say. `data_class` None: about evidence, not evidence itself."""
+
+    name: str
+    data_class: str | None
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+    adverse: bool = False  # leaves the view five years after it ended
+
+
+_MONEY = ("amount", "currency")
+KINDS: Final[tuple[Kind, ...]] = (
+    Kind("person.enrolled", "identity", ("identity_level",)),
+    Kind("tie.formed", "relationship", ("other", "tie"), ("strength",)),
+    Kind("tie.ended", "relationship", ("other", "tie")),
+    Kind("payment.made", "behaviour", ("other", *_MONEY), ("category", "channel")),
+    Kind("account.balance", "restricted", _MONEY),
+    Kind("obligation.opened", "credit", ("obligation",), (*_MONEY, "due")),
+    Kind("obligation.paid", "credit", ("obligation",), (*_MONEY, "due")),
+    Kind("obligation.missed", "credit", ("obligation",), (*_MONEY, "due"), adverse=True),
+    Kind("obligation.settled", "credit", ("obligation",), _MONEY),
+    Kind("obligation.written_off", "credit", ("obligation",), _MONEY, adverse=True),
+    Kind("order.settled", "credit", ("order",), (*_MONEY, "service", "days_late")),
+    Kind("order.overdue", "credit", ("order",), (*_MONEY, "service", "days_late"), adverse=True),
+    Kind("order.cancelled", "credit", ("order",), (*_MONEY, "service")),
+    Kind("consent.granted", None, ("purpose", "classes"), ("service", "until")),
+    Kind("consent.withdrawn", None, ("purpose",), ("classes", "service")),
+    Kind("dispute.opened", None, ("ref_event",), ("ref_contributor", "statement")),
+    Kind("dispute.resolved", None, ("ref_event", "outcome"), ("ref_contributor", "statement")),
+    Kind("event.corrected", None, ("ref_event", "fields")),
+    Kind("event.retracted", None, ("ref_event",)),
+)
+KIND: Final = {k.name: k for k in KINDS}
+KIND_FIELDS: Final = tuple(
+    c for c in SCHEMA if c not in ("contributor", "event_id", "kind", "subject", "happened_at", "recorded_at")
+)
+CORRECTABLE: Final = (
+    "happened_at",
+    *(
+        c
+        for c in KIND_FIELDS
+        if not c.startswith("ref_") and c not in ("fields", "outcome", "purpose", "classes", "until")
+    ),
+)
+
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST_PLAN: Final = datetime(2200, 1, 1, tzinfo=UTC)  # for `due` and `until`
+CLOCK_SLACK: Final = timedelta(days=1)  # how far a contributor's clock may run ahead
+MOST_AMOUNT: Final = 10**15
+LONGEST: Final = {"statement": 2_000, "fields": 10_000}
+LONGEST_ID: Final = 128
+
+
+def conform(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with exactly the columns of `SCHEMA`, in order; absent ones null. Raises polars' errors on a bad cast."""
+    if not frame.width:  # literals alone would make a row
+        return pl.DataFrame(schema=SCHEMA)
+    have = set(frame.columns)
+    typed = (pl.col(c).cast(t) if c in have else pl.lit(None, t).alias(c) for c, t in SCHEMA.items())
+    return frame.with_columns(typed).select(*SCHEMA)
+
+
+def problems(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """What is wrong with which row: `row` (0-based index into `events`) and `reason` (all of the row's problems).
+
+    `events` has the columns of `SCHEMA`; `now` bounds `happened_at` (with a day of slack). A row not listed may enter
+    the ledger. Cost: one pass over the columns, about half a second a million rows; corrections are parsed one by one.
+    """
+    checks = [*_kind_checks(), *_presence_checks(), *_text_checks(), *_time_checks(now), *_value_checks()]
+    found = _failing(events.with_row_index("row"), checks)
+    both = pl.concat([found, _bad_corrections(events, now)])
+    return both.group_by("row", maintain_order=True).agg(pl.col("reason").str.join("; ")).sort("row")
+
+
+def corrected(fields: dict[str, object]) -> pl.DataFrame:
+    """One row of `SCHEMA` types from a correction's fields, columns not set being null.
+
+    Raises ValueError for a field that can't be corrected and for a value of the wrong type.
+    """
+    return pl.DataFrame([parsed(fields)], schema=SCHEMA, orient="row")
+
+
+Check = tuple[pl.Expr, pl.Expr]  # what is wrong (null counts as fine), and what to say then
+
+
+def _failing(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
+    """The rows (named by their column `row`) that fail, each with all it is told; messages are made for those alone."""
+    bad = rows.filter(pl.any_horizontal(c.fill_null(False) for c, _ in checks))
+    said = [pl.when(c).then(m) for c, m in checks]
+    return bad.select(
+        pl.col("row").cast(pl.Int64), pl.concat_str(said, separator="; ", ignore_nulls=True).alias("reason")
+    )
+
+
+def _quoted(column: str) -> pl.Expr:
+    return pl.concat_str(pl.lit("`"), pl.col(column).cast(pl.String).str.slice(0, 40), pl.lit("`"))
+
+
+def _says(*parts: str | pl.Expr) -> pl.Expr:
+    return pl.concat_str([pl.lit(p) if isinstance(p, str) else p for p in parts])
+
+
+def _kind_checks() -> Iterator[Check]:
+    kind = pl.col("kind")
+    unknown = kind.is_null() | ~kind.is_in(list(KIND))
+    yield (
+        unknown,
+        _says("unknown kind ", _quoted("kind").fill_null("(empty)"), ": use one of the kinds in docs/events.md"),
+    )
+    for field in KIND_FIELDS:
+        needing = [k.name for k in KINDS if field in k.needs]
+        allowing = [k.name for k in KINDS if field in k.needs or field in k.may]
+        if needing:
+            yield kind.is_in(needing) & pl.col(field).is_null(), _says(f"`{field}` is missing: ", kind, " needs it")
+        yield (
+            ~unknown & pl.col(field).is_not_null() & ~kind.is_in(allowing),
+            _says(f"`{field}` does not belong to ", kind, ": leave it empty"),
+        )
+    money = pl.col("amount").is_not_null() != pl.col("currency").is_not_null()
+    optional = [k.name for k in KINDS if "amount" in k.may]
+    yield kind.is_in(optional) & money, _says("`amount` and `currency` go together: give both or neither")
+    vouch = pl.col("tie") == "vouch"
+    yield (
+        vouch & (kind == "tie.formed") & pl.col("strength").is_null(),
+        _says("`strength` is missing: a vouch needs it"),
+    )
+
+
+def _presence_checks() -> Iterator[Check]:
+    for column in ("contributor", "event_id", "subject"):
+        yield pl.col(column).fill_null("") == "", _says(f"`{column}` is empty: every event needs one")
+    yield (
+        pl.col("happened_at").is_null(),
+        _says("`happened_at` is missing: give a UTC time such as 2024-03-01T09:30:00Z"),
+    )
+
+
+def _text_checks() -> Iterator[Check]:
+    for column in (c for c, t in SCHEMA.items() if t == pl.String and c != "kind"):
+        most, text = LONGEST.get(column, LONGEST_ID), pl.col(column)
+        yield text.str.len_chars() > most, _says(f"`{column}` is longer than {most} characters: shorten it")
+        if column not in LONGEST:
+            yield (
+                (text.str.len_chars() <= most) & text.str.contains(r"[\p{Cc}\p{Zl}\p{Zp}]"),
+                _says(f"`{column}` has a control character: remove it"),
+            )
+    for column in ("event_id", "subject", "other"):
+        yield pl.col(column).str.contains(r"^\s|\s$"), _says(f"`{column}` begins or ends with a space: remove it")
+
+
+def _time_checks(now: datetime) -> Iterator[Check]:
+    at, latest = pl.col("happened_at"), now + CLOCK_SLACK
+    yield (
+        at > latest,
+        _says("`happened_at` ", _quoted("happened_at"), " lies in the future: an event is sent after it happened"),
+    )
+    yield (
+        at < EARLIEST,
+        _says("`happened_at` ", _quoted("happened_at"), f" is before {EARLIEST.year}: check the date's format"),
+    )
+    for column in ("due", "until"):
+        late = pl.col(column) > (LATEST_PLAN.date() if column == "due" else LATEST_PLAN)
+        early = pl.col(column) < (EARLIEST.date() if column == "due" else EARLIEST)
+        yield (
+            late,
+            _says(f"`{column}` ", _quoted(column), f" is after {LATEST_PLAN.year}: leave it empty if there is no end"),
+        )
+        yield early, _says(f"`{column}` ", _quoted(column), f" is before {EARLIEST.year}: check the date's format")
+
+
+def _value_checks() -> Iterator[Check]:
+    kind, amount = pl.col("kind"), pl.col("amount")
+    yield (
+        (amount < 0) & (kind != "account.balance"),
+        _says("`amount` is negative (", amount.cast(pl.String), "): only a balance may be"),
+    )
+    yield amount.abs() > MOST_AMOUNT, _says(f"`amount` is beyond {MOST_AMOUNT}: amounts are in minor units")
+    yield (
+        ~pl.col("currency").str.contains(r"^[A-Z]{3}$"),
+        _says("`currency` ", _quoted("currency"), " is not an ISO 4217 code such as CNY"),
+    )
+    for column, values in (
+        ("tie", TIES),
+        ("category", CATEGORIES),
+        ("channel", CHANNELS),
+        ("outcome", DISPUTE_OUTCOMES),
+    ):
+        yield (
+            ~pl.col(column).is_in(list(values)),
+            _says(f"unknown {column} ", _quoted(column), f": use one of {', '.join(values)}"),
+        )
+    for column, low, high in (("identity_level", 0, 3), ("strength", -10, 10), ("days_late", 0, 36_500)):
+        yield (
+            ~pl.col(column).is_between(low, high),
+            _says(f"`{column}` is ", pl.col(column).cast(pl.String), f": it goes from {low} to {high}"),
+        )
+    yield (pl.col("strength") < 0) & (pl.col("tie") != "vouch"), _says("`strength` is negative: only a vouch may be")
+    yield pl.col("subject") == pl.col("other"), _says("`other` is the subject too: a tie or payment needs two parties")
+    yield (
+        ~pl.col("purpose").str.contains(r"^[a-z][a-z_]*$"),
+        _says("`purpose` ", _quoted("purpose"), " is not a lower-case word such as perks"),
+    )
+    one = "|".join(CLASSES)
+    yield (
+        ~pl.col("classes").str.contains(rf"^({one})(,({one}))*$"),
+        _says("`classes` ", _quoted("classes"), f" is not a list of {', '.join(CLASSES)}"),
+    )
+
+
+def _bad_corrections(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Corrections are few: their JSON is read one by one. The values then meet the checks of any event's."""
+    rows = events.with_row_index("row").filter((pl.col("kind") == "event.corrected") & pl.col("fields").is_not_null())
+    unread: list[tuple[int, str]] = []
+    read: list[dict[str, object]] = []
+    for row, text in rows.select("row", "fields").iter_rows():
+        try:
+            read.append({"row": row, **parsed(corrections(text))})
+        except ValueError as problem:
+            unread.append((row, str(problem)))
+    checks = [*_text_checks(), *_time_checks(now), *_value_checks()]
+    values = _failing(pl.DataFrame(read, schema={"row": pl.Int64, **SCHEMA}, orient="row"), checks)
+    told = values.with_columns(pl.format("in `fields`: {}", "reason").alias("reason"))
+    return pl.concat([pl.DataFrame(unread, schema={"row": pl.Int64, "reason": pl.String}, orient="row"), told])
+
+
+def corrections(text: str) -> dict[str, object]:
+    """What a correction's `fields` says. Raises ValueError when it isn't a JSON object that sets something."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError('`fields` is not JSON: write an object such as {"amount": 1200}') from None
+    if not isinstance(fields, dict) or not fields:
+        raise ValueError("`fields` sets nothing: write a JSON object with at least one field")
+    return fields
+
+
+def parsed(fields: dict[str, object]) -> dict[str, object]:
+    """A correction's fields as the types of their columns. Raises ValueError as `corrected` does."""
+    unknown = sorted(set(fields) - set(CORRECTABLE))
+    if unknown:
+        said = ", ".join(f"`{f[:40]}`" for f in unknown)
+        raise ValueError(f"`fields` sets {said}: a correction may set {', '.join(CORRECTABLE)}")
+    return {c: _typed(c, v) for c, v in fields.items()}
+
+
+def _typed(column: str, value: object) -> object:
+    """A JSON value as its column's. A null is refused: what should not be there at all is retracted."""
+    wanted = SCHEMA[column]
+    if wanted == pl.Int64 and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+        return value
+    if wanted == pl.String and isinstance(value, str):
+        return value
+    try:
+        if wanted == pl.Date and isinstance(value, str):
+            return date.fromisoformat(value)
+        if wanted == UTC_MICROSECONDS and isinstance(value, str):
+            return _moment(value)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(
+        f"`{column}` in `fields` has a value of the wrong type: amounts are integers, times are ISO 8601 with a zone"
+    )
+
+
+def _moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(text)
+    return at.astimezone(UTC)

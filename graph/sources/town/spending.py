@@ -1,0 +1,173 @@
+"""What people pay: to merchants, by category, season and popularity; to friends and housemates; and round the rings."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from graph.sources.town.frame import (
+    BANK,
+    CURRENCY,
+    DAY,
+    HOUR,
+    WALLET,
+    Floats,
+    Ints,
+    Span,
+    drawn,
+    generator,
+    numbered,
+    parts,
+    picked,
+    rows,
+)
+from graph.sources.town.people import People
+from graph.sources.town.ties import VOUCH, Ties
+
+# category: share of payments, typical fen, months (1-12) of high season and how much higher it is, channels
+_HABITS: Final[tuple[tuple[str, float, int, tuple[int, ...], float, tuple[str, ...]], ...]] = (
+    ("groceries", 0.30, 6_000, (1, 2), 0.3, ("wallet", "card", "cash")),
+    ("dining", 0.18, 4_000, (1, 2, 5, 10), 0.2, ("wallet", "card", "cash")),
+    ("transport", 0.14, 1_200, (2, 10), 0.4, ("wallet", "card")),
+    ("shopping", 0.12, 12_000, (6, 11), 0.9, ("wallet", "card")),
+    ("telecom", 0.05, 6_000, (), 0.0, ("wallet", "direct_debit")),
+    ("utilities", 0.06, 15_000, (1, 7, 8, 12), 0.5, ("wallet", "direct_debit")),
+    ("housing", 0.04, 220_000, (), 0.0, ("transfer",)),
+    ("leisure", 0.05, 8_000, (7, 8), 0.5, ("wallet", "card")),
+    ("education", 0.02, 60_000, (3, 9), 2.0, ("wallet", "transfer")),
+    ("insurance", 0.01, 90_000, (1,), 1.0, ("direct_debit", "transfer")),
+    ("travel", 0.02, 70_000, (2, 7, 10), 1.5, ("card", "wallet")),
+    ("fees", 0.01, 1_000, (), 0.0, ("direct_debit",)),
+)
+_CATEGORIES: Final = tuple(h[0] for h in _HABITS)
+_CHANNELS: Final = ("wallet", "card", "cash", "direct_debit", "transfer")
+_PEOPLE_A_MERCHANT: Final = 50
+_PEER_SHARE: Final = 0.08  # of what people pay, to each other
+
+
+def ring_events(people: People, seed: int, span: Span) -> Iterator[pl.DataFrame]:
+    """Each ring passes about the same money round, member to member, each hop a few hours later, several times."""
+    members = np.flatnonzero(people.ring >= 0)
+    if not len(members):
+        return
+    rng = generator(seed, "rings")
+    members = members[np.argsort(people.ring[members], kind="stable")]
+    sizes = np.bincount(people.ring[members])
+    first = np.cumsum(sizes) - sizes
+    lap_ring = np.repeat(np.arange(len(sizes)), rng.integers(6, 13, len(sizes)))
+    hops = sizes[lap_ring]
+    lap = np.repeat(np.arange(len(lap_ring)), hops)
+    hop = np.arange(len(lap)) - np.repeat(np.cumsum(hops) - hops, hops)
+    ring = lap_ring[lap]
+    opened = np.maximum.reduceat(people.enrolled_at(span)[members], first)
+    room = span.end - 5 * DAY - opened  # five hops of under 20 hours fit into what is kept free
+    begins = opened[lap_ring] + (rng.random(len(lap_ring)) * room[lap_ring]).astype(np.int64)
+    at = begins[lap] + ((hop + 0.9 * rng.random(len(lap))) * 20 * HOUR).astype(np.int64)
+    amount = rng.lognormal(12.5, 0.6, len(lap_ring))[lap] * (1 - 0.01 * hop)
+    yield rows(
+        "payment.made",
+        BANK,
+        event_id=numbered("c", np.arange(len(lap))),
+        subject=people.ids.gather(members[first[ring] + hop]),
+        other=people.ids.gather(members[first[ring] + (hop + 1) % sizes[ring]]),
+        happened_at=at,
+        amount=amount.astype(np.int64),
+        currency=CURRENCY,
+        category="transfer",
+        channel="transfer",
+    )
+
+
+def spending_events(people: People, ties: Ties, payments: int, seed: int, span: Span) -> Iterator[pl.DataFrame]:
+    """Exactly `payments` rows of payment.made: some to each other along ties, the rest to merchants."""
+    known = np.flatnonzero(ties.kind != VOUCH)
+    peers = int(payments * _PEER_SHARE) if len(known) else 0
+    yield from _transfers(people, ties, known, peers, seed, span)
+    active = (span.days - people.enrolled) / span.days * np.where(people.thin, 0.02, np.where(people.sybil, 0.2, 1.0))
+    weight = np.cumsum(active * generator(seed, "spending").lognormal(0.0, 0.7, people.size))
+    calendar, total = _seasons(span), payments - peers
+    for part, cut in enumerate(parts(total)):
+        rng = generator(seed, "spending", part + 1)
+        # a part takes its own stretch of the people, so that looking up the payer stays in the cache
+        share = (cut.start + rng.random(cut.stop - cut.start) * (cut.stop - cut.start)) / total
+        payer = np.minimum(np.searchsorted(weight, share * weight[-1], side="right"), people.size - 1)
+        yield _bought(rng, people, payer, calendar, span, cut.start)
+
+
+def _transfers(people: People, ties: Ties, known: Ints, payments: int, seed: int, span: Span) -> Iterator[pl.DataFrame]:
+    enrolled = people.enrolled_at(span)
+    for part, cut in enumerate(parts(payments)):
+        rng, size = generator(seed, "transfers", part), cut.stop - cut.start
+        tie, back = known[rng.integers(0, len(known), size)], rng.random(size) < 0.5
+        giver = np.where(back, ties.right[tie], ties.left[tie])
+        taker = np.where(back, ties.left[tie], ties.right[tie])
+        both = np.maximum(enrolled[giver], enrolled[taker])
+        yield rows(
+            "payment.made",
+            WALLET,
+            event_id=numbered("x", np.arange(cut.start, cut.stop)),
+            subject=people.ids.gather(giver),
+            other=people.ids.gather(taker),
+            happened_at=both + (rng.random(size) * (span.end - both)).astype(np.int64),
+            amount=(np.ceil(rng.lognormal(4.0, 1.0, size)) * 100).astype(np.int64),
+            currency=CURRENCY,
+            category="transfer",
+            channel="wallet",
+        )
+
+
+def _seasons(span: Span) -> Floats:
+    """By category, the share of the span's payments made before each of its days; (categories, days + 1)."""
+    days = pl.Series(span.start + np.arange(span.days) * DAY).cast(pl.Datetime("us"))
+    month = days.dt.month().to_numpy()
+    heights = np.array([1 + extra * np.isin(month, high) for _, _, _, high, extra, _ in _HABITS])
+    rising = np.concatenate([np.zeros((len(_HABITS), 1)), np.cumsum(heights, axis=1)], axis=1)
+    share: Floats = rising / rising[:, -1:]
+    return share
+
+
+def _bought(
+    rng: np.random.Generator, people: People, payer: Ints, calendar: Floats, span: Span, before: int
+) -> pl.DataFrame:
+    size = len(payer)
+    category = drawn(rng, tuple(h[1] for h in _HABITS), size)
+    draw = rng.random(size)
+    day = np.empty(size, dtype=np.int64)
+    for code in range(len(_HABITS)):
+        here, before_day = np.flatnonzero(category == code), calendar[code]
+        since = people.enrolled[payer[here]]
+        share = before_day[since] + draw[here] * (1 - before_day[since])
+        day[here] = np.clip(
+            np.interp(share, before_day, np.arange(len(before_day))).astype(np.int64), since, span.days - 1
+        )
+    clock = ((7 + 8 * (rng.random(size) + rng.random(size))) * HOUR).astype(np.int64)  # 07:00 to 23:00, most at 15:00
+    typical = np.array([h[2] for h in _HABITS])[category]
+    purse = np.sqrt(people.income / people.income.mean())[payer]
+    merchant, channel = _merchants(rng, category, people.size), _channel(rng, category)
+    return rows(
+        "payment.made",
+        WALLET,
+        event_id=numbered("s", np.arange(before, before + size)),
+        subject=people.ids.gather(payer),
+        other=numbered("m", merchant),
+        happened_at=span.start + day * DAY + clock,
+        amount=np.maximum(typical * purse * np.exp(0.6 * rng.standard_normal(size)), 100).astype(np.int64),
+        currency=CURRENCY,
+        category=picked(_CATEGORIES, category),
+        channel=picked(_CHANNELS, channel),
+    )
+
+
+def _merchants(rng: np.random.Generator, category: Ints, people: int) -> Ints:
+    """Each merchant is of one category; the k-th most popular of n draws as the cube of a uniform does."""
+    each = max(2, people // _PEOPLE_A_MERCHANT // len(_HABITS))
+    rank: Ints = (each * rng.random(len(category)) ** 3).astype(np.int64)
+    return category * each + rank
+
+
+def _channel(rng: np.random.Generator, category: Ints) -> Ints:
+    """The first channel of a category is the most used."""
+    ways = [tuple(_CHANNELS.index(c) for c in h[5]) for h in _HABITS]
+    table = np.array([(w * 3)[:3] if len(w) != 2 else (w[0], w[0], w[1]) for w in ways])
+    return table[category, rng.integers(0, 3, len(category))]

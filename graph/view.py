@@ -1,0 +1,171 @@
+"""What may be seen of whom, and what of it had been known: the only door from the ledger to the graph.
+
+A view is cut at two moments, `as_of` (what had happened) and `known_at` (what had been recorded), for one purpose. An
+event that happens or is recorded later, of whatever kind, changes nothing in it.
+
+Sources of the limits: adverse items go five years after they end (PRC credit reporting regulation 2013, art. 16); an
+item under objection is left out until it is answered (art. 25); consent is for a purpose and can be withdrawn (PIPL 13-15).
+"""
+
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from graph.events import CLASSES, CORRECTABLE, IDENTITY, KINDS, SCHEMA, corrections, parsed
+
+RETENTION: Final = "5y"  # calendar years; five years after 29 February is 28 February
+EVIDENCE: Final = tuple(k.name for k in KINDS if k.data_class)
+ADVERSE: Final = tuple(k.name for k in KINDS if k.adverse)
+PAYMENTS: Final = ("payment.made",)
+OWN_END: Final = ("obligation.written_off", "order.settled")
+ENDINGS: Final = ("obligation.paid", "obligation.settled", *OWN_END)
+SIDES: Final = ("for_subject", "for_other")
+_ORDER: Final = "append order"
+_LATEST: Final = ("happened_at", "recorded_at", _ORDER)
+
+
+def visible(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str) -> pl.DataFrame:
+    """The evidence that counts at `as_of`, as known at `known_at`, for `purpose`; in append order.
+
+    `events` has the columns of `SCHEMA`, in append order. In this order:
+
+    1. events that happened after `as_of` or were recorded after `known_at` are cut, corrections and consents too;
+    2. a retraction removes its contributor's event of any kind but a retraction;
+    3. a correction sets fields of its contributor's event, the latest recorded winning field by field. It reaches evidence
+       only, and only fields of the event's kind. What it moves past `as_of` is cut; what it makes impossible (a negative
+       payment, a payment to oneself) is left out;
+    4. evidence that is disputed is left out, unless its latest dispute event rejects the dispute;
+    5. adverse evidence leaves five years after it ended: a miss with the next payment, settlement or writing-off of the same
+       obligation, an overdue order when settled, a write-off and a late settlement at once. What has not ended stays;
+    6. what no consent covers is left out.
+
+    Returns the columns of `SCHEMA` and `for_subject`, `for_other`: for whom the row counts. A payment counts for each side by
+    that side's own consent, a tie for both or for neither, all else for the subject. Cost: a few passes over the columns.
+    """
+    return seen(events, as_of, known_at, purpose)[0]
+
+
+def seen(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`visible` and `consented`, for one price."""
+    known = _known(events, as_of, known_at)
+    consents = _in_force(known, as_of, purpose, None)
+    corrected = _corrected(known.filter(pl.col("kind").is_in(EVIDENCE)), known).filter(_possible(as_of))
+    kept = _retained(_undisputed(corrected, known), as_of)
+    return _covered(kept, consents).select(*SCHEMA, *SIDES), consents
+
+
+def consented(
+    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, service: str | None = None
+) -> pl.DataFrame:
+    """Who consents to what for `purpose`: `person`, `data_class`, sorted, from the latest grant or withdrawal of each.
+
+    A grant ends at its `until`. A withdrawal without classes withdraws all. A grant to a service counts only when that
+    `service` is asked for; the view itself asks for none.
+    """
+    about = events.filter(pl.col("kind").is_in(["consent.granted", "consent.withdrawn", "event.retracted"]))
+    return _in_force(_known(about, as_of, known_at), as_of, purpose, service).sort("*")
+
+
+def _known(events: pl.DataFrame, as_of: datetime, known_at: datetime) -> pl.DataFrame:
+    cut = events.with_row_index(_ORDER).filter(pl.col("happened_at") <= as_of, pl.col("recorded_at") <= known_at)
+    retracting = pl.col("kind") == "event.retracted"
+    gone = cut.filter(retracting).select("contributor", event_id="ref_event", gone=True).unique()
+    if gone.is_empty():
+        return cut
+    left = cut.join(gone, on=IDENTITY, how="left", maintain_order="left")
+    return left.filter(retracting | pl.col("gone").is_null()).drop("gone")
+
+
+def _corrected(evidence: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    said = known.filter(pl.col("kind") == "event.corrected").sort("recorded_at", _ORDER)
+    if said.is_empty():
+        return evidence
+    new: dict[tuple[str, str], dict[str, object]] = {}
+    for contributor, event_id, fields in said.select("contributor", "ref_event", "fields").iter_rows():
+        new.setdefault((contributor, event_id), {}).update(parsed(corrections(fields)))
+    rows = [{"contributor": c, "event_id": e, **fields} for (c, e), fields in new.items()]
+    schema = {c: SCHEMA[c] for c in (*IDENTITY, *CORRECTABLE)}
+    update = pl.DataFrame(rows, schema=schema, orient="row")
+    joined = evidence.join(update, on=IDENTITY, how="left", suffix=" new", maintain_order="left")
+    return joined.with_columns(_set(c) for c in CORRECTABLE).select(evidence.columns)
+
+
+def _set(column: str) -> pl.Expr:
+    bearing = [k.name for k in KINDS if column == "happened_at" or column in (*k.needs, *k.may)]
+    new = pl.when(pl.col("kind").is_in(bearing)).then(pl.col(f"{column} new"))
+    return pl.coalesce(new, pl.col(column)).alias(column)
+
+
+def _possible(as_of: datetime) -> pl.Expr:
+    itself = pl.col("other").is_not_null() & (pl.col("subject") == pl.col("other"))
+    negative = (pl.col("amount").fill_null(0) < 0) & (pl.col("kind") != "account.balance")
+    doubt = (pl.col("strength").fill_null(0) < 0) & (pl.col("tie") != "vouch").fill_null(True)
+    return (pl.col("happened_at") <= as_of) & ~itself & ~negative & ~doubt
+
+
+def _undisputed(evidence: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    said = known.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
+    item = {"contributor": pl.coalesce("ref_contributor", "contributor"), "event_id": pl.col("ref_event")}
+    disputed = (
+        said.sort(_LATEST)
+        .select("kind", "outcome", **item)
+        .group_by(IDENTITY)
+        .agg((pl.col("kind") == "dispute.opened").any().alias("opened"), pl.col("kind", "outcome").last())
+        .filter(pl.col("opened"), ~(pl.col("kind") == "dispute.resolved") | (pl.col("outcome") != "rejected"))
+    )
+    return evidence.join(disputed, on=IDENTITY, how="anti", maintain_order="left")
+
+
+def _retained(evidence: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    late = (pl.col("kind") == "order.settled") & (pl.col("days_late") > 0)
+    adverse = evidence.filter(pl.col("kind").is_in(ADVERSE) | late.fill_null(False))
+    if adverse.is_empty():
+        return evidence
+    thing = ("contributor", "subject", "obligation", "order")
+    endings = evidence.filter(pl.col("kind").is_in(ENDINGS)).select(*thing, ended="happened_at")
+    other_end = adverse.filter(~pl.col("kind").is_in(OWN_END)).select(*thing, "happened_at", _ORDER)
+    first = (
+        other_end.join(endings, on=thing, nulls_equal=True)
+        .filter(pl.col("ended") >= pl.col("happened_at"))
+        .group_by(_ORDER)
+        .agg(pl.col("ended").min())
+    )
+    own = adverse.filter(pl.col("kind").is_in(OWN_END)).select(_ORDER, ended="happened_at")
+    left = pl.concat([first, own]).filter(pl.col("ended").dt.offset_by(RETENTION) <= as_of)
+    return evidence.join(left, on=_ORDER, how="anti", maintain_order="left")
+
+
+def _in_force(known: pl.DataFrame, as_of: datetime, purpose: str, service: str | None) -> pl.DataFrame:
+    """`known` is cut already and without what was retracted."""
+    named = pl.col("service").is_null() if service is None else pl.col("service").fill_null(service) == service
+    said = known.filter(
+        pl.col("kind").is_in(["consent.granted", "consent.withdrawn"]), pl.col("purpose") == purpose, named
+    )
+    classes = pl.col("classes").fill_null(",".join(CLASSES)).str.split(",").alias("data_class")
+    latest = (
+        said.sort(_LATEST)  # before the classes are told apart: sorting the fewer rows
+        .select(pl.col("subject").alias("person"), classes, "kind", "until")
+        .explode("data_class")
+        .unique(["person", "data_class"], keep="last", maintain_order=False)
+    )
+    open_ended = pl.col("until").is_null() | (pl.col("until") > as_of)
+    return latest.filter(pl.col("kind") == "consent.granted", open_ended).select("person", "data_class")
+
+
+def _kinds_of(data_class: str) -> list[str]:
+    return [k.name for k in KINDS if k.data_class == data_class]
+
+
+def _covered(evidence: pl.DataFrame, allowed: pl.DataFrame) -> pl.DataFrame:
+    kind = pl.col("kind")
+
+    def agrees(party: str, data_class: str) -> pl.Expr:
+        people = allowed.filter(pl.col("data_class") == data_class)["person"].implode()
+        return pl.col(party).is_in(people).fill_null(False)
+
+    tie = kind.is_in(_kinds_of("relationship")) & agrees("subject", "relationship") & agrees("other", "relationship")
+    alone = [kind.is_in(_kinds_of(c)) & agrees("subject", c) for c in CLASSES if c != "relationship"]
+    paid = kind.is_in(PAYMENTS) & agrees("other", "behaviour")
+    sides = evidence.with_columns(pl.any_horizontal(tie, *alone).alias("for_subject"), (tie | paid).alias("for_other"))
+    return sides.filter(pl.any_horizontal(SIDES))

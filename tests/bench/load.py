@@ -1,0 +1,182 @@
+"""How fast payments go into the ledger, beside a bare `executemany` of the same columns: `python -m tests.bench.load`.
+
+The bare runs are given their rows as Python tuples and a table without triggers; reading the file, checking each row, the
+ledger's key and its two indexes are in ours alone. All SQLite files have the same settings. The best of `repeats` counts,
+taken in turns, because a shared machine is slower at some times than at others.
+"""
+
+import argparse
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from api.database import open_database
+from api.load import load_file
+from graph.events import SCHEMA
+
+POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+KEY = "CREATE UNIQUE INDEX one_event_id ON events (contributor, event_id)"
+PERSONS = ("CREATE INDEX of_subject ON events (subject)", "CREATE INDEX of_other ON events (other)")
+LOAD_ONE = "import sys; from tests.bench.load import ours; print(ours(sys.argv[1], sys.argv[2]))"
+
+
+def payments(rows: int) -> pl.DataFrame:
+    """Payments of a twentieth as many people as rows, at a thousandth as many shops. Drawn with a fixed seed."""
+    number = pl.int_range(rows, eager=True)
+    person, shop, amount = (number.shuffle(seed=s) for s in (1, 2, 3))
+    return pl.select(
+        contributor=pl.lit("bank-of-the-town"),
+        event_id=pl.format("payment-{}", number.cast(pl.String).str.zfill(9)),
+        kind=pl.lit("payment.made"),
+        subject=pl.format("person-{}", person % (rows // 20 + 1)),
+        other=pl.format("shop-{}", shop % (rows // 1000 + 1)),
+        happened_at=(1_600_000_000_000_000 + number * 1_000_000).cast(SCHEMA["happened_at"]),
+        amount=amount,
+        currency=pl.lit("CNY"),
+        category=pl.lit(pl.Series(["groceries", "dining", "transport"])).get(number % 3),
+        channel=pl.lit(pl.Series(["card", "transfer"])).get(number % 2),
+    )
+
+
+def bare(folder: Path, frame: pl.DataFrame, indexes: tuple[str, ...]) -> float:
+    """Seconds of one `executemany` in one transaction, into a table with all columns of the ledger's."""
+    rows = frame.with_columns(happened_at=pl.col("happened_at").to_physical(), recorded_at=pl.lit(0)).rows()
+    columns = [*frame.columns, "recorded_at"]
+    connection = sqlite3.connect(folder / f"bare-{uuid4().hex}.db", isolation_level=None)
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536", "temp_store = MEMORY"):
+        connection.execute(f"PRAGMA {setting}")
+    connection.execute(f"CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, {', '.join(map(repr, SCHEMA))})")
+    for index in indexes:
+        connection.execute(index)
+    sql = f"INSERT INTO events ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    start = time.perf_counter()
+    connection.execute("BEGIN")
+    connection.executemany(sql, rows)
+    connection.execute("COMMIT")
+    seconds = time.perf_counter() - start
+    connection.close()
+    return seconds
+
+
+def ours(url: str, path: str) -> str:
+    """Seconds of the whole door and the process's peak memory in MB; run in a process of its own."""
+    engine = open_database(url)
+    start = time.perf_counter()
+    load_file(engine, Path(path), now=lambda: datetime.now(UTC))
+    seconds = time.perf_counter() - start
+    engine.dispose()
+    peak = re.search(
+        r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()
+    )  # getrusage would count the parent's, too
+    return f"{seconds} {int(peak[1]) / 1000 if peak else float('nan')}"
+
+
+def _ours(url: str, path: Path) -> tuple[float, float]:
+    said = subprocess.run([sys.executable, "-c", LOAD_ONE, url, str(path)], capture_output=True, text=True, check=True)
+    seconds, memory = said.stdout.split()
+    return float(seconds), float(memory)
+
+
+def _ours_postgres(path: Path) -> tuple[float, float]:
+    name = f"iftah_bench_{uuid4().hex}"
+    with psycopg.connect(POSTGRES, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        try:
+            return _ours(POSTGRES.rpartition("/")[0] + f"/{name}", path)
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _copy(frame: pl.DataFrame) -> tuple[float, float]:
+    """Seconds of a bare COPY of the same columns into a table without an index."""
+    rows = frame.with_columns(happened_at=pl.col("happened_at").to_physical())
+    text = rows.write_csv(include_header=False).encode()
+    columns = ", ".join(f"{c} {'text' if t == pl.String else 'bigint'}" for c, t in rows.schema.items())
+    with psycopg.connect(POSTGRES) as connection:
+        connection.execute(f"CREATE TEMP TABLE bare ({columns})")
+        start = time.perf_counter()
+        with connection.cursor().copy("COPY bare FROM STDIN (FORMAT csv)") as copy:
+            copy.write(text)
+        connection.commit()
+        return time.perf_counter() - start, float("nan")
+
+
+def _postgres_answers() -> bool:
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=3).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def run(rows: int = 500_000, repeats: int = 3) -> dict[str, tuple[float, float]]:
+    """Best seconds, and peak MB where the run has a process of its own, by name."""
+    frame = payments(rows)
+    best: dict[str, tuple[float, float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        frame.write_parquet(folder / "p.parquet")
+        frame.with_columns(pl.col("happened_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ")).write_csv(folder / "p.csv")
+        for _ in range(repeats):
+            for case, measure in _cases(folder, frame).items():
+                found = measure()
+                best[case] = min(best.get(case, found), found, key=lambda pair: pair[0])
+    return best
+
+
+def _cases(folder: Path, frame: pl.DataFrame) -> dict[str, Callable[[], tuple[float, float]]]:
+    def into(file: str) -> Callable[[], tuple[float, float]]:
+        return lambda: _ours(f"sqlite:///{folder / uuid4().hex}.db", folder / file)
+
+    def plain(*indexes: str) -> Callable[[], tuple[float, float]]:
+        return lambda: (bare(folder, frame, indexes), float("nan"))
+
+    cases = {
+        "bare executemany, no index": plain(),
+        "bare executemany, the unique key": plain(KEY),
+        "bare executemany, the key and both indexes": plain(KEY, *PERSONS),
+        "ours from Parquet, SQLite": into("p.parquet"),
+        "ours from CSV, SQLite": into("p.csv"),
+    }
+    if _postgres_answers():
+        cases["bare COPY, no index, PostgreSQL"] = lambda: _copy(frame)
+        cases["ours from Parquet, PostgreSQL"] = lambda: _ours_postgres(folder / "p.parquet")
+    return cases
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description="bulk load of payments, beside a bare executemany")
+    arguments.add_argument("--rows", type=int, default=500_000)
+    arguments.add_argument("--repeats", type=int, default=3)
+    given = arguments.parse_args()
+    best = run(given.rows, given.repeats)
+    table = Table("run", "seconds", "rows/s", "of bare", "of bare + key", "peak MB", title=f"{given.rows:,} payments")
+    none, key = (best[f"bare executemany, {what}"][0] for what in ("no index", "the unique key"))
+    for case, (seconds, memory) in best.items():
+        table.add_row(
+            case,
+            f"{seconds:.2f}",
+            f"{given.rows / seconds:,.0f}",
+            f"{none / seconds:.2f}",
+            f"{key / seconds:.2f}",
+            "" if memory != memory else f"{memory:.0f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

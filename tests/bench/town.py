@@ -1,0 +1,83 @@
+"""How long a town of a million takes, and how much memory: `python -m tests.bench.town [people payments]`.
+
+Each line runs in a fresh process, so that its peak memory is its own. The floor is NumPy drawing as many columns of
+random numbers as a payment has fields (payer, merchant, day, clock, amount, category, channel), in frames as large.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from graph.sources.town import town
+
+PEOPLE: Final = 1_000_000
+PAYMENTS: Final = 10_000_000
+_FRAME: Final = 1_000_000
+_FIELDS: Final = 7
+_MAC: Final = sys.platform == "darwin"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement: seconds of wall time, rows made, peak resident memory in bytes, the interpreter included."""
+
+    name: str
+    seconds: float
+    rows: int
+    peak: int
+
+
+def run(people: int = PEOPLE, payments: int = PAYMENTS) -> list[Figure]:
+    """The floor and the town, one after the other, each in a process of its own."""
+    return [_apart(name, people, payments) for name in _WORK]
+
+
+def main(people: int = PEOPLE, payments: int = PAYMENTS) -> None:
+    """Print the figures as a table."""
+    table = Table("what", "seconds", "rows", "rows/s", "peak MB", title=f"{people:,} people, {payments:,} payments")
+    for f in run(people, payments):
+        table.add_row(f.name, f"{f.seconds:.1f}", f"{f.rows:,}", f"{f.rows / f.seconds:,.0f}", f"{f.peak / 1e6:,.0f}")
+    Console().print(table)
+
+
+def _floor(people: int, payments: int) -> int:
+    rng = np.random.default_rng(0)
+    for first in range(0, payments, _FRAME):
+        np.column_stack([rng.random(min(_FRAME, payments - first)) for _ in range(_FIELDS)])
+    return payments
+
+
+def _town(people: int, payments: int) -> int:
+    return sum(frame.height for frame in town(people, seed=1, payments=payments).events())
+
+
+_WORK: Final[dict[str, Callable[[int, int], int]]] = {"numpy, bare columns": _floor, "town, all events": _town}
+
+
+def _measure(name: str, people: int, payments: int) -> Figure:
+    began = time.perf_counter()
+    rows = _WORK[name](people, payments)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _MAC else 1024)
+    return Figure(name, time.perf_counter() - began, rows, peak)
+
+
+def _apart(name: str, people: int, payments: int) -> Figure:
+    command = [sys.executable, "-m", "tests.bench.town", "--one", name, str(people), str(payments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Figure(**json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(asdict(_measure(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))))
+    else:
+        main(*(int(a) for a in sys.argv[1:3]))

@@ -1,0 +1,28 @@
+"""Where the public data sets are: $IFTAH_DATA, or `../shared/data` beside the checkout. They are never in the project."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+_BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+def _data_set(name: str) -> Path:
+    folder = Path(os.environ.get("IFTAH_DATA", _BESIDE)) / name
+    if folder.is_dir():
+        return folder
+    absent = f"data set {name} is absent: set IFTAH_DATA to the folder that holds it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(absent)
+    pytest.skip(absent)
+
+
+@pytest.fixture(scope="session")
+def berka_folder() -> Path:
+    return _data_set("berka")
+
+
+@pytest.fixture(scope="session")
+def otc_folder() -> Path:
+    return _data_set("bitcoin-otc")

@@ -1,0 +1,355 @@
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import networkx as nx
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from graph.build import social
+from graph.catalog import FEATURES
+from graph.features import LOCAL, compute, features, local
+from graph.view import seen, visible
+from tests.graph.story import moment, story, willing
+from tests.strategies import NOW, frame, ledgers, rows
+
+AS_OF = moment("2024-06-15")
+BASE = willing("ann", "bob", "cy")
+TYPES = {"int": pl.Int64, "decimal": pl.Int64, "bool": pl.Boolean, "enum": pl.String, "date": pl.Date}
+
+
+def of(person: str, text: str, at: str = "2024-06-15", base: str = BASE) -> dict[str, Any]:
+    """The features of one person, by name."""
+    frame = features(story(f"{base}\n{text}"), moment(at), moment("2030-01-01"), "perks", [person])
+    return frame.row(0, named=True)
+
+
+def expect(found: dict[str, Any], **values: Any) -> None:
+    """Compares `dimension__name=value` with what was found."""
+    wanted = {k.replace("__", "."): v for k, v in values.items()}
+    assert {k: found[k] for k in wanted} == wanted
+
+
+def test_identity_is_the_highest_level_proved_and_the_days_since_the_first():
+    text = "2024-01-01 person.enrolled ann identity_level=3\n2024-02-01 person.enrolled ann identity_level=1"
+    expect(of("ann", text), identity__level=3, identity__tenure_days=8932)
+    expect(of("ann", text, "2000-01-02"), identity__level=2, identity__tenure_days=1)
+    assert features(story(f"{BASE}\n{text}"), moment("1999-01-01"), AS_OF, "perks").is_empty()
+
+
+SPENDING = """
+    2022-06-15 payment.made ann > shop amount=9999 currency=CNY category=groceries
+    2022-06-15T00:00:00.000001 payment.made ann > shop amount=100 currency=CNY category=groceries
+    2023-08-01 payment.made ann > bob amount=200 currency=CNY category=transfer
+    2023-08-31 payment.made ann > cy amount=200 currency=CNY
+    2024-06-10T12:00 payment.made ann > kiosk amount=50 currency=CNY category=groceries
+    2024-06-11 payment.made bob > ann amount=30 currency=CNY category=transfer
+    2024-06-12 payment.made acme > ann amount=70 currency=CNY category=wage"""
+
+
+def test_behaviour_counts_what_was_paid_in_twenty_four_months():
+    expect(
+        of("ann", SPENDING),
+        behaviour__payments=4,
+        behaviour__payment_total=550,
+        behaviour__active_months=3,
+        behaviour__payees=4,
+        behaviour__categories=2,
+        behaviour__recency_days=4,
+        behaviour__out_counterparties=2,
+        behaviour__in_counterparties=1,
+        behaviour__reciprocity=25,
+        capacity__payers=2,
+        capacity__income_cover=18,  # 100 / 550 = 0.1818
+        capacity__spending_steadiness=8,  # last 12 full months: 400 in August 2023 alone: 400 / (12 x 400) = 0.083
+    )
+
+
+def test_without_payments_counts_are_zero_and_the_rest_is_missing():
+    expect(
+        of("ann", ""),
+        behaviour__payments=0,
+        behaviour__payment_total=0,
+        behaviour__payees=0,
+        behaviour__recency_days=None,
+        behaviour__reciprocity=None,
+        capacity__income_months=0,
+        capacity__income_total=0,
+        capacity__income_regularity=0,
+        capacity__income_cover=None,
+        capacity__spending_steadiness=None,
+        capacity__balance_low_share=None,
+        capacity__balance_months=None,
+    )
+
+
+def test_two_currencies_make_sums_and_their_ratios_missing():
+    text = """
+    2024-05-01 payment.made ann > shop amount=100 currency=CNY
+    2024-05-02 payment.made ann > shop amount=100 currency=EUR
+    2024-05-03 account.balance ann amount=100 currency=CNY
+    2024-05-04 payment.made acme > ann amount=5 currency=CNY category=wage
+    2024-05-05 payment.made acme > ann amount=5 currency=EUR category=wage"""
+    expect(
+        of("ann", text),
+        behaviour__payments=2,
+        behaviour__payment_total=None,
+        capacity__income_total=None,
+        capacity__income_months=1,
+        capacity__income_cover=None,
+        capacity__spending_steadiness=None,
+        capacity__balance_months=None,
+    )
+
+
+def test_income_in_another_currency_than_spending_covers_nothing_that_can_be_said():
+    text = "2024-05-01 payment.made ann > shop amount=100 currency=CNY\n2024-05-02 payment.made bob > ann amount=100 currency=EUR"
+    expect(of("ann", text), capacity__income_cover=None, behaviour__payment_total=100)
+    expect(of("ann", text.splitlines()[0]), capacity__income_cover=0)
+
+
+def test_regular_income_is_wages_pensions_and_benefits():
+    text = """
+    2023-05-31 payment.made acme > ann amount=10 currency=CNY category=wage
+    2023-06-01 payment.made acme > ann amount=10 currency=CNY category=wage
+    2024-04-01 payment.made acme > ann amount=10 currency=CNY category=wage
+    2024-04-02 payment.made state > ann amount=20 currency=CNY category=benefit
+    2024-05-31 payment.made state > ann amount=30 currency=CNY category=pension
+    2024-05-31 payment.made bob > ann amount=500 currency=CNY category=transfer
+    2024-06-01 payment.made acme > ann amount=10 currency=CNY category=wage"""
+    expect(
+        of("ann", text),
+        capacity__income_months=5,
+        capacity__income_total=90,
+        capacity__income_regularity=25,  # June 2023, April and May 2024, of twelve
+        capacity__payers=3,
+    )
+
+
+def test_balances_are_compared_with_spending():
+    text = """
+    2024-01-01 payment.made ann > shop amount=2400 currency=CNY
+    2024-02-01 account.balance ann amount=-50 currency=CNY
+    2024-03-01 account.balance ann amount=300 currency=CNY
+    2024-04-01 account.balance ann amount=200 currency=CNY"""
+    expect(of("ann", text), capacity__balance_low_share=33, capacity__balance_months=150)  # mean 150 over 100 a month
+    expect(of("ann", text + "\n2024-05-01 account.balance ann amount=-900 currency=CNY"), capacity__balance_months=0)
+
+
+@pytest.mark.parametrize(("low", "readings", "share"), [(1, 8, 13), (2, 3, 67), (1, 3, 33), (1, 200, 1), (1, 201, 0)])
+def test_a_ratio_is_rounded_half_up(low, readings, share):
+    amounts = [-1] * low + [1] * (readings - low)
+    text = "\n".join(f"2024-05-01 account.balance ann amount={a} currency=CNY" for a in amounts)
+    expect(of("ann", text), capacity__balance_low_share=share)
+
+
+def test_a_miss_paid_at_the_same_moment_was_not_late():
+    text = "2024-05-01 obligation.missed ann obligation=loan\n2024-05-01 obligation.paid ann obligation=loan"
+    expect(of("ann", text), credit__longest_delay_days=0, credit__missed=1)
+
+
+def test_obligations_are_kept_missed_and_late_by_the_day():
+    text = """
+    2021-01-01 obligation.opened ann obligation=loan
+    2021-02-01 obligation.paid ann obligation=loan
+    2021-03-01 obligation.missed ann obligation=loan
+    2021-03-11T12:00 obligation.paid ann obligation=loan
+    2024-06-01 obligation.missed ann obligation=loan
+    2022-01-01 obligation.opened ann obligation=bill
+    2022-02-01 obligation.settled ann obligation=bill
+    2022-03-01 obligation.opened ann obligation=phone
+    2022-04-01 obligation.written_off ann obligation=phone
+    2022-05-01 order.settled ann order=1
+    2022-05-02 order.overdue ann order=2
+    2022-05-08 order.settled ann order=2 days_late=6
+    2022-05-09 order.overdue ann order=3
+    2022-05-09 order.cancelled ann order=4"""
+    expect(
+        of("ann", text),
+        credit__kept=3,
+        credit__missed=2,
+        credit__missed_12m=1,
+        credit__longest_delay_days=14,  # from 1 June until now, longer than the 10 days of 2021
+        credit__written_off_5y=1,
+        credit__open=1,
+        credit__history_days=1261,
+        credit__orders_kept=1,
+        credit__orders_late=2,
+    )
+    expect(of("ann", text, "2022-06-01"), credit__longest_delay_days=10, credit__missed=1, credit__missed_12m=0)
+
+
+def test_without_credit_evidence_counts_are_zero_and_the_history_is_missing():
+    expect(of("ann", ""), credit__kept=0, credit__longest_delay_days=0, credit__open=0, credit__history_days=None)
+
+
+def test_a_miss_stops_counting_five_years_after_it_was_made_good():
+    text = "2019-01-01 obligation.missed ann obligation=loan\n2019-06-15T10:00 obligation.paid ann obligation=loan"
+    expect(of("ann", text, "2024-06-15T09:59:59.999999"), credit__missed=1, credit__longest_delay_days=165)
+    expect(of("ann", text, "2024-06-15T10:00"), credit__missed=0, credit__longest_delay_days=0, credit__kept=1)
+
+
+def test_a_disputed_item_does_not_count_and_a_correction_does():
+    text = "2024-01-01 payment.made ann > shop #p amount=100 currency=CNY\n"
+    expect(of("ann", text + "2024-02-01 dispute.opened ann ref_event=p"), behaviour__payments=0)
+    fixed = 'fields={"amount":40,"other":"bob"}'
+    expect(of("ann", f"{text}2024-02-01 event.corrected ann ref_event=p {fixed}"), behaviour__payment_total=40)
+    expect(of("bob", f"{text}2024-02-01 event.corrected ann ref_event=p {fixed}"), behaviour__in_counterparties=1)
+
+
+@pytest.mark.parametrize("data_class", ["behaviour", "restricted", "credit", "relationship"])
+def test_a_class_withdrawn_makes_its_features_missing_and_no_others(data_class):
+    text = f"""{SPENDING}
+    2024-05-01 account.balance ann amount=100 currency=CNY
+    2024-05-01 obligation.opened ann obligation=loan
+    2024-05-01 tie.formed ann > bob tie=friend"""
+    before, after = (
+        of("ann", text),
+        of("ann", f"{text}\n2024-06-14 consent.withdrawn ann purpose=perks classes={data_class}"),
+    )
+    gone = {n for n in before if before[n] is not None and after[n] is None}
+    spends = {"capacity.balance_months"} if data_class == "behaviour" else set()  # it compares balances with spending
+    assert gone == {f.name for f in FEATURES if f.data_class == data_class} | spends
+    assert {n: v for n, v in after.items() if n not in gone} == {n: v for n, v in before.items() if n not in gone}
+
+
+def test_without_consent_to_identity_there_is_no_row():
+    text = f"{BASE}\n2024-06-14 consent.withdrawn ann purpose=perks classes=identity"
+    assert features(story(text), AS_OF, AS_OF, "perks")["person"].to_list() == ["bob", "cy"]
+    assert features(story(text), AS_OF, AS_OF, "perks", ["ann", "nobody"]).is_empty()
+
+
+def test_ties_are_counted_when_both_ends_consent():
+    text = """
+    2024-01-01 tie.formed ann > bob tie=household
+    2024-01-01 tie.formed ann > bob tie=friend
+    2024-01-01 tie.formed cy > ann tie=vouch strength=4
+    2024-01-01 tie.formed bob > ann tie=vouch strength=-4
+    2024-01-01 tie.formed ann > dan tie=friend"""
+    counts = {"relationships__household": 1, "relationships__vouches": 1}
+    expect(of("ann", text), relationships__degree=2, **counts)
+    expect(of("ann", text, base=f"{BASE}\n{willing('dan')}"), relationships__degree=3, **counts)
+
+
+KITE = """
+    2024-01-01 tie.formed ann > bob tie=friend
+    2024-01-01 tie.formed bob > cy tie=friend
+    2024-01-01 tie.formed cy > ann tie=friend
+    2024-01-01 tie.formed cy > dan tie=friend"""
+
+
+def test_core_and_clustering_of_a_triangle_with_a_tail():
+    """By hand: the triangle is the 2-core; of the three pairs around cy, one (ann, bob) is tied."""
+    base = willing("ann", "bob", "cy", "dan", "eve")
+    expect(of("cy", KITE, base=base), relationships__core=2, relationships__clustering=333)
+    expect(of("ann", KITE, base=base), relationships__core=2, relationships__clustering=1000)
+    expect(of("dan", KITE, base=base), relationships__core=1, relationships__clustering=0)
+    expect(of("eve", KITE, base=base), relationships__core=0, relationships__clustering=0, relationships__trust=0)
+
+
+def test_trust_of_a_pair_is_the_solution_of_its_two_equations():
+    """ann (level 3) and bob, tied: a = 0.15 + 0.85 b, b = 0.85 a, so a = 1 / 1.85; times two people."""
+    base = f"{willing('ann', level=3)}\n{willing('bob', level=2)}"
+    text = "2024-01-01 tie.formed ann > bob tie=friend"
+    assert of("ann", text, base=base)["relationships.trust"] == 108  # 1.0811
+    assert of("bob", text, base=base)["relationships.trust"] == 92  # 0.9189
+
+
+def test_trust_comes_from_those_of_level_two_where_nobody_tied_is_of_level_three():
+    text = "2024-01-01 tie.formed ann > bob tie=friend"
+    base = f"{willing('ann', level=2)}\n{willing('bob', level=1)}\n{willing('cy', level=3)}"
+    assert of("ann", text, base=base)["relationships.trust"] == 108
+    unverified = willing("ann", "bob", level=1)
+    assert of("ann", text, base=unverified)["relationships.trust"] is None
+
+
+def test_vouching_for_others_earns_no_trust():
+    base = f"{willing('ann', 'bob', level=3)}\n{willing('eve', level=1)}"
+    text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed eve > ann tie=vouch strength=10"
+    assert of("eve", text, base=base)["relationships.trust"] == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(ledgers())
+def test_the_global_features_are_what_networkx_says(events):
+    view, consents = seen(events, NOW, NOW, "perks")
+    layer, table = social(view), compute(view, NOW, consents)
+    willing_people = set(consents.filter(data_class="relationship")["person"])
+    for row in table.iter_rows(named=True):
+        person = row["person"]
+        core = nx.core_number(layer).get(person, 0) if person in willing_people else None
+        degree = layer.degree(person) if person in layer else (0 if person in willing_people else None)
+        assert (row["relationships.core"], row["relationships.degree"]) == (core, degree)
+
+
+@settings(max_examples=25, deadline=None)
+@given(ledgers(), st.data())
+def test_later_events_change_no_feature(events, data):
+    late = data.draw(rows(99))
+    moved = data.draw(st.sampled_from(("happened_at", "recorded_at")))
+    late[moved] = NOW + timedelta(microseconds=1)
+    more = pl.concat([events, frame([late])])
+    assert_frame_equal(features(events, NOW, NOW, "perks"), features(more, NOW, NOW, "perks"))
+
+
+def enrolled(events: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([events, story(willing("ann", "bob"))])
+
+
+@settings(max_examples=25, deadline=None)
+@given(ledgers(most=25))
+def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
+    events = enrolled(events)
+    full = features(events, NOW, NOW, "perks")
+    alone = [features(events, NOW, NOW, "perks", [p]) for p in ("ann", "bob", "cy")]
+    assert_frame_equal(pl.concat(alone), full)
+
+
+@settings(max_examples=25, deadline=None)
+@given(ledgers(most=25))
+def test_the_order_of_rows_that_agree_in_everything_else_does_not_matter(events):
+    events = enrolled(events)
+    view, consents = seen(events, NOW, NOW, "perks")
+    assert_frame_equal(compute(view, NOW, consents), compute(view.reverse(), NOW, consents.reverse()))
+
+
+@settings(max_examples=25, deadline=None)
+@given(ledgers(most=25))
+def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
+    table = features(enrolled(events), NOW, NOW, "perks")
+    assert table.schema == pl.Schema({"person": pl.String, **{f.name: TYPES[f.type] for f in FEATURES}})
+    for f in FEATURES:
+        assert table[f.name].drop_nulls().is_between(f.low, f.high).all(), f.name
+
+
+def on_duckdb(view: pl.DataFrame, consents: pl.DataFrame) -> pl.DataFrame:
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        db.register("seen", view.to_arrow())
+        db.register("agreed", consents.to_arrow())
+        events, agreed = nw.from_native(db.sql("FROM seen")), nw.from_native(db.sql("FROM agreed"))
+        return local(events.lazy(), agreed.lazy(), NOW).to_native().pl()
+
+
+@settings(max_examples=8, deadline=None)
+@given(ledgers(most=40))
+def test_duckdb_gives_what_polars_gives_for_every_local_feature(events):
+    view, consents = seen(enrolled(events), NOW, NOW, "perks")
+    polars = local(nw.from_native(view.lazy()), nw.from_native(consents.lazy()), NOW).to_native().collect()
+    duck = on_duckdb(view, consents)
+    assert duck.columns == ["person", *(f.name for f in LOCAL)]
+    assert_frame_equal(duck.sort("person"), polars.sort("person"))
+
+
+def test_sums_beyond_what_64_bits_hold_are_clamped_alike_on_both_engines():
+    paid = [f"2024-01-01 payment.made ann > shop amount={10**15} currency=CNY"] * 20_000
+    view = visible(story(BASE + "\n" + "\n".join(paid)), AS_OF, AS_OF, "perks")
+    consents = pl.DataFrame({"person": ["ann"], "data_class": ["behaviour"]})
+    polars = local(nw.from_native(view.lazy()), nw.from_native(consents.lazy()), AS_OF, ["ann"]).to_native().collect()
+    assert polars["behaviour.payment_total"].to_list() == [9 * 10**15]
+    duck = on_duckdb(view, consents).filter(person="ann")
+    assert duck["behaviour.payment_total"].to_list() == [9 * 10**15]

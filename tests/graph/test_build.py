@@ -1,0 +1,85 @@
+import networkx as nx
+import pytest
+
+from graph.build import money, social, trust
+from graph.view import visible
+from tests.graph.story import moment, story, willing
+
+PEOPLE = willing("ann", "bob", "cy", "dan")
+AS_OF = moment("2024-06-01")
+
+
+def view(text: str):
+    return visible(story(f"{PEOPLE}\n{text}"), AS_OF, AS_OF, "perks")
+
+
+def test_a_tie_is_an_edge_with_the_weight_of_its_kind_or_its_own():
+    graph = social(
+        view("""
+        2024-01-01 tie.formed bob > ann tie=household
+        2024-01-01 tie.formed ann > cy tie=friend strength=2
+        2024-01-02 tie.formed cy > ann tie=colleague
+        2024-01-01 tie.formed ann > shop tie=friend""")
+    )
+    assert list(graph.edges(data=True)) == [
+        ("ann", "bob", {"weight": 10, "ties": ("household",)}),
+        ("ann", "cy", {"weight": 5, "ties": ("colleague", "friend")}),
+    ]
+    assert list(graph) == ["ann", "bob", "cy"]
+
+
+@pytest.mark.parametrize(
+    ("more", "tied"),
+    [
+        ("2024-02-01 tie.ended bob > ann tie=friend", False),
+        ("2024-02-01 tie.ended bob > ann tie=household", True),
+        ("2023-12-31 tie.ended bob > ann tie=friend", True),
+        ("2024-01-01 tie.ended bob > ann tie=friend", False),
+        ("2024-02-01 tie.ended bob > ann tie=friend\n2024-03-01 tie.formed bob > ann tie=friend", True),
+    ],
+)
+def test_a_tie_lasts_until_either_end_says_it_ended(more, tied):
+    assert social(view(f"2024-01-01 tie.formed ann > bob tie=friend\n{more}")).has_edge("ann", "bob") is tied
+
+
+def test_a_vouch_lends_trust_to_whom_it_is_for_and_a_mutual_tie_to_both():
+    seen = view("""
+        2024-01-01 tie.formed ann > bob tie=vouch strength=7
+        2024-01-01 tie.formed bob > cy tie=family""")
+    assert sorted(trust(seen).edges(data="weight")) == [("ann", "bob", 7), ("bob", "cy", 8), ("cy", "bob", 8)]
+    assert social(seen).edges["ann", "bob"] == {"weight": 7, "ties": ("vouch",)}
+
+
+def test_the_vouch_given_last_replaces_the_one_before_and_a_doubt_is_no_edge():
+    text = "2024-01-01 tie.formed ann > bob tie=vouch strength=7\n2024-02-01 tie.formed ann > bob tie=vouch strength="
+    assert trust(view(text + "3")).edges["ann", "bob"] == {"weight": 3}
+    assert social(view(text + "-3")).number_of_nodes() == 0
+
+
+def test_of_two_vouches_of_one_moment_the_lower_holds():
+    text = "2024-01-01 tie.formed ann > bob tie=vouch strength=7\n2024-01-01 tie.formed ann > bob tie=vouch strength=2"
+    assert trust(view(text)).edges["ann", "bob"] == {"weight": 2}
+
+
+def test_a_doubt_takes_nothing_from_another_tie():
+    seen = view("2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed cy > bob tie=vouch strength=-10")
+    assert list(social(seen).edges) == [("ann", "bob")]
+
+
+def test_money_sums_and_counts_what_one_paid_another_in_the_currency_used_most():
+    seen = view("""
+        2024-01-01 payment.made ann > shop amount=100 currency=CNY
+        2024-01-02 payment.made ann > shop amount=50 currency=CNY
+        2024-01-03 payment.made bob > ann amount=7 currency=CNY
+        2024-01-03 payment.made ann > shop amount=9 currency=EUR""")
+    graph = money(seen)
+    assert sorted(graph.edges(data=True)) == [
+        ("ann", "shop", {"amount": 150, "count": 2}),
+        ("bob", "ann", {"amount": 7, "count": 1}),
+    ]
+    assert list(money(seen, "EUR").edges(data="amount")) == [("ann", "shop", 9)]
+
+
+def test_without_evidence_the_layers_are_empty_graphs():
+    assert nx.is_empty(social(view("")))
+    assert money(view("")).number_of_nodes() == 0

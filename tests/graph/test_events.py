@@ -1,0 +1,152 @@
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graph.events import CLASSES, CORRECTABLE, KIND_FIELDS, KINDS, SCHEMA, conform, corrected, problems
+from tests.strategies import MOMENTS, frame, ledgers
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+DOCS = Path(__file__).parents[2] / "docs" / "events.md"
+PAYMENT: dict[str, object] = {
+    "contributor": "bank",
+    "event_id": "1",
+    "kind": "payment.made",
+    "subject": "ann",
+    "other": "bob",
+    "happened_at": datetime(2024, 1, 1, tzinfo=UTC),
+    "amount": 100,
+    "currency": "CNY",
+}
+CORRECTION = PAYMENT | {"kind": "event.corrected", "other": None, "amount": None, "currency": None, "ref_event": "1"}
+TIE = PAYMENT | {"kind": "tie.formed", "amount": None, "currency": None, "tie": "friend"}
+
+
+def reasons(*rows: dict[str, object]) -> list[tuple[int, str]]:
+    return problems(frame(list(rows)), NOW).rows()
+
+
+@settings(max_examples=100, deadline=None)
+@given(ledgers())
+def test_what_the_strategies_make_has_no_problem_but_a_negative_tie(events):
+    found = problems(events, max(MOMENTS))
+    assert [r for r in found["reason"] if "only a" not in r] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"kind": "payment"}, "unknown kind `payment`"),
+        ({"kind": None}, "unknown kind (empty)"),
+        ({"amount": None}, "`amount` is missing: payment.made needs it"),
+        ({"order": "7"}, "`order` does not belong to payment.made"),
+        ({"contributor": ""}, "`contributor` is empty"),
+        ({"event_id": None}, "`event_id` is empty"),
+        ({"subject": "ann "}, "`subject` begins or ends with a space"),
+        ({"subject": "an\nn"}, "`subject` has a control character"),
+        ({"other": "x" * 129}, "`other` is longer than 128 characters"),
+        ({"other": "ann"}, "`other` is the subject too"),
+        ({"amount": -1}, "`amount` is negative (-1)"),
+        ({"amount": 10**15 + 1}, "`amount` is beyond"),
+        ({"currency": "cny"}, "`currency` `cny` is not an ISO 4217 code"),
+        ({"category": "sweets"}, "unknown category `sweets`"),
+        ({"channel": "pigeon"}, "unknown channel `pigeon`"),
+        ({"happened_at": None}, "`happened_at` is missing"),
+        ({"happened_at": NOW + timedelta(days=1, microseconds=1)}, "lies in the future"),
+        ({"happened_at": datetime(1899, 12, 31, tzinfo=UTC)}, "is before 1900"),
+    ],
+)
+def test_each_thing_wrong_with_a_payment_is_told(change, told):
+    ((row, reason),) = reasons(PAYMENT | change)
+    assert row == 0
+    assert told in reason
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (TIE | {"tie": "vouch"}, "`strength` is missing: a vouch needs it"),
+        (TIE | {"strength": -2}, "`strength` is negative: only a vouch may be"),
+        (TIE | {"strength": 11}, "`strength` is 11: it goes from -10 to 10"),
+        (TIE | {"tie": "enemy"}, "unknown tie `enemy`"),
+        (PAYMENT | {"kind": "obligation.paid", "other": None, "obligation": "x", "currency": None}, "go together"),
+        (CORRECTION | {"fields": "{"}, "`fields` is not JSON"),
+        (CORRECTION | {"fields": "[" * 9000}, "`fields` is not JSON"),
+        (CORRECTION | {"fields": "[]"}, "`fields` sets nothing"),
+        (CORRECTION | {"fields": '{"kind": "x"}'}, "`fields` sets `kind`: a correction may set happened_at"),
+        (CORRECTION | {"fields": '{"amount": 1.5}'}, "`amount` in `fields` has a value of the wrong type"),
+        (CORRECTION | {"fields": '{"amount": true}'}, "`amount` in `fields` has a value of the wrong type"),
+        (CORRECTION | {"fields": '{"amount": null}'}, "`amount` in `fields` has a value of the wrong type"),
+        (CORRECTION | {"fields": '{"happened_at": "2024-01-01T00:00:00"}'}, "wrong type"),
+        (CORRECTION | {"fields": '{"currency": "yuan"}'}, "in `fields`: `currency` `yuan` is not an ISO 4217 code"),
+        (CORRECTION | {"fields": '{"happened_at": "2031-01-01T00:00:00Z"}'}, "in `fields`: `happened_at`"),
+    ],
+)
+def test_each_thing_wrong_with_a_tie_or_a_correction_is_told(row, told):
+    ((_, reason),) = reasons(row)
+    assert told in reason
+
+
+def test_all_problems_of_a_row_are_told_and_good_rows_are_not_named():
+    found = reasons(PAYMENT, PAYMENT | {"amount": -1, "currency": "x"}, PAYMENT, PAYMENT | {"subject": None})
+    assert [row for row, _ in found] == [1, 3]
+    assert "`amount` is negative (-1)" in found[0][1]
+    assert "; `currency` `x`" in found[0][1]
+
+
+def test_a_day_of_clock_slack_and_a_negative_balance_are_fine():
+    balance = PAYMENT | {"kind": "account.balance", "other": None, "amount": -5}
+    good = CORRECTION | {"fields": '{"amount": 12, "due": "2024-02-29", "happened_at": "2024-01-01T01:00:00+01:00"}'}
+    assert reasons(PAYMENT | {"happened_at": NOW + timedelta(days=1)}, balance, good) == []
+
+
+def test_an_empty_frame_has_no_problems():
+    assert conform(pl.DataFrame()).schema == pl.Schema(SCHEMA)
+    assert conform(pl.DataFrame({"stray": [1, 2]})).height == 2
+    assert problems(conform(pl.DataFrame()), NOW).rows() == []
+
+
+def test_a_correction_is_read_into_the_types_of_the_schema():
+    row = corrected({"amount": 3, "due": "2024-02-29", "happened_at": "2024-03-01T09:30:00+02:00", "other": "bob"})
+    assert row.schema == pl.Schema(SCHEMA)
+    told = {c: v for c, v in row.row(0, named=True).items() if v is not None}
+    at = datetime(2024, 3, 1, 7, 30, tzinfo=UTC)
+    assert told == {"amount": 3, "due": date(2024, 2, 29), "happened_at": at, "other": "bob"}
+
+
+JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab \n", max_size=5) | st.just("2024-01-01")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from((*CORRECTABLE, "kind")), JSON, min_size=1))
+def test_a_correction_is_read_whole_or_refused_with_its_field_named(fields):
+    try:
+        row = corrected(fields)
+    except ValueError:
+        with pytest.raises(ValueError, match="`fields`"):
+            corrected(fields)
+    else:
+        assert set(fields) == {c for c in SCHEMA if row[c][0] is not None}
+
+
+def test_every_field_belongs_to_a_kind_and_every_kind_names_known_fields():
+    named = {f for k in KINDS for f in (*k.needs, *k.may)}
+    assert named == set(KIND_FIELDS)
+    assert {k.data_class for k in KINDS} == {*CLASSES, None}
+
+
+def test_the_docs_have_the_table_of_kinds():
+    lines = [
+        f"| `{k.name}` | {', '.join(f'`{f}`' for f in k.needs)} | {', '.join(f'`{f}`' for f in k.may) or '-'} "
+        f"| {k.data_class or '-'} | {'yes' if k.adverse else '-'} |"
+        for k in KINDS
+    ]
+    assert "\n".join(lines) in DOCS.read_text(encoding="utf-8")
+
+
+def test_the_docs_name_every_column():
+    text = DOCS.read_text(encoding="utf-8")
+    assert [c for c in SCHEMA if f"| `{c}` |" not in text] == []

@@ -1,0 +1,103 @@
+"""Hypothesis strategies shared by the tests: small ledgers in which everything that can collide does."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+from hypothesis import strategies as st
+
+from graph.events import KINDS, SCHEMA, conform
+
+PEOPLE = ("ann", "bob", "cy")
+NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
+MOMENTS = (
+    *(NOW + timedelta(days=d) for d in (-3000, -1827, -1826, -400, -200, -31, -30, -2, -1)),
+    *(NOW + timedelta(microseconds=u) for u in (-1, 0, 1)),
+    NOW + timedelta(days=5),
+)
+CLASS_LISTS = ("identity,relationship,behaviour,restricted,credit", "behaviour", "relationship,credit", "identity")
+MOST_USED = tuple(k.name for k in KINDS if k.data_class is None) * 2
+CORRECTIONS: tuple[dict[str, object], ...] = (
+    {"amount": 7},
+    {"amount": -7},
+    {"amount": 9, "currency": "CNY"},
+    {"other": "cy"},
+    {"happened_at": "2024-02-29T12:00:00.000001Z"},
+    {"happened_at": "2019-02-28T12:00:00Z"},
+    {"days_late": 4},
+    {"obligation": "loan"},
+    {"strength": -3},
+    {"tie": "vouch", "strength": 2},
+    {"identity_level": 3},
+)
+FIELD_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "identity_level": st.integers(0, 3),
+    "tie": st.sampled_from(("household", "friend", "vouch")),
+    "strength": st.integers(1, 10),
+    "amount": st.integers(0, 10**6),
+    "currency": st.sampled_from(("CNY", "CNY", "CNY", "EUR")),
+    "category": st.sampled_from(("wage", "groceries", "transfer")),
+    "channel": st.just("card"),
+    "obligation": st.sampled_from(("loan", "bill")),
+    "due": st.just(date(2024, 1, 1)),
+    "order": st.sampled_from(("o1", "o2")),
+    "days_late": st.sampled_from((0, 0, 3, 40)),
+    "purpose": st.sampled_from(("perks", "perks", "perks", "rent")),
+    "classes": st.sampled_from(CLASS_LISTS),
+    "service": st.just("bikes"),
+    "until": st.sampled_from(MOMENTS),
+    "ref_contributor": st.sampled_from(("bank", "shop")),
+    "ref_event": st.integers(0, 15).map("e{}".format),
+    "outcome": st.sampled_from(("rejected", "upheld")),
+    "statement": st.just("not mine"),
+    "fields": st.sampled_from(CORRECTIONS).map(json.dumps),
+}
+
+
+@st.composite
+def rows(draw: st.DrawFn, number: int) -> dict[str, object]:
+    """One event the ledger would take, numbered `number`."""
+    name = draw(st.sampled_from((*(k.name for k in KINDS), *MOST_USED)))
+    kind = next(k for k in KINDS if k.name == name)
+    subject = draw(st.sampled_from(PEOPLE))
+    given = [f for f in kind.may if f not in ("amount", "currency") and draw(st.integers(0, 3)) == 0]
+    row: dict[str, object] = {f: draw(FIELD_VALUES[f]) for f in (*kind.needs, *given) if f != "other"}
+    if "other" in kind.needs:
+        row["other"] = draw(st.sampled_from([p for p in (*PEOPLE, "shop") if p != subject]))
+    if row.get("tie") == "vouch" and name == "tie.formed":
+        row["strength"] = draw(st.integers(-10, 10))
+    happened = draw(st.sampled_from(MOMENTS))
+    return row | {
+        "contributor": draw(st.sampled_from(("bank", "bank", "shop"))),
+        "event_id": f"e{number}",
+        "kind": name,
+        "subject": subject,
+        "happened_at": happened,
+        "recorded_at": max(happened, draw(st.sampled_from((MOMENTS[0], *MOMENTS)))),
+    }
+
+
+def frame(events: list[dict[str, object]]) -> pl.DataFrame:
+    """Events as the ledger hands them out."""
+    return conform(pl.DataFrame(events, schema_overrides=SCHEMA, infer_schema_length=None))
+
+
+@st.composite
+def ledgers(draw: st.DrawFn, most: int = 14) -> pl.DataFrame:
+    """A ledger in append order. Everyone has consented long ago, so that what follows matters."""
+    first = [
+        {
+            "contributor": "desk",
+            "event_id": f"c-{person}",
+            "kind": "consent.granted",
+            "subject": person,
+            "happened_at": MOMENTS[0],
+            "recorded_at": MOMENTS[0],
+            "purpose": "perks",
+            "classes": CLASS_LISTS[0],
+        }
+        for person in draw(st.sets(st.sampled_from(PEOPLE), min_size=1))
+    ]
+    first.sort(key=lambda e: str(e["event_id"]))
+    return frame([*first, *(draw(rows(i)) for i in range(draw(st.integers(1, most))))])
