@@ -191,7 +191,7 @@ _CREDIT = (
     _count("credit.orders_late", "Orders overdue, or settled late.", "orders", direction=_DOWN),
 )
 _RELATIONSHIPS = (
-    _count("relationships.degree", "People tied to them in any way, a vouch included.", "people"),
+    _count("relationships.degree", "People tied to them, by a mutual tie or by vouching for them.", "people"),
     _count("relationships.household", "People of the same household.", "people"),
     _count("relationships.vouches", "People who vouch for them.", "people"),
     _whole_layer(

@@ -19,15 +19,15 @@ ITERATIONS: Final = 1_000
 
 
 def ties(events: Frame) -> Frame:
-    """Their own ties: one row per `person` with any."""
+    """Their own ties: one row per `person` with any. A vouch counts for whom it is for: nobody gains by giving it."""
     live = ties_in_force(events)
-    forth = live.select("tie", person="a", party="b", given=nw.col("tie") == "vouch")
-    back = live.select("tie", person="b", party="a", given=nw.lit(False))
+    forth = live.filter(nw.col("tie") != "vouch").select("tie", person="a", party="b")
+    back = live.select("tie", person="b", party="a")
     both = nw.concat([forth, back])
     return both.group_by("person").agg(
         nw.col("party").n_unique().alias("relationships.degree"),
         counted(nw.col("tie") == "household").sum().alias("relationships.household"),
-        counted((nw.col("tie") == "vouch") & ~nw.col("given")).sum().alias("relationships.vouches"),
+        counted(nw.col("tie") == "vouch").sum().alias("relationships.vouches"),
     )
 
 

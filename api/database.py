@@ -1,0 +1,269 @@
+"""Opening the database: SQLite (one file, WAL) or PostgreSQL by URL, brought to the present shape by itself.
+
+A write transaction is `writing(engine)`: writers wait for each other, on SQLite by BEGIN IMMEDIATE, on PostgreSQL by an
+advisory lock, so that what one reads in it stays true until it commits. SQLite runs with synchronous=FULL: a commit has
+reached the disk when it returns, for a decision must be durable before it is answered. A bulk load commits so seldom
+that NORMAL would not make it faster.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlmodel import SQLModel
+
+from api import tables
+from engine.errors import Refused
+
+WAIT_SECONDS: Final = 30  # how long a writer waits for another before it gives up
+CONNECT_SECONDS: Final = 5
+_LOCK: Final = 0x4966746168  # "Iftah": the advisory lock of all writers on PostgreSQL
+_SQLITE_SETTINGS: Final = (
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "recursive_triggers = ON",  # INSERT OR REPLACE deletes a row: the append-only triggers must see it
+    "cache_size = -65536",  # KiB a connection, at most: a load's index pages stay in memory
+    "temp_store = MEMORY",
+)
+# What a driver says in trouble -> our code, what it means, what to do. The first that occurs in the text is taken.
+_TROUBLE: Final = (
+    (
+        "readonly database",
+        "database_read_only",
+        "the database is read-only",
+        "give write permission on the file and its folder",
+    ),
+    ("read-only transaction", "database_read_only", "the database is read-only", "connect to the primary server"),
+    (
+        "unable to open",
+        "database_unopened",
+        "the database cannot be opened",
+        "check that the folder exists and may be written",
+    ),
+    (
+        "database is locked",
+        "database_busy",
+        "another process has been writing for too long",
+        "try again when it is done",
+    ),
+    ("disk is full", "database_full", "the disk is full", "free some space and run it again"),
+    ("no space left", "database_full", "the disk is full", "free some space and run it again"),
+    ("disk i/o error", "database_broken", "the disk cannot be read or written", "check the disk"),
+    ("not a database", "database_broken", "the file is not a database of this program", "check the path"),
+    ("malformed", "database_broken", "the database file is damaged", "restore it from a backup"),
+    (
+        "authentication failed",
+        "database_denied",
+        "the database refuses this user",
+        "check the user and password in the URL",
+    ),
+    (
+        "does not exist",
+        "database_unreachable",
+        "there is no such database or user on the server",
+        "create it, or check the URL",
+    ),
+    (
+        "permission denied",
+        "database_denied",
+        "this user may not do that in the database",
+        "grant it, or use another user",
+    ),
+    ("append-only", "append_only", "what was recorded is not changed or deleted", "append a correction"),
+)
+
+
+def open_database(url: str) -> Engine:
+    """An engine on the database at `url`, created and migrated if need be. Raises Refused, in one line, when it can't."""
+    address = _address(url)
+    engine = create_engine(address, **_options(address))
+    if address.get_backend_name() == "sqlite":
+        _prepare_sqlite(engine)
+    try:
+        with reported(engine):
+            _migrate(engine)
+            build_person_indexes(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        raise Refused("this is not a database URL", where="database", hint=_URL_HINT, code="database_url") from None
+    backend = address.get_backend_name()
+    if backend in ("postgres", "postgresql"):
+        return address.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise Refused(f"unknown database scheme `{backend}`", where="database", hint=_URL_HINT, code="database_url")
+    if address.database in (None, "", ":memory:"):
+        raise Refused(
+            "a database in memory is gone at once",
+            where="database",
+            hint="name a file: sqlite:///iftah.db",
+            code="database_url",
+        )
+    return address.set(drivername="sqlite")
+
+
+_URL_HINT: Final = "use sqlite:///iftah.db or postgresql://user@host:5432/name"
+
+
+def _options(address: URL) -> dict[str, Any]:
+    if address.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": WAIT_SECONDS}}
+    return {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """The driver's own transactions are switched off: it begins them late, so that two writers could read before either writes."""
+
+    @event.listens_for(engine, "connect")
+    def connect(driver: Any, _record: object) -> None:
+        driver.isolation_level = None
+        for setting in _SQLITE_SETTINGS:
+            driver.execute(f"PRAGMA {setting}")
+        _write_ahead(driver)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _write_ahead(driver: Any) -> None:
+    """Switch to WAL once in the file's life. SQLite does not wait for others in this one change, so we do."""
+    give_up = time.monotonic() + WAIT_SECONDS
+    while driver.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            driver.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One write transaction, alone: committed at the end, rolled back on any exception. Raises Refused for trouble."""
+    with reported(engine), engine.connect() as connection:
+        writer = connection.execution_options(writes=True)
+        with writer.begin():
+            if engine.dialect.name == "postgresql":
+                writer.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            yield writer
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One read transaction: everything read in it is of the same moment. Raises Refused for trouble."""
+    level = "REPEATABLE READ" if engine.dialect.name == "postgresql" else None
+    with reported(engine), engine.connect() as connection:
+        reader = connection.execution_options(isolation_level=level) if level else connection
+        with reader.begin():
+            yield reader
+
+
+@contextmanager
+def reported(engine: Engine) -> Iterator[None]:
+    """A driver's error inside becomes Refused: one line, no password, no row's content."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _trouble(engine, error) from None
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise _trouble(engine, error) from None
+
+
+def _trouble(engine: Engine, error: Exception) -> Refused:
+    cause = getattr(error, "orig", None) or error
+    text = str(cause).lower()
+    for sign, code, message, hint in _TROUBLE:
+        if sign in text:
+            return Refused(message, where=place(engine), hint=hint, code=code)
+    if engine.dialect.name == "postgresql" and (
+        any(sign in text for sign in ("connect", "resolve", "timeout"))
+        or getattr(error, "connection_invalidated", False)
+    ):
+        return Refused(
+            "the database does not answer",
+            where=place(engine),
+            hint="check that it runs and the URL is right",
+            code="database_unreachable",
+        )
+    kind = type(cause).__name__.lower()
+    return Refused(f"the database failed ({kind})", where=place(engine), hint="see its log", code="database_failed")
+
+
+def place(engine: Engine) -> str:
+    """Where the database is, in words for a message: the file, or host, port and name. Never the user or password."""
+    url = engine.url
+    if engine.dialect.name == "sqlite":
+        return str(url.database)
+    return f"postgresql {url.host or 'local socket'}:{url.port or 5432}/{url.database or ''}"
+
+
+def migrations() -> Config:
+    """Alembic's configuration: it lives in the code, so that an installed package can migrate."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring the database to the newest revision. Two that start at once: the second waits, then finds nothing to do."""
+    scripts = ScriptDirectory.from_config(migrations())
+    with engine.connect() as connection:
+        if _revision(engine, connection, scripts) == scripts.get_current_head():
+            return
+    with writing(engine) as connection:
+        if _revision(engine, connection, scripts) != scripts.get_current_head():
+            config = migrations()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _revision(engine: Engine, connection: Connection, scripts: ScriptDirectory) -> str | None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    if revision is not None and revision not in known:
+        head = scripts.get_current_head()
+        message = f"the database has revision `{revision}`, and this program knows none after `{head}`"
+        raise Refused(message, where=place(engine), hint="update the program", code="database_newer")
+    return revision
+
+
+def person_indexes() -> list[Any]:
+    """The two indexes that find one person's events."""
+    indexes = SQLModel.metadata.tables[tables.Event.__tablename__].indexes
+    return sorted(indexes, key=lambda index: str(index.name))
+
+
+def drop_person_indexes(engine: Engine) -> None:
+    """Before a bulk load. Whoever reads one person meanwhile gets the same answer, slower."""
+    with writing(engine) as connection:
+        for index in person_indexes():
+            index.drop(connection, checkfirst=True)
+
+
+def build_person_indexes(engine: Engine) -> None:
+    """Build those that are missing: at the end of a bulk load, or at the next opening if that was killed."""
+    with reading(engine) as connection:
+        have = {index["name"] for index in inspect(connection).get_indexes("events")}
+    if have >= {index.name for index in person_indexes()}:
+        return
+    with writing(engine) as connection:
+        for index in person_indexes():
+            index.create(connection, checkfirst=True)

@@ -1,0 +1,324 @@
+"""The ledger: the append-only table of events, and the only road into it.
+
+An event is known by (contributor, event_id). Sending it again with the same content changes nothing; with other content
+it is refused. `recorded_at` is the ledger's: the `now` of the append, but always later than every append before it. So
+everything recorded up to some moment is settled: `read(known_at=extent(engine).recorded_at)` answers the same for ever,
+whatever is appended later and however the clock was set.
+"""
+
+import io
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import Connection, Engine, update
+
+from api import tables
+from api.database import reading, writing
+from graph.events import CONTENT, IDENTITY, KIND, KIND_FIELDS, LONGEST, SCHEMA, conform, problems
+
+REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
+_TEXTS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String)
+_TIMES: Final = tuple(c for c, t in SCHEMA.items() if isinstance(t, pl.Datetime))
+_STORED: Final = {c: t if t == pl.String else pl.Int64 for c, t in SCHEMA.items()}  # times and days as integers
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ROWS_A_STATEMENT: Final = 50  # the most gain: one statement for so many rows is 1.5 times as fast as one for each
+_ROWS_A_FETCH: Final = 20_000
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What became of a batch. `refused`: `row` (0-based in the batch) and `reason`; `recorded_at` None: nothing was new."""
+
+    accepted: int
+    duplicates: int
+    refused: pl.DataFrame
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A batch that has been checked by itself: `good` (SCHEMA's columns and `row`) may be inserted, `refused` may not."""
+
+    good: pl.DataFrame
+    refused: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many events the ledger holds, and the latest times among them; None while it is empty."""
+
+    events: int
+    recorded_at: datetime | None
+    happened_at: datetime | None
+
+
+def append(engine: Engine, batch: pl.DataFrame, now: datetime, *, all_or_nothing: bool = False) -> Appended:
+    """Append the batch's good events in one transaction, in the batch's order. A `recorded_at` in it is ignored.
+
+    `all_or_nothing`: one refused row keeps out all others. Raises Refused when the database is in trouble, and polars'
+    errors when a column does not have `SCHEMA`'s type.
+    """
+    return insert(engine, check(batch, now), now, all_or_nothing=all_or_nothing)
+
+
+def check(batch: pl.DataFrame, now: datetime) -> Checked:
+    """What can be said about a batch without the database. Pure."""
+    events = _without_empty_texts(conform(batch).with_columns(pl.lit(None, SCHEMA["recorded_at"]).alias("recorded_at")))
+    refused = pl.concat([problems(events, now).cast(REFUSED_SCHEMA), _unstorable(events)])  # type: ignore[arg-type]
+    rows = events.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    if refused.is_empty():
+        return Checked(rows, refused)
+    refused = refused.group_by("row").agg(pl.col("reason").str.join("; ")).sort("row")
+    return Checked(rows.join(refused, on="row", how="anti", maintain_order="left"), refused)
+
+
+def _without_empty_texts(events: pl.DataFrame) -> pl.DataFrame:
+    """An empty text says nothing: null, as in a CSV file, so that one event is one content whatever file it came by."""
+    empty = [c for c in _TEXTS if (events[c] == "").any()]
+    return events.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)).alias(c) for c in empty)
+
+
+def _unstorable(events: pl.DataFrame) -> pl.DataFrame:
+    """PostgreSQL keeps no NUL in a text; the checks of `graph.events` let the long texts have control characters."""
+    found = [
+        events.select("row", pl.lit(f"`{column}` has a NUL character: remove it").alias("reason"))
+        for column, events in ((c, _holding_nul(events, c)) for c in LONGEST)
+        if not events.is_empty()
+    ]
+    return pl.concat([pl.DataFrame(schema=REFUSED_SCHEMA), *found])
+
+
+def _holding_nul(events: pl.DataFrame, column: str) -> pl.DataFrame:
+    rows = events.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), column)
+    return rows.filter(pl.col(column).str.contains("\0", literal=True))
+
+
+def insert(engine: Engine, checked: Checked, now: datetime, *, all_or_nothing: bool = False) -> Appended:
+    """The second half of `append`, for those who check one batch while another is being written."""
+    good, refused = checked.good, checked.refused
+    if good.is_empty() or (all_or_nothing and not refused.is_empty()):
+        return Appended(0, 0, refused)
+    try:
+        with writing(engine) as connection:
+            before = _extent(connection)
+            recorded_at = _later_than(before.recorded_at, now)
+            accepted = _INSERT[engine.dialect.name](connection, good, _micros(recorded_at))
+            clashes = _clashes(connection, good) if accepted < good.height else pl.DataFrame(schema=REFUSED_SCHEMA)
+            if all_or_nothing and not clashes.is_empty():
+                raise _Nothing
+            if accepted:
+                _extend(connection, before, accepted, recorded_at, good.join(clashes, on="row", how="anti"))
+    except _Nothing:
+        return Appended(0, 0, clashes)
+    said = pl.concat([refused, clashes]).sort("row")
+    return Appended(accepted, good.height - accepted - clashes.height, said, recorded_at if accepted else None)
+
+
+class _Nothing(Exception):  # not an error: it rolls the transaction back
+    pass
+
+
+def _later_than(last: datetime | None, now: datetime) -> datetime:
+    return now if last is None else max(now, last + timedelta(microseconds=1))
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+
+
+def _extend(connection: Connection, before: Extent, accepted: int, recorded_at: datetime, good: pl.DataFrame) -> None:
+    last = max(filter(None, (before.happened_at, good["happened_at"].max())))  # type: ignore[type-var]
+    row = {"events": before.events + accepted, "recorded_at": _micros(recorded_at), "happened_at": _micros(last)}  # type: ignore[arg-type]
+    connection.execute(update(tables.Extent).values(row))
+
+
+def _narrow(good: pl.DataFrame, *more: str) -> pl.DataFrame:
+    """As stored, without `recorded_at` and the columns that are null in every row: half of an insert's cost is columns."""
+    used = [c for c in CONTENT if good[c].null_count() < good.height]
+    return good.select(*more, *(pl.col(c) if c in _TEXTS else pl.col(c).to_physical().cast(pl.Int64) for c in used))
+
+
+def _insert_sqlite(connection: Connection, good: pl.DataFrame, recorded_at: int) -> int:
+    rows = _narrow(good).with_columns(pl.lit(recorded_at).alias("recorded_at"))
+    same = [c for c in rows.columns if c != "event_id" and _is_constant(rows[c])]
+    constants = rows.select(same).row(0)
+    varying = rows.drop(same)
+    flat = _row_by_row(varying)
+    size = varying.width * _ROWS_A_STATEMENT
+    whole = len(flat) - len(flat) % size
+    cursor: Any = connection.connection.cursor()
+    accepted = 0
+    for start, end, step in ((0, whole, size), (whole, len(flat), varying.width)):
+        if start < end:
+            sql = _insert_statement(same, varying.columns, step // varying.width)
+            cursor.executemany(sql, ((*constants, *flat[at : at + step]) for at in range(start, end, step)))
+            accepted += cursor.rowcount
+    return accepted
+
+
+def _insert_statement(same: list[str], varying: list[str], rows: int) -> str:
+    """For so many rows; what is the same in all of them (most often contributor, kind, currency) is bound only once."""
+    first = "".join(f"?{n + 1}, " for n in range(len(same)))
+    starts = range(len(same) + 1, len(same) + 1 + rows * len(varying), len(varying))
+    values = (f"({first}{', '.join(f'?{n}' for n in range(start, start + len(varying)))})" for start in starts)
+    return f"INSERT INTO events ({_names([*same, *varying])}) VALUES {', '.join(values)} ON CONFLICT DO NOTHING"
+
+
+def _is_constant(column: pl.Series) -> bool:
+    return column.null_count() == 0 and bool((column == column[0]).all())
+
+
+def _row_by_row(rows: pl.DataFrame) -> list[Any]:
+    """All values in one list, row after row; columns are dealt out by slices, without a step of Python for each value."""
+    flat: list[Any] = [None] * (rows.width * rows.height)
+    for place, column in enumerate(rows):
+        flat[place :: rows.width] = column.to_list()
+    return flat
+
+
+def _insert_postgresql(connection: Connection, good: pl.DataFrame, recorded_at: int) -> int:
+    rows = _narrow(good, "row")
+    names = _names(rows.columns[1:])
+    connection.exec_driver_sql(
+        f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT 0::bigint AS row, {names} FROM events LIMIT 0"
+    )
+    cursor: Any = connection.connection.cursor()
+    with cursor.copy(f"COPY batch (row, {names}) FROM STDIN (FORMAT csv)") as copy:
+        copy.write(rows.write_csv(include_header=False).encode())
+    cursor.execute(
+        f"INSERT INTO events ({names}, recorded_at) SELECT {names}, {recorded_at} FROM batch ORDER BY row ON CONFLICT DO NOTHING"
+    )
+    return int(cursor.rowcount)
+
+
+_INSERT: Final = {"sqlite": _insert_sqlite, "postgresql": _insert_postgresql}
+
+
+def _names(columns: Collection[str]) -> str:
+    return ", ".join(f'"{c}"' for c in columns)
+
+
+def _clashes(connection: Connection, good: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose content is not the content recorded under their id; the first row of an id has been recorded by now."""
+    recorded = _select(connection, CONTENT, *_of_keys(connection, good))
+    both = good.join(recorded, on=IDENTITY, how="left", suffix="_recorded", maintain_order="left")
+    differs = {c: pl.col(c).ne_missing(pl.col(f"{c}_recorded")) for c in CONTENT if c not in IDENTITY}
+    names = pl.concat_str(
+        [pl.when(d).then(pl.lit(f"`{c}`")) for c, d in differs.items()], separator=", ", ignore_nulls=True
+    )
+    said = (
+        pl.lit("`event_id` was sent before with other content, see "),
+        names,
+        pl.lit(": send event.corrected instead"),
+    )
+    return both.filter(pl.any_horizontal(differs.values())).select("row", pl.concat_str(*said).alias("reason"))
+
+
+def _of_keys(connection: Connection, good: pl.DataFrame) -> tuple[str, dict[str, Any]]:
+    if connection.dialect.name == "postgresql":
+        return "events WHERE (contributor, event_id) IN (SELECT contributor, event_id FROM batch)", {}
+    # CROSS JOIN: SQLite then keeps to the order of the tables and looks each key up, whatever its statistics say
+    joined = "CROSS JOIN events ON contributor = key.value ->> 0 AND event_id = key.value ->> 1"
+    return f"json_each(:keys) AS key {joined}", {"keys": json.dumps(good.select(IDENTITY).unique().rows())}
+
+
+def read(
+    engine: Engine,
+    *,
+    known_at: datetime | None = None,
+    people: Collection[str] | None = None,
+    kinds: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """The events in order of appending, in `SCHEMA`'s columns.
+
+    `known_at`: recorded up to then; `people`: with one of these at either end; `kinds`: of one of these; None: all.
+    Raises Refused when the database is in trouble.
+    """
+    values: dict[str, Any] = {}
+    where = ["true"]
+    listed = _LISTED[engine.dialect.name]
+    if known_at is not None:
+        where.append(f"recorded_at <= {_micros(known_at)}")
+    if people is not None:
+        values["people"] = _list(engine, [p for p in people if "\0" not in p])
+        ends = (f"SELECT seq FROM events WHERE {end} IN {listed('people')}" for end in ("subject", "other"))
+        where.append(f"seq IN ({' UNION '.join(ends)})")
+    if kinds is not None:
+        values["kinds"] = _list(engine, [k for k in kinds if k in KIND])
+        where.append(f"kind IN {listed('kinds')}")
+    columns = _columns_of(KIND if kinds is None else kinds)
+    with reading(engine) as connection:
+        return conform(_select(connection, columns, f"events WHERE {' AND '.join(where)} ORDER BY seq", values))
+
+
+_LISTED: Final[dict[str, Callable[[str], str]]] = {
+    "sqlite": lambda name: f"(SELECT value FROM json_each(:{name}))",
+    "postgresql": lambda name: f"(SELECT unnest(%({name})s::text[]))",
+}
+
+
+def _list(engine: Engine, items: list[str]) -> str | list[str]:
+    return json.dumps(items) if engine.dialect.name == "sqlite" else items
+
+
+def _columns_of(kinds: Collection[str]) -> list[str]:
+    """Only these kinds' columns: the others are null anyway, and a value costs as much to fetch when it is null."""
+    fields = {field for name in kinds if name in KIND for field in (*KIND[name].needs, *KIND[name].may)}
+    return [c for c in SCHEMA if c not in KIND_FIELDS or c in fields]
+
+
+def _select(connection: Connection, columns: Collection[str], source: str, values: dict[str, Any]) -> pl.DataFrame:
+    """These columns of `source` (what comes after FROM), as the types of SCHEMA."""
+    sql = f"SELECT {_names(columns)} FROM {source}"
+    stored = _FETCH[connection.dialect.name](
+        connection.connection.cursor(), sql, {c: _STORED[c] for c in columns}, values
+    )
+    return stored.with_columns(
+        *(pl.col(c).cast(SCHEMA[c]) for c in columns if c in _TIMES),
+        *(pl.col(c).cast(pl.Int32).cast(pl.Date) for c in columns if SCHEMA[c] == pl.Date),
+    )
+
+
+def _fetch_sqlite(cursor: Any, sql: str, schema: dict[str, Any], values: dict[str, Any]) -> pl.DataFrame:
+    cursor.execute(sql, values)
+    parts = [pl.DataFrame(schema=schema)]
+    while rows := cursor.fetchmany(_ROWS_A_FETCH):
+        columns = zip(schema.items(), zip(*rows, strict=True), strict=True)
+        parts.append(pl.DataFrame([pl.Series(name, column, dtype) for (name, dtype), column in columns]))
+    return pl.concat(parts)
+
+
+def _fetch_postgresql(cursor: Any, sql: str, schema: dict[str, Any], values: dict[str, Any]) -> pl.DataFrame:
+    """As CSV: Polars parses it many times as fast as rows can be made into Python values. Null is an empty, unquoted field."""
+    text = io.BytesIO()
+    with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)", values or None) as copy:
+        for data in copy:
+            text.write(data)
+    if not text.tell():
+        return pl.DataFrame(schema=schema)
+    text.seek(0)
+    return pl.read_csv(text, has_header=False, new_columns=list(schema), schema=schema)
+
+
+_FETCH: Final = {"sqlite": _fetch_sqlite, "postgresql": _fetch_postgresql}
+
+
+def extent(engine: Engine) -> Extent:
+    """How much there is and up to when. One row is read, whatever the ledger's size."""
+    with reading(engine) as connection:
+        return _extent(connection)
+
+
+def _extent(connection: Connection) -> Extent:
+    events, recorded_at, happened_at = connection.exec_driver_sql(
+        "SELECT events, recorded_at, happened_at FROM extent"
+    ).one()
+    return Extent(events, _moment(recorded_at), _moment(happened_at))

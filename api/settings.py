@@ -1,0 +1,40 @@
+"""Settings: read once from the environment, each `IFTAH_` and its name in capitals."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from engine.errors import Refused
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Every problem is reported at once, by the variable's name."""
+
+    model_config = SettingsConfigDict(env_prefix="IFTAH_", frozen=True)
+
+    database_url: str = Field(f"sqlite:///{ROOT / 'var' / 'iftah.db'}", description="where the ledger is kept")
+    rules: Path = Field(ROOT / "rules", description="the folder of rule files")
+    data: Path = Field(ROOT.parent / "shared" / "data", description="the folder of public data sets")
+    evidence: Literal["auto", "berka", "town"] = Field("auto", description="what an empty database is filled with")
+    town_people: int = Field(2_000, ge=1, le=2_000_000, description="how many people the synthetic town has")
+    town_seed: int = Field(1, ge=0, description="the seed of the synthetic town")
+    host: str = Field("127.0.0.1", description="the address to serve on")
+    port: int = Field(8000, ge=1, le=65535, description="the port to serve on")
+    purpose: str = Field("perks", pattern="^[a-z][a-z_]*$", description="the purpose that people consent to")
+
+
+def settings() -> Settings:
+    """The settings in force. Raises Refused with every problem in one line."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = (f"IFTAH_{str(e['loc'][0]).upper()} `{e['input']}`: {_said(e['msg'])}" for e in error.errors())
+        raise Refused("; ".join(wrong), where="settings", hint="see the README", code="bad_setting") from None
+
+
+def _said(message: str) -> str:
+    return message[:1].lower() + message[1:]

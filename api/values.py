@@ -1,0 +1,100 @@
+"""Rows as a file has them -> rows in the types of `graph.events.SCHEMA`; what does not fit is said row by row."""
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+from graph.events import SCHEMA
+
+MEANING: Final = {
+    "String": "a text",
+    "Int64": "a whole number",
+    "Date": "a day such as 2024-03-01",
+    str(pl.Datetime("us", "UTC")): "a time such as 2024-03-01T09:30:00Z",
+}
+_FORMATS: Final = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d")
+_ISO: Final = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$"
+
+
+class Wrong(NamedTuple):
+    """A row that could not be read: its line, why, and the row as far as it was understood."""
+
+    line: int
+    reason: str
+    row: object
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a file. `events`: typed columns of SCHEMA, only those the file has; `lines`: where each row begins, from 1
+    (Parquet: the number of the row); `texts`: the rows as written. `done` of `total`: bytes, for Parquet rows.
+    """
+
+    events: pl.DataFrame
+    lines: pl.Series
+    texts: pl.DataFrame
+    wrong: list[Wrong]
+    done: int
+    total: int
+    broken: str | None = None
+
+
+def typed(texts: pl.DataFrame, lines: pl.Series, done: int, total: int) -> Batch:
+    """Each column in its type; a row with a value that does not fit leaves `events` for `wrong`."""
+    events = pl.DataFrame([_fitted(texts[c]) for c in texts.columns])
+    lost = [c for c in texts.columns if events[c].null_count() > texts[c].null_count()]
+    if not lost:
+        return Batch(events, lines, texts, [], done, total)
+    bad = pl.DataFrame([(events[c].is_null() & texts[c].is_not_null()).alias(c) for c in lost])
+    rows = bad.select(pl.any_horizontal(pl.all())).to_series()
+    wrong = [
+        Wrong(
+            line,
+            _misfits([c for c, misfit in zip(lost, flags, strict=True) if misfit], row),
+            {c: value for c, value in row.items() if value is not None},
+        )
+        for line, flags, row in zip(
+            lines.filter(rows), bad.filter(rows).rows(), texts.filter(rows).iter_rows(named=True), strict=True
+        )
+    ]
+    return Batch(events.filter(~rows), lines.filter(~rows), texts.filter(~rows), wrong, done, total)
+
+
+def _misfits(columns: list[str], row: dict[str, Any]) -> str:
+    """What is wrong with these columns of a row, in one line."""
+    return "; ".join(f"`{c}` `{str(row[c])[:40]}` is not {MEANING[str(SCHEMA[c])]}" for c in columns)
+
+
+def _fitted(column: pl.Series) -> pl.Series:
+    """The column in SCHEMA's type; null where a value does not fit it exactly."""
+    wanted = SCHEMA[column.name]
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype == pl.String and isinstance(wanted, pl.Datetime):
+        return _times(column)
+    if column.dtype == pl.String and wanted == pl.Date:
+        return column.str.to_date("%Y-%m-%d", strict=False)
+    if column.dtype.is_float():
+        whole = column.cast(pl.Int64, strict=False)
+        return whole.set(whole.cast(pl.Float64) != column.cast(pl.Float64), None)
+    return column.cast(wanted, strict=False)
+
+
+def _times(text: pl.Series) -> pl.Series:
+    """ISO 8601, with Z, an offset or nothing (UTC). The usual form first; the others only for what it leaves over."""
+    found = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    if found.null_count() == text.null_count():
+        return found
+    left = text.is_not_null() & found.is_null()
+    return found.scatter(left.arg_true(), _other_times(text.filter(left)))
+
+
+def _other_times(text: pl.Series) -> pl.Series:
+    iso = pl.col("at").str.to_uppercase().str.replace(" ", "T", literal=True)
+    plain = pl.when(iso.str.contains(_ISO)).then(iso.str.strip_suffix("Z"))
+    parsed = []
+    for form in _FORMATS:
+        time = plain.str.to_datetime(form, time_unit="us", strict=False)
+        parsed.append(time if "z" in form else time.dt.replace_time_zone("UTC"))
+    return pl.DataFrame({"at": text}).select(pl.coalesce(parsed)).to_series()

@@ -1,0 +1,200 @@
+"""Opening, migrating and refusing: on SQLite and PostgreSQL alike."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect
+from sqlmodel import Session, SQLModel, select
+
+from api import tables
+from api.database import drop_person_indexes, migrations, open_database, reading, writing
+from engine.errors import Refused
+from graph.events import SCHEMA
+
+
+def test_a_new_database_has_exactly_the_tables_of_the_code(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_the_events_table_has_the_columns_of_the_events_schema() -> None:
+    assert [c.name for c in SQLModel.metadata.tables["events"].columns] == ["seq", *SCHEMA]
+
+
+def test_opening_a_database_again_keeps_what_is_in_it(database_url: str) -> None:
+    for names in ([], ["first"]):
+        engine = open_database(database_url)
+        with Session(engine) as session:
+            assert [release.id for release in session.exec(select(tables.Release))] == names
+            session.add(tables.Release(id=f"{'first' if not names else 'second'}", files="{}", loaded_at=0))
+            session.commit()
+        engine.dispose()
+
+
+def test_an_older_database_is_brought_to_the_present_by_itself(database_url: str) -> None:
+    engine = open_database(database_url)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DELETE FROM alembic_version")
+        for table in reversed(SQLModel.metadata.sorted_tables):
+            table.drop(connection)
+        for table in ("events", "decisions"):
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"DROP FUNCTION {table}_refuse_change")
+    engine.dispose()
+    again = open_database(database_url)
+    assert set(inspect(again).get_table_names()) == {*SQLModel.metadata.tables, "alembic_version"}
+    again.dispose()
+
+
+def test_a_database_newer_than_the_program_is_refused_in_one_line(database_url: str) -> None:
+    engine = open_database(database_url)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(Refused, match=r"revision `9999`.*update the program") as refused:
+        open_database(database_url)
+    assert refused.value.code == "database_newer"
+    assert "\n" not in str(refused.value)
+
+
+def test_processes_that_open_a_new_database_at_once_do_not_collide(database_url: str) -> None:
+    program = f"from api.database import open_database; open_database({database_url!r}).dispose()"
+    started = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(3)]
+    said = [process.communicate(timeout=60)[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0] * 3, said
+    engine = open_database(database_url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM extent").scalar() == 1
+    engine.dispose()
+
+
+def test_migrations_write_nothing_on_the_terminal(database_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    open_database(database_url).dispose()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_migrations_have_one_line_of_descent() -> None:
+    config: Config = migrations()
+    assert command.heads(config) is None
+    assert sorted(p.name[:4] for p in (Path(tables.__file__).parent / "migrations/versions").glob("0*.py")) == ["0001"]
+
+
+@pytest.mark.parametrize("table", ["events", "decisions"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET subject = 'x'", "DELETE FROM {}"])
+def test_the_database_itself_refuses_to_change_what_was_recorded(engine: Engine, table: str, change: str) -> None:
+    with writing(engine) as connection:
+        connection.exec_driver_sql(_FILL[table])
+    with pytest.raises(Refused, match="not changed or deleted") as refused, writing(engine) as connection:
+        connection.exec_driver_sql(change.format(table))
+    assert refused.value.code == "append_only"
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql(f"SELECT subject FROM {table}").scalar() == "ann"
+
+
+_FILL = {
+    "events": "INSERT INTO events (contributor, event_id, kind, subject, happened_at, recorded_at) VALUES ('b', '1', 'k', 'ann', 0, 0)",
+    "decisions": "INSERT INTO decisions (id, merchant, subject, perk, amount, currency, outcome, waived, deposit, decided_at, release, record, previous_hash, hash) VALUES ('d', 'm', 'ann', 'bike', 1, 'CNY', 'ADMIT', 1, 0, 0, 'r', '{}', '', 'h')",
+}
+
+
+def test_a_row_cannot_be_replaced_on_sqlite_either(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
+    with writing(engine) as connection:
+        connection.exec_driver_sql(_FILL["events"])
+    with pytest.raises(Refused, match="not changed or deleted"), writing(engine) as connection:
+        connection.exec_driver_sql(_FILL["events"].replace("INSERT", "INSERT OR REPLACE").replace("'ann'", "'bob'"))
+    engine.dispose()
+
+
+def test_a_merchant_has_one_decision_for_a_transaction(engine: Engine) -> None:
+    one = _FILL["decisions"].replace("(id,", "(transaction_id, id,").replace("('d'", "('t1', 'd'")
+    with writing(engine) as connection:
+        connection.exec_driver_sql(one)
+    with pytest.raises(Refused), writing(engine) as connection:
+        connection.exec_driver_sql(one.replace("'d'", "'e'").replace("'h'", "'i'"))
+
+
+def test_an_exception_in_a_write_transaction_rolls_it_back(engine: Engine) -> None:
+    def write_and_fail() -> None:
+        with writing(engine) as connection:
+            connection.exec_driver_sql(_FILL["events"])
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        write_and_fail()
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM events").scalar() == 0
+
+
+def test_sqlite_runs_durably_with_a_write_ahead_log_and_foreign_keys(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
+    with engine.connect() as connection:
+        settings = [
+            connection.exec_driver_sql(f"PRAGMA {s}").scalar()
+            for s in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    assert settings == ["wal", 2, 1, 30_000]
+    engine.dispose()
+
+
+def test_opening_builds_the_indexes_that_a_killed_load_left_out(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'iftah.db'}"
+    engine = open_database(url)
+    drop_person_indexes(engine)
+    assert inspect(engine).get_indexes("events") == []
+    engine.dispose()
+    again = open_database(url)
+    assert {i["name"] for i in inspect(again).get_indexes("events")} == {"events_of_subject", "events_of_other"}
+    again.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        ("mysql://ann:secret@host/db", "database_url", "unknown database scheme `mysql`"),
+        ("iftah.db", "database_url", "not a database URL"),
+        ("postgresql://ann:secret@host:port/db", "database_url", "not a database URL"),
+        ("sqlite://", "database_url", "in memory"),
+        ("sqlite:////no/such/folder/iftah.db", "database_unopened", "check that the folder exists"),
+        (
+            "postgresql://ann:secret@127.0.0.1:1/db",
+            "database_unreachable",
+            "127.0.0.1:1/db: the database does not answer",
+        ),
+        ("postgresql://ann:secret@no-such-host.invalid/db", "database_unreachable", "does not answer"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_one_clear_line(url: str, code: str, words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        open_database(url)
+    said = str(refused.value)
+    assert (refused.value.code, words in said, "\n" in said, "secret" in said) == (code, True, False, False)
+
+
+def test_a_missing_postgresql_database_is_named_without_the_password(postgres: str) -> None:
+    url = postgres.replace("://postgres@", "://postgres:secret@").rpartition("/")[0] + "/iftah_no_such"
+    with pytest.raises(Refused, match="no such database") as refused:
+        open_database(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("these are notes, not a database\n" * 100)
+    with pytest.raises(Refused, match="not a database of this program"):
+        open_database(f"sqlite:///{tmp_path / 'notes.txt'}")
+
+
+def test_a_read_only_database_opens_and_refuses_writes_in_one_line(tmp_path: Path) -> None:
+    open_database(f"sqlite:///{tmp_path / 'iftah.db'}").dispose()
+    engine = open_database(f"sqlite:///file:{tmp_path / 'iftah.db'}?mode=ro&uri=true")
+    with pytest.raises(Refused, match="the database is read-only") as refused, writing(engine) as connection:
+        connection.exec_driver_sql(_FILL["events"])
+    assert refused.value.code == "database_read_only"
+    engine.dispose()
