@@ -80,6 +80,14 @@ def score(engine: Engine, release: Release, made: Build) -> pl.DataFrame:
     return found
 
 
+def scores(engine: Engine, made: Build) -> pl.DataFrame:
+    """Everyone's score in a build: `person`, `score`, `band`."""
+    query = select(SCORES.c.person, SCORES.c.score, SCORES.c.band).where(SCORES.c.build == made.id)
+    with reading(engine) as connection:
+        rows = [tuple(r) for r in connection.execute(query.order_by(SCORES.c.person))]
+    return pl.DataFrame(rows, schema={"person": pl.String, "score": pl.Int64, "band": pl.String}, orient="row")
+
+
 def scored_under(engine: Engine, made: Build) -> str | None:
     """The release that the build's scores were made under, if they have been."""
     with reading(engine) as connection:

@@ -24,3 +24,8 @@ def moment(value: int) -> datetime:
 def iso(value: datetime) -> str:
     """ISO 8601 with a Z, to the microsecond only where there are any."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def later(value: datetime, *, days: int) -> datetime:
+    """So many days on."""
+    return value + timedelta(days=days)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, insert, select
 from api.catalogue import schema
 from api.database import reading, writing
 from api.tables import RELEASES
+from engine import cases
 from engine.errors import Refused
 from engine.lang.check import check, release_of
 from engine.lang.problems import Problem, Span
@@ -44,6 +45,13 @@ def problems_in(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
     texts, unreadable = rule_files(folder)
     _, problems = check(texts, schema())
     return texts, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
+
+
+def failing_cases(texts: dict[str, str]) -> tuple[str, ...]:
+    """The cases beside the rules that do not come out, each as one line with its place."""
+    release = release_of(texts, schema())
+    outcomes = cases.run(release, texts, schema())
+    return tuple(f"{o.at.file}:{o.at.line}:{o.at.column} {o.name}: {said}" for o in outcomes for said in o.failures)
 
 
 def load(folder: Path) -> Release:

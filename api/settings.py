@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from engine.errors import Refused
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+VAR: Final = ROOT / "var"  # made when it is needed; every other folder is the operator's to make
 
 
 class Settings(BaseSettings):
@@ -16,7 +17,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="IFTAH_", frozen=True)
 
-    database_url: str = Field(f"sqlite:///{ROOT / 'var' / 'iftah.db'}", description="where the ledger is kept")
+    database_url: str = Field(f"sqlite:///{VAR / 'iftah.db'}", description="where the ledger is kept")
     rules: Path = Field(ROOT / "rules", description="the folder of rule files")
     data: Path = Field(ROOT.parent / "shared" / "data", description="the folder of public data sets")
     evidence: Literal["auto", "berka", "town"] = Field("auto", description="what an empty database is filled with")
@@ -30,10 +31,13 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings in force. Raises Refused with every problem in one line."""
     try:
-        return Settings()
+        found = Settings()
     except ValidationError as error:
         wrong = (f"IFTAH_{str(e['loc'][0]).upper()} `{e['input']}`: {_said(e['msg'])}" for e in error.errors())
         raise Refused("; ".join(wrong), where="settings", hint="see the README", code="bad_setting") from None
+    if str(VAR) in found.database_url:
+        VAR.mkdir(exist_ok=True)
+    return found
 
 
 def _said(message: str) -> str:

@@ -159,10 +159,10 @@ def _kinds_of(data_class: str) -> list[str]:
 
 def _covered(evidence: pl.DataFrame, allowed: pl.DataFrame) -> pl.DataFrame:
     kind = pl.col("kind")
+    agreed = {c: allowed.filter(pl.col("data_class") == c)["person"].implode() for c in CLASSES}
 
     def agrees(party: str, data_class: str) -> pl.Expr:
-        people = allowed.filter(pl.col("data_class") == data_class)["person"].implode()
-        return pl.col(party).is_in(people).fill_null(False)
+        return pl.col(party).is_in(agreed[data_class]).fill_null(False)
 
     tie = kind.is_in(_kinds_of("relationship")) & agrees("subject", "relationship") & agrees("other", "relationship")
     alone = [kind.is_in(_kinds_of(c)) & agrees("subject", c) for c in CLASSES if c != "relationship"]

@@ -26,7 +26,7 @@ TOKEN: Final = re.compile(
       | (?P<word>'[^'\n]*'|"[^"\n]*")
       | (?P<name>[a-z][a-z0-9_]*(\.[a-z0-9_]+)*)
       | (?P<sign>==|!=|<=|>=|<|>|\+|-|\*|\(|\)|\[|\]|,)""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,  # digits of other scripts would read as numbers
 )
 KEYWORDS: Final = {"and", "or", "not", "in", "known", "missing", "true", "false"}
 COMPARISONS: Final[dict[str, Comparison]] = {"==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -40,7 +40,11 @@ HINTS: Final = {
     "/": "there is no division: multiply the other side",
     "%": "write a share as a decimal, such as 0.25",
     "~": "there are no patterns: list the words with `in [..]`",
+    "'": "the quote is not closed",
+    '"': "the quote is not closed",
+    "\u00a0": "this is a no-break space: write a plain one",
 }
+CAPITALS: Final = "names, and words such as `and`, are written in lower case"
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def _tokens(text: Scalar, report: Report) -> list[Token]:
         match = TOKEN.match(text.text, position)
         if not match:
             char = text.text[position]
-            hint = HINTS.get(char, "numbers are written 12 or 0.25, words in quotes, features as dimension.name")
+            usual = "numbers are written 12 or 0.25, words in quotes, features as dimension.name"
+            hint = HINTS.get(char, CAPITALS if char.isupper() else usual)
             report.add("R020", f"`{char}` is not part of the language here", text.span(position), hint)
             raise _Broken
         kind, piece = str(match.lastgroup), match.group()
@@ -112,7 +117,7 @@ class _Parser:
         return self.accept(text) or self.fail(f"`{text}` is missing here")
 
     def fail(self, message: str, hint: str = "") -> NoReturn:
-        seen = f", before `{self.token.text}`" if self.token.kind != "end" else ", at the end"
+        seen = f", before `{self.token.text[:60]}`" if self.token.kind != "end" else ", at the end"
         self.report.add("R021", message + seen, self.token.at, hint)
         raise _Broken
 
@@ -123,17 +128,19 @@ class _Parser:
         return found
 
     def condition(self) -> Expr:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            self.report.add(
-                "R023", f"nested more than {DEEPEST} deep", self.token.at, "give pieces of it names under `define`"
-            )
-            raise _Broken
+        self.deeper(1)
         parts = [self.conjunct()]
         while self.accept("or"):
             parts.append(self.conjunct())
-        self.depth -= 1
+        self.deeper(-1)
         return parts[0] if len(parts) == 1 else Join("or", tuple(parts), parts[0].at)
+
+    def deeper(self, by: int) -> None:
+        self.depth += by
+        if self.depth > DEEPEST:
+            hint = "give pieces of it names under `define`"
+            self.report.add("R023", f"nested more than {DEEPEST} deep", self.token.at, hint)
+            raise _Broken
 
     def conjunct(self) -> Expr:
         parts = [self.negation()]
@@ -145,7 +152,9 @@ class _Parser:
         signs = []
         while sign := self.accept("not"):
             signs.append(sign)
+            self.deeper(1)
         found = self.comparison()
+        self.deeper(-len(signs))
         for sign in reversed(signs):
             found = Negate(found, sign.at)
         return found

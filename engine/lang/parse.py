@@ -227,7 +227,7 @@ def _kind(root: source.Node, file: str, report: Report) -> str | None:
             return value.text
         if key.text == "kind":
             seen = value.text if isinstance(value, Scalar) else "this"
-            report.add("R014", f"`{seen}` is not a kind of rule file", value.at, suggestion(seen, KINDS))
+            report.add("R014", f"`{seen[:60]}` is not a kind of rule file", value.at, suggestion(seen, KINDS))
             return None
     report.add(
         "R014", "`kind` is missing: what kind of rule file is this?", Span(file), f"use one of {', '.join(KINDS)}"

@@ -4,16 +4,20 @@ A literal takes the type of what it is compared with, or is refused at its own p
 is known from the bounds of its features, so that no 64-bit column can overflow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from engine.lang.problems import Report, Span
 from engine.lang.program import And, Attr, Cmp, Const, Flag, Int, Known, Not, Num, Op, Or, Same, Truth
 from engine.lang.shapes import suggestion
-from engine.lang.syntax import Arithmetic, Compare, Constant, Expr, IsKnown, Join, Member, Name, Negate
+from engine.lang.syntax import Arithmetic, Compare, Constant, Expr, IsKnown, Join, Member, Name, Negate, Word
 from engine.lang.types import BOOL, LARGEST, LARGEST_WITHIN, Attribute, Schema, Type, scaled
 
+MOST_LEVELS: Final = 16  # of definitions that use definitions
+MOST_NODES: Final = 600  # of a condition with its definitions written out: every engine walks all of them
+MOST_DEPTH: Final = 64
+KEYWORDS: Final = ("and", "or", "not", "in", "known", "missing", "true", "false")
 FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -38,26 +42,67 @@ class Scope:
     report: Report
     done: dict[str, Truth | None] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
+    extent: dict[str, tuple[int, int]] = field(default_factory=dict)  # of each definition: nodes, depth
 
     def condition(self, expr: Expr) -> Truth | None:
         """What the expression means, or None with the reason reported."""
+        found = self._condition(expr)
+        if found is None:
+            return None
+        nodes, depth = self._extent(expr)
+        if nodes <= MOST_NODES and depth <= MOST_DEPTH:
+            return found
+        much = f"has {nodes} parts, of {MOST_NODES}" if nodes > MOST_NODES else f"is {depth} deep, of {MOST_DEPTH}"
+        self.report.add("R023", f"with its definitions written out this {much} at most", expr.at, "divide it")
+        return None
+
+    def defined(self, words: Iterable[Word]) -> None:
+        """A definition needs a name of its own, or nobody could tell what that name means."""
+        for word in words:
+            if word.text in self.schema:
+                self.report.add("R015", f"`{word.text}` is defined already: it is a feature", word.at, "rename it")
+            if word.text in KEYWORDS:
+                self.report.add("R015", f"`{word.text}` is a word of the language", word.at, "rename it")
+
+    def _condition(self, expr: Expr) -> Truth | None:
         try:
             return self._truth(expr)
         except _Wrong:
             return None
 
+    def _extent(self, expr: Expr) -> tuple[int, int]:
+        """How many nodes, and how deep, with definitions written out (they are resolved by now)."""
+        match expr:
+            case Name(name):
+                return self.extent.get(name, (1, 1))
+            case Member(item, among):
+                nodes, depth = self._extent(item)
+                return (nodes + 1) * len(among), depth + 2
+            case Negate(part):
+                inner = [self._extent(part)]
+            case Join(_, parts):
+                inner = [self._extent(p) for p in parts]
+            case Compare(_, left, right) | Arithmetic(_, left, right):
+                inner = [self._extent(left), self._extent(right)]
+            case _:
+                return 1, 1
+        return 1 + sum(n for n, _ in inner), 1 + max(d for _, d in inner)
+
     def attribute(self, name: Name) -> Attribute | None:
         """The attribute of that name, or None with the reason reported."""
         found = self.schema.get(name.name)
         if found is None:
-            hint = suggestion(name.name, (*self.schema, *self.define))
-            self.report.add("R101", f"unknown name `{name.name}`", name.at, hint)
+            known = [n for n in (*self.schema, *self.define) if n != name.name]
+            text, hint = f"unknown name `{name.name[:60]}`", suggestion(name.name[:60], known)
+            if name.name in self.define:
+                text, hint = f"`{name.name}` is a definition: a feature belongs here", ""
+            self.report.add("R101", text, name.at, hint)
         return found
 
     def _truth(self, expr: Expr) -> Truth:
         match expr:
             case Join(op, parts):
-                found = [self.condition(p) for p in parts]
+                found = [self._condition(p) for p in parts]
                 if None in found:
                     raise _Wrong
                 whole = tuple(f for f in found if f is not None)
@@ -91,9 +136,14 @@ class Scope:
         if name.name in self.open:
             circle = " -> ".join([*self.open[self.open.index(name.name) :], name.name])
             raise self._wrong("R102", f"definitions go in a circle: {circle}", name.at, "take one of them out")
+        if len(self.open) == MOST_LEVELS:
+            text = f"definitions use each other more than {MOST_LEVELS} deep"
+            raise self._wrong("R023", text, name.at, "write some of them out")
         if name.name not in self.done:
+            expr = self.define[name.name]
             self.open.append(name.name)
-            self.done[name.name] = self.condition(self.define[name.name])
+            self.done[name.name] = self.condition(expr)
+            self.extent[name.name] = self._extent(expr)
             self.open.pop()
         found = self.done[name.name]
         if found is None:
@@ -135,11 +185,11 @@ class Scope:
             raise self._wrong("R103", f"`{attribute.name}` is compared with a constant only", right.at)
         if attribute.type == BOOL:
             if right.kind != "bool":
-                raise self._wrong("R104", f"`{right.text}` is neither true nor false", right.at)
+                raise self._wrong("R104", f"`{right.text[:60]}` is neither true nor false", right.at)
             return Flag(attribute.name) if right.text == "true" else Not(Flag(attribute.name))
         if right.kind != "word" or right.text not in attribute.type.values:
-            hint = suggestion(right.text, attribute.type.values)
-            raise self._wrong("R104", f"`{right.text}` is not a value of `{attribute.name}`", right.at, hint)
+            hint = suggestion(right.text[:60], attribute.type.values)
+            raise self._wrong("R104", f"`{right.text[:60]}` is not a value of `{attribute.name}`", right.at, hint)
         return Same(attribute.name, right.text)
 
     def _member(self, expr: Member) -> Truth:
@@ -156,7 +206,10 @@ class Scope:
 
     def _number(self, expr: Expr) -> _Number:
         match expr:
-            case Name(name) if name not in self.define:
+            case Name(name) if name in self.define:
+                text = f"`{name}` is a condition, not a number"
+                raise self._wrong("R103", text, expr.at, "join conditions with `and` or `or`")
+            case Name(name):
                 attribute = self._attribute(expr)
                 if attribute.type.numeric:
                     return _Number(Attr(name), attribute.type)
@@ -196,17 +249,17 @@ class Scope:
     def _literal(self, constant: Constant, type_: Type) -> _Number:
         wanted = "date" if type_.kind == "date" else "number"
         text, kind = constant.text, constant.kind
+        shown = f"`{text[:40]}{'d' * (kind == 'duration')}` does not fit {_an(type_)}"
         if kind == "duration":  # a duration is a whole number of days
             kind = "number"
         if kind != wanted:
-            shown = f"`{text}` does not fit {_an(type_)}"
             raise self._wrong("R104", shown, constant.at, f"write a {wanted}" if wanted == "date" else "write a number")
         value = scaled(text, type_)
         if value is None:
             hint = f"at most {type_.digits} digits after the point" if wanted == "number" else "write 2024-03-01"
-            raise self._wrong("R104", f"`{text}` does not fit {_an(type_)}", constant.at, hint)
-        if abs(value) >= LARGEST:
-            raise self._wrong("R104", f"`{text}` is larger than any value", constant.at)
+            raise self._wrong("R104", shown, constant.at, hint)
+        if abs(value) > LARGEST:
+            raise self._wrong("R104", f"`{text[:40]}` is larger than any value", constant.at)
         return _Number(Int(value), Type(type_.kind, type_.digits, (), value, value))
 
     def _attribute(self, name: Name) -> Attribute:

@@ -16,7 +16,7 @@ from engine.lang.source import Mapping, Node, Scalar, Sequence
 from engine.lang.syntax import Number, Word
 
 IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
-NUMBER: Final = re.compile(r"-?\d{1,16}(\.\d{1,6})?")
+NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,6})?")
 LONGEST_TEXT: Final = 500
 
 
@@ -76,7 +76,7 @@ class Numeral:
         elif self.whole and "." in node.text:
             report.add("R013", f"`{node.text}` is not a whole number", node.at)
         elif not self.low <= float(node.text) <= self.high:
-            report.add("R013", f"{node.text} is outside {self.low} to {self.high}", node.at)
+            report.add("R013", f"`{node.text}` is outside {self.low} to {self.high}", node.at)
         else:
             return Number(node.text, node.at)
         return None
@@ -179,7 +179,7 @@ class Record:
         values, whole = {}, True
         for key, value in node.entries:
             if key.text not in known:
-                report.add("R010", f"unknown key `{key.text}` in {self.what}", key.at, suggestion(key.text, known))
+                report.add("R010", f"unknown key `{key.text[:60]}` in {self.what}", key.at, suggestion(key.text, known))
                 continue
             read = known[key.text].shape.read(value, report)
             whole &= read is not None

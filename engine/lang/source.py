@@ -5,6 +5,7 @@ aliases, tags, directives, a second document, tabs. A scalar stays text: what it
 (so `no` is never a boolean by surprise). Positions are right inside quoted, folded and flow text too.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,10 @@ from engine.lang.problems import Report, Span
 LARGEST: Final = 1_000_000  # characters
 DEEPEST: Final = 16
 SUGGESTED_FORM = "write it out: rule files have no anchors, aliases or tags"
+# A line break in plain or quoted text with the white space about it, and one that is escaped.
+FOLD: Final = re.compile(r"[ \t]*(?:\r\n|[\r\n\x85])(?:[ \t]*(?:\r\n|[\r\n\x85]))*[ \t]*")
+BREAK: Final = re.compile(r"\r\n|[\r\n\x85]")
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ def read(file: str, text: str, report: Report) -> Node | None:
     if len(text) > LARGEST:
         report.add("R007", f"the file has more than {LARGEST:,} characters", Span(file), "divide it")
         return None
+    text = text.removeprefix("\ufeff")
     tab = _leading_tab(text)
     if tab is not None:
         report.add("R002", "a tab stands in the indentation", Span(file, *tab), "indent with spaces")
@@ -70,6 +76,9 @@ def read(file: str, text: str, report: Report) -> Node | None:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = Span(file, mark.line + 1, mark.column + 1) if mark else Span(file)
+        if mark and text[mark.index : mark.index + 1] == "\t":
+            report.add("R002", "a tab stands here", at, "use spaces")
+            return None
         report.add(
             "R001",
             f"this is not YAML: {_first_line(error.problem or error.context)}",
@@ -79,6 +88,9 @@ def read(file: str, text: str, report: Report) -> Node | None:
     except YAMLError as error:  # the reader's errors carry an offset, not a mark
         at = _place(file, text, getattr(error, "position", 0))
         report.add("R008", "a character that text files do not have", at, "save the file as UTF-8 text")
+    except (ValueError, OverflowError):  # an escape such as \UFFFFFFFF, which ruamel does not catch
+        escape = text.find("\\U")
+        report.add("R008", "an escape for a character that does not exist", _place(file, text, max(0, escape)))
     return None
 
 
@@ -92,14 +104,17 @@ class _Reader:
     def __init__(self, file: str, text: str, report: Report) -> None:
         self.file, self.text, self.report = file, text, report
         self.events: Iterator[ev.Event] = iter(YAML(typ="safe", pure=True).parse(text))
-        self.lines = text.splitlines(keepends=True)
 
     def document(self) -> Node | None:
         root: Node | None = None
         for event in self.events:
             if isinstance(event, ev.DocumentStartEvent):
-                if root is not None or event.version or event.tags:
-                    self.refuse("R006", "a directive or a second document", event, "keep one plain document in a file")
+                directive = self.directive(event)
+                if directive:
+                    self.report.add("R006", "a directive", directive, "keep one plain document in a file")
+                    raise _Unreadable
+                if root is not None:
+                    self.refuse("R006", "a second document", event, "keep one plain document in a file")
             elif isinstance(event, ev.NodeEvent):
                 root = self.node(event, 0)
         if root is None or (isinstance(root, Scalar) and not root.text):
@@ -107,13 +122,20 @@ class _Reader:
             return None
         return root
 
+    def directive(self, start: ev.Event) -> Span | None:
+        """The first line of a document's beginning that starts with `%`: ruamel says nothing of unknown ones."""
+        for number, line in enumerate(self.text[: start.start_mark.index].split("\n"), 1):
+            if line.startswith("%"):
+                return Span(self.file, number)
+        return None
+
     def node(self, event: ev.Event, depth: int) -> Node:
         if depth > DEEPEST:
             self.refuse("R007", f"nested more than {DEEPEST} deep", event, "flatten it")
         if isinstance(event, ev.AliasEvent) or getattr(event, "anchor", None):
             self.refuse("R004", "anchors and aliases are not used in rule files", event, SUGGESTED_FORM)
         if tag := getattr(event, "tag", None):
-            self.refuse("R005", f"the tag `{tag}` is not used in rule files", event, SUGGESTED_FORM)
+            self.refuse("R005", f"the tag `{str(tag)[:60]}` is not used in rule files", event, SUGGESTED_FORM)
         if isinstance(event, ev.ScalarEvent):
             return self.scalar(event)
         if isinstance(event, ev.SequenceStartEvent):
@@ -137,7 +159,7 @@ class _Reader:
                 first = entries[key.text][0].at.line
                 self.report.add(
                     "R003",
-                    f"the key `{key.text}` stands twice",
+                    f"the key `{key.text[:60]}` stands twice",
                     key.at,
                     f"it stands on line {first} already: remove one",
                 )
@@ -150,32 +172,25 @@ class _Reader:
         # An empty or block scalar begins at its sign; what is said of it begins at its first letter.
         line, column = places[0]
         at = Span(self.file, line, column, max(1, len(event.value.split("\n", 1)[0])))
+        if SURROGATE.search(event.value):
+            self.report.add("R008", "an escape for half a character", at, "write the character itself")
+            raise _Unreadable
         return Scalar(event.value, at, event.style is None, places)
 
     def places(self, event: ev.ScalarEvent) -> Iterator[tuple[int, int]]:
-        """Where each character of a scalar's value stands: folding changes white space only, so the rest align in order."""
+        """Where each character of a scalar's value stands, and where it ends."""
         raw = self.text[event.start_mark.index : event.end_mark.index]
-        line, column, i = event.start_mark.line + 1, event.start_mark.column + 1, 0
-        skip = {"|": raw.find("\n") + 1, ">": raw.find("\n") + 1, '"': 1, "'": 1}.get(event.style or "", 0)
-
-        def advance(count: int) -> None:
-            nonlocal line, column, i
-            for c in raw[i : i + count]:
-                line, column = (line + 1, 1) if c == "\n" else (line, column + 1)
-            i += count
-
-        advance(skip)
-        for char in event.value:
-            while i < len(raw) and raw[i].isspace() and not char.isspace():
-                advance(1)
+        style = event.style or ""
+        if style in "|>" and style:
+            found = [*_in_block(raw, event.value), len(raw)]
+        else:
+            found = [*_in_flow(raw, style), len(raw) - len(style)]
+        line, column, done = event.start_mark.line + 1, event.start_mark.column + 1, 0
+        for place in found:
+            for char in raw[done:place]:
+                line, column = (line + 1, 1) if char == "\n" else (line, column + 1)
+            done = max(done, place)
             yield line, column
-            if event.style == '"' and raw[i : i + 1] == "\\":
-                advance({"x": 4, "u": 6, "U": 10}.get(raw[i + 1 : i + 2], 2))
-            elif event.style == "'" and char == "'":
-                advance(2)
-            elif not char.isspace() or raw[i : i + 1] == char:
-                advance(1)
-        yield line, column
 
     def span(self, event: ev.Event) -> Span:
         return Span(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
@@ -183,6 +198,32 @@ class _Reader:
     def refuse(self, code: str, message: str, event: ev.Event, hint: str) -> None:
         self.report.add(code, message, self.span(event), hint)
         raise _Unreadable
+
+
+def _in_flow(raw: str, style: str) -> Iterator[int]:
+    """Where in `raw`, a plain or quoted scalar, each character of its value stands. A fold's blank stands at its break."""
+    i, end = len(style), len(raw) - len(style)
+    while i < end:
+        if fold := FOLD.match(raw, i, end):
+            yield from [i] * max(1, len(BREAK.findall(fold.group())) - 1)
+            i = fold.end()
+        elif style == '"' and raw[i] == "\\" and (fold := FOLD.match(raw, i + 1, end)) and raw[i + 1] in "\r\n":
+            yield from [i] * (len(BREAK.findall(fold.group())) - 1)
+            i = fold.end()
+        else:
+            yield i
+            escape = {"x": 4, "u": 6, "U": 10}.get(raw[i + 1 : i + 2], 2)
+            i += escape if style == '"' and raw[i] == "\\" else 2 if style == "'" and raw[i] == "'" else 1
+
+
+def _in_block(raw: str, value: str) -> Iterator[int]:
+    """The same of a literal or folded block: folding changes white space only, so the rest align in order."""
+    i = raw.find("\n") + 1
+    for char in value:
+        while i < len(raw) and raw[i].isspace() and not char.isspace():
+            i += 1
+        yield i
+        i += not char.isspace() or raw[i : i + 1] == char
 
 
 def _leading_tab(text: str) -> tuple[int, int] | None:

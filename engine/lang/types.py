@@ -7,7 +7,7 @@ Every value is a bool, an integer or a word; a decimal with d digits is the inte
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Final, Literal
 
 Value = bool | int | str
@@ -16,6 +16,7 @@ Kind = Literal["bool", "int", "decimal", "enum", "date"]
 LARGEST: Final = 2**53 - 1  # the largest magnitude of a value: beyond it JSON readers and durable-rules lose exactness
 LARGEST_WITHIN: Final = 2**62  # the largest an expression may reach on the way: 64-bit columns do not overflow
 EPOCH: Final = date(1970, 1, 1)
+EXACT: Final = Context(prec=60, Emax=100, Emin=-100, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 
 
 @dataclass(frozen=True)
@@ -73,5 +74,8 @@ def scaled(text: str, type_: Type) -> int | None:
             return date.fromisoformat(text).toordinal() - EPOCH.toordinal()
         except ValueError:
             return None
-    digits = Decimal(text).scaleb(type_.digits)
+    try:
+        digits = EXACT.scaleb(EXACT.create_decimal(text), type_.digits)
+    except Inexact:  # a literal of hundreds of digits
+        return None
     return int(digits) if digits == digits.to_integral_value() else None

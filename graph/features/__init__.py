@@ -1,8 +1,8 @@
 """The features of people: what the rules read. One row a person, one column a feature, as the catalogue has them."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import narwhals as nw
 import polars as pl
@@ -14,7 +14,20 @@ from graph.features.exact import Frame, integer
 from graph.features.identity import identity
 from graph.view import seen
 
+Key = TypeVar("Key")
+
+
+def _grouped(key: Callable[[Feature], Key], features: Iterable[Feature]) -> dict[Key, list[str]]:
+    groups: dict[Key, list[str]] = {}
+    for feature in features:
+        groups.setdefault(key(feature), []).append(feature.name)
+    return groups
+
+
 LOCAL: Final = tuple(f for f in FEATURES if f.scope == "local")
+NAMES: Final = tuple(f.name for f in LOCAL)
+ZEROS: Final = _grouped(lambda f: f.data_class, (f for f in LOCAL if f.zero))
+BOUNDS: Final = _grouped(lambda f: (f.low, f.high), LOCAL)
 MONEY: Final = {"behaviour.payment_total": ("spent", "spent in"), "capacity.income_total": ("earned", "earned in")}
 DERIVED: Final = {
     "behaviour.payment_total": nw.col("spent"),
@@ -33,8 +46,8 @@ def features(
     `events` has the columns of `SCHEMA`, in append order. See `compute` for what is returned. With `people`, only the
     events that touch them are looked at, and whatever the whole social layer needs.
     """
-    touching = events if people is None else _touching(events, people)
-    view, consents = seen(touching, as_of, known_at, purpose)
+    relevant = events if people is None else touching(events, people)
+    view, consents = seen(relevant, as_of, known_at, purpose)
     return compute(view, as_of, consents, people)
 
 
@@ -67,7 +80,7 @@ def local(events: Frame, consents: Frame, as_of: datetime, people: Collection[st
         wanted = sorted(people)
         own = events.filter(nw.col("subject").is_in(wanted) | nw.col("other").is_in(wanted))
         asked = enrolled.filter(nw.col("person").is_in(wanted))
-    out, back = payments.paid(own, as_of), payments.received(own, as_of)
+    out, back, promised = payments.paid(own, as_of), payments.received(own, as_of), credit.promised(own)
     parts = (
         behaviour.spending(out, as_of),
         *behaviour.counterparties(out, back, enrolled),
@@ -75,42 +88,45 @@ def local(events: Frame, consents: Frame, as_of: datetime, people: Collection[st
         capacity.takings(back),
         capacity.steadiness(out, as_of),
         capacity.balances(own, as_of),
-        credit.promises(own, as_of),
-        credit.still_open(own),
-        credit.orders(own),
-        credit.delays(own, as_of),
+        credit.promises(promised, as_of),
+        credit.still_open(promised),
+        credit.orders(promised),
+        credit.delays(promised, as_of),
         relationships.ties(own),
-        *_agreed(consents),
+        _agreed(consents),
     )
     for part in parts:
         asked = asked.join(part, on="person", how="left")
-    return asked.with_columns(**DERIVED).select("person", *(_finished(f) for f in LOCAL))
+    return _finished(asked.with_columns(**DERIVED))
 
 
-def _agreed(consents: Frame) -> list[Frame]:
-    """For each class with a feature that may be 0, a column of zeros for those who consent."""
-    classes = sorted({f.data_class for f in LOCAL if f.zero})
-    return [
-        consents.filter(nw.col("data_class") == c).select("person", integer(0).alias(f"none of {c}")) for c in classes
-    ]
+def _agreed(consents: Frame) -> Frame:
+    """One row per `person` who consents to anything; `none of CLASS`: 0 where that class is consented to."""
+    agrees = {c: nw.when(nw.col("data_class") == c).then(integer(0)) for c in ZEROS}
+    return consents.group_by("person").agg(zero.max().alias(f"none of {c}") for c, zero in agrees.items())
 
 
-def _finished(feature: Feature) -> nw.Expr:
-    """Of the declared type and within the bounds; 0 where there is consent, and nothing.
+def _finished(found: Frame) -> Frame:
+    """Of the declared types and within the bounds; 0 where there is consent, and nothing.
 
-    Where there is no consent there is nothing in the view either, so the value is missing.
+    Where there is no consent there is nothing in the view either, so the value is missing. Features that are treated
+    alike go through one expression: for a person or two the time is in the number of expressions, not of rows.
     """
-    value = nw.col(feature.name).cast(nw.Int64())
-    if feature.zero:
-        value = nw.coalesce(value, nw.col(f"none of {feature.data_class}"))
-    if feature.name in MONEY:
-        amount, currency = MONEY[feature.name]
-        value = nw.when(nw.col(amount).is_null() | ~nw.col(currency).is_null()).then(value)
-    return value.clip(feature.low, feature.high).alias(feature.name)
+    whole = found.with_columns(nw.col(*NAMES).cast(nw.Int64()))
+    filled = whole.with_columns(nw.col(*names).fill_null(0) + nw.col(f"none of {c}") for c, names in ZEROS.items())
+    one_currency = (
+        nw.when(nw.col(amount).is_null() | ~nw.col(currency).is_null()).then(nw.col(name)).alias(name)
+        for name, (amount, currency) in MONEY.items()
+    )
+    bounded = (nw.col(*names).clip(low, high) for (low, high), names in BOUNDS.items())
+    return filled.with_columns(*one_currency).with_columns(*bounded).select("person", *NAMES)
 
 
-def _touching(events: pl.DataFrame, people: Collection[str]) -> pl.DataFrame:
-    """A corrected event is kept whoever it is about: the correction may make it theirs."""
+def touching(events: pl.DataFrame, people: Collection[str]) -> pl.DataFrame:
+    """The events that the features of `people` can depend on; who asks for a few of many, often, begins with it.
+
+    A corrected event is kept whoever it is about: the correction may make it theirs.
+    """
     wanted = sorted(people)
     fixed = events.filter(pl.col("kind") == "event.corrected")["ref_event"].unique()
     keep = [pl.col("kind").is_in(EVERYBODY), pl.col("subject").is_in(wanted), pl.col("other").is_in(wanted)]

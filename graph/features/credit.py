@@ -11,20 +11,23 @@ THING: Final = ("contributor", "subject", "obligation")
 CLOSING: Final = ("obligation.settled", "obligation.written_off")
 
 
+def promised(events: Frame) -> Frame:
+    """The rows that the functions below take: each person's own obligations and orders."""
+    return events.filter(
+        nw.col("kind").str.starts_with("obligation.") | nw.col("kind").str.starts_with("order."), nw.col("for_subject")
+    )
+
+
 def promises(events: Frame, as_of: datetime) -> Frame:
     """Kept, missed, written off, and for how long known: one row per `person` with any credit evidence."""
     kind = nw.col("kind")
     recent = nw.col("happened_at") > months_before(as_of, 12)
-    by_person = (
-        _own(events)
-        .group_by("subject")
-        .agg(
-            counted(kind.is_in(["obligation.paid", "obligation.settled"])).sum().alias("credit.kept"),
-            counted(kind == "obligation.missed").sum().alias("credit.missed"),
-            counted((kind == "obligation.missed") & recent).sum().alias("credit.missed_12m"),
-            counted(kind == "obligation.written_off").sum().alias("credit.written_off_5y"),
-            nw.col("happened_at").min().alias("first"),
-        )
+    by_person = events.group_by("subject").agg(
+        counted(kind.is_in(["obligation.paid", "obligation.settled"])).sum().alias("credit.kept"),
+        counted(kind == "obligation.missed").sum().alias("credit.missed"),
+        counted((kind == "obligation.missed") & recent).sum().alias("credit.missed_12m"),
+        counted(kind == "obligation.written_off").sum().alias("credit.written_off_5y"),
+        nw.col("happened_at").min().alias("first"),
     )
     known = days_between(nw.col("first"), nw.lit(as_of)).alias("credit.history_days")
     return by_person.select(nw.all(), known, person="subject").drop("first", "subject")
@@ -34,8 +37,7 @@ def still_open(events: Frame) -> Frame:
     """Obligations opened and not closed: one row per `person` with any opened."""
     kind = nw.col("kind")
     things = (
-        _own(events)
-        .filter(~nw.col("obligation").is_null())
+        events.filter(~nw.col("obligation").is_null())
         .group_by(list(THING))
         .agg(
             counted(kind == "obligation.opened").max().alias("opened"),
@@ -50,8 +52,7 @@ def orders(events: Frame) -> Frame:
     """Orders settled on time, and late ones: one row per `person` with any order."""
     kind, late = nw.col("kind"), nw.col("days_late") > 0
     single = (
-        _own(events)
-        .filter(kind.is_in(["order.settled", "order.overdue"]))
+        events.filter(kind.is_in(["order.settled", "order.overdue"]))
         .group_by("contributor", "subject", "order")
         .agg(counted((kind == "order.overdue") | (late & ~nw.col("days_late").is_null())).max().alias("late"))
     )
@@ -66,22 +67,16 @@ def delays(events: Frame, as_of: datetime) -> Frame:
 
     A miss lasts until the next payment, settlement or writing-off of its obligation, or until `as_of`.
     """
-    kind, own = nw.col("kind"), _own(events)
-    missed = own.filter(kind == "obligation.missed").select(*THING, missed="happened_at").unique()
-    ends = own.filter(kind.is_in(["obligation.paid", *CLOSING])).select(*THING, ended="happened_at")
+    kind = nw.col("kind")
+    missed = events.filter(kind == "obligation.missed").select(*THING, missed="happened_at").unique()
+    ends = events.filter(kind.is_in(["obligation.paid", *CLOSING])).select(*THING, ended="happened_at")
     after = nw.when(nw.col("ended") >= nw.col("missed")).then(nw.col("ended")).alias("ended")
     spans = missed.join(ends, on=list(THING), how="left").select(*THING, "missed", after)
     first = spans.group_by([*THING, "missed"]).agg(nw.col("ended").min())
     lasted = days_between(nw.col("missed"), nw.coalesce("ended", nw.lit(as_of)))
     obligations = first.select(lasted.alias("days"), person="subject")
-    late = own.filter(~nw.col("days_late").is_null()).select(
+    late = events.filter(~nw.col("days_late").is_null()).select(
         nw.col("days_late").cast(nw.Int64()).alias("days"), person="subject"
     )
     longest = nw.concat([obligations, late]).group_by("person").agg(nw.col("days").max())
     return longest.select("person", nw.col("days").alias("credit.longest_delay_days"))
-
-
-def _own(events: Frame) -> Frame:
-    return events.filter(
-        nw.col("kind").str.starts_with("obligation.") | nw.col("kind").str.starts_with("order."), nw.col("for_subject")
-    )

@@ -23,7 +23,7 @@ def integer(value: int) -> nw.Expr:
 
 def counted(condition: nw.Expr) -> nw.Expr:
     """1 where it holds and 0 where it doesn't or is not known, to be summed."""
-    return nw.when(condition).then(integer(1)).otherwise(integer(0))
+    return condition.fill_null(False).cast(nw.Int64())
 
 
 def distinct(value: nw.Expr) -> nw.Expr:

@@ -16,6 +16,7 @@ from graph.features.exact import Frame, counted
 GLOBAL: Final = ("relationships.core", "relationships.clustering", "relationships.trust")
 TOLERANCE: Final = 1e-14  # of the mean, in each person: far below what is rounded away, so platforms agree
 ITERATIONS: Final = 1_000
+Place = tuple[int, int, int | None]  # core, clustering in thousandths, trust in hundredths
 
 
 def ties(events: Frame) -> Frame:
@@ -34,32 +35,37 @@ def ties(events: Frame) -> Frame:
 def position(view: pl.DataFrame, levels: dict[str, int], asked: Collection[str]) -> pl.DataFrame:
     """`person` and the `GLOBAL` features of those `asked` for; `levels` has everybody's identity level.
 
-    Needs the ties of the whole view. Cost: O(ties x (iterations + degree)).
+    Needs the ties of the whole view. Cost: O(ties x (iterations + degree)); O(ties) when nobody asked for is tied.
     """
     live = tie_rows(view)
-    layer = social_of(live)
-    tied = [person for person in asked if person in layer]
-    cores = nx.core_number(layer)
-    around = nx.clustering(layer, tied)
-    reach = trusted(trust_of(live), levels)
-    rows = [
-        (p, cores.get(p, 0), _scaled(around.get(p, 0.0), 1000), None if reach is None else reach.get(p, 0))
-        for p in asked
-    ]
+    tied = {*live["a"], *live["b"]}
+    seeds = verified(tied, levels)
+    found = _placed(live, seeds, [p for p in asked if p in tied])
+    alone = (0, 0, 0 if seeds else None)
+    rows = [(p, *found.get(p, alone)) for p in asked]
     return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(GLOBAL, pl.Int64)}, orient="row")
 
 
-def trusted(layer: Any, levels: dict[str, int]) -> dict[str, int] | None:
-    """Hundredths of an equal share that everyone of the layer is reached by; None when nobody there is verified.
+def _placed(live: pl.DataFrame, seeds: Collection[str], asked: Collection[str]) -> dict[str, Place]:
+    if not asked:  # most people, one at a time: the layer need not be built to know it
+        return {}
+    layer = social_of(live)
+    cores, around = nx.core_number(layer), nx.clustering(layer, asked)
+    reach = trusted(trust_of(live), seeds) if seeds else {}
+    return {p: (cores[p], _scaled(around[p], 1000), reach.get(p)) for p in asked}
 
-    Personalised PageRank from the people of identity level 3, or from those of level 2 if there are none.
-    """
-    for wanted in (3, 2):
-        seeds = {person: 1 for person in layer if levels.get(person, 0) >= wanted}
-        if seeds:
-            ranks = nx.pagerank(layer, personalization=seeds, weight="weight", tol=TOLERANCE, max_iter=ITERATIONS)
-            return {person: _scaled(rank * len(layer), 100) for person, rank in ranks.items()}
-    return None
+
+def verified(tied: Collection[str], levels: dict[str, int]) -> list[str]:
+    """Whom trust comes from: the tied people of identity level 3, or those of level 2 if there are none; sorted."""
+    groups = (sorted(p for p in tied if levels.get(p, 0) >= wanted) for wanted in (3, 2))
+    return next((group for group in groups if group), [])
+
+
+def trusted(layer: Any, seeds: Collection[str]) -> dict[str, int]:
+    """Hundredths of an equal share that everyone of the layer is reached by: personalised PageRank from the seeds."""
+    start = dict.fromkeys(seeds, 1)
+    ranks = nx.pagerank(layer, personalization=start, weight="weight", tol=TOLERANCE, max_iter=ITERATIONS)
+    return {person: _scaled(rank * len(layer), 100) for person, rank in ranks.items()}
 
 
 def _scaled(value: float, scale: int) -> int:

@@ -1,7 +1,8 @@
 """Databases to test on: each test that asks for `database_url` runs on SQLite and on PostgreSQL."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,7 +10,11 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from api import releases
+from api.actions import World
 from api.database import open_database
+from engine.lang.online import Online
+from tests.api.world import ROOT, settle
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
@@ -34,13 +39,71 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'iftah.db'}"
         return
     server = request.getfixturevalue("postgres")
+    name = _created(server, "template0")
+    yield _named(server, name)
+    _dropped(server, name)
+
+
+def _created(server: str, template: str) -> str:
     name = f"iftah_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        try:
-            yield server.rpartition("/")[0] + f"/{name}"
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return name
+
+
+def _dropped(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _named(server: str, name: str) -> str:
+    return server.rpartition("/")[0] + f"/{name}"
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], str]]:
+    """Asked for `sqlite` or `postgresql`: a database with a scored town in it, made once, to copy from."""
+    made: dict[str, str] = {}
+    names: list[tuple[str, str]] = []
+
+    def prepare(kind: str, server: str) -> str:
+        if kind not in made:
+            made[kind] = f"sqlite:///{tmp_path_factory.mktemp('town') / 'iftah.db'}"
+            if kind == "postgresql":
+                names.append((server, _created(server, "template0")))
+                made[kind] = _named(server, names[0][1])
+            engine = open_database(made[kind])
+            settle(engine)
+            engine.dispose()
+        return made[kind]
+
+    yield prepare
+    for server, name in names:
+        _dropped(server, name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def town_url(request: pytest.FixtureRequest, tmp_path: Path, prepared: Callable[[str, str], str]) -> Iterator[str]:
+    """The URL of a database of the test's own, with a scored town in it."""
+    if request.param == "sqlite":
+        made = prepared("sqlite", "")
+        shutil.copy(made.removeprefix("sqlite:///"), tmp_path / "iftah.db")
+        yield f"sqlite:///{tmp_path / 'iftah.db'}"
+        return
+    server = request.getfixturevalue("postgres")
+    name = _created(server, prepared("postgresql", server).rpartition("/")[2])
+    yield _named(server, name)
+    _dropped(server, name)
+
+
+@pytest.fixture
+def town(town_url: str) -> Iterator[World]:
+    """A scored town and the shipped rules."""
+    engine = open_database(town_url)
+    world = World(engine, Online(releases.load(ROOT / "rules")))
+    yield world
+    world.engine.close()
+    engine.dispose()
 
 
 @pytest.fixture

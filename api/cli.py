@@ -1,0 +1,225 @@
+"""The command line: each command parses, calls one action, presents. Errors are one line, and the status tells."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from api import actions, auth, builds, clock, evaluate, prepare, releases, serving, show, walk
+from api.database import open_database
+from api.decisions import Asked
+from api.load import load_file
+from api.prepare import Stages, open_world
+from api.settings import settings
+from engine.errors import IftahError, Refused
+from engine.lang.problems import RulesError
+from engine.lang.types import Type, scaled
+from graph.sources import berka
+
+FAILED, WRONG = 1, 2  # exit statuses: something was refused; the command could not be done
+
+app = typer.Typer(
+    help="Iftah: trust scores and deposit-free perks from evidence.", no_args_is_help=True, add_completion=False
+)
+tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True)
+evaluations = typer.Typer(help="Measure the score on real data.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
+app.add_typer(evaluations, name="evaluate")
+out = Console(highlight=False, soft_wrap=True)
+
+Person = Annotated[str, typer.Argument(help="the person's id")]
+
+
+def main() -> None:
+    """The entry point: every expected failure becomes one line on stderr and a status."""
+    try:
+        app()
+    except RulesError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        sys.exit(WRONG)
+    except IftahError as error:
+        print(f"iftah: {error}", file=sys.stderr)
+        sys.exit(WRONG)
+    except KeyboardInterrupt:
+        print("iftah: stopped; what was committed stays, run it again to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+@app.command()
+def run() -> None:
+    """Load evidence if there is none, build, score everyone, and serve."""
+    chosen, stages = settings(), Stages()
+    with serving.listening(chosen.host, chosen.port) as socket:
+        world, made = prepare.prepared(chosen, show.Steps(out), stages)
+        out.print(show.stages(stages.done))
+        out.print(f"OpenAPI page: http://{chosen.host}:{chosen.port}/docs")
+        out.print("A request that works, as the demo merchant (its token ends in a day):")
+        for line in walk.request(world, made, chosen):
+            out.print(line, markup=False)
+        serving.serve(world, socket)
+
+
+@app.command()
+def demo() -> None:
+    """Do the same without serving, and show one answer of each kind."""
+    walk.demo(settings(), out)
+
+
+@app.command()
+def load(files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet; text may be gzipped")]) -> None:
+    """Put files of events into the ledger. Rows that are refused go to FILE.rejects.ndjson, and the status is 1."""
+    database, steps = open_database(settings().database_url), show.Steps(out)
+    bad = False
+    for file in files:
+        with steps.progress(f"loading {file}") as moved:
+            report = load_file(database, file, now=clock.now, on_progress=moved)
+        said = f"{file}: {report.accepted:,} accepted, {report.duplicates:,} there already, {report.refused:,} refused"
+        steps.say(f"{said}, see {report.rejects_path}" if report.rejects_path else said)
+        if report.broken:
+            steps.say(f"{file}: {report.broken}")
+        bad |= bool(report.refused or report.broken)
+    if bad:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def build(
+    as_of: Annotated[datetime | None, typer.Option(help="the moment to look from, UTC; now unless given")] = None,
+) -> None:
+    """Compute everyone's features from what the ledger holds."""
+    chosen = settings()
+    moment = as_of.replace(tzinfo=clock.EPOCH.tzinfo) if as_of else clock.now()
+    with show.Steps(out).progress("building the graph and features"):
+        made = builds.build(open_database(chosen.database_url), moment, chosen.purpose, clock.now())
+    out.print(f"{made.people:,} people as of {clock.iso(made.as_of)}, from {made.events:,} events")
+
+
+@app.command()
+def score() -> None:
+    """Score everyone in the newest build under the rules folder's release."""
+    world = open_world(settings())
+    releases.keep(world.database, world.release, clock.micros(clock.now()))
+    found = builds.score(world.database, world.release, actions.ready(world))
+    for line in show.distribution(world.release, found):
+        out.print(line, markup=False)
+
+
+@app.command()
+def explain(person: Person, language: Annotated[str, typer.Option(help="of the reasons: en or zh")] = "en") -> None:
+    """Show how a person's score comes about: every characteristic, its value, its points."""
+    world = open_world(settings())
+    for part in show.explanation(world.release, actions.explained(world, person, clock.now()), language):
+        out.print(part, markup=False)
+
+
+@app.command()
+def eligible(
+    person: Person,
+    perk: Annotated[str, typer.Option(help="the perk's id, such as hotel")],
+    amount: Annotated[str, typer.Option(help="the deposit, in the perk's currency: 500 or 500.00")],
+    language: Annotated[str, typer.Option(help="of the reasons: en or zh")] = "en",
+) -> None:
+    """Decide whether a person may have a perk without a deposit; the decision is recorded."""
+    world = open_world(settings())
+    releases.keep(world.database, world.release, clock.micros(clock.now()))
+    asked = _question(world, person, perk, amount)
+    told = actions.eligibility(world, asked, clock.now())
+    perk_ = world.release.perk(perk)
+    shown = [show.money(minor, perk_) for minor in (told.waived, told.deposit)]
+    out.print(f"{told.outcome}: waived {shown[0]}, deposit {shown[1]} {asked.currency}")
+    out.print(f"decision {told.id}, valid until {clock.iso(told.valid_until)}")
+    for line in show.decision(world.release, actions.recorded(world, told.id), language):
+        out.print(line, markup=False)
+
+
+@app.command()
+def check(folder: Annotated[Path | None, typer.Argument(help="the folder of rule files")] = None) -> None:
+    """Check rule files: every problem, with its place and what to do."""
+    place = folder or settings().rules
+    texts, problems = releases.problems_in(place)
+    for problem in problems:
+        out.print(f"{place.name}/{problem}", markup=False)
+    if problems:
+        out.print(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {len(texts)} files")
+        raise typer.Exit(FAILED)
+    failures = releases.failing_cases(texts)
+    for failure in failures:
+        out.print(f"{place.name}/{failure}", markup=False)
+    if failures:
+        raise typer.Exit(FAILED)
+    out.print(f"{len(texts)} files, no problem; release {releases.load(place).id[:12]}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="the address; IFTAH_HOST unless given")] = None,
+    port: Annotated[int | None, typer.Option(help="the port; IFTAH_PORT unless given", min=1, max=65535)] = None,
+) -> None:
+    """Serve the API from what has been built."""
+    chosen = settings()
+    with serving.listening(host or chosen.host, port or chosen.port) as socket:
+        world = open_world(chosen)
+        releases.keep(world.database, world.release, clock.micros(clock.now()))
+        out.print(f"OpenAPI page: http://{host or chosen.host}:{port or chosen.port}/docs")
+        serving.serve(world, socket)
+
+
+@evaluations.command("berka")
+def evaluate_berka() -> None:
+    """The score as of each loan's date against how the loan went: AUC, KS, intervals."""
+    chosen = settings()
+    with show.Steps(out).progress("evaluating on Berka's loans") as moved:
+        found = evaluate.berka(chosen.data / berka.FOLDER, releases.load(chosen.rules), on_progress=moved)
+    for part in evaluate.shown(found):
+        out.print(part)
+
+
+@tokens.command("issue")
+def token_issue(
+    role: Annotated[str, typer.Option(help=", ".join(auth.ROLES))],
+    party: Annotated[str, typer.Option(help="the merchant, contributor or person it speaks for")],
+    name: Annotated[str, typer.Option(help="a name to know it by")] = "",
+    days: Annotated[int, typer.Option(help="how long it is valid", min=1, max=3660)] = 90,
+) -> None:
+    """Issue a token. It is shown once; only its hash is kept."""
+    now = clock.now()
+    database = open_database(settings().database_url)
+    print(auth.issue(database, role, party, name or party, now, clock.later(now, days=days)))
+
+
+@tokens.command("list")
+def token_list() -> None:
+    """List tokens, never their secrets."""
+    for token in auth.listed(open_database(settings().database_url)):
+        state = (
+            "revoked" if token.revoked_at else f"until {clock.iso(token.expires_at)}" if token.expires_at else "open"
+        )
+        out.print(f"{token.id}  {token.role}  {token.party}  {token.name}  {state}", markup=False)
+
+
+@tokens.command("revoke")
+def token_revoke(name: Annotated[str, typer.Argument(help="a token's id or name")]) -> None:
+    """End a token at once."""
+    ended = auth.revoke(open_database(settings().database_url), name, clock.now())
+    if not ended:
+        raise Refused(
+            f"no token `{name}` is in force", where="token", hint="see `iftah token list`", code="no_such_token"
+        )
+    out.print(f"{ended} ended")
+
+
+def _question(world: actions.World, person: str, perk: str, amount: str) -> Asked:
+    known = world.release.perk(perk)
+    digits = known.digits if known else 2
+    try:
+        minor = scaled(amount, Type("decimal", digits))
+    except ArithmeticError:
+        minor = None
+    if minor is None:
+        hint = f"write 500 or 500.{'0' * digits}"
+        raise Refused(f"`{amount}` is not an amount", where="--amount", hint=hint, code="bad_amount")
+    return Asked("operator", None, person, perk, minor, known.currency if known else "")

@@ -1,0 +1,91 @@
+"""Prepare: from whatever is there to a system that can answer. What is done already is not done again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from sqlalchemy import Engine
+
+from api import builds, clock, ledger, releases
+from api.actions import World
+from api.builds import Build
+from api.catalogue import fingerprint
+from api.database import open_database
+from api.evidence import Evidence, chosen
+from api.load import load_frames
+from api.settings import Settings
+from api.show import Steps
+from engine.lang.online import Online
+from engine.lang.program import Release
+
+
+@dataclass
+class Stages:
+    """How long each stage took, in the order of their doing."""
+
+    done: list[tuple[str, float, str]] = field(default_factory=list)  # name, seconds, what came
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[list[str]]:
+        """Times what is done inside; it appends what came of it."""
+        said: list[str] = []
+        began = perf_counter()
+        yield said
+        self.done.append((name, perf_counter() - began, " ".join(said)))
+
+
+def open_world(settings: Settings) -> World:
+    """The database, migrated, and the engine of the release in the rules folder. Raises Refused or RulesError."""
+    return World(open_database(settings.database_url), Online(releases.load(settings.rules)))
+
+
+def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, Build]:
+    """Load if the ledger is empty, build if there is no build of what it holds, score if that has no scores."""
+    evidence = chosen(settings)
+    steps.say(f"evidence: {evidence.about}")
+    with stages.stage("rules") as said:
+        release = releases.load(settings.rules)
+        said.append(f"release {release.id[:12]}")
+    with stages.stage("database") as said:
+        database = open_database(settings.database_url)
+        releases.keep(database, release, clock.micros(clock.now()))
+        said.append("open")
+    _loaded(database, evidence, steps, stages)
+    made = _built(database, settings.purpose, evidence, steps, stages)
+    _scored(database, release, made, steps, stages)
+    return World(database, Online(release)), made
+
+
+def _loaded(database: Engine, evidence: Evidence, steps: Steps, stages: Stages) -> None:
+    held = ledger.extent(database).events
+    if held:
+        stages.done.append(("load", 0.0, f"{held:,} events are there already"))
+        return
+    with stages.stage("load") as said, steps.progress("loading evidence") as moved:
+        report = load_frames(database, evidence.frames(), now=clock.now, on_progress=moved)
+        said.append(f"{report.accepted:,} events")
+        if report.refused:
+            said.append(f"{report.refused:,} refused, see {report.rejects_path}")
+
+
+def _built(database: Engine, purpose: str, evidence: Evidence, steps: Steps, stages: Stages) -> Build:
+    before = builds.latest(database)
+    held = ledger.extent(database).events
+    if before and (before.events, before.catalogue, before.purpose) == (held, fingerprint(), purpose):
+        stages.done.append(("build", 0.0, f"features of {before.people:,} people are there already"))
+        return before
+    as_of = before.as_of if before else evidence.as_of
+    with stages.stage("build") as said, steps.progress("building the graph and features"):
+        made = builds.build(database, as_of, purpose, clock.now())
+        said.append(f"features of {made.people:,} people as of {clock.iso(as_of)}")
+    return made
+
+
+def _scored(database: Engine, release: Release, made: Build, steps: Steps, stages: Stages) -> None:
+    if builds.scored_under(database, made) == release.id:
+        stages.done.append(("score", 0.0, "everyone is scored already"))
+        return
+    with stages.stage("score") as said, steps.progress("scoring everyone"):
+        found = builds.score(database, release, made)
+        said.append(f"{found['score'].count():,} scored, {found['score'].null_count():,} unscorable")

@@ -1,0 +1,138 @@
+"""Errors as callers see them: RFC 9457 `application/problem+json`, one shape, each code with its status.
+
+`code` is stable and what a program should look at. No stack trace and nobody's data leaves by this door.
+"""
+
+import logging
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from engine.errors import IftahError, Refused
+
+log = logging.getLogger("iftah")
+
+STATUS: Final = {
+    "bad_request": 422,
+    "bad_amount": 422,
+    "wrong_currency": 422,
+    "no_token": 401,
+    "bad_token": 401,
+    "wrong_role": 403,
+    "unknown_person": 404,
+    "unknown_perk": 404,
+    "unknown_decision": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "transaction_mismatch": 409,
+    "transaction_expired": 409,
+    "features_stale": 503,
+    "not_ready": 503,
+    "engine_failed": 503,
+    "internal": 500,
+}
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What went wrong, in the shape of RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    where: str | None = None
+    hint: str | None = None
+
+
+def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these codes, for the OpenAPI page."""
+    by_status: dict[int | str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(STATUS[code], []).append(code)
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": f"code: {', '.join(some)}", "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status, some in by_status.items()
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app in this shape."""
+    app.add_exception_handler(IftahError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def answer(error: IftahError) -> JSONResponse:
+    """The response that says what went wrong."""
+    # What the database says of itself is for the operator's log, not for callers.
+    hidden = error.code.startswith("database")
+    code = "not_ready" if hidden else error.code if error.code in STATUS else "internal"
+    status = STATUS[code]
+    if status >= 500:
+        log.error("%s: %s", error.code, error)
+    message = "the service is not available just now" if hidden or code == "internal" else error.message
+    problem = Problem(
+        type=f"urn:iftah:problem:{code}",
+        title=code.replace("_", " "),
+        status=status,
+        code=code,
+        detail=message,
+        where=None if hidden else error.where or None,
+        hint="try again" if hidden else error.hint or None,
+    )
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return JSONResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
+
+
+async def _expected(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, IftahError)  # noqa: S101 - that is what it is installed for
+    return answer(error)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    wrong = [(_place(e), _plain(e)) for e in error.errors()]
+    code = "bad_amount" if {where for where, _ in wrong} == {"amount"} else "bad_request"
+    said = "; ".join(f"`{where}` {what}" for where, what in wrong)
+    places = ", ".join(dict.fromkeys(where for where, _ in wrong))
+    return answer(Refused(said, where=places, hint="see /docs for what belongs there", code=code))
+
+
+def _place(error: Any) -> str:
+    """The field; for what is no JSON at all the place in it says nothing."""
+    inside = [] if error["type"] == "json_invalid" else error["loc"][1:]
+    return ".".join(str(part) for part in inside) or "the body"
+
+
+def _plain(error: Any) -> str:
+    """Pydantic's message without the input: what the caller sent may be anybody's data."""
+    kind = str(error["type"])
+    said = {"missing": "is missing", "extra_forbidden": "does not belong here", "json_invalid": "is not JSON"} | {
+        "string_pattern_mismatch": "has characters that do not belong there"
+    }
+    return said.get(kind, str(error["msg"]).replace("Input should", "should").replace("Value error, ", ""))
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    message = {"not_found": "there is nothing here", "method_not_allowed": "this method is not for this address"}
+    return answer(Refused(message.get(code, "the request cannot be read"), hint="see /docs", code=code))
+
+
+async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+    # The text of an unforeseen error may hold data: its kind and place are enough to find it.
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "nowhere"
+    log.error("internal: %s at %s", type(error).__name__, place)
+    return answer(Refused("something went wrong on our side", hint="try again", code="internal"))

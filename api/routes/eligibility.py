@@ -1,0 +1,94 @@
+"""What merchants ask: one question, and their own answers again."""
+
+from datetime import datetime
+from typing import Literal, Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import actions, decisions
+from api.decisions import Answered, Asked
+from api.deps import InWorld, Merchant, Now
+from api.problems import documented
+
+router = APIRouter(prefix="/v1", tags=["merchants"])
+
+PLAIN = r"^[^\x00-\x1f\x7f]+$"  # no control characters: PostgreSQL keeps no NUL, and nobody's id has any
+
+
+class EligibilityRequest(BaseModel):
+    """May this person have this perk without a deposit of this amount?"""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    transaction_id: str | None = Field(
+        None,
+        pattern=r"^[0-9A-Za-z_\-|*]{1,32}$",
+        description="the merchant's own number for the question: asked again within 24 hours, it gets the first answer",
+    )
+    subject: str = Field(pattern=PLAIN, max_length=128, description="the person", examples=["client-1"])
+    perk: str = Field(pattern=PLAIN, max_length=60, description="the perk", examples=["hotel"])
+    amount: int = Field(gt=0, le=10**12, description="the deposit, in minor units", examples=[50000])
+    currency: str = Field("CNY", pattern="^[A-Z]{3}$", description="ISO 4217")
+
+
+class EligibilityAnswer(BaseModel):
+    """The answer: no score and no reasons, which are the person's own."""
+
+    decision_id: str
+    outcome: Literal["ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE"]
+    waived_amount: int = Field(description="minor units that need no deposit")
+    deposit_amount: int = Field(description="minor units to take as a deposit")
+    currency: str
+    valid_until: datetime
+
+    @classmethod
+    def of(cls, found: Answered) -> Self:
+        """What may be told of a decision."""
+        return cls(**_told(found))
+
+
+class DecisionAnswer(EligibilityAnswer):
+    """An answer given before, with what was asked."""
+
+    transaction_id: str | None
+    subject: str
+    perk: str
+    amount: int
+    decided_at: datetime
+
+
+@router.post(
+    "/eligibility",
+    responses=documented(
+        *("no_token", "bad_token", "wrong_role", "unknown_person", "unknown_perk", "bad_amount", "wrong_currency"),
+        *("bad_request", "transaction_mismatch", "transaction_expired", "features_stale", "not_ready"),
+    ),
+)
+def ask(body: EligibilityRequest, world: InWorld, merchant: Merchant, now: Now) -> EligibilityAnswer:
+    """Ask about one person, one perk, one amount. The decision is on record before this answers."""
+    asked = Asked(merchant.party, body.transaction_id, body.subject, body.perk, body.amount, body.currency)
+    return EligibilityAnswer.of(actions.eligibility(world, asked, now))
+
+
+@router.get(
+    "/decisions/{decision_id}",
+    responses=documented("no_token", "bad_token", "wrong_role", "unknown_decision", "bad_request"),
+)
+def decision(decision_id: str, world: InWorld, merchant: Merchant) -> DecisionAnswer:
+    """One of the merchant's own decisions."""
+    found = decisions.found(world.database, merchant.party, decision_id)
+    asked = vars(found.asked) | {"decided_at": found.decided_at}
+    asked.pop("merchant")
+    return DecisionAnswer(**{**_told(found), **asked})
+
+
+def _told(found: Answered) -> dict[str, object]:
+    return {
+        "decision_id": found.id,
+        "outcome": found.outcome,
+        "waived_amount": found.waived,
+        "deposit_amount": found.deposit,
+        "currency": found.asked.currency,
+        "valid_until": found.valid_until,
+    }

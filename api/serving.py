@@ -1,0 +1,36 @@
+"""Serving: the port taken first, so that a port in use is said before any long work."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from api.actions import World
+from api.app import create_app
+from engine.errors import Refused
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket bound to the address. Raises Refused when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((host, port))
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or "not an address"
+            hint = "stop what uses it, or set IFTAH_PORT to another"
+            raise Refused(f"cannot serve here: {why.lower()}", where=f"{host}:{port}", hint=hint, code="port") from None
+        yield taken
+
+
+def serve(world: World, taken: socket.socket) -> None:
+    """Serve until stopped; then free the engine."""
+    config = uvicorn.Config(create_app(world), log_level="warning", access_log=False)
+    try:
+        uvicorn.Server(config).run(sockets=[taken])
+    finally:
+        world.engine.close()
+        world.database.dispose()

@@ -1,0 +1,134 @@
+"""How things are shown in a terminal; elsewhere the same as plain lines."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from api.actions import Explained
+from engine.lang.program import Characteristic, Perk, PointRule, Release
+from engine.lang.types import Type, written
+from engine.scorecard import Part
+
+BIN: int = 25  # score points a bar
+WIDEST: int = 48
+STATUS = {True: "met", False: "not met", None: "unknown"}
+
+
+class Steps:
+    """Says what is going on: a bar on a terminal, a line at the start and end elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int | None], None]]:
+        """Long work: call what is given with (done, total or None) as it goes on."""
+        if not self.console.is_terminal:
+            self.say(f"{what} ...")
+            yield lambda _done, _total: None
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def stages(done: Sequence[tuple[str, float, str]]) -> Table:
+    """How long each stage took."""
+    table = Table("stage", "seconds", "what came", title="Stages", title_justify="left")
+    table.columns[1].justify = "right"
+    for name, seconds, came in done:
+        table.add_row(name, f"{seconds:.2f}", came)
+    return table
+
+
+def distribution(release: Release, scores: pl.DataFrame) -> Iterator[str]:
+    """A small chart of everyone's scores, a bar for each `BIN` points, and the bands' shares."""
+    card, known = release.scorecard, scores.drop_nulls("score")
+    counts = dict(known.group_by(pl.col("score") // BIN * BIN).len().iter_rows())
+    most = max(counts.values(), default=1)
+    yield f"Scores of {known.height:,} people; {scores.height - known.height:,} unscorable"
+    low = min(counts, default=card.lowest)
+    for start in range(low, max(counts, default=low) + BIN, BIN):
+        count = counts.get(start, 0)
+        bar = "█" * round(count * WIDEST / most) or ("▏" if count else "")
+        yield f"  {start}-{min(start + BIN - 1, card.highest)} {bar} {count:,}"
+    shares = dict(known.group_by("band").len().iter_rows())
+    whole = max(known.height, 1)
+    yield "  " + ", ".join(f"{b.name} {100 * shares.get(b.name, 0) / whole:.0f} %" for b in card.bands)
+
+
+def explanation(release: Release, found: Explained, language: str = "en") -> Iterator[Table | str]:
+    """A person's score as the person may see it: every part of it, and the reasons in words."""
+    scored = found.scored
+    if scored.score is None:
+        yield f"{found.person}: no score"
+    else:
+        yield f"{found.person}: {scored.score}, {scored.band} (base {release.scorecard.base})"
+    table = Table("what", "value", "status", "points", "best")
+    table.columns[0].no_wrap = True
+    for column in (1, 3, 4):
+        table.columns[column].justify = "right"
+    for part, item in zip(scored.parts, release.scorecard.items, strict=True):
+        table.add_row(*_shown(release, found, part, item), str(part.points), str(part.baseline))
+    yield table
+    yield from reasons(release, scored.reasons, language)
+
+
+def reasons(release: Release, codes: Sequence[str], language: str = "en") -> Iterator[str]:
+    """The reasons in words; English where a language has none."""
+    for code in codes:
+        wording = release.reasons[code]
+        yield f"  - {wording.get(language, wording['en'])} [{code}]"
+
+
+def _shown(release: Release, found: Explained, part: Part, item: Characteristic | PointRule) -> tuple[str, str, str]:
+    if isinstance(item, PointRule):
+        return f"{item.dimension}: {item.id}", "", STATUS[part.status]
+    type_ = release.schema[item.feature].type
+    value = written(found.values.get(item.feature), type_)
+    return item.feature, value, "missing" if part.bin is None else _bin(item, part.bin, type_)
+
+
+def _bin(item: Characteristic, place: int, type_: Type) -> str:
+    if place == 0:
+        return f"< {written(item.cuts[0], type_)}"
+    if place == len(item.cuts):
+        return f"≥ {written(item.cuts[-1], type_)}"
+    return f"{written(item.cuts[place - 1], type_)} to < {written(item.cuts[place], type_)}"
+
+
+def money(minor: int, perk: Perk | None) -> str:
+    """Minor units as the perk's currency writes them."""
+    return written(minor, Type("decimal", perk.digits if perk else 2))
+
+
+def decision(release: Release, record: dict[str, Any], language: str = "en") -> Iterator[str]:
+    """A decision as the person sees it: the score, what was decided and why, from its record."""
+    scored, answer = record["scored"], record["answer"]
+    score = "no score" if scored["score"] is None else f"score {scored['score']} ({scored['band']})"
+    yield f"  {score}; {answer['outcome']} for {record['question']['perk']}"
+    by_dimension: dict[str, int] = {}
+    for part in scored["parts"]:
+        by_dimension[part["dimension"]] = by_dimension.get(part["dimension"], 0) + part["points"]
+    if scored["score"] is not None:
+        points = ", ".join(f"{name} {total:+d}" for name, total in by_dimension.items())
+        yield f"  {release.scorecard.base} points to begin with, {points}"
+    if record["reasons"]:
+        yield "  what stood in the way, or cost most points:"
+    yield from reasons(release, record["reasons"], language)

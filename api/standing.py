@@ -1,0 +1,86 @@
+"""Standing: what may be used about a person now, which can be less than what the last build saw.
+
+A build is of a moment; consent and objections are of this one. A class of evidence that the person no longer consents to
+is withheld from the values at once, which is just what the next build would do. Ties whose other end has withdrawn
+consent since take the relationship features with them. An item disputed, corrected or retracted since the build cannot
+be taken out of sums that hold it: there is no answer then until the next build.
+"""
+
+import json
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy import Connection, Engine, or_, select
+
+from api.builds import Build
+from api.catalogue import schema
+from api.clock import micros
+from api.database import reading
+from api.ledger import read
+from api.tables import EVENTS, FEATURES
+from engine.errors import Refused
+from engine.lang.types import Value
+from graph.view import consented
+
+CONSENT: Final = ("consent.granted", "consent.withdrawn")
+CHANGING: Final = ("dispute.opened", "dispute.resolved", "event.corrected", "event.retracted")
+UNKNOWN_HINT: Final = "check the id, or ask the person for consent"
+
+
+def values(engine: Engine, made: Build, subject: str, now: datetime) -> dict[str, Value]:
+    """The feature values of a person that may be used now; missing ones are absent.
+
+    Raises Refused: `unknown_person` for nobody of that id or without consent (the two are not told apart),
+    `features_stale` when the person's evidence was changed since the build.
+    """
+    with reading(engine) as connection:
+        stored = _stored(connection, made, subject)
+        since = _since(connection, made, subject)
+        lonely = _tie_withdrawn(connection, made, subject)
+    if since & set(CHANGING):
+        hint = "try again after the next build"
+        raise Refused("the person's evidence has just changed", where="subject", hint=hint, code="features_stale")
+    classes = _consented(engine, subject, made.purpose, now)
+    if stored is None or "identity" not in classes:
+        message = f"unknown person, or no consent for `{made.purpose}`"
+        raise Refused(message, where="subject", hint=UNKNOWN_HINT, code="unknown_person")
+    if lonely:
+        classes -= {"relationship"}
+    attributes = schema()
+    return {n: v for n, v in stored.items() if v is not None and attributes[n].data_class in classes}
+
+
+def _stored(connection: Connection, made: Build, subject: str) -> dict[str, Any] | None:
+    query = select(FEATURES.c["values"]).where(FEATURES.c.build == made.id, FEATURES.c.person == subject)
+    text = connection.execute(query).scalar()
+    found: dict[str, Any] | None = None if text is None else json.loads(text)
+    return found
+
+
+def _since(connection: Connection, made: Build, subject: str) -> set[str]:
+    """The kinds of events about the person that were recorded after the build."""
+    later = EVENTS.c.recorded_at > micros(made.known_at)
+    query = select(EVENTS.c.kind).where(EVENTS.c.subject == subject, EVENTS.c.kind.in_(CHANGING), later)
+    return set(connection.execute(query.distinct()).scalars())
+
+
+def _tie_withdrawn(connection: Connection, made: Build, subject: str) -> bool:
+    """Whether someone tied with the person has withdrawn a consent since the build."""
+    later = (EVENTS.c.seq > made.events) & (EVENTS.c.recorded_at > micros(made.known_at))
+    query = select(EVENTS.c.subject).where(EVENTS.c.kind == "consent.withdrawn", later, EVENTS.c.subject != subject)
+    gone = set(connection.execute(query).scalars())
+    if not gone:
+        return False
+    ties = select(EVENTS.c.subject, EVENTS.c.other).where(
+        EVENTS.c.kind == "tie.formed", or_(EVENTS.c.subject == subject, EVENTS.c.other == subject)
+    )
+    return any(gone & {a, b} for a, b in connection.execute(ties))
+
+
+def _consented(engine: Engine, subject: str, purpose: str, now: datetime) -> set[str]:
+    events = read(engine, people=[subject], kinds=(*CONSENT, "event.retracted"))
+    latest: Any = events["recorded_at"].max()
+    if latest is None:
+        return set()
+    return set(consented(events.filter(pl.col("subject") == subject), now, latest, purpose)["data_class"])

@@ -1,0 +1,86 @@
+"""The walk-through: what a newcomer is shown, end to end, with real answers that are on record."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import narwhals as nw
+import polars as pl
+from rich.console import Console
+
+from api import actions, auth, builds, clock, evaluate, prepare, show
+from api.actions import World
+from api.builds import Build
+from api.decisions import Asked
+from api.routes.eligibility import EligibilityAnswer
+from api.settings import Settings
+from engine.lang import columnar
+from graph.sources import berka
+
+MERCHANT = "demo-merchant"
+OUTCOMES = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
+ASKED = (("hotel", 50_000), ("car", 1_200_000))  # perk, minor units: the second is mostly waived in part
+
+
+def demo(settings: Settings, console: Console) -> None:
+    """Prepare, then show: the stages, the scores, one answer of each outcome, and the evaluation on Berka."""
+    steps, stages = show.Steps(console), prepare.Stages()
+    world, made = prepare.prepared(settings, steps, stages)
+    console.print(show.stages(stages.done))
+    for line in show.distribution(world.release, builds.scores(world.database, made)):
+        steps.say(line)
+    for outcome, asked in _examples(world, made):
+        _shown(world, outcome, asked, steps, console)
+    folder = settings.data / berka.FOLDER
+    if (folder / "loan.asc").is_file():
+        with steps.progress("evaluating on Berka's loans") as moved:
+            found = evaluate.berka(folder, world.release, on_progress=moved)
+        for part in evaluate.shown(found):
+            console.print(part)
+    else:
+        steps.say("evaluate berka: skipped, the data set is not there (set IFTAH_DATA)")
+    world.engine.close()
+
+
+def request(world: World, made: Build, settings: Settings) -> Iterator[str]:
+    """One request that can be pasted and works, with a fresh token of the demo merchant; the one before ends."""
+    now = clock.now()
+    auth.revoke(world.database, MERCHANT, now)
+    secret = auth.issue(world.database, "merchant", MERCHANT, MERCHANT, now, now + timedelta(days=1))
+    _, asked = next(_examples(world, made))
+    body = {"subject": asked.subject, "perk": asked.perk, "amount": asked.amount, "currency": asked.currency}
+    yield f"curl -s http://{settings.host}:{settings.port}/v1/eligibility \\"
+    yield f"  -H 'Authorization: Bearer {secret}' -H 'Content-Type: application/json' \\"
+    yield f"  -d '{json.dumps(body)}'"
+
+
+def _examples(world: World, made: Build) -> Iterator[tuple[str, Asked]]:
+    """For each outcome someone to whom it comes, as far as there is anyone: the first by name, with most reasons first."""
+    people = builds.values_of(world.database, made, world.release)
+    scored = columnar.score(world.release, nw.from_native(people))
+    answers = [
+        columnar.perk(world.release, perk, scored, nw.lit(amount))
+        .to_native()
+        .select("person", "outcome", pl.lit(perk).alias("perk"), pl.lit(amount).alias("amount"))
+        for perk, amount in ASKED
+        if world.release.perk(perk)
+    ]
+    found = pl.concat(answers).unique(["outcome"], keep="first", maintain_order=True)
+    by_outcome = {row["outcome"]: row for row in found.iter_rows(named=True)}
+    for outcome in OUTCOMES:
+        if row := by_outcome.get(outcome):
+            perk = world.release.perk(row["perk"])
+            currency = perk.currency if perk else ""
+            yield outcome, Asked(MERCHANT, None, row["person"], row["perk"], row["amount"], currency)
+
+
+def _shown(world: World, outcome: str, asked: Asked, steps: show.Steps, console: Console) -> None:
+    now = clock.now()
+    told = actions.eligibility(world, asked, now)
+    console.rule(outcome)
+    deposit = f"{show.money(asked.amount, world.release.perk(asked.perk))} {asked.currency}"
+    steps.say(f"The merchant asks: may {asked.subject} have `{asked.perk}` without the deposit of {deposit}?")
+    steps.say(f"The merchant sees: {EligibilityAnswer.of(told).model_dump_json()}")
+    steps.say("The person sees:")
+    for part in show.decision(world.release, actions.recorded(world, told.id)):
+        steps.say(part)

@@ -1,0 +1,34 @@
+"""A small world to test doors on: a town, scored under the shipped rules."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import Engine
+
+from api import builds, ledger, releases
+from api.builds import Build
+from api.clock import micros
+from graph.events import conform
+from graph.sources.town import END, town
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = END + timedelta(days=1)
+PEOPLE = 120
+
+
+def settle(engine: Engine) -> Build:
+    """Evidence in, features and scores out; made as of the town's last day."""
+    frames = pl.concat(list(town(PEOPLE, seed=5).events()))
+    ledger.append(engine, frames, NOW)
+    release = releases.load(ROOT / "rules")
+    releases.keep(engine, release, micros(NOW))
+    made = builds.build(engine, END, "perks", NOW)
+    builds.score(engine, release, made)
+    return made
+
+
+def event(kind: str, subject: str, at: datetime = END, event_id: str = "new-1", **fields: object) -> pl.DataFrame:
+    """One event of a bank."""
+    row = {"contributor": "bank-test", "event_id": event_id, "kind": kind, "subject": subject, "happened_at": at}
+    return conform(pl.DataFrame([row | fields]))
