@@ -17,7 +17,7 @@ from api.settings import settings
 from engine.errors import IftahError, Refused
 from engine.lang.problems import RulesError
 from engine.lang.types import Type, scaled
-from graph.sources import berka
+from graph.sources import SourceError, berka
 
 FAILED, WRONG = 1, 2  # exit statuses: something was refused; the command could not be done
 
@@ -41,7 +41,7 @@ def main() -> None:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         sys.exit(WRONG)
-    except IftahError as error:
+    except (IftahError, SourceError) as error:
         print(f"iftah: {error}", file=sys.stderr)
         sys.exit(WRONG)
     except KeyboardInterrupt:

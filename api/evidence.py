@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from api.settings import Settings
 from engine.errors import Refused
-from graph.sources import SourceError, berka, town
+from graph.sources import berka, town
 
 # The last day for which the data set has every account's transactions: later ones are only those before a loan.
 BERKA_AS_OF: Final = datetime(1994, 4, 1, tzinfo=UTC)
@@ -35,16 +34,9 @@ def chosen(settings: Settings) -> Evidence:
         raise Refused("the Berka data set is not there", where=str(folder), hint=hint, code="no_data")
     if there and settings.evidence != "town":
         about = f"Berka, a real Czech bank 1993-98, from {folder}"
-        return Evidence("berka", about, BERKA_AS_OF, lambda: _berka(folder))
+        return Evidence("berka", about, BERKA_AS_OF, lambda: [berka.events(folder)])
     made = town.town(settings.town_people, seed=settings.town_seed)
     about = f"the town, {settings.town_people:,} synthetic people, seed {settings.town_seed}"
     if settings.evidence == "auto":
         about += " (no Berka data set at IFTAH_DATA)"
     return Evidence("town", about, town.END, made.events)
-
-
-def _berka(folder: Path) -> Iterable[pl.DataFrame]:
-    try:
-        return [berka.events(folder)]
-    except SourceError as error:
-        raise Refused(str(error), code="bad_data") from None

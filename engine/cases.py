@@ -7,7 +7,7 @@ the policy change a rule file instead, and say which problems the checker must f
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from engine.decide import Question, Reference, assess, decide
+from engine.decide import Question, Reference, askable, assess, decide
 from engine.errors import IftahError
 from engine.lang.check import cases_in, check
 from engine.lang.problems import Span
@@ -73,6 +73,7 @@ def _asked(release: Release, case: CaseLine, values: dict[str, Value]) -> Outcom
     amount = scaled(case.amount.text, Type("decimal", perk.digits)) if perk and case.amount else None
     if perk is None or amount is None:
         return Outcome(case.name.text, case.at, ("a case of a perk names a known `perk` and an `amount`",))
+    askable(release, perk.id, amount, perk.currency)
     if case.score:  # the perk alone, at this score
         statuses = evaluate(perk_stage(perk), {**values, SCORE: case.score.whole, AMOUNT: amount})
         given, reasons = answer(perk, statuses, amount), None

@@ -29,6 +29,8 @@ def check_perks(
                 "R015", f"the id `{word.text}` stands twice", word.at, f"first on line {seen[word.text].at.line}"
             )
         seen.setdefault(word.text, word)
+        if word.text == SCORE:
+            report.add("R015", f"the id `{word.text}` is the scorecard's own", word.at, "choose another")
     return tuple(_Perk(file, line, schema, card, guard, reasons, report).check() for line in file.perks)
 
 
@@ -53,6 +55,7 @@ class _Perk:
 
     def check(self) -> Perk:
         line = self.line
+        self.scope.defined(w for w, _ in self.file.define)
         for _, expr in self.file.define:  # also those that nothing uses yet
             self.scope.condition(expr)
         tiers = [self.tier(t) for t in line.tiers]
@@ -74,6 +77,8 @@ class _Perk:
             hint = suggestion(line.reason.text, self.reasons)
             self.report.add("R207", f"unknown reason `{line.reason.text}`", line.reason.at, hint)
         when = self.condition(line, "a knock-out")
+        if when:
+            self.guard.withheld(when, line.unknown.text == "decline", True, line.when.at)
         return KnockOut(line.id.text, when, line.unknown.text == "decline", line.reason.text) if when else None
 
     def tier(self, line: TierLine) -> Tier | None:
@@ -94,6 +99,8 @@ class _Perk:
 
     def amount(self, number: Number) -> int | None:
         found = scaled(number.text, self.money)
+        if found == 0:
+            self.report.add("R302", "an amount of 0 gives nothing", number.at, "leave it out, or give an amount")
         if found is None:
             hint = f"{self.line.currency.text} has {self.money.digits} digits after the point"
             self.report.add("R302", f"`{number.text}` is finer than the currency", number.at, hint)

@@ -9,7 +9,7 @@ from engine.lang.program import Band, Characteristic, Const, PointRule, Scorecar
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import CharacteristicLine, Number, RuleLine, ScorecardFile, Word
-from engine.lang.types import Type, scaled
+from engine.lang.types import LARGEST, Type, scaled
 
 RESERVED: Final = ("scorable",)  # what the scorecard itself asks under that id
 
@@ -20,7 +20,10 @@ Line = CharacteristicLine | RuleLine
 def check_scorecard(file: ScorecardFile, scope: Scope, guard: Guard, reasons: frozenset[str]) -> Scorecard:
     """The scorecard that `file` means. Problems go into the scope's report; the result then is of no use."""
     report = scope.report
+    scope.defined(w for w, _ in file.define)
     _define(file, scope, guard)
+    if not (file.characteristics or file.rules):
+        report.add("R011", "a scorecard needs a characteristic or a rule", file.at, "add one under `characteristics`")
     scorable, at = scope.condition(file.scorable.when), file.scorable.at
     if scorable:
         guard.reads(names(scorable), file.consent, at)
@@ -65,7 +68,7 @@ def _characteristic(line: CharacteristicLine, scope: Scope) -> Characteristic | 
     feature = scope.attribute(line.feature)
     if feature is None:
         return None
-    if not feature.type.numeric:
+    if not feature.type.numeric or feature.type.kind == "date":
         report.add("R208", f"`{feature.name}` is not a number", line.feature.at, "write a rule for it, with `when`")
         return None
     cuts = [_cut(c, feature.type, report) for c in line.cuts]
@@ -86,11 +89,12 @@ def _characteristic(line: CharacteristicLine, scope: Scope) -> Characteristic | 
 
 
 def _cut(cut: Number, type_: Type, report: Report) -> int | None:
-    found = scaled(cut.text, type_) if type_.kind != "date" else None
+    found = scaled(cut.text, type_)
     if found is None:
-        report.add(
-            "R104", f"`{cut.text}` does not fit {type_}", cut.at, f"at most {type_.digits} digits after the point"
-        )
+        message, hint = f"`{cut.text}` does not fit {type_}", f"at most {type_.digits} digits after the point"
+        report.add("R104", message, cut.at, hint)
+    elif abs(found) > LARGEST:
+        report.add("R104", f"`{cut.text}` is larger than any value", cut.at)
     return found
 
 
@@ -133,6 +137,8 @@ def _guarded(file: ScorecardFile, items: list[tuple[Line, Item]], guard: Guard) 
         guard.reads(reads(item), file.consent, line.at)
         if isinstance(item, Characteristic):
             guard.missing(item.feature, item.missing, line.at)
+        else:
+            guard.withheld(item.when, item.unknown < 0, item.points < 0, line.at)
         if reads(item) & related:
             guard.never_lowers(possible(item), line.at)
     most = sum(max(possible(i)) for _, i in items if reads(i) & related)
@@ -144,10 +150,12 @@ def _range(file: ScorecardFile, report: Report) -> None:
     if not score.lowest.whole < score.base.whole < score.highest.whole:
         message = "the base lies between the lowest and the highest score"
         report.add("R209", message, score.base.at, "such as 350, 500 and 950")
-    lowests = [b.lowest.whole for b in file.bands]
+    lowests, names_ = [b.lowest.whole for b in file.bands], [b.name for b in file.bands]
     if lowests and lowests[0] != score.lowest.whole:
         message = f"the first band starts at {lowests[0]}, the range at {score.lowest.whole}"
         report.add("R206", message, file.bands[0].lowest.at, "every score needs a band")
+    for word in (w for n, w in enumerate(names_) if w.text in {v.text for v in names_[:n]}):
+        report.add("R015", f"the band `{word.text}` stands twice", word.at, "a band is known by its name")
     for a, b in pairwise(file.bands):
         if a.lowest.whole >= b.lowest.whole or b.lowest.whole > score.highest.whole:
             report.add(

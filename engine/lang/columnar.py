@@ -5,12 +5,12 @@ of constants is an `or` of equalities; there is no division, no float, no `in` o
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from operator import add, and_, eq, ge, gt, le, lt, mul, ne, or_, sub
 from typing import Any, Final, TypeVar
 
 import narwhals as nw
 
+from engine.errors import EngineError
 from engine.lang.program import (
     AMOUNT,
     SCORE,
@@ -45,21 +45,23 @@ OPERATORS: Final[dict[str, Callable[[nw.Expr, nw.Expr], nw.Expr]]] = {
     **{"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge},
     **{"+": add, "-": sub, "*": mul},
 }
-KNOCKED: Final = 1_000_000  # a knock-out's reason comes before any that costs points
+KNOCKED: Final = 10**9  # a knock-out's reason comes before any that costs points
 
 
 def score(release: Release, people: Frame) -> Frame:
     """Adds to a frame with a column for each feature that the rules read (missing is null): `score` and `band` (null:
-    unscorable), `reason_1` to `reason_4`, and for each item `points:ID` and, for a rule, `status:ID`.
+    unscorable), `reason_1` to `reason_4`, and for each item `points:ID` and, for a rule, `status:ID`. Raises EngineError
+    for a frame that lacks a column or holds one as floats.
     """
-    card = release.scorecard
+    _complete(release, people)
+    card: Scorecard = release.scorecard
     rules = [i for i in card.items if isinstance(i, PointRule)]
     frame = people.with_columns(
         truth(card.scorable).fill_null(False).alias("~scorable"),
         *(truth(r.when).alias(f"status:{r.id}") for r in rules),
     )
     frame = frame.with_columns(*(_points(i).alias(f"points:{i.id}") for i in card.items))
-    total = reduce(add, (nw.col(f"points:{i.id}") for i in card.items), _int(card.base))
+    total = _joined(add, [_int(card.base), *(nw.col(f"points:{i.id}") for i in card.items)])
     clamped = nw.when(total < card.lowest).then(_int(card.lowest)).otherwise(total)
     clamped = nw.when(total > card.highest).then(_int(card.highest)).otherwise(clamped)
     frame = frame.with_columns(nw.when(nw.col("~scorable")).then(clamped).alias("score"))
@@ -78,8 +80,9 @@ def perk(release: Release, name: str, scored: Frame, amount: nw.Expr) -> Frame:
     card: Scorecard = release.scorecard
     frame = scored.with_columns(amount.cast(nw.Int64).alias(AMOUNT))
     frame = frame.with_columns(*(truth(when).alias(f"status:{id_}") for id_, when in perk_stage(asked).items()))
-    frame = frame.with_columns(*(_stops(k).alias(f"~stop:{k.id}") for k in asked.knockouts))
-    stopped = reduce(or_, (nw.col(f"~stop:{k.id}") for k in asked.knockouts), nw.lit(False))
+    if asked.knockouts:  # a lazy frame takes no empty list
+        frame = frame.with_columns(*(_stops(k).alias(f"~stop:{k.id}") for k in asked.knockouts))
+    stopped = _joined(or_, [nw.lit(False), *(nw.col(f"~stop:{k.id}") for k in asked.knockouts)])
     frame = frame.with_columns(stopped.alias("~stopped"), _first_tier(asked.tiers).alias("~tier"))
     frame = frame.with_columns(_outcome_amount(asked).alias("waived"), nw.col("score").is_null().alias("~unscorable"))
     free = nw.col("~unscorable") | nw.col("~stopped")
@@ -93,6 +96,15 @@ def perk(release: Release, name: str, scored: Frame, amount: nw.Expr) -> Frame:
     admitted = nw.col("outcome") == "ADMIT"
     frame = frame.with_columns(*(nw.when(~admitted).then(nw.col(r)).alias(r) for r in REASONS))
     return frame.drop("~stopped", "~tier", "~unscorable", AMOUNT, *(f"~stop:{k.id}" for k in asked.knockouts))
+
+
+def _complete(release: Release, people: Frame) -> None:
+    found = people.collect_schema()
+    for name in release.features():
+        if name not in found:
+            raise EngineError(f"the frame has no column `{name}`", hint="build the features again")
+        if found[name].is_float() or found[name].is_decimal():
+            raise EngineError(f"the column `{name}` is not of whole numbers", hint="scale decimals to integers")
 
 
 def truth(node: Truth) -> nw.Expr:
@@ -109,9 +121,9 @@ def truth(node: Truth) -> nw.Expr:
         case Cmp(op, left, right):
             return OPERATORS[op](number(left), number(right))
         case And(parts):
-            return reduce(and_, map(truth, parts))
+            return _joined(and_, [truth(p) for p in parts])
         case Or(parts):
-            return reduce(or_, map(truth, parts))
+            return _joined(or_, [truth(p) for p in parts])
         case Not(part):
             return ~truth(part)
 
@@ -125,6 +137,12 @@ def number(node: Num) -> nw.Expr:
             return nw.col(name)
         case Op(op, left, right):
             return OPERATORS[op](number(left), number(right))
+
+
+def _joined(act: Callable[[nw.Expr, nw.Expr], nw.Expr], parts: Sequence[nw.Expr]) -> nw.Expr:
+    """Parts joined pair by pair: a chain of hundreds would be too deep for the engines."""
+    half = len(parts) // 2
+    return act(_joined(act, parts[:half]), _joined(act, parts[half:])) if half else parts[0]
 
 
 def _int(value: int) -> nw.Expr:
@@ -154,8 +172,8 @@ def _band(bands: Sequence[Band]) -> nw.Expr:
 
 
 def _lost(card: Scorecard, code: str) -> nw.Expr:
-    lost = (_int(i.baseline) - nw.col(f"points:{i.id}") for i in card.items if i.reason == code)
-    return reduce(add, lost, _int(0))
+    lost = [_int(i.baseline) - nw.col(f"points:{i.id}") for i in card.items if i.reason == code]
+    return _joined(add, [_int(0), *lost])
 
 
 def _knocked(knockouts: Sequence[KnockOut], code: str, lost: nw.Expr) -> nw.Expr:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.lang.problems import Report, Span
-from engine.lang.program import Truth, names
+from engine.lang.program import Truth, known_of, names
 from engine.lang.syntax import PolicyFile, Word
 from engine.lang.types import Attribute, Schema
 
@@ -47,6 +47,16 @@ class Guard:
             self.report.add(
                 "R402", f"a missing `{feature}` costs {-points} points", at, "nobody may lose by not consenting"
             )
+
+    def withheld(self, truth: Truth, unknown_costs: bool, met_costs: bool, at: Span) -> None:
+        """Nor must it be held against them that a rule cannot tell, or that it asks what is known."""
+        restricted = {a.name for a in self.schema.values() if a.data_class in _texts(self.policy.restricted)}
+        about = sorted(restricted & set(names(truth)))
+        asked = sorted(restricted & set(known_of(truth)))
+        if about and unknown_costs:
+            self.report.add("R402", f"an unknown `{about[0]}` costs", at, "nobody may lose by not consenting")
+        elif asked and met_costs:
+            self.report.add("R402", f"whether `{asked[0]}` is known costs", at, "nobody may lose by not consenting")
 
     def relationships(self) -> frozenset[str]:
         """The features that come from relationships."""

@@ -42,12 +42,15 @@ class Online:
     def statuses(self, stage: str, values: Values) -> Statuses:
         """Each condition's status: True met, False not met, None unknown. Raises EngineError rather than guess."""
         with self._lock:
+            if stage not in self._plans:
+                raise EngineError(f"the release is closed, or has no stage `{stage[:60]}`", hint=AGAIN)
             return self._plans[stage].ask(values)
 
     def close(self) -> None:
-        """Free every handle."""
+        """Free every handle. Closing again does nothing; who asks after is told so."""
         with self._lock:
-            for plan in self._plans.values():
+            plans, self._plans = self._plans, {}
+            for plan in plans.values():
                 plan.close()
 
 
@@ -150,7 +153,8 @@ def _fire(handle: Any, fact: str) -> set[str]:
             message = rete.complete_and_start_action(handle, offset)
         rete.retract_fact(handle, fact)
     except Exception:
-        rete.delete_state(handle, SID)  # an interrupted agenda would fire nothing for a minute
+        with suppress(rete.error):
+            rete.delete_state(handle, SID)  # an interrupted agenda would fire nothing for a minute
         # The library's own text can be the whole fact, a person's data: it is not passed on.
         raise EngineError("durable-rules failed", hint=AGAIN) from None
     return fired

@@ -58,8 +58,6 @@ CODES: Final[dict[str, str]] = {
     "R403": "relationships over their share",
     "R404": "relationships that lower someone",
     "R405": "relationships as a ground to decline",
-    # cases
-    "R601": "a case that cannot be run",
 }
 
 

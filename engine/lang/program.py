@@ -118,6 +118,18 @@ def names(node: Truth | Num) -> Iterator[str]:
             yield from names(part)
 
 
+def known_of(node: Truth) -> Iterator[str]:
+    """The attributes that a condition asks whether they are known."""
+    match node:
+        case Known(name):
+            yield name
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from known_of(part)
+        case Not(part):
+            yield from known_of(part)
+
+
 @dataclass(frozen=True)
 class Characteristic:
     """n ascending cuts and n + 1 points: below the first cut, from each cut to the next, from the last cut on."""

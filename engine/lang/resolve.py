@@ -283,6 +283,8 @@ def _range(op: str, a: Type, b: Type) -> tuple[int, int]:
 
 
 def _an(type_: Type) -> str:
+    if type_.kind == "decimal" and not type_.digits:
+        return "a whole number"
     return {"int": "a whole number", "bool": "a condition", "enum": "a word", "date": "a date"}.get(
         type_.kind, f"a number with {type_.digits} digits after the point"
     )

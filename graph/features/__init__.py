@@ -6,7 +6,9 @@ from typing import Final, TypeVar
 
 import narwhals as nw
 import polars as pl
+from polars._typing import EngineType
 
+from graph.build import tie_rows, ties_in_force
 from graph.catalog import FEATURES, Feature
 from graph.events import KINDS
 from graph.features import behaviour, capacity, credit, payments, relationships
@@ -59,20 +61,27 @@ def compute(
     `consents` has `person`, `data_class`. Columns: `person`, then every feature in the catalogue's order: Int64 (decimals
     scaled by their digits), Boolean or String, null when missing. `view` must hold all ties and enrolments.
     """
-    events, agreed = nw.from_native(view.lazy()), nw.from_native(consents.lazy())
-    found: pl.DataFrame = local(events, agreed, as_of, people).to_native().collect()
-    levels = _levels(view)
-    placed = relationships.position(view, levels, found["person"].to_list())
+    ties = tie_rows(view)
+    events, agreed, live = (nw.from_native(f.lazy()) for f in (view, consents, ties))
+    engine: EngineType = "streaming" if people is None else "in-memory"  # which takes half the time for a few people
+    found: pl.DataFrame = local(events, agreed, as_of, people, live).to_native().collect(engine=engine)
+    placed = relationships.position(ties, _levels(view), found["person"].to_list())
     willing = consents.filter(pl.col("data_class") == "relationship").select("person")
     everything = found.join(placed.join(willing, on="person", how="semi"), on="person", how="left")
     bounded = (pl.col(f.name).clip(f.low, f.high) if f.scope == "global" else pl.col(f.name) for f in FEATURES)
     return everything.select("person", *bounded).sort("person")
 
 
-def local(events: Frame, consents: Frame, as_of: datetime, people: Collection[str] | None = None) -> Frame:
+def local(
+    events: Frame,
+    consents: Frame,
+    as_of: datetime,
+    people: Collection[str] | None = None,
+    ties: Frame | None = None,
+) -> Frame:
     """The local features as one lazy Narwhals frame, for any column engine; rows in no order.
 
-    `events` is a view, `consents` has `person` and `data_class`.
+    `events` is a view, `consents` has `person` and `data_class`; `ties` are those in force, where they are known already.
     """
     enrolled = identity(events, as_of)
     own, asked = events, enrolled
@@ -80,6 +89,7 @@ def local(events: Frame, consents: Frame, as_of: datetime, people: Collection[st
         wanted = sorted(people)
         own = events.filter(nw.col("subject").is_in(wanted) | nw.col("other").is_in(wanted))
         asked = enrolled.filter(nw.col("person").is_in(wanted))
+        consents = consents.filter(nw.col("person").is_in(wanted))
     out, back, promised = payments.paid(own, as_of), payments.received(own, as_of), credit.promised(own)
     parts = (
         behaviour.spending(out, as_of),
@@ -92,7 +102,7 @@ def local(events: Frame, consents: Frame, as_of: datetime, people: Collection[st
         credit.still_open(promised),
         credit.orders(promised),
         credit.delays(promised, as_of),
-        relationships.ties(own),
+        relationships.ties(ties_in_force(own) if ties is None else ties),
         _agreed(consents),
     )
     for part in parts:

@@ -10,7 +10,7 @@ import narwhals as nw
 import networkx as nx
 import polars as pl
 
-from graph.build import social_of, tie_rows, ties_in_force, trust_of
+from graph.build import social_of, trust_of
 from graph.features.exact import Frame, counted
 
 GLOBAL: Final = ("relationships.core", "relationships.clustering", "relationships.trust")
@@ -19,9 +19,11 @@ ITERATIONS: Final = 1_000
 Place = tuple[int, int, int | None]  # core, clustering in thousandths, trust in hundredths
 
 
-def ties(events: Frame) -> Frame:
-    """Their own ties: one row per `person` with any. A vouch counts for whom it is for: nobody gains by giving it."""
-    live = ties_in_force(events)
+def ties(live: Frame) -> Frame:
+    """Their own ties, of those in force: one row per `person` with any.
+
+    A vouch counts for whom it is for: nobody gains by giving it.
+    """
     forth = live.filter(nw.col("tie") != "vouch").select("tie", person="a", party="b")
     back = live.select("tie", person="b", party="a")
     both = nw.concat([forth, back])
@@ -32,12 +34,11 @@ def ties(events: Frame) -> Frame:
     )
 
 
-def position(view: pl.DataFrame, levels: dict[str, int], asked: Collection[str]) -> pl.DataFrame:
+def position(live: pl.DataFrame, levels: dict[str, int], asked: Collection[str]) -> pl.DataFrame:
     """`person` and the `GLOBAL` features of those `asked` for; `levels` has everybody's identity level.
 
-    Needs the ties of the whole view. Cost: O(ties x (iterations + degree)); O(ties) when nobody asked for is tied.
+    `live` are the ties in force of the whole view. Cost: O(ties x (iterations + degree)); O(ties) when nobody asked for is tied.
     """
-    live = tie_rows(view)
     tied = {*live["a"], *live["b"]}
     seeds = verified(tied, levels)
     found = _placed(live, seeds, [p for p in asked if p in tied])

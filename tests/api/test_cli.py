@@ -1,0 +1,310 @@
+"""The command line as a person at a terminal has it: real processes, a real port, exit statuses."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.world import ROOT
+
+IFTAH = Path(sys.executable).with_name("iftah")
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A town of its own; no data set, no settings of whoever runs the tests."""
+    folder = tmp_path_factory.mktemp("cli")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")}
+    own = {"IFTAH_DATABASE_URL": f"sqlite:///{folder / 'iftah.db'}", "IFTAH_TOWN_PEOPLE": "150"}
+    return clean | own | {"IFTAH_DATA": str(folder / "none"), "COLUMNS": "120"}
+
+
+@pytest.fixture(scope="module")
+def iftah(environment: dict[str, str]) -> Run:
+    def run(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        command = [str(IFTAH), *words]
+        return subprocess.run(
+            command, env=environment | changes, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def walked(iftah: Run) -> str:
+    """What `iftah demo` prints on an empty database; afterwards there is a scored town."""
+    done = iftah("demo")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_demo_says_first_what_its_evidence_is(walked: str) -> None:
+    assert walked.splitlines()[0].startswith("evidence: the town, 150 synthetic people, seed 1")
+
+
+def test_the_demo_shows_stages_a_chart_and_an_answer_of_each_kind(walked: str) -> None:
+    for stage in ("rules", "database", "load", "build", "score"):
+        assert re.search(rf"│ {stage} +│ +\d+\.\d\d │", walked)
+    assert re.search(r"\d+-\d+ █+ \d+", walked)
+    for outcome in ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE"):
+        assert f'"outcome":"{outcome}"' in walked
+    assert "The person sees:" in walked
+    assert "There is too little evidence for a score yet. [too_little_known]" in walked
+
+
+def test_what_the_merchant_sees_in_the_demo_holds_no_score(walked: str) -> None:
+    seen = [line for line in walked.splitlines() if line.startswith("The merchant sees:")]
+    assert len(seen) == 4
+    assert not [line for line in seen if "score" in line or "reason" in line]
+
+
+def test_a_second_demo_loads_and_computes_nothing_again(walked: str, iftah: Run) -> None:
+    again = iftah("demo").stdout
+    assert "events are there already" in again
+    assert re.search(r"features of [\d,]+ people are there already", again)
+    assert "everyone is scored already" in again
+
+
+def test_explain_shows_every_part_with_its_value_and_the_reasons(walked: str, iftah: Run) -> None:
+    person = _scored(walked)
+    done = iftah("explain", person)
+    assert done.returncode == 0
+    assert re.match(rf"{person}: \d+, (fair|good|excellent|outstanding|poor) \(base 480\)", done.stdout)
+    rows = re.findall(r"│ +(-?\d+) │ +(-?\d+) │$", done.stdout, re.MULTILINE)
+    assert len(rows) >= 20
+    score = int(re.search(r": (\d+)", done.stdout)[1])  # type: ignore[index]
+    assert 480 + sum(int(points) for points, _ in rows) == score
+
+
+def test_reasons_come_in_chinese_too(walked: str, iftah: Run) -> None:
+    assert re.search(r"- [\u4e00-\u9fff]+", iftah("explain", _scored(walked), "--language", "zh").stdout)
+
+
+def test_eligible_decides_records_and_explains(walked: str, iftah: Run) -> None:
+    done = iftah("eligible", _scored(walked), "--perk", "hotel", "--amount", "500")
+    assert done.returncode == 0
+    assert re.match(r"(ADMIT: waived 500\.00, deposit 0\.00|DECLINE: waived 0\.00, deposit 500\.00) CNY\n", done.stdout)
+    assert re.search(r"decision [0-9a-f]{32}, valid until \d{4}-", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("eligible", "nobody", "--perk", "hotel", "--amount", "500"), "unknown person, or no consent"),
+        (("eligible", "p-1", "--perk", "yacht", "--amount", "500"), "unknown perk `yacht`"),
+        (("eligible", "p-1", "--perk", "hotel", "--amount", "-5"), "out of range"),
+        (("eligible", "p-1", "--perk", "hotel", "--amount", "5.001"), "`5.001` is not an amount"),
+        (("eligible", "p-1", "--perk", "hotel", "--amount", "much"), "`much` is not an amount"),
+        (("explain", "nobody"), "unknown person, or no consent"),
+        (("load", "no-such-file.csv"), "no-such-file.csv"),
+        (("token", "issue", "--role", "king", "--party", "x"), "unknown role `king`"),
+        (("token", "revoke", "nothing"), "no token `nothing`"),
+        (("evaluate", "berka"), "berka"),
+        (("check", "/nowhere/at/all"), "/nowhere/at/all"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(walked: str, iftah: Run, words: tuple[str, ...], said: str) -> None:
+    done = iftah(*words)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"IFTAH_PORT": "0", "IFTAH_EVIDENCE": "x"}, ("IFTAH_PORT `0`", "IFTAH_EVIDENCE `x`")),
+        ({"IFTAH_DATABASE_URL": "mongodb://x"}, ("unknown database scheme",)),
+        ({"IFTAH_DATABASE_URL": "sqlite:////nowhere/at/all/iftah.db"}, ("/nowhere/at/all/iftah.db",)),
+        ({"IFTAH_RULES": "/nowhere"}, ("/nowhere", "no such folder")),
+        ({"IFTAH_EVIDENCE": "berka"}, ("the Berka data set is not there",)),
+    ],
+)
+def test_a_bad_setting_is_said_in_one_line(iftah: Run, changes: dict[str, str], said: tuple[str, ...]) -> None:
+    done = iftah("demo", **changes)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert all(part in done.stderr for part in said)
+
+
+def test_load_refuses_wrong_rows_takes_the_rest_and_says_so_with_its_status(
+    walked: str, iftah: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "more.csv"
+    head = "contributor,event_id,kind,subject,other,happened_at,amount,currency\n"
+    row = "shop,{},payment.made,p-1,m-1,{},{},CNY\n"
+    file.write_text(head + row.format("x1", "2025-12-01", 100) + row.format("x2", "9999-12-01", -100))
+    done = iftah("load", str(file))
+    assert done.returncode == 1
+    assert "1 accepted, 0 there already, 1 refused" in done.stdout
+    refused = json.loads((tmp_path / "more.csv.rejects.ndjson").read_text())
+    assert refused["line"] == 3
+    assert "future" in refused["reason"]
+    assert "negative" in refused["reason"]
+    again = iftah("load", str(file))
+    assert "0 accepted, 1 there already, 1 refused" in again.stdout
+
+
+def test_check_is_silent_about_good_rules_and_shows_every_problem_of_bad_ones(iftah: Run, tmp_path: Path) -> None:
+    assert iftah("check").returncode == 0
+    rules = tmp_path / "rules"
+    shutil.copytree(ROOT / "rules", rules)
+    trust = rules / "trust.yaml"
+    text = (
+        trust.read_text()
+        .replace("feature: credit.kept", "feature: credit.keptt")
+        .replace("points: [0, 5]", "points: [0]")
+    )
+    trust.write_text(text)
+    done = iftah("check", str(rules))
+    assert done.returncode == 1
+    assert re.search(
+        r"rules/trust\.yaml:\d+:14 error R101 unknown name `credit\.keptt` \(did you mean `credit\.kept`\?\)",
+        done.stdout,
+    )
+    assert "R202" not in done.stdout or "bins" in done.stdout
+    assert len(done.stdout.splitlines()) >= 3
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("  - id: kept\n", "\t- id: kept\n"), "R002"),
+        (("kind: scorecard\n", "kind: scorecard\nkind: scorecard\n"), "R003"),
+        (("credit.written_off_5y\n", "credit.no_such_thing\n"), "R101"),
+    ],
+)
+def test_a_rule_file_with_a_mistake_stops_the_demo_and_says_where(
+    iftah: Run, tmp_path: Path, change: tuple[str, str], code: str
+) -> None:
+    rules = tmp_path / "rules"
+    shutil.copytree(ROOT / "rules", rules)
+    trust = rules / "trust.yaml"
+    trust.write_text(trust.read_text().replace(*change, 1))
+    done = iftah("demo", IFTAH_RULES=str(rules))
+    assert done.returncode == 2
+    assert re.search(rf"trust\.yaml:\d+:\d+ error {code} ", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_tokens_are_issued_listed_and_ended(walked: str, iftah: Run) -> None:
+    secret = iftah("token", "issue", "--role", "merchant", "--party", "inn", "--name", "desk").stdout.strip()
+    assert secret.startswith("iftah_")
+    listed = iftah("token", "list").stdout
+    assert "desk" in listed
+    assert secret not in listed
+    assert iftah("token", "revoke", "desk").returncode == 0
+    assert re.search(r"desk +revoked", iftah("token", "list").stdout)
+
+
+def test_a_database_that_cannot_be_written_is_said_so(
+    walked: str, iftah: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    if os.geteuid() == 0:
+        done = iftah("demo", IFTAH_DATABASE_URL="sqlite:////proc/iftah.db")  # root may write anywhere else
+    else:
+        shutil.copy(environment["IFTAH_DATABASE_URL"].removeprefix("sqlite:///"), tmp_path / "iftah.db")
+        (tmp_path / "iftah.db").chmod(0o400)
+        tmp_path.chmod(0o500)
+        done = iftah("demo", IFTAH_DATABASE_URL=f"sqlite:///{tmp_path / 'iftah.db'}")
+        tmp_path.chmod(0o700)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "database" in done.stderr
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def served(walked: str, environment: dict[str, str], port: int) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """`iftah run` in its own process, and what it printed before it began to serve."""
+    process = subprocess.Popen(
+        [str(IFTAH), "run"],
+        env=environment | {"IFTAH_PORT": str(port), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines: list[str] = []
+    assert process.stdout
+    for line in process.stdout:
+        lines.append(line.rstrip())
+        if line.lstrip().startswith("-d "):
+            break
+    yield process, lines
+    process.kill()
+    process.communicate()
+
+
+def test_run_prints_a_request_that_can_be_pasted_and_works(
+    served: tuple[subprocess.Popen[str], list[str]], port: int
+) -> None:
+    _, lines = served
+    start = next(n for n, line in enumerate(lines) if line.startswith("curl"))
+    command = "\n".join(lines[start:])
+    assert f"http://127.0.0.1:{port}/docs" in "\n".join(lines)
+    _wait(port)
+    if shutil.which("curl"):
+        told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True).stdout
+        assert json.loads(told)["outcome"] == "ADMIT"
+    token = re.search(r"Bearer (\S+)'", command)[1]  # type: ignore[index]
+    body = re.search(r"-d '(.*)'", command)[1].encode()  # type: ignore[index]
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/eligibility", body, headers)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert response.status == 200
+
+
+def test_a_port_in_use_is_said_before_any_long_work(
+    served: tuple[subprocess.Popen[str], list[str]], iftah: Run, port: int
+) -> None:
+    _wait(port)
+    done = iftah("run", IFTAH_PORT=str(port))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"127.0.0.1:{port}: cannot serve here: address already in use" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_the_server_stops_when_asked_to(
+    served: tuple[subprocess.Popen[str], list[str]], port: int, sign: signal.Signals
+) -> None:
+    process, _ = served
+    _wait(port)
+    process.send_signal(sign)
+    _, said = process.communicate(timeout=30)
+    assert "Traceback" not in said
+    assert process.returncode in (0, 130, -sign)
+
+
+def _wait(port: int) -> None:
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/health", timeout=5) as response:
+                assert response.status == 200
+                return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail("the server never answered")
+
+
+def _scored(walked: str) -> str:
+    """Whom the demo gave a room."""
+    return re.search(r"may (\S+) have `hotel`", walked)[1]  # type: ignore[index,return-value]
