@@ -1,6 +1,7 @@
 """The web application: routes, and one shape for every error."""
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.actions import World
@@ -12,7 +13,7 @@ deposit is waived. It holds no score and no reasons: those belong to the person.
 
 def create_app(world: World) -> FastAPI:
     """The application over a database and a release."""
-    app = FastAPI(title="Iftah", description=ABOUT, version="1", redoc_url=None)
+    app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None)
     app.state.world = world
     problems.install(app)
     app.include_router(eligibility.router)
