@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import narwhals as nw
 import numpy as np
@@ -126,28 +126,30 @@ def at_loans(
     tell(0, labels.height)
     found: list[pl.DataFrame] = []
     with _mapper(min(workers, len(chunks))) as run:
-        for part in run(_as_of_days, chunks):
+        for part, (_, days) in zip(run(_as_of_days, chunks), chunks, strict=True):
             found.append(part)
-            tell(sum(f.height for f in found), labels.height)
+            tell(int((labels["date"] <= max(days)).sum()), labels.height)
     return labels.join(pl.concat(found), on=["person", "date"], how="left", maintain_order="left")
 
 
 def evaluation(release: Release, table: pl.DataFrame) -> Evaluation:
     """The figures of the table that `at_loans` made. Raises Refused unless there are good and bad loans with a score.
 
-    Without consent to balances the features of that class are missing and no other changes.
+    Without consent to balances the features of that class are missing and no other changes. The baselines order the
+    loans that have a score with balances, so that all figures are about the same loans.
     """
     blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in RESTRICTED)
-    bad, days = table["bad"], table["date"].sort()
+    scored = table.filter(scores(release, table)["score"].is_not_null())
+    days = table["date"].sort()
     return Evaluation(
         release=release.id,
         loans=table.height,
-        bad=int(bad.sum()),
+        bad=int(table["bad"].sum()),
         first=days[0],
         last=days[-1],
         with_balances=_variant(release, "score", table),
         without_balances=_variant(release, "score without balances", blind),
-        baselines=tuple(_figures(name, table[feature] * sign, bad) for name, feature, sign in BASELINES),
+        baselines=tuple(_baselines(scored)),
     )
 
 
@@ -158,14 +160,18 @@ def scores(release: Release, table: pl.DataFrame) -> pl.DataFrame:
 
 
 def shown(found: Evaluation) -> Iterator[Table | str]:
-    """What a terminal shows of it: a title, the figures, the bands, and what is to be known when reading them."""
-    yield (
-        f"Berka: {found.loans} loans of {found.first} to {found.last}, {found.bad} of them bad; "
-        f"scored as of the moment before each, under release {found.release[:12]}"
-    )
-    yield _figures_table([found.with_balances.figures, found.without_balances.figures, *found.baselines])
-    yield _bands_table({"": found.with_balances.bands, "without balances ": found.without_balances.bands})
-    yield "Nothing was fitted to these loans: the points are judgement. Intervals: 95 %, loans drawn again 1,000 times."
+    """What a terminal of 80 columns shows of it: the figures, the bands, and what to know when reading them."""
+    score, blind = found.with_balances.figures, found.without_balances.figures
+    yield f"{found.loans} loans of {found.first} to {found.last}, {found.bad} of them bad; release {found.release[:12]}"
+    yield _figures_table([score, blind, *found.baselines])
+    for f in (score, blind):
+        yield f"{f.name}: mean {f.mean_good:.1f} of the good, {f.mean_bad:.1f} of the bad"
+        yield f"  without a score: {f.unscored_good + f.unscored_bad} loans, {f.unscored_bad} of them bad"
+    for variant in (found.with_balances, found.without_balances):
+        yield _bands_table(variant)
+    yield "Each loan is scored as of the moment before its day. Nothing was fitted to these"
+    yield f"loans: the points are judgement. Brackets: 95 % intervals of {metrics.SAMPLES:,} draws;"
+    yield "those of KS, a largest gap, lean upwards."
 
 
 def _chunks(events: pl.DataFrame, labels: pl.DataFrame) -> Iterator[Chunk]:
@@ -208,6 +214,13 @@ def _variant(release: Release, name: str, table: pl.DataFrame) -> Variant:
     return Variant(_figures(name, scored["score"], table["bad"]), bands)
 
 
+def _baselines(scored: pl.DataFrame) -> Iterator[Figures]:
+    """Those that can be measured: of which both a good and a bad loan have the feature."""
+    for name, feature, sign in BASELINES:
+        if scored.filter(pl.col(feature).is_not_null())["bad"].n_unique() == 2:
+            yield _figures(name, scored[feature] * sign, scored["bad"])
+
+
 def _figures(name: str, values: pl.Series, bad: pl.Series) -> Figures:
     known = metrics.sample(values, bad)
     auc, ks = (_measure(statistic, known) for statistic in (metrics.auc, metrics.ks))
@@ -222,22 +235,18 @@ def _measure(statistic: metrics.Statistic, known: metrics.Sample) -> Measure:
 
 
 def _figures_table(lines: Iterable[Figures]) -> Table:
-    columns = ("ordered by", "loans", "bad", "unscored good/bad", "AUC", "KS", "mean good", "mean bad")
-    table = _table("How well it orders", columns)
+    table = _table("How well it orders the loans", ("ordered by", "loans", "AUC", "KS"))
     for f in lines:
-        measures = (f"{m.value:.3f} ({m.low:.3f}-{m.high:.3f})" for m in (f.auc, f.ks))
-        means = (f"{mean:.1f}" for mean in (f.mean_good, f.mean_bad))
-        table.add_row(f.name, str(f.n), str(f.bad), f"{f.unscored_good}/{f.unscored_bad}", *measures, *means)
+        whole = f.n + f.unscored_good + f.unscored_bad
+        measures = (f"{m.value:.3f} ({m.low:.2f}-{m.high:.2f})" for m in (f.auc, f.ks))
+        table.add_row(f.name, str(f.n) if f.n == whole else f"{f.n} of {whole}", *measures)
     return table
 
 
-def _bands_table(variants: dict[str, tuple[BandLine, ...]]) -> Table:
-    table = _table("Bands", ("band", *(f"{v}{c}" for v in variants for c in ("loans", "bad", "rate"))))
-    for lines in zip(*variants.values(), strict=True):
-        cells: list[Any] = [lines[0].band]
-        for line in lines:
-            cells += [str(line.n), str(line.bad), "-" if line.rate is None else f"{100 * line.rate:.1f} %"]
-        table.add_row(*cells)
+def _bands_table(variant: Variant) -> Table:
+    table = _table(f"Bands: {variant.figures.name}", ("band", "loans", "bad", "rate"))
+    for line in variant.bands:
+        table.add_row(line.band, str(line.n), str(line.bad), "-" if line.rate is None else f"{100 * line.rate:.1f} %")
     return table
 
 

@@ -55,10 +55,9 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     by_status: dict[int | str, list[str]] = {}
     for code in codes:
         by_status.setdefault(STATUS[code], []).append(code)
-    schema = {"$ref": "#/components/schemas/Problem"}
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {
-        status: {"description": f"code: {', '.join(some)}", "content": {MEDIA_TYPE: {"schema": schema}}}
-        for status, some in by_status.items()
+        status: {"description": f"code: {', '.join(some)}", "content": content} for status, some in by_status.items()
     }
 
 

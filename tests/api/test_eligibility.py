@@ -1,6 +1,7 @@
 """Eligibility from the merchant's side: the answer, its record, and every refusal, on both databases."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -255,7 +256,11 @@ def test_a_database_that_goes_away_is_a_503_and_says_nothing_of_itself(door: Doo
 
 
 def test_the_openapi_document_names_every_code(door: Door) -> None:
-    paths = door.client.get("/openapi.json").json()["paths"]
+    document = door.client.get("/openapi.json").json()
+    paths, schemas = document["paths"], document["components"]["schemas"]
+    assert set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))) <= set(schemas)
     said = json.dumps(paths["/v1/eligibility"]["post"]["responses"])
     assert all(code in said for code in ("unknown_person", "bad_amount", "no_token", "transaction_mismatch"))
-    assert door.client.get("/docs").status_code == 200
+    page = door.client.get("/docs")
+    assert page.status_code == 200
+    assert not re.findall(r'(?:src|href)="https?://', page.text)  # a closed network has the page too

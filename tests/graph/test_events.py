@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph.events import CLASSES, CORRECTABLE, KIND_FIELDS, KINDS, SCHEMA, conform, corrected, problems
+from graph.events import (
+    CLASSES,
+    CONTENT,
+    CORRECTABLE,
+    KIND,
+    KIND_FIELDS,
+    KINDS,
+    SCHEMA,
+    TIES,
+    UTC_MICROSECONDS,
+    conform,
+    corrected,
+    problems,
+)
 from tests.strategies import MOMENTS, frame, ledgers
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -95,6 +108,38 @@ def test_all_problems_of_a_row_are_told_and_good_rows_are_not_named():
     assert [row for row, _ in found] == [1, 3]
     assert "`amount` is negative (-1)" in found[0][1]
     assert "; `currency` `x`" in found[0][1]
+
+
+ODD = {
+    "kind": st.sampled_from([*KIND, "payment.mad", "", None]),
+    "tie": st.sampled_from([*TIES, "enemy"]),
+    "classes": st.sampled_from(["credit", "credit,identity", "wealth"]),
+    "currency": st.sampled_from(["CNY", "cny"]),
+    "fields": st.sampled_from(['{"amount": 1}', '{"amount": -5}', '{"subject": "a ", "currency": "x"}', "{", "[]"]),
+    pl.String: st.sampled_from(
+        ["ann", "bob", "a b", "a ", "", "é", "a\x7f", "a\u2028", "\u00a0a", "x" * 128, "x" * 129]
+    ),
+    pl.Int64: st.sampled_from([0, 1, -1, 11, 10**15 + 1]),
+    pl.Date: st.sampled_from([date(2024, 1, 1), date(1800, 1, 1), date(2300, 1, 1)]),
+    UTC_MICROSECONDS: st.sampled_from([datetime(year, 1, 1, tzinfo=UTC) for year in (1800, 2024, 2025, 2300)]),
+}
+odd_rows = st.dictionaries(st.sampled_from(CONTENT), st.none(), max_size=12).flatmap(
+    lambda columns: st.fixed_dictionaries({c: ODD.get(c, ODD.get(SCHEMA[c])) for c in columns})
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([PAYMENT, CORRECTION, TIE, {"contributor": "bank"}]), odd_rows),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_what_is_told_of_a_row_does_not_depend_on_the_rows_beside_it(parts):
+    rows = [good | odd for good, odd in parts]
+    alone = [(n, reason) for n, row in enumerate(rows) for _, reason in reasons(row)]
+    assert reasons(*rows) == alone
 
 
 def test_a_day_of_clock_slack_and_a_negative_balance_are_fine():

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from graph.build import social
+from graph.build import social, ties_in_force
 from graph.catalog import FEATURES
-from graph.features import LOCAL, compute, features, local
+from graph.features import LOCAL, compute, features, local, touching
 from graph.view import seen, visible
 from tests.graph.story import moment, story, willing
 from tests.strategies import NOW, frame, ledgers, rows
@@ -267,6 +267,17 @@ def test_trust_comes_from_those_of_level_two_where_nobody_tied_is_of_level_three
     assert of("ann", text, base=unverified)["relationships.trust"] is None
 
 
+def test_who_is_tied_to_nobody_has_no_trust_only_where_trust_comes_from_someone():
+    """The whole layer is not built for them; what they get is what everyone at once gets."""
+    text = "2024-01-01 tie.formed ann > bob tie=friend"
+    for level, trust in ((3, 0), (2, 0), (1, None)):
+        base = f"{willing('ann', 'bob', level=level)}\n{willing('cy', level=3)}"
+        expect(of("cy", text, base=base), relationships__trust=trust, relationships__core=0)
+        together = features(story(f"{base}\n{text}"), AS_OF, AS_OF, "perks").filter(person="cy").row(0, named=True)
+        assert together == of("cy", text, base=base)
+    expect(of("ann", ""), relationships__trust=None, relationships__clustering=0)
+
+
 def test_vouching_for_others_earns_no_trust():
     base = f"{willing('ann', 'bob', level=3)}\n{willing('eve', level=1)}"
     text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed eve > ann tie=vouch strength=10"
@@ -307,6 +318,36 @@ def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
     full = features(events, NOW, NOW, "perks")
     alone = [features(events, NOW, NOW, "perks", [p]) for p in ("ann", "bob", "cy")]
     assert_frame_equal(pl.concat(alone), full)
+
+
+@settings(max_examples=25, deadline=None)
+@given(ledgers(most=25))
+def test_what_touches_some_is_all_that_the_features_of_each_of_them_need(events):
+    events = enrolled(events)
+    some = touching(events, ["ann", "bob"])
+    for person in ("ann", "bob"):
+        expected = features(events, NOW, NOW, "perks", [person])
+        assert_frame_equal(features(some, NOW, NOW, "perks", [person]), expected)
+
+
+def test_what_touches_someone_leaves_out_other_peoples_payments_unless_corrected_to_be_theirs():
+    text = """
+    2024-01-01 payment.made bob > shop #p amount=100 currency=CNY
+    2024-01-02 payment.made bob > shop #q amount=100 currency=CNY
+    2024-01-03 account.balance bob amount=1 currency=CNY
+    2024-01-04 event.corrected bob ref_event=p fields={"other":"ann"}"""
+    kept = touching(story(f"{BASE}\n{text}"), ["ann"])
+    assert kept.filter(pl.col("kind").is_in(["payment.made", "account.balance"]))["event_id"].to_list() == ["p"]
+    assert kept.filter(kind="person.enrolled").height == 3
+
+
+@settings(max_examples=25, deadline=None)
+@given(ledgers(most=25))
+def test_ties_known_already_give_what_ties_looked_up_give(events):
+    view, consents = seen(enrolled(events), NOW, NOW, "perks")
+    frame, agreed = nw.from_native(view.lazy()), nw.from_native(consents.lazy())
+    looked_up, known = local(frame, agreed, NOW), local(frame, agreed, NOW, None, ties_in_force(frame))
+    assert_frame_equal(*(f.to_native().collect().sort("person") for f in (looked_up, known)))
 
 
 @settings(max_examples=25, deadline=None)
