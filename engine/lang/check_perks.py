@@ -23,13 +23,14 @@ def check_perks(
 ) -> tuple[Perk, ...]:
     """The perks that `file` means. Problems go into `report`; the result then is of no use."""
     seen: dict[str, Word] = {}
+    taken = {SCORE, *(item.id for item in card.items)}
     for word in (w for p in file.perks for w in (p.id, *(k.id for k in p.knockouts), *(t.id for t in p.tiers))):
         if word.text in seen:
             report.add(
                 "R015", f"the id `{word.text}` stands twice", word.at, f"first on line {seen[word.text].at.line}"
             )
         seen.setdefault(word.text, word)
-        if word.text == SCORE:
+        if word.text in taken:
             report.add("R015", f"the id `{word.text}` is the scorecard's own", word.at, "choose another")
     return tuple(_Perk(file, line, schema, card, guard, reasons, report).check() for line in file.perks)
 
@@ -102,7 +103,7 @@ class _Perk:
         if found == 0:
             self.report.add("R302", "an amount of 0 gives nothing", number.at, "leave it out, or give an amount")
         if found is None:
-            hint = f"{self.line.currency.text} has {self.money.digits} digits after the point"
+            hint = f"amounts in {self.line.currency.text} have {self.money.digits} digits after the point"
             self.report.add("R302", f"`{number.text}` is finer than the currency", number.at, hint)
         return found
 

@@ -77,7 +77,7 @@ def _characteristic(line: CharacteristicLine, scope: Scope) -> Characteristic | 
     whole = tuple(c for c in cuts if c is not None)
     for (a, b), at in zip(pairwise(whole), line.cuts[1:], strict=True):
         if a >= b:
-            report.add("R201", f"the cut {at.text} does not lie above the one before it", at.at, "cuts ascend")
+            report.add("R201", f"the cut `{at.text}` does not lie above the one before it", at.at, "cuts ascend")
     points = tuple(p.whole for p in line.points)
     if len(points) != len(whole) + 1:
         message = f"{len(whole)} cuts make {len(whole) + 1} bins, but there are {len(points)} points"

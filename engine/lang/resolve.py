@@ -92,7 +92,7 @@ class Scope:
         """The attribute of that name, or None with the reason reported."""
         found = self.schema.get(name.name)
         if found is None:
-            known = [n for n in (*self.schema, *self.define) if n != name.name]
+            known = {*self.schema, *self.define} - {name.name}
             text, hint = f"unknown name `{name.name[:60]}`", suggestion(name.name[:60], known)
             if name.name in self.define:
                 text, hint = f"`{name.name}` is a definition: a feature belongs here", ""
@@ -250,17 +250,21 @@ class Scope:
         wanted = "date" if type_.kind == "date" else "number"
         text, kind = constant.text, constant.kind
         shown = f"`{text[:40]}{'d' * (kind == 'duration')}` does not fit {_an(type_)}"
+        hint = "write a date such as 2024-03-01" if wanted == "date" else self._written(type_)
         if kind == "duration":  # a duration is a whole number of days
             kind = "number"
         if kind != wanted:
-            raise self._wrong("R104", shown, constant.at, f"write a {wanted}" if wanted == "date" else "write a number")
+            raise self._wrong("R104", shown, constant.at, hint)
         value = scaled(text, type_)
         if value is None:
-            hint = f"at most {type_.digits} digits after the point" if wanted == "number" else "write 2024-03-01"
             raise self._wrong("R104", shown, constant.at, hint)
         if abs(value) > LARGEST:
             raise self._wrong("R104", f"`{text[:40]}` is larger than any value", constant.at)
         return _Number(Int(value), Type(type_.kind, type_.digits, (), value, value))
+
+    @staticmethod
+    def _written(type_: Type) -> str:
+        return f"with at most {type_.digits} digits after the point" if type_.digits else "write a whole number"
 
     def _attribute(self, name: Name) -> Attribute:
         found = self.attribute(name)

@@ -89,7 +89,8 @@ class YesNo:
     def read(self, node: Node, report: Report) -> bool | None:
         if isinstance(node, Scalar) and node.plain and node.text in ("true", "false"):
             return node.text == "true"
-        report.add("R013", "this is neither `true` nor `false`", node.at)
+        seen = f"`{node.text[:60]}`" if isinstance(node, Scalar) and node.text else "this"
+        report.add("R013", f"{seen} is neither `true` nor `false`", node.at, "write one of them, without quotes")
         return None
 
 

@@ -155,7 +155,8 @@ class _Reader:
             value = next(children)
             if not isinstance(key, Scalar):
                 self.report.add("R012", "a key is a word here, not a list or mapping", key.at)
-            elif key.text in entries:
+                raise _Unreadable
+            if key.text in entries:
                 first = entries[key.text][0].at.line
                 self.report.add(
                     "R003",
@@ -169,6 +170,10 @@ class _Reader:
 
     def scalar(self, event: ev.ScalarEvent) -> Scalar:
         places = tuple(self.places(event))
+        if event.style is None and not event.value:  # ruamel puts it where the next thing stands
+            before = self.text[: event.start_mark.index].rstrip()
+            end = _place(self.file, before, len(before))
+            places = ((end.line, end.column),)
         # An empty or block scalar begins at its sign; what is said of it begins at its first letter.
         line, column = places[0]
         at = Span(self.file, line, column, max(1, len(event.value.split("\n", 1)[0])))

@@ -1,0 +1,189 @@
+"""Broken rule files: every code, its place and its words; and whatever is done to a rule file, the checker reports."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.catalogue import schema
+from engine.lang.check import cases_in, check, release_of
+from engine.lang.problems import CODES, RulesError
+from tests.engine.small import SCHEMA, Broken, base, broken, changed, golden, release
+
+GOLDEN_NAME = "fad2a401c956a0a470a608991527b46c3c22c0bc9b8b885b921f162fa41d0466"
+RULES = Path(__file__).parents[3] / "rules"
+SHIPPED = {p.name: p.read_text(encoding="utf-8") for p in sorted(RULES.glob("*.yaml")) if "cases" not in p.name}
+TYPE_NAMES = re.compile(r"\b(str|int|float|dict|tuple|NoneType|Scalar|Mapping|Sequence|Word|None|True|False)\b")
+
+
+def test_the_small_files_check() -> None:
+    assert check(base(), SCHEMA)[1] == ()
+
+
+@pytest.mark.parametrize("case", broken(), ids=lambda c: c.name.replace(" ", "-"))
+def test_a_broken_file_is_told_what_is_wrong_and_where(case: Broken) -> None:
+    found, problems = check(case.files, SCHEMA)
+    assert found is None
+    assert tuple(map(str, problems)) == case.problems
+
+
+def test_there_are_enough_broken_files_and_each_has_a_name_of_its_own() -> None:
+    names = [case.name for case in broken()]
+    assert len(names) >= 60
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_a_broken_file(code: str) -> None:
+    assert any(f" error {code} " in problem for case in broken() for problem in case.problems)
+
+
+@pytest.mark.parametrize("case", broken(), ids=lambda c: c.name.replace(" ", "-"))
+def test_what_is_said_keeps_to_the_style(case: Broken) -> None:
+    for problem in check(case.files, SCHEMA)[1]:
+        for text in filter(None, (problem.message, problem.hint)):
+            own_words = re.sub(r"`[^`]*`", "`x`", text)
+            assert text[0].islower() or text[0] in "`0123456789", text
+            assert not text.endswith((".", "!", ";", ",")), text
+            assert "\n" not in text, text
+            assert not TYPE_NAMES.search(own_words), text
+            assert len(text) < 400, text
+        assert problem.at.line >= 1 <= problem.at.column
+
+
+def test_all_problems_of_a_file_are_told_at_once() -> None:
+    case = next(c for c in broken() if c.name == "five problems in a file")
+    assert len({p.split(" ", 1)[0] for p in case.problems}) == 5
+
+
+def test_problems_of_several_files_are_told_together_by_place() -> None:
+    files = base()
+    files["perks.yaml"] = files["perks.yaml"].replace("reason: guest", "reason: gest")
+    files["policy.yaml"] = files["policy.yaml"].replace("relationships_share: 5", "relationships_share: 1")
+    files["trust.yaml"] = files["trust.yaml"].replace("reason: late", "reason: lat")
+    assert [p.at.file for p in check(files, SCHEMA)[1]] == ["perks.yaml", "policy.yaml", "trust.yaml"]
+    shapes = {n: t + "more: 1\n" for n, t in base().items()}
+    assert [(p.code, p.at.file) for p in check(shapes, SCHEMA)[1]] == [("R010", n) for n in sorted(shapes)]
+
+
+def test_no_files_at_all_are_four_files_missing() -> None:
+    assert [p.code for p in check({}, SCHEMA)[1]] == ["R014"] * 4
+
+
+def test_a_catalogue_with_a_forbidden_attribute_is_refused_though_nothing_reads_it() -> None:
+    policy = changed("policy.yaml", "[age]", "[age, huge]")
+    assert [(p.code, p.at.file) for p in check(policy, SCHEMA)[1]] == [("R401", "policy.yaml")]
+
+
+def test_a_forbidden_name_is_a_whole_word_of_a_feature_s_name() -> None:
+    assert check(changed("policy.yaml", "[age]", "[mon, month, money.cove]"), SCHEMA)[1] == ()
+    assert check(changed("policy.yaml", "[age]", "[money.huge]"), SCHEMA)[1] != ()
+
+
+def test_release_of_raises_with_every_problem() -> None:
+    text = base()["trust.yaml"].replace("base: 500", "base: 100").replace("reason: late", "reason: lat")
+    with pytest.raises(RulesError, match=r"2 problems, the first: trust\.yaml:2:42 error R209") as raised:
+        release_of({**base(), "trust.yaml": text}, SCHEMA)
+    assert [p.code for p in raised.value.problems] == ["R209", "R207"]
+    assert (raised.value.code, raised.value.hint) == ("rules_invalid", "see them all with `iftah check`")
+
+
+def test_a_release_is_named_by_what_its_files_say_not_by_how() -> None:
+    plain = release()
+    assert release("trust.yaml", "kind: scorecard", "# why\nkind:   'scorecard'\n").id == plain.id
+    assert release("trust.yaml", "[120, 20, -100]", "\n      - 120\n      - 20\n      - -100").id == plain.id
+    assert release("trust.yaml", "[120, 20, -100]", "[121, 20, -100]").id != plain.id
+    assert release("reasons.yaml", "Spending is high", "Spending is low").id != plain.id
+
+
+def test_the_name_of_a_release_is_the_same_everywhere_for_ever() -> None:
+    assert release().id == GOLDEN_NAME
+
+
+def test_cases_and_order_do_not_name_a_release() -> None:
+    files = dict(reversed(list(base().items()))) | {"a.cases.yaml": "kind: cases\n"}
+    found = release_of(files, SCHEMA)
+    assert found.id == release().id
+    assert "a.cases.yaml" not in found.files
+    assert list(cases_in(files)) == ["a.cases.yaml"]
+
+
+def test_cases_that_do_not_parse_are_a_problem_too() -> None:
+    files = base() | {"a.cases.yaml": "kind: cases\ncases: [{name: a, expects: {}}]\n"}
+    assert [(p.code, p.at.file) for p in check(files, SCHEMA)[1]] == [
+        ("R011", "a.cases.yaml"),
+        ("R010", "a.cases.yaml"),
+    ]
+
+
+def test_definitions_may_use_each_other_sixteen_deep_in_any_order() -> None:
+    def chain(levels: int, order: int) -> tuple[str, ...]:
+        lines = [f"  d{n}: {f'd{n - 1}' if n else 'money.paused'}\n" for n in range(levels)][::order]
+        files = changed("trust.yaml", "define:\n", "define:\n" + "".join(lines))
+        return tuple(sorted({p.code for p in check(files, SCHEMA)[1]}))
+
+    for order in (1, -1):
+        assert chain(16, order) == ()
+    assert chain(300, -1) == ("R023",)
+
+
+def test_definitions_that_double_are_refused_at_once() -> None:
+    lines = "".join(f"  d{n}: {f'd{n - 1} and d{n - 1}' if n else 'money.paused'}\n" for n in range(16))
+    assert {p.code for p in check(changed("trust.yaml", "define:\n", "define:\n" + lines), SCHEMA)[1]} == {"R023"}
+
+
+def test_a_number_of_a_million_digits_is_refused_at_once() -> None:
+    files = changed("trust.yaml", "money.months >= 6", f"money.months >= {'9' * 990_000}")
+    assert [p.code for p in check(files, SCHEMA)[1]] == ["R104"]
+
+
+BYTES = st.sampled_from(
+    ["\x00", "\t", "'", '"', ":", "- ", "{", "}", "[", "]", "\n", "&a ", "*a", "!!x ", "\\", "\ud800", "\u2028"]
+)
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> dict[str, str]:
+    """The shipped rules after a few careless edits of one file."""
+    name = draw(st.sampled_from(sorted(SHIPPED)))
+    lines = SHIPPED[name].split("\n")
+    for _ in range(draw(st.integers(1, 4))):
+        at, other = draw(st.integers(0, len(lines) - 1)), draw(st.integers(0, len(lines) - 1))
+        act = draw(st.integers(0, 5))
+        if act == 0:
+            del lines[at : at + draw(st.integers(1, 3))]
+            lines = lines or [""]
+        elif act == 1:
+            lines.insert(at, lines[other])
+        elif act == 2:
+            lines[at] = lines[other]
+        elif act == 3:
+            column = draw(st.integers(0, len(lines[at])))
+            lines[at] = lines[at][:column] + draw(BYTES | st.characters()) + lines[at][column:]
+        elif act == 4:
+            column = draw(st.integers(0, len(lines[at])))
+            lines[at] = lines[at][:column] + lines[at][column + draw(st.integers(1, 4)) :]
+        else:
+            words = re.findall(r"[\w.]+", SHIPPED[name])
+            lines[at] = re.sub(r"[\w.]+", draw(st.sampled_from(words)), lines[at], count=1)
+    return {**SHIPPED, name: "\n".join(lines)}
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mutations())
+def test_whatever_is_done_to_the_shipped_rules_the_checker_answers(files: dict[str, str]) -> None:
+    found, problems = check(files, schema())
+    assert (found is None) == bool(problems)
+    for problem in problems:
+        assert problem.at.file in {*files, "trust.yaml", "perks.yaml", "reasons.yaml", "policy.yaml"}
+        assert problem.at.line <= files.get(problem.at.file, "").count("\n") + 2
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(name=st.sampled_from(sorted(golden()["base"])), text=st.text(max_size=200))
+def test_any_text_in_place_of_a_file_is_a_problem(name: str, text: str) -> None:
+    found, problems = check({**base(), name: text}, SCHEMA)
+    assert found is None
+    assert problems

@@ -1,0 +1,108 @@
+"""A small set of rule files that checks, and the broken ones made of it: `cases/broken.yaml` holds both.
+
+`python -m tests.engine.small` writes what the checker says into that file.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from engine.lang.check import check, release_of
+from engine.lang.program import Release
+from engine.lang.types import Attribute, Schema, Type, Value
+
+GOLDEN = Path(__file__).parent / "cases" / "broken.yaml"
+TYPES = {
+    "identity.level": (Type("int", 0, (), 0, 3), "identity", "level"),
+    "identity.kind": (Type("enum", 0, ("guest", "member")), "identity", ""),
+    "credit.missed": (Type("int", 0, (), 0, 100), "credit", "misses"),
+    "credit.last_missed": (Type("date", 0, (), -20_000, 60_000), "credit", ""),
+    "money.months": (Type("int", 0, (), 0, 25), "behaviour", "months"),
+    "money.cover": (Type("decimal", 2, (), 0, 999_999), "behaviour", "ratio"),
+    "money.paused": (Type("bool"), "behaviour", ""),
+    "money.huge": (Type("int"), "behaviour", "minor units"),
+    "money.balance": (Type("int", 0, (), -(10**9), 10**9), "restricted", "minor units"),
+    "ties.degree": (Type("int", 0, (), 0, 1_000), "relationship", "people"),
+}
+SCHEMA: Schema = {n: Attribute(n, *of) for n, of in TYPES.items()}
+# Scores 500 + 120 + 10 + 0 + 40 + 0 = 670: a good person, nothing restricted or of relationships known of them.
+PERSON: dict[str, Value | None] = {
+    "identity.level": 2,
+    "identity.kind": "member",
+    "credit.missed": 0,
+    "credit.last_missed": 0,
+    "money.months": 12,
+    "money.cover": 100,
+    "money.paused": False,
+    "money.balance": None,
+    "ties.degree": None,
+}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A change of the base, and what is said of it."""
+
+    name: str
+    files: dict[str, str]
+    problems: tuple[str, ...]
+
+
+@cache
+def golden() -> Any:
+    """The golden file, as plain values."""
+    return YAML(typ="safe", pure=True).load(GOLDEN.read_text(encoding="utf-8"))
+
+
+def base() -> dict[str, str]:
+    """The texts of the small files, by name."""
+    return dict(golden()["base"])
+
+
+def changed(file: str, replace: str, by: str) -> dict[str, str]:
+    """The base with one text replaced, which must stand there exactly once."""
+    text = base()[file]
+    assert text.count(replace) == 1, f"`{replace}` stands {text.count(replace)} times in {file}"
+    return {**base(), file: text.replace(replace, by)}
+
+
+def release(file: str = "trust.yaml", replace: str = "kind: scorecard", by: str = "kind: scorecard") -> Release:
+    """The release of the base, with one text replaced."""
+    return release_of(changed(file, replace, by), SCHEMA)
+
+
+def broken() -> tuple[Broken, ...]:
+    """Every broken set of files."""
+    return tuple(Broken(c["name"], files_of(c), tuple(c["problems"])) for c in golden()["cases"])
+
+
+def files_of(case: dict[str, Any]) -> dict[str, str]:
+    """The files of one case."""
+    if "replace" in case:
+        return changed(case["file"], case["replace"], case["by"])
+    whole = {} if case["whole"] is None else {case["file"]: case["whole"]}
+    return {n: t for n, t in base().items() if n != case["file"]} | whole
+
+
+def rewrite() -> None:
+    """Write down what the checker says now."""
+    head = GOLDEN.read_text(encoding="utf-8").partition("\ncases:")[0]
+    cases = [c | {"problems": [str(p) for p in check(files_of(c), SCHEMA)[1]]} for c in golden()["cases"] or ()]
+    cases = [
+        {k: DoubleQuotedScalarString(v) if k in ("replace", "by", "whole") and v else v for k, v in c.items()}
+        for c in cases
+    ]
+    out, writer = StringIO(), YAML()
+    writer.width, writer.allow_unicode = 10_000, True
+    writer.indent(mapping=2, sequence=4, offset=2)
+    writer.dump({"cases": cases}, out)
+    GOLDEN.write_text(head + "\n" + out.getvalue(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    rewrite()

@@ -1,0 +1,160 @@
+"""A decision is a function of its question and the release: what it refuses, what it records, and that it comes again."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from engine.decide import Decision, Question, Reference, assess, decide, fitting
+from engine.errors import EngineError, Refused
+from engine.lang.online import Online
+from engine.lang.types import LARGEST, Value
+from tests.engine.small import PERSON, SCHEMA, release
+
+QUESTION = Question("ann", "room", 60_000, "CNY", "2024-03-01T00:00:00Z", "2024-03-02T00:00:00Z", "perks", PERSON)
+GOLDEN = "265d8d07add417e32e67f48362e2707f611f6c01f1d248a5f253706a8645c297"
+
+
+def decided(question: Question = QUESTION, values: Mapping[str, Value | None] | None = None) -> Decision:
+    return decide(Reference(release()), replace(question, values={**question.values, **(values or {})}))
+
+
+def given(**values: Value | None) -> dict[str, Value | None]:
+    return {k.replace("_", ".", 1): v for k, v in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("asked", "values", "outcome", "waived", "reasons"),
+    [
+        (50_000, {}, "PARTIAL", 16_500, ("cover", "balance", "ties")),  # 670: the tier of 600, a share of 33 %
+        (50_001, {}, "DECLINE", 0, ("cover", "balance", "ties")),  # beyond what the tier of 600 looks at
+        (50_000, {"money_cover": 125}, "ADMIT", 50_000, ()),  # 720: the tier of 700
+        (100_001, {"money_cover": 125}, "PARTIAL", 100_000, ("balance", "ties")),
+        (50_000, {"credit_missed": 3}, "DECLINE", 0, ("missed", "cover", "balance", "ties")),
+        (50_000, {"identity_kind": None}, "DECLINE", 0, ("guest", "cover", "balance", "ties")),
+        (50_000, {"identity_kind": "guest", "credit_missed": 3}, "DECLINE", 0, ("missed", "guest", "cover", "balance")),
+        (50_000, {"identity_level": 0}, "UNSCORABLE", 0, ("thin",)),
+    ],
+)
+def test_a_decision_worked_out_by_hand(
+    asked: int, values: dict[str, Any], outcome: str, waived: int, reasons: tuple[str, ...]
+) -> None:
+    found = decided(replace(QUESTION, amount=asked), given(**values))
+    assert (found.outcome, found.answer.waived, found.reasons) == (outcome, waived, reasons)
+    assert found.answer.waived + found.answer.deposit == asked
+
+
+def test_an_unscorable_person_s_perk_is_not_asked() -> None:
+    found = decided(values=given(identity_level=None))
+    assert (found.scored.score, found.statuses) == (None, {})
+
+
+@pytest.mark.parametrize("amount", [1, 500_000])
+def test_the_least_and_the_most_can_be_asked_for(amount: int) -> None:
+    assert decided(replace(QUESTION, amount=amount)).answer.deposit >= 0
+
+
+@pytest.mark.parametrize("amount", [0, -1, 500_001, 10**18])
+def test_other_amounts_cannot(amount: int) -> None:
+    with pytest.raises(Refused, match="out of range") as refused:
+        decided(replace(QUESTION, amount=amount))
+    assert (refused.value.code, refused.value.where) == ("bad_amount", "amount")
+    assert "from 1 to 500000 in minor units of CNY" in refused.value.hint
+
+
+def test_another_currency_is_refused() -> None:
+    with pytest.raises(Refused, match="`room` is in CNY") as refused:
+        decided(replace(QUESTION, currency="JPY"))
+    assert refused.value.code == "wrong_currency"
+
+
+def test_an_unknown_perk_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Refused, match="unknown perk `rooms`") as refused:
+        decided(replace(QUESTION, perk="rooms"))
+    assert (refused.value.code, refused.value.hint) == ("unknown_perk", "use one of room, scooter")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("identity.level", 4),
+        ("identity.level", -1),
+        ("identity.level", True),
+        ("identity.level", "2"),
+        ("identity.level", 2.0),
+        ("identity.kind", "robot"),
+        ("identity.kind", 0),
+        ("money.paused", 1),
+        ("money.paused", "true"),
+        ("money.cover", 1.0),
+        ("money.cover", 10**6),
+        ("credit.last_missed", "2024-01-01"),
+        ("money.balance", LARGEST + 1),
+    ],
+)
+def test_a_value_that_does_not_fit_the_catalogue_makes_no_decision_and_is_not_told(name: str, value: Any) -> None:
+    engine = Reference(release())
+    for ask in (lambda: decided(values={name: value}), lambda: assess(engine, {**PERSON, name: value})):
+        with pytest.raises(EngineError, match=f"the value of `{name}` does not fit") as failed:
+            ask()
+        fits = SCHEMA[name].type
+        assert str(failed.value) == f"the value of `{name}` does not fit {fits} (build the features again)"
+
+
+def test_only_what_the_rules_read_is_kept_and_what_is_absent_is_missing() -> None:
+    found = fitting(release(), {"identity.level": 1, "money.huge": 5, "no.such": 1})
+    assert "money.huge" not in found
+    assert "no.such" not in found
+    assert found["credit.missed"] is None
+    assert sorted(found) == list(release().features())
+
+
+def test_the_record_holds_all_that_the_decision_depended_on() -> None:
+    found = decided()
+    record = json.loads(found.canonical())
+    assert record["release"] == release().id
+    assert record["version"] == 1
+    asked = record["question"]
+    assert {k: asked[k] for k in ("subject", "perk", "amount", "currency", "as_of", "known_at", "purpose")} == {
+        "subject": "ann",
+        "perk": "room",
+        "amount": 60_000,
+        "currency": "CNY",
+        "as_of": "2024-03-01T00:00:00Z",
+        "known_at": "2024-03-02T00:00:00Z",
+        "purpose": "perks",
+    }
+    assert asked["values"] == {n: PERSON[n] for n in release().features()}
+    assert record["statuses"] == {"room.bad": False, "room.guest": False, "room.700": False, "room.600": False}
+    assert {p["id"]: p["points"] for p in record["scored"]["parts"]}["missed"] == 120
+    assert record["answer"] == {"outcome": "DECLINE", "waived": 0, "deposit": 60_000, "tier": None, "because": []}
+    assert record["valid_hours"] == 24
+
+
+def test_a_decision_made_again_from_its_record_is_the_same_record() -> None:
+    for values in ({}, given(money_cover=125), given(identity_level=None), given(identity_kind=None)):
+        first = decided(values=values)
+        question = Question(**json.loads(first.canonical())["question"])
+        assert decide(Reference(release()), question).canonical() == first.canonical()
+
+
+def test_the_online_engine_writes_the_same_record() -> None:
+    engine = Online(release())
+    try:
+        for values in ({}, given(money_cover=125), given(identity_level=None), given(identity_kind=None)):
+            question = replace(QUESTION, values={**PERSON, **values})
+            assert decide(engine, question).canonical() == decided(question).canonical()
+    finally:
+        engine.close()
+
+
+def test_the_order_in_which_values_come_does_not_show() -> None:
+    other = replace(QUESTION, values=dict(reversed(PERSON.items())))
+    assert decided(other).canonical() == decided().canonical()
+
+
+def test_the_canonical_form_never_changes() -> None:
+    assert hashlib.sha256(decided().canonical().encode()).hexdigest() == GOLDEN

@@ -1,0 +1,92 @@
+"""Knock-outs, tiers and amounts, worked out by hand for the small perks."""
+
+import pytest
+
+from engine.lang.program import Statuses
+from engine.perks import Answer, answer, unscorable, waives
+from tests.engine.small import release
+
+ROOM = {"room.bad": False, "room.guest": False, "room.700": True, "room.600": True}
+
+
+def room(amount: int, **changed: bool | None) -> Answer:
+    perk = release().perk("room")
+    assert perk
+    statuses: Statuses = ROOM | {f"room.{k.lstrip('t')}": v for k, v in changed.items()}
+    return answer(perk, statuses, amount)
+
+
+@pytest.mark.parametrize(
+    ("amount", "outcome", "waived"),
+    [(1, "ADMIT", 1), (99_999, "ADMIT", 99_999), (100_000, "ADMIT", 100_000), (100_001, "PARTIAL", 100_000)],
+)
+def test_a_tier_waives_up_to_its_amount_and_the_rest_is_a_deposit(amount: int, outcome: str, waived: int) -> None:
+    assert room(amount) == Answer(outcome, waived, amount - waived, "room.700", ())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("amount", "outcome", "waived"),
+    [
+        (100, "PARTIAL", 33),
+        (3, "DECLINE", 0),  # 0.99
+        (4, "PARTIAL", 1),  # 1.32
+        (99, "PARTIAL", 32),  # 32.67
+        (1, "DECLINE", 0),
+        (50_000, "PARTIAL", 16_500),
+    ],
+)
+def test_a_share_is_rounded_down_to_a_whole_unit(amount: int, outcome: str, waived: int) -> None:
+    found = room(amount, t700=False)
+    assert (found.outcome, found.waived, found.waived + found.deposit) == (outcome, waived, amount)
+    assert found.tier == ("room.600" if waived else None)
+
+
+def test_the_first_tier_that_is_surely_met_gives() -> None:
+    assert room(100).tier == "room.700"
+    assert room(100, t700=None).tier == "room.600"
+    assert room(100, t700=None, t600=None) == Answer("DECLINE", 0, 100, None, ())
+    assert room(100, t700=False, t600=False) == Answer("DECLINE", 0, 100, None, ())
+
+
+def test_a_knock_out_stands_before_every_tier() -> None:
+    assert room(100, bad=True) == Answer("DECLINE", 0, 100, None, ("missed",))
+    assert room(100, bad=True, guest=True).because == ("missed", "guest")
+
+
+def test_an_unknown_knock_out_does_what_it_says() -> None:
+    assert room(100, bad=None).outcome == "ADMIT"  # unknown: pass
+    assert room(100, guest=None) == Answer("DECLINE", 0, 100, None, ("guest",))  # unknown: decline
+
+
+def test_two_knock_outs_for_one_reason_give_it_once() -> None:
+    found = release("perks.yaml", "reason: guest", "reason: missed").perk("room")
+    assert found
+    assert answer(found, ROOM | {"room.bad": True, "room.guest": True}, 9).because == ("missed",)
+
+
+@pytest.mark.parametrize(("amount", "outcome"), [(1, "ADMIT"), (300, "ADMIT"), (301, "DECLINE"), (500, "DECLINE")])
+def test_a_perk_that_is_not_partial_is_all_or_nothing(amount: int, outcome: str) -> None:
+    perk = release().perk("scooter")
+    assert perk
+    found = answer(perk, {"scooter.600": True}, amount)
+    assert (found.outcome, found.deposit) == (outcome, 0 if outcome == "ADMIT" else amount)
+    assert (found.tier is None) == (outcome == "DECLINE")
+
+
+def test_amounts_are_in_the_minor_units_of_the_currency() -> None:
+    found = release()
+    room_, scooter = found.perk("room"), found.perk("scooter")
+    assert room_
+    assert scooter
+    assert (room_.digits, room_.most, room_.tiers[0].up_to) == (2, 500_000, 100_000)
+    assert (scooter.digits, scooter.most, scooter.tiers[0].up_to) == (0, 500, 300)
+
+
+def test_a_tier_never_waives_more_than_is_asked() -> None:
+    perk = release("perks.yaml", "share: 33", "share: 100").perk("room")
+    assert perk
+    assert [waives(t, 7) for t in perk.tiers] == [7, 7]
+
+
+def test_who_cannot_be_scored_pays_the_deposit() -> None:
+    assert unscorable(250, "thin") == Answer("UNSCORABLE", 0, 250, None, ("thin",))
