@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, update
 
 from api import tables
@@ -25,7 +26,7 @@ _TEXTS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String)
 _TIMES: Final = tuple(c for c, t in SCHEMA.items() if isinstance(t, pl.Datetime))
 _STORED: Final = {c: t if t == pl.String else pl.Int64 for c, t in SCHEMA.items()}  # times and days as integers
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ROWS_A_STATEMENT: Final = 50  # the most gain: one statement for so many rows is 1.5 times as fast as one for each
+_ROWS_A_STATEMENT: Final = 250  # one statement for so many rows is three times as fast as one for each
 _ROWS_A_FETCH: Final = 20_000
 
 
@@ -70,10 +71,12 @@ def check(batch: pl.DataFrame, now: datetime) -> Checked:
     events = _without_empty_texts(conform(batch).with_columns(pl.lit(None, SCHEMA["recorded_at"]).alias("recorded_at")))
     refused = pl.concat([problems(events, now).cast(REFUSED_SCHEMA), _unstorable(events)])  # type: ignore[arg-type]
     rows = events.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    if refused.is_empty():
-        return Checked(rows, refused)
     refused = refused.group_by("row").agg(pl.col("reason").str.join("; ")).sort("row")
-    return Checked(rows.join(refused, on="row", how="anti", maintain_order="left"), refused)
+    return Checked(_without(rows, refused), refused)
+
+
+def _without(rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+    return rows if refused.is_empty() else rows.join(refused, on="row", how="anti", maintain_order="left")
 
 
 def _without_empty_texts(events: pl.DataFrame) -> pl.DataFrame:
@@ -111,7 +114,7 @@ def insert(engine: Engine, checked: Checked, now: datetime, *, all_or_nothing: b
             if all_or_nothing and not clashes.is_empty():
                 raise _Nothing
             if accepted:
-                _extend(connection, before, accepted, recorded_at, good.join(clashes, on="row", how="anti"))
+                _extend(connection, before, accepted, recorded_at, _without(good, clashes))
     except _Nothing:
         return Appended(0, 0, clashes)
     said = pl.concat([refused, clashes]).sort("row")
@@ -185,18 +188,30 @@ def _row_by_row(rows: pl.DataFrame) -> list[Any]:
 
 
 def _insert_postgresql(connection: Connection, good: pl.DataFrame, recorded_at: int) -> int:
-    rows = _narrow(good, "row")
+    """Straight into the table as if all were new, which takes a third of the time; if not all are, by the careful road."""
+    rows = _narrow(good, "row").with_columns(pl.lit(recorded_at).alias("recorded_at"))
+    try:
+        with connection.begin_nested():
+            _copy_in(connection, "events", rows.drop("row"))
+    except UniqueViolation:
+        return _insert_what_is_new(connection, rows)
+    return rows.height
+
+
+def _insert_what_is_new(connection: Connection, rows: pl.DataFrame) -> int:
     names = _names(rows.columns[1:])
     connection.exec_driver_sql(
         f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT 0::bigint AS row, {names} FROM events LIMIT 0"
     )
+    _copy_in(connection, "batch", rows)
+    new = f"INSERT INTO events ({names}) SELECT {names} FROM batch ORDER BY row ON CONFLICT DO NOTHING"
+    return connection.exec_driver_sql(new).rowcount
+
+
+def _copy_in(connection: Connection, table: str, rows: pl.DataFrame) -> None:
     cursor: Any = connection.connection.cursor()
-    with cursor.copy(f"COPY batch (row, {names}) FROM STDIN (FORMAT csv)") as copy:
+    with cursor.copy(f"COPY {table} ({_names(rows.columns)}) FROM STDIN (FORMAT csv)") as copy:
         copy.write(rows.write_csv(include_header=False).encode())
-    cursor.execute(
-        f"INSERT INTO events ({names}, recorded_at) SELECT {names}, {recorded_at} FROM batch ORDER BY row ON CONFLICT DO NOTHING"
-    )
-    return int(cursor.rowcount)
 
 
 _INSERT: Final = {"sqlite": _insert_sqlite, "postgresql": _insert_postgresql}

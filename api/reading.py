@@ -31,7 +31,7 @@ BATCH_ROWS: Final = 100_000
 LONGEST_ROW: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
 NEEDED: Final = ("contributor", "event_id", "kind", "subject", "happened_at")
 KNOWN: Final = tuple(c for c in SCHEMA if c != "recorded_at")
-_BLOCK: Final = 12_000_000  # bytes of text read at once: about 100,000 payments
+_BLOCK: Final = 10_000_000  # bytes of text read at once: about 100,000 payments
 _SHOWN: Final = 200  # characters of an unreadable row that are repeated
 _BROKEN: Final = (EOFError, zlib.error, OSError)  # what gzip raises; BadGzipFile is an OSError
 
@@ -134,9 +134,10 @@ _Parse = Callable[[bytes, int, bool], _Rows]
 
 def _batches(rows: _Rows, batch_rows: int, done: int, total: int, broken: str | None) -> Iterator[Batch]:
     parts = max(1, -(-rows.texts.height // batch_rows))
+    size = -(-rows.texts.height // parts)  # as many in each: a small batch costs a commit, too
     for part in range(parts):
-        at, last = part * batch_rows, part == parts - 1
-        texts, lines = rows.texts.slice(at, batch_rows), rows.lines.slice(at, batch_rows)
+        at, last = part * size, part == parts - 1
+        texts, lines = rows.texts.slice(at, size), rows.lines.slice(at, size)
         batch = typed(texts, lines, done, total)
         if last:
             batch = replace(batch, wrong=sorted([*rows.wrong, *batch.wrong], key=lambda w: w.line), broken=broken)

@@ -183,11 +183,22 @@ def test_a_column_of_the_wrong_type_is_an_error_and_nothing_goes_in(engine: Engi
     assert ledger.extent(engine).events == 0
 
 
-@pytest.mark.parametrize("rows", [0, 1, 49, 50, 51, 100, 137])
+@pytest.mark.parametrize("rows", [0, 1, 249, 250, 251, 500, 637])
 def test_batches_of_every_size_go_in_whole_and_in_order(engine: Engine, rows: int) -> None:
     events = frame(payment("x")).clear() if not rows else frame(*(payment(f"p{n:03}", amount=n) for n in range(rows)))
     assert ledger.append(engine, events, NOW).accepted == rows
     assert ledger.read(engine)["amount"].to_list() == list(range(rows))
+
+
+@pytest.mark.parametrize("known", [0, 299, 599])
+def test_a_batch_with_one_known_event_goes_in_otherwise_whole_and_in_order(engine: Engine, known: int) -> None:
+    """On PostgreSQL such a batch goes by the second road; nothing of the first may be left."""
+    events = frame(*(payment(f"p{n:03}", amount=n) for n in range(600)))
+    ledger.append(engine, events[known], NOW)
+    sent = ledger.append(engine, events, NOW)
+    assert (sent.accepted, sent.duplicates, sent.refused.height) == (599, 1, 0)
+    assert ledger.read(engine)["amount"].to_list() == [known, *(n for n in range(600) if n != known)]
+    assert ledger.extent(engine).events == 600
 
 
 def test_writers_at_the_same_time_wait_for_each_other(engine: Engine) -> None:

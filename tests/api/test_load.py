@@ -19,6 +19,7 @@ from sqlalchemy import Engine, inspect
 from api import ledger
 from api.database import open_database
 from api.load import BULK_ROWS, LoadReport, load_file, load_frames
+from api.reading import read_file
 from engine.errors import Refused
 from graph.events import SCHEMA, conform
 
@@ -98,11 +99,34 @@ def test_frames_are_loaded_as_files_are(engine: Engine, tmp_path: Path) -> None:
     assert rejects(report)[0][0] == 14
 
 
-def test_a_large_load_leaves_the_indexes_in_place(sqlite: Engine, tmp_path: Path) -> None:
+def test_a_large_load_leaves_the_indexes_in_place(engine: Engine, tmp_path: Path) -> None:
     payments(BULK_ROWS).write_parquet(tmp_path / "p.parquet")
-    assert load(sqlite, tmp_path / "p.parquet").accepted == BULK_ROWS
-    assert {i["name"] for i in inspect(sqlite).get_indexes("events")} == {"events_of_subject", "events_of_other"}
-    assert ledger.read(sqlite, people=["person-5"]).height == len(range(5, BULK_ROWS, 97))
+    during: list[set[str]] = []
+    load_file(
+        engine, tmp_path / "p.parquet", now=lambda: NOW, on_progress=lambda *_: during.append(person_indexes(engine))
+    )
+    assert during == [set()]
+    assert person_indexes(engine) == {"events_of_subject", "events_of_other"}
+    assert ledger.read(engine, people=["person-5"]).height == len(range(5, BULK_ROWS, 97))
+
+
+def person_indexes(engine: Engine) -> set[str]:
+    return {str(i["name"]) for i in inspect(engine).get_indexes("events") if not i["unique"]}
+
+
+def test_a_block_is_cut_into_equal_parts(tmp_path: Path) -> None:
+    as_text(payments(1001)).write_csv(tmp_path / "p.csv")
+    assert [b.events.height for b in read_file(tmp_path / "p.csv", 400)] == [334, 334, 333]
+
+
+def test_a_large_load_that_is_refused_midway_leaves_the_indexes_in_place(engine: Engine) -> None:
+    def frames() -> Iterator[pl.DataFrame]:
+        yield payments(10)
+        raise Refused("the source is gone")
+
+    with pytest.raises(Refused, match="the source is gone"):
+        load_frames(engine, frames(), now=lambda: NOW, expected=BULK_ROWS)
+    assert person_indexes(engine) == {"events_of_subject", "events_of_other"}
 
 
 # name -> lines of a CSV file after its header, what is refused (line, words of the reason), how many go in
