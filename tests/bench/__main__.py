@@ -1,0 +1,52 @@
+"""Every benchmark, each in a fresh process: `python -m tests.bench`, or `make bench`. Under three minutes on two cores.
+
+`--quick` runs them all on next to nothing, to see that they still run; its figures mean nothing. Ends with 0, or with 1
+when one of them failed.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
+
+# module -> its arguments, and those of a quick run
+BENCHES: Final = {
+    "town": ((), ("300", "3000")),
+    "load": ((), ("--rows", "2000", "--repeats", "1")),
+    "decide": ((), ("20", "500")),
+}
+
+
+def main() -> int:
+    """Run them one after the other, as each would run by itself."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench", description="every benchmark, each in a fresh process"
+    )
+    parser.add_argument("--quick", action="store_true", help="on next to nothing, to see that they run")
+    quick = parser.parse_args().quick
+    failed = []
+    with ThreadPoolExecutor(len(BENCHES) if quick else 1) as pool:  # side by side only where the times mean nothing
+        for name, (code, said, seconds) in zip(BENCHES, pool.map(partial(_run, quick), BENCHES), strict=True):
+            print(f"{said}{name}: {seconds:.0f} s\n", flush=True)
+            failed += [name] * (code != 0)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run(quick: bool, name: str) -> tuple[int, str, float]:
+    """How it ended, what it printed, and its seconds. Its errors go straight to ours."""
+    begin = time.perf_counter()
+    command = [sys.executable, "-m", f"tests.bench.{name}", *BENCHES[name][quick]]
+    width = str(max(100, shutil.get_terminal_size().columns))  # a table is not folded where there is no terminal
+    done = subprocess.run(command, env=os.environ | {"COLUMNS": width}, stdout=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stdout, time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    sys.exit(main())
