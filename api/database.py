@@ -34,6 +34,8 @@ _SQLITE_SETTINGS: Final = (
     "cache_size = -65536",  # KiB a connection, at most: a load's index pages stay in memory
     "temp_store = MEMORY",
 )
+# Sorting in runs that fit the processor's cache, kept in a temporary file, takes half the time of one sort in memory.
+_SORTING: Final = ("temp_store = FILE", "cache_size = -2000", "threads = 2")
 # What a driver says in trouble -> our code, what it means, what to do. The first that occurs in the text is taken.
 _TROUBLE: Final = (
     (
@@ -264,6 +266,18 @@ def build_person_indexes(engine: Engine) -> None:
         have = {index["name"] for index in inspect(connection).get_indexes("events")}
     if have >= {index.name for index in person_indexes()}:
         return
-    with writing(engine) as connection:
+    with _sorting(engine) if engine.dialect.name == "sqlite" else writing(engine) as connection:
         for index in person_indexes():
             index.create(connection, checkfirst=True)
+
+
+@contextmanager
+def _sorting(engine: Engine) -> Iterator[Connection]:
+    """A write transaction on an SQLite connection with settings of its own, closed after it."""
+    with reported(engine), engine.connect() as connection:
+        connection.detach()
+        for setting in _SORTING:
+            connection.connection.cursor().execute(f"PRAGMA {setting}")
+        writer = connection.execution_options(writes=True)
+        with writer.begin():
+            yield writer

@@ -22,7 +22,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from api import ledger
-from api.database import build_person_indexes, drop_person_indexes, person_indexes, reported
+from api.database import build_person_indexes, drop_person_indexes
 from api.reading import BATCH_ROWS, read_file
 from api.values import Batch, Wrong
 from engine.errors import Refused
@@ -30,8 +30,6 @@ from engine.errors import Refused
 BULK_ROWS: Final = 100_000  # fewer are loaded faster with the indexes in place
 _BYTES_A_ROW: Final = {".gz": 20, ".parquet": 1}  # roughly, to guess a file's rows from its size; Parquet knows them
 _BYTES_A_TEXT_ROW: Final = 120
-# Sorting in runs that fit the processor's cache, kept in a temporary file, takes half the time of one sort in memory.
-_SORTING: Final = ("temp_store = FILE", "cache_size = -2000", "threads = 2")
 
 Progress = Callable[[int, int | None], None]
 
@@ -161,20 +159,7 @@ def _bulk(engine: Engine) -> Iterator[Callable[[int], None]]:
         yield begin
     finally:
         if told:
-            if engine.dialect.name == "sqlite":
-                _build_in_small_runs(engine)
             build_person_indexes(engine)
-
-
-def _build_in_small_runs(engine: Engine) -> None:
-    """The missing indexes, on a connection with settings of its own that is closed after it."""
-    with reported(engine), engine.connect() as connection:
-        connection.detach()
-        for setting in _SORTING:
-            connection.connection.cursor().execute(f"PRAGMA {setting}")
-        with connection.execution_options(writes=True).begin():
-            for index in person_indexes():
-                index.create(connection, checkfirst=True)
 
 
 class _Rejects:

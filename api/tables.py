@@ -5,7 +5,7 @@ neither can shift them by a time zone. Money is an integer in minor units of `cu
 `events` and `decisions` are append-only: triggers of the first migration refuse UPDATE and DELETE in the database itself.
 
 `events` has three indexes. The unique key makes sending twice harmless. The two on `subject` and `other` find one
-person's evidence; they cost about as much as the rest of an insert together, so a bulk load into a small SQLite ledger
+person's evidence; they cost about as much as the rest of an insert together, so a bulk load into a small ledger
 drops these two and builds them once at its end (`api/load.py`). There is none on times: `extent` keeps the last ones.
 """
 
