@@ -23,6 +23,7 @@ NEEDED: Final[dict[type, tuple[str, str]]] = {
     ReasonsFile: ("reasons.yaml", "reasons"),
     PolicyFile: ("policy.yaml", "policy"),
 }
+FOLLOWING: Final = {"R011", "R204", "R205", "R206", "R207", "R209"}  # a total, or a name, that an unread line may hold
 
 
 def check(files: Mapping[str, str], schema: Schema) -> tuple[Release | None, tuple[Problem, ...]]:
@@ -39,12 +40,15 @@ def check(files: Mapping[str, str], schema: Schema) -> tuple[Release | None, tup
         and isinstance(policy, PolicyFile)
     ):
         return None, report.ordered()
+    read = len(report.problems)
     codes = frozenset(w.text for w, _ in reasons.reasons)
     guard = Guard(policy, schema, report)
     guard.catalogue()
     scope = Scope(schema, {w.text: e for w, e in card.define}, report)
     scorecard = check_scorecard(card, scope, guard, codes)
     meant = check_perks(perks, schema, scorecard, guard, codes, report)
+    if read:  # lines are missing: what may follow from that alone is not told
+        report.problems[read:] = [p for p in report.problems[read:] if p.code not in FOLLOWING]
     if report.problems:
         return None, report.ordered()
     wording = {w.text: {"en": r.en.text} | ({"zh": r.zh.text} if r.zh else {}) for w, r in reasons.reasons}
@@ -62,7 +66,7 @@ def release_of(files: Mapping[str, str], schema: Schema) -> Release:
 
 
 def cases_in(files: Mapping[str, str]) -> dict[str, CasesFile]:
-    """The files of cases among `files`; those that do not parse are left to `check`."""
+    """The files of cases among `files`; what cannot be read in them is left to `check`."""
     parsed = {name: parse(name, text, Report()) for name, text in sorted(files.items())}
     return {name: file for name, file in parsed.items() if isinstance(file, CasesFile)}
 

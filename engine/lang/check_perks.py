@@ -58,7 +58,8 @@ class _Perk:
         line = self.line
         self.scope.defined(w for w, _ in self.file.define)
         for _, expr in self.file.define:  # also those that nothing uses yet
-            self.scope.condition(expr)
+            if expr:
+                self.scope.condition(expr)
         tiers = [self.tier(t) for t in line.tiers]
         self.reachable([(t, line_) for t, line_ in zip(tiers, line.tiers, strict=True) if t])
         return Perk(

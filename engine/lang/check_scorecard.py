@@ -58,8 +58,8 @@ def check_scorecard(file: ScorecardFile, scope: Scope, guard: Guard, reasons: fr
 def _define(file: ScorecardFile, scope: Scope, guard: Guard) -> None:
     """Definitions are checked even where nothing uses them yet."""
     for _, expr in file.define:
-        found = scope.condition(expr)
-        if found:
+        found = scope.condition(expr) if expr else None
+        if expr and found:
             guard.reads(names(found), file.consent, expr.at)
 
 

@@ -33,6 +33,7 @@ from engine.lang.syntax import (
 
 CONDITION: Final = Condition()
 WORDS: Final = Many(IDENT)
+DEFINE: Final = Table(IDENT, CONDITION, keep=True)
 POINTS: Final = Numeral(-600, 600)
 AMOUNT: Final = Numeral(0, 1_000_000_000, whole=False)
 OUTCOMES: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
@@ -49,8 +50,8 @@ CHARACTERISTIC: Final = Record(
         Field("id", IDENT),
         Field("feature", IDENT),
         Field("dimension", IDENT),
-        Field("cuts", Many(Numeral(-(2**53), 2**53, whole=False), least=1, most=40)),
-        Field("points", Many(POINTS, least=2, most=41)),
+        Field("cuts", Many(Numeral(-(2**53), 2**53, whole=False), least=1, most=40, whole=True)),
+        Field("points", Many(POINTS, least=2, most=41, whole=True)),
         Field("missing", POINTS),
         Field("reason", IDENT),
         Field("baseline", POINTS, absent=None),
@@ -90,7 +91,7 @@ SCORECARD: Final = Record(
             Many(Record("a band", BandLine, (Field("name", IDENT), Field("from", Numeral(), to="lowest"))), least=1),
         ),
         Field("dimensions", Table(IDENT, Numeral(0, 100))),
-        Field("define", Table(IDENT, CONDITION), absent=()),
+        Field("define", DEFINE, absent=()),
         Field("characteristics", Many(CHARACTERISTIC)),
         Field("rules", Many(RULE), absent=()),
     ),
@@ -130,7 +131,7 @@ PERKS: Final = Record(
     PerksFile,
     (
         Field("consent", WORDS, absent=()),
-        Field("define", Table(IDENT, CONDITION), absent=()),
+        Field("define", DEFINE, absent=()),
         Field("perks", Many(PERK, least=1)),
     ),
 )
@@ -204,7 +205,7 @@ KINDS: Final[dict[str, Record]] = {
 
 
 def parse(file: str, text: str, report: Report) -> RuleFile | None:
-    """What the file says, or None when something in it cannot be read (everything is in `report`)."""
+    """What the file says, without the lines that cannot be read; None when too little can. `report` has every reason."""
     root = source.read(file, text, report)
     if root is None:
         return None
@@ -213,9 +214,8 @@ def parse(file: str, text: str, report: Report) -> RuleFile | None:
         return None
     assert isinstance(root, Mapping)  # noqa: S101 - `_kind` found the key
     rest = Mapping(tuple(e for e in root.entries if e[0].text != "kind"), root.at)
-    before = len(report.problems)
     read: RuleFile | None = KINDS[kind].read(rest, report)
-    return read if len(report.problems) == before else None
+    return read
 
 
 def _kind(root: source.Node, file: str, report: Report) -> str | None:

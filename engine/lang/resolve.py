@@ -38,7 +38,7 @@ class Scope:
     """What names mean in a file: attributes and definitions. Definitions are resolved once, when first used."""
 
     schema: Schema
-    define: Mapping[str, Expr]
+    define: Mapping[str, Expr | None]  # None: one that cannot be read, which has been reported
     report: Report
     done: dict[str, Truth | None] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
@@ -141,6 +141,8 @@ class Scope:
             raise self._wrong("R023", text, name.at, "write some of them out")
         if name.name not in self.done:
             expr = self.define[name.name]
+            if expr is None:
+                raise _Wrong
             self.open.append(name.name)
             self.done[name.name] = self.condition(expr)
             self.extent[name.name] = self._extent(expr)

@@ -107,11 +107,12 @@ class Condition:
 
 @dataclass(frozen=True)
 class Many:
-    """A list of one shape. Items that cannot be read are left out, having been reported."""
+    """A list of one shape. Items that cannot be read are left out, or, of a `whole` list, take the list with them."""
 
     item: Shape
     least: int = 0
     most: int = 500
+    whole: bool = False
 
     def read(self, node: Node, report: Report) -> Any:
         if not isinstance(node, Sequence):
@@ -121,22 +122,25 @@ class Many:
             report.add(
                 "R012", f"this list has {len(node.items)} items: {self.least} to {self.most} belong here", node.at
             )
-        return tuple(v for v in (self.item.read(n, report) for n in node.items) if v is not None)
+            return None
+        read = tuple(self.item.read(n, report) for n in node.items)
+        return None if self.whole and None in read else tuple(v for v in read if v is not None)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Names to one shape: pairs of (name, value) in file order."""
+    """Names to one shape: pairs of (name, value) in file order. `keep`: a name whose value cannot be read stays, with None."""
 
     key: Text
     value: Shape
+    keep: bool = False
 
     def read(self, node: Node, report: Report) -> Any:
         if not isinstance(node, Mapping):
             report.add("R012", "names with values belong here", node.at, "write `name: value`, one a line")
             return None
         read = ((self.key.read(k, report), self.value.read(v, report)) for k, v in node.entries)
-        return tuple((k, v) for k, v in read if k is not None and v is not None)
+        return tuple((k, v) for k, v in read if k is not None and (self.keep or v is not None))
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ class ScorecardFile:
     scorable: ScorableLine
     bands: tuple[BandLine, ...]
     dimensions: tuple[tuple[Word, Number], ...]
-    define: tuple[tuple[Word, Expr], ...]
+    define: tuple[tuple[Word, Expr | None], ...]
     characteristics: tuple[CharacteristicLine, ...]
     rules: tuple[RuleLine, ...]
     at: Span
@@ -231,7 +231,7 @@ class PerksFile:
     """What perks.yaml says."""
 
     consent: tuple[Word, ...]
-    define: tuple[tuple[Word, Expr], ...]
+    define: tuple[tuple[Word, Expr | None], ...]
     perks: tuple[PerkLine, ...]
     at: Span
 

@@ -129,6 +129,14 @@ def test_definitions_may_use_each_other_sixteen_deep_in_any_order() -> None:
     assert chain(300, -1) == ("R023",)
 
 
+def test_a_line_that_cannot_be_read_hides_nothing_of_the_others() -> None:
+    files = base()
+    files["trust.yaml"] = files["trust.yaml"].replace("money.months >= 6 and not money.paused", "money.months >=")
+    files["perks.yaml"] = files["perks.yaml"].replace("bad: credit.missed", "bad: credit.mised")
+    _, problems = check(files, SCHEMA)
+    assert [(p.at.file, p.code) for p in problems] == [("perks.yaml", "R101"), ("trust.yaml", "R021")]
+
+
 def test_definitions_that_double_are_refused_at_once() -> None:
     lines = "".join(f"  d{n}: {f'd{n - 1} and d{n - 1}' if n else 'money.paused'}\n" for n in range(16))
     assert {p.code for p in check(changed("trust.yaml", "define:\n", "define:\n" + lines), SCHEMA)[1]} == {"R023"}
