@@ -98,7 +98,7 @@ def scored_under(engine: Engine, made: Build) -> str | None:
 def values_of(engine: Engine, made: Build, release: Release) -> pl.DataFrame:
     """`person` and a column for each feature that the release reads, of everyone in the build."""
     types = {"bool": pl.Boolean, "enum": pl.String}
-    wanted = pl.Struct({n: types.get(release.schema[n].type.kind, pl.Int64) for n in release.features()})
+    wanted = pl.Struct({n: types.get(release.schema[n].type.kind, pl.Int64) for n in release.features})
     with reading(engine) as connection:
         query = select(FEATURES.c.person, FEATURES.c["values"]).where(FEATURES.c.build == made.id)
         rows = connection.execute(query.order_by(FEATURES.c.person)).all()

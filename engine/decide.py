@@ -116,7 +116,7 @@ def askable(release: Release, name: str, amount: int, currency: str) -> Perk:
 
 def fitting(release: Release, values: Values) -> dict[str, Value | None]:
     """The values of the features that the rules read, each seen to fit its declared type and bounds."""
-    return {name: _fits(release, name, values.get(name)) for name in release.features()}
+    return {name: _fits(release, name, values.get(name)) for name in release.features}
 
 
 def _fits(release: Release, name: str, value: Value | None) -> Value | None:

@@ -100,7 +100,7 @@ def perk(release: Release, name: str, scored: Frame, amount: nw.Expr) -> Frame:
 
 def _complete(release: Release, people: Frame) -> None:
     found = people.collect_schema()
-    for name in release.features():
+    for name in release.features:
         if name not in found:
             raise EngineError(f"the frame has no column `{name}`", hint="build the features again")
         if found[name].is_float() or found[name].is_decimal():

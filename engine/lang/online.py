@@ -21,7 +21,7 @@ import durable_rules_engine as rete
 
 from engine.errors import EngineError
 from engine.lang.lower import Condition, Vocabulary, condition, cut, read_by, size
-from engine.lang.program import Release, Stage, Statuses, Truth, Values, stages
+from engine.lang.program import Release, Stage, Statuses, Truth, Values, is_bin, stages
 
 PART_NODES: Final = 56  # durable-rules: 64 conditions true on one fact, and nothing fires
 RULESET_PARTS: Final = 100  # durable-rules: 511 distinct first-level conditions, and it hangs
@@ -40,7 +40,10 @@ class Online:
         self._plans = {name: _Plan(stage, Vocabulary(release.schema)) for name, stage in stages(release).items()}
 
     def statuses(self, stage: str, values: Values) -> Statuses:
-        """Each condition's status: True met, False not met, None unknown. Raises EngineError rather than guess."""
+        """Each condition's status: True met, False not met, None unknown; of a bin only True means anything.
+
+        Raises EngineError rather than guess.
+        """
         with self._lock:
             if stage not in self._plans:
                 raise EngineError(f"the release is closed, or has no stage `{stage[:60]}`", hint=AGAIN)
@@ -99,19 +102,20 @@ class _Pass:
 
     def _lay_out(self, conditions: Mapping[str, Truth], words: Vocabulary) -> Iterator[_Part]:
         part = _Part(1)
-        for number, truth in enumerate(conditions.values()):
-            nodes = 2 * (1 + size(truth).nodes)
+        for number, (id_, truth) in enumerate(conditions.items()):
+            wants = {"t": True} if is_bin(id_) else {"t": True, "f": False}
+            nodes = len(wants) * (1 + size(truth).nodes)
             if part.nodes + nodes > PART_NODES:
                 yield part
                 part = _Part(part.number + 1)
             part.nodes += nodes
-            for rule, want in ((f"t{number}", True), (f"f{number}", False)):
+            for sign, want in wants.items():
                 lowered = condition(truth, want, words)
                 if isinstance(lowered, dict):
-                    part.rules[rule] = lowered
+                    part.rules[f"{sign}{number}"] = lowered
                     part.reads |= set(read_by(lowered))
                 elif lowered:
-                    self.settled.add(rule)
+                    self.settled.add(f"{sign}{number}")
         yield part
 
     def ask(self, known: Mapping[str, int]) -> dict[str, bool | None]:

@@ -6,6 +6,7 @@ nothing to round. An attribute that has no value makes UNKNOWN whatever compares
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from engine.lang.syntax import Comparison
@@ -242,6 +243,7 @@ class Release:
         """A feature of the schema by name."""
         return self.schema[name]
 
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """The features that the scorecard and the perks read, sorted."""
         used = set(names(self.scorecard.scorable))
@@ -255,8 +257,13 @@ class Release:
 Stage = Mapping[str, Truth]  # the conditions that are asked of one set of values, by id
 
 
+def is_bin(id_: str) -> bool:
+    """Whether the condition is a bin: only whether it is met matters, for one of its bins is when the feature is known."""
+    return "#" in id_
+
+
 def score_stage(card: Scorecard) -> dict[str, Truth]:
-    """What the scorecard asks: `scorable`, each rule by its id, each bin as `id#n`."""
+    """What the scorecard asks: `scorable`, each rule by its id, each bin as `id#n` (see `is_bin`)."""
     asked: dict[str, Truth] = {"scorable": card.scorable}
     for item in card.items:
         if isinstance(item, PointRule):

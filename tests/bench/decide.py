@@ -51,9 +51,7 @@ class Figure:
 def people_of_a_town(release: Release, people: int) -> pl.DataFrame:
     """The features that the rules read, of about so many people."""
     events = pl.concat(list(town(people, seed=1).events()))
-    return features(events.with_columns(recorded_at=pl.col("happened_at")), END, END, "perks").select(
-        release.features()
-    )
+    return features(events.with_columns(recorded_at=pl.col("happened_at")), END, END, "perks").select(release.features)
 
 
 def questions(release: Release, people: pl.DataFrame) -> list[Question]:

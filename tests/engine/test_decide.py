@@ -109,7 +109,7 @@ def test_only_what_the_rules_read_is_kept_and_what_is_absent_is_missing() -> Non
     assert "money.huge" not in found
     assert "no.such" not in found
     assert found["credit.missed"] is None
-    assert sorted(found) == list(release().features())
+    assert sorted(found) == list(release().features)
 
 
 def test_the_record_holds_all_that_the_decision_depended_on() -> None:
@@ -127,7 +127,7 @@ def test_the_record_holds_all_that_the_decision_depended_on() -> None:
         "known_at": "2024-03-02T00:00:00Z",
         "purpose": "perks",
     }
-    assert asked["values"] == {n: PERSON[n] for n in release().features()}
+    assert asked["values"] == {n: PERSON[n] for n in release().features}
     assert record["statuses"] == {"room.bad": False, "room.guest": False, "room.700": False, "room.600": False}
     assert {p["id"]: p["points"] for p in record["scored"]["parts"]}["missed"] == 120
     assert record["answer"] == {"outcome": "DECLINE", "waived": 0, "deposit": 60_000, "tier": None, "because": []}

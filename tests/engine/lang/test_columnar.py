@@ -40,12 +40,12 @@ def crowd() -> list[dict[str, Value | None]]:
         high = chooser.choice([min(type_.high, 3), min(type_.high, 40), min(type_.high, 2_000)])
         return None if chooser.random() < 1 / 6 else chooser.randint(type_.low, high)
 
-    known: list[dict[str, Value | None]] = [{n: value(n) for n in release().features()} for _ in range(PEOPLE)]
+    known: list[dict[str, Value | None]] = [{n: value(n) for n in release().features} for _ in range(PEOPLE)]
     return [p | {"identity.level": n % 3 + 1, "identity.tenure_days": 60 + 20 * n} for n, p in enumerate(known)]
 
 
 def frame(rows: list[dict[str, Value | None]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=dict.fromkeys(release().features(), pl.Int64)).with_row_index("n")
+    return pl.DataFrame(rows, schema=dict.fromkeys(release().features, pl.Int64)).with_row_index("n")
 
 
 ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {

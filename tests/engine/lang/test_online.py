@@ -248,7 +248,7 @@ def test_the_shipped_rules_agree_on_people_at_their_cuts() -> None:
     reference = Reference(release)
     with opened(release) as engine:
         for n in range(300):
-            values: dict[str, Value | None] = {name: value(name) for name in release.features()}
+            values: dict[str, Value | None] = {name: value(name) for name in release.features}
             perk = release.perks[n % len(release.perks)]
             question = Question("ann", perk.id, chooser.randint(1, perk.most), perk.currency, "", "", "", values)
             assert decide(engine, question).canonical() == decide(reference, question).canonical()
