@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from graph.build import social, ties_in_force
+from graph.build import trust as lending
 from graph.catalog import FEATURES
 from graph.features import LOCAL, compute, features, local, touching
 from graph.view import seen, visible
@@ -284,16 +285,24 @@ def test_vouching_for_others_earns_no_trust():
     assert of("eve", text, base=base)["relationships.trust"] == 0
 
 
+def test_a_vouch_is_a_tie_of_whom_it_is_for_only():
+    base = willing("ann", "eve")
+    text = "2024-01-01 tie.formed eve > ann tie=vouch strength=10"
+    expect(of("ann", text, base=base), relationships__degree=1, relationships__vouches=1)
+    expect(of("eve", text, base=base), relationships__degree=0, relationships__vouches=0)
+
+
 @settings(max_examples=25, deadline=None)
 @given(ledgers())
 def test_the_global_features_are_what_networkx_says(events):
     view, consents = seen(events, NOW, NOW, "perks")
-    layer, table = social(view), compute(view, NOW, consents)
+    layer, lent, table = social(view), lending(view), compute(view, NOW, consents)
+    supporters = lambda p: lent.in_degree(p) if p in lent else 0  # noqa: E731 - trust runs to whom a tie is for
     willing_people = set(consents.filter(data_class="relationship")["person"])
     for row in table.iter_rows(named=True):
         person = row["person"]
         core = nx.core_number(layer).get(person, 0) if person in willing_people else None
-        degree = layer.degree(person) if person in layer else (0 if person in willing_people else None)
+        degree = supporters(person) if person in willing_people else None
         assert (row["relationships.core"], row["relationships.degree"]) == (core, degree)
 
 
