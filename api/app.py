@@ -5,6 +5,7 @@ from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.actions import World
+from api.limits import BodyLimit
 from api.routes import eligibility, health
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
@@ -16,6 +17,7 @@ def create_app(world: World) -> FastAPI:
     app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None)
     app.state.world = world
     problems.install(app)
+    app.add_middleware(BodyLimit)
     app.include_router(eligibility.router)
     app.include_router(health.router)
     return app

@@ -14,6 +14,7 @@ from api.tables import TOKENS
 from engine.errors import Refused
 
 ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "supervisor", "admin")
+RESERVED: Final = ("operator",)  # who asks by the command line
 PREFIX: Final = "iftah_"  # so that scanners for leaked keys know one
 
 
@@ -32,6 +33,8 @@ def issue(engine: Engine, role: str, party: str, name: str, now: datetime, expir
         raise Refused(f"unknown role `{role}`", where="role", hint=f"use one of {', '.join(ROLES)}", code="bad_role")
     if not party.strip():
         raise Refused("a token speaks for someone", where="party", hint="name the party", code="bad_party")
+    if party in RESERVED:
+        raise Refused(f"`{party}` is the house's own name", where="party", hint="choose another", code="bad_party")
     secret = PREFIX + secrets.token_urlsafe(32)
     row = {
         **{"id": secrets.token_hex(8), "name": name, "role": role, "party": party, "digest": _digest(secret)},

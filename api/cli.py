@@ -1,14 +1,13 @@
 """The command line: each command parses, calls one action, presents. Errors are one line, and the status tells."""
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from api import actions, auth, builds, clock, evaluate, prepare, releases, serving, show, walk
+from api import actions, auth, builds, clock, evaluate, prepare, problems, releases, serving, show, walk
 from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
@@ -19,10 +18,14 @@ from engine.lang.problems import RulesError
 from engine.lang.types import Type, scaled
 from graph.sources import SourceError, berka
 
-FAILED, WRONG = 1, 2  # exit statuses: something was refused; the command could not be done
+FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses: something was refused; it could not be done; Ctrl-C
+LANGUAGES = ("en", "zh")
 
 app = typer.Typer(
-    help="Iftah: trust scores and deposit-free perks from evidence.", no_args_is_help=True, add_completion=False
+    help="Iftah: trust scores and deposit-free perks from evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True)
 evaluations = typer.Typer(help="Measure the score on real data.", no_args_is_help=True)
@@ -37,6 +40,10 @@ def main() -> None:
     """The entry point: every expected failure becomes one line on stderr and a status."""
     try:
         app()
+    except SystemExit as stopped:
+        if stopped.code == INTERRUPTED:
+            print("iftah: stopped; what was committed stays, run it again to go on", file=sys.stderr)
+        raise
     except RulesError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -44,9 +51,11 @@ def main() -> None:
     except (IftahError, SourceError) as error:
         print(f"iftah: {error}", file=sys.stderr)
         sys.exit(WRONG)
-    except KeyboardInterrupt:
-        print("iftah: stopped; what was committed stays, run it again to go on", file=sys.stderr)
-        sys.exit(130)
+    except Exception as error:  # a mistake of ours: its kind and place, for its text may hold data
+        print(
+            f"iftah: something went wrong inside ({problems.kind_and_place(error)}): please report it", file=sys.stderr
+        )
+        sys.exit(WRONG)
 
 
 @app.command()
@@ -73,29 +82,38 @@ def demo() -> None:
 def load(files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet; text may be gzipped")]) -> None:
     """Put files of events into the ledger. Rows that are refused go to FILE.rejects.ndjson, and the status is 1."""
     database, steps = open_database(settings().database_url), show.Steps(out)
-    bad = False
+    bad = unread = False
     for file in files:
-        with steps.progress(f"loading {file}") as moved:
-            report = load_file(database, file, now=clock.now, on_progress=moved)
+        try:
+            with steps.progress(f"loading {file}") as moved:
+                report = load_file(database, file, now=clock.now, on_progress=moved)
+        except Refused as error:  # the other files still have their turn
+            print(f"iftah: {error}", file=sys.stderr)
+            unread = True
+            continue
         said = f"{file}: {report.accepted:,} accepted, {report.duplicates:,} there already, {report.refused:,} refused"
         steps.say(f"{said}, see {report.rejects_path}" if report.rejects_path else said)
         if report.broken:
             steps.say(f"{file}: {report.broken}")
         bad |= bool(report.refused or report.broken)
-    if bad:
-        raise typer.Exit(FAILED)
+    if bad or unread:
+        raise typer.Exit(WRONG if unread else FAILED)
 
 
 @app.command()
 def build(
-    as_of: Annotated[datetime | None, typer.Option(help="the moment to look from, UTC; now unless given")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="the moment to look from, such as 2026-01-31; now unless given")
+    ] = None,
 ) -> None:
-    """Compute everyone's features from what the ledger holds."""
+    """Compute everyone's features from what the ledger holds; they are what is served from then on."""
     chosen = settings()
-    moment = as_of.replace(tzinfo=clock.EPOCH.tzinfo) if as_of else clock.now()
+    moment = clock.parsed(as_of, "--as-of") if as_of else clock.now()
     with show.Steps(out).progress("building the graph and features"):
         made = builds.build(open_database(chosen.database_url), moment, chosen.purpose, clock.now())
     out.print(f"{made.people:,} people as of {clock.iso(made.as_of)}, from {made.events:,} events")
+    if not made.people:
+        out.print("nobody was enrolled and consented by then: every question will be refused until another build")
 
 
 @app.command()
@@ -112,6 +130,7 @@ def score() -> None:
 def explain(person: Person, language: Annotated[str, typer.Option(help="of the reasons: en or zh")] = "en") -> None:
     """Show how a person's score comes about: every characteristic, its value, its points."""
     world = open_world(settings())
+    _known_language(language)
     for part in show.explanation(world.release, actions.explained(world, person, clock.now()), language):
         out.print(part, markup=False)
 
@@ -125,6 +144,7 @@ def eligible(
 ) -> None:
     """Decide whether a person may have a perk without a deposit; the decision is recorded."""
     world = open_world(settings())
+    _known_language(language)
     releases.keep(world.database, world.release, clock.micros(clock.now()))
     asked = _question(world, person, perk, amount)
     told = actions.eligibility(world, asked, clock.now())
@@ -140,11 +160,11 @@ def eligible(
 def check(folder: Annotated[Path | None, typer.Argument(help="the folder of rule files")] = None) -> None:
     """Check rule files: every problem, with its place and what to do."""
     place = folder or settings().rules
-    texts, problems = releases.problems_in(place)
-    for problem in problems:
+    texts, found = releases.problems_in(place)
+    for problem in found:
         out.print(f"{place.name}/{problem}", markup=False)
-    if problems:
-        out.print(f"{len(problems)} problem{'s' * (len(problems) > 1)} in {len(texts)} files")
+    if found:
+        out.print(f"{len(found)} problem{'s' * (len(found) > 1)} in {len(texts)} files")
         raise typer.Exit(FAILED)
     failures = releases.failing_cases(texts)
     for failure in failures:
@@ -210,6 +230,12 @@ def token_revoke(name: Annotated[str, typer.Argument(help="a token's id or name"
             f"no token `{name}` is in force", where="token", hint="see `iftah token list`", code="no_such_token"
         )
     out.print(f"{ended} ended")
+
+
+def _known_language(language: str) -> None:
+    if language not in LANGUAGES:
+        hint = f"use one of {', '.join(LANGUAGES)}"
+        raise Refused(f"unknown language `{language}`", where="--language", hint=hint, code="unknown_language")
 
 
 def _question(world: actions.World, person: str, perk: str, amount: str) -> Asked:

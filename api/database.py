@@ -160,12 +160,19 @@ def _write_ahead(driver: Any) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One write transaction, alone: committed at the end, rolled back on any exception. Raises Refused for trouble."""
+    _still_there(engine)
     with reported(engine), engine.connect() as connection:
         writer = connection.execution_options(writes=True)
         with writer.begin():
             if engine.dialect.name == "postgresql":
                 writer.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             yield writer
+
+
+def _still_there(engine: Engine) -> None:
+    """SQLite goes on writing to a file that was deleted, and what it writes is gone with the process."""
+    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+        raise Refused("the file is gone", where=place(engine), hint="restore it and start again", code="database_gone")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ STATUS: Final = {
     "no_token": 401,
     "bad_token": 401,
     "wrong_role": 403,
+    "too_large": 413,
     "unknown_person": 404,
     "unknown_perk": 404,
     "unknown_decision": 404,
@@ -35,6 +36,7 @@ STATUS: Final = {
     "engine_failed": 503,
     "internal": 500,
 }
+MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -91,6 +93,11 @@ def answer(error: IftahError) -> JSONResponse:
     return JSONResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 
+def too_large() -> Refused:
+    """What is said of a body that is larger than any question."""
+    return Refused("the request is too large", where="the body", hint="one question at a time", code="too_large")
+
+
 async def _expected(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, IftahError)  # noqa: S101 - that is what it is installed for
     return answer(error)
@@ -98,7 +105,7 @@ async def _expected(_: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    wrong = [(_place(e), _plain(e)) for e in error.errors()]
+    wrong = [(_place(e)[:MOST_SHOWN], _plain(e)) for e in error.errors()[:MOST_PROBLEMS]]
     code = "bad_amount" if {where for where, _ in wrong} == {"amount"} else "bad_request"
     said = "; ".join(f"`{where}` {what}" for where, what in wrong)
     places = ", ".join(dict.fromkeys(where for where, _ in wrong))
@@ -122,16 +129,22 @@ def _plain(error: Any) -> str:
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == STATUS["too_large"]:
+        return answer(too_large())
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
     message = {"not_found": "there is nothing here", "method_not_allowed": "this method is not for this address"}
     return answer(Refused(message.get(code, "the request cannot be read"), hint="see /docs", code=code))
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
-    # The text of an unforeseen error may hold data: its kind and place are enough to find it.
+def kind_and_place(error: Exception) -> str:
+    """Of an unforeseen error, without its text, which may hold anybody's data: enough to find it."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "nowhere"
-    log.error("internal: %s at %s", type(error).__name__, place)
+    return f"{type(error).__name__} at {place}"
+
+
+async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+    log.error("internal: %s", kind_and_place(error))
     return answer(Refused("something went wrong on our side", hint="try again", code="internal"))

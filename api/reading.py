@@ -42,6 +42,8 @@ def read_file(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
     if read is None:
         raise _refused(path, "unknown format", f"name it {', '.join(_READERS)}", "file_format")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise _refused(path, "this is not a file", "write it to one first", "file_not_regular")
         if path.stat().st_size == 0:
             raise _refused(path, "the file is empty", "check how it was written", "file_empty")
         if path.is_dir():

@@ -24,7 +24,7 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
         hint = "name the folder of rule files with IFTAH_RULES"
         raise Refused("there is no such folder", where=str(folder), hint=hint, code="no_rules")
     texts, problems = {}, []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
+    for path in sorted(p for p in folder.glob(f"*{SUFFIX}") if p.is_file()):
         try:
             texts[path.name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:

@@ -15,7 +15,7 @@ VAR: Final = ROOT / "var"  # made when it is needed; every other folder is the o
 class Settings(BaseSettings):
     """What an operator can set. Every problem is reported at once, by the variable's name."""
 
-    model_config = SettingsConfigDict(env_prefix="IFTAH_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="IFTAH_", env_ignore_empty=True, frozen=True)
 
     database_url: str = Field(f"sqlite:///{VAR / 'iftah.db'}", description="where the ledger is kept")
     rules: Path = Field(ROOT / "rules", description="the folder of rule files")

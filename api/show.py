@@ -77,9 +77,9 @@ def explanation(release: Release, found: Explained, language: str = "en") -> Ite
     """A person's score as the person may see it: every part of it, and the reasons in words."""
     scored = found.scored
     if scored.score is None:
-        yield f"{found.person}: no score"
+        yield f"{found.person}: no score, as of {found.build.as_of:%Y-%m-%d}"
     else:
-        yield f"{found.person}: {scored.score}, {scored.band} (base {release.scorecard.base})"
+        yield f"{found.person}: {scored.score}, {scored.band} (base {release.scorecard.base}), as of {found.build.as_of:%Y-%m-%d}"
     table = Table("what", "value", "status", "points", "best")
     table.columns[0].no_wrap = True
     for column in (1, 3, 4):

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
+from sqlalchemy.sql import NamedFromClause
 
 from api.builds import Build
 from api.catalogue import schema
@@ -36,9 +37,9 @@ def values(engine: Engine, made: Build, subject: str, now: datetime) -> dict[str
     """
     with reading(engine) as connection:
         stored = _stored(connection, made, subject)
-        since = _since(connection, made, subject)
+        changed = _changed(connection, made, subject)
         lonely = _tie_withdrawn(connection, made, subject)
-    if since & set(CHANGING):
+    if changed:
         hint = "try again after the next build"
         raise Refused("the person's evidence has just changed", where="subject", hint=hint, code="features_stale")
     classes = _consented(engine, subject, made.purpose, now)
@@ -58,11 +59,22 @@ def _stored(connection: Connection, made: Build, subject: str) -> dict[str, Any]
     return found
 
 
-def _since(connection: Connection, made: Build, subject: str) -> set[str]:
-    """The kinds of events about the person that were recorded after the build."""
-    later = EVENTS.c.recorded_at > micros(made.known_at)
-    query = select(EVENTS.c.kind).where(EVENTS.c.subject == subject, EVENTS.c.kind.in_(CHANGING), later)
-    return set(connection.execute(query.distinct()).scalars())
+def _changed(connection: Connection, made: Build, subject: str) -> bool:
+    """Whether an event recorded after the build changes evidence to which the person is a party, whoever sent it.
+
+    What is changed is looked at, and what that in turn was about: a correction can be retracted.
+    """
+    said, item, behind = EVENTS.alias("said"), EVENTS.alias("item"), EVENTS.alias("behind")
+    later = (said.c.seq > made.events) & (said.c.recorded_at > micros(made.known_at))
+    about = said.outerjoin(item, _referred(said, item)).outerjoin(behind, _referred(item, behind))
+    touched = or_(*(t.c[side] == subject for t in (said, item, behind) for side in ("subject", "other")))
+    query = select(said.c.seq).select_from(about).where(said.c.kind.in_(CHANGING), later, touched)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _referred(said: NamedFromClause, item: NamedFromClause) -> ColumnElement[bool]:
+    contributor = func.coalesce(said.c.ref_contributor, said.c.contributor)
+    return (item.c.event_id == said.c.ref_event) & (item.c.contributor == contributor)
 
 
 def _tie_withdrawn(connection: Connection, made: Build, subject: str) -> bool:

@@ -35,7 +35,8 @@ def visible(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: 
     3. a correction sets fields of its contributor's event, the latest recorded winning field by field. It reaches evidence
        only, and only fields of the event's kind. What it moves past `as_of` is cut; what it makes impossible (a negative
        payment, a payment to oneself) is left out;
-    4. evidence that is disputed is left out, unless its latest dispute event rejects the dispute;
+    4. evidence that one of its parties disputes is left out, unless the latest dispute event rejects the dispute; what
+       anybody else says of it does not count;
     5. adverse evidence leaves five years after it ended: a miss with the next payment, settlement or writing-off of the same
        obligation, an overdue order when settled, a write-off and a late settlement at once. What has not ended stays;
     6. what no consent covers is left out.
@@ -107,9 +108,12 @@ def _possible(as_of: datetime) -> pl.Expr:
 def _undisputed(evidence: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     said = known.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
     item = {"contributor": pl.coalesce("ref_contributor", "contributor"), "event_id": pl.col("ref_event")}
+    parties = evidence.select(*IDENTITY, "subject", "other")
     disputed = (
         said.sort(_LATEST)
-        .select("kind", "outcome", **item)
+        .select("kind", "outcome", by="subject", **item)
+        .join(parties, on=IDENTITY, how="inner", maintain_order="left")
+        .filter(pl.any_horizontal(pl.col("by") == pl.col("subject"), pl.col("by") == pl.col("other")))
         .group_by(IDENTITY)
         .agg((pl.col("kind") == "dispute.opened").any().alias("opened"), pl.col("kind", "outcome").last())
         .filter(pl.col("opened"), ~(pl.col("kind") == "dispute.resolved") | (pl.col("outcome") != "rejected"))

@@ -62,7 +62,7 @@ class DecisionAnswer(EligibilityAnswer):
     "/eligibility",
     responses=documented(
         *("no_token", "bad_token", "wrong_role", "unknown_person", "unknown_perk", "bad_amount", "wrong_currency"),
-        *("bad_request", "transaction_mismatch", "transaction_expired", "features_stale", "not_ready"),
+        *("too_large", "bad_request", "transaction_mismatch", "transaction_expired", "features_stale", "not_ready"),
     ),
 )
 def ask(body: EligibilityRequest, world: InWorld, merchant: Merchant, now: Now) -> EligibilityAnswer:

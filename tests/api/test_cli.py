@@ -80,7 +80,9 @@ def test_explain_shows_every_part_with_its_value_and_the_reasons(walked: str, if
     person = _scored(walked)
     done = iftah("explain", person)
     assert done.returncode == 0
-    assert re.match(rf"{person}: \d+, (fair|good|excellent|outstanding|poor) \(base 480\)", done.stdout)
+    assert re.match(
+        rf"{person}: \d+, (fair|good|excellent|outstanding|poor) \(base 480\), as of \d{{4}}-\d\d-\d\d", done.stdout
+    )
     rows = re.findall(r"│ +(-?\d+) │ +(-?\d+) │$", done.stdout, re.MULTILINE)
     assert len(rows) >= 20
     score = int(re.search(r": (\d+)", done.stdout)[1])  # type: ignore[index]
@@ -112,6 +114,11 @@ def test_eligible_decides_records_and_explains(walked: str, iftah: Run) -> None:
         (("token", "revoke", "nothing"), "no token `nothing`"),
         (("evaluate", "berka"), "berka"),
         (("check", "/nowhere/at/all"), "/nowhere/at/all"),
+        (("build", "--as-of", "2026"), "`2026` is not a moment"),
+        (("build", "--as-of", "0001-01-01"), "`0001-01-01` is out of range"),
+        (("build", "--as-of", "9999-01-01T00:00:00Z"), "out of range"),
+        (("explain", "p-1", "--language", "fr"), "unknown language `fr`"),
+        (("token", "issue", "--role", "merchant", "--party", "operator"), "the house's own name"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(walked: str, iftah: Run, words: tuple[str, ...], said: str) -> None:

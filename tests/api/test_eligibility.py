@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -230,6 +231,36 @@ def test_evidence_disputed_since_the_build_stops_answers_until_the_next(door: Do
     refused(door.ask(person), 503, "features_stale")
     builds.build(door.world.database, NOW, "perks", NOW)
     assert door.ask(person).status_code == 200
+
+
+def test_a_change_sent_under_another_name_stops_answers_too(door: Door) -> None:
+    person = door.anyone()
+    own = ledger.read(door.world.database, people=[person], kinds=["payment.made"]).filter(pl.col("subject") == person)
+    item = own.row(0, named=True)
+    said = event("event.retracted", "nobody", NOW, ref_event=item["event_id"])
+    said = said.with_columns(contributor=pl.lit(item["contributor"]))
+    assert ledger.append(door.world.database, said, NOW).accepted == 1
+    refused(door.ask(person), 503, "features_stale")
+    refused(door.ask(item["other"]), 503, "features_stale")
+
+
+def test_a_body_larger_than_any_question_is_refused_before_it_is_read(door: Door) -> None:
+    headers = door.bearer(door.token) | {"Content-Type": "application/json"}
+    keys = json.dumps({f"k{n}": 1 for n in range(20_000)}).encode()
+    refused(door.client.post("/v1/eligibility", content=keys, headers=headers), 413, "too_large")
+    pieces = (b'{"k": "' if n == 0 else b"x" * 1000 for n in range(200))
+    refused(door.client.post("/v1/eligibility", content=pieces, headers=headers), 413, "too_large")
+
+
+def test_many_wrong_keys_are_told_in_a_few_words(door: Door) -> None:
+    problem = refused(door.ask("p-1", **{f"{'k' * 100}{n}": 1 for n in range(300)}), 422, "bad_request")
+    assert len(json.dumps(problem)) < 1_000
+
+
+def test_an_answer_is_never_given_from_a_database_file_that_is_gone(door: Door) -> None:
+    if door.world.database.dialect.name == "sqlite":
+        Path(str(door.world.database.url.database)).unlink()
+        refused(door.ask(door.anyone()), 503, "not_ready")
 
 
 def test_health_is_ready_once_features_are_there(town: World) -> None:

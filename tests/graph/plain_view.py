@@ -53,7 +53,8 @@ def disputed(row: Row, known: list[Row]) -> bool:
     for r in known:
         if r["kind"].startswith("dispute."):
             whose = r["contributor"] if r["ref_contributor"] is None else r["ref_contributor"]
-            if (whose, r["ref_event"]) == (row["contributor"], row["event_id"]):
+            mine = r["subject"] in (row["subject"], row["other"])
+            if mine and (whose, r["ref_event"]) == (row["contributor"], row["event_id"]):
                 said.append(r)
     if not any(r["kind"] == "dispute.opened" for r in said):
         return False
