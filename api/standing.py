@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
-from sqlalchemy.sql import NamedFromClause
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
+from sqlalchemy.sql import FromClause
 
 from api.builds import Build
 from api.catalogue import schema
@@ -72,9 +72,9 @@ def _changed(connection: Connection, made: Build, subject: str) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _referred(said: NamedFromClause, item: NamedFromClause) -> ColumnElement[bool]:
+def _referred(said: FromClause, item: FromClause) -> ColumnElement[bool]:
     contributor = func.coalesce(said.c.ref_contributor, said.c.contributor)
-    return (item.c.event_id == said.c.ref_event) & (item.c.contributor == contributor)
+    return and_(item.c.event_id == said.c.ref_event, item.c.contributor == contributor)
 
 
 def _tie_withdrawn(connection: Connection, made: Build, subject: str) -> bool:
