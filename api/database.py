@@ -171,7 +171,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def _still_there(engine: Engine) -> None:
     """SQLite goes on writing to a file that was deleted, and what it writes is gone with the process."""
-    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+    path = str(engine.url.database).removeprefix("file:")  # it may be written as a URI, to open it read-only
+    if engine.dialect.name == "sqlite" and not Path(path).exists():
         raise Refused("the file is gone", where=place(engine), hint="restore it and start again", code="database_gone")
 
 
