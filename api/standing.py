@@ -39,13 +39,13 @@ def values(engine: Engine, made: Build, subject: str, now: datetime) -> dict[str
         stored = _stored(connection, made, subject)
         changed = _changed(connection, made, subject)
         lonely = _tie_withdrawn(connection, made, subject)
-    if changed:
-        hint = "try again after the next build"
-        raise Refused("the person's evidence has just changed", where="subject", hint=hint, code="features_stale")
     classes = _consented(engine, subject, made.purpose, now)
     if stored is None or "identity" not in classes:
         message = f"unknown person, or no consent for `{made.purpose}`"
         raise Refused(message, where="subject", hint=UNKNOWN_HINT, code="unknown_person")
+    if changed:  # only after consent: whoever gave none is not told apart from nobody
+        hint = "try again after the next build"
+        raise Refused("the person's evidence has just changed", where="subject", hint=hint, code="features_stale")
     if lonely:
         classes -= {"relationship"}
     attributes = schema()

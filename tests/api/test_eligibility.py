@@ -233,6 +233,14 @@ def test_evidence_disputed_since_the_build_stops_answers_until_the_next(door: Do
     assert door.ask(person).status_code == 200
 
 
+def test_a_dispute_does_not_give_away_somebody_without_consent(door: Door) -> None:
+    person = door.anyone()
+    gone = event("consent.withdrawn", person, NOW, purpose="perks")
+    disputed = event("dispute.opened", person, NOW, event_id="new-2", ref_event="anything")
+    assert ledger.append(door.world.database, pl.concat([gone, disputed]), NOW).accepted == 2
+    assert refused(door.ask(person), 404, "unknown_person") == refused(door.ask("nobody"), 404, "unknown_person")
+
+
 def test_a_change_sent_under_another_name_stops_answers_too(door: Door) -> None:
     person = door.anyone()
     own = ledger.read(door.world.database, people=[person], kinds=["payment.made"]).filter(pl.col("subject") == person)
