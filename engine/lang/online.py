@@ -21,7 +21,8 @@ import durable_rules_engine as rete
 
 from engine.errors import EngineError
 from engine.lang.lower import Condition, Vocabulary, condition, cut, read_by, size
-from engine.lang.program import Release, Stage, Statuses, Truth, Values, is_bin, stages
+from engine.lang.program import Program, is_bin
+from engine.lang.truths import Stage, Statuses, Truth, Values
 
 PART_NODES: Final = 56  # durable-rules: 64 conditions true on one fact, and nothing fires
 RULESET_PARTS: Final = 100  # durable-rules: 511 distinct first-level conditions, and it hangs
@@ -32,12 +33,12 @@ _serial = itertools.count()
 
 
 class Online:
-    """The engine of one release. `close` frees the C side; do it once nobody decides under it."""
+    """The engine of one program. `close` frees the C side; do it once nobody decides under it."""
 
-    def __init__(self, release: Release) -> None:
-        self.release = release
+    def __init__(self, program: Program) -> None:
+        self.program = program
         self._lock = threading.Lock()
-        self._plans = {name: _Plan(stage, Vocabulary(release.schema)) for name, stage in stages(release).items()}
+        self._plans = {name: _Plan(stage, Vocabulary(program.schema)) for name, stage in program.stages.items()}
 
     def statuses(self, stage: str, values: Values) -> Statuses:
         """Each condition's status: True met, False not met, None unknown; of a bin only True means anything.
