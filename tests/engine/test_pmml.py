@@ -18,17 +18,18 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from engine.decide import Reference, assess
 from engine.errors import Refused
 from engine.lang.check import release_of
-from engine.lang.program import Cmp, Int, Release, Truth, names, score_stage
+from engine.lang.program import SCORE, Cmp, Int, Release, Truth, names, score_stage
 from engine.lang.types import LARGEST, Attribute, Schema, Type, Value
 from engine.pmml import NAMESPACE, document
 from engine.scorecard import Scored
 from tests.engine import small
 from tests.engine.effort import pairs
-from tests.engine.random_rules import Trial, trials
+from tests.engine.random_rules import POLICY, REASONS, SCHEMA, Trial, conditions, crowd, trials
 from tests.engine.test_rules import release
 
 PEOPLE = 1_000
@@ -70,6 +71,19 @@ NEEDS = {
     "Apply": {"function"},
     "FieldRef": {"field"},
 }
+ASKING = """kind: scorecard
+score: {lowest: 350, highest: 950, base: 500}
+scorable: {when: true, reason: thin}
+bands: [{name: all, from: 350}]
+dimensions: {all: 100}
+characteristics: []
+rules:
+"""
+RULE = '  - {{id: r{n}, dimension: all, when: "{when}", points: {met}, unknown: {unknown}, reason: ra}}\n'
+PERKS = """kind: perks
+perks:
+  - {id: p, about: a room, currency: CNY, most: 9, valid_hours: 1, tiers: [{id: t, when: true, waive: {share: 1}}]}
+"""
 Person = dict[str, Value | None]
 Evaluate = Callable[[str, list[dict[str, Any]]], list[dict[str, Any]]]
 
@@ -112,23 +126,53 @@ def test_pmml4s_gives_a_person_the_score_worked_out_by_hand(evaluate: Evaluate) 
     assert found == [{"scorable": True, "score": 670, "band": "good"} | reasons]
 
 
+@pytest.mark.parametrize(("baseline", "costs"), [(20, None), (21, "ties")])
+def test_pmml4s_gives_a_reason_that_cost_a_point_and_none_that_cost_nothing(
+    baseline: int, costs: str | None, evaluate: Evaluate
+) -> None:
+    line = "points: [0, 20], missing: 0, reason: ties"
+    found = small.release("trust.yaml", line, f"{line}, baseline: {baseline}")
+    tied = small.PERSON | {"ties.degree": 1}
+    theirs = evaluate(document(found), natural(found, [tied]))[0]
+    assert (theirs["score"], theirs["reason_2"], theirs["reason_3"]) == (690, "balance", costs)
+
+
 def test_pmml4s_gives_no_score_to_a_value_out_of_bounds(evaluate: Evaluate) -> None:
     beyond = small.PERSON | {"money.months": 26}
     assert evaluate(document(small.release()), natural(small.release(), [beyond]))[0]["score"] is None
 
 
-@settings(
-    max_examples=pairs(15, 150),
+few = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=True,
-    phases=(Phase.generate,),
+    phases=(Phase.generate,),  # shrinking whole rule files takes longer than reading one
 )
+
+
+@settings(few, max_examples=pairs(900, 9_000) // 60)
 @given(trial=trials(60))
 def test_pmml4s_gives_our_scores_and_reasons_under_random_rules(trial: Trial, evaluate: Evaluate) -> None:
     rows = trial.people.rows
     expected = [assess(Reference(trial.release), row) for row in rows]
     assert agree(trial.release, rows, expected, evaluate) == len(rows)
+
+
+@settings(few, max_examples=pairs(5_000, 50_000) // (5 * 50))
+@given(texts=st.lists(conditions(), min_size=5, max_size=5), seed=st.integers(0, 2**32))
+def test_pmml4s_says_of_random_conditions_what_the_reference_says(
+    texts: list[str], seed: int, evaluate: Evaluate
+) -> None:
+    """Five rules to a scorecard, which give 2, 1 or 0 of a digit of their own: the score says all five statuses."""
+    rules = "".join(RULE.format(n=n, when=text, met=2 * 3**n, unknown=3**n) for n, text in enumerate(texts))
+    found = release_of(
+        {"trust.yaml": ASKING + rules, "perks.yaml": PERKS, "reasons.yaml": REASONS, "policy.yaml": POLICY}, SCHEMA
+    )
+    rows, engine = crowd(seed, 50).rows, Reference(found)
+    for row, theirs in zip(rows, evaluate(document(found), natural(found, rows)), strict=True):
+        statuses = engine.statuses(SCORE, row)
+        digits = [int(theirs["score"] - 500) // 3**n % 3 for n in range(5)]
+        assert digits == [{True: 2, None: 1, False: 0}[statuses[f"r{n}"]] for n in range(5)], (texts, row)
 
 
 @pytest.mark.parametrize("named", ["shipped", "small"])
