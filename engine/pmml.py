@@ -10,11 +10,11 @@ field, true, false or missing. PMML's functions are not Kleene's, so a status as
 themselves: whether the rule is surely met, and whether it surely is not. Negation is pushed to the leaves, and a leaf
 over a missing value is false, as for durable-rules (`engine.lang.lower`).
 
-Reasons are ranked by the evaluator: baseline minus points, summed by code. The standard does not say what becomes of a
-code that cost nothing: PMML4S 1.5 leaves it out, as we do, and JPMML 1.7 gives it. So the first baseline of each code is
-half a point lower than ours: no order changes, and what cost nothing falls below its baseline, where neither gives it.
-Ties go by order in the file, as ours do; PMML4S gives them in reverse alphabetical order. PMML4S also repeats the last
-reason up to the fourth: the outputs `reason_2` to `reason_4` take that out again.
+Reasons are ranked by the evaluator: baseline minus points, summed by code. They differ over a code that cost nothing:
+PMML4S 1.5 leaves it out, as we do, and JPMML 1.7 gives it. So the first baseline of each code is half a point lower than
+ours: no order changes, and what cost nothing does better than its baseline, where neither gives it. Ties go by order in
+the file, as ours do; PMML4S alone gives them in reverse alphabetical order. It also repeats the last reason up to the
+fourth: the outputs `reason_2` to `reason_4` take that out again.
 """
 
 from collections.abc import Iterator
@@ -290,7 +290,10 @@ def _surely(truth: Truth, want: bool, schema: Schema) -> Element:
             return _surely(part, not want, schema)
         case And(parts) | Or(parts):
             inner = [_surely(p, want, schema) for p in parts]
-            return _apply("and" if isinstance(truth, And) == want else "or", *inner)
+            every = isinstance(truth, And) == want
+            if len(inner) < 2:  # PMML's `and` and `or` take two at least
+                return inner[0] if inner else _constant(every)
+            return _apply("and" if every else "or", *inner)
         case _:
             raise _refused(f"PMML has no `{type(truth).__name__.lower()}`", "scorecard", "write it out")
 
@@ -303,8 +306,10 @@ def _comparison(cmp: Cmp, want: bool, schema: Schema) -> Element:
             return _apply(function, _ref(name), constant, mapMissingTo="false")
         case left, right:
             known = [_apply("isNotMissing", _ref(name)) for name in sorted({*names(left), *names(right)})]
-            guard = known[0] if len(known) == 1 else _apply("and", *known)
             asked = _apply(function, _whole(left, schema), _whole(right, schema))
+            if not known:
+                return asked
+            guard = known[0] if len(known) == 1 else _apply("and", *known)
             return _apply("if", guard, asked, _constant(False))
 
 
