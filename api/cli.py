@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from api import actions, auth, builds, clock, evaluate, prepare, problems, releases, serving, show, walk
+from api.cli_export import exports
 from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
@@ -32,6 +33,7 @@ tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True
 evaluations = typer.Typer(help="Measure the score on real data.", no_args_is_help=True)
 app.add_typer(tokens, name="token")
 app.add_typer(evaluations, name="evaluate")
+app.add_typer(exports, name="export")
 out = Console(highlight=False, soft_wrap=True)
 
 Person = Annotated[str, typer.Argument(help="the person's id")]
