@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from engine.lang.canonical import canonical
 from engine.lang.check_perks import check_perks
 from engine.lang.check_scorecard import check_scorecard
 from engine.lang.guard import Guard
@@ -12,11 +13,10 @@ from engine.lang.parse import parse
 from engine.lang.problems import Problem, Report, RulesError, Span
 from engine.lang.program import Release
 from engine.lang.resolve import Scope
-from engine.lang.source import Node, Scalar, Sequence, read
 from engine.lang.syntax import CasesFile, PerksFile, PolicyFile, ReasonsFile, RuleFile, ScorecardFile
 from engine.lang.types import Schema
 
-LANGUAGE: Final = 1  # what the same text means; part of a release's name
+LANGUAGE: Final = 2  # what the same text means; part of a release's name
 NEEDED: Final[dict[type, tuple[str, str]]] = {
     ScorecardFile: ("trust.yaml", "scorecard"),
     PerksFile: ("perks.yaml", "perks"),
@@ -84,18 +84,6 @@ def _only(kind: type, parsed: Mapping[str, RuleFile | None], report: Report) -> 
 
 def _name(files: Mapping[str, str]) -> str:
     """A release's name: the hash of what its files say, whatever their comments and layout."""
-    said = {name: _plain(read(name, text, Report())) for name, text in sorted(files.items())}
-    canonical = json.dumps([LANGUAGE, said], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _plain(node: Node | None) -> object:
-    match node:
-        case Scalar(text):
-            return text
-        case Sequence(items):
-            return [_plain(i) for i in items]
-        case None:
-            return None
-        case _:
-            return [[key.text, _plain(value)] for key, value in node.entries]
+    said = {name: canonical(text) for name, text in sorted(files.items())}
+    named = json.dumps([LANGUAGE, said], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(named.encode()).hexdigest()

@@ -154,13 +154,13 @@ EXPECT: Final = Record(
     (
         Field("score", Numeral(), absent=None),
         Field("band", IDENT, absent=None),
+        Field("outcome", Text("an outcome", among=OUTCOMES), absent=None),
+        Field("waived", AMOUNT, absent=None),
+        Field("because", WORDS, absent=None),
         Field("met", WORDS, absent=()),
         Field("not_met", WORDS, absent=()),
         Field("unknown", WORDS, absent=()),
         Field("reasons", WORDS, absent=None),
-        Field("outcome", Text("an outcome", among=OUTCOMES), absent=None),
-        Field("waived", AMOUNT, absent=None),
-        Field("because", WORDS, absent=None),
     ),
 )
 CASE: Final = Record(
@@ -168,10 +168,10 @@ CASE: Final = Record(
     CaseLine,
     (
         Field("name", Text()),
-        Field("given", Table(IDENT, Raw()), absent=()),
         Field("score", Numeral(), absent=None),
         Field("perk", IDENT, absent=None),
         Field("amount", AMOUNT, absent=None),
+        Field("given", Table(IDENT, Raw()), absent=()),
         Field("expect", EXPECT),
     ),
 )

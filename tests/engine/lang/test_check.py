@@ -12,7 +12,7 @@ from engine.lang.check import cases_in, check, release_of
 from engine.lang.problems import CODES, RulesError
 from tests.engine.small import SCHEMA, Broken, base, broken, changed, golden, release
 
-GOLDEN_NAME = "fad2a401c956a0a470a608991527b46c3c22c0bc9b8b885b921f162fa41d0466"
+GOLDEN_NAME = "f066ee5016a54bf5b5f7597a80509f9ca4465ed039523639dd69a92905a705bd"
 RULES = Path(__file__).parents[3] / "rules"
 SHIPPED = {p.name: p.read_text(encoding="utf-8") for p in sorted(RULES.glob("*.yaml")) if "cases" not in p.name}
 TYPE_NAMES = re.compile(r"\b(str|int|float|dict|tuple|NoneType|Scalar|Mapping|Sequence|Word|None|True|False)\b")
@@ -94,6 +94,9 @@ def test_a_release_is_named_by_what_its_files_say_not_by_how() -> None:
     plain = release()
     assert release("trust.yaml", "kind: scorecard", "# why\nkind:   'scorecard'\n").id == plain.id
     assert release("trust.yaml", "[120, 20, -100]", "\n      - 120\n      - 20\n      - -100").id == plain.id
+    assert release("trust.yaml", "lowest: 350, highest: 950", "highest: 950, lowest: 350").id == plain.id
+    assert release("trust.yaml", "when: identity.level >= 1", "when: (identity.level>=1)").id == plain.id
+    assert release("trust.yaml", "credit: 60, money: 35", "money: 35, credit: 60").id != plain.id
     assert release("trust.yaml", "[120, 20, -100]", "[121, 20, -100]").id != plain.id
     assert release("reasons.yaml", "Spending is high", "Spending is low").id != plain.id
 
