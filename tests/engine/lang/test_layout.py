@@ -44,6 +44,11 @@ def test_a_file_has_one_layout(case: dict[str, str]) -> None:
     assert laid_out(case["after"]) == case["after"]
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_files_are_laid_out_as_fmt_does(name: str) -> None:
+    assert laid_out(SHIPPED[name]) == SHIPPED[name]
+
+
 def test_a_file_with_a_problem_is_left_alone_and_the_problem_told() -> None:
     report = Report()
     assert formatted("a.yaml", "kind: policy\nforbiden_names: []\n", report) is None
