@@ -1,6 +1,7 @@
 """Releases: from a folder of rule files to what decides, and kept so that every decision can be made again."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -9,13 +10,19 @@ from sqlalchemy import Engine, insert, select
 from api.catalogue import schema
 from api.database import reading, writing
 from api.tables import RELEASES
-from engine import cases
 from engine.errors import Refused
 from engine.lang.check import check, release_of
 from engine.lang.problems import Problem, Span
 from engine.lang.program import Release
 
-SUFFIX: Final = ".yaml"
+PATTERNS: Final = ("*.yaml", "lists/*.yaml")
+
+
+def rule_paths(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The folder's rule files, each by its name from there, such as `lists/cities.yaml`."""
+    for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path
 
 
 def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
@@ -24,13 +31,11 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
         hint = "name the folder of rule files with IFTAH_RULES"
         raise Refused("there is no such folder", where=str(folder), hint=hint, code="no_rules")
     texts, problems = {}, []
-    for path in sorted(p for p in folder.glob(f"*{SUFFIX}") if p.is_file()):
+    for name, path in rule_paths(folder):
         try:
-            texts[path.name] = path.read_text(encoding="utf-8")
+            texts[name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            problems.append(
-                Problem("R008", f"byte {error.start} is not UTF-8", Span(path.name), "save the file as UTF-8")
-            )
+            problems.append(Problem("R008", f"byte {error.start} is not UTF-8", Span(name), "save the file as UTF-8"))
         except OSError as error:
             raise Refused(f"cannot be read: {error.strerror}", where=str(path), code="no_rules") from None
     if not texts and not problems:
@@ -40,18 +45,11 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
     return texts, tuple(problems)
 
 
-def problems_in(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
-    """The files, and everything that is wrong with them, by place."""
+def checked(folder: Path) -> tuple[dict[str, str], Release | None, tuple[Problem, ...]]:
+    """The files, the release that they are, or everything that is wrong with them by place. Raises Refused for no file."""
     texts, unreadable = rule_files(folder)
-    _, problems = check(texts, schema())
-    return texts, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
-
-
-def failing_cases(texts: dict[str, str]) -> tuple[str, ...]:
-    """The cases beside the rules that do not come out, each as one line with its place."""
-    release = release_of(texts, schema())
-    outcomes = cases.run(release, texts, schema())
-    return tuple(f"{o.at.file}:{o.at.line}:{o.at.column} {o.name}: {said}" for o in outcomes for said in o.failures)
+    release, problems = check(texts, schema())
+    return texts, None if unreadable else release, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
 
 
 def load(folder: Path) -> Release:

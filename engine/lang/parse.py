@@ -5,7 +5,20 @@ from typing import Final
 
 from engine.lang import source
 from engine.lang.problems import Report, Span
-from engine.lang.shapes import IDENT, Condition, Field, Many, Numeral, Raw, Record, Table, Text, YesNo, suggestion
+from engine.lang.shapes import (
+    FEATURE,
+    IDENT,
+    Condition,
+    Field,
+    Many,
+    Numeral,
+    Raw,
+    Record,
+    Table,
+    Text,
+    YesNo,
+    suggestion,
+)
 from engine.lang.source import Mapping, Scalar
 from engine.lang.syntax import (
     BandLine,
@@ -48,7 +61,7 @@ CHARACTERISTIC: Final = Record(
     _feature,
     (
         Field("id", IDENT),
-        Field("feature", IDENT),
+        Field("feature", FEATURE),
         Field("dimension", IDENT),
         Field("cuts", Many(Numeral(-(2**53), 2**53, whole=False), least=1, most=40, whole=True)),
         Field("points", Many(POINTS, least=2, most=41, whole=True)),
@@ -171,7 +184,7 @@ CASE: Final = Record(
         Field("score", Numeral(), absent=None),
         Field("perk", IDENT, absent=None),
         Field("amount", AMOUNT, absent=None),
-        Field("given", Table(IDENT, Raw()), absent=()),
+        Field("given", Table(FEATURE, Raw()), absent=()),
         Field("expect", EXPECT),
     ),
 )
@@ -190,7 +203,7 @@ CASES: Final = Record(
     "a file of cases",
     CasesFile,
     (
-        Field("base", Table(IDENT, Raw()), absent=()),
+        Field("base", Table(FEATURE, Raw()), absent=()),
         Field("cases", Many(CASE), absent=()),
         Field("changes", Many(CHANGE), absent=()),
     ),

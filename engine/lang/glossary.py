@@ -1,0 +1,116 @@
+"""Glossary: what each key of a rule file means, by the record it is a key of. Editors show it, from the JSON Schema."""
+
+from typing import Final
+
+KIND: Final = "What kind of rule file this is"
+KEYS: Final[dict[str, dict[str, str]]] = {
+    "a scorecard": {
+        "score": "The lowest and highest score, and the points that everyone begins with",
+        "consent": "Data classes that are read only of people who agreed to it; of others they are missing",
+        "scorable": "What must be known of a person before a score means anything",
+        "bands": "Names for ranges of the score, each with its lowest score, from the lowest up",
+        "dimensions": "Weights in percent that make 100: how much of the range a dimension can move the score by",
+        "define": "Conditions with a name, to be used in other conditions",
+        "characteristics": "Features whose value gives points",
+        "rules": "Conditions that give points when they are met",
+    },
+    "the score's range": {
+        "lowest": "The lowest score there is",
+        "highest": "The highest score there is",
+        "base": "The points that everyone begins with",
+    },
+    "what makes scorable": {
+        "when": "The condition; where it is not surely met the answer is UNSCORABLE",
+        "reason": "The reason that is given then",
+    },
+    "a band": {"name": "The band's name", "from": "The lowest score in it"},
+    "a characteristic": {
+        "id": "A name of its own among characteristics and rules",
+        "feature": "The feature whose value gives points",
+        "dimension": "The dimension whose budget the points are taken from",
+        "cuts": "Where a bin ends and the next begins, ascending: n cuts make n + 1 bins",
+        "points": "The points of each bin: below the first cut, from each cut to the next, from the last cut on",
+        "missing": "The points when nothing is known of the feature",
+        "reason": "The reason given when points are lost here",
+        "baseline": "The points against which the loss is counted; the most that can be had, unless given",
+    },
+    "a rule": {
+        "id": "A name of its own among characteristics and rules",
+        "dimension": "The dimension whose budget the points are taken from",
+        "when": "The condition",
+        "points": "The points when the condition is met",
+        "unknown": "The points when nobody can tell whether it is met; none, unless given",
+        "reason": "The reason given when points are lost here",
+        "baseline": "The points against which the loss is counted; the most that can be had, unless given",
+    },
+    "a perks file": {
+        "consent": "Data classes that are read only of people who agreed to it; of others they are missing",
+        "define": "Conditions with a name, to be used in other conditions",
+        "perks": "What a person may have without a deposit",
+    },
+    "a perk": {
+        "id": "The perk's name in questions and answers",
+        "about": "What it is, in a sentence",
+        "currency": "The currency of its amounts",
+        "most": "The largest deposit that can be asked about",
+        "valid_hours": "For how long an answer may be relied on",
+        "partial": "Whether a part of the deposit may be waived; else all or nothing. True unless given",
+        "knockouts": "Conditions that decline whatever the score",
+        "tiers": "What is waived, by condition: the first that is met counts",
+    },
+    "a knock-out": {
+        "id": "A name of its own in the file",
+        "when": "The condition that declines",
+        "unknown": "What happens when nobody can tell whether it is met: `decline`, or `pass` over it",
+        "reason": "The reason given",
+    },
+    "a tier": {
+        "id": "A name of its own in the file",
+        "when": "The condition",
+        "waive": "How much of the deposit is waived",
+    },
+    "what is waived": {
+        "up_to": "An amount, in the perk's currency",
+        "share": "A share of the deposit, in percent",
+    },
+    "a reasons file": {"reasons": "Why points were lost or a perk was declined, by code"},
+    "a reason": {"en": "The wording in English", "zh": "The wording in Chinese"},
+    "a policy": {
+        "forbidden_classes": "Data classes that no feature may be of",
+        "forbidden_names": "Words that no feature may have in its name",
+        "restricted": "Data classes that are read only with consent to just that",
+        "relationships": "Data classes that are ties between people",
+        "relationships_share": "How much of the range all relationships together may weigh, in percent",
+    },
+    "a file of cases": {
+        "base": "What is known of the person whom every case begins with",
+        "cases": "Examples, each with what follows from it",
+        "changes": "Changes of rule files that the checker must refuse",
+    },
+    "a case": {
+        "name": "What the example shows",
+        "score": "Ask the perk alone, at this score",
+        "perk": "The perk to ask for; without one the case is about the score",
+        "amount": "The deposit, in the perk's currency",
+        "given": "What is different from the base, by feature; `missing` takes a value away",
+        "expect": "What must follow; what is not named is not looked at",
+    },
+    "what is expected": {
+        "score": "The score",
+        "band": "The score's band",
+        "outcome": "The answer",
+        "waived": "How much of the deposit is waived, in the perk's currency",
+        "because": "The reasons of the knock-outs that are met, in their order",
+        "met": "Rules that are met",
+        "not_met": "Rules that are not met",
+        "unknown": "Rules of which nobody can tell",
+        "reasons": "The reasons given, the largest loss first",
+    },
+    "a change that must be refused": {
+        "name": "What the change shows",
+        "file": "The rule file to change",
+        "replace": "The text to replace, which stands there exactly once",
+        "by": "The text in its place",
+        "problems": "The codes of the problems that must be found, in their order",
+    },
+}
