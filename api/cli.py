@@ -9,6 +9,7 @@ from rich.console import Console
 
 from api import actions, auth, builds, clock, evaluate, prepare, problems, releases, serving, show, walk
 from api.cli_export import exports
+from api.cli_rules import FAILED, WRONG, rules
 from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
@@ -20,7 +21,7 @@ from engine.lang.program import Program
 from engine.lang.types import Type, scaled
 from graph.sources import SourceError, berka
 
-FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit statuses: something was refused; it could not be done; Ctrl-C
+INTERRUPTED = 130  # the exit status of Ctrl-C
 LANGUAGES = ("en", "zh")
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True)
 evaluations = typer.Typer(help="Measure the score on real data.", no_args_is_help=True)
+app.add_typer(rules)
 app.add_typer(tokens, name="token")
 app.add_typer(evaluations, name="evaluate")
 app.add_typer(exports, name="export")
@@ -158,24 +160,6 @@ def eligible(
     out.print(f"decision {told.id}, valid until {clock.iso(told.valid_until)}")
     for line in show.decision(program, actions.recorded(world, told.id), language):
         out.print(line, markup=False)
-
-
-@app.command()
-def check(folder: Annotated[Path | None, typer.Argument(help="the folder of rule files")] = None) -> None:
-    """Check rule files: every problem, with its place and what to do."""
-    place = folder or settings().rules
-    texts, found = releases.problems_in(place)
-    for problem in found:
-        out.print(f"{place.name}/{problem}", markup=False)
-    if found:
-        out.print(f"{len(found)} problem{'s' * (len(found) > 1)} in {len(texts)} files")
-        raise typer.Exit(FAILED)
-    failures = releases.failing_cases(texts)
-    for failure in failures:
-        out.print(f"{place.name}/{failure}", markup=False)
-    if failures:
-        raise typer.Exit(FAILED)
-    out.print(f"{len(texts)} files, no problem; release {releases.load(place).id[:12]}")
 
 
 @app.command()

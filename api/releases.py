@@ -1,6 +1,7 @@
 """Releases: from a folder of rule files to what decides, and kept so that every decision can be made again."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -9,14 +10,19 @@ from sqlalchemy import Engine, insert, select
 from api.catalogue import kinds, schema
 from api.database import reading, writing
 from api.tables import RELEASES
-from engine import cases
 from engine.errors import Refused
 from engine.lang.check import check, release_of
 from engine.lang.problems import Problem, Span
 from engine.lang.program import Release
 
-SUFFIX: Final = ".yaml"
-LISTS: Final = "lists"  # the folder of lists within it
+PATTERNS: Final = ("*.yaml", "lists/*.yaml")
+
+
+def rule_paths(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The folder's rule files, each by its name from there, such as `lists/cities.yaml`."""
+    for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path
 
 
 def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
@@ -25,9 +31,7 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
         hint = "name the folder of rule files with IFTAH_RULES"
         raise Refused("there is no such folder", where=str(folder), hint=hint, code="no_rules")
     texts, problems = {}, []
-    paths = (*folder.glob(f"*{SUFFIX}"), *folder.glob(f"{LISTS}/*{SUFFIX}"))
-    for path in sorted(p for p in paths if p.is_file()):
-        name = path.relative_to(folder).as_posix()
+    for name, path in rule_paths(folder):
         try:
             texts[name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
@@ -41,18 +45,11 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
     return texts, tuple(problems)
 
 
-def problems_in(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
-    """The files, and everything that is wrong with them, by place."""
+def checked(folder: Path) -> tuple[dict[str, str], Release | None, tuple[Problem, ...]]:
+    """The files, the release that they are, or everything that is wrong with them by place. Raises Refused for no file."""
     texts, unreadable = rule_files(folder)
-    _, problems = check(texts, schema(), kinds())
-    return texts, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
-
-
-def failing_cases(texts: dict[str, str]) -> tuple[str, ...]:
-    """The cases beside the rules that do not come out, each as one line with its place."""
-    release = release_of(texts, schema(), kinds())
-    outcomes = cases.run(release, texts, schema(), kinds())
-    return tuple(f"{o.at.file}:{o.at.line}:{o.at.column} {o.name}: {said}" for o in outcomes for said in o.failures)
+    release, problems = check(texts, schema(), kinds())
+    return texts, None if unreadable else release, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
 
 
 def load(folder: Path) -> Release:

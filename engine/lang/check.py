@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any, Final, TypeVar
 
+from engine.lang.canonical import canonical
 from engine.lang.check_orders import check_orders
 from engine.lang.check_perks import Around, check_perks
 from engine.lang.check_scorecard import check_scorecard
@@ -29,7 +30,6 @@ from engine.lang.parse import parse
 from engine.lang.problems import Problem, Report, RulesError, Span
 from engine.lang.program import Program, Release
 from engine.lang.resolve import Scope
-from engine.lang.source import Node, Scalar, Sequence, read
 from engine.lang.syntax import Word
 from engine.lang.truths import AS_OF
 from engine.lang.types import DATE, EPOCH, Attribute, Kinds, Schema, day_of
@@ -68,7 +68,7 @@ def check(
         report.add("R017", text, word.at, "take out what has ended long ago")
         days = []
     deciding = {n: files[n] for n, f in sorted(dated.items()) if f}
-    name = _name(deciding)
+    name = "" if report.problems else _name(deciding)
     programs = [_program(name, dated, since, schema, kinds or {}, report) for since in (None, *days)]
     whole = [p for p in programs if p]
     if report.problems or len(whole) < len(programs):
@@ -191,11 +191,11 @@ def _wording(file: ReasonsFile, report: Report) -> None:
         have = {language.text for language, _ in said}
         for language in wanted:
             if language not in have:
-                report.add("R011", f"the reason `{code.text}` has no wording in `{language}`", code.at, "add it")
+                report.add("R210", f"the reason `{code.text}` has no wording in `{language}`", code.at, "add it")
         for word, _ in said:
             if word.text not in wanted:
                 text = f"`{word.text}` is not among the file's languages"
-                report.add("R010", text, word.at, "name it in `languages`, and word every reason in it")
+                report.add("R210", text, word.at, "name it in `languages`, and word every reason in it")
 
 
 def release_of(files: Mapping[str, str], schema: Schema, kinds: Kinds | None = None) -> Release:
@@ -228,18 +228,6 @@ def _only(kind: type, held: Files, files: Files, report: Report) -> RuleFile | N
 
 def _name(files: Mapping[str, str]) -> str:
     """A release's name: the hash of what its files say, whatever their comments and layout."""
-    said = {name: _plain(read(name, text, Report())) for name, text in sorted(files.items())}
-    canonical = json.dumps([LANGUAGE, said], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _plain(node: Node | None) -> object:
-    match node:
-        case Scalar(text):
-            return text
-        case Sequence(items):
-            return [_plain(i) for i in items]
-        case None:
-            return None
-        case _:
-            return [[key.text, _plain(value)] for key, value in node.entries]
+    said = {name: canonical(text) for name, text in sorted(files.items())}
+    named = json.dumps([LANGUAGE, said], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(named.encode()).hexdigest()

@@ -1,6 +1,6 @@
 """Columnar: everyone at once: scores, reasons and answers as columns of a frame of any engine that Narwhals speaks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add, or_
 from typing import Any, Final, TypeVar
 
@@ -41,7 +41,7 @@ def score(program: Program, people: Frame, day: int) -> Frame:
     and, for a rule, `status:ID`. `day` is that of `as_of`. Raises EngineError for a frame that lacks a column or holds one
     as floats.
     """
-    _complete(program, people)
+    _complete(program.scored_by, people)
     card: Scorecard = program.scorecard
     rules = [i for i in card.items if isinstance(i, PointRule)]
     frame = people.with_columns(
@@ -71,6 +71,7 @@ def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int) 
     of the perk leaves (`caps.left`). Those absent are missing: nothing known, not held, no cap that binds.
     """
     asked: Perk = next(p for p in program.perks if p.id == name)
+    _complete(program.asked_by(asked), scored)
     given = set(scored.collect_schema().names())
     frame = scored.with_columns(amount.cast(nw.Int64).alias(AMOUNT), *_absent(asked, given))
     frame = _asked(asked, frame, day)
@@ -165,9 +166,9 @@ def _clamped(card: Scorecard, total: nw.Expr) -> nw.Expr:
     return nw.when(total > card.highest).then(integer(card.highest)).otherwise(low)
 
 
-def _complete(program: Program, people: Frame) -> None:
+def _complete(names_: Iterable[str], people: Frame) -> None:
     found = people.collect_schema()
-    for name in program.reads:
+    for name in sorted(names_):
         if name not in found:
             raise EngineError(f"the frame has no column `{name}`", hint="build the features again")
         if found[name].is_float() or found[name].is_decimal():

@@ -36,6 +36,7 @@ from engine.lang.lines import (
     WatchFile,
 )
 from engine.lang.shapes import (
+    FEATURE,
     IDENT,
     Condition,
     Day,
@@ -73,7 +74,7 @@ CHARACTERISTIC: Final = Record(
     _feature,
     (
         Field("id", IDENT),
-        Field("feature", IDENT),
+        Field("feature", FEATURE),
         Field("dimension", IDENT),
         Field("cuts", Many(Quantity(), least=1, most=40, whole=True)),
         Field("points", Many(POINTS, least=2, most=41, whole=True)),
@@ -295,14 +296,14 @@ EXPECT: Final = Record(
     (
         Field("score", Numeral(), absent=None),
         Field("band", IDENT, absent=None),
-        Field("met", WORDS, absent=()),
-        Field("not_met", WORDS, absent=()),
-        Field("unknown", WORDS, absent=()),
-        Field("reasons", WORDS, absent=None),
         Field("outcome", Text("an outcome", among=OUTCOMES), absent=None),
         Field("waived", AMOUNT, absent=None),
         Field("because", WORDS, absent=None),
         Field("held", YesNo(), absent=None),
+        Field("met", WORDS, absent=()),
+        Field("not_met", WORDS, absent=()),
+        Field("unknown", WORDS, absent=()),
+        Field("reasons", WORDS, absent=None),
         Field("raised", WORDS, absent=()),
         Field("not_raised", WORDS, absent=()),
         Field("to", IDENT, absent=None),
@@ -330,11 +331,11 @@ CASE: Final = Record(
     (
         Field("name", Text()),
         Field("as_of", Day(), absent=None),
-        Field("given", Table(IDENT, Raw()), absent=()),
-        Field("events", Many(HAPPENED), absent=()),
         Field("score", Numeral(), absent=None),
         Field("perk", IDENT, absent=None),
         Field("amount", AMOUNT, absent=None),
+        Field("given", Table(FEATURE, Raw()), absent=()),
+        Field("events", Many(HAPPENED), absent=()),
         Field("used", Many(USED), absent=()),
         Field("held_since", Day(), absent=None),
         Field("order", Table(IDENT, Raw()), absent=()),
@@ -357,7 +358,7 @@ CASES: Final = Record(
     CasesFile,
     (
         Field("as_of", Day(), absent=None),
-        Field("base", Table(IDENT, Raw()), absent=()),
+        Field("base", Table(FEATURE, Raw()), absent=()),
         Field("cases", Many(CASE), absent=()),
         Field("changes", Many(CHANGE), absent=()),
     ),

@@ -52,6 +52,7 @@ CODES: Final[dict[str, str]] = {
     "R207": "an unknown reason",
     "R208": "a characteristic over something that is not a number",
     "R209": "a range or base that makes no sense",
+    "R210": "a reason without its words, or in a language that the file does not name",
     # perks
     "R301": "a tier that can never be reached",
     "R302": "a waiver that does not fit",

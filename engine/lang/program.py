@@ -226,13 +226,20 @@ class Program:
     @cached_property
     def reads(self) -> tuple[str, ...]:
         """The features and flags that the scorecard and the perks read, sorted."""
+        return tuple(sorted(self.scored_by.union(*(self.asked_by(perk) for perk in self.perks))))
+
+    @cached_property
+    def scored_by(self) -> frozenset[str]:
+        """The features and flags that the scorecard reads."""
         used = set(names(self.scorecard.scorable))
         for item in self.scorecard.items:
             used |= {item.feature} if isinstance(item, Characteristic) else set(names(item.when))
-        for perk in self.perks:
-            asked = (*perk_stage(perk).values(), *hold_stage(perk).values())
-            used |= {name for truth in asked for name in names(truth)}
-        return tuple(sorted(used & set(self.schema)))
+        return frozenset(used & set(self.schema))
+
+    def asked_by(self, perk: Perk) -> frozenset[str]:
+        """The features and flags that a perk reads."""
+        asked = (*perk_stage(perk).values(), *hold_stage(perk).values())
+        return frozenset(name for truth in asked for name in names(truth) if name in self.schema)
 
     @cached_property
     def stages(self) -> Mapping[str, Stage]:

@@ -1,7 +1,7 @@
-"""Shapes: what may stand at a place of a rule file, and reading it.
+"""Shapes: what may stand at a place of a rule file, reading it, and describing it to editors.
 
 A shape reads a node into a value, or reports why not and gives None. A record that lacks something reports it and gives
-None too, so that one reading finds every problem of a file.
+None too, so that one reading finds every problem of a file. The JSON Schema of a shape lets through what it reads.
 """
 
 import difflib
@@ -11,14 +11,24 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from engine.lang import expressions
+from engine.lang.glossary import KEYS
 from engine.lang.problems import Report
 from engine.lang.source import Mapping, Node, Scalar, Sequence
 from engine.lang.syntax import Number, Word
-from engine.lang.types import DURATION, day_of
+from engine.lang.types import DURATION, Attribute, Schema, day_of
 
 IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,6})?")
 LONGEST_TEXT: Final = 500
+# A feature's value in YAML, by the kind of its type. A kind that is not here may be written in any way.
+WRITTEN_AS: Final[dict[str, dict[str, Any]]] = {
+    "bool": {"type": "boolean"},
+    "int": {"type": "integer"},
+    "decimal": {"type": "number"},
+    "date": {"type": "string", "format": "date"},
+    "duration": {"type": "string", "pattern": f"^(?:{DURATION.pattern})$"},
+}
+MADE: Final = r"^(?:request\.[a-z][a-z0-9_]*|watch\.[a-z0-9_.]+)$"  # names that rule files give themselves
 
 
 class Shape(Protocol):
@@ -26,6 +36,9 @@ class Shape(Protocol):
 
     def read(self, node: Node, report: Report, /) -> Any:
         """The value that `node` holds."""
+
+    def described(self, schema: Schema, /) -> dict[str, Any]:
+        """Its JSON Schema, where the catalogue's features are those of `schema`."""
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -39,12 +52,13 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Text:
-    """A word or sentence. `pattern` narrows it; `among` lists the words it may be."""
+    """A word or sentence. `pattern` narrows it; `among` lists the words it may be; a `feature` is one of the catalogue's."""
 
     what: str = "text"
     pattern: re.Pattern[str] | None = None
     among: tuple[str, ...] = ()
     hint: str = "lower-case letters, digits, _ and dots"
+    feature: bool = False
 
     def read(self, node: Node, report: Report) -> Word | None:
         if not isinstance(node, Scalar) or not node.text.strip():
@@ -58,6 +72,12 @@ class Text:
         else:
             return Word(node.text, node.at)
         return None
+
+    def described(self, schema: Schema) -> dict[str, Any]:
+        if self.among or self.feature:
+            return {"enum": [*self.among, *(schema if self.feature else ())]}
+        pattern = f"^(?:{self.pattern.pattern})$" if self.pattern else r"\S"
+        return {"type": "string", "pattern": pattern, "maxLength": LONGEST_TEXT}
 
 
 @dataclass(frozen=True)
@@ -81,6 +101,9 @@ class Numeral:
             return Number(node.text, node.at)
         return None
 
+    def described(self, _: Schema) -> dict[str, Any]:
+        return {"type": "integer" if self.whole else "number", "minimum": self.low, "maximum": self.high}
+
 
 @dataclass(frozen=True)
 class Day:
@@ -92,6 +115,9 @@ class Day:
         seen = f"`{node.text[:60]}`" if isinstance(node, Scalar) and node.text else "this"
         report.add("R013", f"{seen} is not a day", node.at, "write it as 2026-07-01")
         return None
+
+    def described(self, _: Schema) -> dict[str, Any]:
+        return {"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
 
 
 @dataclass(frozen=True)
@@ -106,6 +132,9 @@ class Quantity:
         report.add("R013", f"{seen} not a number or duration", node.at, hint)
         return None
 
+    def described(self, _: Schema) -> dict[str, Any]:
+        return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^(?:{DURATION.pattern})$"}]}
+
 
 @dataclass(frozen=True)
 class YesNo:
@@ -118,6 +147,9 @@ class YesNo:
         report.add("R013", f"{seen} is neither `true` nor `false`", node.at, "write one of them, without quotes")
         return None
 
+    def described(self, _: Schema) -> dict[str, Any]:
+        return {"type": "boolean"}
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -128,6 +160,9 @@ class Condition:
             return expressions.parse(node, report)
         report.add("R012", "an expression belongs here", node.at, "such as `credit.missed == 0`")
         return None
+
+    def described(self, _: Schema) -> dict[str, Any]:
+        return {"type": ["string", "boolean"], "pattern": r"\S"}  # `true` is a condition too
 
 
 @dataclass(frozen=True)
@@ -151,6 +186,10 @@ class Many:
         read = tuple(self.item.read(n, report) for n in node.items)
         return None if self.whole and None in read else tuple(v for v in read if v is not None)
 
+    def described(self, schema: Schema) -> dict[str, Any]:
+        items = self.item.described(schema)
+        return {"type": "array", "items": items, "minItems": self.least, "maxItems": self.most}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -167,6 +206,14 @@ class Table:
         read = ((self.key.read(k, report), self.value.read(v, report)) for k, v in node.entries)
         return tuple((k, v) for k, v in read if k is not None and (self.keep or v is not None))
 
+    def described(self, schema: Schema) -> dict[str, Any]:
+        if self.key.feature and isinstance(self.value, Raw):
+            values = {name: _value(attribute) for name, attribute in schema.items()}
+            made: dict[str, Any] = {MADE: {}}
+            return {"type": "object", "properties": values, "patternProperties": made, "additionalProperties": False}
+        names, values = self.key.described(schema), self.value.described(schema)
+        return {"type": "object", "propertyNames": names, "additionalProperties": values}
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -174,6 +221,9 @@ class Raw:
 
     def read(self, node: Node, _: Report) -> Node:
         return node
+
+    def described(self, _: Schema) -> dict[str, Any]:
+        return {}
 
 
 REQUIRED: Final = object()
@@ -224,8 +274,26 @@ class Record:
                 values[field.parameter] = field.absent
         return self.build(**values, at=node.at) if whole else None
 
+    def described(self, schema: Schema) -> dict[str, Any]:
+        meanings = KEYS.get(self.what, {})
+        properties = {
+            f.name: {**f.shape.described(schema), "description": meanings.get(f.name, f.name)} for f in self.fields
+        }
+        required = [f.name for f in self.fields if f.absent is REQUIRED]
+        keys = {"properties": properties, "required": required, "additionalProperties": False}
+        return {"title": self.what, "type": "object", **keys}
+
     def _keys(self) -> str:
         return ", ".join(f.name if f.absent is REQUIRED else f"[{f.name}]" for f in self.fields)
 
 
+def _value(attribute: Attribute) -> dict[str, Any]:
+    """A feature's value, or `missing`."""
+    type_ = attribute.type
+    value = {"enum": [*type_.values]} if type_.kind == "enum" else WRITTEN_AS.get(type_.kind, {})
+    about = ", ".join(filter(None, (str(type_), attribute.unit)))
+    return {"anyOf": [value, {"const": "missing"}], "description": about}
+
+
 IDENT: Final = Text("an identifier", IDENTIFIER)
+FEATURE: Final = Text("an identifier", IDENTIFIER, feature=True)

@@ -94,6 +94,21 @@ def read(file: str, text: str, report: Report) -> Node | None:
     return None
 
 
+def between(text: str) -> Iterator[tuple[int, int]]:
+    """The stretches of a readable `text` outside its scalars, as (start, end): white space, signs and comments."""
+    done = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, ev.ScalarEvent):
+            start, end = event.start_mark.index, event.end_mark.index
+            yield done, start
+            if event.style in ("|", ">"):  # a comment may stand behind the block's sign
+                sign = start + len(text[start:].split(maxsplit=1)[0])
+                start = text.find("\n", sign)
+                yield sign, start
+            done = end
+    yield done, len(text)
+
+
 class _Unreadable(Exception):
     """Already reported: reading the file further would mislead."""
 

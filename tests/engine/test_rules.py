@@ -50,7 +50,7 @@ def test_a_case_beside_the_rules_comes_out(outcome: Outcome) -> None:
 
 
 def test_every_rule_file_has_cases_beside_it() -> None:
-    named = {n for n in FILES if not n.endswith(".cases.yaml")}
+    named = {n for n in FILES if not n.endswith(".cases.yaml") and "/" not in n}  # lists are tried by who asks them
     assert set(cases_in(FILES)) == {n.replace(".yaml", ".cases.yaml") for n in named}
 
 

@@ -12,7 +12,7 @@ from engine.lang.check import cases_in, check, release_of
 from engine.lang.problems import CODES, RulesError
 from tests.engine.small import KINDS, SCHEMA, Broken, base, broken, changed, golden, release
 
-GOLDEN_NAME = "f7513e4e308584fe901838b26a855096dd90cd5dadcfd82f90c1ed3a98f101a8"
+GOLDEN_NAME = "116a25c8b6569d7103349dd576899876e76ceb12106d8de8cad8add170a7a11c"
 RULES = Path(__file__).parents[3] / "rules"
 SHIPPED = {p.name: p.read_text(encoding="utf-8") for p in sorted(RULES.glob("*.yaml")) if "cases" not in p.name}
 TYPE_NAMES = re.compile(r"\b(str|int|float|dict|tuple|NoneType|Scalar|Mapping|Sequence|Word|None|True|False)\b")
@@ -94,6 +94,9 @@ def test_a_release_is_named_by_what_its_files_say_not_by_how() -> None:
     plain = release()
     assert release("trust.yaml", "kind: scorecard", "# why\nkind:   'scorecard'\n").release == plain.release
     assert release("trust.yaml", "[120, 20, -100]", "\n      - 120\n      - 20\n      - -100").release == plain.release
+    assert release("trust.yaml", "lowest: 350, highest: 950", "highest: 950, lowest: 350").release == plain.release
+    assert release("trust.yaml", "when: identity.level >= 1", "when: (identity.level>=1)").release == plain.release
+    assert release("trust.yaml", "credit: 60, money: 35", "money: 35, credit: 60").release != plain.release
     assert release("trust.yaml", "[120, 20, -100]", "[121, 20, -100]").release != plain.release
     assert release("reasons.yaml", "Spending is high", "Spending is low").release != plain.release
 

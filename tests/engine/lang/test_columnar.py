@@ -36,21 +36,30 @@ def release() -> Program:
 
 
 @cache
+def flags() -> set[str]:
+    return {p.flag for p in release().flags}
+
+
+@cache
 def crowd() -> list[dict[str, Value | None]]:
     """People of every sort: the first of each feature's range are the likeliest, a sixth of all is missing."""
     chooser = Random(3)
 
     def value(name: str) -> Value | None:
+        if name in flags():
+            return chooser.choice([None, False, False, True])
         type_ = schema()[name].type
         high = chooser.choice([min(type_.high, 3), min(type_.high, 40), min(type_.high, 2_000)])
         return None if chooser.random() < 1 / 6 else chooser.randint(type_.low, high)
 
-    known: list[dict[str, Value | None]] = [{n: value(n) for n in release().features} for _ in range(PEOPLE)]
+    known: list[dict[str, Value | None]] = [{n: value(n) for n in release().reads} for _ in range(PEOPLE)]
     return [p | {"identity.level": n % 3 + 1, "identity.tenure_days": 60 + 20 * n} for n, p in enumerate(known)]
 
 
 def frame(rows: list[dict[str, Value | None]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=dict.fromkeys(release().features, pl.Int64)).with_row_index("n")
+    return pl.DataFrame(
+        rows, schema={n: pl.Boolean if n in flags() else pl.Int64 for n in release().reads}
+    ).with_row_index("n")
 
 
 ENGINES: dict[str, Callable[[pl.DataFrame], Any]] = {

@@ -1,0 +1,427 @@
+"""The commands of those who write rules: what they say, what they write, and the status they end with."""
+
+import json
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+import pytest
+from jsonschema import Draft202012Validator
+from rich.console import Console
+
+from api import cli, findings, replace
+from api.findings import Finding
+from engine.errors import Refused
+from engine.lang.check import check
+from engine.lang.problems import Problem, Span
+from tests.engine.small import SCHEMA, broken, changed
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def iftah(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*words: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["iftah", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        return Done(int(stopped.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the shipped rules, seen from the folder that holds it."""
+    shutil.copytree(ROOT / "rules", tmp_path / "rules")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IFTAH_RULES", "rules")
+    return Path("rules")
+
+
+def edit(path: Path, replace: str, by: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert replace in text
+    path.write_text(text.replace(replace, by, 1), encoding="utf-8")
+
+
+def test_rules_without_a_problem_pass_in_every_format(rules: Path, iftah: Run) -> None:
+    done = iftah("check")
+    assert done.status == 0
+    assert re.fullmatch(r"8 files, no problem; release [0-9a-f]{12}\n", done.out)
+    assert json.loads(iftah("check", "--format", "json").out) == []
+    assert json.loads(iftah("check", "--format", "sarif").out)["runs"][0]["results"] == []
+    assert iftah("check", "--format", "github").out.strip() == ""
+
+
+def test_every_problem_is_shown_with_its_line_and_the_place_underlined(rules: Path, iftah: Run) -> None:
+    edit(rules / "trust.yaml", "feature: credit.kept", "feature: credit.keptt")
+    edit(rules / "trust.yaml", "cuts: [1, 2, 4]", "cuts: [1, 2]")
+    done = iftah("check", rules)
+    assert done.status == 1
+    lines = done.out.splitlines()
+    assert re.fullmatch(
+        r"rules/trust\.yaml:(\d+):14 error R101 unknown name `credit\.keptt` \(did you mean .*\)", lines[0]
+    )
+    number = int(lines[0].split(":")[1])
+    assert lines[1] == f"{number:>6} |     feature: credit.keptt"
+    assert lines[2] == "       |              ^^^^^^^^^^^^"
+    assert re.match(r"rules/trust\.yaml:\d+:14 error R202 ", lines[3])
+    assert lines[-1] == "2 problems in 8 files"
+
+
+def test_a_file_stands_for_the_whole_folder(rules: Path, iftah: Run) -> None:
+    edit(rules / "trust.yaml", "feature: credit.kept", "feature: credit.keptt")
+    assert iftah("check", rules / "policy.yaml", rules / "perks.yaml").out == iftah("check", rules).out
+
+
+def test_paths_lead_from_where_one_is(rules: Path, iftah: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(rules / "trust.yaml", "feature: credit.kept", "feature: credit.keptt")
+    monkeypatch.chdir(rules)
+    assert iftah("check", ".").out.startswith("trust.yaml:")
+    assert iftah("check", "trust.yaml").out.startswith("trust.yaml:")
+    (Path.cwd() / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    path = iftah("check", "..").out.partition(":")[0]
+    assert Path(path).is_absolute()
+    assert Path(path).samefile("../trust.yaml")
+
+
+def test_a_case_that_does_not_come_out_is_a_finding_like_any_other(rules: Path, iftah: Run) -> None:
+    edit(rules / "reasons.cases.yaml", "expect: {reasons: []}", "expect: {reasons: [many_open]}")
+    done = iftah("check")
+    assert done.status == 1
+    assert re.match(
+        r"rules/reasons\.cases\.yaml:\d+:5 error case nothing lost gives no reason: reasons should be \[many_open\], and is \[\]\n"
+        r" +\d+ \|   - name: nothing lost gives no reason\n +\|     \^",
+        done.out,
+    )
+    (found,) = json.loads(iftah("check", "--format", "json").out)
+    assert (found["file"], found["code"], found["column"]) == ("rules/reasons.cases.yaml", "case", 5)
+    assert "title=case::nothing lost" in iftah("check", "--format", "github").out
+
+
+def test_a_file_that_is_not_there_yet_has_no_line_to_show(rules: Path, iftah: Run) -> None:
+    (rules / "policy.yaml").unlink()
+    done = iftah("check")
+    assert done.status == 1
+    assert done.out.splitlines()[0].startswith("rules/policy.yaml:1:1 error R014 there is no file of the kind `policy`")
+    assert done.out.splitlines()[1] == "1 problem in 7 files"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "nowhere"),
+        ("check", "rules/none.yaml"),
+        ("check", "--format", "html"),
+        ("fmt", "nowhere"),
+        ("test", "nowhere"),
+        ("test", "--junit", "nowhere/report.xml"),
+        ("schema", "perk"),
+        ("schema", "--out", "rules/trust.yaml"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_done_ends_with_two_and_says_so(rules: Path, iftah: Run, words: tuple[str, ...]) -> None:
+    done = iftah(*words)
+    assert done.status == 2
+    assert done.err
+    assert "went wrong inside" not in done.err
+
+
+SARIF = {
+    "type": "object",
+    "required": ["version", "runs"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"type": "string", "format": "uri"},
+        "version": {"const": "2.1.0"},
+        "runs": {"type": "array", "items": {"$ref": "#/$defs/run"}},
+    },
+    "$defs": {
+        "run": {
+            "type": "object",
+            "required": ["tool", "results"],
+            "additionalProperties": False,
+            "properties": {
+                "tool": {"$ref": "#/$defs/tool"},
+                "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                "results": {"type": "array", "items": {"$ref": "#/$defs/result"}},
+            },
+        },
+        "tool": {
+            "type": "object",
+            "required": ["driver"],
+            "properties": {
+                "driver": {
+                    "type": "object",
+                    "required": ["name"],
+                    "additionalProperties": False,
+                    "properties": {"name": {"type": "string"}, "rules": {"items": {"$ref": "#/$defs/rule"}}},
+                }
+            },
+        },
+        "rule": {
+            "type": "object",
+            "required": ["id"],
+            "additionalProperties": False,
+            "properties": {"id": {"type": "string"}, "shortDescription": {"$ref": "#/$defs/text"}},
+        },
+        "text": {
+            "type": "object",
+            "required": ["text"],
+            "additionalProperties": False,
+            "properties": {"text": {"type": "string", "minLength": 1}},
+        },
+        "result": {
+            "type": "object",
+            "required": ["message", "ruleId"],
+            "additionalProperties": False,
+            "properties": {
+                "ruleId": {"type": "string"},
+                "level": {"enum": ["none", "note", "warning", "error"]},
+                "message": {"$ref": "#/$defs/text"},
+                "locations": {"type": "array", "items": {"$ref": "#/$defs/location"}},
+            },
+        },
+        "location": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "physicalLocation": {
+                    "type": "object",
+                    "required": ["artifactLocation"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "artifactLocation": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "properties": {"uri": {"type": "string", "pattern": r"^[!#-;=?-\[\]_a-z~%]+$"}},
+                        },
+                        "region": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "properties": {
+                                n: {"type": "integer", "minimum": 1} for n in ("startLine", "startColumn", "endColumn")
+                            },
+                        },
+                    },
+                }
+            },
+        },
+    },
+}
+
+
+def everything(folder: str = "rules") -> list[Finding]:
+    """All that is said of all broken files."""
+    return [f for c in broken() for f in findings.found_in(Path(folder), c.files, check(c.files, SCHEMA)[1])]
+
+
+@pytest.mark.parametrize("folder", ["rules", "/a folder/规则,:%"])
+def test_sarif_has_the_keys_that_sarif_has(folder: str) -> None:
+    """A part of the standard's own schema (OASIS SARIF 2.1.0, section 3), closed: no key but those it names."""
+    said = json.loads(findings.as_sarif(everything(folder)))
+    assert [e.message for e in Draft202012Validator(SARIF).iter_errors(said)] == []
+    (run,) = said["runs"]
+    assert {r["ruleId"] for r in run["results"]} == {r["id"] for r in run["tool"]["driver"]["rules"]}
+    assert len(run["results"]) == len(everything())
+
+
+def test_json_tells_all_that_a_problem_has() -> None:
+    rows: list[dict[str, Any]] = json.loads(findings.as_json(everything()))
+    for row, finding in zip(rows, everything(), strict=True):
+        at = Span(row["file"].removeprefix("rules/"), row["line"], row["column"], row["length"])
+        assert Problem(row["code"], row["message"], at, row["hint"]) == finding.problem
+        assert row["severity"] == "error"
+
+
+def test_an_annotation_is_a_line_whatever_stands_in_it() -> None:
+    problem = Problem("R013", "`a\nb%` is, not: an identifier", Span("x,y:z.yaml", 3, 7, 4), "why")
+    said = findings.as_github(findings.found_in(Path("rules"), {}, [problem]))
+    assert said == (
+        "::error file=rules/x%2Cy%3Az.yaml,line=3,col=7,endColumn=11,title=R013::`a%0Ab%25` is, not: an identifier (why)"
+    )
+    assert len(findings.as_github(everything()).splitlines()) == len(everything())
+
+
+def columns(text: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def underlined(line: str, column: int, length: int) -> str:
+    """What stands above the `^` on a terminal."""
+    problem = Problem("R013", "no", Span("a.yaml", 1, column, length))
+    _, shown, marks = map(str, findings.as_text(findings.found_in(Path(), {"a.yaml": line}, [problem])))
+    start = len(marks) - len(marks.lstrip(" |"))
+    places = [columns(shown[:n]) for n in range(len(shown) + 1)]
+    return shown[places.index(start) : places.index(start + marks.count("^"))]
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("  when: credit.mised == 0", "credit.mised"),
+        ("  thin: {en: a, zh: 信息太少, zn: b}", "zn"),
+        ("  thin: {zn: 信息太少。}", "信息太少。"),
+        ('  a: "x\ty", b: c', "b"),
+        ('  a: "x\ty", b: c', '"x'),
+        (f"  a: {'very ' * 100}long, b: c", "b: c"),
+        (f"  信: {'信息 ' * 100}太少, b: c", "太少"),
+        (f"  a: b, c: {'long ' * 200}", "b"),
+    ],
+)
+def test_the_marks_stand_under_the_place(line: str, word: str) -> None:
+    assert underlined(line, line.rindex(word) + 1, len(word)) == word
+
+
+def test_a_place_at_the_end_of_a_line_has_a_mark_behind_it() -> None:
+    problem = Problem("R012", "no", Span("a.yaml", 1, 8, 1))
+    lines = [str(t) for t in findings.as_text(findings.found_in(Path(), {"a.yaml": "  when:"}, [problem]))]
+    assert lines[1:] == ["     1 |   when:", "       |        ^"]
+
+
+def test_every_finding_can_be_shown_on_lines_of_a_sane_length() -> None:
+    huge = changed("trust.yaml", "money.months >= 6", f"money.months >= {'9' * 900_000}")
+    found = [*everything(), *findings.found_in(Path("rules"), huge, check(huge, SCHEMA)[1])]
+    for text in findings.as_text(found):
+        assert len(str(text)) < 600
+        assert str(text).isprintable()
+
+
+def test_on_a_terminal_there_are_colours_and_elsewhere_none() -> None:
+    for terminal in (True, False):
+        console = Console(file=StringIO(), force_terminal=terminal, _environ={"TERM": "xterm-256color"})
+        for text in findings.as_text(everything()[:3]):
+            console.print(text, soft_wrap=True)
+        assert ("\x1b[" in console.file.getvalue()) == terminal  # type: ignore[attr-defined]
+
+
+def test_fmt_names_what_it_would_change_and_writes_nothing(rules: Path, iftah: Run) -> None:
+    assert iftah("fmt", "--check").status == 0
+    edit(rules / "trust.yaml", "{name: poor, from: 350}", "{from: 350,   name: poor}")
+    before = (rules / "trust.yaml").read_bytes()
+    done = iftah("fmt", "--check")
+    assert (done.status, done.out.splitlines()[0]) == (1, "rules/trust.yaml would be laid out anew")
+    assert done.out.splitlines()[-1] == "1 file to be laid out anew, 7 left as they are"
+    assert (rules / "trust.yaml").read_bytes() == before
+
+
+def test_fmt_writes_the_one_layout_in_place(rules: Path, iftah: Run) -> None:
+    shipped = (rules / "trust.yaml").read_bytes()
+    edit(rules / "trust.yaml", "{name: poor, from: 350}", "{from: 350,   name: poor}")
+    (rules / "trust.yaml").chmod(0o640)
+    done = iftah("fmt")
+    assert (done.status, done.out.splitlines()[0]) == (0, "rules/trust.yaml is laid out anew")
+    assert (rules / "trust.yaml").read_bytes() == shipped
+    assert (rules / "trust.yaml").stat().st_mode & 0o777 == 0o640
+    assert {p.suffix for p in rules.iterdir()} == {".yaml"}, "nothing is left behind"
+    assert iftah("fmt").out == "0 files laid out anew, 8 left as they are\n"
+
+
+def test_fmt_takes_the_marks_of_other_systems_away(rules: Path, iftah: Run) -> None:
+    text = (rules / "policy.yaml").read_text(encoding="utf-8")
+    (rules / "policy.yaml").write_bytes(("\ufeff" + text.replace("\n", "\r\n")).encode())
+    assert iftah("fmt", rules / "policy.yaml", rules / "perks.yaml").out.endswith(
+        "1 file laid out anew, 1 left as they are\n"
+    )
+    assert (rules / "policy.yaml").read_bytes() == text.encode()
+
+
+def test_fmt_leaves_a_file_with_a_problem_alone_and_does_the_others(rules: Path, iftah: Run) -> None:
+    edit(rules / "trust.yaml", "base: 480", "bass: 480")
+    edit(rules / "perks.yaml", "score >= 700", "(score>=700)")
+    (rules / "reasons.yaml").write_bytes(b"kind: reasons\nreasons: {a: {en: \xff}}\n")
+    before = (rules / "trust.yaml").read_bytes()
+    done = iftah("fmt")
+    assert done.status == 1
+    assert "rules/perks.yaml is laid out anew" in done.out
+    assert re.search(r"rules/trust\.yaml:\d+:36 error R010 unknown key `bass`", done.out)
+    assert "rules/reasons.yaml:1:1 error R008 byte 32 is not UTF-8" in done.out
+    assert (rules / "trust.yaml").read_bytes() == before
+    assert "score >= 700, waive" in (rules / "perks.yaml").read_text(encoding="utf-8")
+
+
+def test_fmt_follows_a_link_and_leaves_it_one(rules: Path, iftah: Run) -> None:
+    (rules / "policy.yaml").rename("policy-elsewhere.yaml")
+    (rules / "policy.yaml").symlink_to(Path("policy-elsewhere.yaml").absolute())
+    edit(rules / "policy.yaml", "kind: policy", "kind:   policy")
+    assert iftah("fmt").status == 0
+    assert (rules / "policy.yaml").is_symlink()
+    assert "kind: policy\n" in Path("policy-elsewhere.yaml").read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be written"):
+        replace.write(tmp_path / "none" / "a.yaml", "a")
+
+
+def test_the_cases_are_counted_by_file(rules: Path, iftah: Run) -> None:
+    done = iftah("test")
+    assert done.status == 0
+    assert re.findall(r"^rules/(\w+)\.cases\.yaml: (\d+) of \2 come out$", done.out, re.M) == [
+        ("perks", "28"),
+        ("policy", "8"),
+        ("reasons", "6"),
+        ("trust", "20"),
+    ]
+
+
+def test_of_a_case_that_fails_it_is_said_what_was_expected_and_what_came(rules: Path, iftah: Run) -> None:
+    edit(
+        rules / "perks.cases.yaml",
+        "{outcome: ADMIT, waived: 1000, met: [hotel.600]",
+        "{outcome: DECLINE, met: [hotel.700]",
+    )
+    done = iftah("test", "--junit", "report.xml")
+    assert done.status == 1
+    assert done.out.splitlines()[0] == "rules/perks.cases.yaml: 27 of 28 come out"
+    assert re.fullmatch(r"  rules/perks\.cases\.yaml:\d+:5 a room at 600", done.out.splitlines()[1])
+    assert done.out.splitlines()[2:4] == [
+        "    outcome should be DECLINE, and is ADMIT",
+        "    `hotel.700` should be met, and is not met",
+    ]
+    report = ElementTree.parse("report.xml").getroot()
+    assert (report.tag, report.attrib["tests"], report.attrib["failures"]) == ("testsuites", "62", "1")
+    suites = {s.attrib["name"]: (s.attrib["tests"], s.attrib["failures"]) for s in report.iter("testsuite")}
+    assert suites["rules/perks.cases.yaml"] == ("28", "1")
+    (failed,) = [c for c in report.iter("testcase") if c.find("failure") is not None]
+    assert failed.attrib["name"] == "a room at 600"
+    assert "and is ADMIT" in str(failed.find("failure").attrib["message"])  # type: ignore[union-attr]
+
+
+def test_where_the_rules_do_not_check_no_case_is_run(rules: Path, iftah: Run) -> None:
+    edit(rules / "trust.yaml", "feature: credit.kept", "feature: credit.keptt")
+    done = iftah("test", rules, "--junit", "report.xml")
+    assert done.status == 2
+    assert "error R101" in done.out
+    assert done.out.splitlines()[-1] == "1 problem in 8 files: no case was run"
+    assert not Path("report.xml").exists()
+
+
+def test_a_schema_is_printed_or_all_are_written(rules: Path, iftah: Run) -> None:
+    printed = iftah("schema", "perks").out
+    assert json.loads(printed)["properties"]["kind"] == {
+        "const": "perks",
+        "description": "What kind of rule file this is",
+    }
+    assert iftah("schema").out.splitlines()[1] == "docs/schemas/perks.json"
+    assert Path("docs/schemas/perks.json").read_text(encoding="utf-8") == printed
+    assert iftah("schema", "perks", "--out", "here").out == "here/perks.json\n"
