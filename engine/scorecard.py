@@ -8,22 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.lang.program import Characteristic, PointRule, Scorecard, Statuses
+from engine.lang.program import Characteristic, Part, PointRule, Scorecard, Statuses
 
 MOST_REASONS: Final = 4
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one characteristic or rule gave. `status`: met / not met / unknown (None); `bin` of a characteristic."""
-
-    id: str
-    dimension: str
-    status: bool | None
-    bin: int | None
-    points: int
-    baseline: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -38,7 +25,7 @@ class Scored:
 
 def score(card: Scorecard, statuses: Statuses) -> Scored:
     """The score that follows from the statuses of `score_stage(card)`."""
-    parts = tuple(_part(item, statuses) for item in card.items)
+    parts = tuple([_part(item, statuses) for item in card.items])
     if statuses["scorable"] is not True:  # unknown fails closed
         return Scored(None, None, parts, (card.unscorable,))
     total = card.base + sum(part.points for part in parts)
@@ -62,10 +49,8 @@ def reasons(parts: Iterable[Part]) -> tuple[str, ...]:
 
 def _part(item: Characteristic | PointRule, statuses: Statuses) -> Part:
     if isinstance(item, PointRule):
-        status = statuses[item.id]
-        points = item.unknown if status is None else item.points if status else 0
-        return Part(item.id, item.dimension, status, None, points, item.baseline, item.reason)
-    met = next((n for n in range(len(item.points)) if statuses[f"{item.id}#{n}"]), None)
-    points = item.missing if met is None else item.points[met]
-    status = None if met is None else True
-    return Part(item.id, item.dimension, status, met, points, item.baseline, item.reason)
+        return item.parts[statuses[item.id]]
+    for asked, part in item.parts:
+        if statuses[asked]:
+            return part
+    return item.part_when_missing

@@ -6,12 +6,13 @@ what is meant. Comparisons between attributes, and sums, become the sign of a di
 Conditions that are too large are cut: pieces are asked first, and their answers are attributes of what is asked later.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Final
 
 from engine.lang.program import And, Attr, Cmp, Const, Flag, Int, Known, Not, Num, Op, Or, Same, Stage, Truth, Values
-from engine.lang.types import LARGEST, Schema
+from engine.lang.types import LARGEST
 
 MOST_NODES: Final = 16  # of one condition, before it is cut
 MOST_GROUPS: Final = 6  # durable-rules: at most 14 and/or groups in a rule
@@ -28,33 +29,39 @@ class Vocabulary:
     """Short names for what facts carry, and how each is read from the values.
 
     Names are generated (`a0`, `a1`, ..) because durable-rules matches names by a 32-bit hash alone: names of features
-    could collide, these do not. Values are integers within 2^53: anything else it misreads.
+    could collide, these do not. Facts hold integers within 2^53: anything else it misreads. Numbers that fit their types
+    are such, and bools count as 1 and 0: they go in as they are. Whatever else is asked is worked out here.
     """
 
-    schema: Schema
     short: dict[object, str] = field(default_factory=dict)
-    readers: dict[str, Reader] = field(default_factory=dict)
+    plain: dict[str, str] = field(default_factory=dict)  # short name -> the number or bool that goes in as it is
+    readers: dict[str, Reader] = field(default_factory=dict)  # short name -> what is worked out
+    places: dict[str, dict[object, int]] = field(default_factory=dict)
 
     def answer(self, key: str) -> str:
         """The attribute that holds the answer to a piece asked earlier."""
         return self.short.setdefault(("answer", key), f"a{len(self.short)}")
 
     def value(self, name: str) -> str:
-        """The attribute that holds a feature's value: a bool as 0 or 1, a word as its place among the words."""
-        words = self.schema[name].type.values if name in self.schema else ()
-        places = {word: place for place, word in enumerate(words)}
+        """The attribute that holds a number or a bool."""
+        short = self.short.setdefault(("value", name), f"a{len(self.short)}")
+        self.plain[short] = name
+        return short
+
+    def word(self, name: str, word: str) -> Condition:
+        """That a feature is this word. Facts hold its place among the words that rules name, or -1: strings are cut at 512
+        bytes, and compared with numbers.
+        """
+        places = self.places.setdefault(name, {})
 
         def read(values: Values) -> int | None:
-            found = values.get(name)
-            if found is None:
-                return None
-            return places.get(found) if isinstance(found, str) else max(-LARGEST, min(LARGEST, int(found)))
+            return None if (found := values.get(name)) is None else places.get(found, -1)
 
-        return self._named(("value", name), read)
+        return {self._named(("word", name), read): places.setdefault(word, len(places))}
 
-    def known(self, name: str) -> str:
-        """The attribute that says whether a feature has a value; it always has one itself."""
-        return self._named(("known", name), lambda values: int(values.get(name) is not None))
+    def whether(self, leaf: Truth, holds: Callable[[Values], bool | None]) -> str:
+        """The attribute that holds a leaf's status, found out here: for leaves that durable-rules is not to see."""
+        return self._named(("whether", leaf), holds)
 
     def sign(self, cmp: Cmp) -> str:
         """The attribute that holds the sign of left - right."""
@@ -66,10 +73,10 @@ class Vocabulary:
 
         return self._named(("sign", cmp.left, cmp.right), read)
 
-    def facts(self, values: Values) -> dict[str, int]:
-        """What is known, by short name."""
+    def worked_out(self, values: Values) -> dict[str, int]:
+        """What can be worked out of the values, by short name."""
         read = ((short, reader(values)) for short, reader in self.readers.items())
-        return {short: value for short, value in read if value is not None}
+        return {short: int(value) for short, value in read if value is not None}
 
     def _named(self, key: object, read: Reader) -> str:
         short = self.short.setdefault(key, f"a{len(self.short)}")
@@ -96,11 +103,11 @@ def condition(truth: Truth, want: bool, words: Vocabulary) -> Condition | bool:
         case Const(value):
             return value == want
         case Known(name):
-            return {words.known(name): int(want)}
+            return {words.whether(truth, lambda values: values.get(name) is not None): int(want)}
         case Flag(name):
             return {words.answer(name) if name.startswith("~") else words.value(name): int(want)}
         case Same(name, value):
-            leaf = {words.value(name): words.schema[name].type.values.index(value)}
+            leaf = words.word(name, value)
             return leaf if want else {"$neq": leaf}
         case Cmp():
             return _comparison(truth, want, words)
@@ -118,6 +125,37 @@ def _comparison(cmp: Cmp, want: bool, words: Vocabulary) -> Condition:
         case _:
             leaf = {words.sign(cmp): 0}
     return leaf if op == "==" else {SIGNS[op]: leaf}
+
+
+def bins(conditions: Iterable[Truth], words: Vocabulary) -> list[Condition]:
+    """The bins of one characteristic, each as the turns that lead to it when its cuts are halved again and again.
+
+    Turns that begin alike are asked once, and of two sides one is true: durable-rules goes one way through all of them.
+    """
+    sides = (side for each in conditions for side in (each.parts if isinstance(each, And) else (each,)))
+    cuts = [side for side in sides if isinstance(side, Cmp) and side.op == ">="]
+    found: list[Condition] = []
+
+    def turn(way: tuple[Condition, ...], first: int, last: int) -> None:
+        if first == last:
+            found.append({"$and": list(way)})
+            return
+        middle = (first + last + 1) // 2
+        below, above = (_comparison(cuts[middle - 1], want, words) for want in (False, True))
+        turn((*way, below), first, middle - 1)
+        turn((*way, above), middle, last)
+
+    turn((), 0, len(cuts))
+    return found
+
+
+def paths(lowered: Condition) -> int:
+    """At how many places of a condition durable-rules can stand at once: an `or` is gone into on every side."""
+    for key, value in lowered.items():
+        if key in ("$and", "$or"):
+            inner = [paths(part) for part in value]
+            return prod(inner) if key == "$and" else sum(inner)
+    return 1
 
 
 def _group(every: bool, parts: list[Condition | bool]) -> Condition | bool:
