@@ -137,8 +137,6 @@ class _Part:
         if len(plain) + len(worked_out) < len(self.readers):
             doubtful.update(*self._missing(values, known))
         fired = _fire(self.handle, f"{FACT}{''.join(plain)}{''.join(worked_out)}}}")
-        if not fired or fired.pop() != HEARTBEAT:
-            raise EngineError("durable-rules did not answer", hint=AGAIN)
         return map(self.ids.__getitem__, fired)
 
     def _missing(self, values: Values, known: Mapping[str, int]) -> Iterator[frozenset[str]]:
@@ -224,7 +222,7 @@ def _parts(laid_out: Iterable[_Rules]) -> Iterator[_Rules]:
 
 
 def _fire(handle: Any, fact: str) -> list[str]:
-    """Assert one fact, drain the agenda, take the fact back: the names of the rules that fired, the heartbeat last."""
+    """Assert one fact, drain the agenda, take the fact back: the names of the rules that fired, without the heartbeat."""
     fired: list[str] = []
     try:
         status, offset = rete.assert_fact(handle, fact)
@@ -234,6 +232,8 @@ def _fire(handle: Any, fact: str) -> list[str]:
             fired.append(message[2 : message.index('"', 2)])  # {"r1":{..: the first key is the rule
             message = rete.complete_and_start_action(handle, offset)
         rete.retract_fact(handle, TAKEN_BACK)
+        if not fired or fired.pop() != HEARTBEAT:
+            raise EngineError("durable-rules did not answer")
     except BaseException as error:
         with suppress(rete.error):
             rete.delete_state(handle, SID)  # an interrupted agenda would fire nothing for a minute

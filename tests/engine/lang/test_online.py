@@ -31,8 +31,8 @@ SCHEMA = {
 MEGABYTE = 2**20
 
 
-def ruled(*whens: str, define: str = "") -> Release:
-    """A release whose scorecard has a rule for each condition, named r0, r1, .."""
+def files_of(*whens: str, define: str = "") -> dict[str, str]:
+    """Rule files whose scorecard has a rule for each condition, named r0, r1, .."""
     lines = "".join(
         f'  - {{id: r{n}, dimension: all, when: "{when}", points: 1, reason: thin}}\n' for n, when in enumerate(whens)
     )
@@ -46,8 +46,12 @@ def ruled(*whens: str, define: str = "") -> Release:
     )
     policy = small.base()["policy.yaml"].replace("[age]", "[]")
     reasons = "kind: reasons\nreasons: {thin: {en: thin}}\n"
-    files = {"trust.yaml": card, "perks.yaml": perks, "policy.yaml": policy, "reasons.yaml": reasons}
-    return release_of(files, SCHEMA)
+    return {"trust.yaml": card, "perks.yaml": perks, "policy.yaml": policy, "reasons.yaml": reasons}
+
+
+def ruled(*whens: str, define: str = "") -> Release:
+    """A release of those files."""
+    return release_of(files_of(*whens, define=define), SCHEMA)
 
 
 @contextmanager
@@ -159,7 +163,8 @@ def test_a_closed_engine_says_so() -> None:
 
 
 def test_a_failure_does_not_tell_the_fact_and_the_next_one_is_answered() -> None:
-    handle = rete.create_ruleset("failing", json.dumps({"r": {"all": [{"m": {"part": 1}}]}}))
+    gate: dict[str, object] = {"all": [{"m": {"part": 1}}]}
+    handle = rete.create_ruleset("failing", json.dumps({"r": gate, "h": {**gate, "pri": 1}}))
     secret = {f"a{n}": 987_654_321 for n in range(300)}  # more than a fact can hold
     fact = {"id": "1", "sid": "1", "part": 1}
     for _ in range(3):
