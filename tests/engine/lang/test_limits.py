@@ -271,15 +271,16 @@ def test_any_number_of_groups(count: int, outer: str, inner: str) -> None:
     agree(ruled(when, f"not ({when})"), *people)
 
 
-@pytest.mark.parametrize("count", [252, 253, 300])
-def test_any_number_of_features(count: int, seen: Seen) -> None:
+@pytest.mark.parametrize("count", [240, 252, 300])
+@pytest.mark.parametrize(("join", "met"), [("or", 1), ("and", 0)])
+def test_any_number_of_features(count: int, join: str, met: int, seen: Seen) -> None:
     names = [f"c.f{n}" for n in range(count)]
     schema = {name: Attribute(name, Type("bool")) for name in names}
-    some = {f"d{n}": " or ".join(names[n : n + 60]) for n in range(0, count, 60)}
-    define = "define:\n" + "".join(f"  {name}: {any_of}\n" for name, any_of in some.items())
-    release = release_of(files_of(*names, " or ".join(some), define=define), schema)
+    eights = {f"d{n}": f" {join} ".join(names[n : n + 8]) for n in range(0, count, 8)}
+    define = "define:\n" + "".join(f"  {name}: {whole}\n" for name, whole in eights.items())
+    release = release_of(files_of(*eights, f" {join} ".join(eights), define=define), schema)
     people: list[Values] = [dict.fromkeys(names, True), {**dict.fromkeys(names, False), names[-1]: True}, {}]
-    assert agree(release, *people) == [count + 1, 2, 0]
+    assert agree(release, *people) == [len(eights) + 1, 2 * met, 0]
     assert max(map(len, seen.facts)) <= 252
 
 
