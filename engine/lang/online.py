@@ -27,7 +27,7 @@ from engine.errors import EngineError
 from engine.lang.lower import Condition, Vocabulary, bins, condition, cut, paths, read_by
 from engine.lang.program import Release, Stage, Statuses, Truth, Values, is_bin, stages
 
-MOST_PLACES: Final = 56  # durable-rules: 64 conditions true at once on one fact, and nothing fires. Each is 41 rules at most
+MOST_PLACES: Final = 56  # durable-rules: 64 conditions true at once on one fact, and nothing fires
 MOST_READ: Final = 64  # durable-rules: at most 252 properties in a fact; and a fact is copied for each rule that fires
 SID: Final = "1"
 TAKEN_BACK: Final = '{"id":"1","sid":"1"}'  # the one fact of a ruleset, by its id
