@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Engine, insert, select
 
-from api.catalogue import schema
+from api.catalogue import kinds, schema
 from api.database import reading, writing
 from api.tables import RELEASES
 from engine import cases
@@ -16,6 +16,7 @@ from engine.lang.problems import Problem, Span
 from engine.lang.program import Release
 
 SUFFIX: Final = ".yaml"
+LISTS: Final = "lists"  # the folder of lists within it
 
 
 def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
@@ -24,13 +25,13 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
         hint = "name the folder of rule files with IFTAH_RULES"
         raise Refused("there is no such folder", where=str(folder), hint=hint, code="no_rules")
     texts, problems = {}, []
-    for path in sorted(p for p in folder.glob(f"*{SUFFIX}") if p.is_file()):
+    paths = (*folder.glob(f"*{SUFFIX}"), *folder.glob(f"{LISTS}/*{SUFFIX}"))
+    for path in sorted(p for p in paths if p.is_file()):
+        name = path.relative_to(folder).as_posix()
         try:
-            texts[path.name] = path.read_text(encoding="utf-8")
+            texts[name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            problems.append(
-                Problem("R008", f"byte {error.start} is not UTF-8", Span(path.name), "save the file as UTF-8")
-            )
+            problems.append(Problem("R008", f"byte {error.start} is not UTF-8", Span(name), "save the file as UTF-8"))
         except OSError as error:
             raise Refused(f"cannot be read: {error.strerror}", where=str(path), code="no_rules") from None
     if not texts and not problems:
@@ -43,14 +44,14 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
 def problems_in(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
     """The files, and everything that is wrong with them, by place."""
     texts, unreadable = rule_files(folder)
-    _, problems = check(texts, schema())
+    _, problems = check(texts, schema(), kinds())
     return texts, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
 
 
 def failing_cases(texts: dict[str, str]) -> tuple[str, ...]:
     """The cases beside the rules that do not come out, each as one line with its place."""
-    release = release_of(texts, schema())
-    outcomes = cases.run(release, texts, schema())
+    release = release_of(texts, schema(), kinds())
+    outcomes = cases.run(release, texts, schema(), kinds())
     return tuple(f"{o.at.file}:{o.at.line}:{o.at.column} {o.name}: {said}" for o in outcomes for said in o.failures)
 
 
@@ -59,7 +60,7 @@ def load(folder: Path) -> Release:
     texts, unreadable = rule_files(folder)
     if unreadable:
         raise Refused(str(unreadable[0]), where=str(folder), code="rules_invalid")
-    return release_of(texts, schema())
+    return release_of(texts, schema(), kinds())
 
 
 def keep(engine: Engine, release: Release, now: int) -> None:
@@ -79,4 +80,4 @@ def kept(engine: Engine, name: str) -> Release:
         found = connection.execute(select(RELEASES.c.files).where(RELEASES.c.id == name)).scalar()
     if found is None:
         raise Refused(f"there is no release `{name[:12]}`", where="release", code="unknown_release")
-    return release_of(json.loads(found), schema())
+    return release_of(json.loads(found), schema(), kinds())

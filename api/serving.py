@@ -32,5 +32,5 @@ def serve(world: World, taken: socket.socket) -> None:
     try:
         uvicorn.Server(config).run(sockets=[taken])
     finally:
-        world.engine.close()
+        world.engines.close()
         world.database.dispose()

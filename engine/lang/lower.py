@@ -6,13 +6,33 @@ what is meant. Comparisons between attributes, and sums, become the sign of a di
 Conditions that are too large are cut: pieces are asked first, and their answers are attributes of what is asked later.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Final
 
-from engine.lang.program import And, Attr, Cmp, Const, Flag, Int, Known, Not, Num, Op, Or, Same, Stage, Truth, Values
-from engine.lang.types import LARGEST
+from engine.lang.truths import (
+    AS_OF,
+    Alike,
+    And,
+    Attr,
+    Cmp,
+    Const,
+    Flag,
+    InList,
+    Int,
+    Known,
+    Not,
+    Num,
+    Op,
+    Or,
+    Same,
+    Stage,
+    Truth,
+    Values,
+)
+from engine.lang.types import LARGEST, Value
 
 MOST_NODES: Final = 16  # of one condition, before it is cut
 MOST_GROUPS: Final = 6  # durable-rules: at most 14 and/or groups in a rule
@@ -22,6 +42,7 @@ OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=":
 
 Condition = dict[str, Any]
 Reader = Callable[[Values], int | None]
+Holds = Callable[[Values], bool | None]
 
 
 @dataclass
@@ -59,7 +80,7 @@ class Vocabulary:
 
         return {self._named(("word", name), read): places.setdefault(word, len(places))}
 
-    def whether(self, leaf: Truth, holds: Callable[[Values], bool | None]) -> str:
+    def whether(self, leaf: Truth, holds: Holds) -> str:
         """The attribute that holds a leaf's status, found out here: for leaves that durable-rules is not to see."""
         return self._named(("whether", leaf), holds)
 
@@ -97,11 +118,51 @@ def exact(num: Num) -> Reader:
             return lambda values: None if (x := a(values)) is None or (y := b(values)) is None else act(x, y)
 
 
+def alike(left: str, right: str) -> Holds:
+    """Whether two words or bools are the same."""
+
+    def holds(values: Values) -> bool | None:
+        one, other = values.get(left), values.get(right)
+        return None if one is None or other is None else one == other
+
+    return holds
+
+
+def listed(node: InList) -> Holds:
+    """Whether a value is in a list: one set for each stretch of days between those on which entries end."""
+    ends = sorted({until for _, until in node.entries if until is not None})
+    entries = dict[int, frozenset[Value]]()
+
+    def holds(values: Values) -> bool | None:
+        found, day = values.get(node.name), values.get(AS_OF)
+        if found is None:
+            return None
+        stretch = -1 if day is None else bisect_right(ends, int(day))
+        if stretch not in entries:
+            entries[stretch] = node.on(day)
+        return found in entries[stretch]
+
+    return holds
+
+
+def wavers(truth: Truth) -> bool:
+    """Whether it may be unknown though all that it reads is known: where a part of it is never known."""
+    match truth:
+        case Const(value):
+            return value is None
+        case Not(part):
+            return wavers(part)
+        case And(parts) | Or(parts):
+            return any(map(wavers, parts))
+        case _:
+            return False
+
+
 def condition(truth: Truth, want: bool, words: Vocabulary) -> Condition | bool:
     """What holds exactly when `truth` surely is `want`; a bool when that needs no asking."""
     match truth:
         case Const(value):
-            return value == want
+            return value is want
         case Known(name):
             return {words.whether(truth, lambda values: values.get(name) is not None): int(want)}
         case Flag(name):
@@ -109,6 +170,10 @@ def condition(truth: Truth, want: bool, words: Vocabulary) -> Condition | bool:
         case Same(name, value):
             leaf = words.word(name, value)
             return leaf if want else {"$neq": leaf}
+        case Alike(left, right):
+            return {words.whether(truth, alike(left, right)): int(want)}
+        case InList():
+            return {words.whether(truth, listed(truth)): int(want)}
         case Cmp():
             return _comparison(truth, want, words)
         case Not(part):

@@ -24,8 +24,9 @@ from typing import Any, Final
 import durable_rules_engine as rete
 
 from engine.errors import EngineError
-from engine.lang.lower import Condition, Vocabulary, bins, condition, cut, paths, read_by
-from engine.lang.program import Release, Stage, Statuses, Truth, Values, is_bin, stages
+from engine.lang.lower import Condition, Vocabulary, bins, condition, cut, paths, read_by, wavers
+from engine.lang.program import Program, is_bin
+from engine.lang.truths import Stage, Statuses, Truth, Values
 
 MOST_PLACES: Final = 56  # durable-rules: 64 conditions true at once on one fact, and nothing fires
 MOST_READ: Final = 64  # durable-rules: at most 252 properties in a fact; and a fact is copied for each rule that fires
@@ -40,12 +41,12 @@ _serial = itertools.count()
 
 
 class Online:
-    """The engine of one release. `close` frees the C side; do it once nobody decides under it."""
+    """The engine of one program. `close` frees the C side; do it once nobody decides under it."""
 
-    def __init__(self, release: Release) -> None:
-        self.release = release
+    def __init__(self, program: Program) -> None:
+        self.program = program
         self._lock = threading.Lock()
-        self._plans = {name: _Plan(stage, Vocabulary()) for name, stage in stages(release).items()}
+        self._plans = {name: _Plan(stage, Vocabulary()) for name, stage in program.stages.items()}
 
     def statuses(self, stage: str, values: Values) -> Statuses:
         """Each condition's status: True met, False not met, None unknown; of a bin only True means anything.
@@ -151,6 +152,7 @@ class _Pass:
 
     def __init__(self, conditions: Mapping[str, Truth], words: Vocabulary) -> None:
         self.before: dict[str, bool | None] = {}  # what is so when no rule fires
+        self.doubtful = set[str]()  # what may be unknown though nothing is missing
         met, not_met = list[_Rules](), list[_Rules]()
         numbers = itertools.count()
         for _, ids in groupby(conditions, lambda id_: id_.partition("#")[0]):
@@ -162,17 +164,18 @@ class _Pass:
                 continue
             id_, truth = named[0], conditions[named[0]]
             true, false = condition(truth, True, words), condition(truth, False, words)
-            if isinstance(true, bool) or isinstance(false, bool):
-                self.before[id_] = true is True
-                continue
-            self.before[id_] = False
-            met.append(_laid_out({id_: true}, numbers, paths(true)))
-            not_met.append(_laid_out({id_: false}, numbers, paths(false)))
+            self.before[id_] = true is True
+            if isinstance(true, dict):
+                met.append(_laid_out({id_: true}, numbers, paths(true)))
+            if isinstance(false, dict):
+                not_met.append(_laid_out({id_: false}, numbers, paths(false)))
+            if wavers(truth) and not (true is True or false is True):
+                self.doubtful.add(id_)
         self.met = [_Part(part, words) for part in _parts(met)]
         self.not_met = [_Part(part, words) for part in _parts(not_met)]
 
     def ask(self, values: Values, known: Mapping[str, int]) -> dict[str, bool | None]:
-        found, doubtful = self.before.copy(), set[str]()
+        found, doubtful = self.before.copy(), self.doubtful.copy()
         for part in self.met:
             for id_ in part.ask(values, known, doubtful):
                 found[id_] = True

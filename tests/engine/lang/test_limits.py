@@ -46,8 +46,9 @@ from api import releases
 from engine.decide import Reference, assess
 from engine.errors import EngineError
 from engine.lang.check import check, release_of
-from engine.lang.program import SCORE, Release, Values, stages
+from engine.lang.program import SCORE, Program
 from engine.lang.reference import evaluate
+from engine.lang.truths import Values
 from engine.lang.types import LARGEST, Attribute, Type, Value
 from tests.engine import small
 from tests.engine.lang import test_online
@@ -107,8 +108,8 @@ def codes(when: str) -> set[str]:
 
 def test_only_the_grammar_that_can_be_trusted_is_given(seen: Seen) -> None:
     agree(ruled(*MIXED), *PEOPLE)
-    with opened(releases.load(RULES)) as shipped:
-        assess(shipped, {})
+    with opened(releases.load(RULES).at(small.DAY)) as shipped:
+        assess(shipped, {}, small.DAY)
     leaf = re.compile(r"part|a\d+")
     for name, rule in ((n, r) for rules in seen.rulesets for n, r in rules.items()):
         assert set(rule) == ({"all", "pri"} if name == "h" else {"all"})
@@ -168,7 +169,7 @@ def test_the_language_refuses_what_durable_rules_cannot_do(when: str, code: str)
 @pytest.mark.parametrize("setting", ["pri: -1", "pri: 1", "count: 3", "cap: 100", "dist: 0", "run: x", "any: [x]"])
 def test_the_language_has_no_settings_of_a_rule(setting: str) -> None:
     files = small.changed("trust.yaml", "when: recent, ", f"when: recent, {setting}, ")
-    assert [p.code for p in check(files, small.SCHEMA)[1]] == ["R010"]
+    assert [p.code for p in check(files, small.SCHEMA, small.KINDS)[1]] == ["R010"]
 
 
 def test_features_are_compared_with_each_other_where_one_is_missing() -> None:
@@ -180,7 +181,9 @@ def test_features_are_compared_with_each_other_where_one_is_missing() -> None:
 
 def test_small_decimals_are_whole_numbers() -> None:
     schema = {"d.share": Attribute("d.share", Type("decimal", 9, (), 0, 10**9))}
-    release = release_of(files_of("d.share >= 0.00001", "d.share == 0.000000001", "d.share < 1.0"), schema)
+    release = release_of(files_of("d.share >= 0.00001", "d.share == 0.000000001", "d.share < 1.0"), schema).at(
+        small.DAY
+    )
     people: list[Values] = [{"d.share": v} for v in (None, 0, 1, 9_999, 10_000, 10**9)]
     assert agree(release, *people) == [0, 1, 2, 1, 2, 1]
 
@@ -188,7 +191,9 @@ def test_small_decimals_are_whole_numbers() -> None:
 def test_products_are_exact_beyond_what_a_fact_can_hold() -> None:
     schema = {n: Attribute(n, Type("int", 0, (), -(2**31), 2**31)) for n in ("p.a", "p.b")}
     edge = 2**53 - 1
-    release = release_of(files_of(f"p.a * p.b > {edge}", f"p.a * p.b == {edge}", "p.a * p.b < p.a"), schema)
+    release = release_of(files_of(f"p.a * p.b > {edge}", f"p.a * p.b == {edge}", "p.a * p.b < p.a"), schema).at(
+        small.DAY
+    )
     near = (2**31, -(2**31), 2**31 - 1, 6361, 1_416_003_655_831 % 2**31, 0, None)
     agree(release, *({"p.a": a, "p.b": b} for a, b in product(near, repeat=2)))
 
@@ -208,7 +213,7 @@ def test_missing_and_null_are_unknown_in_every_comparison() -> None:
 @pytest.mark.parametrize("count", [57, 64, 65, 130])
 def test_more_characteristics_than_durable_rules_has_places(count: int) -> None:
     schema = {f"c.f{n}": Attribute(f"c.f{n}", Type("int")) for n in range(count)}
-    release = release_of({**files_of("true"), "trust.yaml": characteristics(count, [0, 10, 20])}, schema)
+    release = release_of({**files_of("true"), "trust.yaml": characteristics(count, [0, 10, 20])}, schema).at(small.DAY)
     people: list[Values] = [dict.fromkeys(schema, value) for value in (-1, 0, 9, 10, 20, LARGEST, -LARGEST)] + [
         {},
         {name: (None, 5, 25)[n % 3] for n, name in enumerate(schema)},
@@ -228,14 +233,14 @@ def characteristics(count: int, cuts: list[int]) -> str:
     return f"{head}characteristics:\n{''.join(lines)}"
 
 
-def bins_met(release: Release, people: list[Values]) -> list[set[str]]:
+def bins_met(release: Program, people: list[Values]) -> list[set[str]]:
     """The bins that each person meets: those that the reference says, and of each score what the reference says."""
-    found, stage = [], stages(release)[SCORE]
+    found, stage = [], release.stages[SCORE]
     with opened(release) as engine:
         for values in people:
             met = {id_ for id_, status in engine.statuses(SCORE, values).items() if status and "#" in id_}
             assert met == {id_ for id_, status in evaluate(stage, values).items() if status and "#" in id_}
-            assert assess(engine, values) == assess(Reference(release), values)
+            assert assess(engine, values, small.DAY) == assess(Reference(release), values, small.DAY)
             found.append(met)
     return found
 
@@ -243,14 +248,16 @@ def bins_met(release: Release, people: list[Values]) -> list[set[str]]:
 def test_a_characteristic_may_have_forty_cuts() -> None:
     schema = {"c.f0": Attribute("c.f0", Type("int"))}
     cuts = [7 * n - 100 for n in range(40)]
-    release = release_of({**files_of("true"), "trust.yaml": characteristics(1, cuts)}, schema)
+    release = release_of({**files_of("true"), "trust.yaml": characteristics(1, cuts)}, schema).at(small.DAY)
     met = bins_met(release, [{"c.f0": v} for v in range(-110, 190)])
     assert [len(m) for m in met] == [1] * 300
 
 
 def test_more_rules_than_a_ruleset_holds(seen: Seen) -> None:
     schema = {f"c.f{n}": Attribute(f"c.f{n}", Type("int")) for n in range(110)}
-    release = release_of({**files_of("true"), "trust.yaml": characteristics(110, list(range(40)))}, schema)
+    release = release_of({**files_of("true"), "trust.yaml": characteristics(110, list(range(40)))}, schema).at(
+        small.DAY
+    )
     met = bins_met(release, [{name: n % 45 - 2 for n, name in enumerate(schema)}])
     assert len(met[0]) == 110
     assert sum(map(len, seen.rulesets)) > 4_096
@@ -278,7 +285,7 @@ def test_any_number_of_features(count: int, join: str, met: int, seen: Seen) -> 
     schema = {name: Attribute(name, Type("bool")) for name in names}
     eights = {f"d{n}": f" {join} ".join(names[n : n + 8]) for n in range(0, count, 8)}
     define = "define:\n" + "".join(f"  {name}: {whole}\n" for name, whole in eights.items())
-    release = release_of(files_of(*eights, f" {join} ".join(eights), define=define), schema)
+    release = release_of(files_of(*eights, f" {join} ".join(eights), define=define), schema).at(small.DAY)
     people: list[Values] = [dict.fromkeys(names, True), {**dict.fromkeys(names, False), names[-1]: True}, {}]
     assert agree(release, *people) == [len(eights) + 1, 2 * met, 0]
     assert max(map(len, seen.facts)) <= 252
@@ -299,7 +306,7 @@ def test_a_person_of_whom_nothing_is_known_leaves_an_engine_that_closes() -> Non
 def test_nothing_of_the_library_runs_beside_us() -> None:
     before = threading.active_count()
     with opened(small.release()) as engine:
-        assess(engine, small.PERSON)
+        assess(engine, small.PERSON, small.DAY)
         assert threading.active_count() == before
     said = "import sys, engine.lang.online; print('durable' in sys.modules, 'durable.engine' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)

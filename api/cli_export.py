@@ -1,0 +1,29 @@
+"""`iftah export`: the rules in a form that other people's engines read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api import releases
+from api.settings import settings
+from engine import pmml
+from engine.errors import Refused
+
+exports = typer.Typer(help="Write the rules for other people's engines.", no_args_is_help=True)
+
+
+@exports.command("pmml")
+def export_pmml(
+    out: Annotated[Path | None, typer.Option(help="the file to write; standard output unless given")] = None,
+) -> None:
+    """Write the scorecard of the rules folder as a PMML 4.4 Scorecard."""
+    text = pmml.document(releases.load(settings().rules))
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"cannot be written: {error.strerror}", where=str(out), code="not_written") from None
+    typer.echo(f"{out} written")
