@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api import releases
+from api import clock, releases
 from api.settings import settings
 from engine import pmml
 from engine.errors import Refused
@@ -16,9 +16,11 @@ exports = typer.Typer(help="Write the rules for other people's engines.", no_arg
 @exports.command("pmml")
 def export_pmml(
     out: Annotated[Path | None, typer.Option(help="the file to write; standard output unless given")] = None,
+    as_of: Annotated[str | None, typer.Option(help="the day whose rules are written; today unless given")] = None,
 ) -> None:
     """Write the scorecard of the rules folder as a PMML 4.4 Scorecard."""
-    text = pmml.document(releases.load(settings().rules))
+    today = clock.day(clock.now() if as_of is None else clock.parsed(as_of, "--as-of"))
+    text = pmml.document(releases.load(settings().rules).at(today), today)
     if out is None:
         typer.echo(text, nl=False)
         return

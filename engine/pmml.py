@@ -1,6 +1,6 @@
 """PMML: the scorecard for other people's engines, as a PMML 4.4 Scorecard (http://dmg.org/pmml/v4-4/Scorecard.html).
 
-Numbers are doubles in the feature's own unit (0.85, not 85; a date is the days since 1970-01-01), and nothing is lost:
+Numbers are doubles in the feature's own unit (0.85, not 85; moments are days or seconds since 1970-01-01), and nothing is lost:
 doubles keep whole numbers up to 2^53, and decimals of up to 15 significant digits, apart and in order (DBL_DIG
 of ISO C), so a comparison comes out as it does on our integers. In sums each decimal is first made the whole number that
 we hold, and no part of a sum may pass 2^53. What cannot be said exactly is refused.
@@ -18,32 +18,33 @@ fourth: the outputs `reason_2` to `reason_4` take that out again.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 from xml.etree.ElementTree import Element, indent, tostring
 
 from engine.errors import Refused
-from engine.lang.program import (
+from engine.lang.program import Characteristic, PointRule, Program, Scorecard
+from engine.lang.truths import (
+    AS_OF,
+    Alike,
     And,
     Attr,
-    Characteristic,
     Cmp,
     Const,
     Flag,
+    InList,
     Int,
     Known,
     Not,
     Num,
     Op,
     Or,
-    PointRule,
-    Release,
     Same,
-    Scorecard,
     Truth,
     names,
 )
-from engine.lang.types import Attribute, Schema
+from engine.lang.types import DATE, DAY, Attribute, Schema
 from engine.scorecard import MOST_REASONS
 
 NAMESPACE: Final = "http://www.dmg.org/PMML-4_4"
@@ -69,13 +70,17 @@ NOTES: Final = (
 )
 
 
-def document(release: Release) -> str:
-    """The release's scorecard as a PMML 4.4 document, the same text every time. Raises Refused for what PMML cannot hold."""
-    card, schema = release.scorecard, release.schema
-    fields = [schema[name] for name in sorted(_read(card))]
+def document(program: Program, day: int) -> str:
+    """The scorecard as it stands on a day, counted from 1970-01-01, as a PMML 4.4 document: the same text every time.
+
+    PMML knows no day: `as_of` is that day, and lists are as they are on it. Raises Refused for what PMML cannot hold.
+    """
+    card = program.scorecard
+    schema = {**program.schema, AS_OF: Attribute(AS_OF, replace(DATE, low=day, high=day))}
+    fields = [schema[name] for name in sorted(_read(card) - {AS_OF})]
     root = _element(
         "PMML",
-        _header(release),
+        _header(program),
         _element("DataDictionary", *map(_field, fields), numberOfFields=str(len(fields))),
         _scorecard(card, schema, fields),
         xmlns=NAMESPACE,
@@ -98,20 +103,20 @@ def _element(tag: str, /, *inside: Element, text: str | None = None, **attribute
     return made
 
 
-def _header(release: Release) -> Element:
+def _header(program: Program) -> Element:
     return _element(
         "Header",
         _element("Application", name="Iftah"),
         *(_element("Annotation", text=note) for note in NOTES),
         description="The scorecard of an Iftah release; its id is the model's version",
-        modelVersion=release.id,
+        modelVersion=program.release,
     )
 
 
 def _field(attribute: Attribute) -> Element:
     """A feature and the values that it can have; others are invalid."""
     type_, shown = attribute.type, f"{attribute.name}, {_unit(attribute)}" if _unit(attribute) else attribute.name
-    if not type_.numeric:
+    if not type_.numeric:  # a string has no list of values: any is valid
         values = [_element("Value", value=v) for v in type_.values]
         kind = "boolean" if type_.kind == "bool" else "string"
         return _element(
@@ -125,7 +130,10 @@ def _field(attribute: Attribute) -> Element:
 
 
 def _unit(attribute: Attribute) -> str:
-    return "days since 1970-01-01" if attribute.type.kind == "date" else attribute.unit
+    kind = attribute.type.kind
+    if kind == "duration":
+        return "days" if attribute.type.unit == DAY else "seconds"
+    return {"date": "days since 1970-01-01", "timestamp": "seconds since 1970-01-01"}.get(kind, attribute.unit)
 
 
 def _natural(value: int, attribute: Attribute) -> str:
@@ -277,13 +285,21 @@ def _surely(truth: Truth, want: bool, schema: Schema) -> Element:
     """What is true exactly when `truth` surely is `want`, and else false: never missing."""
     match truth:
         case Const(value):
-            return _constant(value == want)
+            return _constant(value is want)
+        case Known(name) if name == AS_OF:
+            return _constant(want)
         case Known(name):
             return _apply("isNotMissing" if want else "isMissing", _ref(name))
         case Flag(name):
             return _apply("equal", _ref(name), _constant(want), mapMissingTo="false")
         case Same(name, value):
             return _apply("equal" if want else "notEqual", _ref(name), _constant(value), mapMissingTo="false")
+        case Alike(left, right):
+            known = [_apply("isNotMissing", _ref(name)) for name in (left, right)]
+            asked = _apply("equal" if want else "notEqual", _ref(left), _ref(right))
+            return _apply("if", _apply("and", *known), asked, _constant(False))
+        case InList(name):
+            return _listed(truth, want, schema)
         case Cmp():
             return _comparison(truth, want, schema)
         case Not(part):
@@ -294,18 +310,34 @@ def _surely(truth: Truth, want: bool, schema: Schema) -> Element:
             if len(inner) < 2:  # PMML's `and` and `or` take two at least
                 return inner[0] if inner else _constant(every)
             return _apply("and" if every else "or", *inner)
-        case _:
-            raise _refused(f"PMML has no `{type(truth).__name__.lower()}`", "scorecard", "write it out")
+
+
+def _listed(truth: InList, want: bool, schema: Schema) -> Element:
+    """Whether a value is in the list as it is on the day: an `or` of equalities, guarded against what is missing."""
+    type_ = schema[truth.name].type
+    found = sorted(truth.on(schema[AS_OF].type.low))
+    equal = (
+        _apply(
+            "equal",
+            _ref(truth.name),
+            _constant(_natural(int(v), schema[truth.name]), "double") if type_.numeric else _constant(v),
+        )
+        for v in found
+    )
+    asked = [_apply("not", e) for e in equal] if not want else list(equal)
+    either = _apply("or" if want else "and", *asked) if len(asked) > 1 else [*asked, _constant(not want)][0]
+    return _apply("if", _apply("isNotMissing", _ref(truth.name)), either, _constant(False))
 
 
 def _comparison(cmp: Cmp, want: bool, schema: Schema) -> Element:
     function = FUNCTIONS[cmp.op if want else OPPOSITE[cmp.op]]
     match cmp.left, cmp.right:
-        case Attr(name), Int(value):
+        case Attr(name), Int(value) if name != AS_OF:
             constant = _constant(_natural(value, schema[name]), "double")
             return _apply(function, _ref(name), constant, mapMissingTo="false")
         case left, right:
-            known = [_apply("isNotMissing", _ref(name)) for name in sorted({*names(left), *names(right)})]
+            read = sorted({*names(left), *names(right)} - {AS_OF})
+            known = [_apply("isNotMissing", _ref(name)) for name in read]
             asked = _apply(function, _whole(left, schema), _whole(right, schema))
             if not known:
                 return asked
@@ -322,6 +354,8 @@ def _whole(num: Num, schema: Schema) -> Element:
     match num:
         case Int(value):
             return _constant(value)
+        case Attr(name) if name == AS_OF:
+            return _constant(schema[AS_OF].type.low)
         case Attr(name):
             power = _constant(10 ** schema[name].type.digits)
             return _apply("rint", _apply("*", _ref(name), power)) if schema[name].type.digits else _ref(name)

@@ -7,6 +7,7 @@ There are two ways into CEL. `said` prints what our compiler made of a condition
 goes from our text to CEL's token by token, without our parser: it judges the parser and the resolver too.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -15,8 +16,9 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from engine.lang.program import And, Attr, Cmp, Const, Flag, Int, Known, Not, Num, Op, Or, Same, Truth
+from engine.lang.truths import Alike, And, Attr, Cmp, Const, Flag, InList, Int, Known, Not, Num, Op, Or, Same, Truth
 from engine.lang.types import Schema, Value
+from tests.engine.small import DAY
 
 ENVIRONMENT = cel.NewEnv(variables={"v": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
 MISSING = "NOT_FOUND: Key not found in map"
@@ -67,7 +69,11 @@ def said(node: Truth | Num) -> str:
         case Flag(name) | Attr(name):
             return f"v.{name}"
         case Same(name, word):
-            return f"(v.{name} == '{word}')"
+            return f"(v.{name} == {json.dumps(word)})"
+        case Alike(left, right):
+            return f"(v.{left} == v.{right})"
+        case InList(name):
+            return f"(v.{name} in {json.dumps(sorted(node.on(DAY)))})"
         case Int(number):
             return str(number)
         case Cmp(op, left, right) | Op(op, left, right):

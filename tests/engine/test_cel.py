@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from engine.lang.expressions import parse
 from engine.lang.problems import Report
-from engine.lang.program import AMOUNT, SCORE, Truth
+from engine.lang.program import AMOUNT, SCORE
 from engine.lang.reference import truth
 from engine.lang.resolve import Scope
+from engine.lang.truths import Truth
 from engine.lang.types import Attribute, Schema, Type, Value
 from tests.engine import cel
 from tests.engine.effort import pairs

@@ -23,13 +23,15 @@ from hypothesis import strategies as st
 from engine.decide import Reference, assess
 from engine.errors import Refused
 from engine.lang.check import release_of
-from engine.lang.program import SCORE, Cmp, Int, Release, Truth, names, score_stage
+from engine.lang.program import SCORE, Program, score_stage
+from engine.lang.truths import Cmp, Int, Truth, names
 from engine.lang.types import LARGEST, Attribute, Schema, Type, Value
 from engine.pmml import NAMESPACE, document
 from engine.scorecard import Scored
 from tests.engine import small
 from tests.engine.effort import pairs
 from tests.engine.random_rules import POLICY, REASONS, SCHEMA, Trial, conditions, crowd, trials
+from tests.engine.small import DAY
 from tests.engine.test_rules import release
 
 PEOPLE = 1_000
@@ -111,7 +113,7 @@ def evaluate() -> Iterator[Evaluate]:
 
 def test_pmml4s_gives_a_thousand_people_our_scores_and_reasons(evaluate: Evaluate) -> None:
     crowd = people(release(), PEOPLE)
-    expected = [assess(Reference(release()), person) for person in crowd]
+    expected = [assess(Reference(release()), person, DAY) for person in crowd]
     assert agree(release(), crowd, expected, evaluate) == PEOPLE
     scorable = [found for found in expected if found.score is not None]
     assert 300 < len(scorable) < 900  # of both kinds, in every band, and often with a tie
@@ -120,7 +122,7 @@ def test_pmml4s_gives_a_thousand_people_our_scores_and_reasons(evaluate: Evaluat
 
 
 def test_pmml4s_gives_a_person_the_score_worked_out_by_hand(evaluate: Evaluate) -> None:
-    found = evaluate(document(small.release()), natural(small.release(), [small.PERSON]))
+    found = evaluate(document(small.release(), DAY), natural(small.release(), [small.PERSON]))
     reasons = {"reason_1": "cover", "reason_2": "balance", "reason_3": "ties", "reason_4": None}  # 30, 30 and 20 points
     # by alphabet backwards `cover` comes before `balance`; in the file too
     assert found == [{"scorable": True, "score": 670, "band": "good"} | reasons]
@@ -133,13 +135,13 @@ def test_pmml4s_gives_a_reason_that_cost_a_point_and_none_that_cost_nothing(
     line = "points: [0, 20], missing: 0, reason: ties"
     found = small.release("trust.yaml", line, f"{line}, baseline: {baseline}")
     tied = small.PERSON | {"ties.degree": 1}
-    theirs = evaluate(document(found), natural(found, [tied]))[0]
+    theirs = evaluate(document(found, DAY), natural(found, [tied]))[0]
     assert (theirs["score"], theirs["reason_2"], theirs["reason_3"]) == (690, "balance", costs)
 
 
 def test_pmml4s_gives_no_score_to_a_value_out_of_bounds(evaluate: Evaluate) -> None:
     beyond = small.PERSON | {"money.months": 26}
-    assert evaluate(document(small.release()), natural(small.release(), [beyond]))[0]["score"] is None
+    assert evaluate(document(small.release(), DAY), natural(small.release(), [beyond]))[0]["score"] is None
 
 
 few = settings(
@@ -154,8 +156,8 @@ few = settings(
 @given(trial=trials(60))
 def test_pmml4s_gives_our_scores_and_reasons_under_random_rules(trial: Trial, evaluate: Evaluate) -> None:
     rows = trial.people.rows
-    expected = [assess(Reference(trial.release), row) for row in rows]
-    assert agree(trial.release, rows, expected, evaluate) == len(rows)
+    expected = [assess(Reference(trial.program), row, DAY) for row in rows]
+    assert agree(trial.program, rows, expected, evaluate) == len(rows)
 
 
 @settings(few, max_examples=pairs(5_000, 50_000) // (5 * 50))
@@ -168,9 +170,9 @@ def test_pmml4s_says_of_random_conditions_what_the_reference_says(
     rules = "".join(RULE.format(n=n, when=text, met=2 * 3**n, unknown=3**n) for n, text in enumerate(texts))
     found = release_of(
         {"trust.yaml": ASKING + rules, "perks.yaml": PERKS, "reasons.yaml": REASONS, "policy.yaml": POLICY}, SCHEMA
-    )
+    ).at(DAY)
     rows, engine = crowd(seed, 50).rows, Reference(found)
-    for row, theirs in zip(rows, evaluate(document(found), natural(found, rows)), strict=True):
+    for row, theirs in zip(rows, evaluate(document(found, DAY), natural(found, rows)), strict=True):
         statuses = engine.statuses(SCORE, row)
         digits = [int(theirs["score"] - 500) // 3**n % 3 for n in range(5)]
         assert digits == [{True: 2, None: 1, False: 0}[statuses[f"r{n}"]] for n in range(5)], (texts, row)
@@ -178,7 +180,7 @@ def test_pmml4s_says_of_random_conditions_what_the_reference_says(
 
 @pytest.mark.parametrize("named", ["shipped", "small"])
 def test_elements_stand_in_the_order_of_the_schema_and_have_what_they_need(named: str) -> None:
-    root = ElementTree.fromstring(document({"shipped": release, "small": small.release}[named]()))
+    root = ElementTree.fromstring(document({"shipped": release, "small": small.release}[named](), DAY))
     for element in root.iter():
         tag, inside = _tag(element), [_tag(e) for e in element]
         places = [next(n for n, group in enumerate(HOLDS[tag]) if i in group) for i in inside]
@@ -188,17 +190,17 @@ def test_elements_stand_in_the_order_of_the_schema_and_have_what_they_need(named
 
 
 def test_the_document_names_its_version_and_its_release_and_is_always_the_same() -> None:
-    text = document(release())
+    text = document(release(), DAY)
     root = ElementTree.fromstring(text)
     assert text.startswith(
         '<?xml version="1.0" encoding="UTF-8"?>\n<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4">'
     )
-    assert root[0].attrib["modelVersion"] == release().id
-    assert text == document(release())
+    assert root[0].attrib["modelVersion"] == release().release
+    assert text == document(release(), DAY)
 
 
 def test_each_characteristic_reads_one_field_which_is_defined() -> None:
-    root = ElementTree.fromstring(document(release()))
+    root = ElementTree.fromstring(document(release(), DAY))
     fields = [e.attrib["name"] for e in root.iter() if _tag(e) in ("DataField", "DerivedField", "OutputField")]
     assert len(set(fields)) == len(fields)
     assert {e.attrib["field"] for e in root.iter() if "field" in e.attrib} <= set(fields)
@@ -207,7 +209,7 @@ def test_each_characteristic_reads_one_field_which_is_defined() -> None:
 
 
 def test_every_item_of_the_scorecard_is_a_characteristic_with_its_points_and_reason() -> None:
-    root = ElementTree.fromstring(document(release()))
+    root = ElementTree.fromstring(document(release(), DAY))
     found = {c.attrib["name"]: c for c in root.iter(f"{{{NAMESPACE}}}Characteristic")}
     assert list(found) == [item.id for item in release().scorecard.items]
     points = [e.attrib["partialScore"] for e in found["missed"] if _tag(e) == "Attribute"]
@@ -221,20 +223,20 @@ def test_bounds_that_doubles_cannot_tell_apart_are_refused() -> None:
     wide = Attribute("money.cover", Type("decimal", 2, (), 0, LARGEST), "behaviour", "ratio")
     schema: Schema = small.SCHEMA | {"money.cover": wide}
     with pytest.raises(Refused, match=r"do not tell `90071992547409.91` from its neighbours") as refused:
-        document(release_of(small.base(), schema))
+        document(release_of(small.base(), schema, small.KINDS).at(DAY), DAY)
     assert (refused.value.code, refused.value.where) == ("not_in_pmml", "money.cover")
 
 
 def test_a_sum_that_doubles_would_round_is_refused() -> None:
     files = small.changed("trust.yaml", "when: steady", "when: money.huge + money.months > 5")
     with pytest.raises(Refused, match="a sum can grow beyond 2\\^53") as refused:
-        document(release_of(files, small.SCHEMA))
+        document(release_of(files, small.SCHEMA, small.KINDS).at(DAY), DAY)
     assert refused.value.where == "money.huge, money.months"
 
 
-def agree(release: Release, crowd: list[Person], expected: list[Scored], evaluate: Evaluate) -> int:
+def agree(release: Program, crowd: list[Person], expected: list[Scored], evaluate: Evaluate) -> int:
     """How many people come out the same: asserts that all do."""
-    text = document(release)
+    text = document(release, DAY)
     rows = natural(release, crowd)
     renamed, codes = with_sorted_codes(release, text)
     for ours, theirs, ranked in zip(expected, evaluate(text, rows), evaluate(renamed, rows), strict=True):
@@ -245,9 +247,9 @@ def agree(release: Release, crowd: list[Person], expected: list[Scored], evaluat
     return len(expected)
 
 
-def natural(release: Release, crowd: list[Person]) -> list[dict[str, Any]]:
+def natural(release: Program, crowd: list[Person]) -> list[dict[str, Any]]:
     """The values that the scorecard reads, as a bank would have them: decimals in their own unit."""
-    root = ElementTree.fromstring(document(release))
+    root = ElementTree.fromstring(document(release, DAY))
     read = [field.attrib["name"] for field in root.iter(f"{{{NAMESPACE}}}DataField")]
 
     def value(name: str, found: Value | None) -> Any:
@@ -257,7 +259,7 @@ def natural(release: Release, crowd: list[Person]) -> list[dict[str, Any]]:
     return [{name: value(name, person.get(name)) for name in read} for person in crowd]
 
 
-def with_sorted_codes(release: Release, text: str) -> tuple[str, dict[str, str]]:
+def with_sorted_codes(release: Program, text: str) -> tuple[str, dict[str, str]]:
     """The document with its codes named backwards by alphabet, and what they were."""
     codes = list(dict.fromkeys(item.reason for item in release.scorecard.items))
     named = {code: f"{999 - n}" for n, code in enumerate(codes)}
@@ -277,10 +279,10 @@ def lost(found: Scored) -> dict[str, int]:
     return {code: points for code, points in cost.items() if points > 0}
 
 
-def people(release: Release, count: int) -> list[Person]:
+def people(release: Program, count: int) -> list[Person]:
     """People whose values lie at what the scorecard compares them with, beside it, at the bounds, or are missing."""
     near: dict[str, set[int]] = {}
-    for truth in score_stage(release.scorecard).values():
+    for truth in score_stage(release.scorecard, frozenset()).values():
         for name, constant in compared(truth):
             near.setdefault(name, set()).update((constant - 1, constant, constant + 1))
     choices: dict[str, list[int | None]] = {}
