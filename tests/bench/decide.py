@@ -27,13 +27,15 @@ from rich.console import Console
 from rich.table import Table
 
 from api import releases
-from api.catalogue import schema
+from api.catalogue import kinds, schema
 from engine.decide import Question, Reference, decide, fitting
 from engine.lang.check import check, release_of
 from engine.lang.columnar import score
 from engine.lang.online import Online
-from engine.lang.program import SCORE, And, Attr, Cmp, Int, Release, Truth, Values, stages
+from engine.lang.program import SCORE, Program, Release
 from engine.lang.reference import OPERATORS, evaluate
+from engine.lang.truths import And, Attr, Cmp, Int, Truth, Values
+from engine.lang.types import EPOCH
 from graph.features import features
 from graph.sources.town import END, town
 from tests.engine.many import Drawn, Range, drawn, files
@@ -43,6 +45,7 @@ EVERYONE: Final = 200_000
 RULES: Final = Path(__file__).parents[2] / "rules"
 SAME: Final = 60  # rules that every engine is given
 MANY: Final = 300  # rules that are checked
+DAY: Final = (END.date() - EPOCH).days
 _ROUNDS: Final = 3
 _MAC: Final = sys.platform == "darwin"
 Ask = Callable[[Any], object]
@@ -69,34 +72,35 @@ CHECK: Final = f"check {MANY} rules"
 RELOAD: Final = "reload the shipped rules"
 
 
-def people_of_a_town(release: Release, people: int) -> pl.DataFrame:
+def people_of_a_town(program: Program, people: int) -> pl.DataFrame:
     """The features that the rules read, of about so many people."""
     events = pl.concat(list(town(people, seed=1).events()))
-    return features(events.with_columns(recorded_at=pl.col("happened_at")), END, END, "perks").select(release.features)
+    return features(events.with_columns(recorded_at=pl.col("happened_at")), END, END, "perks").select(program.features)
 
 
-def questions(release: Release, people: pl.DataFrame) -> list[Question]:
+def questions(program: Program, people: pl.DataFrame) -> list[Question]:
     """Each person about each perk, for half of what it covers at most."""
     at = END.isoformat()
     return [
-        Question(f"p-{number}", perk.id, (perk.most + 1) // 2, perk.currency, at, at, "perks", values)
+        Question(f"p-{number}", perk.id, (perk.most + 1) // 2, perk.currency, at, at, at, "perks", values)
         for number, values in enumerate(people.iter_rows(named=True))
-        for perk in release.perks
+        for perk in program.perks
     ]
 
 
-def whole(name: str, release: Release, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
+def whole(name: str, shipped: Release, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
     """An engine under the shipped rules, and what it is asked."""
-    engine = Online(release) if name == WHOLE_ONLINE else Reference(release)
-    return lambda question: decide(engine, question), questions(release, people)
+    program = shipped.at(DAY)
+    engine = Online(program) if name == WHOLE_ONLINE else Reference(program)
+    return lambda question: decide(engine, question), questions(program, people)
 
 
 def same(name: str, shipped: Release, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
     """An engine with the sixty rules, and what it is asked; it is seen to find the points that the reference finds."""
-    rules = drawn(shipped, SAME)
-    release = release_of(files(shipped, rules), schema())
-    crowd = [fitting(release, values) for values in people.iter_rows(named=True)]
-    stage, points = stages(release)[SCORE], [(r.id, r.points) for r in rules]
+    rules = drawn(shipped.at(DAY), SAME)
+    program = release_of(files(shipped, rules), schema(), kinds()).at(DAY)
+    crowd = [fitting(program, values) for values in people.iter_rows(named=True)]
+    stage, points = program.stages[SCORE], [(r.id, r.points) for r in rules]
 
     def by_status(statuses: Callable[[Values], Any]) -> Ask:
         def found(values: Values) -> int:
@@ -112,7 +116,7 @@ def same(name: str, shipped: Release, people: pl.DataFrame) -> tuple[Ask, list[A
     elif name == CLOSURES:
         ask = by_closures([(closure(stage[r.id]), r.points) for r in rules])
     else:
-        online = Online(release)
+        online = Online(program)
         ask = reference if name == REFERENCE else by_status(lambda values: online.statuses(SCORE, values))
     assert [ask(a) for a in asked] == [reference(values) for values in crowd]
     return ask, asked
@@ -193,10 +197,10 @@ def _timed(ask: Ask, asked: Sequence[Any]) -> list[int]:
     return spent
 
 
-def _everyone(release: Release, people: pl.DataFrame, everyone: int) -> float:
+def _everyone(program: Program, people: pl.DataFrame, everyone: int) -> float:
     """Seconds to score so many people at once: the best of three."""
     frame = nw.from_native(people.sample(everyone, with_replacement=True, seed=1))
-    return min(_seconds(lambda: score(release, frame)["score"].len()))
+    return min(_seconds(lambda: score(program, frame, DAY)["score"].len()))
 
 
 def _seconds(act: Callable[[], object]) -> Iterator[float]:
@@ -210,17 +214,17 @@ def _seconds(act: Callable[[], object]) -> Iterator[float]:
 def _measure(name: str, people: int, everyone: int) -> Figure:
     release = releases.load(RULES)
     if name in (CHECK, RELOAD):
-        texts = files(release, drawn(release, MANY)) if name == CHECK else dict(release.files)
+        texts = files(release, drawn(release.at(DAY), MANY)) if name == CHECK else dict(release.files)
         return _once(name, min(_seconds(lambda: _ready(texts) if name == RELOAD else _checked(texts))))
-    crowd = people_of_a_town(release, people)
+    crowd = people_of_a_town(release.at(DAY), people)
     if name == EVERYBODY:
-        return _once(name, _everyone(release, crowd, everyone) / everyone)
+        return _once(name, _everyone(release.at(DAY), crowd, everyone) / everyone)
     make = whole if name in (WHOLE_REFERENCE, WHOLE_ONLINE) else same
     return _figure(name, _timed(*make(name, release, crowd)))
 
 
 def _checked(texts: dict[str, str]) -> Release:
-    release, problems = check(texts, schema())
+    release, problems = check(texts, schema(), kinds())
     assert release is not None, problems
     return release
 
@@ -229,7 +233,7 @@ def _ready(texts: dict[str, str]) -> None:
     """What stands between a changed folder and a decision. RELOAD: to be what `api.reload` does, with its probes in a
     subprocess; until that is there, checking and compiling.
     """
-    Online(_checked(texts)).close()
+    Online(_checked(texts).at(DAY)).close()
 
 
 def _once(name: str, seconds: float) -> Figure:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from engine.lang.program import Characteristic, Release
+from engine.lang.program import Characteristic, Program, Release
 from engine.lang.types import Type, written
 
 CLASSES: Final = ("identity", "behaviour", "credit")  # the policy limits what others may weigh
@@ -37,11 +37,11 @@ class Drawn:
     points: int
 
 
-def drawn(release: Release, count: int) -> list[Drawn]:
-    """So many rules over the features that the release has characteristics for."""
+def drawn(program: Program, count: int) -> list[Drawn]:
+    """So many rules over the features that the program has characteristics for."""
     chooser = Random(count)
-    items = [i for i in release.scorecard.items if isinstance(i, Characteristic)]
-    cuts = {i.feature: i.cuts for i in items if release.attribute(i.feature).data_class in CLASSES}
+    items = [i for i in program.scorecard.items if isinstance(i, Characteristic)]
+    cuts = {i.feature: i.cuts for i in items if program.attribute(i.feature).data_class in CLASSES}
 
     def rule(number: int) -> Drawn:
         first, second = chooser.sample(sorted(cuts), 2)
@@ -55,17 +55,18 @@ def drawn(release: Release, count: int) -> list[Drawn]:
 
 
 def files(release: Release, rules: list[Drawn]) -> dict[str, str]:
-    """The shipped rule files with a scorecard of these rules and nothing else."""
-    codes = sorted(release.reasons)
+    """The release's rule files with a scorecard of these rules and nothing else."""
+    program = release.programs[-1]
+    codes = sorted(program.reasons)
     lines = (
-        f"  - {{id: {r.id}, dimension: all, when: {_when(release, r)}, points: {r.points}, reason: {codes[n % len(codes)]}}}\n"
+        f"  - {{id: {r.id}, dimension: all, when: {_when(program, r)}, points: {r.points}, reason: {codes[n % len(codes)]}}}\n"
         for n, r in enumerate(rules)
     )
     return {**release.files, "trust.yaml": HEAD + "".join(lines)}
 
 
-def _when(release: Release, rule: Drawn) -> str:
-    return " and ".join(text for each in rule.ranges for text in _texts(each, release.attribute(each.feature).type))
+def _when(program: Program, rule: Drawn) -> str:
+    return " and ".join(text for each in rule.ranges for text in _texts(each, program.attribute(each.feature).type))
 
 
 def _texts(each: Range, type_: Type) -> list[str]:

@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from api import releases
-from api.catalogue import schema
+from api.catalogue import kinds, schema
 from engine.decide import Decision, Question, Reference, decide
 from engine.lang.check import release_of
 from engine.lang.online import Online
-from engine.lang.program import Release
-from tests.bench.decide import RULES, people_of_a_town, questions
+from engine.lang.program import Program
+from tests.bench.decide import DAY, RULES, people_of_a_town, questions
 
 MEGABYTE: Final = 2**20
 THREADS: Final = 8
@@ -50,9 +50,9 @@ def resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE
 
 
-def lasting(release: Release, asked: Sequence[Question], decisions: int) -> Iterator[tuple[int, float]]:
+def lasting(program: Program, asked: Sequence[Question], decisions: int) -> Iterator[tuple[int, float]]:
     """Decisions made so far, and resident megabytes: after the warm-up of a tenth, and at each tenth from there on."""
-    engine = Online(release)
+    engine = Online(program)
     try:
         tenth = decisions // READINGS
         for count in range(-tenth, decisions + 1):
@@ -80,12 +80,13 @@ def wrong(engines: Sequence[Online], expected: Sequence[Sequence[Decision]], dec
         return sum(threads.map(of_a_thread, range(THREADS)))
 
 
-def two_releases() -> tuple[Release, Release]:
+def two_releases() -> tuple[Program, Program]:
     """The shipped rules, and the same from another base."""
     shipped = releases.load(RULES)
     text = shipped.files["trust.yaml"]
     assert text.count("base: 480") == 1
-    return shipped, release_of({**shipped.files, "trust.yaml": text.replace("base: 480", "base: 500")}, schema())
+    other = {**shipped.files, "trust.yaml": text.replace("base: 480", "base: 500")}
+    return shipped.at(DAY), release_of(other, schema(), kinds()).at(DAY)
 
 
 def main() -> int:
@@ -105,7 +106,7 @@ def main() -> int:
     grown = max(held for _, held in readings) - readings[0][1]
 
     engines = Online(first), Online(second)
-    expected = [[decide(Reference(e.release), question) for question in asked] for e in engines]
+    expected = [[decide(Reference(e.program), question) for question in asked] for e in engines]
     found = wrong(engines, expected, size.in_threads)
     threads = Table("threads", "releases", "decisions", "wrong", title="compared with the reference")
     threads.add_row(f"{THREADS}", f"{len(engines)}", f"{size.in_threads:,}", f"{found:,}")
