@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test check bench evaluate clean
+.PHONY: help env run demo test check bench soak evaluate clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -44,6 +44,9 @@ check: $(STAMP) ## lint, format, types, import contracts
 
 bench: $(STAMP) ## speed and memory, each beside something else in the same run
 	@$(BIN)/python -m tests.bench
+
+soak: $(STAMP) ## a million decisions in one process, and eight threads under two releases
+	@$(BIN)/python -m tests.soak
 
 evaluate: $(STAMP) ## how well the score tells, on the real data sets
 	@$(BIN)/iftah evaluate berka

@@ -10,9 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from api.actions import Explained
-from engine.lang.program import Characteristic, Perk, PointRule, Program
+from engine.lang.program import Characteristic, Part, Perk, PointRule, Program
 from engine.lang.types import Type, written
-from engine.scorecard import Part
 
 BIN: int = 25  # score points a bar
 WIDEST: int = 48

@@ -8,23 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.lang.program import Characteristic, PointRule, Scorecard, alone
+from engine.lang.program import Characteristic, Part, PointRule, Scorecard, alone
 from engine.lang.truths import Statuses
 
 MOST_REASONS: Final = 4
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one characteristic or rule gave. `status`: met / not met / unknown (None); `bin` of a characteristic."""
-
-    id: str
-    dimension: str
-    status: bool | None
-    bin: int | None
-    points: int
-    baseline: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +27,7 @@ class Scored:
 
 def score(card: Scorecard, statuses: Statuses, related: frozenset[str] = frozenset()) -> Scored:
     """The score that follows from the statuses of `score_stage(card, related)`; `related` are what comes of relationships."""
-    parts = tuple(_part(item, statuses) for item in card.items)
+    parts = tuple([_part(item, statuses) for item in card.items])
     if statuses["scorable"] is not True:  # unknown fails closed
         return Scored(None, None, None, parts, (card.unscorable,))
     total = card.base + sum(part.points for part in parts)
@@ -83,9 +70,8 @@ def reasons(parts: Iterable[Part]) -> tuple[str, ...]:
 
 def _part(item: Characteristic | PointRule, statuses: Statuses) -> Part:
     if isinstance(item, PointRule):
-        status = statuses[item.id]
-        return Part(item.id, item.dimension, status, None, points(item, status), item.baseline, item.reason)
-    met = next((n for n in range(len(item.points)) if statuses[f"{item.id}#{n}"]), None)
-    given = item.missing if met is None else item.points[met]
-    status = None if met is None else True
-    return Part(item.id, item.dimension, status, met, given, item.baseline, item.reason)
+        return item.parts[statuses[item.id]]
+    for asked, part in item.parts:
+        if statuses[asked]:
+            return part
+    return item.part_when_missing

@@ -7,8 +7,9 @@ Conditions that are too large are cut: pieces are asked first, and their answers
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Final
 
 from engine.lang.truths import (
@@ -31,7 +32,7 @@ from engine.lang.truths import (
     Truth,
     Values,
 )
-from engine.lang.types import LARGEST, Schema, Value
+from engine.lang.types import LARGEST, Value
 
 MOST_NODES: Final = 16  # of one condition, before it is cut
 MOST_GROUPS: Final = 6  # durable-rules: at most 14 and/or groups in a rule
@@ -41,6 +42,7 @@ OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=":
 
 Condition = dict[str, Any]
 Reader = Callable[[Values], int | None]
+Holds = Callable[[Values], bool | None]
 
 
 @dataclass
@@ -48,63 +50,39 @@ class Vocabulary:
     """Short names for what facts carry, and how each is read from the values.
 
     Names are generated (`a0`, `a1`, ..) because durable-rules matches names by a 32-bit hash alone: names of features
-    could collide, these do not. Values are integers within 2^53: anything else it misreads.
+    could collide, these do not. Facts hold integers within 2^53: anything else it misreads. Numbers that fit their types
+    are such, and bools count as 1 and 0: they go in as they are. Whatever else is asked is worked out here.
     """
 
-    schema: Schema
     short: dict[object, str] = field(default_factory=dict)
-    readers: dict[str, Reader] = field(default_factory=dict)
-    places: dict[str, dict[str, int]] = field(default_factory=dict)
+    plain: dict[str, str] = field(default_factory=dict)  # short name -> the number or bool that goes in as it is
+    readers: dict[str, Reader] = field(default_factory=dict)  # short name -> what is worked out
+    places: dict[str, dict[object, int]] = field(default_factory=dict)
 
     def answer(self, key: str) -> str:
         """The attribute that holds the answer to a piece asked earlier."""
         return self.short.setdefault(("answer", key), f"a{len(self.short)}")
 
-    def place(self, name: str, word: str) -> int:
-        """The number that stands for a word: an enum's by its type, a string's in the order in which rules name them."""
-        places = self.places.setdefault(name, {})
-        if not places and name in self.schema:
-            places |= {w: n for n, w in enumerate(self.schema[name].type.values)}
-        return places.setdefault(word, len(places))
-
     def value(self, name: str) -> str:
-        """The attribute that holds a feature's value: a bool as 0 or 1, a word as its place, -1 where no rule names it."""
+        """The attribute that holds a number or a bool."""
+        short = self.short.setdefault(("value", name), f"a{len(self.short)}")
+        self.plain[short] = name
+        return short
+
+    def word(self, name: str, word: str) -> Condition:
+        """That a feature is this word. Facts hold its place among the words that rules name, or -1: strings are cut at 512
+        bytes, and compared with numbers.
+        """
         places = self.places.setdefault(name, {})
 
         def read(values: Values) -> int | None:
-            found = values.get(name)
-            if found is None:
-                return None
-            return places.get(found, -1) if isinstance(found, str) else max(-LARGEST, min(LARGEST, int(found)))
+            return None if (found := values.get(name)) is None else places.get(found, -1)
 
-        return self._named(("value", name), read)
+        return {self._named(("word", name), read): places.setdefault(word, len(places))}
 
-    def asked(self, node: Alike | InList) -> str:
-        """The attribute that holds 1 or 0: whether two words are the same, or one is in a list."""
-
-        def alike(values: Values) -> int | None:
-            assert isinstance(node, Alike)  # noqa: S101 - chosen below
-            one, other = values.get(node.left), values.get(node.right)
-            return None if one is None or other is None else int(one == other)
-
-        ends = sorted({until for _, until in node.entries if until is not None}) if isinstance(node, InList) else []
-        by_day = dict[int, frozenset[Value]]()  # as many as there are days on which entries end
-
-        def listed(values: Values) -> int | None:
-            assert isinstance(node, InList)  # noqa: S101
-            found, day = values.get(node.name), values.get(AS_OF)
-            if found is None:
-                return None
-            stretch = -1 if day is None else bisect_right(ends, int(day))
-            if stretch not in by_day:
-                by_day[stretch] = node.on(day)
-            return int(found in by_day[stretch])
-
-        return self._named(("asked", node), alike if isinstance(node, Alike) else listed)
-
-    def known(self, name: str) -> str:
-        """The attribute that says whether a feature has a value; it always has one itself."""
-        return self._named(("known", name), lambda values: int(values.get(name) is not None))
+    def whether(self, leaf: Truth, holds: Holds) -> str:
+        """The attribute that holds a leaf's status, found out here: for leaves that durable-rules is not to see."""
+        return self._named(("whether", leaf), holds)
 
     def sign(self, cmp: Cmp) -> str:
         """The attribute that holds the sign of left - right."""
@@ -116,10 +94,10 @@ class Vocabulary:
 
         return self._named(("sign", cmp.left, cmp.right), read)
 
-    def facts(self, values: Values) -> dict[str, int]:
-        """What is known, by short name."""
+    def worked_out(self, values: Values) -> dict[str, int]:
+        """What can be worked out of the values, by short name."""
         read = ((short, reader(values)) for short, reader in self.readers.items())
-        return {short: value for short, value in read if value is not None}
+        return {short: int(value) for short, value in read if value is not None}
 
     def _named(self, key: object, read: Reader) -> str:
         short = self.short.setdefault(key, f"a{len(self.short)}")
@@ -140,20 +118,62 @@ def exact(num: Num) -> Reader:
             return lambda values: None if (x := a(values)) is None or (y := b(values)) is None else act(x, y)
 
 
+def alike(left: str, right: str) -> Holds:
+    """Whether two words or bools are the same."""
+
+    def holds(values: Values) -> bool | None:
+        one, other = values.get(left), values.get(right)
+        return None if one is None or other is None else one == other
+
+    return holds
+
+
+def listed(node: InList) -> Holds:
+    """Whether a value is in a list: one set for each stretch of days between those on which entries end."""
+    ends = sorted({until for _, until in node.entries if until is not None})
+    entries = dict[int, frozenset[Value]]()
+
+    def holds(values: Values) -> bool | None:
+        found, day = values.get(node.name), values.get(AS_OF)
+        if found is None:
+            return None
+        stretch = -1 if day is None else bisect_right(ends, int(day))
+        if stretch not in entries:
+            entries[stretch] = node.on(day)
+        return found in entries[stretch]
+
+    return holds
+
+
+def wavers(truth: Truth) -> bool:
+    """Whether it may be unknown though all that it reads is known: where a part of it is never known."""
+    match truth:
+        case Const(value):
+            return value is None
+        case Not(part):
+            return wavers(part)
+        case And(parts) | Or(parts):
+            return any(map(wavers, parts))
+        case _:
+            return False
+
+
 def condition(truth: Truth, want: bool, words: Vocabulary) -> Condition | bool:
     """What holds exactly when `truth` surely is `want`; a bool when that needs no asking."""
     match truth:
         case Const(value):
             return value is want
         case Known(name):
-            return {words.known(name): int(want)}
+            return {words.whether(truth, lambda values: values.get(name) is not None): int(want)}
         case Flag(name):
             return {words.answer(name) if name.startswith("~") else words.value(name): int(want)}
         case Same(name, value):
-            leaf = {words.value(name): words.place(name, value)}
+            leaf = words.word(name, value)
             return leaf if want else {"$neq": leaf}
-        case Alike() | InList():
-            return {words.asked(truth): int(want)}
+        case Alike(left, right):
+            return {words.whether(truth, alike(left, right)): int(want)}
+        case InList():
+            return {words.whether(truth, listed(truth)): int(want)}
         case Cmp():
             return _comparison(truth, want, words)
         case Not(part):
@@ -170,6 +190,37 @@ def _comparison(cmp: Cmp, want: bool, words: Vocabulary) -> Condition:
         case _:
             leaf = {words.sign(cmp): 0}
     return leaf if op == "==" else {SIGNS[op]: leaf}
+
+
+def bins(conditions: Iterable[Truth], words: Vocabulary) -> list[Condition]:
+    """The bins of one characteristic, each as the turns that lead to it when its cuts are halved again and again.
+
+    Turns that begin alike are asked once, and of two sides one is true: durable-rules goes one way through all of them.
+    """
+    sides = (side for each in conditions for side in (each.parts if isinstance(each, And) else (each,)))
+    cuts = [side for side in sides if isinstance(side, Cmp) and side.op == ">="]
+    found: list[Condition] = []
+
+    def turn(way: tuple[Condition, ...], first: int, last: int) -> None:
+        if first == last:
+            found.append({"$and": list(way)})
+            return
+        middle = (first + last + 1) // 2
+        below, above = (_comparison(cuts[middle - 1], want, words) for want in (False, True))
+        turn((*way, below), first, middle - 1)
+        turn((*way, above), middle, last)
+
+    turn((), 0, len(cuts))
+    return found
+
+
+def paths(lowered: Condition) -> int:
+    """At how many places of a condition durable-rules can stand at once: an `or` is gone into on every side."""
+    for key, value in lowered.items():
+        if key in ("$and", "$or"):
+            inner = [paths(part) for part in value]
+            return prod(inner) if key == "$and" else sum(inner)
+    return 1
 
 
 def _group(every: bool, parts: list[Condition | bool]) -> Condition | bool:

@@ -21,6 +21,19 @@ ASKED: Final = "event.kind"
 
 
 @dataclass(frozen=True)
+class Part:
+    """What one characteristic or rule gives. `status`: met / not met / unknown (None); `bin` of a characteristic."""
+
+    id: str
+    dimension: str
+    status: bool | None
+    bin: int | None
+    points: int
+    baseline: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Characteristic:
     """n ascending cuts and n + 1 points: below the first cut, from each cut to the next, from the last cut on."""
 
@@ -41,6 +54,20 @@ class Characteristic:
         inner = [And((a, b)) for a, b in zip(at_least, below[1:], strict=False)]
         return (below[0], *inner, at_least[-1])
 
+    @cached_property
+    def parts(self) -> tuple[tuple[str, Part], ...]:
+        """What each bin gives, by the id under which it is asked."""
+        return tuple((f"{self.id}#{n}", self._part(n, points)) for n, points in enumerate(self.points))
+
+    @cached_property
+    def part_when_missing(self) -> Part:
+        """What is given when the feature is not known."""
+        return self._part(None, self.missing)
+
+    def _part(self, met: int | None, points: int) -> Part:
+        status = None if met is None else True
+        return Part(self.id, self.dimension, status, met, points, self.baseline, self.reason)
+
 
 @dataclass(frozen=True)
 class PointRule:
@@ -53,6 +80,12 @@ class PointRule:
     unknown: int
     baseline: int
     reason: str
+
+    @cached_property
+    def parts(self) -> Mapping[bool | None, Part]:
+        """What each status gives."""
+        given = {True: self.points, False: 0, None: self.unknown}
+        return {s: Part(self.id, self.dimension, s, None, n, self.baseline, self.reason) for s, n in given.items()}
 
 
 @dataclass(frozen=True)

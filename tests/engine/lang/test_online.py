@@ -34,8 +34,8 @@ SCHEMA = {
 MEGABYTE = 2**20
 
 
-def ruled(*whens: str, define: str = "") -> Program:
-    """A release whose scorecard has a rule for each condition, named r0, r1, .."""
+def files_of(*whens: str, define: str = "") -> dict[str, str]:
+    """Rule files whose scorecard has a rule for each condition, named r0, r1, .."""
     lines = "".join(
         f'  - {{id: r{n}, dimension: all, when: "{when}", points: 1, reason: thin}}\n' for n, when in enumerate(whens)
     )
@@ -49,8 +49,12 @@ def ruled(*whens: str, define: str = "") -> Program:
     )
     policy = small.base()["policy.yaml"].replace("[age]", "[]")
     reasons = "kind: reasons\nlanguages: [en]\nreasons: {thin: {en: thin}}\n"
-    files = {"trust.yaml": card, "perks.yaml": perks, "policy.yaml": policy, "reasons.yaml": reasons}
-    return release_of(files, SCHEMA).at(small.DAY)
+    return {"trust.yaml": card, "perks.yaml": perks, "policy.yaml": policy, "reasons.yaml": reasons}
+
+
+def ruled(*whens: str, define: str = "") -> Program:
+    """A program of those files."""
+    return release_of(files_of(*whens, define=define), SCHEMA).at(small.DAY)
 
 
 @contextmanager
@@ -162,16 +166,17 @@ def test_a_closed_engine_says_so() -> None:
 
 
 def test_a_failure_does_not_tell_the_fact_and_the_next_one_is_answered() -> None:
-    handle = rete.create_ruleset("failing", json.dumps({"r": {"all": [{"m": {"part": 1}}]}}))
+    gate: dict[str, object] = {"all": [{"m": {"part": 1}}]}
+    handle = rete.create_ruleset("failing", json.dumps({"r": gate, "h": {**gate, "pri": 1}}))
     secret = {f"a{n}": 987_654_321 for n in range(300)}  # more than a fact can hold
-    fact = {"sid": "1", "part": 1}
-    for n in range(3):
+    fact = {"id": "1", "sid": "1", "part": 1}
+    for _ in range(3):
         with pytest.raises(EngineError, match="durable-rules failed") as failed:
-            _fire(handle, json.dumps({**fact, "id": f"x{n}", **secret}))
+            _fire(handle, json.dumps({**fact, **secret}))
         assert "987654321" not in str(failed.value)
         assert failed.value.__cause__ is None
         assert failed.value.__suppress_context__
-        assert _fire(handle, json.dumps({**fact, "id": str(n)})) == {"r"}
+        assert _fire(handle, json.dumps(fact)) == ["r"]
     rete.delete_state(handle, "1")
     rete.delete_ruleset(handle)
 
@@ -253,3 +258,18 @@ def test_the_shipped_rules_agree_on_people_at_their_cuts() -> None:
             perk = release.perks[n % len(release.perks)]
             question = small.asked(perk.id, chooser.randint(1, perk.most), perk.currency, values)
             assert decide(engine, question).canonical() == decide(reference, question).canonical()
+
+
+def test_what_is_asked_as_if_it_were_not_known_agrees() -> None:
+    whens = (
+        "t.x > 1 and n.a > 0",
+        "t.x > 1 or n.a > 0",
+        "(t.x > 1 or n.a > 0) and n.b > 0",
+        "t.x > 1",
+        "n.a + t.x > 3",
+    )
+    tied = {**SCHEMA, "t.x": Attribute("t.x", Type("int", 0, (), 0, 9), "relationship")}
+    program = release_of(files_of(*whens), tied).at(small.DAY)
+    assert sum(id_.endswith("~") for id_ in program.stages[SCORE]) == len(whens)
+    values = [(None, 0, 5)] * 3
+    agree(program, *({"t.x": x, "n.a": a, "n.b": b} for x, a, b in product(*values)))
