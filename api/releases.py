@@ -1,10 +1,14 @@
 """Releases: from a folder of rule files to what decides, and kept so that every decision can be made again."""
 
 import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from api.catalogue import schema
 from api.database import reading, writing
@@ -12,10 +16,36 @@ from api.tables import RELEASES
 from engine import cases
 from engine.errors import Refused
 from engine.lang.check import check, release_of
+from engine.lang.policy import changes, policy_in
 from engine.lang.problems import Problem, Span
 from engine.lang.program import Release
 
-SUFFIX: Final = ".yaml"
+log = logging.getLogger("iftah")
+
+PATTERNS: Final = ("*.yaml", "lists/*.yaml")
+
+
+@dataclass(frozen=True)
+class FolderRefused:
+    """A changed folder that did not come into force: when it was tried, and what is wrong, a line each."""
+
+    at: datetime
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """A change of policy: when it came into force, and what it says, a line each."""
+
+    at: datetime
+    changes: tuple[str, ...]
+
+
+def rule_paths(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The folder's rule files, each by its name from there, such as `lists/cities.yaml`."""
+    for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path
 
 
 def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
@@ -24,13 +54,11 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
         hint = "name the folder of rule files with IFTAH_RULES"
         raise Refused("there is no such folder", where=str(folder), hint=hint, code="no_rules")
     texts, problems = {}, []
-    for path in sorted(p for p in folder.glob(f"*{SUFFIX}") if p.is_file()):
+    for name, path in rule_paths(folder):
         try:
-            texts[path.name] = path.read_text(encoding="utf-8")
+            texts[name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            problems.append(
-                Problem("R008", f"byte {error.start} is not UTF-8", Span(path.name), "save the file as UTF-8")
-            )
+            problems.append(Problem("R008", f"byte {error.start} is not UTF-8", Span(name), "save the file as UTF-8"))
         except OSError as error:
             raise Refused(f"cannot be read: {error.strerror}", where=str(path), code="no_rules") from None
     if not texts and not problems:
@@ -40,11 +68,17 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
     return texts, tuple(problems)
 
 
+def checked(folder: Path) -> tuple[dict[str, str], Release | None, tuple[Problem, ...]]:
+    """The files, the release that they are, or everything that is wrong with them by place. Raises Refused for no file."""
+    texts, unreadable = rule_files(folder)
+    release, problems = check(texts, schema())
+    return texts, None if unreadable else release, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
+
+
 def problems_in(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
     """The files, and everything that is wrong with them, by place."""
-    texts, unreadable = rule_files(folder)
-    _, problems = check(texts, schema())
-    return texts, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
+    texts, _, problems = checked(folder)
+    return texts, problems
 
 
 def failing_cases(texts: dict[str, str]) -> tuple[str, ...]:
@@ -62,15 +96,38 @@ def load(folder: Path) -> Release:
     return release_of(texts, schema())
 
 
-def keep(engine: Engine, release: Release, now: int) -> None:
-    """Write the release down, once."""
+def keep(engine: Engine, release: Release, now: int) -> Mapping[str, str]:
+    """Write down that the release is in force from now on. Gives the files of the one before, or none when it was this one.
+
+    `loaded_at` is when a release last came into force: the newest is the one in force.
+    """
     with reading(engine) as connection:
-        if connection.execute(select(RELEASES.c.id).where(RELEASES.c.id == release.id)).first():
-            return
+        if (_newest(connection) or {}).get("id") == release.id:
+            return {}
     with writing(engine) as connection:
-        if not connection.execute(select(RELEASES.c.id).where(RELEASES.c.id == release.id)).first():
-            row = {"id": release.id, "files": json.dumps(dict(release.files)), "loaded_at": now}
+        before = _newest(connection)
+        if before and before["id"] == release.id:
+            return {}
+        at = max(now, before["loaded_at"] + 1) if before else now
+        again = update(RELEASES).where(RELEASES.c.id == release.id).values(loaded_at=at)
+        if not connection.execute(again).rowcount:
+            row = {"id": release.id, "files": json.dumps(dict(release.files)), "loaded_at": at}
             connection.execute(insert(RELEASES).values(row))
+    files: Mapping[str, str] = json.loads(before["files"]) if before else {}
+    return files
+
+
+def _newest(connection: Connection) -> dict[str, Any] | None:
+    row = connection.execute(select(RELEASES).order_by(RELEASES.c.loaded_at.desc()).limit(1)).mappings().first()
+    return dict(row) if row else None
+
+
+def amendment(before: Mapping[str, str], after: Mapping[str, str], now: datetime) -> Amendment | None:
+    """What the files `after` say otherwise about policy than those `before`, if there were any: a warning in the log, a line each."""
+    said = changes(policy_in(before), policy_in(after)) if before else ()
+    for line in said:
+        log.warning("the policy has changed: %s", line)
+    return Amendment(now, said) if said else None
 
 
 def kept(engine: Engine, name: str) -> Release:
