@@ -80,8 +80,8 @@ def attempt(folder: Path, current: str, ask: Probe, stages: Stages, seconds: flo
             said.append(f"{ask.ask(release, seconds).people:,} people")
         with stages.stage("compile"):
             return Attempt(Online(release))
-    except IftahError as error:
-        return Attempt(problems=(str(error),))
+    except IftahError as error:  # anyone may read it: where the folder lies is nobody's business
+        return Attempt(problems=(str(error).replace(str(folder), folder.name),))
 
 
 def timed(folder: Path) -> dict[str, float]:
@@ -163,7 +163,8 @@ class _Reloader:
             with stages.stage("keep"):
                 releases.keep(world.database, engine.release, clock.micros(now))
         except IftahError as error:
-            self._refuse((str(error),))
+            # What the database says of itself is for the log alone.
+            self._refuse(("the database will not keep the release; it will be tried again",), str(error))
             self.again = monotonic() + self.how.again
             return
         amended = releases.amendment(world.release.files, engine.release.files, now) or world.amended
@@ -171,7 +172,7 @@ class _Reloader:
         spent = ", ".join(f"{name} {seconds:.2f} s" for name, seconds, _ in stages.done)
         log.info("release %s serves, no longer %s: %s", engine.release.id[:12], world.release.id[:12], spent)
 
-    def _refuse(self, problems: tuple[str, ...]) -> None:
+    def _refuse(self, problems: tuple[str, ...], *details: str) -> None:
         world: World = self.app.state.world
         if self.told == (told := (self.dealt or (), problems)) and world.refused:
             return
@@ -179,5 +180,5 @@ class _Reloader:
         self.app.state.world = replace(world, refused=FolderRefused(clock.now(), problems))
         count = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
         log.error("the rules folder is refused, release %s serves on: %s", world.release.id[:12], count)
-        for problem in problems:
-            log.error("%s", problem)
+        for line in (*problems, *details):
+            log.error("%s", line)

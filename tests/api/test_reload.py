@@ -288,7 +288,7 @@ def test_a_change_of_comments_is_no_other_release(server: Server) -> None:
 
 def test_a_folder_that_is_gone_is_refused_and_put_back_it_serves(server: Server) -> None:
     shutil.rmtree(server.rules)
-    assert "there is no such folder" in server.refused()[0]
+    assert server.refused() == ["rules: there is no such folder (name the folder of rule files with IFTAH_RULES)"]
     server.ask(server.people()[0])
     server.rules.mkdir()
     server.until(lambda health: "there are no rule files" in health["rules_refused"]["first"][0])
@@ -341,7 +341,7 @@ def test_a_release_that_the_database_will_not_have_is_tried_again(tmp_path: Path
     with writing(server.database) as connection:
         connection.exec_driver_sql(full)
     server.write("trust.yaml", *BASE)
-    assert "the disk is full" in server.refused()[0]
+    assert server.refused() == ["the database will not keep the release; it will be tried again"]
     assert server.health()["release"] == SHIPPED
     with writing(server.database) as connection:
         connection.exec_driver_sql("drop trigger full")
