@@ -44,7 +44,7 @@ from engine.lang.types import Schema, Value
 
 PEOPLE: Final = 1_000
 SEED: Final = 1
-MISSING: Final = 1 / 8  # of the values
+MISSING: Final = 8  # one value in about so many is missing
 TRIES: Final = 5  # draws for somebody who is not turned away at once
 DTYPES: Final[Mapping[str, Any]] = {"bool": nw.Boolean, "enum": nw.String, "string": nw.String}
 ASKED: Final = "~asked"  # a column: the amount
@@ -180,10 +180,10 @@ def _draws(
     """Values for the attributes `wanted` at or near where the conditions turn, again and again."""
     leaves = [leaf for truth in truths for leaf in _leaves(truth)]
     named = _named(leaves)
-    choices = {name: _choices(name, named.get(name, set()), schema) for name in wanted}
+    choices = {name: _with_missing(_choices(name, named.get(name, set()), schema)) for name in wanted}
     sums = [leaf for leaf in leaves if isinstance(leaf, Cmp) and {type(leaf.left), type(leaf.right)} != {Attr, Int}]
     for place in count():
-        values = {n: None if chooser.random() < MISSING else chooser.choice(c) for n, c in choices.items()}
+        values = {name: chooser.choice(some) for name, some in choices.items()}
         if sums:
             _aim(values, sums[place % len(sums)], schema, chooser)
         yield values
@@ -240,6 +240,10 @@ def _choices(name: str, named: set[Value], schema: Schema) -> list[Value]:
         numbers = [int(n) for n in named]
         return [*_near(numbers, min(numbers) - 1, max(numbers) + 1)]
     return [True, False] if True in named else [*sorted(map(str, named)), "another"]
+
+
+def _with_missing(choices: list[Value]) -> list[Value | None]:
+    return [*choices, *[None] * (1 + len(choices) // MISSING)]
 
 
 def _near(numbers: Iterable[int], low: int, high: int) -> list[int]:
