@@ -4,7 +4,8 @@ A build is written in one transaction: readers see the one before it, or it. Fea
 (decisions keep the values they used); scores stay, as the person's history.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,15 +16,17 @@ from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
 
 from api import ledger
 from api.catalogue import fingerprint
-from api.clock import micros, moment
+from api.clock import day, micros, moment
 from api.database import reading, writing
 from api.tables import BUILDS, FEATURES, SCORES
 from engine.errors import Refused
 from engine.lang import columnar
-from engine.lang.program import Release
+from engine.lang.program import Program
+from engine.lang.types import Value
 from graph.features import features
 
 ROWS: Final = 10_000  # a statement
+Flags = Mapping[str, Value | None]
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,29 @@ def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime) 
     return Build(number, as_of, known_at, purpose, computed_at, fingerprint(), events.height, found.height)
 
 
-def score(engine: Engine, release: Release, made: Build) -> pl.DataFrame:
-    """Everyone's score in a build, kept and returned: `person`, `score`, `band` (both null: unscorable)."""
-    people = values_of(engine, made, release)
-    scored = columnar.score(release, nw.from_native(people)).to_native()
+def score(engine: Engine, program: Program, made: Build, flags: Mapping[str, Flags]) -> pl.DataFrame:
+    """Everyone's score in a build, kept and returned: `person`, `score`, `band` (both null: unscorable).
+
+    `flags` are those of everyone, by person (`watching.of_everyone`).
+    """
+    people = with_flags(values_of(engine, made, program), program, flags)
+    scored = columnar.score(program, nw.from_native(people), day(made.as_of)).to_native()
     found: pl.DataFrame = scored.select("person", pl.col("score").cast(pl.Int64), "band")
-    rows = found.with_columns(pl.lit(made.id).alias("build"), pl.lit(release.id).alias("release"))
+    told = [json.dumps(flags.get(person, {}), sort_keys=True) for person in found["person"]]
+    rows = found.with_columns(
+        pl.lit(made.id).alias("build"), pl.lit(program.release).alias("release"), pl.Series("flags", told, pl.String)
+    )
     with writing(engine) as connection:
         connection.execute(delete(SCORES).where(SCORES.c.build == made.id))
         _insert(connection, SCORES, rows)
     return found
+
+
+def people_of(engine: Engine, made: Build) -> list[str]:
+    """Everyone in a build."""
+    query = select(FEATURES.c.person).where(FEATURES.c.build == made.id).order_by(FEATURES.c.person)
+    with reading(engine) as connection:
+        return list(connection.execute(query).scalars())
 
 
 def scores(engine: Engine, made: Build) -> pl.DataFrame:
@@ -95,10 +111,19 @@ def scored_under(engine: Engine, made: Build) -> str | None:
         return connection.execute(query).scalar()
 
 
-def values_of(engine: Engine, made: Build, release: Release) -> pl.DataFrame:
-    """`person` and a column for each feature that the release reads, of everyone in the build."""
-    types = {"bool": pl.Boolean, "enum": pl.String}
-    wanted = pl.Struct({n: types.get(release.schema[n].type.kind, pl.Int64) for n in release.features})
+def with_flags(people: pl.DataFrame, program: Program, flags: Mapping[str, Flags]) -> pl.DataFrame:
+    """The frame with a column for each flag that the rules read."""
+    columns = (
+        pl.Series(p.flag, [flags.get(person, {}).get(p.flag) for person in people["person"]], pl.Boolean)
+        for p in program.flags
+    )
+    return people.with_columns(*columns)
+
+
+def values_of(engine: Engine, made: Build, program: Program) -> pl.DataFrame:
+    """`person` and a column for each feature that the rules read, of everyone in the build."""
+    types = {"bool": pl.Boolean, "enum": pl.String, "string": pl.String}
+    wanted = pl.Struct({n: types.get(program.schema[n].type.kind, pl.Int64) for n in program.features})
     with reading(engine) as connection:
         query = select(FEATURES.c.person, FEATURES.c["values"]).where(FEATURES.c.build == made.id)
         rows = connection.execute(query.order_by(FEATURES.c.person)).all()

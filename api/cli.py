@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from api import actions, auth, builds, clock, evaluate, prepare, problems, releases, serving, show, walk
+from api.cli_export import exports
 from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
@@ -16,6 +17,7 @@ from api.reload import Reload
 from api.settings import settings
 from engine.errors import IftahError, Refused
 from engine.lang.problems import RulesError
+from engine.lang.program import Program
 from engine.lang.types import Type, scaled
 from graph.sources import SourceError, berka
 
@@ -32,6 +34,7 @@ tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True
 evaluations = typer.Typer(help="Measure the score on real data.", no_args_is_help=True)
 app.add_typer(tokens, name="token")
 app.add_typer(evaluations, name="evaluate")
+app.add_typer(exports, name="export")
 out = Console(highlight=False, soft_wrap=True)
 
 Person = Annotated[str, typer.Argument(help="the person's id")]
@@ -121,8 +124,8 @@ def build(
 def score() -> None:
     """Score everyone in the newest build under the rules folder's release."""
     world = prepare.enforced(settings())
-    found = builds.score(world.database, world.release, actions.ready(world))
-    for line in show.distribution(world.release, found):
+    made = actions.ready(world)
+    for line in show.distribution(world.program(made), actions.scored(world, made)):
         out.print(line, markup=False)
 
 
@@ -131,7 +134,7 @@ def explain(person: Person, language: Annotated[str, typer.Option(help="of the r
     """Show how a person's score comes about: every characteristic, its value, its points."""
     world = open_world(settings())
     _known_language(language)
-    for part in show.explanation(world.release, actions.explained(world, person, clock.now()), language):
+    for part in show.explanation(actions.explained(world, person, clock.now()), language):
         out.print(part, markup=False)
 
 
@@ -147,11 +150,12 @@ def eligible(
     world = prepare.enforced(settings())
     asked = _question(world, person, perk, amount)
     told = actions.eligibility(world, asked, clock.now())
-    perk_ = world.release.perk(perk)
+    program = world.program(actions.ready(world))
+    perk_ = program.perk(perk)
     shown = [show.money(minor, perk_) for minor in (told.waived, told.deposit)]
     out.print(f"{told.outcome}: waived {shown[0]}, deposit {shown[1]} {asked.currency}")
     out.print(f"decision {told.id}, valid until {clock.iso(told.valid_until)}")
-    for line in show.decision(world.release, actions.recorded(world, told.id), language):
+    for line in show.decision(program, actions.recorded(world, told.id), language):
         out.print(line, markup=False)
 
 
@@ -191,7 +195,7 @@ def evaluate_berka() -> None:
     """The score as of each loan's date against how the loan went: AUC, KS, intervals."""
     chosen = settings()
     with show.Steps(out).progress("evaluating on Berka's loans") as moved:
-        found = evaluate.berka(chosen.data / berka.FOLDER, releases.load(chosen.rules), on_progress=moved)
+        found = evaluate.berka(chosen.data / berka.FOLDER, _newest(chosen.rules), on_progress=moved)
     for part in evaluate.shown(found):
         out.print(part)
 
@@ -230,6 +234,11 @@ def token_revoke(name: Annotated[str, typer.Argument(help="a token's id or name"
     out.print(f"{ended} ended")
 
 
+def _newest(folder: Path) -> Program:
+    """The rules of the folder as they are in force today."""
+    return releases.load(folder).at(clock.day(clock.now()))
+
+
 def _known_language(language: str) -> None:
     if language not in LANGUAGES:
         hint = f"use one of {', '.join(LANGUAGES)}"
@@ -237,7 +246,7 @@ def _known_language(language: str) -> None:
 
 
 def _question(world: actions.World, person: str, perk: str, amount: str) -> Asked:
-    known = world.release.perk(perk)
+    known = world.program(actions.ready(world)).perk(perk)
     digits = known.digits if known else 2
     try:
         minor = scaled(amount, Type("decimal", digits))

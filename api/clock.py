@@ -24,6 +24,11 @@ def moment(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
+def day(value: datetime) -> int:
+    """The day of a moment, counted from 1970-01-01, UTC."""
+    return (value - EPOCH).days
+
+
 def iso(value: datetime) -> str:
     """ISO 8601 with a Z, to the microsecond only where there are any."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

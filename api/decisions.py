@@ -7,8 +7,8 @@ altering, dropping or inserting one shows in every later one.
 import hashlib
 import json
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,8 +17,10 @@ from sqlalchemy import Connection, Engine, insert, select
 from api.clock import iso, micros, moment
 from api.database import reading, writing
 from api.tables import DECISIONS
+from engine.caps import Used
 from engine.decide import Decision
 from engine.errors import Refused
+from engine.lang.types import Value
 
 FIRST: Final = "0" * 64  # what the first decision is chained to
 REPEATED: Final = timedelta(hours=24)  # how long the same transaction gets the same answer
@@ -34,6 +36,15 @@ class Asked:
     perk: str
     amount: int
     currency: str
+    context: Mapping[str, Any] = field(default_factory=dict)  # the request's own fields, as JSON has them
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was given to the person before: waivers, and since when the perk is held (ISO 8601)."""
+
+    used: tuple[Used, ...]
+    held_since: str | None
 
 
 @dataclass(frozen=True)
@@ -49,19 +60,50 @@ class Answered:
     valid_until: datetime
 
 
-def decided(engine: Engine, asked: Asked, now: datetime, decision: Callable[[], Decision]) -> Answered:
+def decided(
+    engine: Engine,
+    asked: Asked,
+    now: datetime,
+    values: Callable[[], dict[str, Value]],
+    decision: Callable[[dict[str, Value], Before], Decision],
+) -> Answered:
     """The answer to a question: made and kept now, or the one that was given to the same transaction before.
 
-    `decision` is called outside the write transaction, and only for a question that is new. Raises Refused for a
-    transaction id used for another question, or for the same after a day.
+    `values` of the person are read outside the write transaction; `decision` is made inside, so that what was given
+    before is all that was, whoever else asks at the same time. Raises Refused for a transaction id used for another
+    question, or for the same after a day.
     """
     with reading(engine) as connection:
         before = _before(connection, asked, now)
     if before:
         return before
-    made = decision()
+    known = values()
     with writing(engine) as connection:
-        return _before(connection, asked, now) or _kept(connection, asked, now, made)
+        earlier = _before(connection, asked, now)
+        return earlier or _kept(connection, asked, now, decision(known, given_before(connection, asked, now)))
+
+
+def given_before(connection: Connection, asked: Asked, now: datetime) -> Before:
+    """The waivers given to the person so far, and since when the perk is held.
+
+    Until there are orders, an answer counts as used from when it is given, and as open while it is valid; the same
+    merchant's next answer about the same perk, while the one before is valid, takes its place.
+    """
+    columns = ("merchant", "perk", "currency", "waived", "decided_at", "valid_until", "held_since")
+    query = select(*(DECISIONS.c[c] for c in columns)).where(DECISIONS.c.subject == asked.subject)
+    rows = connection.execute(query.order_by(DECISIONS.c.seq)).all()
+    held = next((r.held_since for r in reversed(rows) if r.perk == asked.perk), None)
+    used: list[Used] = []
+    for n, row in enumerate(rows):
+        later = rows[n + 1 :]
+        replaced = any(
+            (o.merchant, o.perk) == (row.merchant, row.perk) and o.decided_at < row.valid_until for o in later
+        )
+        again = (asked.merchant, asked.perk) == (row.merchant, row.perk) and row.valid_until > micros(now)
+        if row.waived and not replaced and not again:
+            open_ = row.valid_until > micros(now)
+            used.append(Used(row.perk, row.currency, row.waived, iso(moment(row.decided_at)), open_))
+    return Before(tuple(used), None if held is None else iso(moment(held)))
 
 
 def found(engine: Engine, merchant: str, name: str) -> Answered:
@@ -121,6 +163,7 @@ def _kept(connection: Connection, asked: Asked, now: datetime, made: Decision) -
         **{"perk": asked.perk, "amount": asked.amount, "currency": asked.currency, "outcome": made.outcome},
         **{"waived": made.answer.waived, "deposit": made.answer.deposit},
         **{"decided_at": micros(now), "valid_until": micros(valid_until), "release": made.release},
+        **{"context": json.dumps(asked.context, sort_keys=True), "held_since": _held(made)},
         **{"record": text, "previous_hash": previous, "hash": chained(previous, text)},
     }
     connection.execute(insert(DECISIONS).values(row))
@@ -132,7 +175,14 @@ def chained(previous: str, record: str) -> str:
     return hashlib.sha256(f"{previous}\n{record}".encode()).hexdigest()
 
 
+def _held(made: Decision) -> int | None:
+    return None if made.held_since is None else micros(datetime.fromisoformat(made.held_since))
+
+
 def _answered(row: dict[str, Any]) -> Answered:
-    asked = Asked(*(row[c] for c in ("merchant", "transaction_id", "subject", "perk", "amount", "currency")))
+    context = json.loads(row["context"] or "{}")
+    asked = Asked(
+        row["merchant"], row["transaction_id"], row["subject"], row["perk"], row["amount"], row["currency"], context
+    )
     times = moment(row["decided_at"]), moment(row["valid_until"])
     return Answered(row["id"], asked, row["outcome"], row["waived"], row["deposit"], *times)

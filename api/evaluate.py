@@ -21,9 +21,13 @@ import polars as pl
 from rich.table import Table
 
 import graph
+from api import watching
+from api.builds import with_flags
+from api.clock import EPOCH
 from engine import metrics
 from engine.lang import columnar
-from engine.lang.program import Release
+from engine.lang.program import Program
+from engine.watchers import Watchers
 from graph.features import features, touching
 from graph.sources import berka as source
 
@@ -40,7 +44,7 @@ BASELINES: Final = (  # each one feature alone; below it a score is of no use
     ("longest known", "identity.tenure_days", 1),
 )
 Progress = Callable[[int, int], None]
-Chunk = tuple[pl.DataFrame, dict[date, list[str]]]
+Chunk = tuple[pl.DataFrame, dict[date, list[str]], Program]
 
 
 class Measure(NamedTuple):
@@ -102,7 +106,7 @@ class Evaluation:
 
 
 def berka(
-    folder: Path, release: Release, *, on_progress: Progress | None = None, workers: int | None = None
+    folder: Path, program: Program, *, on_progress: Progress | None = None, workers: int | None = None
 ) -> Evaluation:
     """The release's score against how the labelled loans in `folder` went. The same every time, however many `workers`.
 
@@ -110,52 +114,59 @@ def berka(
     Raises SourceError for a data set that is not as published.
     """
     workers = workers or min(os.cpu_count() or 1, MOST_WORKERS)
-    table = at_loans(source.events(folder), source.labels(folder), workers=workers, on_progress=on_progress)
-    return evaluation(release, table)
+    events, labels = source.events(folder), source.labels(folder)
+    table = at_loans(events, labels, program, workers=workers, on_progress=on_progress)
+    return evaluation(program, table)
 
 
 def at_loans(
-    events: pl.DataFrame, labels: pl.DataFrame, *, workers: int = 1, on_progress: Progress | None = None
+    events: pl.DataFrame,
+    labels: pl.DataFrame,
+    program: Program,
+    *,
+    workers: int = 1,
+    on_progress: Progress | None = None,
 ) -> pl.DataFrame:
-    """`labels` (`person`, `date`, `bad` and more), and each person's features as of just before that date.
+    """`labels` (`person`, `date`, `bad` and more), and each person's features and flags as of just before that date.
 
     A person not enrolled by then has none: all null. `events` has the columns of `graph.events.SCHEMA`.
     """
     tell = on_progress or (lambda _done, _total: None)
-    chunks = list(_chunks(events.with_columns(recorded_at="happened_at"), labels))
+    chunks = list(_chunks(events.with_columns(recorded_at="happened_at"), labels, program))
     tell(0, labels.height)
     found: list[pl.DataFrame] = []
     with _mapper(min(workers, len(chunks))) as run:
-        for part, (_, days) in zip(run(_as_of_days, chunks), chunks, strict=True):
+        for part, (_, days, _) in zip(run(_as_of_days, chunks), chunks, strict=True):
             found.append(part)
             tell(int((labels["date"] <= max(days)).sum()), labels.height)
     return labels.join(pl.concat(found), on=["person", "date"], how="left", maintain_order="left")
 
 
-def evaluation(release: Release, table: pl.DataFrame) -> Evaluation:
+def evaluation(program: Program, table: pl.DataFrame) -> Evaluation:
     """The figures of the table that `at_loans` made. Raises Refused unless there are good and bad loans with a score.
 
     Without consent to balances the features of that class are missing and no other changes. The baselines order the
     loans that have a score with balances, so that all figures are about the same loans.
     """
     blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in RESTRICTED)
-    scored = table.filter(scores(release, table)["score"].is_not_null())
+    scored = table.filter(scores(program, table)["score"].is_not_null())
     days = table["date"].sort()
     return Evaluation(
-        release=release.id,
+        release=program.release,
         loans=table.height,
         bad=int(table["bad"].sum()),
         first=days[0],
         last=days[-1],
-        with_balances=_variant(release, "score", table),
-        without_balances=_variant(release, "score without balances", blind),
+        with_balances=_variant(program, "score", table),
+        without_balances=_variant(program, "score without balances", blind),
         baselines=tuple(_baselines(scored)),
     )
 
 
-def scores(release: Release, table: pl.DataFrame) -> pl.DataFrame:
+def scores(program: Program, table: pl.DataFrame) -> pl.DataFrame:
     """`score` and `band` of each row of features, in their order; both null where there is no score."""
-    found: pl.DataFrame = columnar.score(release, nw.from_native(table)).to_native().select("score", "band")
+    day = (max(table["date"]) - EPOCH.date()).days if table.height else 0  # lists are read as of the last loan
+    found: pl.DataFrame = columnar.score(program, nw.from_native(table), day).to_native().select("score", "band")
     return found
 
 
@@ -174,7 +185,7 @@ def shown(found: Evaluation) -> Iterator[Table | str]:
     yield "those of KS, a largest gap, lean upwards."
 
 
-def _chunks(events: pl.DataFrame, labels: pl.DataFrame) -> Iterator[Chunk]:
+def _chunks(events: pl.DataFrame, labels: pl.DataFrame, program: Program) -> Iterator[Chunk]:
     """The days in order, so many at a time, each with the events that any of its people's features need."""
     by_day: dict[date, list[str]] = {}
     for day, person in labels.select("date", "person").unique().sort("date", "person").iter_rows():
@@ -182,15 +193,21 @@ def _chunks(events: pl.DataFrame, labels: pl.DataFrame) -> Iterator[Chunk]:
     days = list(by_day)
     for start in range(0, len(days), CHUNK):
         part = {day: by_day[day] for day in days[start : start + CHUNK]}
-        yield touching(events, {p for people in part.values() for p in people}), part
+        yield touching(events, {p for people in part.values() for p in people}), part, program
 
 
 def _as_of_days(chunk: Chunk) -> pl.DataFrame:
-    events, days = chunk
+    events, days, program = chunk
+    watchers = Watchers(program)
     found = []
     for day, people in days.items():
         as_of = datetime.combine(day, time(), UTC) - JUST_BEFORE
-        found.append(features(events, as_of, as_of, PURPOSE, people).with_columns(date=pl.lit(day)))
+        known = features(events, as_of, as_of, PURPOSE, people)
+        if program.flags:
+            flags = watching.flags(events, as_of, as_of, PURPOSE, watchers, known["person"].to_list())
+            known = with_flags(known, program, flags)
+        found.append(known.with_columns(date=pl.lit(day)))
+    watchers.close()
     return pl.concat(found)
 
 
@@ -206,10 +223,10 @@ def _mapper(
         yield pool.map
 
 
-def _variant(release: Release, name: str, table: pl.DataFrame) -> Variant:
-    scored = scores(release, table).with_columns(bad=table["bad"])
+def _variant(program: Program, name: str, table: pl.DataFrame) -> Variant:
+    scored = scores(program, table).with_columns(bad=table["bad"])
     counts = {band: (n, bad) for band, n, bad in scored.group_by("band").agg(pl.len(), pl.col("bad").sum()).iter_rows()}
-    named = [(b.name, b.name) for b in release.scorecard.bands] + [(None, UNSCORABLE)]
+    named = [(b.name, b.name) for b in program.scorecard.bands] + [(None, UNSCORABLE)]
     bands = tuple(BandLine(shown_as, *counts.get(band, (0, 0))) for band, shown_as in named)
     return Variant(_figures(name, scored["score"], table["bad"]), bands)
 

@@ -7,7 +7,7 @@ from time import perf_counter
 
 from sqlalchemy import Engine
 
-from api import builds, clock, ledger, probe, releases
+from api import actions, builds, clock, ledger, probe, releases
 from api.actions import World
 from api.builds import Build
 from api.catalogue import fingerprint
@@ -16,7 +16,7 @@ from api.evidence import Evidence, chosen
 from api.load import load_frames
 from api.settings import Settings
 from api.show import Steps
-from engine.lang.online import Online
+from engine.engines import Engines
 from engine.lang.program import Release
 
 
@@ -37,7 +37,7 @@ class Stages:
 
 def open_world(settings: Settings) -> World:
     """The database, migrated, and the engine of the release in the rules folder. Raises Refused or RulesError."""
-    return World(open_database(settings.database_url), Online(releases.load(settings.rules)))
+    return World(open_database(settings.database_url), Engines(releases.load(settings.rules)))
 
 
 def enforced(settings: Settings, *, serving: bool = False) -> World:
@@ -66,7 +66,7 @@ def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, B
         said.append("open")
     _loaded(database, evidence, steps, stages)
     made = _built(database, settings.purpose, evidence, steps, stages)
-    _scored(database, release, made, steps, stages)
+    _scored(world, made, steps, stages)
     return world, made
 
 
@@ -74,7 +74,7 @@ def _in_force(database: Engine, release: Release) -> World:
     now = clock.now()
     before = releases.keep(database, release, clock.micros(now))
     amended = releases.amendment(before, release.files, now)
-    return World(database, Online(release), now, amended=amended)
+    return World(database, Engines(release), now, amended=amended)
 
 
 def _loaded(database: Engine, evidence: Evidence, steps: Steps, stages: Stages) -> None:
@@ -102,10 +102,10 @@ def _built(database: Engine, purpose: str, evidence: Evidence, steps: Steps, sta
     return made
 
 
-def _scored(database: Engine, release: Release, made: Build, steps: Steps, stages: Stages) -> None:
-    if builds.scored_under(database, made) == release.id:
+def _scored(world: World, made: Build, steps: Steps, stages: Stages) -> None:
+    if builds.scored_under(world.database, made) == world.release.id:
         stages.done.append(("score", 0.0, "everyone is scored already"))
         return
     with stages.stage("score") as said, steps.progress("scoring everyone"):
-        found = builds.score(database, release, made)
+        found = actions.scored(world, made)
         said.append(f"{found['score'].count():,} scored, {found['score'].null_count():,} unscorable")

@@ -17,16 +17,17 @@ from threading import Event
 from time import monotonic, perf_counter
 from typing import Any, Final
 
-from api.catalogue import schema
+from api.catalogue import kinds, schema
+from engine.crowd import PEOPLE
+from engine.engines import Engines
 from engine.errors import IftahError, Refused
 from engine.lang.check import release_of
-from engine.lang.online import Online
 from engine.lang.program import Release
-from engine.probe import PEOPLE, disagreement
+from engine.probe import days, disagreement
 
 COMMAND: Final = (sys.executable, "-P", "-m", "api.probe")  # -P: whatever lies in the present folder is not imported
-SECONDS: Final = 20.0  # for a probe that takes one
-ALONE: Final = 60  # seconds after which the process ends by itself, should nobody be there to end it
+SECONDS: Final = 20.0  # for a program of the release; it takes about one
+ALONE: Final = 60  # seconds for a program after which the process ends by itself, should nobody be there to end it
 LOOK: Final = 0.1  # seconds from look to look whether the server stops
 MOST_SAID: Final = 300  # characters of a line
 
@@ -69,7 +70,10 @@ class Probe:
         return self._process
 
     def ask(self, release: Release, seconds: float = SECONDS) -> Probed:
-        """Probe a release. Raises Refused, in one line, for a difference, any failure, or no answer within `seconds`."""
+        """Probe a release. Raises Refused, in one line, for a difference, any failure, or no answer within
+        `seconds` for each program.
+        """
+        seconds *= len(release.programs)
         process, until = self.start(), monotonic() + seconds
         files: bytes | None = json.dumps(dict(release.files)).encode()
         while not self._stop.is_set():
@@ -149,11 +153,14 @@ def main() -> None:
 
 def _tried(files: Mapping[str, str]) -> dict[str, Any]:
     began = perf_counter()
-    release = release_of(files, schema())
+    release = release_of(files, schema(), kinds())
+    signal.alarm(ALONE * len(release.programs))
     checked = perf_counter()
-    engine = Online(release)
+    engines = Engines(release)
+    for day in days(release):
+        engines.watchers(day)
     compiled = perf_counter()
-    found = disagreement(engine)
+    found = disagreement(engines)
     if found:
         raise IftahError(found)
     spent = {"check": checked - began, "compile": compiled - checked, "compare": perf_counter() - compiled}

@@ -19,6 +19,7 @@ log = logging.getLogger("iftah")
 STATUS: Final = {
     "bad_request": 422,
     "bad_amount": 422,
+    "bad_context": 422,
     "wrong_currency": 422,
     "no_token": 401,
     "bad_token": 401,

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from api.catalogue import schema
+from api.catalogue import kinds, schema
 from api.database import reading, writing
 from api.tables import RELEASES
 from engine import cases
 from engine.errors import Refused
 from engine.lang.check import check, release_of
-from engine.lang.policy import changes, policy_in
+from engine.lang.policy import changes, policies
 from engine.lang.problems import Problem, Span
 from engine.lang.program import Release
 
@@ -71,7 +71,7 @@ def rule_files(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
 def checked(folder: Path) -> tuple[dict[str, str], Release | None, tuple[Problem, ...]]:
     """The files, the release that they are, or everything that is wrong with them by place. Raises Refused for no file."""
     texts, unreadable = rule_files(folder)
-    release, problems = check(texts, schema())
+    release, problems = check(texts, schema(), kinds())
     return texts, None if unreadable else release, tuple(sorted((*unreadable, *problems), key=lambda p: p.at))
 
 
@@ -83,8 +83,8 @@ def problems_in(folder: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
 
 def failing_cases(texts: dict[str, str]) -> tuple[str, ...]:
     """The cases beside the rules that do not come out, each as one line with its place."""
-    release = release_of(texts, schema())
-    outcomes = cases.run(release, texts, schema())
+    release = release_of(texts, schema(), kinds())
+    outcomes = cases.run(release, texts, schema(), kinds())
     return tuple(f"{o.at.file}:{o.at.line}:{o.at.column} {o.name}: {said}" for o in outcomes for said in o.failures)
 
 
@@ -93,7 +93,7 @@ def load(folder: Path) -> Release:
     texts, unreadable = rule_files(folder)
     if unreadable:
         raise Refused(str(unreadable[0]), where=str(folder), code="rules_invalid")
-    return release_of(texts, schema())
+    return release_of(texts, schema(), kinds())
 
 
 def keep(engine: Engine, release: Release, now: int) -> Mapping[str, str]:
@@ -124,7 +124,7 @@ def _newest(connection: Connection) -> dict[str, Any] | None:
 
 def amendment(before: Mapping[str, str], after: Mapping[str, str], now: datetime) -> Amendment | None:
     """What the files `after` say otherwise about policy than those `before`, if there were any: a warning in the log, a line each."""
-    said = changes(policy_in(before), policy_in(after)) if before else ()
+    said = changes(policies(before), policies(after)) if before else ()
     for line in said:
         log.warning("the policy has changed: %s", line)
     return Amendment(now, said) if said else None
@@ -136,4 +136,4 @@ def kept(engine: Engine, name: str) -> Release:
         found = connection.execute(select(RELEASES.c.files).where(RELEASES.c.id == name)).scalar()
     if found is None:
         raise Refused(f"there is no release `{name[:12]}`", where="release", code="unknown_release")
-    return release_of(json.loads(found), schema())
+    return release_of(json.loads(found), schema(), kinds())

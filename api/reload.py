@@ -23,8 +23,9 @@ from api.prepare import Stages
 from api.probe import Probe
 from api.problems import kind_and_place
 from api.releases import FolderRefused
+from engine.engines import Engines
 from engine.errors import IftahError, Refused
-from engine.lang.online import Online
+from engine.probe import days
 
 log = logging.getLogger("iftah")
 
@@ -37,7 +38,7 @@ Signature = tuple[tuple[str, int, int], ...]  # name, bytes and time of change o
 
 @dataclass(frozen=True)
 class Reload:
-    """Which folder is followed, and how it is probed: by which command, for so many seconds at most. `again`: seconds to
+    """Which folder is followed, and how it is probed: by which command, for so many seconds at most for each of its programs. `again`: seconds to
     another try when the database would not have a release.
     """
 
@@ -49,9 +50,9 @@ class Reload:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of a folder: an engine to serve; or none, when it says what is in force already; or what is wrong, a line each."""
+    """What came of a folder: engines to serve; or none, when it says what is in force already; or what is wrong, a line each."""
 
-    engine: Online | None = None
+    engines: Engines | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -79,7 +80,10 @@ def attempt(folder: Path, current: str, ask: Probe, stages: Stages, seconds: flo
         with stages.stage("probe") as said:
             said.append(f"{ask.ask(release, seconds).people:,} people")
         with stages.stage("compile"):
-            return Attempt(Online(release))
+            engines = Engines(release)
+            for day in days(release):  # now, and not when the first question comes
+                engines.watchers(day)
+            return Attempt(engines)
     except IftahError as error:  # anyone may read it: where the folder lies is nobody's business
         return Attempt(problems=(str(error).replace(str(folder), folder.name),))
 
@@ -151,26 +155,26 @@ class _Reloader:
             return  # it has changed meanwhile: the next looks begin again
         if made.problems:
             self._refuse(made.problems)
-        elif made.engine:
-            self._swap(world, made.engine, stages)
+        elif made.engines:
+            self._swap(world, made.engines, stages)
         elif world.refused:
             self.app.state.world = replace(world, refused=None)
             log.info("the rules folder says again what release %s says", world.release.id[:12])
 
-    def _swap(self, world: World, engine: Online, stages: Stages) -> None:
+    def _swap(self, world: World, engines: Engines, stages: Stages) -> None:
         now = clock.now()
         try:
             with stages.stage("keep"):
-                releases.keep(world.database, engine.release, clock.micros(now))
+                releases.keep(world.database, engines.release, clock.micros(now))
         except IftahError as error:
             # What the database says of itself is for the log alone.
             self._refuse(("the database will not keep the release; it will be tried again",), str(error))
             self.again = monotonic() + self.how.again
             return
-        amended = releases.amendment(world.release.files, engine.release.files, now) or world.amended
-        self.app.state.world = replace(world, engine=engine, since=now, refused=None, amended=amended)
+        amended = releases.amendment(world.release.files, engines.release.files, now) or world.amended
+        self.app.state.world = replace(world, engines=engines, since=now, refused=None, amended=amended)
         spent = ", ".join(f"{name} {seconds:.2f} s" for name, seconds, _ in stages.done)
-        log.info("release %s serves, no longer %s: %s", engine.release.id[:12], world.release.id[:12], spent)
+        log.info("release %s serves, no longer %s: %s", engines.release.id[:12], world.release.id[:12], spent)
 
     def _refuse(self, problems: tuple[str, ...], *details: str) -> None:
         world: World = self.app.state.world

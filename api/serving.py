@@ -36,7 +36,7 @@ def serve(world: World, taken: socket.socket, reload: Reload) -> None:
     try:
         uvicorn.Server(config).run(sockets=[taken])
     finally:
-        app.state.world.engine.close()
+        app.state.world.engines.close()
         world.database.dispose()
 
 

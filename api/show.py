@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from api.actions import Explained
-from engine.lang.program import Characteristic, Perk, PointRule, Release
+from engine.lang.program import Characteristic, Perk, PointRule, Program
 from engine.lang.types import Type, written
 from engine.scorecard import Part
 
@@ -57,9 +57,9 @@ def stages(done: Sequence[tuple[str, float, str]]) -> Table:
     return table
 
 
-def distribution(release: Release, scores: pl.DataFrame) -> Iterator[str]:
+def distribution(program: Program, scores: pl.DataFrame) -> Iterator[str]:
     """A small chart of everyone's scores, a bar for each `BIN` points, and the bands' shares."""
-    card, known = release.scorecard, scores.drop_nulls("score")
+    card, known = program.scorecard, scores.drop_nulls("score")
     counts = dict(known.group_by(pl.col("score") // BIN * BIN).len().iter_rows())
     most = max(counts.values(), default=1)
     yield f"Scores of {known.height:,} people; {scores.height - known.height:,} unscorable"
@@ -73,34 +73,34 @@ def distribution(release: Release, scores: pl.DataFrame) -> Iterator[str]:
     yield "  " + ", ".join(f"{b.name} {100 * shares.get(b.name, 0) / whole:.0f} %" for b in card.bands)
 
 
-def explanation(release: Release, found: Explained, language: str = "en") -> Iterator[Table | str]:
+def explanation(found: Explained, language: str = "en") -> Iterator[Table | str]:
     """A person's score as the person may see it: every part of it, and the reasons in words."""
-    scored = found.scored
+    scored, program = found.scored, found.program
     if scored.score is None:
         yield f"{found.person}: no score, as of {found.build.as_of:%Y-%m-%d}"
     else:
-        yield f"{found.person}: {scored.score}, {scored.band} (base {release.scorecard.base}), as of {found.build.as_of:%Y-%m-%d}"
+        yield f"{found.person}: {scored.score}, {scored.band} (base {program.scorecard.base}), as of {found.build.as_of:%Y-%m-%d}"
     table = Table("what", "value", "status", "points", "best")
     table.columns[0].no_wrap = True
     for column in (1, 3, 4):
         table.columns[column].justify = "right"
-    for part, item in zip(scored.parts, release.scorecard.items, strict=True):
-        table.add_row(*_shown(release, found, part, item), str(part.points), str(part.baseline))
+    for part, item in zip(scored.parts, program.scorecard.items, strict=True):
+        table.add_row(*_shown(found, part, item), str(part.points), str(part.baseline))
     yield table
-    yield from reasons(release, scored.reasons, language)
+    yield from reasons(program, scored.reasons, language)
 
 
-def reasons(release: Release, codes: Sequence[str], language: str = "en") -> Iterator[str]:
-    """The reasons in words; English where a language has none."""
+def reasons(program: Program, codes: Sequence[str], language: str = "en") -> Iterator[str]:
+    """The reasons in words; those of the first language where one has none."""
     for code in codes:
-        wording = release.reasons[code]
-        yield f"  - {wording.get(language, wording['en'])} [{code}]"
+        wording = program.reasons[code]
+        yield f"  - {wording.get(language, wording[program.languages[0]])} [{code}]"
 
 
-def _shown(release: Release, found: Explained, part: Part, item: Characteristic | PointRule) -> tuple[str, str, str]:
+def _shown(found: Explained, part: Part, item: Characteristic | PointRule) -> tuple[str, str, str]:
     if isinstance(item, PointRule):
         return f"{item.dimension}: {item.id}", "", STATUS[part.status]
-    type_ = release.schema[item.feature].type
+    type_ = found.program.schema[item.feature].type
     value = written(found.values.get(item.feature), type_)
     return item.feature, value, "missing" if part.bin is None else _bin(item, part.bin, type_)
 
@@ -118,7 +118,7 @@ def money(minor: int, perk: Perk | None) -> str:
     return written(minor, Type("decimal", perk.digits if perk else 2))
 
 
-def decision(release: Release, record: dict[str, Any], language: str = "en") -> Iterator[str]:
+def decision(program: Program, record: dict[str, Any], language: str = "en") -> Iterator[str]:
     """A decision as the person sees it: the score, what was decided and why, from its record."""
     scored, answer = record["scored"], record["answer"]
     score = "no score" if scored["score"] is None else f"score {scored['score']} ({scored['band']})"
@@ -128,7 +128,7 @@ def decision(release: Release, record: dict[str, Any], language: str = "en") -> 
         by_dimension[part["dimension"]] = by_dimension.get(part["dimension"], 0) + part["points"]
     if scored["score"] is not None:
         points = ", ".join(f"{name} {total:+d}" for name, total in by_dimension.items())
-        yield f"  {release.scorecard.base} points to begin with, {points}"
+        yield f"  {program.scorecard.base} points to begin with, {points}"
     if record["reasons"]:
         yield "  what stood in the way, or cost most points:"
-    yield from reasons(release, record["reasons"], language)
+    yield from reasons(program, record["reasons"], language)

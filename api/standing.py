@@ -7,6 +7,7 @@ be taken out of sums that hold it: there is no answer then until the next build.
 """
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,8 +30,16 @@ CHANGING: Final = ("dispute.opened", "dispute.resolved", "event.corrected", "eve
 UNKNOWN_HINT: Final = "check the id, or ask the person for consent"
 
 
-def values(engine: Engine, made: Build, subject: str, now: datetime) -> dict[str, Value]:
-    """The feature values of a person that may be used now; missing ones are absent.
+@dataclass(frozen=True)
+class Standing:
+    """The feature values of a person that may be used now, missing ones absent, and the classes that are consented to."""
+
+    values: dict[str, Value]
+    classes: frozenset[str]
+
+
+def standing(engine: Engine, made: Build, subject: str, now: datetime) -> Standing:
+    """What may be used of a person now.
 
     Raises Refused: `unknown_person` for nobody of that id or without consent (the two are not told apart),
     `features_stale` when the person's evidence was changed since the build.
@@ -49,7 +58,8 @@ def values(engine: Engine, made: Build, subject: str, now: datetime) -> dict[str
     if lonely:
         classes -= {"relationship"}
     attributes = schema()
-    return {n: v for n, v in stored.items() if v is not None and attributes[n].data_class in classes}
+    values = {n: v for n, v in stored.items() if v is not None and attributes[n].data_class in classes}
+    return Standing(values, frozenset(classes))
 
 
 def _stored(connection: Connection, made: Build, subject: str) -> dict[str, Any] | None:

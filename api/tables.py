@@ -123,6 +123,7 @@ class Score(SQLModel, table=True):
     release: str
     score: int | None = None
     band: str | None = None
+    flags: str | None = None  # JSON: the flags that the release's rules read
 
 
 class Release(SQLModel, table=True):
@@ -161,6 +162,8 @@ class DecisionRecord(SQLModel, table=True):
     decided_at: int = Field(sa_type=BigInteger)
     valid_until: int | None = Field(default=None, sa_type=BigInteger)
     release: str
+    context: str | None = None  # JSON: the request's own fields
+    held_since: int | None = Field(default=None, sa_type=BigInteger)
     record: str
     previous_hash: str
     hash: str

@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 from rich.console import Console
 
-from api import actions, auth, builds, clock, evaluate, prepare, show
+from api import actions, auth, builds, clock, evaluate, prepare, show, watching
 from api.actions import World
 from api.builds import Build
 from api.decisions import Asked
@@ -27,19 +27,20 @@ def demo(settings: Settings, console: Console) -> None:
     steps, stages = show.Steps(console), prepare.Stages()
     world, made = prepare.prepared(settings, steps, stages)
     console.print(show.stages(stages.done))
-    for line in show.distribution(world.release, builds.scores(world.database, made)):
+    for line in show.distribution(world.program(made), builds.scores(world.database, made)):
         steps.say(line)
     for outcome, asked in _examples(world, made):
         _shown(world, outcome, asked, steps, console)
     folder = settings.data / berka.FOLDER
     if (folder / "loan.asc").is_file():
+        now = clock.now()
         with steps.progress("evaluating on Berka's loans") as moved:
-            found = evaluate.berka(folder, world.release, on_progress=moved)
+            found = evaluate.berka(folder, world.release.at(clock.day(now)), on_progress=moved)
         for part in evaluate.shown(found):
             console.print(part)
     else:
         steps.say("evaluate berka: skipped, the data set is not there (set IFTAH_DATA)")
-    world.engine.close()
+    world.engines.close()
 
 
 def request(world: World, made: Build, settings: Settings) -> Iterator[str]:
@@ -56,31 +57,33 @@ def request(world: World, made: Build, settings: Settings) -> Iterator[str]:
 
 def _examples(world: World, made: Build) -> Iterator[tuple[str, Asked]]:
     """For each outcome someone to whom it comes, as far as there is anyone: the first by name, with most reasons first."""
-    people = builds.values_of(world.database, made, world.release)
-    scored = columnar.score(world.release, nw.from_native(people))
+    program, day = world.program(made), clock.day(made.as_of)
+    people = builds.values_of(world.database, made, program)
+    flags = watching.of_everyone(world.database, world.engines, made, people["person"].to_list())
+    scored = columnar.score(program, nw.from_native(builds.with_flags(people, program, flags)), day)
     answers = [
-        columnar.perk(world.release, perk, scored, nw.lit(amount))
+        columnar.perk(program, perk, scored, nw.lit(amount), day)
         .to_native()
         .select("person", "outcome", pl.lit(perk).alias("perk"), pl.lit(amount).alias("amount"))
         for perk, amount in ASKED
-        if world.release.perk(perk)
+        if program.perk(perk)
     ]
     found = pl.concat(answers).unique(["outcome"], keep="first", maintain_order=True)
     by_outcome = {row["outcome"]: row for row in found.iter_rows(named=True)}
     for outcome in OUTCOMES:
         if row := by_outcome.get(outcome):
-            perk = world.release.perk(row["perk"])
+            perk = program.perk(row["perk"])
             currency = perk.currency if perk else ""
             yield outcome, Asked(MERCHANT, None, row["person"], row["perk"], row["amount"], currency)
 
 
 def _shown(world: World, outcome: str, asked: Asked, steps: show.Steps, console: Console) -> None:
     now = clock.now()
-    told = actions.eligibility(world, asked, now)
+    told, program = actions.eligibility(world, asked, now), world.program(actions.ready(world))
     console.rule(outcome)
-    deposit = f"{show.money(asked.amount, world.release.perk(asked.perk))} {asked.currency}"
+    deposit = f"{show.money(asked.amount, program.perk(asked.perk))} {asked.currency}"
     steps.say(f"The merchant asks: may {asked.subject} have `{asked.perk}` without the deposit of {deposit}?")
     steps.say(f"The merchant sees: {EligibilityAnswer.of(told).model_dump_json()}")
     steps.say("The person sees:")
-    for part in show.decision(world.release, actions.recorded(world, told.id)):
+    for part in show.decision(program, actions.recorded(world, told.id)):
         steps.say(part)

@@ -6,18 +6,27 @@ the policy change a rule file instead, and say which problems the checker must f
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from engine.decide import Question, Reference, askable, assess, decide
+from engine.caps import Used
+from engine.decide import Question, Reference, askable, assess, decide, fitting
 from engine.errors import IftahError
 from engine.lang.check import cases_in, check
+from engine.lang.check_orders import schema_of
+from engine.lang.lines import CaseLine, CasesFile, ChangeLine, HappenedLine
 from engine.lang.problems import Span
-from engine.lang.program import AMOUNT, SCORE, Perk, PointRule, Release, Statuses, perk_stage
+from engine.lang.program import AMOUNT, SCORE, STATE, Characteristic, Perk, PointRule, Program, Release, perk_stage
 from engine.lang.reference import evaluate
 from engine.lang.source import Node, Scalar
-from engine.lang.syntax import CaseLine, CasesFile, ChangeLine, Number, Word
-from engine.lang.types import Schema, Type, Value, scaled
+from engine.lang.syntax import Number, Word
+from engine.lang.truths import AS_OF, Statuses
+from engine.lang.types import DAY, MOMENT, Kinds, Schema, Type, Value, day_of, scaled, value_of
+from engine.orders import move
 from engine.perks import answer
 from engine.scorecard import Scored
+from engine.watch import SECOND, Event, flags
+
+SHOWN = {True: "met", False: "not met", None: "unknown"}
 
 
 @dataclass(frozen=True)
@@ -31,63 +40,186 @@ class Outcome:
     idle: frozenset[str] = frozenset()
 
 
-def run(release: Release, files: Mapping[str, str], schema: Schema) -> Iterator[Outcome]:
+@dataclass(frozen=True)
+class _Told:
+    """A case, its file, and the rules in force on its day."""
+
+    case: CaseLine
+    file: CasesFile
+    program: Program
+    day: int
+    kinds: Kinds
+
+    @property
+    def moment(self) -> str:
+        return _iso(self.day * DAY)
+
+    def given(self) -> dict[str, tuple[Word, Node]]:
+        return {k.text: (k, v) for k, v in (*self.file.base, *self.case.given)}
+
+
+def run(release: Release, files: Mapping[str, str], schema: Schema, kinds: Kinds | None = None) -> Iterator[Outcome]:
     """Every case of every `.cases.yaml` among `files` (name -> text), in order."""
     for file in cases_in(files).values():
         for case in file.cases:
-            yield _person(release, file, case)
+            yield _case(release, file, case, kinds or {})
         for change in file.changes:
-            yield _change(files, schema, change)
+            yield _change(files, schema, kinds or {}, change)
 
 
-def untried(release: Release, outcomes: list[Outcome]) -> tuple[str, ...]:
-    """Rules, knock-outs and tiers without a case in which they fire or one in which they do not; bins that no case hits."""
+def untried(program: Program, outcomes: list[Outcome]) -> tuple[str, ...]:
+    """Rules, knock-outs, tiers, flags, refusals and moves without a case in which they fire or one in which they do not;
+    bins that no case hits.
+    """
     fired = frozenset().union(*(o.fired for o in outcomes))
     idle = frozenset().union(*(o.idle for o in outcomes))
-    both = {i.id for i in release.scorecard.items if isinstance(i, PointRule)}
-    both |= {id_ for perk in release.perks for id_ in perk_stage(perk)}
+    both = {i.id for i in program.scorecard.items if isinstance(i, PointRule)}
+    both |= {id_ for perk in program.perks for id_ in perk_stage(perk)} | {p.flag for p in program.watch}
+    both |= set(program.orders.stage) if program.orders else set()
     bins = {
-        f"{i.id}#{n}" for i in release.scorecard.items if not isinstance(i, PointRule) for n in range(len(i.points))
+        f"{i.id}#{n}" for i in program.scorecard.items if isinstance(i, Characteristic) for n in range(len(i.points))
     }
     missing = (*(f"{i} never fires" for i in sorted(both - fired)), *(f"{i} always fires" for i in sorted(both - idle)))
     return (*missing, *(f"{b} is never hit" for b in sorted(bins - fired)))
 
 
-def _person(release: Release, file: CasesFile, case: CaseLine) -> Outcome:
+def _case(release: Release, file: CasesFile, case: CaseLine, kinds: Kinds) -> Outcome:
+    pinned = case.as_of or file.as_of
+    day = day_of(pinned.text) if pinned else None
+    if day is None:
+        return Outcome(case.name.text, case.at, ("no day is given: write `as_of: 2026-01-01` at the top of the file",))
+    told = _Told(case, file, release.at(day), day, kinds)
     try:
-        values = _values(release.schema, {k.text: (k, v) for k, v in (*file.base, *case.given)})
-        return _asked(release, case, values) if case.perk else _scored(release, case, values)
+        if case.order:
+            return _ordered(told)
+        return _person(told)
     except IftahError as error:
         return Outcome(case.name.text, case.at, (str(error),))
 
 
-def _scored(release: Release, case: CaseLine, values: dict[str, Value]) -> Outcome:
-    found = assess(Reference(release), values)
+def _person(told: _Told) -> Outcome:
+    values = _values(told.program.schema, told.given())
+    raised: dict[str, Value | None] = {}
+    if told.case.events:
+        classes = {c for kind in told.kinds.values() for c in (kind.data_class,)}
+        raised = flags(told.program, [_event(told, e) for e in told.case.events], told.day * DAY * SECOND, classes)
+        values |= {name: value for name, value in raised.items() if value is not None}
+    found = _asked(told, values) if told.case.perk else _scored(told, values)
+    expect = told.case.expect
+    wanted = [(f"watch.{w.text}", True) for w in expect.raised] + [
+        (f"watch.{w.text}", False) for w in expect.not_raised
+    ]
+    wrong = [said for name, up in wanted for said in _differs(f"`{name}`", up, raised.get(name))]
+    return Outcome(
+        found.name,
+        found.at,
+        (*wrong, *found.failures),
+        found.fired | {n for n, up in raised.items() if up},
+        found.idle | {n for n, up in raised.items() if up is False},
+    )
+
+
+def _event(told: _Told, line: HappenedLine) -> Event:
+    kind = told.kinds.get(line.event.text)
+    at = scaled(line.on.text, MOMENT)
+    if kind is None or at is None:
+        place = f"{line.at.file}:{line.at.line}"
+        raise IftahError("an event has a known kind, and happens on a day or at a timestamp", where=place)
+    fields = _values(kind.fields, {k.text: (k, v) for k, v in line.fields})
+    return Event(kind.name, line.role.text if line.role else "subject", at * SECOND, fields)
+
+
+def _scored(told: _Told, values: dict[str, Value]) -> Outcome:
+    found = assess(Reference(told.program), values, told.day)
     statuses = {p.id: p.status for p in found.parts if p.bin is None}
     bins = {f"{p.id}#{p.bin}" for p in found.parts if p.bin is not None}
-    return _outcome(case, [*_of_score(case, found), *_of_statuses(case, statuses)], statuses, bins)
+    return _outcome(told.case, [*_of_score(told.case, found), *_of_statuses(told.case, statuses)], statuses, bins)
 
 
-def _asked(release: Release, case: CaseLine, values: dict[str, Value]) -> Outcome:
-    perk = release.perk(case.perk.text) if case.perk else None
+def _asked(told: _Told, values: dict[str, Value]) -> Outcome:
+    case, perk = told.case, told.program.perk(told.case.perk.text) if told.case.perk else None
     amount = scaled(case.amount.text, Type("decimal", perk.digits)) if perk and case.amount else None
     if perk is None or amount is None:
         return Outcome(case.name.text, case.at, ("a case of a perk names a known `perk` and an `amount`",))
-    askable(release, perk.id, amount, perk.currency)
-    if case.score:  # the perk alone, at this score
-        statuses = evaluate(perk_stage(perk), {**values, SCORE: case.score.whole, AMOUNT: amount})
-        given, reasons = answer(perk, statuses, amount), None
+    askable(told.program, perk.id, amount, perk.currency)
+    fields = _values({a.name: a for a in perk.request}, {k: v for k, v in told.given().items() if _of_request(k)})
+    if case.score and not (perk.hold or case.used):  # the perk alone, at this score
+        seen = fitting(told.program, values) | fields | {SCORE: case.score.whole, AMOUNT: amount, AS_OF: told.day}
+        statuses = evaluate(perk_stage(perk), seen)
+        given, reasons, held = answer(perk, statuses, amount), None, None
     else:
-        question = Question("case", perk.id, amount, perk.currency, "", "", "", values)
-        decided = decide(Reference(release), question)
+        decided = decide(
+            _At(told.program, case.score.whole if case.score else None), _question(told, perk, amount, values, fields)
+        )
         statuses, given, reasons = decided.statuses, decided.answer, decided.reasons
+        held = decided.held_since is not None
     failures = [
         *_differs("outcome", _text(case.expect.outcome), given.outcome),
         *_differs("waived", _money(case.expect.waived, perk), given.waived),
         *_differs("because", _texts(case.expect.because), given.because),
         *_differs("reasons", _texts(case.expect.reasons), reasons),
+        *_differs("held", case.expect.held, held),
         *_of_statuses(case, statuses),
     ]
+    return _outcome(case, failures, statuses, set())
+
+
+class _At(Reference):
+    """The reference, where the score is what the case says that it is."""
+
+    def __init__(self, program: Program, score: int | None) -> None:
+        super().__init__(program)
+        self.score = score
+
+    def statuses(self, stage: str, values: Mapping[str, Value | None]) -> Statuses:
+        found = super().statuses(
+            stage, values if self.score is None or stage == SCORE else {**values, SCORE: self.score}
+        )
+        return {**found, "scorable": True} if stage == SCORE and self.score is not None else found
+
+
+def _question(
+    told: _Told, perk: Perk, amount: int, values: Mapping[str, Value], fields: Mapping[str, Value]
+) -> Question:
+    used = []
+    for line in told.case.used:
+        other = told.program.perk(line.perk.text)
+        waived = _money(line.waived, other) if other else None
+        if other is None or waived is None:
+            raise IftahError("what was waived before names a known perk", where=f"{line.at.file}:{line.at.line}")
+        used.append(Used(other.id, other.currency, waived, _iso((day_of(line.on.text) or 0) * DAY), line.open))
+    since = told.case.held_since
+    return Question(
+        subject="case",
+        perk=perk.id,
+        amount=amount,
+        currency=perk.currency,
+        as_of=told.moment,
+        known_at=told.moment,
+        asked_at=told.moment,
+        purpose="",
+        values=values,
+        context={name.removeprefix("request."): value for name, value in fields.items()},
+        used=tuple(used),
+        held_since=_iso((day_of(since.text) or 0) * DAY) if since else None,
+    )
+
+
+def _ordered(told: _Told) -> Outcome:
+    case, orders = told.case, told.program.orders
+    if orders is None:
+        return Outcome(case.name.text, case.at, ("there is no orders.yaml",))
+    schema = schema_of(orders.states, orders.events)
+    values = _values(schema, {k.text: (k, v) for k, v in case.order})
+    statuses = Reference(told.program).statuses("orders", {**values, AS_OF: told.day})
+    came = move(Reference(told.program), values, told.day)
+    failures = [
+        *_differs("to", _text(case.expect.to), came.to),
+        *_differs("code", _text(case.expect.code), came.code),
+        *_of_statuses(case, statuses),
+    ]
+    if case.expect.to is None and case.expect.code is None:
+        failures.append(f"a case of an order in `{values.get(STATE)}` expects `to` a state or a `code`")
     return _outcome(case, failures, statuses, set())
 
 
@@ -101,13 +233,12 @@ def _of_score(case: CaseLine, found: Scored) -> Iterator[str]:
 
 def _of_statuses(case: CaseLine, statuses: Statuses) -> Iterator[str]:
     wanted = ((case.expect.met, True), (case.expect.not_met, False), (case.expect.unknown, None))
-    shown = {True: "met", False: "not met", None: "unknown"}
     for words, status in wanted:
         for word in words:
             if word.text not in statuses:
                 yield f"there is no rule `{word.text}` here"
             elif statuses[word.text] is not status:
-                yield f"`{word.text}` should be {shown[status]}, and is {shown[statuses[word.text]]}"
+                yield f"`{word.text}` should be {SHOWN[status]}, and is {SHOWN[statuses[word.text]]}"
 
 
 def _outcome(case: CaseLine, failures: list[str], statuses: Statuses, bins: set[str]) -> Outcome:
@@ -122,7 +253,11 @@ def _differs(what: str, expected: object, came: object) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value not in (None, "") else "none"
 
 
 def _text(word: Word | None) -> str | None:
@@ -137,39 +272,35 @@ def _money(number: Number | None, perk: Perk) -> int | None:
     return scaled(number.text, Type("decimal", perk.digits)) if number else None
 
 
+def _iso(seconds: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def _of_request(name: str) -> bool:
+    return name.startswith("request.")
+
+
 def _values(schema: Schema, given: Mapping[str, tuple[Word, Node]]) -> dict[str, Value]:
-    """The given values, scaled. `missing` takes a value of the base away."""
+    """The given values, scaled. `missing` takes a value of the base away. Fields of the request are for their perk to read."""
     found: dict[str, Value] = {}
     for name, (key, node) in given.items():
         text = node.text if isinstance(node, Scalar) else ""
-        if text == "missing":
+        if text == "missing" or (_of_request(name) and name not in schema):
             continue
-        value = _value(schema[name].type, text) if name in schema else None
+        value = value_of(text, schema[name].type) if name in schema else None
         if value is None:
             place = f"{key.at.file}:{key.at.line}"
-            raise IftahError(
-                f"`{name}: {text}` is not a value of the catalogue", where=place, hint="see docs/features.md"
-            )
+            hint = f"write it as {schema[name].type}" if name in schema else "see docs/features.md"
+            raise IftahError(f"`{name}: {text}` is not a value of the catalogue", where=place, hint=hint)
         found[name] = value
     return found
 
 
-def _value(type_: Type, text: str) -> Value | None:
-    if type_.kind == "bool":
-        return {"true": True, "false": False}.get(text)
-    if type_.kind == "enum":
-        return text if text in type_.values else None
-    try:
-        return scaled(text, type_)
-    except ArithmeticError:
-        return None
-
-
-def _change(files: Mapping[str, str], schema: Schema, change: ChangeLine) -> Outcome:
+def _change(files: Mapping[str, str], schema: Schema, kinds: Kinds, change: ChangeLine) -> Outcome:
     file, before = change.file.text, files.get(change.file.text, "")
     if before.count(change.replace.text) != 1:
         return Outcome(change.name.text, change.at, (f"`{file}` does not hold the text to replace exactly once",))
     changed = {**files, file: before.replace(change.replace.text, change.by.text)}
-    _, problems = check(changed, schema)
+    _, problems = check(changed, schema, kinds)
     expected, came = tuple(w.text for w in change.problems), tuple(dict.fromkeys(p.code for p in problems))
     return Outcome(change.name.text, change.at, tuple(_differs("problems", expected, came)))

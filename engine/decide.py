@@ -1,4 +1,4 @@
-"""Decide: one person, one perk, one amount, under one release.
+"""Decide: one person, one perk, one amount, under the rules in force on a day.
 
 A decision is a function of its question and the release, so it can be made again and must come out the same. It
 records everything that it depended on.
@@ -6,23 +6,26 @@ records everything that it depended on.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from engine.caps import Used, held, left, seconds_between
 from engine.errors import EngineError, Refused
-from engine.lang.program import AMOUNT, SCORE, Perk, Release, Statuses, Values, stages
+from engine.lang.program import AMOUNT, HELD, SCORE, Perk, Program, held_by, is_bin
 from engine.lang.reference import evaluate
-from engine.lang.types import Value
+from engine.lang.trace import causes
+from engine.lang.truths import AS_OF, Stage, Statuses, Values
+from engine.lang.types import Value, day_of, fits, value_of
 from engine.perks import Answer, Outcome, answer, unscorable
 from engine.scorecard import MOST_REASONS, Scored, score
 
-RECORD_VERSION: Final = 1
+RECORD_VERSION: Final = 2
 
 
 class Engine(Protocol):
-    """What answers the conditions of a release, one person at a time."""
+    """What answers the conditions of a program, one person at a time."""
 
-    release: Release
+    program: Program
 
     def statuses(self, stage: str, values: Values) -> Statuses:
         """Each condition's status in that stage."""
@@ -31,16 +34,20 @@ class Engine(Protocol):
 class Reference:
     """The reference as an engine: slow, and always right."""
 
-    def __init__(self, release: Release) -> None:
-        self.release, self._stages = release, stages(release)
+    def __init__(self, program: Program) -> None:
+        self.program = program
 
     def statuses(self, stage: str, values: Values) -> Statuses:
-        return evaluate(self._stages[stage], values)
+        return evaluate(self.program.stages[stage], values)
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: `amount` in minor units of the perk's currency; `as_of`, `known_at` ISO 8601 UTC."""
+    """What is asked: `amount` in minor units of the perk's currency; times are ISO 8601 UTC.
+
+    `values` are those of the features and flags, `context` those of the request's own fields by their short names. What
+    was waived before (`used`) and since when the perk is held come from whoever keeps the account.
+    """
 
     subject: str
     perk: str
@@ -48,62 +55,129 @@ class Question:
     currency: str
     as_of: str
     known_at: str
+    asked_at: str
     purpose: str
     values: Values
+    context: Values = field(default_factory=dict)
+    used: tuple[Used, ...] = ()
+    held_since: str | None = None
+
+    @property
+    def day(self) -> int:
+        """The day from which it is looked, counted from 1970-01-01. Raises EngineError when `as_of` is no moment."""
+        found = day_of(self.as_of[:10])
+        if found is None:
+            raise EngineError(
+                "the question has no moment to look from", where="as_of", hint="give it as 2026-07-01T00:00:00Z"
+            )
+        return found
+
+
+def question_of(record: Mapping[str, Any]) -> Question:
+    """The question of a decision, from its record, so that it can be decided again."""
+    asked = dict(record["question"])
+    return Question(**{**asked, "used": tuple(Used(**u) for u in asked["used"])})
 
 
 @dataclass(frozen=True)
 class Decision:
-    """An answer and all that it depended on."""
+    """An answer and all that it depended on.
+
+    `unknown` names for each unknown rule what made it so; `held_since` is since when the perk is held from now on;
+    `alone` is the answer as it would have been without relationships, which is never harder than the answer given.
+    """
 
     release: str
     question: Question
     scored: Scored
     statuses: Mapping[str, bool | None]  # the perk's knock-outs and tiers
+    unknown: Mapping[str, tuple[str, ...]]
     answer: Answer
+    alone: Answer
     reasons: tuple[str, ...]
+    held_since: str | None
     valid_hours: int
 
     @property
     def outcome(self) -> Outcome:
         return self.answer.outcome
 
+    @property
+    def same_without_relationships(self) -> bool:
+        """Whether ties to other people made no difference to outcome and amount."""
+        return (self.answer.outcome, self.answer.waived) == (self.alone.outcome, self.alone.waived)
+
     def record(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
-        return {"version": RECORD_VERSION, **asdict(self)}
+        same = self.same_without_relationships
+        return {"version": RECORD_VERSION, **asdict(self), "same_without_relationships": same}
 
     def canonical(self) -> str:
         """The record in the one form that is hashed: sorted keys, no spaces, text as it is."""
         return json.dumps(self.record(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def assess(engine: Engine, values: Values) -> Scored:
+@dataclass(frozen=True)
+class _Asked:
+    """What came of asking a perk: its statuses, the answer, and whether it is held (None: it has no hold)."""
+
+    statuses: Statuses
+    answer: Answer
+    held: bool | None
+
+
+def assess(engine: Engine, values: Values, day: int) -> Scored:
     """The score of a person with these feature values. Raises EngineError when a value does not fit the catalogue."""
-    return score(engine.release.scorecard, engine.statuses(SCORE, fitting(engine.release, values)))
+    asked = fitting(engine.program, values) | {AS_OF: day}
+    return score(engine.program.scorecard, engine.statuses(SCORE, asked), engine.program.relationships)
 
 
 def decide(engine: Engine, question: Question) -> Decision:
-    """The decision. Raises Refused for an unknown perk or an amount that it cannot answer, EngineError when an engine fails."""
-    release = engine.release
-    perk = askable(release, question.perk, question.amount, question.currency)
-    values = fitting(release, question.values)
-    scored = score(release.scorecard, engine.statuses(SCORE, values))
-    statuses: Statuses = {}
-    if scored.score is None:
-        given = unscorable(question.amount, release.scorecard.unscorable)
+    """The decision. Raises Refused for an unknown perk, an amount or a field that it cannot answer, EngineError when an
+    engine fails.
+    """
+    program = engine.program
+    perk = askable(program, question.perk, question.amount, question.currency)
+    values = fitting(program, question.values)
+    seen = values | {AS_OF: question.day}
+    statuses = engine.statuses(SCORE, seen)
+    scored = score(program.scorecard, statuses, program.relationships)
+    exact = replace(question, values=values, context=context(perk, question.context))
+    if scored.score is None or scored.alone is None:
+        given = unscorable(question.amount, program.scorecard.unscorable)
+        found, other, since = _Asked({}, given, None), given, question.held_since
     else:
-        asked = {**values, SCORE: scored.score, AMOUNT: question.amount}
-        statuses = engine.statuses(perk.id, asked)
-        given = answer(perk, statuses, question.amount)
-    exact = Question(**{**vars(question), "values": values})
-    return Decision(release.id, exact, scored, statuses, given, _because(given, scored), perk.valid_hours)
+        seen |= {AMOUNT: question.amount} | {f"request.{name}": value for name, value in exact.context.items()}
+        found = _ask(engine, perk, question, seen | {SCORE: scored.score})
+        same = scored.alone == scored.score
+        other = found.answer if same else _ask(engine, perk, question, seen | {SCORE: scored.alone}).answer
+        since = (question.held_since or question.asked_at) if found.held else None
+    unknown = _unknown(program.stages[SCORE], statuses, seen)
+    unknown |= _unknown(program.stages[perk.id], found.statuses, seen | {SCORE: scored.score, HELD: found.held})
+    # Relationships are never the only ground of a refusal: where one would be, the answer without them is given.
+    final = other if found.answer.outcome == "DECLINE" != other.outcome else found.answer
+    because = _because(final, scored)
+    return Decision(
+        program.release, exact, scored, found.statuses, unknown, final, other, because, since, perk.valid_hours
+    )
 
 
-def askable(release: Release, name: str, amount: int, currency: str) -> Perk:
+def _ask(engine: Engine, perk: Perk, question: Question, seen: Values) -> _Asked:
+    keeps: bool | None = None
+    if perk.hold:
+        so_far = None if question.held_since is None else seconds_between(question.held_since, question.asked_at)
+        keeps = held(perk.hold, engine.statuses(held_by(perk.id), seen), so_far)
+        seen = {**seen, HELD: keeps}
+    statuses = engine.statuses(perk.id, seen)
+    rest = left(perk, question.used, question.asked_at) if perk.caps or perk.shared else ()
+    return _Asked(statuses, answer(perk, statuses, question.amount, rest), keeps)
+
+
+def askable(program: Program, name: str, amount: int, currency: str) -> Perk:
     """The perk, if it can be asked about for that amount. Raises Refused."""
-    perk = release.perk(name)
+    perk = program.perk(name)
     if perk is None:
-        known = ", ".join(p.id for p in release.perks)
+        known = ", ".join(p.id for p in program.perks)
         raise Refused(f"unknown perk `{name[:60]}`", code="unknown_perk", where="perk", hint=f"use one of {known}")
     if currency != perk.currency:
         hint = f"ask in {perk.currency}"
@@ -114,26 +188,52 @@ def askable(release: Release, name: str, amount: int, currency: str) -> Perk:
     return perk
 
 
-def fitting(release: Release, values: Values) -> dict[str, Value | None]:
-    """The values of the features that the rules read, each seen to fit its declared type and bounds."""
-    return {name: _fits(release, name, values.get(name)) for name in release.features}
+def context(perk: Perk, given: Values) -> dict[str, Value | None]:
+    """The request's own fields as they are held, every one that the perk knows; those not given are missing. Raises Refused."""
+    known = {a.name.removeprefix("request."): a for a in perk.request}
+    for name, value in given.items():
+        if name not in known:
+            hint = f"`{perk.id}` takes {', '.join(known) or 'none'}"
+            raise Refused(f"unknown field `{name[:60]}`", code="bad_context", where="context", hint=hint)
+        if not fits(value, known[name].type):
+            text = f"the value of `{name}` is not {known[name].type}, or out of bounds"
+            raise Refused(text, code="bad_context", where=f"context.{name}", hint="see rules/perks.yaml")
+    return {name: given.get(name) for name in known}
 
 
-def _fits(release: Release, name: str, value: Value | None) -> Value | None:
-    type_ = release.schema[name].type
-    fits = (
-        value is None
-        or (type_.kind == "bool" and isinstance(value, bool))
-        or (type_.kind == "enum" and value in type_.values)
-        or (type_.numeric and type(value) is int and type_.low <= value <= type_.high)
-    )
-    if not fits:
-        raise EngineError(f"the value of `{name}` does not fit {type_}", hint="build the features again")
-    return value
+def read_context(perk: Perk, given: Mapping[str, object]) -> dict[str, Value | None]:
+    """The request's own fields from what JSON holds: words, decimals, dates and durations as text. Raises Refused."""
+    known = {a.name.removeprefix("request."): a.type for a in perk.request}
+
+    def read(name: str, value: object) -> Value | None:
+        if name in known and isinstance(value, str | bool | int):
+            found = value_of(str(value).lower() if isinstance(value, bool) else str(value), known[name])
+            if found is not None and isinstance(found, bool) == isinstance(value, bool):
+                return found
+        elif value is None or name not in known:
+            return None
+        text = f"the value of `{name}` is not {known[name]}, or out of bounds"
+        raise Refused(text, code="bad_context", where=f"context.{name[:60]}", hint="numbers whole, all else as text")
+
+    return context(perk, {name: read(name, value) for name, value in given.items()})
+
+
+def fitting(program: Program, values: Values) -> dict[str, Value | None]:
+    """The values of what the rules read, each seen to fit its declared type and bounds. Raises EngineError."""
+    for name in program.reads:
+        if not fits(values.get(name), program.schema[name].type):
+            message = f"the value of `{name}` does not fit {program.schema[name].type}"
+            raise EngineError(message, hint="build the features again")
+    return {name: values.get(name) for name in program.reads}
+
+
+def _unknown(stage: Stage, statuses: Statuses, values: Values) -> dict[str, tuple[str, ...]]:
+    """Of each condition that is unknown, what made it so. Of bins nothing is said: their feature is missing."""
+    return {i: causes(stage[i], values) for i, status in statuses.items() if status is None and not is_bin(i)}
 
 
 def _because(given: Answer, scored: Scored) -> tuple[str, ...]:
-    """Knock-outs first, then what cost points: at most four. An ADMIT needs no reasons."""
+    """Knock-outs and caps first, then what cost points: at most four. An ADMIT needs no reasons."""
     if given.outcome == "ADMIT":
         return ()
     return tuple(dict.fromkeys((*given.because, *scored.reasons)))[:MOST_REASONS]

@@ -1,9 +1,11 @@
 """Perks: may this person have this perk without a deposit, and for how much of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.lang.program import Perk, Statuses, Tier
+from engine.lang.program import Cap, Perk, Tier
+from engine.lang.truths import Statuses
 
 Outcome = Literal["ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE"]
 
@@ -12,7 +14,7 @@ Outcome = Literal["ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE"]
 class Answer:
     """What is waived and what is taken, in minor units; waived + deposit is the amount asked about.
 
-    `because` are reason codes of the knock-outs that stood in the way, `tier` the tier that gave.
+    `because` are reason codes of the knock-outs that stood in the way, or of the caps that cut, `tier` the tier that gave.
     """
 
     outcome: Outcome
@@ -27,21 +29,32 @@ def unscorable(amount: int, reason: str) -> Answer:
     return Answer("UNSCORABLE", 0, amount, None, (reason,))
 
 
-def answer(perk: Perk, statuses: Statuses, amount: int) -> Answer:
-    """The answer that follows from the statuses of `perk_stage(perk)`. A perk fails closed: no tier surely met, no waiver."""
+def answer(perk: Perk, statuses: Statuses, amount: int, left: Sequence[int | None] = ()) -> Answer:
+    """The answer that follows from the statuses of `perk_stage(perk)` and from what each cap leaves (`caps.left`).
+
+    A perk fails closed: no tier surely met, no waiver.
+    """
     stops = [k for k in perk.knockouts if statuses[k.id] or (statuses[k.id] is None and k.unknown_declines)]
     if stops:
         return Answer("DECLINE", 0, amount, None, tuple(dict.fromkeys(k.reason for k in stops)))
     tier = next((t for t in perk.tiers if statuses[t.id]), None)
-    waived = waives(tier, amount) if tier else 0
+    given = waives(tier, amount) if tier else 0
+    cutting = [(rest, cap) for rest, cap in zip(left, capped(perk), strict=False) if rest is not None and rest < given]
+    because = tuple(dict.fromkeys(cap.reason for _, cap in cutting))
+    waived = min((rest for rest, _ in cutting), default=given)
     if waived == amount:
         return Answer("ADMIT", amount, 0, tier.id if tier else None, ())
     if waived and perk.partial:
-        return Answer("PARTIAL", waived, amount - waived, tier.id if tier else None, ())
-    return Answer("DECLINE", 0, amount, None, ())
+        return Answer("PARTIAL", waived, amount - waived, tier.id if tier else None, because)
+    return Answer("DECLINE", 0, amount, None, because)
+
+
+def capped(perk: Perk) -> tuple[Cap, ...]:
+    """The caps that hold for the perk, in the order of `caps.left`."""
+    return (*perk.caps, *perk.shared)
 
 
 def waives(tier: Tier, amount: int) -> int:
     """Minor units that a tier waives of a deposit; a share is rounded down to a whole unit."""
-    most = tier.up_to if tier.up_to is not None else amount * (tier.share or 0) // 100
-    return min(amount, most)
+    shared = amount * tier.share // 100
+    return shared if tier.up_to is None else min(shared, tier.up_to)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.lang.program import Characteristic, PointRule, Scorecard, Statuses
+from engine.lang.program import Characteristic, PointRule, Scorecard, alone
+from engine.lang.truths import Statuses
 
 MOST_REASONS: Final = 4
 
@@ -28,22 +29,42 @@ class Part:
 
 @dataclass(frozen=True)
 class Scored:
-    """A score with its parts; score and band are None when the person is unscorable."""
+    """A score with its parts; score and band are None when the person is unscorable. `alone`: without relationships."""
 
     score: int | None
+    alone: int | None
     band: str | None
     parts: tuple[Part, ...]
     reasons: tuple[str, ...]
 
 
-def score(card: Scorecard, statuses: Statuses) -> Scored:
-    """The score that follows from the statuses of `score_stage(card)`."""
+def score(card: Scorecard, statuses: Statuses, related: frozenset[str] = frozenset()) -> Scored:
+    """The score that follows from the statuses of `score_stage(card, related)`; `related` are what comes of relationships."""
     parts = tuple(_part(item, statuses) for item in card.items)
     if statuses["scorable"] is not True:  # unknown fails closed
-        return Scored(None, None, parts, (card.unscorable,))
+        return Scored(None, None, None, parts, (card.unscorable,))
     total = card.base + sum(part.points for part in parts)
-    found = max(card.lowest, min(card.highest, total))
-    return Scored(found, band(card, found), parts, reasons(parts))
+    found = clamped(card, total)
+    without = total - sum(_of_relationships(i, p, statuses, related) for i, p in zip(card.items, parts, strict=True))
+    return Scored(found, clamped(card, without), band(card, found), parts, reasons(parts))
+
+
+def clamped(card: Scorecard, total: int) -> int:
+    """The score within its range."""
+    return max(card.lowest, min(card.highest, total))
+
+
+def _of_relationships(item: Characteristic | PointRule, part: Part, statuses: Statuses, related: frozenset[str]) -> int:
+    """How many of the part's points are there for relationships alone."""
+    if isinstance(item, Characteristic):
+        return part.points - item.missing if item.feature in related else 0
+    other = alone(item.id)
+    return part.points - points(item, statuses[other]) if other in statuses else 0
+
+
+def points(item: PointRule, status: bool | None) -> int:
+    """What a rule gives."""
+    return item.unknown if status is None else item.points if status else 0
 
 
 def band(card: Scorecard, found: int) -> str:
@@ -63,9 +84,8 @@ def reasons(parts: Iterable[Part]) -> tuple[str, ...]:
 def _part(item: Characteristic | PointRule, statuses: Statuses) -> Part:
     if isinstance(item, PointRule):
         status = statuses[item.id]
-        points = item.unknown if status is None else item.points if status else 0
-        return Part(item.id, item.dimension, status, None, points, item.baseline, item.reason)
+        return Part(item.id, item.dimension, status, None, points(item, status), item.baseline, item.reason)
     met = next((n for n in range(len(item.points)) if statuses[f"{item.id}#{n}"]), None)
-    points = item.missing if met is None else item.points[met]
+    given = item.missing if met is None else item.points[met]
     status = None if met is None else True
-    return Part(item.id, item.dimension, status, met, points, item.baseline, item.reason)
+    return Part(item.id, item.dimension, status, met, given, item.baseline, item.reason)

@@ -1,7 +1,7 @@
 """Every feature: what it says, in what unit, from which evidence, and when it is missing.
 
-A value is a bool, an integer, a scaled integer (a decimal of `digits` digits: 0.85 with 2 digits is 85), an enum or a date,
-or missing. No float leaves a feature, which is what makes every engine give the same decision.
+A value is a bool, an integer, a scaled integer (a decimal of `digits` digits: 0.85 with 2 digits is 85), a duration in whole
+days, an enum or a date, or missing. No float leaves a feature, which is what makes every engine give the same decision.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class Feature:
     """One line of the catalogue. `low` and `high` bound the value as it is stored, decimals scaled; it is clamped to them."""
 
     name: str  # dimension.name
-    type: Literal["int", "decimal", "bool", "enum", "date"]
+    type: Literal["int", "decimal", "bool", "enum", "date", "duration"]  # a duration is held in whole days
     unit: str
     window: str  # what time before `as_of` it looks at
     data_class: str
@@ -71,7 +71,7 @@ def _count(name: str, about: str, unit: str, window: str = "all", direction: Dir
 def _days(name: str, about: str, when: str, window: str = "all", direction: Direction = _DOWN) -> Feature:
     feature = _count(name, about, "days", window, direction)
     missing = f"Missing with {_refused(feature.data_class)}, or {when}."
-    return replace(feature, missing=missing, high=MOST_DAYS, zero=False)
+    return replace(feature, type="duration", missing=missing, high=MOST_DAYS, zero=False)
 
 
 def _money(name: str, about: str, direction: Direction = "none") -> Feature:

@@ -7,6 +7,7 @@ Sources of the limits: adverse items go five years after they end (PRC credit re
 item under objection is left out until it is answered (art. 25); consent is for a purpose and can be withdrawn (PIPL 13-15).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -20,9 +21,15 @@ ADVERSE: Final = tuple(k.name for k in KINDS if k.adverse)
 PAYMENTS: Final = ("payment.made",)
 OWN_END: Final = ("obligation.written_off", "order.settled")
 ENDINGS: Final = ("obligation.paid", "obligation.settled", *OWN_END)
+ABOUT: Final = tuple(k.name for k in KINDS if not k.data_class)
 SIDES: Final = ("for_subject", "for_other")
 _ORDER: Final = "append order"
 _LATEST: Final = ("happened_at", "recorded_at", _ORDER)
+
+
+def needed(kinds: Iterable[str]) -> frozenset[str]:
+    """Every kind of event on which a view of events of these `kinds` depends: what ends, changes, disputes or covers them."""
+    return frozenset((*kinds, *ENDINGS, *ABOUT))
 
 
 def visible(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """What merchants ask: one question, and their own answers again."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,6 +30,12 @@ class EligibilityRequest(BaseModel):
     perk: str = Field(pattern=PLAIN, max_length=60, description="the perk", examples=["hotel"])
     amount: int = Field(gt=0, le=10**12, description="the deposit, in minor units", examples=[50000])
     currency: str = Field("CNY", pattern="^[A-Z]{3}$", description="ISO 4217")
+    context: dict[Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=128)] | bool | int] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="what else the perk's rules ask of the request; decimals, dates and durations as text",
+        examples=[{"nights": 2}],
+    )
 
 
 class EligibilityAnswer(BaseModel):
@@ -61,13 +67,24 @@ class DecisionAnswer(EligibilityAnswer):
 @router.post(
     "/eligibility",
     responses=documented(
-        *("no_token", "bad_token", "wrong_role", "unknown_person", "unknown_perk", "bad_amount", "wrong_currency"),
+        *(
+            "no_token",
+            "bad_token",
+            "wrong_role",
+            "unknown_person",
+            "unknown_perk",
+            "bad_amount",
+            "wrong_currency",
+            "bad_context",
+        ),
         *("too_large", "bad_request", "transaction_mismatch", "transaction_expired", "features_stale", "not_ready"),
     ),
 )
 def ask(body: EligibilityRequest, world: InWorld, merchant: Merchant, now: Now) -> EligibilityAnswer:
     """Ask about one person, one perk, one amount. The decision is on record before this answers."""
-    asked = Asked(merchant.party, body.transaction_id, body.subject, body.perk, body.amount, body.currency)
+    asked = Asked(
+        merchant.party, body.transaction_id, body.subject, body.perk, body.amount, body.currency, body.context
+    )
     return EligibilityAnswer.of(actions.eligibility(world, asked, now))
 
 

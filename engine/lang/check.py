@@ -2,64 +2,205 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from datetime import date
+from typing import Any, Final, TypeVar
 
-from engine.lang.check_perks import check_perks
+from engine.lang.check_orders import check_orders
+from engine.lang.check_perks import Around, check_perks
 from engine.lang.check_scorecard import check_scorecard
+from engine.lang.check_watch import attributes, check_watch
 from engine.lang.guard import Guard
+from engine.lang.lines import (
+    CasesFile,
+    Dated,
+    DatedFile,
+    ListFile,
+    OrdersFile,
+    PerksFile,
+    PolicyFile,
+    ReasonsFile,
+    RuleFile,
+    ScorecardFile,
+    WatchFile,
+)
 from engine.lang.parse import parse
 from engine.lang.problems import Problem, Report, RulesError, Span
-from engine.lang.program import Release
+from engine.lang.program import Program, Release
 from engine.lang.resolve import Scope
 from engine.lang.source import Node, Scalar, Sequence, read
-from engine.lang.syntax import CasesFile, PerksFile, PolicyFile, ReasonsFile, RuleFile, ScorecardFile
-from engine.lang.types import Schema
+from engine.lang.syntax import Word
+from engine.lang.truths import AS_OF
+from engine.lang.types import DATE, EPOCH, Attribute, Kinds, Schema, day_of
 
-LANGUAGE: Final = 1  # what the same text means; part of a release's name
+LANGUAGE: Final = 2  # what the same text means; part of a release's name
+MOST_DAYS: Final = 32  # on which something begins or ends: each makes a program of its own
 NEEDED: Final[dict[type, tuple[str, str]]] = {
     ScorecardFile: ("trust.yaml", "scorecard"),
     PerksFile: ("perks.yaml", "perks"),
     ReasonsFile: ("reasons.yaml", "reasons"),
     PolicyFile: ("policy.yaml", "policy"),
 }
+OPTIONAL: Final[dict[type, str]] = {WatchFile: "watch", OrdersFile: "orders"}
 FOLLOWING: Final = {"R011", "R204", "R205", "R206", "R207", "R209"}  # a total, or a name, that an unread line may hold
+Line = TypeVar("Line", bound=Dated)
+Files = Mapping[str, DatedFile | None]
 
 
-def check(files: Mapping[str, str], schema: Schema) -> tuple[Release | None, tuple[Problem, ...]]:
-    """The release that `files` (name -> text) mean under the catalogue's `schema`; None when anything is wrong."""
+def check(
+    files: Mapping[str, str], schema: Schema, kinds: Kinds | None = None
+) -> tuple[Release | None, tuple[Problem, ...]]:
+    """The release that `files` (name -> text) mean; None when anything is wrong.
+
+    `schema` are the features of the catalogue, `kinds` the events that patterns can name.
+    """
     report = Report()
     parsed = {name: parse(name, text, report) for name, text in sorted(files.items())}
-    found = {kind: _only(kind, parsed, report) for kind in NEEDED}
+    dated = {name: file for name, file in parsed.items() if not isinstance(file, CasesFile)}
+    lines = [line for file in dated.values() if file for line in _lines(file)]
+    for line in lines:
+        _ascend(line, report)
+    days = sorted({d for line in lines for w in (line.since, line.until) if (d := _day(w)) is not None})
+    if len(days) > MOST_DAYS:
+        word = max((w for line in lines for w in (line.since, line.until) if w), key=lambda w: w.text)
+        text = f"things begin or end on {len(days)} days, of {MOST_DAYS} at most"
+        report.add("R017", text, word.at, "take out what has ended long ago")
+        days = []
+    deciding = {n: files[n] for n, f in sorted(dated.items()) if f}
+    name = _name(deciding)
+    programs = [_program(name, dated, since, schema, kinds or {}, report) for since in (None, *days)]
+    whole = [p for p in programs if p]
+    if report.problems or len(whole) < len(programs):
+        return None, report.ordered()
+    return Release(name, deciding, tuple(whole)), ()
+
+
+def _program(name: str, files: Files, since: int | None, schema: Schema, kinds: Kinds, whole: Report) -> Program | None:
+    """What the files mean from a day on. Problems that only come up on that day say so."""
+    report = Report()
+    try:
+        held = {n: _in_force(f, since) if f else None for n, f in files.items() if f is None or _holds(f, since)}
+        return _meant(name, held, files, since, schema, kinds, report, bool(whole.problems))
+    finally:
+        known = {(p.code, p.at) for p in whole.problems}
+        for problem in report.problems:
+            if (problem.code, problem.at) not in known:
+                later = f", from {_written(since)} on" if since is not None else ""
+                whole.problems.append(replace(problem, message=problem.message + later))
+
+
+def _meant(
+    name: str, held: Files, files: Files, since: int | None, schema: Schema, kinds: Kinds, report: Report, unread: bool
+) -> Program | None:
+    found = {kind: _only(kind, held, files, report) for kind in (*NEEDED, *OPTIONAL)}
     card, perks = found[ScorecardFile], found[PerksFile]
     reasons, policy = found[ReasonsFile], found[PolicyFile]
+    watch, orders = found[WatchFile], found[OrdersFile]
     if not (
         isinstance(card, ScorecardFile)
         and isinstance(perks, PerksFile)
         and isinstance(reasons, ReasonsFile)
         and isinstance(policy, PolicyFile)
     ):
-        return None, report.ordered()
-    read = len(report.problems)
-    codes = frozenset(w.text for w, _ in reasons.reasons)
-    guard = Guard(policy, schema, report)
+        return None
+    lists = _lists(held, report)
+    patterns = (
+        check_watch(watch, kinds, lists, Guard(policy, schema, report), report) if isinstance(watch, WatchFile) else ()
+    )
+    everything = {**schema, **attributes(patterns)}
+    guard = Guard(policy, everything, report)
     guard.catalogue()
-    scope = Scope(schema, {w.text: e for w, e in card.define}, report)
+    codes = frozenset(w.text for w, _ in reasons.reasons)
+    _wording(reasons, report)
+    nameable = {**everything, AS_OF: Attribute(AS_OF, DATE)}
+    scope = Scope(nameable, {w.text: e for w, e in card.define}, report, lists)
     scorecard = check_scorecard(card, scope, guard, codes)
-    meant = check_perks(perks, schema, scorecard, guard, codes, report)
-    if read:  # lines are missing: what may follow from that alone is not told
-        report.problems[read:] = [p for p in report.problems[read:] if p.code not in FOLLOWING]
-    if report.problems:
-        return None, report.ordered()
-    wording = {w.text: {"en": r.en.text} | ({"zh": r.zh.text} if r.zh else {}) for w, r in reasons.reasons}
-    deciding = {n: files[n] for n, f in sorted(parsed.items()) if type(f) in NEEDED}
-    release = Release(_name(deciding), deciding, schema, scorecard, meant, wording, guard.relationships())
-    return release, ()
+    meant = check_perks(perks, Around(nameable, lists, scorecard, guard, codes, report))
+    life = check_orders(orders, report) if isinstance(orders, OrdersFile) else None
+    if unread:  # lines are missing: what may follow from that alone is not told
+        report.problems[:] = [p for p in report.problems if p.code not in FOLLOWING]
+    wording = {w.text: {language.text: said.text for language, said in said_} for w, said_ in reasons.reasons}
+    languages = tuple(w.text for w in reasons.languages)
+    related = guard.relationships()
+    return Program(name, since, everything, scorecard, meant, wording, languages, related, patterns, life)
 
 
-def release_of(files: Mapping[str, str], schema: Schema) -> Release:
+def _lines(line: Dated) -> Iterator[Dated]:
+    """The line, and every line in it that can begin and end by itself."""
+    yield line
+    for field in fields(line):
+        value = getattr(line, field.name)
+        if isinstance(value, tuple):
+            for item in value:
+                if isinstance(item, Dated):
+                    yield from _lines(item)
+
+
+def _ascend(line: Dated, report: Report) -> None:
+    since, until = _day(line.since), _day(line.until)
+    if since is not None and until is not None and line.until and since >= until:
+        text = f"this ends on {_written(until)}, and begins on {_written(since)}"
+        report.add("R016", text, line.until.at, "`until` is the first day on which it no longer holds")
+
+
+def _in_force(line: Line, day: int | None) -> Line:
+    """The line without what in it does not hold on the day; None: before all days of change."""
+    changes: dict[str, Any] = {}
+    for field in fields(line):
+        value = getattr(line, field.name)
+        if isinstance(value, tuple) and any(isinstance(item, Dated) for item in value):
+            changes[field.name] = tuple(_in_force(item, day) for item in value if _holds(item, day))
+    return replace(line, **changes)
+
+
+def _holds(line: Dated, day: int | None) -> bool:
+    since, until = _day(line.since), _day(line.until)
+    begun = since is None or (day is not None and since <= day)
+    return begun and (until is None or day is None or day < until)
+
+
+def _day(word: Word | None) -> int | None:
+    return day_of(word.text) if word else None
+
+
+def _written(day: int) -> str:
+    return date.fromordinal(EPOCH.toordinal() + day).isoformat()
+
+
+def _lists(held: Files, report: Report) -> dict[str, ListFile]:
+    found: dict[str, ListFile] = {}
+    for file in held.values():
+        if isinstance(file, ListFile):
+            if file.id.text in found:
+                text = f"the list `{file.id.text}` stands twice"
+                report.add("R015", text, file.id.at, f"it is in {found[file.id.text].id.at.file} already")
+            found[file.id.text] = file
+            seen = set[str]()
+            for entry in file.entries:
+                if entry.value.text in seen:
+                    report.add("R015", f"`{entry.value.text[:60]}` stands twice", entry.value.at, "remove one")
+                seen.add(entry.value.text)
+    return found
+
+
+def _wording(file: ReasonsFile, report: Report) -> None:
+    """Each reason is worded in each of the file's languages, and in no other."""
+    wanted = [w.text for w in file.languages]
+    for code, said in file.reasons:
+        have = {language.text for language, _ in said}
+        for language in wanted:
+            if language not in have:
+                report.add("R011", f"the reason `{code.text}` has no wording in `{language}`", code.at, "add it")
+        for word, _ in said:
+            if word.text not in wanted:
+                text = f"`{word.text}` is not among the file's languages"
+                report.add("R010", text, word.at, "name it in `languages`, and word every reason in it")
+
+
+def release_of(files: Mapping[str, str], schema: Schema, kinds: Kinds | None = None) -> Release:
     """The release, or RulesError with every problem."""
-    release, problems = check(files, schema)
+    release, problems = check(files, schema, kinds)
     if release is None:
         raise RulesError(problems)
     return release
@@ -71,15 +212,18 @@ def cases_in(files: Mapping[str, str]) -> dict[str, CasesFile]:
     return {name: file for name, file in parsed.items() if isinstance(file, CasesFile)}
 
 
-def _only(kind: type, parsed: Mapping[str, RuleFile | None], report: Report) -> RuleFile | None:
-    """The one file of a kind. When a file does not parse, it may have been that one: nothing is said of it then."""
-    usual, word = NEEDED[kind]
-    found = [n for n, f in parsed.items() if isinstance(f, kind)]
-    if not found and None not in parsed.values():
-        report.add("R014", f"there is no file of the kind `{word}`", Span(usual), f"add {usual} with `kind: {word}`")
+def _only(kind: type, held: Files, files: Files, report: Report) -> RuleFile | None:
+    """The one file of a kind that holds. When a file does not parse, it may have been that one: nothing is said of it then."""
+    usual, word = NEEDED.get(kind, (f"{OPTIONAL.get(kind)}.yaml", OPTIONAL.get(kind, "")))
+    found = [n for n, f in held.items() if isinstance(f, kind)]
+    if not found and kind in NEEDED and None not in files.values():
+        other = next((f for f in files.values() if isinstance(f, kind)), None)
+        at = other.since.at if isinstance(other, Dated) and other.since else Span(usual)
+        hint = "let one file of the kind hold at any time" if other else f"add {usual} with `kind: {word}`"
+        report.add("R014", f"there is no file of the kind `{word}`" + (" in force" if other else ""), at, hint)
     for name in found[1:]:
         report.add("R014", f"`{found[0]}` is of the kind `{word}` already", Span(name), "one file of a kind")
-    return parsed[found[0]] if found else None
+    return held[found[0]] if found else None
 
 
 def _name(files: Mapping[str, str]) -> str:

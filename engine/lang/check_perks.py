@@ -1,14 +1,18 @@
 """Check of the perks: every tier can be reached, every amount fits its currency."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from engine.lang.guard import Guard
+from engine.lang.lines import CapLine, FieldLine, HoldLine, KnockOutLine, ListFile, PerkLine, PerksFile, TierLine
 from engine.lang.problems import Report
-from engine.lang.program import AMOUNT, SCORE, Attr, Cmp, Const, Int, KnockOut, Perk, Scorecard, Tier, Truth, names
+from engine.lang.program import AMOUNT, HELD, SCORE, Cap, Hold, KnockOut, Perk, Scorecard, Tier, perk_stage
+from engine.lang.quantities import an
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
-from engine.lang.syntax import KnockOutLine, Number, PerkLine, PerksFile, TierLine, Word
-from engine.lang.types import Attribute, Schema, Type, scaled
+from engine.lang.syntax import Number, Word
+from engine.lang.truths import Attr, Cmp, Const, Int, Truth, names
+from engine.lang.types import BOOL, DAY, LARGEST, Attribute, Schema, Type, scaled
 
 DIGITS: Final = {"JPY": 0}  # ISO 4217 minor units; 2 for every other currency that perks may use
 
@@ -18,12 +22,23 @@ def money(currency: str) -> Type:
     return Type("decimal", DIGITS.get(currency, 2), (), 0, 10**12)
 
 
-def check_perks(
-    file: PerksFile, schema: Schema, card: Scorecard, guard: Guard, reasons: frozenset[str], report: Report
-) -> tuple[Perk, ...]:
-    """The perks that `file` means. Problems go into `report`; the result then is of no use."""
+@dataclass(frozen=True)
+class Around:
+    """What the perks are checked against."""
+
+    schema: Schema
+    lists: dict[str, ListFile]
+    card: Scorecard
+    guard: Guard
+    reasons: frozenset[str]
+    report: Report
+
+
+def check_perks(file: PerksFile, around: Around) -> tuple[Perk, ...]:
+    """The perks that `file` means. Problems go into the report; the result then is of no use."""
+    report = around.report
     seen: dict[str, Word] = {}
-    taken = {SCORE, *(item.id for item in card.items)}
+    taken = {SCORE, *(item.id for item in around.card.items)}
     for word in (w for p in file.perks for w in (p.id, *(k.id for k in p.knockouts), *(t.id for t in p.tiers))):
         if word.text in seen:
             report.add(
@@ -32,37 +47,43 @@ def check_perks(
         seen.setdefault(word.text, word)
         if word.text in taken:
             report.add("R015", f"the id `{word.text}` is the scorecard's own", word.at, "choose another")
-    return tuple(_Perk(file, line, schema, card, guard, reasons, report).check() for line in file.perks)
+    currencies = {p.currency.text for p in file.perks}
+    for word, _ in file.caps:
+        if word.text not in currencies:
+            report.add("R304", f"no perk is in {word.text}", word.at, suggestion(word.text, currencies))
+    perks = [_Perk(file, line, around) for line in file.perks]
+    known = {n: a for perk in reversed(perks) for n, a in perk.scope.schema.items()} | {HELD: Attribute(HELD, BOOL)}
+    scope = Scope(known, {w.text: e for w, e in file.define}, report, around.lists)
+    scope.defined(w for w, _ in file.define)
+    for _, expr in file.define:  # also those that nothing uses yet
+        if expr:
+            scope.condition(expr)
+    return tuple(perk.check() for perk in perks)
 
 
 class _Perk:
-    """One perk, with what its lines can name: features, the score, the amount in its currency."""
+    """One perk, with what its lines can name: features, flags, the score, the request, whether it is held."""
 
-    def __init__(
-        self,
-        file: PerksFile,
-        line: PerkLine,
-        schema: Schema,
-        card: Scorecard,
-        guard: Guard,
-        reasons: frozenset[str],
-        report: Report,
-    ) -> None:
-        self.file, self.line, self.guard, self.reasons, self.report = file, line, guard, reasons, report
+    def __init__(self, file: PerksFile, line: PerkLine, around: Around) -> None:
+        self.file, self.line, self.around = file, line, around
+        self.guard, self.reasons, self.report = around.guard, around.reasons, around.report
         self.money = money(line.currency.text)
-        own = (Attribute(SCORE, Type("int", 0, (), card.lowest, card.highest)), Attribute(AMOUNT, self.money))
-        names_ = {**schema, **{a.name: a for a in own}}
-        self.scope = Scope(names_, {w.text: e for w, e in file.define}, report)
+        card = around.card
+        self.request = tuple(a for a in (self.field(w, f) for w, f in line.request) if a)
+        own = [Attribute(SCORE, Type("int", 0, (), card.lowest, card.highest)), Attribute(AMOUNT, self.money)]
+        own += [*self.request, *([Attribute(HELD, BOOL)] if line.hold else [])]
+        names_ = {**around.schema, **{a.name: a for a in own}}
+        self.scope = Scope(names_, {w.text: e for w, e in file.define}, self.report, around.lists)
+        self.before = Scope(
+            {n: a for n, a in names_.items() if n != HELD}, self.scope.define, self.report, around.lists
+        )
 
     def check(self) -> Perk:
         line = self.line
-        self.scope.defined(w for w, _ in self.file.define)
-        for _, expr in self.file.define:  # also those that nothing uses yet
-            if expr:
-                self.scope.condition(expr)
         tiers = [self.tier(t) for t in line.tiers]
         self.reachable([(t, line_) for t, line_ in zip(tiers, line.tiers, strict=True) if t])
-        return Perk(
+        shared = next((caps for word, caps in self.file.caps if word.text == line.currency.text), ())
+        perk = Perk(
             line.id.text,
             line.about.text,
             line.currency.text,
@@ -70,9 +91,75 @@ class _Perk:
             self.amount(line.most) or 0,
             line.valid_hours.whole,
             line.partial,
+            self.request,
+            self.hold(line.hold) if line.hold else None,
+            tuple(self.cap(c) for c in line.caps),
+            tuple(self.cap(c) for c in shared),
             tuple(k for k in map(self.knockout, line.knockouts) if k),
             tuple(t for t in tiers if t),
         )
+        self.used(perk)
+        return perk
+
+    def used(self, perk: Perk) -> None:
+        """A hold must be used."""
+        if perk.hold and HELD not in {n for t in perk_stage(perk).values() for n in names(t)} and self.line.hold:
+            text = f"nothing of `{perk.id}` reads `{HELD}`"
+            self.report.add("R303", text, self.line.hold.at, f"let a tier ask for it: `when: {HELD}`")
+
+    def field(self, word: Word, line: FieldLine) -> Attribute | None:
+        """A field of the request, of a type that is whole."""
+        name, kind = f"request.{word.text}", line.type.text
+        wrong = None
+        if name == AMOUNT:
+            wrong = "`amount` is there already"
+        elif (kind == "decimal") != (line.digits is not None):
+            wrong = "a decimal, and only a decimal, says its `digits`"
+        elif (kind == "enum") != bool(line.values):
+            wrong = "an enum, and only an enum, lists its `values`"
+        elif kind in ("bool", "enum", "string") and (line.low or line.high):
+            wrong = f"a field of the type {kind} has no bounds"
+        if wrong:
+            self.report.add("R305", wrong, word.at, "see docs/language.md")
+            return None
+        plain = Type(kind, line.digits.whole if line.digits else 0, tuple(w.text for w in line.values), unit=DAY)  # type: ignore[arg-type]
+        low, high = self.bound(line.low, plain, -LARGEST), self.bound(line.high, plain, LARGEST)
+        if low is None or high is None or low > high:
+            if low is not None and high is not None:
+                self.report.add("R305", "`low` is above `high`", word.at, "exchange them")
+            return None
+        attribute = Attribute(name, Type(plain.kind, plain.digits, plain.values, low, high, plain.unit))
+        self.guard.allows(attribute, word.at)
+        return attribute
+
+    def bound(self, number: Number | None, type_: Type, absent: int) -> int | None:
+        if number is None:
+            return absent
+        found = scaled(number.text, type_)
+        if found is None or abs(found) > LARGEST:
+            self.report.add("R305", f"`{number.text}` is not {an(type_)}", number.at, "bounds are of the field's type")
+            return None
+        return found
+
+    def hold(self, line: HoldLine) -> Hold | None:
+        granted, kept = self.before.condition(line.granted), self.before.condition(line.kept)
+        for truth, expr in ((granted, line.granted), (kept, line.kept)):
+            if truth:
+                self.guard.reads(names(truth), self.file.consent, expr.at)
+                self.guard.no_ground(truth, expr.at, "a hold")
+        return Hold(granted, kept, line.days.whole) if granted and kept else None
+
+    def cap(self, line: CapLine) -> Cap:
+        if (line.waived is None) == (line.times is None):
+            self.report.add(
+                "R304", "a cap is of what is `waived` or of how many `times`", line.at, "give one of the two"
+            )
+        if line.reason.text not in self.reasons:
+            hint = suggestion(line.reason.text, self.reasons)
+            self.report.add("R207", f"unknown reason `{line.reason.text}`", line.reason.at, hint)
+        waived = self.amount(line.waived) if line.waived else None
+        times, days = (number.whole if number else None for number in (line.times, line.days))
+        return Cap(waived, times, days, line.reason.text)
 
     def knockout(self, line: KnockOutLine) -> KnockOut | None:
         if line.reason.text not in self.reasons:
@@ -85,12 +172,17 @@ class _Perk:
 
     def tier(self, line: TierLine) -> Tier | None:
         waive = line.waive
-        if (waive.up_to is None) == (waive.share is None):
-            self.report.add("R302", "a tier waives `up_to` an amount or a `share`", waive.at, "give one of the two")
+        alone = (waive.fixed is None) == (waive.share is None and waive.up_to is None)
+        if alone:
+            hint = "give one of: fixed, share, up_to, or share and up_to"
+            self.report.add(
+                "R302", "a tier waives a `fixed` amount, or a `share` of the deposit `up_to` an amount", waive.at, hint
+            )
             return None
-        up_to = self.amount(waive.up_to) if waive.up_to else None
+        limit = waive.fixed or waive.up_to
+        up_to = self.amount(limit) if limit else None
         when = self.condition(line, "a tier")
-        return Tier(line.id.text, when, up_to, waive.share.whole if waive.share else None) if when else None
+        return Tier(line.id.text, when, waive.share.whole if waive.share else 100, up_to) if when else None
 
     def condition(self, line: KnockOutLine | TierLine, what: str) -> Truth | None:
         when = self.scope.condition(line.when)

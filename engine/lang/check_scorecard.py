@@ -4,11 +4,14 @@ from itertools import pairwise
 from typing import Final
 
 from engine.lang.guard import Guard
+from engine.lang.lines import CharacteristicLine, RuleLine, ScorecardFile
 from engine.lang.problems import Report
-from engine.lang.program import Band, Characteristic, Const, PointRule, Scorecard, names
+from engine.lang.program import Band, Characteristic, PointRule, Scorecard
+from engine.lang.quantities import how_written
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
-from engine.lang.syntax import CharacteristicLine, Number, RuleLine, ScorecardFile, Word
+from engine.lang.syntax import Number, Word
+from engine.lang.truths import Const, names
 from engine.lang.types import LARGEST, Type, scaled
 
 RESERVED: Final = ("scorable",)  # what the scorecard itself asks under that id
@@ -68,7 +71,7 @@ def _characteristic(line: CharacteristicLine, scope: Scope) -> Characteristic | 
     feature = scope.attribute(line.feature)
     if feature is None:
         return None
-    if not feature.type.numeric or feature.type.kind == "date":
+    if not feature.type.numeric or feature.type.moment:
         report.add("R208", f"`{feature.name}` is not a number", line.feature.at, "write a rule for it, with `when`")
         return None
     cuts = [_cut(c, feature.type, report) for c in line.cuts]
@@ -91,8 +94,7 @@ def _characteristic(line: CharacteristicLine, scope: Scope) -> Characteristic | 
 def _cut(cut: Number, type_: Type, report: Report) -> int | None:
     found = scaled(cut.text, type_)
     if found is None:
-        message, hint = f"`{cut.text}` does not fit {type_}", f"at most {type_.digits} digits after the point"
-        report.add("R104", message, cut.at, hint)
+        report.add("R104", f"`{cut.text}` does not fit {type_}", cut.at, how_written(type_))
     elif abs(found) > LARGEST:
         report.add("R104", f"`{cut.text}` is larger than any value", cut.at)
     return found

@@ -1,70 +1,60 @@
-"""Columnar: everyone at once, as Narwhals expressions on Polars, DuckDB or whatever else Narwhals speaks.
+"""Columnar: everyone at once: scores, reasons and answers as columns of a frame of any engine that Narwhals speaks."""
 
-Only what every engine agrees on is used: integer sums and comparisons, Kleene's and/or/not, when/then, is_null. A list
-of constants is an `or` of equalities; there is no division, no float, no `in` over nulls.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from operator import add, and_, eq, ge, gt, le, lt, mul, ne, or_, sub
+from collections.abc import Iterator, Mapping, Sequence
+from operator import add, or_
 from typing import Any, Final, TypeVar
 
 import narwhals as nw
 
 from engine.errors import EngineError
+from engine.lang.columns import chosen, integer, joined, truth
 from engine.lang.program import (
     AMOUNT,
+    HELD,
     SCORE,
-    And,
-    Attr,
     Band,
+    Cap,
     Characteristic,
-    Cmp,
-    Const,
-    Flag,
-    Int,
+    Hold,
     KnockOut,
-    Known,
-    Not,
-    Num,
-    Op,
-    Or,
     Perk,
     PointRule,
-    Release,
-    Same,
+    Program,
     Scorecard,
     Tier,
-    Truth,
     perk_stage,
 )
+from engine.lang.truths import names, withheld
+from engine.lang.types import DAY, Type
 
 Frame = TypeVar("Frame", nw.DataFrame[Any], nw.LazyFrame[Any])
 MOST_REASONS: Final = 4
 REASONS: Final = tuple(f"reason_{n}" for n in range(1, MOST_REASONS + 1))
-OPERATORS: Final[dict[str, Callable[[nw.Expr, nw.Expr], nw.Expr]]] = {
-    **{"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge},
-    **{"+": add, "-": sub, "*": mul},
-}
+ALONE: Final = "alone"
+RESULTS: Final = ("outcome", "waived", "tier", HELD)
 KNOCKED: Final = 10**9  # a knock-out's reason comes before any that costs points
 
 
-def score(release: Release, people: Frame) -> Frame:
-    """Adds to a frame with a column for each feature that the rules read (missing is null): `score` and `band` (null:
-    unscorable), `reason_1` to `reason_4`, and for each item `points:ID` and, for a rule, `status:ID`. Raises EngineError
-    for a frame that lacks a column or holds one as floats.
+def score(program: Program, people: Frame, day: int) -> Frame:
+    """Adds to a frame with a column for each feature and flag that the rules read (missing is null): `score` and `band`
+    (null: unscorable), `alone` (the score without relationships), `reason_1` to `reason_4`, and for each item `points:ID`
+    and, for a rule, `status:ID`. `day` is that of `as_of`. Raises EngineError for a frame that lacks a column or holds one
+    as floats.
     """
-    _complete(release, people)
-    card: Scorecard = release.scorecard
+    _complete(program, people)
+    card: Scorecard = program.scorecard
     rules = [i for i in card.items if isinstance(i, PointRule)]
     frame = people.with_columns(
-        truth(card.scorable).fill_null(False).alias("~scorable"),
-        *(truth(r.when).alias(f"status:{r.id}") for r in rules),
+        truth(card.scorable, day).fill_null(False).alias("~scorable"),
+        *(truth(r.when, day).alias(f"status:{r.id}") for r in rules),
     )
     frame = frame.with_columns(*(_points(i).alias(f"points:{i.id}") for i in card.items))
-    total = _joined(add, [_int(card.base), *(nw.col(f"points:{i.id}") for i in card.items)])
-    clamped = nw.when(total < card.lowest).then(_int(card.lowest)).otherwise(total)
-    clamped = nw.when(total > card.highest).then(_int(card.highest)).otherwise(clamped)
-    frame = frame.with_columns(nw.when(nw.col("~scorable")).then(clamped).alias("score"))
+    total = joined(add, [integer(card.base), *(nw.col(f"points:{i.id}") for i in card.items)])
+    apart = total - joined(add, [integer(0), *_of_relationships(program, day)])
+    scorable = nw.when(nw.col("~scorable"))
+    frame = frame.with_columns(
+        scorable.then(_clamped(card, total)).alias(SCORE), scorable.then(_clamped(card, apart)).alias(ALONE)
+    )
     frame = frame.with_columns(_band(card.bands).alias("band"))
     codes = list(dict.fromkeys(i.reason for i in card.items))
     return _reasons(frame, codes, {c: _lost(card, c) for c in codes}, ~nw.col("~scorable"), card.unscorable).drop(
@@ -72,115 +62,150 @@ def score(release: Release, people: Frame) -> Frame:
     )
 
 
-def perk(release: Release, name: str, scored: Frame, amount: nw.Expr) -> Frame:
+def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int) -> Frame:
     """Adds to a frame that `score` made: `outcome`, `waived` (minor units), `tier`, `status:ID` of each knock-out and
-    tier; and the decision's reasons in place of the score's. `amount`: an expression, in minor units.
+    tier, `held` (null: the perk has no hold); and the decision's reasons in place of the score's. `amount`: an expression,
+    in minor units.
+
+    Columns that may be there: `request.FIELD`; `held_for`, the seconds for which the perk has been held; `left:N`, what cap N
+    of the perk leaves (`caps.left`). Those absent are missing: nothing known, not held, no cap that binds.
     """
-    asked: Perk = next(p for p in release.perks if p.id == name)
-    card: Scorecard = release.scorecard
-    frame = scored.with_columns(amount.cast(nw.Int64).alias(AMOUNT))
-    frame = frame.with_columns(*(truth(when).alias(f"status:{id_}") for id_, when in perk_stage(asked).items()))
-    if asked.knockouts:  # a lazy frame takes no empty list
-        frame = frame.with_columns(*(_stops(k).alias(f"~stop:{k.id}") for k in asked.knockouts))
-    stopped = _joined(or_, [nw.lit(False), *(nw.col(f"~stop:{k.id}") for k in asked.knockouts)])
-    frame = frame.with_columns(stopped.alias("~stopped"), _first_tier(asked.tiers).alias("~tier"))
-    frame = frame.with_columns(_outcome_amount(asked).alias("waived"), nw.col("score").is_null().alias("~unscorable"))
-    free = nw.col("~unscorable") | nw.col("~stopped")
-    frame = frame.with_columns(
-        nw.when(free | (nw.col("waived") == 0)).then(nw.lit(None, nw.String)).otherwise(nw.col("~tier")).alias("tier"),
-        _outcome().alias("outcome"),
-    )
-    codes = list(dict.fromkeys([*(i.reason for i in card.items), *(k.reason for k in asked.knockouts)]))
-    lost = {c: _knocked(asked.knockouts, c, _lost(card, c)) for c in codes}
-    frame = _reasons(frame, codes, lost, nw.col("~unscorable"), card.unscorable)
+    asked: Perk = next(p for p in program.perks if p.id == name)
+    given = set(scored.collect_schema().names())
+    frame = scored.with_columns(amount.cast(nw.Int64).alias(AMOUNT), *_absent(asked, given))
+    frame = _asked(asked, frame, day)
+    if program.relationships:  # asked once more without them: they are never the only ground of a refusal
+        kept = [*RESULTS, *(f"status:{i}" for i in perk_stage(asked)), *_stop_names(asked)]
+        frame = frame.with_columns(nw.col(SCORE).alias("~score"), *(nw.col(k).alias(f"~kept:{k}") for k in kept))
+        frame = _asked(asked, frame.with_columns(nw.col(ALONE).alias(SCORE)), day)
+        eased = (nw.col("~kept:outcome") == "DECLINE") & (nw.col("outcome") != "DECLINE")
+        frame = frame.with_columns(eased.alias("~eased"))
+        first = {k: nw.col(f"~kept:{k}") for k in kept}
+        own = [k for k in kept if k.startswith("status:") or k == HELD]  # what is told is what was asked first
+        frame = frame.with_columns(
+            nw.col("~score").alias(SCORE),
+            *(first[k].alias(k) for k in own),
+            *(nw.when(nw.col("~eased")).then(nw.col(k)).otherwise(first[k]).alias(k) for k in kept if k not in own),
+        ).drop("~score", "~eased", *(f"~kept:{k}" for k in kept))
+    codes, lost = _grounds(program.scorecard, asked)
+    frame = _reasons(frame, codes, lost, nw.col(SCORE).is_null(), program.scorecard.unscorable)
     admitted = nw.col("outcome") == "ADMIT"
     frame = frame.with_columns(*(nw.when(~admitted).then(nw.col(r)).alias(r) for r in REASONS))
-    return frame.drop("~stopped", "~tier", "~unscorable", AMOUNT, *(f"~stop:{k.id}" for k in asked.knockouts))
+    return frame.drop(AMOUNT, *_stop_names(asked), *(a for a in _optional(asked) if a not in given))
 
 
-def _complete(release: Release, people: Frame) -> None:
+def _asked(asked: Perk, frame: Frame, day: int) -> Frame:
+    """Adds the perk's statuses, `~stop:ID` of what stands in the way, and `RESULTS`, at the score that the frame has."""
+    if asked.hold:
+        frame = frame.with_columns(_held(asked.hold, day).alias(HELD))
+    else:
+        frame = frame.with_columns(nw.lit(None, nw.Boolean).alias(HELD))
+    frame = frame.with_columns(*(truth(when, day).alias(f"status:{id_}") for id_, when in perk_stage(asked).items()))
+    unscorable = nw.col(SCORE).is_null()
+    stops: list[tuple[str, nw.Expr]] = [(f"~stop:{k.id}", _stops(k)) for k in asked.knockouts]
+    frame = frame.with_columns(nw.lit(False).alias("~never"), *(stop.alias(name) for name, stop in stops))
+    stopped = joined(or_, [nw.col("~never"), *(nw.col(name) for name, _ in stops)])
+    frame = frame.with_columns((stopped | unscorable).alias("~stopped"), _first_tier(asked.tiers).alias("~tier"))
+    frame = frame.with_columns(_given(asked).alias("~given"))
+    left = [(f"left:{n}", cap) for n, cap in enumerate(_capped(asked))]
+    cuts = [((nw.col(name) < nw.col("~given")).fill_null(False) & ~nw.col("~stopped")) for name, _ in left]
+    frame = frame.with_columns(nw.lit(False).alias("~never"), *(cut.alias(f"~cut:{n}") for n, cut in enumerate(cuts)))
+    least = nw.min_horizontal(nw.col("~given"), *(nw.col(name) for name, _ in left))
+    frame = frame.with_columns(_whole(asked, least).alias("waived"))
+    frame = frame.with_columns(_outcome().alias("outcome"))
+    answered = (nw.col("waived") > 0) & ~unscorable
+    frame = frame.with_columns(
+        nw.when(answered).then(nw.col("~tier")).otherwise(nw.lit(None, nw.String)).alias("tier"),
+        nw.when(~unscorable).then(nw.col(HELD)).alias(HELD),
+    )
+    return frame.drop("~never", "~stopped", "~tier", "~given")
+
+
+def _of_relationships(program: Program, day: int) -> Iterator[nw.Expr]:
+    """How many points each item that reads of relationships gives for them alone."""
+    for item in program.scorecard.items:
+        points = nw.col(f"points:{item.id}")
+        if isinstance(item, Characteristic):
+            if item.feature in program.relationships:
+                yield points - integer(item.missing)
+        elif program.relationships & set(names(item.when)):
+            yield points - _rule_points(item, truth(withheld(item.when, program.relationships), day))
+
+
+def _absent(asked: Perk, given: set[str]) -> list[nw.Expr]:
+    return [nw.lit(None, dtype).alias(name) for name, dtype in _optional(asked).items() if name not in given]
+
+
+def _optional(asked: Perk) -> dict[str, Any]:
+    """The columns that may be there, and what they hold."""
+    fields = {a.name: _dtype(a.type) for a in asked.request}
+    return {**fields, "held_for": nw.Int64, **{f"left:{n}": nw.Int64 for n in range(len(_capped(asked)))}}
+
+
+def _dtype(type_: Type) -> Any:
+    return nw.Int64 if type_.numeric else nw.String if type_.worded else nw.Boolean
+
+
+def _capped(asked: Perk) -> tuple[Cap, ...]:
+    return (*asked.caps, *asked.shared)
+
+
+def _stop_names(asked: Perk) -> list[str]:
+    return [*(f"~stop:{k.id}" for k in asked.knockouts), *(f"~cut:{n}" for n in range(len(_capped(asked))))]
+
+
+def _held(hold: Hold, day: int) -> nw.Expr:
+    so_far = nw.col("held_for")
+    keeps = (so_far < hold.days * DAY) | truth(hold.kept, day).fill_null(False)
+    return nw.when(so_far.is_null()).then(truth(hold.granted, day).fill_null(False)).otherwise(keeps)
+
+
+def _clamped(card: Scorecard, total: nw.Expr) -> nw.Expr:
+    low = nw.when(total < card.lowest).then(integer(card.lowest)).otherwise(total)
+    return nw.when(total > card.highest).then(integer(card.highest)).otherwise(low)
+
+
+def _complete(program: Program, people: Frame) -> None:
     found = people.collect_schema()
-    for name in release.features:
+    for name in program.reads:
         if name not in found:
             raise EngineError(f"the frame has no column `{name}`", hint="build the features again")
         if found[name].is_float() or found[name].is_decimal():
             raise EngineError(f"the column `{name}` is not of whole numbers", hint="scale decimals to integers")
 
 
-def truth(node: Truth) -> nw.Expr:
-    """A nullable boolean: null is UNKNOWN."""
-    match node:
-        case Const(value):
-            return nw.lit(value)
-        case Known(name):
-            return ~nw.col(name).is_null()
-        case Flag(name):
-            return nw.col(name)
-        case Same(name, value):
-            return nw.col(name) == value
-        case Cmp(op, left, right):
-            return OPERATORS[op](number(left), number(right))
-        case And(parts):
-            return _joined(and_, [truth(p) for p in parts])
-        case Or(parts):
-            return _joined(or_, [truth(p) for p in parts])
-        case Not(part):
-            return ~truth(part)
-
-
-def number(node: Num) -> nw.Expr:
-    """A nullable 64-bit integer; the checker has seen to it that it cannot overflow."""
-    match node:
-        case Int(value):
-            return _int(value)
-        case Attr(name):
-            return nw.col(name)
-        case Op(op, left, right):
-            return OPERATORS[op](number(left), number(right))
-
-
-def _joined(act: Callable[[nw.Expr, nw.Expr], nw.Expr], parts: Sequence[nw.Expr]) -> nw.Expr:
-    """Parts joined pair by pair: a chain of hundreds would be too deep for the engines."""
-    half = len(parts) // 2
-    return act(_joined(act, parts[:half]), _joined(act, parts[half:])) if half else parts[0]
-
-
-def _int(value: int) -> nw.Expr:
-    return nw.lit(value, nw.Int64)
-
-
-def _cases(pairs: Sequence[tuple[nw.Expr, nw.Expr]], otherwise: nw.Expr) -> nw.Expr:
-    """The value of the first condition that is true, in nested when/then."""
-    found = otherwise
-    for condition, value in reversed(pairs):
-        found = nw.when(condition).then(value).otherwise(found)
-    return found
-
-
 def _points(item: Characteristic | PointRule) -> nw.Expr:
     if isinstance(item, PointRule):
-        met = nw.col(f"status:{item.id}")
-        return _cases([(met.is_null(), _int(item.unknown)), (met, _int(item.points))], _int(0))
+        return _rule_points(item, nw.col(f"status:{item.id}"))
     value = nw.col(item.feature)
-    bins = [(value < cut, _int(points)) for cut, points in zip(item.cuts, item.points, strict=False)]
-    return _cases([(value.is_null(), _int(item.missing)), *bins], _int(item.points[-1]))
+    bins = [(value < cut, integer(points)) for cut, points in zip(item.cuts, item.points, strict=False)]
+    return chosen([(value.is_null(), integer(item.missing)), *bins], integer(item.points[-1]))
+
+
+def _rule_points(item: PointRule, met: nw.Expr) -> nw.Expr:
+    return chosen([(met.is_null(), integer(item.unknown)), (met, integer(item.points))], integer(0))
 
 
 def _band(bands: Sequence[Band]) -> nw.Expr:
     met = [(nw.col("score") >= b.lowest, nw.lit(b.name)) for b in reversed(bands)]
-    return _cases(met, nw.lit(None, nw.String))
+    return chosen(met, nw.lit(None, nw.String))
 
 
 def _lost(card: Scorecard, code: str) -> nw.Expr:
-    lost = [_int(i.baseline) - nw.col(f"points:{i.id}") for i in card.items if i.reason == code]
-    return _joined(add, [_int(0), *lost])
+    lost = [integer(i.baseline) - nw.col(f"points:{i.id}") for i in card.items if i.reason == code]
+    return joined(add, [integer(0), *lost])
 
 
-def _knocked(knockouts: Sequence[KnockOut], code: str, lost: nw.Expr) -> nw.Expr:
-    """Knock-outs come before what costs points; among them, the first that stopped."""
-    first = KNOCKED + len(knockouts)
-    stops = [(nw.col(f"~stop:{k.id}"), _int(first - n)) for n, k in enumerate(knockouts) if k.reason == code]
-    return _cases(stops, lost)
+def _grounds(card: Scorecard, asked: Perk) -> tuple[list[str], dict[str, nw.Expr]]:
+    """The reason codes in their order, and what each weighs: knock-outs, then caps, come before what costs points."""
+    grounds = [(k.reason, f"~stop:{k.id}") for k in asked.knockouts]
+    grounds += [(cap.reason, f"~cut:{n}") for n, cap in enumerate(_capped(asked))]
+    codes = list(dict.fromkeys([*(i.reason for i in card.items), *(code for code, _ in grounds)]))
+    first = KNOCKED + len(grounds)
+    weight = {name: integer(first - n) for n, (_, name) in enumerate(grounds)}
+    return codes, {
+        c: chosen([(nw.col(name), weight[name]) for code, name in grounds if code == c], _lost(card, c)) for c in codes
+    }
 
 
 def _reasons(frame: Frame, codes: list[str], lost: Mapping[str, nw.Expr], alone: nw.Expr, only: str) -> Frame:
@@ -190,20 +215,20 @@ def _reasons(frame: Frame, codes: list[str], lost: Mapping[str, nw.Expr], alone:
     weighed = ((lost[c], base - 1 - n) for n, c in enumerate(codes))
     frame = frame.with_columns(
         *(
-            nw.when(amount > 0).then(amount * base + rest).otherwise(_int(0)).alias(k)
+            nw.when(amount > 0).then(amount * base + rest).otherwise(integer(0)).alias(k)
             for k, (amount, rest) in zip(keys, weighed, strict=True)
         )
     )
     for top in REASONS:
-        frame = frame.with_columns(nw.max_horizontal(*(nw.col(k) for k in keys), _int(0)).alias(f"~{top}"))
+        frame = frame.with_columns(nw.max_horizontal(*(nw.col(k) for k in keys), integer(0)).alias(f"~{top}"))
         taken = nw.col(f"~{top}")
         frame = frame.with_columns(
-            *(nw.when(nw.col(k) < taken).then(nw.col(k)).otherwise(_int(0)).alias(k) for k in keys)
+            *(nw.when(nw.col(k) < taken).then(nw.col(k)).otherwise(integer(0)).alias(k) for k in keys)
         )
     none = nw.lit(None, nw.String)
     for top in REASONS:
         key = nw.col(f"~{top}")
-        named = _cases([((key > 0) & (key % base == base - 1 - n), nw.lit(c)) for n, c in enumerate(codes)], none)
+        named = chosen([((key > 0) & (key % base == base - 1 - n), nw.lit(c)) for n, c in enumerate(codes)], none)
         single = nw.lit(only) if top == REASONS[0] else none
         frame = frame.with_columns(nw.when(alone).then(single).otherwise(named).alias(top))
     return frame.drop(*keys, *(f"~{r}" for r in REASONS))
@@ -215,28 +240,31 @@ def _stops(knockout: KnockOut) -> nw.Expr:
 
 def _first_tier(tiers: Sequence[Tier]) -> nw.Expr:
     met = [(nw.col(f"status:{t.id}").fill_null(False), nw.lit(t.id)) for t in tiers]
-    return _cases(met, nw.lit(None, nw.String))
+    return chosen(met, nw.lit(None, nw.String))
 
 
-def _outcome_amount(asked: Perk) -> nw.Expr:
+def _given(asked: Perk) -> nw.Expr:
+    """What the first tier that is met waives."""
     amount = nw.col(AMOUNT)
-    waived = _cases([(nw.col("~tier") == t.id, _waives(t, amount)) for t in asked.tiers], _int(0))
-    whole = waived if asked.partial else nw.when(waived == amount).then(waived).otherwise(_int(0))
-    nothing = nw.col("~stopped") | nw.col(SCORE).is_null()
-    return nw.when(nothing).then(_int(0)).otherwise(whole)
+    waived = chosen([(nw.col("~tier") == t.id, _waives(t, amount)) for t in asked.tiers], integer(0))
+    return nw.when(nw.col("~stopped")).then(integer(0)).otherwise(waived)
+
+
+def _whole(asked: Perk, least: nw.Expr) -> nw.Expr:
+    """What is waived of it, where a perk that is not given in part is given as a whole or not."""
+    return least if asked.partial else nw.when(least == nw.col(AMOUNT)).then(least).otherwise(integer(0))
 
 
 def _waives(tier: Tier, amount: nw.Expr) -> nw.Expr:
-    if tier.up_to is not None:
-        return nw.when(amount < tier.up_to).then(amount).otherwise(_int(tier.up_to))
-    return amount * (tier.share or 0) // 100  # neither is negative: every engine rounds down
+    shared = amount * tier.share // 100  # neither is negative: every engine rounds down
+    return shared if tier.up_to is None else nw.when(shared < tier.up_to).then(shared).otherwise(integer(tier.up_to))
 
 
 def _outcome() -> nw.Expr:
     waived, amount = nw.col("waived"), nw.col(AMOUNT)
     pairs = [
-        (nw.col("~unscorable"), nw.lit("UNSCORABLE")),
+        (nw.col(SCORE).is_null(), nw.lit("UNSCORABLE")),
         (nw.col("~stopped") | (waived == 0), nw.lit("DECLINE")),
         (waived == amount, nw.lit("ADMIT")),
     ]
-    return _cases(pairs, nw.lit("PARTIAL"))
+    return chosen(pairs, nw.lit("PARTIAL"))

@@ -3,16 +3,16 @@
 condition  = conjunct ("or" conjunct)*
 conjunct   = negation ("and" negation)*
 negation   = "not" negation | comparison
-comparison = sum (("==" | "!=" | "<" | "<=" | ">" | ">=") sum | ["not"] "in" "[" constant ("," constant)* "]")?
+comparison = sum (("==" | "!=" | "<" | "<=" | ">" | ">=") sum | ["not"] "in" ("[" constant ("," constant)* "]" | name))?
 sum        = product (("+" | "-") product)*
 product    = atom ("*" atom)*
 atom       = constant | name | ("known" | "missing") "(" name ")" | "(" condition ")"
-constant   = ["-"] number | number "d" | date | "'" word "'" | true | false
+constant   = ["-"] number | ["-"] duration | date | timestamp | "'" word "'" | true | false
 """
 
 import re
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, Literal, NoReturn
 
 from engine.lang.problems import Report, Span
 from engine.lang.source import Scalar
@@ -20,8 +20,9 @@ from engine.lang.syntax import Arithmetic, Compare, Comparison, Constant, Expr, 
 
 TOKEN: Final = re.compile(
     r"""(?P<space>\s+)
+      | (?P<timestamp>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z(?![\w.]))
       | (?P<date>\d{4}-\d{2}-\d{2}(?![\w.]))
-      | (?P<duration>\d+d(?![\w.]))
+      | (?P<duration>\d+[dhms](?![\w.]))
       | (?P<number>\d+(\.\d+)?(?![\w.]))
       | (?P<word>'[^'\n]*'|"[^"\n]*")
       | (?P<name>[a-z][a-z0-9_]*(\.[a-z0-9_]+)*)
@@ -175,6 +176,8 @@ class _Parser:
     def member(self, item: Expr) -> Member:
         negated = self.accept("not") is not None
         self.expect("in")
+        if self.token.kind == "name":
+            return Member(item, self.name(), negated, item.at)
         self.expect("[")
         among = [self.constant()]
         while self.accept(","):
@@ -215,16 +218,17 @@ class _Parser:
     def constant(self) -> Constant:
         sign = self.accept("-")
         token = self.token
-        if token.kind == "number":
+        if token.kind in ("number", "duration"):
             self.take()
-            return Constant(("-" if sign else "") + token.text, "number", sign.at if sign else token.at)
-        if sign or not (token.kind in ("date", "duration", "word") or token.text in ("true", "false")):
+            kind: Literal["number", "duration"] = "number" if token.kind == "number" else "duration"
+            return Constant(("-" if sign else "") + token.text, kind, sign.at if sign else token.at)
+        if sign or not (token.kind in ("date", "timestamp", "word") or token.text in ("true", "false")):
             self.fail("a value is missing here", "a number, a date, a word in quotes, true, false or a feature")
         self.take()
         if token.kind == "date":
             return Constant(token.text, "date", token.at)
-        if token.kind == "duration":
-            return Constant(token.text[:-1], "duration", token.at)
+        if token.kind == "timestamp":
+            return Constant(token.text, "timestamp", token.at)
         if token.kind == "word":
             return Constant(token.text[1:-1], "word", token.at)
         return Constant(token.text, "bool", token.at)

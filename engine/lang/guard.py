@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.lang.lines import PolicyFile
 from engine.lang.problems import Report, Span
-from engine.lang.program import Truth, known_of, names
-from engine.lang.syntax import PolicyFile, Word
-from engine.lang.types import Attribute, Schema
+from engine.lang.syntax import Word
+from engine.lang.truths import Truth, known_of, names
+from engine.lang.types import Attribute, EventKind, Schema
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,35 @@ class Guard:
         for attribute in (self.schema[n] for n in sorted(set(used)) if n in self.schema):
             if self._forbidden(attribute):
                 self.report.add("R401", f"`{attribute.name}` is a forbidden attribute", at, "policy.yaml forbids it")
-            elif attribute.data_class in _texts(self.policy.restricted) - _texts(consent):
-                message = f"`{attribute.name}` is of the restricted class `{attribute.data_class}`"
-                hint = f"it needs people's consent: `consent: [{attribute.data_class}]` at the top of the file"
-                self.report.add("R402", message, at, hint)
+            self._asked_for(attribute.name, attribute.classes, consent, at)
+
+    def sees(self, kind: EventKind, consent: tuple[Word, ...], at: Span) -> None:
+        """What a pattern may look at: no event of a forbidden class, none of a restricted one without consent."""
+        if kind.data_class in _texts(self.policy.forbidden_classes):
+            self.report.add("R401", f"`{kind.name}` is of a forbidden class", at, "policy.yaml forbids it")
+        self._asked_for(kind.name, frozenset((kind.data_class,)), consent, at)
+
+    def allows(self, attribute: Attribute, at: Span) -> None:
+        """Whether there may be such an attribute at all, such as a field of the request."""
+        if self._forbidden(attribute):
+            self.report.add("R401", f"`{attribute.name}` is a forbidden attribute", at, "policy.yaml forbids it")
+
+    def _asked_for(self, name: str, classes: frozenset[str], consent: tuple[Word, ...], at: Span) -> None:
+        for class_ in sorted(classes & _texts(self.policy.restricted) - _texts(consent)):
+            message = f"`{name}` is of the restricted class `{class_}`"
+            hint = f"it needs people's consent: `consent: [{class_}]` at the top of the file"
+            self.report.add("R402", message, at, hint)
 
     def missing(self, feature: str, points: int, at: Span) -> None:
         """Who does not consent to a restricted class must not lose by it."""
-        if self.schema[feature].data_class in _texts(self.policy.restricted) and points < 0:
+        if self.schema[feature].classes & _texts(self.policy.restricted) and points < 0:
             self.report.add(
                 "R402", f"a missing `{feature}` costs {-points} points", at, "nobody may lose by not consenting"
             )
 
     def withheld(self, truth: Truth, unknown_costs: bool, met_costs: bool, at: Span) -> None:
         """Nor must it be held against them that a rule cannot tell, or that it asks what is known."""
-        restricted = {a.name for a in self.schema.values() if a.data_class in _texts(self.policy.restricted)}
+        restricted = {a.name for a in self.schema.values() if a.classes & _texts(self.policy.restricted)}
         about = sorted(restricted & set(names(truth)))
         asked = sorted(restricted & set(known_of(truth)))
         if about and unknown_costs:
@@ -61,7 +76,7 @@ class Guard:
     def relationships(self) -> frozenset[str]:
         """The features that come from relationships."""
         classes = _texts(self.policy.relationships)
-        return frozenset(a.name for a in self.schema.values() if a.data_class in classes)
+        return frozenset(a.name for a in self.schema.values() if a.classes & classes)
 
     def never_lowers(self, points: Iterable[int], at: Span) -> None:
         """Relationships count upwards only."""
@@ -85,7 +100,7 @@ class Guard:
     def _forbidden(self, attribute: Attribute) -> Word | None:
         words = set(re.split(r"[._]", attribute.name))
         by_name = (w for w in self.policy.forbidden_names if w.text in words or w.text == attribute.name)
-        by_class = (w for w in self.policy.forbidden_classes if w.text == attribute.data_class)
+        by_class = (w for w in self.policy.forbidden_classes if w.text in attribute.classes)
         return next(iter((*by_name, *by_class)), None)
 
 

@@ -6,12 +6,32 @@ what is meant. Comparisons between attributes, and sums, become the sign of a di
 Conditions that are too large are cut: pieces are asked first, and their answers are attributes of what is asked later.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from engine.lang.program import And, Attr, Cmp, Const, Flag, Int, Known, Not, Num, Op, Or, Same, Stage, Truth, Values
-from engine.lang.types import LARGEST, Schema
+from engine.lang.truths import (
+    AS_OF,
+    Alike,
+    And,
+    Attr,
+    Cmp,
+    Const,
+    Flag,
+    InList,
+    Int,
+    Known,
+    Not,
+    Num,
+    Op,
+    Or,
+    Same,
+    Stage,
+    Truth,
+    Values,
+)
+from engine.lang.types import LARGEST, Schema, Value
 
 MOST_NODES: Final = 16  # of one condition, before it is cut
 MOST_GROUPS: Final = 6  # durable-rules: at most 14 and/or groups in a rule
@@ -34,23 +54,53 @@ class Vocabulary:
     schema: Schema
     short: dict[object, str] = field(default_factory=dict)
     readers: dict[str, Reader] = field(default_factory=dict)
+    places: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def answer(self, key: str) -> str:
         """The attribute that holds the answer to a piece asked earlier."""
         return self.short.setdefault(("answer", key), f"a{len(self.short)}")
 
+    def place(self, name: str, word: str) -> int:
+        """The number that stands for a word: an enum's by its type, a string's in the order in which rules name them."""
+        places = self.places.setdefault(name, {})
+        if not places and name in self.schema:
+            places |= {w: n for n, w in enumerate(self.schema[name].type.values)}
+        return places.setdefault(word, len(places))
+
     def value(self, name: str) -> str:
-        """The attribute that holds a feature's value: a bool as 0 or 1, a word as its place among the words."""
-        words = self.schema[name].type.values if name in self.schema else ()
-        places = {word: place for place, word in enumerate(words)}
+        """The attribute that holds a feature's value: a bool as 0 or 1, a word as its place, -1 where no rule names it."""
+        places = self.places.setdefault(name, {})
 
         def read(values: Values) -> int | None:
             found = values.get(name)
             if found is None:
                 return None
-            return places.get(found) if isinstance(found, str) else max(-LARGEST, min(LARGEST, int(found)))
+            return places.get(found, -1) if isinstance(found, str) else max(-LARGEST, min(LARGEST, int(found)))
 
         return self._named(("value", name), read)
+
+    def asked(self, node: Alike | InList) -> str:
+        """The attribute that holds 1 or 0: whether two words are the same, or one is in a list."""
+
+        def alike(values: Values) -> int | None:
+            assert isinstance(node, Alike)  # noqa: S101 - chosen below
+            one, other = values.get(node.left), values.get(node.right)
+            return None if one is None or other is None else int(one == other)
+
+        ends = sorted({until for _, until in node.entries if until is not None}) if isinstance(node, InList) else []
+        by_day = dict[int, frozenset[Value]]()  # as many as there are days on which entries end
+
+        def listed(values: Values) -> int | None:
+            assert isinstance(node, InList)  # noqa: S101
+            found, day = values.get(node.name), values.get(AS_OF)
+            if found is None:
+                return None
+            stretch = -1 if day is None else bisect_right(ends, int(day))
+            if stretch not in by_day:
+                by_day[stretch] = node.on(day)
+            return int(found in by_day[stretch])
+
+        return self._named(("asked", node), alike if isinstance(node, Alike) else listed)
 
     def known(self, name: str) -> str:
         """The attribute that says whether a feature has a value; it always has one itself."""
@@ -94,14 +144,16 @@ def condition(truth: Truth, want: bool, words: Vocabulary) -> Condition | bool:
     """What holds exactly when `truth` surely is `want`; a bool when that needs no asking."""
     match truth:
         case Const(value):
-            return value == want
+            return value is want
         case Known(name):
             return {words.known(name): int(want)}
         case Flag(name):
             return {words.answer(name) if name.startswith("~") else words.value(name): int(want)}
         case Same(name, value):
-            leaf = {words.value(name): words.schema[name].type.values.index(value)}
+            leaf = {words.value(name): words.place(name, value)}
             return leaf if want else {"$neq": leaf}
+        case Alike() | InList():
+            return {words.asked(truth): int(want)}
         case Cmp():
             return _comparison(truth, want, words)
         case Not(part):

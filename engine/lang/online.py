@@ -22,7 +22,8 @@ import durable_rules_engine as rete
 
 from engine.errors import EngineError
 from engine.lang.lower import Condition, Vocabulary, condition, cut, read_by, size
-from engine.lang.program import Release, Stage, Statuses, Truth, Values, is_bin, stages
+from engine.lang.program import Program, is_bin
+from engine.lang.truths import Stage, Statuses, Truth, Values
 
 PART_NODES: Final = 56  # durable-rules: 64 conditions true on one fact, and nothing fires
 RULESET_PARTS: Final = 100  # durable-rules: 511 distinct first-level conditions, and it hangs
@@ -33,15 +34,15 @@ _serial = itertools.count()
 
 
 class Online:
-    """The engine of one release. The C side is freed by `close`, or by itself when nobody holds the engine any more.
+    """The engine of one program. The C side is freed by `close`, or by itself when nobody holds the engine any more.
 
     So whoever decides under a release that was replaced meanwhile is not disturbed, and nobody has to be waited for.
     """
 
-    def __init__(self, release: Release) -> None:
-        self.release = release
+    def __init__(self, program: Program) -> None:
+        self.program = program
         self._lock = threading.Lock()
-        self._plans = {name: _Plan(stage, Vocabulary(release.schema)) for name, stage in stages(release).items()}
+        self._plans = {name: _Plan(stage, Vocabulary(program.schema)) for name, stage in program.stages.items()}
         self._freed = weakref.finalize(self, _close, self._plans)  # at most once, whoever comes first
         self._freed.atexit = False  # a thread may still be deciding then; the process's end frees all there is
 

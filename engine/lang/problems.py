@@ -27,6 +27,8 @@ CODES: Final[dict[str, str]] = {
     "R013": "not the value that belongs here",
     "R014": "a file is missing or of an unknown kind",
     "R015": "an id twice",
+    "R016": "a time that ends before it begins",
+    "R017": "too many days on which something changes",
     # an expression that cannot be read
     "R020": "a character the language does not have",
     "R021": "an expression that breaks off or runs on",
@@ -39,6 +41,7 @@ CODES: Final[dict[str, str]] = {
     "R104": "a literal that does not fit",
     "R105": "not a condition",
     "R106": "a number that can grow too large",
+    "R107": "an unknown list",
     # a scorecard that does not add up
     "R201": "cuts that do not ascend",
     "R202": "points that do not match the cuts",
@@ -52,12 +55,22 @@ CODES: Final[dict[str, str]] = {
     # perks
     "R301": "a tier that can never be reached",
     "R302": "a waiver that does not fit",
+    "R303": "a hold that is not used, or used without being there",
+    "R304": "a cap that does not fit",
+    "R305": "a field of the request that does not fit",
     # guardrails
     "R401": "a forbidden attribute",
     "R402": "a restricted class without consent for it",
     "R403": "relationships over their share",
     "R404": "relationships that lower someone",
     "R405": "relationships as a ground to decline",
+    # watch
+    "R501": "an event or field that patterns cannot name",
+    "R502": "a pattern that can never match",
+    # orders
+    "R601": "an unknown state or event",
+    "R602": "a state that cannot be reached, or not be left",
+    "R603": "a move that can never be made",
 }
 
 

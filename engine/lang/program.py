@@ -1,134 +1,23 @@
-"""Program: what a checked release means, in a calculus small enough to have several engines agree on.
+"""Program: what checked rule files mean: a scorecard, perks, flags and the moves of orders, as conditions and numbers.
 
-A truth is true, false or UNKNOWN (Kleene). Numbers are integers: the checker has scaled every decimal, so there is
-nothing to round. An attribute that has no value makes UNKNOWN whatever compares it.
+A release is a program for each stretch of days between the dates at which something in its files begins or ends.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Final
 
-from engine.lang.syntax import Comparison
-from engine.lang.types import Attribute, Schema, Value
+from engine.lang.truths import And, Attr, Cmp, Int, Stage, Truth, names, withheld
+from engine.lang.types import Attribute, Schema
 
-SCORE = "score"  # what perks name the score by
-AMOUNT = "request.amount"  # the deposit the merchant asks about, in the perk's currency
-
-
-@dataclass(frozen=True)
-class Int:
-    """A constant."""
-
-    value: int
-
-
-@dataclass(frozen=True)
-class Attr:
-    """The value of a numeric attribute."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Op:
-    """left op right."""
-
-    op: Literal["+", "-", "*"]
-    left: "Num"
-    right: "Num"
-
-
-Num = Int | Attr | Op
-
-
-@dataclass(frozen=True)
-class Const:
-    """Always so."""
-
-    value: bool
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A bool attribute."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Same:
-    """An enum attribute has this value."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Cmp:
-    """left op right, of numbers."""
-
-    op: Comparison
-    left: Num
-    right: Num
-
-
-@dataclass(frozen=True)
-class Known:
-    """The attribute has a value: never UNKNOWN itself."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class And:
-    """Every part (Kleene)."""
-
-    parts: tuple["Truth", ...]
-
-
-@dataclass(frozen=True)
-class Or:
-    """Some part (Kleene)."""
-
-    parts: tuple["Truth", ...]
-
-
-@dataclass(frozen=True)
-class Not:
-    """Not the part (Kleene)."""
-
-    part: "Truth"
-
-
-Truth = Const | Flag | Same | Cmp | Known | And | Or | Not
-
-
-def names(node: Truth | Num) -> Iterator[str]:
-    """The attributes that a condition reads, as they come; one may come twice."""
-    match node:
-        case Attr(name) | Flag(name) | Same(name) | Known(name):
-            yield name
-        case Op(_, left, right) | Cmp(_, left, right):
-            yield from names(left)
-            yield from names(right)
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from names(part)
-        case Not(part):
-            yield from names(part)
-
-
-def known_of(node: Truth) -> Iterator[str]:
-    """The attributes that a condition asks whether they are known."""
-    match node:
-        case Known(name):
-            yield name
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from known_of(part)
-        case Not(part):
-            yield from known_of(part)
+SCORE: Final = "score"  # what perks name the score by
+AMOUNT: Final = "request.amount"  # the deposit the merchant asks about, in the perk's currency
+HELD: Final = "held"  # whether a perk with `hold` is held
+ORDERS: Final = "orders"  # the stage that orders are asked in
+STATE: Final = "order.state"
+ASKED: Final = "event.kind"
 
 
 @dataclass(frozen=True)
@@ -200,17 +89,36 @@ class KnockOut:
 
 @dataclass(frozen=True)
 class Tier:
-    """Waives `up_to` minor units, or `share` percent of the deposit, rounded down."""
+    """Waives a `share` percent of the deposit, rounded down, and at most `up_to` minor units; `up_to` alone is of the whole."""
 
     id: str
     when: Truth
+    share: int
     up_to: int | None
-    share: int | None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Held from when `granted` is met for as long as `kept` is, and for `days` at least."""
+
+    granted: Truth
+    kept: Truth
+    days: int
+
+
+@dataclass(frozen=True)
+class Cap:
+    """The most of one person: `waived` minor units or `times`, in the last `days`, or of what is open when None."""
+
+    waived: int | None
+    times: int | None
+    days: int | None
+    reason: str
 
 
 @dataclass(frozen=True)
 class Perk:
-    """One perk; amounts in minor units of `currency`."""
+    """One perk; amounts in minor units of `currency`. `caps` are its own, `shared` those over all perks in the currency."""
 
     id: str
     about: str
@@ -219,8 +127,133 @@ class Perk:
     most: int
     valid_hours: int
     partial: bool
+    request: tuple[Attribute, ...]
+    hold: Hold | None
+    caps: tuple[Cap, ...]
+    shared: tuple[Cap, ...]
     knockouts: tuple[KnockOut, ...]
     tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One event of a pattern: its kind, the side of it that the person is on, and what must hold of its fields."""
+
+    kind: str
+    role: str  # subject, other or either
+    where: Truth
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A flag: raised by events of these steps, one after the other within `within` seconds and alike in the fields `same`,
+    for `lasts` seconds after the last of them, or for as long as they are seen when None.
+    """
+
+    id: str
+    about: str
+    steps: tuple[Step, ...]
+    within: int
+    same: tuple[str, ...]
+    lasts: int | None
+    classes: frozenset[str]
+
+    @property
+    def flag(self) -> str:
+        """The attribute by which rules read it."""
+        return f"watch.{self.id}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Refuses what is asked of an order when met; when unknown, only if `unknown_refuses`."""
+
+    id: str
+    when: Truth
+    unknown_refuses: bool
+    code: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """The state that an order comes to when the condition, which names the states and the event, is met."""
+
+    id: str
+    when: Truth
+    to: str
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The life cycle of orders: the first refusal that stands stops, else the first move that is met is made."""
+
+    states: tuple[str, ...]
+    initial: str
+    final: tuple[str, ...]
+    events: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+    moves: tuple[Move, ...]
+
+    @property
+    def stage(self) -> Stage:
+        """What is asked of an order and an event."""
+        return {r.id: r.when for r in self.refusals} | {m.id: m.when for m in self.moves}
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the rule files mean from the day `since` on (days since 1970-01-01; None: from ever) up to the next program."""
+
+    release: str  # the id of the release that it is of
+    since: int | None
+    schema: Schema  # features and flags
+    scorecard: Scorecard
+    perks: tuple[Perk, ...]
+    reasons: Mapping[str, Mapping[str, str]]  # code -> language -> wording
+    languages: tuple[str, ...]
+    relationships: frozenset[str]  # attributes that come from relationships
+    watch: tuple[Pattern, ...] = ()
+    orders: Orders | None = None
+
+    def perk(self, name: str) -> Perk | None:
+        """The perk of that id."""
+        return next((p for p in self.perks if p.id == name), None)
+
+    def attribute(self, name: str) -> Attribute:
+        """A feature or flag by name."""
+        return self.schema[name]
+
+    @cached_property
+    def reads(self) -> tuple[str, ...]:
+        """The features and flags that the scorecard and the perks read, sorted."""
+        used = set(names(self.scorecard.scorable))
+        for item in self.scorecard.items:
+            used |= {item.feature} if isinstance(item, Characteristic) else set(names(item.when))
+        for perk in self.perks:
+            asked = (*perk_stage(perk).values(), *hold_stage(perk).values())
+            used |= {name for truth in asked for name in names(truth)}
+        return tuple(sorted(used & set(self.schema)))
+
+    @cached_property
+    def stages(self) -> Mapping[str, Stage]:
+        """Everything an engine is asked, by stage: `score`, each perk by its id, `PERK~hold`, `orders`."""
+        found: dict[str, Stage] = {SCORE: score_stage(self.scorecard, self.relationships)}
+        for perk in self.perks:
+            found[perk.id] = perk_stage(perk)
+            if perk.hold:
+                found[held_by(perk.id)] = hold_stage(perk)
+        return found | ({ORDERS: self.orders.stage} if self.orders else {})
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """Those of them that are features of the catalogue."""
+        flags = {p.flag for p in self.watch}
+        return tuple(n for n in self.reads if n not in flags)
+
+    @cached_property
+    def flags(self) -> tuple[Pattern, ...]:
+        """The patterns whose flags are read."""
+        return tuple(p for p in self.watch if p.flag in self.reads)
 
 
 @dataclass(frozen=True)
@@ -229,32 +262,12 @@ class Release:
 
     id: str
     files: Mapping[str, str]
-    schema: Schema
-    scorecard: Scorecard
-    perks: tuple[Perk, ...]
-    reasons: Mapping[str, Mapping[str, str]]  # code -> language -> wording
-    relationships: frozenset[str]  # features of the relationship class
+    programs: tuple[Program, ...]  # by their days; the first is from ever
 
-    def perk(self, name: str) -> Perk | None:
-        """The perk of that id."""
-        return next((p for p in self.perks if p.id == name), None)
-
-    def attribute(self, name: str) -> Attribute:
-        """A feature of the schema by name."""
-        return self.schema[name]
-
-    @cached_property
-    def features(self) -> tuple[str, ...]:
-        """The features that the scorecard and the perks read, sorted."""
-        used = set(names(self.scorecard.scorable))
-        for item in self.scorecard.items:
-            used |= {item.feature} if isinstance(item, Characteristic) else set(names(item.when))
-        for perk in self.perks:
-            used |= {name for truth in perk_stage(perk).values() for name in names(truth)}
-        return tuple(sorted(used & set(self.schema)))
-
-
-Stage = Mapping[str, Truth]  # the conditions that are asked of one set of values, by id
+    def at(self, day: int) -> Program:
+        """The program in force on a day, counted from 1970-01-01. There always is one."""
+        days = [p.since for p in self.programs[1:] if p.since is not None]
+        return self.programs[bisect_right(days, day)]
 
 
 def is_bin(id_: str) -> bool:
@@ -262,26 +275,36 @@ def is_bin(id_: str) -> bool:
     return "#" in id_
 
 
-def score_stage(card: Scorecard) -> dict[str, Truth]:
-    """What the scorecard asks: `scorable`, each rule by its id, each bin as `id#n` (see `is_bin`)."""
+def alone(id_: str) -> str:
+    """The id under which a rule is asked as it would be without relationships."""
+    return f"{id_}~"
+
+
+def score_stage(card: Scorecard, related: frozenset[str]) -> dict[str, Truth]:
+    """What the scorecard asks: `scorable`, each rule by its id, each bin as `id#n` (see `is_bin`); and each rule that reads
+    of relationships once more as it would be without them (see `alone`).
+    """
     asked: dict[str, Truth] = {"scorable": card.scorable}
     for item in card.items:
-        if isinstance(item, PointRule):
-            asked[item.id] = item.when
-        else:
+        if isinstance(item, Characteristic):
             asked |= {f"{item.id}#{n}": truth for n, truth in enumerate(item.bins())}
+            continue
+        asked[item.id] = item.when
+        if related & set(names(item.when)):
+            asked[alone(item.id)] = withheld(item.when, related)
     return asked
 
 
 def perk_stage(perk: Perk) -> dict[str, Truth]:
-    """What a perk asks, of the features, the score and the request."""
+    """What a perk asks, of the features, the score, the request and whether it is held."""
     return {k.id: k.when for k in perk.knockouts} | {t.id: t.when for t in perk.tiers}
 
 
-Values = Mapping[str, Value | None]
-Statuses = Mapping[str, bool | None]
+def hold_stage(perk: Perk) -> dict[str, Truth]:
+    """What is asked beforehand of a perk that is held."""
+    return {"granted": perk.hold.granted, "kept": perk.hold.kept} if perk.hold else {}
 
 
-def stages(release: Release) -> dict[str, dict[str, Truth]]:
-    """Everything an engine is asked under a release: the stage `score`, then one by the id of each perk."""
-    return {SCORE: score_stage(release.scorecard)} | {p.id: perk_stage(p) for p in release.perks}
+def held_by(perk: str) -> str:
+    """The name of the stage in which `hold_stage` is asked."""
+    return f"{perk}~hold"

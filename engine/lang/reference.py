@@ -3,12 +3,15 @@
 import operator
 from typing import Final
 
-from engine.lang.program import (
+from engine.lang.truths import (
+    AS_OF,
+    Alike,
     And,
     Attr,
     Cmp,
     Const,
     Flag,
+    InList,
     Int,
     Known,
     Not,
@@ -53,6 +56,12 @@ def truth(node: Truth, values: Values) -> bool | None:
         case Same(name, value):
             found = values.get(name)
             return None if found is None else found == value
+        case Alike(first, second):
+            one, other = values.get(first), values.get(second)
+            return None if one is None or other is None else one == other
+        case InList(name):
+            found = values.get(name)
+            return None if found is None else found in node.on(values.get(AS_OF))
         case Cmp(op, left, right):
             a, b = number(left, values), number(right, values)
             return None if a is None or b is None else bool(OPERATORS[op](a, b))

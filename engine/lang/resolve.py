@@ -1,18 +1,16 @@
-"""Resolve: from an expression to what it means: names looked up, types checked, every number an integer.
-
-A literal takes the type of what it is compared with, or is refused at its own place. The range of each sum and product
-is known from the bounds of its features, so that no 64-bit column can overflow.
-"""
+"""Resolve: from an expression to the condition it means: names looked up, types checked, definitions written out."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from engine.lang.lines import EntryLine, ListFile
 from engine.lang.problems import Report, Span
-from engine.lang.program import And, Attr, Cmp, Const, Flag, Int, Known, Not, Num, Op, Or, Same, Truth
+from engine.lang.quantities import Quantities, Wrong, an
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Arithmetic, Compare, Constant, Expr, IsKnown, Join, Member, Name, Negate, Word
-from engine.lang.types import BOOL, LARGEST, LARGEST_WITHIN, Attribute, Schema, Type, scaled
+from engine.lang.truths import Alike, And, Cmp, Const, Flag, InList, Known, Not, Or, Same, Truth
+from engine.lang.types import LONGEST, Attribute, Schema, Value, day_of, value_of
 
 MOST_LEVELS: Final = 16  # of definitions that use definitions
 MOST_NODES: Final = 600  # of a condition with its definitions written out: every engine walks all of them
@@ -21,25 +19,14 @@ KEYWORDS: Final = ("and", "or", "not", "in", "known", "missing", "true", "false"
 FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
-class _Wrong(Exception):
-    """Reported already."""
-
-
-@dataclass(frozen=True)
-class _Number:
-    """A numeric expression: what it is, its digits, and the range it stays in."""
-
-    num: Num
-    type: Type
-
-
 @dataclass
 class Scope:
-    """What names mean in a file: attributes and definitions. Definitions are resolved once, when first used."""
+    """What names mean in a file: attributes, definitions and lists. Definitions are resolved once, when first used."""
 
     schema: Schema
     define: Mapping[str, Expr | None]  # None: one that cannot be read, which has been reported
     report: Report
+    lists: Mapping[str, ListFile] = field(default_factory=dict)
     done: dict[str, Truth | None] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
     extent: dict[str, tuple[int, int]] = field(default_factory=dict)  # of each definition: nodes, depth
@@ -67,7 +54,7 @@ class Scope:
     def _condition(self, expr: Expr) -> Truth | None:
         try:
             return self._truth(expr)
-        except _Wrong:
+        except Wrong:
             return None
 
     def _extent(self, expr: Expr) -> tuple[int, int]:
@@ -77,7 +64,7 @@ class Scope:
                 return self.extent.get(name, (1, 1))
             case Member(item, among):
                 nodes, depth = self._extent(item)
-                return (nodes + 1) * len(among), depth + 2
+                return (nodes + 1) * (1 if isinstance(among, Name) else len(among)), depth + 2
             case Negate(part):
                 inner = [self._extent(part)]
             case Join(_, parts):
@@ -104,7 +91,7 @@ class Scope:
             case Join(op, parts):
                 found = [self._condition(p) for p in parts]
                 if None in found:
-                    raise _Wrong
+                    raise Wrong
                 whole = tuple(f for f in found if f is not None)
                 return And(whole) if op == "and" else Or(whole)
             case Negate(part):
@@ -128,7 +115,7 @@ class Scope:
             return self._definition(name)
         attribute = self._attribute(name)
         if attribute.type.kind != "bool":
-            text = f"`{name.name}` is {_an(attribute.type)}, not a condition"
+            text = f"`{name.name}` is {an(attribute.type)}, not a condition"
             raise self._wrong("R105", text, name.at, "compare it with something")
         return Flag(name.name)
 
@@ -142,155 +129,122 @@ class Scope:
         if name.name not in self.done:
             expr = self.define[name.name]
             if expr is None:
-                raise _Wrong
+                raise Wrong
             self.open.append(name.name)
             self.done[name.name] = self.condition(expr)
             self.extent[name.name] = self._extent(expr)
             self.open.pop()
         found = self.done[name.name]
         if found is None:
-            raise _Wrong
+            raise Wrong
         return found
 
     def _compare(self, expr: Compare) -> Truth:
         left, right, op = expr.left, expr.right, expr.op
         if isinstance(left, Constant) and not isinstance(right, Constant):
             left, right, op = right, left, FLIPPED[op]  # type: ignore[assignment]
+        if isinstance(left, Constant):
+            raise self._wrong("R103", "both sides are constants", expr.at, "compare a feature with a value")
         word = self._worded(left)
         if word is not None:
             return self._compare_words(word, op, right, expr.at)
-        if isinstance(left, Constant):
-            raise self._wrong("R103", "both sides are constants", expr.at, "compare a feature with a value")
-        first = self._number(left)
-        second = self._literal(right, first.type) if isinstance(right, Constant) else self._number(right)
-        if (first.type.kind == "date") != (second.type.kind == "date"):
-            raise self._wrong("R103", f"{_an(first.type)} cannot be compared with {_an(second.type)}", right.at)
-        digits = max(first.type.digits, second.type.digits)
-        return Cmp(op, self._rescaled(first, digits, expr.at).num, self._rescaled(second, digits, expr.at).num)
+        for side in (left, right):
+            if isinstance(side, Name) and side.name in self.define:
+                text = f"`{side.name}` is a condition, not a number"
+                raise self._wrong("R103", text, side.at, "join conditions with `and` or `or`")
+        return Cmp(op, *Quantities(self._attribute, self.report).pair(left, right, expr.at))
 
     def _worded(self, expr: Expr) -> Attribute | None:
-        """The bool or enum attribute that `expr` is, if it is one."""
+        """The bool, enum or string attribute that `expr` is, if it is one."""
         if not isinstance(expr, Name) or expr.name in self.define:
             return None
         attribute = self._attribute(expr)
-        return attribute if attribute.type.kind in ("bool", "enum") else None
+        return None if attribute.type.numeric else attribute
 
     def _compare_words(self, attribute: Attribute, op: str, right: Expr, at: Span) -> Truth:
         if op not in ("==", "!="):
-            text = f"`{attribute.name}` is {_an(attribute.type)}: it has no order"
+            text = f"`{attribute.name}` is {an(attribute.type)}: it has no order"
             raise self._wrong("R103", text, at, "use ==, != or in")
         same = self._same(attribute, right)
         return same if op == "==" else Not(same)
 
     def _same(self, attribute: Attribute, right: Expr) -> Truth:
+        if isinstance(right, Name) and right.name not in self.define:
+            return self._alike(attribute, self._attribute(right), right.at)
         if not isinstance(right, Constant):
-            raise self._wrong("R103", f"`{attribute.name}` is compared with a constant only", right.at)
-        if attribute.type == BOOL:
-            if right.kind != "bool":
+            raise self._wrong("R103", f"`{attribute.name}` is compared with a constant or an attribute", right.at)
+        value = value_of(right.text, attribute.type)
+        if attribute.type.kind == "bool":
+            if right.kind != "bool" or value is None:
                 raise self._wrong("R104", f"`{right.text[:60]}` is neither true nor false", right.at)
-            return Flag(attribute.name) if right.text == "true" else Not(Flag(attribute.name))
-        if right.kind != "word" or right.text not in attribute.type.values:
-            hint = suggestion(right.text[:60], attribute.type.values)
-            raise self._wrong("R104", f"`{right.text[:60]}` is not a value of `{attribute.name}`", right.at, hint)
-        return Same(attribute.name, right.text)
+            return Flag(attribute.name) if value else Not(Flag(attribute.name))
+        if right.kind != "word" or not isinstance(value, str):
+            raise self._unfit(attribute, right.text, right.at)
+        return Same(attribute.name, value)
+
+    def _unfit(self, attribute: Attribute, text: str, at: Span) -> Wrong:
+        hint = suggestion(text[:60], attribute.type.values)
+        if attribute.type.kind == "string":
+            hint = f"a word in quotes, of at most {LONGEST} characters"
+        return self._wrong("R104", f"`{text[:60]}` is not a value of `{attribute.name}`", at, hint)
+
+    def _alike(self, left: Attribute, right: Attribute, at: Span) -> Truth:
+        kinds = {left.type.kind, right.type.kind}
+        words = [set(a.type.values) for a in (left, right) if a.type.kind == "enum"]
+        if kinds != {"bool"} and not kinds <= {"enum", "string"}:
+            text = f"{an(left.type)} cannot be compared with {an(right.type)}"
+            raise self._wrong("R103", text, at)
+        if len(words) == 2 and not words[0] & words[1]:
+            raise self._wrong("R103", f"`{left.name}` and `{right.name}` have no value in common", at)
+        return Alike(left.name, right.name)
 
     def _member(self, expr: Member) -> Truth:
+        if isinstance(expr.item, Constant):
+            raise self._wrong("R103", "a constant stands before `in`", expr.at, "ask about a feature")
+        found = self._in_list(expr) if isinstance(expr.among, Name) else self._in_constants(expr, expr.among)
+        return Not(found) if expr.negated else found
+
+    def _in_constants(self, expr: Member, among: tuple[Constant, ...]) -> Truth:
         word = self._worded(expr.item)
         if word is not None:
-            found: tuple[Truth, ...] = tuple(self._same(word, c) for c in expr.among)
-        elif isinstance(expr.item, Constant):
-            raise self._wrong("R103", "a constant stands before `in`", expr.at, "ask about a feature")
+            found: tuple[Truth, ...] = tuple(self._same(word, c) for c in among)
         else:
-            item = self._number(expr.item)
-            found = tuple(Cmp("==", item.num, self._literal(c, item.type).num) for c in expr.among)
-        either = found[0] if len(found) == 1 else Or(found)
-        return Not(either) if expr.negated else either
+            sides = Quantities(self._attribute, self.report)
+            item = sides.read(expr.item)
+            found = tuple(Cmp("==", item.num, sides.literal(c, item.type).num) for c in among)
+        return found[0] if len(found) == 1 else Or(found)
 
-    def _number(self, expr: Expr) -> _Number:
-        match expr:
-            case Name(name) if name in self.define:
-                text = f"`{name}` is a condition, not a number"
-                raise self._wrong("R103", text, expr.at, "join conditions with `and` or `or`")
-            case Name(name):
-                attribute = self._attribute(expr)
-                if attribute.type.numeric:
-                    return _Number(Attr(name), attribute.type)
-                raise self._wrong("R103", f"`{name}` is {_an(attribute.type)}, not a number", expr.at)
-            case Constant(text, "number"):
-                return self._literal(expr, Type("decimal", len(text.partition(".")[2])))
-            case Arithmetic():
-                return self._arithmetic(expr)
-            case _:
-                raise self._wrong("R103", "a number belongs here", expr.at, "a feature, a number, or a sum of them")
+    def _in_list(self, expr: Member) -> Truth:
+        among = expr.among
+        assert isinstance(among, Name)  # noqa: S101 - asked by the caller
+        file = self.lists.get(among.name.removeprefix("lists.")) if among.name.startswith("lists.") else None
+        if file is None:
+            names = {f"lists.{n}" for n in self.lists}
+            hint = (
+                suggestion(among.name[:60], names)
+                or "lists are files in lists/; constants stand in brackets: in [1, 2]"
+            )
+            raise self._wrong("R107", f"unknown list `{among.name[:60]}`", among.at, hint)
+        if not isinstance(expr.item, Name) or expr.item.name in self.define:
+            raise self._wrong("R103", "a list is asked about one attribute", expr.item.at, "name a feature")
+        attribute = self._attribute(expr.item)
+        entries = [(self._entry(attribute, e), e.until) for e in file.entries]
+        known = ((v, day_of(until.text) if until else None) for v, until in entries if v is not None)
+        return InList(attribute.name, tuple(known))
 
-    def _arithmetic(self, expr: Arithmetic) -> _Number:
-        left, right = self._number(expr.left), self._number(expr.right)
-        if "date" in (left.type.kind, right.type.kind):
-            raise self._wrong("R103", "dates are compared, not added", expr.at)
-        digits = left.type.digits + right.type.digits
-        if expr.op != "*":
-            digits = max(left.type.digits, right.type.digits)
-            left, right = self._rescaled(left, digits, expr.at), self._rescaled(right, digits, expr.at)
-        low, high = _range(expr.op, left.type, right.type)
-        return self._bounded(_Number(Op(expr.op, left.num, right.num), Type("decimal", digits, (), low, high)), expr.at)
-
-    def _rescaled(self, number: _Number, digits: int, at: Span) -> _Number:
-        more = 10 ** (digits - number.type.digits)
-        if more == 1:
-            return number
-        num: Num = Int(number.num.value * more) if isinstance(number.num, Int) else Op("*", number.num, Int(more))
-        kind = Type("decimal", digits, (), number.type.low * more, number.type.high * more)
-        return self._bounded(_Number(num, kind), at)
-
-    def _bounded(self, number: _Number, at: Span) -> _Number:
-        if max(-number.type.low, number.type.high) > LARGEST_WITHIN:
-            hint = "use fewer factors, or features with narrower bounds"
-            raise self._wrong("R106", "this number can grow beyond 2^62", at, hint)
-        return number
-
-    def _literal(self, constant: Constant, type_: Type) -> _Number:
-        wanted = "date" if type_.kind == "date" else "number"
-        text, kind = constant.text, constant.kind
-        shown = f"`{text[:40]}{'d' * (kind == 'duration')}` does not fit {_an(type_)}"
-        hint = "write a date such as 2024-03-01" if wanted == "date" else self._written(type_)
-        if kind == "duration":  # a duration is a whole number of days
-            kind = "number"
-        if kind != wanted:
-            raise self._wrong("R104", shown, constant.at, hint)
-        value = scaled(text, type_)
+    def _entry(self, attribute: Attribute, entry: EntryLine) -> Value | None:
+        value = value_of(entry.value.text, attribute.type)
         if value is None:
-            raise self._wrong("R104", shown, constant.at, hint)
-        if abs(value) > LARGEST:
-            raise self._wrong("R104", f"`{text[:40]}` is larger than any value", constant.at)
-        return _Number(Int(value), Type(type_.kind, type_.digits, (), value, value))
-
-    @staticmethod
-    def _written(type_: Type) -> str:
-        return f"with at most {type_.digits} digits after the point" if type_.digits else "write a whole number"
+            text = f"`{entry.value.text[:60]}` is not a value of `{attribute.name}`, which is asked of this list"
+            self.report.add("R104", text, entry.value.at, f"{an(attribute.type)} belongs here")
+        return value
 
     def _attribute(self, name: Name) -> Attribute:
         found = self.attribute(name)
         if found is None:
-            raise _Wrong
+            raise Wrong
         return found
 
-    def _wrong(self, code: str, message: str, at: Span, hint: str = "") -> _Wrong:
+    def _wrong(self, code: str, message: str, at: Span, hint: str = "") -> Wrong:
         self.report.add(code, message, at, hint)
-        return _Wrong()
-
-
-def _range(op: str, a: Type, b: Type) -> tuple[int, int]:
-    if op == "+":
-        return a.low + b.low, a.high + b.high
-    if op == "-":
-        return a.low - b.high, a.high - b.low
-    corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-    return min(corners), max(corners)
-
-
-def _an(type_: Type) -> str:
-    if type_.kind == "decimal" and not type_.digits:
-        return "a whole number"
-    return {"int": "a whole number", "bool": "a condition", "enum": "a word", "date": "a date"}.get(
-        type_.kind, f"a number with {type_.digits} digits after the point"
-    )
+        return Wrong()

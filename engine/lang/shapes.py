@@ -14,6 +14,7 @@ from engine.lang import expressions
 from engine.lang.problems import Report
 from engine.lang.source import Mapping, Node, Scalar, Sequence
 from engine.lang.syntax import Number, Word
+from engine.lang.types import DURATION, day_of
 
 IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,6})?")
@@ -43,6 +44,7 @@ class Text:
     what: str = "text"
     pattern: re.Pattern[str] | None = None
     among: tuple[str, ...] = ()
+    hint: str = "lower-case letters, digits, _ and dots"
 
     def read(self, node: Node, report: Report) -> Word | None:
         if not isinstance(node, Scalar) or not node.text.strip():
@@ -50,9 +52,7 @@ class Text:
         elif self.among and node.text not in self.among:
             report.add("R013", f"`{node.text[:60]}` is not {self.what}", node.at, suggestion(node.text, self.among))
         elif self.pattern and not self.pattern.fullmatch(node.text):
-            report.add(
-                "R013", f"`{node.text[:60]}` is not {self.what}", node.at, "lower-case letters, digits, _ and dots"
-            )
+            report.add("R013", f"`{node.text[:60]}` is not {self.what}", node.at, self.hint)
         elif len(node.text) > LONGEST_TEXT:
             report.add("R013", f"this is longer than {LONGEST_TEXT} characters", node.at, "shorten it")
         else:
@@ -79,6 +79,31 @@ class Numeral:
             report.add("R013", f"`{node.text}` is outside {self.low} to {self.high}", node.at)
         else:
             return Number(node.text, node.at)
+        return None
+
+
+@dataclass(frozen=True)
+class Day:
+    """A date, such as 2026-07-01."""
+
+    def read(self, node: Node, report: Report) -> Word | None:
+        if isinstance(node, Scalar) and day_of(node.text) is not None:
+            return Word(node.text, node.at)
+        seen = f"`{node.text[:60]}`" if isinstance(node, Scalar) and node.text else "this"
+        report.add("R013", f"{seen} is not a day", node.at, "write it as 2026-07-01")
+        return None
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number, or a duration such as 90d: what a feature's values are compared with."""
+
+    def read(self, node: Node, report: Report) -> Number | None:
+        if isinstance(node, Scalar) and node.plain and (NUMBER.fullmatch(node.text) or DURATION.fullmatch(node.text)):
+            return Number(node.text, node.at)
+        seen = f"`{node.text[:60]}` is" if isinstance(node, Scalar) and node.text else "this is"
+        hint = "write 12, 0.25 or 90d, without quotes"
+        report.add("R013", f"{seen} not a number or duration", node.at, hint)
         return None
 
 

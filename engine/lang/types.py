@@ -1,38 +1,63 @@
 """Types: what a feature's value can be, and how it is held.
 
-Every value is a bool, an integer or a word; a decimal with d digits is the integer value x 10^d, a date the days since
-1970-01-01. There are no floats, which is what lets every engine give the same decision.
+Every value is a bool, an integer or a word; a decimal with d digits is the integer value x 10^d, a date the days and a
+timestamp the seconds since 1970-01-01 UTC, a duration a whole number of days or of seconds. There are no floats, which
+is what lets every engine give the same decision.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Final, Literal
 
 Value = bool | int | str
-Kind = Literal["bool", "int", "decimal", "enum", "date"]
+Kind = Literal["bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration"]
 
 LARGEST: Final = 2**53 - 1  # the largest magnitude of a value: beyond it JSON readers and durable-rules lose exactness
 LARGEST_WITHIN: Final = 2**62  # the largest an expression may reach on the way: 64-bit columns do not overflow
 EPOCH: Final = date(1970, 1, 1)
 EXACT: Final = Context(prec=60, Emax=100, Emin=-100, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+DAY: Final = 86_400  # seconds
+SECONDS: Final = {"d": DAY, "h": 3_600, "m": 60, "s": 1}
+DURATION: Final = re.compile(r"(-?\d{1,12})([dhms])", re.ASCII)
+TIMESTAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+LONGEST: Final = 128  # characters of a string
 
 
 @dataclass(frozen=True)
 class Type:
-    """A type: `digits` of a decimal, `values` of an enum, and the bounds that values keep (scaled)."""
+    """A type: `digits` of a decimal, `values` of an enum, the bounds that values keep (scaled), `unit` of a duration: the
+    seconds that 1 stands for.
+    """
 
     kind: Kind
     digits: int = 0
     values: tuple[str, ...] = ()
     low: int = -LARGEST
     high: int = LARGEST
+    unit: int = DAY
+
+    @property
+    def step(self) -> int:
+        """The seconds that 1 stands for; 0 for what is no time."""
+        return {"date": DAY, "timestamp": 1, "duration": self.unit}.get(self.kind, 0)
 
     @property
     def numeric(self) -> bool:
         """Whether values are ordered and held as integers."""
-        return self.kind in ("int", "decimal", "date")
+        return self.kind not in ("bool", "enum", "string")
+
+    @property
+    def moment(self) -> bool:
+        """Whether it is a point in time."""
+        return self.kind in ("date", "timestamp")
+
+    @property
+    def worded(self) -> bool:
+        """Whether values are words."""
+        return self.kind in ("enum", "string")
 
     def __str__(self) -> str:
         if self.kind == "decimal":
@@ -41,41 +66,116 @@ class Type:
 
 
 BOOL: Final = Type("bool")
+STRING: Final = Type("string")
+DATE: Final = Type("date", low=-200_000, high=3_000_000)
+MOMENT: Final = Type("timestamp", low=-200_000 * DAY, high=3_000_000 * DAY)
+DAYS: Final = Type("duration", low=-3_000_000, high=3_000_000)
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """What an expression can name: a feature, or a field of the request."""
+    """What an expression can name: a feature, a flag, or a field of the request. `data_class`: of the evidence it is made
+    of; `also` the further ones of a flag over several kinds of event.
+    """
 
     name: str
     type: Type
     data_class: str = ""
     unit: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Every data class that it is made of."""
+        return frozenset((self.data_class, *self.also))
 
 
 Schema = Mapping[str, Attribute]
 
 
+@dataclass(frozen=True)
+class EventKind:
+    """A kind of event that patterns can name: the data class of its evidence, and the fields that it may carry."""
+
+    name: str
+    data_class: str
+    fields: Schema
+
+
+Kinds = Mapping[str, EventKind]
+
+
 def written(value: Value | None, type_: Type) -> str:
-    """The value as an operator writes it: `0.85`, `true`, `1996-03-01`; UNKNOWN when missing."""
+    """The value as an operator writes it: `0.85`, `true`, `1996-03-01`, `90d`; UNKNOWN when missing."""
     if value is None:
         return "UNKNOWN"
     if type_.kind == "decimal":
         return str(Decimal(int(value)).scaleb(-type_.digits))
     if type_.kind == "date":
         return date.fromordinal(EPOCH.toordinal() + int(value)).isoformat()
+    if type_.kind == "timestamp":
+        return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if type_.kind == "duration":
+        return _duration(int(value) * type_.step)
     return str(value).lower() if type_.kind == "bool" else str(value)
 
 
+def _duration(seconds: int) -> str:
+    unit = next(u for u, length in SECONDS.items() if seconds % length == 0)
+    return f"{seconds // SECONDS[unit]}{unit}"
+
+
 def scaled(text: str, type_: Type) -> int | None:
-    """A number or date as written, as the integer that holds it; None when it does not fit the type exactly."""
+    """A number, date, timestamp or duration as written, as the integer that holds it; None when it does not fit exactly."""
     if type_.kind == "date":
-        try:
-            return date.fromisoformat(text).toordinal() - EPOCH.toordinal()
-        except ValueError:
-            return None
+        return day_of(text)
+    if type_.kind == "timestamp":
+        return _seconds(text)
+    if type_.kind == "duration":
+        found = DURATION.fullmatch(text)
+        seconds = int(found[1]) * SECONDS[found[2]] if found else None
+        return None if seconds is None or seconds % type_.step else seconds // type_.step
     try:
         digits = EXACT.scaleb(EXACT.create_decimal(text), type_.digits)
-    except Inexact:  # a literal of hundreds of digits
+    except (Inexact, InvalidOperation):  # a literal of hundreds of digits, or no number
         return None
     return int(digits) if digits == digits.to_integral_value() else None
+
+
+def day_of(text: str) -> int | None:
+    """Days since 1970-01-01 of a date as written, or None."""
+    try:
+        return date.fromisoformat(text).toordinal() - EPOCH.toordinal() if len(text) == len("2024-01-01") else None
+    except ValueError:
+        return None
+
+
+def value_of(text: str, type_: Type) -> Value | None:
+    """A value of any type as written, within the type's bounds; None when it is not one."""
+    if type_.kind == "bool":
+        return {"true": True, "false": False}.get(text)
+    if type_.worded:
+        fits = text in type_.values if type_.kind == "enum" else 0 < len(text) <= LONGEST
+        return text if fits else None
+    found = scaled(text, type_)
+    return found if found is not None and type_.low <= found <= type_.high else None
+
+
+def fits(value: Value | None, type_: Type) -> bool:
+    """Whether a value as it is held is one of the type. Missing fits every type."""
+    if value is None:
+        return True
+    if type_.kind == "bool":
+        return isinstance(value, bool)
+    if type_.worded:
+        return isinstance(value, str) and (value in type_.values or (type_.kind == "string" and len(value) <= LONGEST))
+    return type(value) is int and type_.low <= value <= type_.high
+
+
+def _seconds(text: str) -> int | None:
+    if day_of(text) is not None:  # a day is its first moment
+        text = f"{text}T00:00:00Z"
+    try:
+        return int(datetime.fromisoformat(text).timestamp()) if TIMESTAMP.fullmatch(text) else None
+    except ValueError:
+        return None

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from api import releases
 from api.actions import World
 from api.database import open_database
-from engine.lang.online import Online
+from engine.engines import Engines
 from tests.api.world import ROOT, settle
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
@@ -100,9 +100,9 @@ def town_url(request: pytest.FixtureRequest, tmp_path: Path, prepared: Callable[
 def town(town_url: str) -> Iterator[World]:
     """A scored town and the shipped rules."""
     engine = open_database(town_url)
-    world = World(engine, Online(releases.load(ROOT / "rules")))
+    world = World(engine, Engines(releases.load(ROOT / "rules")))
     yield world
-    world.engine.close()
+    world.engines.close()
     engine.dispose()
 
 

@@ -16,8 +16,8 @@ from api.actions import World, ready
 from api.app import create_app
 from api.database import reading
 from api.decisions import chained
-from engine.decide import Question, Reference, decide
-from engine.lang.online import Online
+from engine.decide import Reference, decide, question_of
+from engine.engines import Engines
 from tests.api.world import NOW, ROOT, event
 
 
@@ -96,8 +96,9 @@ def test_an_answer_is_on_record_with_all_it_depended_on_and_can_be_made_again(do
     told = door.ask(door.anyone(), transaction_id="T-1").json()
     record = decisions.record_of(door.world.database, told["decision_id"])
     assert (record["merchant"], record["transaction_id"]) == ("inn", "T-1")
-    release = releases.kept(door.world.database, record["decision"]["release"])
-    again = decide(Reference(release), Question(**record["decision"]["question"]))
+    question = question_of(record["decision"])
+    program = releases.kept(door.world.database, record["decision"]["release"]).at(question.day)
+    again = decide(Reference(program), question)
     assert json.loads(again.canonical()) == record["decision"]
 
 
@@ -278,13 +279,13 @@ def test_health_is_ready_once_features_are_there(town: World) -> None:
 
 
 def test_health_says_so_when_there_are_no_features_yet(engine: Engine) -> None:
-    world = World(engine, Online(releases.load(ROOT / "rules")))
+    world = World(engine, Engines(releases.load(ROOT / "rules")))
     client = TestClient(create_app(world))
     refused(client.get("/v1/health"), 503, "not_ready")
     token = auth.issue(engine, "merchant", "inn", "inn", NOW, None)
     body = {"subject": "p-1", "perk": "hotel", "amount": 1}
     refused(client.post("/v1/eligibility", json=body, headers={"Authorization": f"Bearer {token}"}), 503, "not_ready")
-    world.engine.close()
+    world.engines.close()
 
 
 def test_a_database_that_goes_away_is_a_503_and_says_nothing_of_itself(door: Door) -> None:

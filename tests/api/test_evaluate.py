@@ -1,6 +1,7 @@
 """The evaluation on small stories; on the real loans, see tests/eval."""
 
 from datetime import date, timedelta
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from api.evaluate import RESTRICTED, UNSCORABLE, at_loans, evaluation, scores, s
 from api.releases import load
 from engine.decide import Reference, assess
 from engine.errors import Refused
-from engine.lang.program import Release
+from engine.lang.program import Program
 from graph.events import CLASSES
 from graph.features import features
 from tests.graph.story import moment, story, willing
@@ -47,9 +48,17 @@ LABELS = pl.DataFrame(
 )
 
 
+DAY = 20_454  # 2026-01-01
+
+
+@cache
+def rules() -> Program:
+    return load(RULES).at(DAY)
+
+
 @pytest.fixture(scope="module")
-def release() -> Release:
-    return load(RULES)
+def release() -> Program:
+    return rules()
 
 
 def person(**values: int | None) -> dict[str, int | None]:
@@ -78,7 +87,7 @@ FOUR = loans(
 
 
 def test_the_last_microsecond_before_the_loans_day_counts_and_the_first_of_it_does_not():
-    table = at_loans(EVENTS, LABELS)
+    table = at_loans(EVENTS, LABELS, rules())
     assert table.select("loan", "behaviour.payments", "behaviour.payment_total").rows()[:3] == [
         ("first", 3, 1201),
         ("second", 1, 700),
@@ -87,19 +96,19 @@ def test_the_last_microsecond_before_the_loans_day_counts_and_the_first_of_it_do
 
 
 def test_a_person_of_two_loans_is_seen_twice_as_each_day_has_it():
-    table = at_loans(EVENTS, LABELS).filter(person="ann")
+    table = at_loans(EVENTS, LABELS, rules()).filter(person="ann")
     assert table["relationships.degree"].to_list() == [0, 1, None]
 
 
 def test_who_is_not_enrolled_by_then_has_no_features_and_no_score(release):
-    table = at_loans(EVENTS, LABELS)
+    table = at_loans(EVENTS, LABELS, rules())
     unknown = table.filter(pl.col("loan").is_in(["early", "stranger"]))
     assert unknown.select(*FEATURES).null_count().sum_horizontal().item() == 2 * len(FEATURES)
     assert scores(release, unknown)["score"].to_list() == [None, None]
 
 
 def test_each_loan_has_the_features_that_the_person_has_at_that_moment():
-    table = at_loans(EVENTS, LABELS)
+    table = at_loans(EVENTS, LABELS, rules())
     for at, people in (("2020-02-29T23:59:59.999999", ["ann", "bob"]), ("2020-03-02T23:59:59.999999", ["ann"])):
         day = (moment(at) + timedelta(microseconds=1)).date()
         expected = features(EVENTS, moment(at), moment("2030-01-01"), "perks").filter(pl.col("person").is_in(people))
@@ -109,14 +118,14 @@ def test_each_loan_has_the_features_that_the_person_has_at_that_moment():
 
 def test_what_became_known_when_does_not_matter_as_no_ledger_is_involved():
     late = EVENTS.with_columns(recorded_at=pl.lit(moment("2031-01-01")))
-    assert_frame_equal(at_loans(late, LABELS), at_loans(EVENTS, LABELS))
+    assert_frame_equal(at_loans(late, LABELS, rules()), at_loans(EVENTS, LABELS, rules()))
 
 
 def test_two_processes_give_what_one_gives_and_progress_is_told_to_the_end():
     many = pl.concat([LABELS, *(LABELS.head(1).with_columns(date=date(2020, 4, 1) + timedelta(n)) for n in range(20))])
     told: list[tuple[int, int]] = []
-    apart = at_loans(EVENTS, many, workers=2, on_progress=lambda done, total: told.append((done, total)))
-    assert_frame_equal(apart, at_loans(EVENTS, many))
+    apart = at_loans(EVENTS, many, rules(), workers=2, on_progress=lambda done, total: told.append((done, total)))
+    assert_frame_equal(apart, at_loans(EVENTS, many, rules()))
     assert told[0] == (0, 25)
     assert told[-1] == (25, 25)
     assert told == sorted(told)
@@ -125,8 +134,8 @@ def test_two_processes_give_what_one_gives_and_progress_is_told_to_the_end():
 
 def test_without_balances_is_what_comes_out_when_nobody_consented_to_them(release):
     some = ",".join(c for c in CLASSES if c != "restricted")
-    unwilling = at_loans(story(f"{willing('ann', 'bob', classes=some)}\n{LIFE}"), LABELS)
-    willing_too = at_loans(EVENTS, LABELS)
+    unwilling = at_loans(story(f"{willing('ann', 'bob', classes=some)}\n{LIFE}"), LABELS, rules())
+    willing_too = at_loans(EVENTS, LABELS, rules())
     assert willing_too.head(2)["capacity.balance_low_share"].to_list() == [0, 100]
     assert_frame_equal(willing_too.with_columns(pl.lit(None, pl.Int64).alias(n) for n in RESTRICTED), unwilling)
 
@@ -136,7 +145,7 @@ def test_without_balances_is_what_comes_out_when_nobody_consented_to_them(releas
 def test_a_loans_score_is_the_one_a_decision_would_be_made_with(release, data):
     bounds = {n: st.one_of(st.none(), st.integers(f.low, min(f.high, 5000))) for n, f in FEATURES.items()}
     row = data.draw(st.fixed_dictionaries(bounds))
-    assessed = assess(Reference(release), row)
+    assessed = assess(Reference(release), row, DAY)
     assert scores(release, loans((row, False))).row(0) == (assessed.score, assessed.band)
 
 

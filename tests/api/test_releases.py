@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from api import releases
-from api.catalogue import schema
+from api.catalogue import kinds, schema
 from engine.lang.check import release_of
 from engine.lang.program import Release
 from tests.api.world import NOW, ROOT
@@ -17,10 +17,10 @@ FILES = releases.rule_files(ROOT / "rules")[0]
 
 
 def changed(file: str, *change: str) -> Release:
-    return release_of({**FILES, file: FILES[file].replace(*change)}, schema())
+    return release_of({**FILES, file: FILES[file].replace(*change)}, schema(), kinds())
 
 
-SHIPPED = release_of(FILES, schema())
+SHIPPED = release_of(FILES, schema(), kinds())
 OTHER = changed("trust.yaml", "base: 480", "base: 490")
 
 
@@ -65,4 +65,4 @@ def test_a_change_of_policy_is_a_warning_in_the_log(caplog: pytest.LogCaptureFix
 def test_what_was_kept_is_the_release_to_the_letter(engine: Engine) -> None:
     releases.keep(engine, OTHER, int(NOW.timestamp()))
     again = releases.kept(engine, OTHER.id)
-    assert (again.files, again.scorecard, again.perks) == (OTHER.files, OTHER.scorecard, OTHER.perks)
+    assert (again.files, again.programs) == (OTHER.files, OTHER.programs)

@@ -23,7 +23,7 @@ from sqlalchemy import text
 
 from api import auth, builds, clock, releases
 from api.database import open_database, reading, writing
-from engine.decide import Question, Reference, decide
+from engine.decide import Reference, decide, question_of
 from tests.api.world import ROOT
 
 # `iftah serve` with another probe, or other times: what a probe that hangs does can be seen only with one that does.
@@ -220,10 +220,10 @@ def test_every_answer_is_of_one_release_while_the_rules_change_under_four_askers
     assert failures == []
     made = server.records()[already:]
     assert {r["decision"]["release"] for r in made} == {SHIPPED, changed}
-    kept = {name: Reference(releases.kept(server.database, name)) for name in (SHIPPED, changed)}
+    kept = {name: releases.kept(server.database, name) for name in (SHIPPED, changed)}
     for record in made:
-        question = Question(**record["decision"]["question"])
-        again = decide(kept[record["decision"]["release"]], question)
+        question = question_of(record["decision"])
+        again = decide(Reference(kept[record["decision"]["release"]].at(question.day)), question)
         assert json.loads(again.canonical()) == record["decision"]
     # ten points more on the same person, unless the range ends
     scores = {r["decision"]["release"]: r["decision"]["scored"]["score"] for r in made if _of(r) == people[0]}

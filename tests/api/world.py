@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import Engine
 
-from api import builds, ledger, releases
+from api import actions, builds, ledger, releases
+from api.actions import World
 from api.builds import Build
 from api.clock import micros
+from engine.engines import Engines
 from graph.events import conform
 from graph.sources.town import END, town
 
@@ -21,10 +23,11 @@ def settle(engine: Engine) -> Build:
     """Evidence in, features and scores out; made as of the town's last day."""
     frames = pl.concat(list(town(PEOPLE, seed=5).events()))
     ledger.append(engine, frames, NOW)
-    release = releases.load(ROOT / "rules")
-    releases.keep(engine, release, micros(NOW))
+    world = World(engine, Engines(releases.load(ROOT / "rules")))
+    releases.keep(engine, world.release, micros(NOW))
     made = builds.build(engine, END, "perks", NOW)
-    builds.score(engine, release, made)
+    actions.scored(world, made)
+    world.engines.close()
     return made
 
 

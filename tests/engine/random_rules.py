@@ -7,8 +7,9 @@ from random import Random
 from hypothesis import strategies as st
 
 from engine.lang.check import release_of
-from engine.lang.program import Release
+from engine.lang.program import Program
 from engine.lang.types import Attribute, Schema, Type, Value, scaled
+from tests.engine.small import DAY
 
 NUMBERS = {
     "a.count": Type("int", 0, (), -20, 1_000),
@@ -35,7 +36,9 @@ ANCHORS = {
 }
 POLICY = "kind: policy\nforbidden_classes: []\nforbidden_names: []\nrestricted: []\nrelationships: []\nrelationships_share: 5\n"
 CODES = ["ra", "rb", "rc", "rd", "re", "rf"]
-REASONS = "kind: reasons\nreasons:\n" + "".join(f"  {c}: {{en: because {c}}}\n" for c in [*CODES, "thin"])
+REASONS = "kind: reasons\nlanguages: [en]\nreasons:\n" + "".join(
+    f"  {c}: {{en: because {c}}}\n" for c in [*CODES, "thin"]
+)
 
 OPS = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
 
@@ -126,14 +129,14 @@ def perk_files(draw: st.DrawFn) -> str:
 
 
 @st.composite
-def releases(draw: st.DrawFn) -> Release:
+def programs(draw: st.DrawFn) -> Program:
     files = {
         "trust.yaml": draw(scorecards()),
         "perks.yaml": draw(perk_files()),
         "reasons.yaml": REASONS,
         "policy.yaml": POLICY,
     }
-    return release_of(files, SCHEMA)
+    return release_of(files, SCHEMA).at(DAY)
 
 
 @dataclass(frozen=True)
@@ -161,13 +164,13 @@ AMOUNTS = [1, 99, 9_999, 10_000, 10_001, 30_050, 30_051, 50_000, 100_000, 500_00
 
 
 class Trial:
-    """A release and people to decide about. Not a dataclass: Hypothesis would show every field of it."""
+    """Rules and people to decide about. Not a dataclass: Hypothesis would show every field of it."""
 
-    def __init__(self, release: Release, people: People) -> None:
-        self.release, self.people = release, people
+    def __init__(self, program: Program, people: People) -> None:
+        self.program, self.people = program, people
 
     def __repr__(self) -> str:
-        return f"Trial({self.release.id[:8]}, seed {self.people.seed})"
+        return f"Trial({self.program.release[:8]}, seed {self.people.seed})"
 
 
 def crowd(seed: int, count: int) -> People:
@@ -179,5 +182,5 @@ def crowd(seed: int, count: int) -> People:
 
 @st.composite
 def trials(draw: st.DrawFn, count: int) -> Trial:
-    """A random release with `count` random people."""
-    return Trial(draw(releases()), crowd(draw(st.integers(0, 2**32)), count))
+    """Random rules with `count` random people."""
+    return Trial(draw(programs()), crowd(draw(st.integers(0, 2**32)), count))

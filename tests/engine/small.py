@@ -3,6 +3,7 @@
 `python -m tests.engine.small` writes what the checker says into that file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
@@ -12,10 +13,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from engine.decide import Question
 from engine.lang.check import check, release_of
-from engine.lang.program import Release
-from engine.lang.types import Attribute, Schema, Type, Value
+from engine.lang.program import Program
+from engine.lang.types import DATE, STRING, Attribute, EventKind, Kinds, Schema, Type, Value
 
+DAY = 19_783  # 2024-03-01
+MOMENT = "2024-03-01T00:00:00Z"
 GOLDEN = Path(__file__).parent / "cases" / "broken.yaml"
 TYPES = {
     "identity.level": (Type("int", 0, (), 0, 3), "identity", "level"),
@@ -30,6 +34,19 @@ TYPES = {
     "ties.degree": (Type("int", 0, (), 0, 1_000), "relationship", "people"),
 }
 SCHEMA: Schema = {n: Attribute(n, *of) for n, of in TYPES.items()}
+
+
+def kind(name: str, data_class: str, **fields: Type) -> EventKind:
+    return EventKind(name, data_class, {n: Attribute(n, t) for n, t in fields.items()})
+
+
+_MONEY = Type("int", 0, (), -(10**9), 10**9)
+KINDS: Kinds = {
+    "bill.missed": kind("bill.missed", "credit", bill=STRING, amount=_MONEY, due=DATE),
+    "payment": kind("payment", "behaviour", other=STRING, amount=_MONEY, channel=Type("enum", 0, ("card", "cash"))),
+    "tie": kind("tie", "relationship", other=STRING, strength=Type("int", 0, (), -10, 10)),
+    "balance": kind("balance", "restricted", amount=_MONEY),
+}
 # Scores 500 + 120 + 10 + 0 + 40 + 0 = 670: a good person, nothing restricted or of relationships known of them.
 PERSON: dict[str, Value | None] = {
     "identity.level": 2,
@@ -71,9 +88,15 @@ def changed(file: str, replace: str, by: str) -> dict[str, str]:
     return {**base(), file: text.replace(replace, by)}
 
 
-def release(file: str = "trust.yaml", replace: str = "kind: scorecard", by: str = "kind: scorecard") -> Release:
-    """The release of the base, with one text replaced."""
-    return release_of(changed(file, replace, by), SCHEMA)
+def release(file: str = "trust.yaml", replace: str = "kind: scorecard", by: str = "kind: scorecard") -> Program:
+    """The rules of the base, with one text replaced."""
+    return release_of(changed(file, replace, by), SCHEMA, KINDS).at(DAY)
+
+
+def asked(perk: str, amount: int, currency: str, values: Mapping[str, Value | None], **more: Any) -> Question:
+    """A question of ann's, on the day that tests are of."""
+    moments = dict.fromkeys(("as_of", "known_at", "asked_at"), MOMENT)
+    return Question("ann", perk, amount, currency, purpose="perks", values=values, **{**moments, **more})
 
 
 def broken() -> tuple[Broken, ...]:
@@ -92,7 +115,7 @@ def files_of(case: dict[str, Any]) -> dict[str, str]:
 def rewrite() -> None:
     """Write down what the checker says now."""
     head = GOLDEN.read_text(encoding="utf-8").partition("\ncases:")[0]
-    cases = [c | {"problems": [str(p) for p in check(files_of(c), SCHEMA)[1]]} for c in golden()["cases"] or ()]
+    cases = [c | {"problems": [str(p) for p in check(files_of(c), SCHEMA, KINDS)[1]]} for c in golden()["cases"] or ()]
     cases = [
         {k: DoubleQuotedScalarString(v) if k in ("replace", "by", "whole") and v else v for k, v in c.items()}
         for c in cases

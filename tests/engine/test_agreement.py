@@ -1,4 +1,4 @@
-"""Reference, durable-rules, Polars and DuckDB give the same decision, to the bit, for every random release and person."""
+"""Reference, durable-rules, Polars and DuckDB give the same decision, to the bit, for every random program and person."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from engine.decide import Decision, Question, Reference, decide
 from engine.lang import columnar
 from engine.lang.online import Online
-from engine.lang.program import PointRule, Release
+from engine.lang.program import PointRule, Program
 from tests.engine.random_rules import SCHEMA, People, Trial, trials
+from tests.engine.small import DAY, asked
 
 PEOPLE = 150
 RELEASES = 140  # 140 x 150 = 21,000 pairs
@@ -43,34 +44,34 @@ def counted() -> Iterator[Count]:
 )
 @given(trial=trials(PEOPLE))
 def test_every_engine_gives_the_decision_of_the_reference(trial: Trial, counted: Count) -> None:
-    release, crowd = trial.release, trial.people
-    online, reference = Online(release), Reference(release)
+    program, crowd = trial.program, trial.people
+    online, reference = Online(program), Reference(program)
     try:
-        expected = [_plain(release, decide(reference, q)) for q in _questions(crowd)]
-        _same(trial, expected, [_plain(release, decide(online, q)) for q in _questions(crowd)])
+        expected = [_plain(program, decide(reference, q)) for q in _questions(crowd)]
+        _same(trial, expected, [_plain(program, decide(online, q)) for q in _questions(crowd)])
     finally:
         online.close()
     frame = pl.DataFrame(
         {n: [r[n] for r in crowd.rows] for n in SCHEMA} | {"n": range(len(crowd.rows)), "asked": crowd.amounts},
         schema={n: DTYPES.get(a.type.kind, pl.Int64) for n, a in SCHEMA.items()} | {"n": pl.Int64, "asked": pl.Int64},
     )
-    _same(trial, expected, _columns(release, frame, pl.DataFrame.lazy))
-    _same(trial, expected, _columns(release, frame, lambda people: duckdb.sql("select * from people")))
+    _same(trial, expected, _columns(program, frame, pl.DataFrame.lazy))
+    _same(trial, expected, _columns(program, frame, lambda people: duckdb.sql("select * from people")))
     counted.append(len(crowd.rows))
 
 
 def _same(trial: Trial, expected: list[dict[str, Any]], came: list[dict[str, Any]]) -> None:
     for row, wanted, found in zip(trial.people.rows, expected, came, strict=True):
-        assert found == wanted, "\n".join((str(row), *trial.release.files.values()))
+        assert found == wanted, str((row, trial.program))
 
 
 def _questions(crowd: People) -> Iterator[Question]:
     for row, amount in zip(crowd.rows, crowd.amounts, strict=True):
-        yield Question("someone", "hotel", amount, "CNY", "", "", "perks", row)
+        yield asked("hotel", amount, "CNY", row)
 
 
-def _plain(release: Release, d: Decision) -> dict[str, Any]:
-    rules = {i.id for i in release.scorecard.items if isinstance(i, PointRule)}
+def _plain(program: Program, d: Decision) -> dict[str, Any]:
+    rules = {i.id for i in program.scorecard.items if isinstance(i, PointRule)}
     return {
         "score": d.scored.score,
         "band": d.scored.band,
@@ -83,18 +84,20 @@ def _plain(release: Release, d: Decision) -> dict[str, Any]:
     }
 
 
-def _columns(release: Release, people: pl.DataFrame, native: Callable[[pl.DataFrame], Any]) -> list[dict[str, Any]]:
-    scored = columnar.score(release, nw.from_native(native(people))).collect("polars").to_native()
+def _columns(program: Program, people: pl.DataFrame, native: Callable[[pl.DataFrame], Any]) -> list[dict[str, Any]]:
+    scored = columnar.score(program, nw.from_native(native(people)), DAY).collect("polars").to_native()
     answered = (
-        columnar.perk(release, "hotel", nw.from_native(native(scored)), nw.col("asked")).collect("polars").to_native()
+        columnar.perk(program, "hotel", nw.from_native(native(scored)), nw.col("asked"), DAY)
+        .collect("polars")
+        .to_native()
     )
     rows = zip(scored.sort("n").rows(named=True), answered.sort("n").rows(named=True), strict=True)
-    return [_row(release, first, second) for first, second in rows]
+    return [_row(program, first, second) for first, second in rows]
 
 
-def _row(release: Release, scored: dict[str, Any], answered: dict[str, Any]) -> dict[str, Any]:
-    asked, items = release.perks[0], release.scorecard.items
-    lines = (*asked.knockouts, *asked.tiers)
+def _row(program: Program, scored: dict[str, Any], answered: dict[str, Any]) -> dict[str, Any]:
+    perk, items = program.perks[0], program.scorecard.items
+    lines = (*perk.knockouts, *perk.tiers)
     unscorable = scored["score"] is None
     return {
         "score": scored["score"],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.lang.program import Statuses
+from engine.lang.truths import Statuses
 from engine.perks import Answer, answer, unscorable, waives
 from tests.engine.small import release
 

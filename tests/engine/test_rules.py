@@ -5,36 +5,43 @@ from pathlib import Path
 
 import pytest
 
-from api.catalogue import schema
+from api.catalogue import kinds, schema
 from engine import cases
 from engine.cases import Outcome
-from engine.decide import Question, Reference, decide
+from engine.decide import Reference, decide
 from engine.lang.check import cases_in, check
 from engine.lang.check_scorecard import possible, reads
 from engine.lang.online import Online
-from engine.lang.program import Release, names, perk_stage
+from engine.lang.program import Program, Release, perk_stage
 from engine.lang.source import Scalar
+from engine.lang.truths import names
 from engine.lang.types import Value, scaled
+from tests.engine.small import asked
 
 FOLDER = Path(__file__).parents[2] / "rules"
-FILES = {p.name: p.read_text(encoding="utf-8") for p in sorted(FOLDER.glob("*.yaml"))}
+FILES = {p.relative_to(FOLDER).as_posix(): p.read_text(encoding="utf-8") for p in sorted(FOLDER.rglob("*.yaml"))}
+DAY = 20_454  # 2026-01-01
 PERKS = {"hotel", "car", "bicycle", "power_bank", "apartment"}
 
 
 @cache
-def release() -> Release:
-    found, problems = check(FILES, schema())
+def whole() -> Release:
+    found, problems = check(FILES, schema(), kinds())
     assert found is not None, "\n".join(map(str, problems))
     return found
 
 
+def release() -> Program:
+    return whole().at(DAY)
+
+
 @cache
 def outcomes() -> tuple[Outcome, ...]:
-    return tuple(cases.run(release(), FILES, schema()))
+    return tuple(cases.run(whole(), FILES, schema(), kinds()))
 
 
 def test_the_shipped_rules_check() -> None:
-    assert check(FILES, schema())[1] == ()
+    assert check(FILES, schema(), kinds())[1] == ()
 
 
 @pytest.mark.parametrize("outcome", outcomes(), ids=lambda o: f"{o.at.file}:{o.name}".replace(" ", "-"))
@@ -115,7 +122,7 @@ def test_the_online_engine_says_of_everyone_in_the_cases_what_the_reference_says
         for values in people():
             for perk in release().perks:
                 for amount in (1, perk.most // 2, perk.most):
-                    question = Question("ann", perk.id, amount, perk.currency, "", "", "", values)
+                    question = asked(perk.id, amount, perk.currency, values)
                     assert decide(engine, question).canonical() == decide(reference, question).canonical()
     finally:
         engine.close()

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import pytest
 
 from engine.decide import Reference, assess
-from engine.lang.program import Release
+from engine.lang.program import Program
 from engine.lang.types import Value
 from engine.scorecard import Scored, band
-from tests.engine.small import PERSON, release
+from tests.engine.small import DAY, PERSON, release
 
 
-def scored(given: Mapping[str, Value | None] | None = None, found: Release | None = None) -> Scored:
-    return assess(Reference(found or release()), {**PERSON, **(given or {})})
+def scored(given: Mapping[str, Value | None] | None = None, found: Program | None = None) -> Scored:
+    return assess(Reference(found or release()), {**PERSON, **(given or {})}, DAY)
 
 
 def points(of: Scored) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """The shipped rules on Berka's real loans: what is measured is not tuned to, and nothing from later is seen."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,24 @@ from polars.testing import assert_frame_equal
 from api.evaluate import RESTRICTED, at_loans, berka, evaluation, scores
 from api.releases import load
 from engine.decide import Reference, assess
-from engine.lang.program import Release
+from engine.lang.program import Program
 from engine.metrics import auc, bootstrap, sample
 from graph.sources import berka as source
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
 
 
+DAY = 20_454  # 2026-01-01
+
+
+@cache
+def rules() -> Program:
+    return load(RULES).at(DAY)
+
+
 @pytest.fixture(scope="module")
-def release() -> Release:
-    return load(RULES)
+def release() -> Program:
+    return rules()
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +43,7 @@ def labels(berka_folder: Path) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def table(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    return at_loans(events, labels, workers=2)
+    return at_loans(events, labels, rules(), workers=2)
 
 
 def test_it_is_about_328_loans_of_which_46_went_bad(release, table):
@@ -57,7 +66,7 @@ def test_nothing_dated_on_or_after_the_loans_day_changes_its_features(events, la
         loan = labels.slice(at, 1)
         before = events.filter(pl.col("happened_at").dt.date() < loan["date"].item())
         assert 0 < before.height < events.height
-        assert_frame_equal(at_loans(before, loan), table.filter(loan=loan["loan"].item()))
+        assert_frame_equal(at_loans(before, loan, rules()), table.filter(loan=loan["loan"].item()))
 
 
 def test_the_loan_itself_and_its_instalments_are_not_seen(table):
@@ -66,20 +75,20 @@ def test_the_loan_itself_and_its_instalments_are_not_seen(table):
 
 def test_without_balances_is_what_people_who_did_not_consent_to_them_get(berka_folder, labels, table, release):
     some = labels.gather_every(23)
-    unwilling = at_loans(source.events(berka_folder, restricted_consent=False), some)
+    unwilling = at_loans(source.events(berka_folder, restricted_consent=False), some, rules())
     blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in RESTRICTED)
     assert table.select(RESTRICTED).null_count().sum_horizontal().item() < table.height
     assert_frame_equal(unwilling, blind.filter(pl.col("loan").is_in(some["loan"].implode())))
 
 
 def test_the_scores_are_those_of_the_reference(release, table):
-    expected = [assess(Reference(release), row) for row in table.iter_rows(named=True)]
+    expected = [assess(Reference(release), row, DAY) for row in table.iter_rows(named=True)]
     assert scores(release, table).rows() == [(e.score, e.band) for e in expected]
 
 
 def test_the_same_comes_out_twice_also_in_one_process(berka_folder, release, events, labels, table):
     assert berka(berka_folder, release) == evaluation(release, table)
-    assert_frame_equal(at_loans(events, labels.head(12)), table.head(12))
+    assert_frame_equal(at_loans(events, labels.head(12), rules()), table.head(12))
 
 
 def test_the_score_orders_the_loans_better_than_chance_with_balances_and_without(release, table):

@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from api.catalogue import schema
 from engine.lang.check import cases_in, check, release_of
 from engine.lang.problems import CODES, RulesError
-from tests.engine.small import SCHEMA, Broken, base, broken, changed, golden, release
+from tests.engine.small import KINDS, SCHEMA, Broken, base, broken, changed, golden, release
 
-GOLDEN_NAME = "fad2a401c956a0a470a608991527b46c3c22c0bc9b8b885b921f162fa41d0466"
+GOLDEN_NAME = "f7513e4e308584fe901838b26a855096dd90cd5dadcfd82f90c1ed3a98f101a8"
 RULES = Path(__file__).parents[3] / "rules"
 SHIPPED = {p.name: p.read_text(encoding="utf-8") for p in sorted(RULES.glob("*.yaml")) if "cases" not in p.name}
 TYPE_NAMES = re.compile(r"\b(str|int|float|dict|tuple|NoneType|Scalar|Mapping|Sequence|Word|None|True|False)\b")
 
 
 def test_the_small_files_check() -> None:
-    assert check(base(), SCHEMA)[1] == ()
+    assert check(base(), SCHEMA, KINDS)[1] == ()
 
 
 @pytest.mark.parametrize("case", broken(), ids=lambda c: c.name.replace(" ", "-"))
 def test_a_broken_file_is_told_what_is_wrong_and_where(case: Broken) -> None:
-    found, problems = check(case.files, SCHEMA)
+    found, problems = check(case.files, SCHEMA, KINDS)
     assert found is None
     assert tuple(map(str, problems)) == case.problems
 
@@ -42,7 +42,7 @@ def test_every_code_has_a_broken_file(code: str) -> None:
 
 @pytest.mark.parametrize("case", broken(), ids=lambda c: c.name.replace(" ", "-"))
 def test_what_is_said_keeps_to_the_style(case: Broken) -> None:
-    for problem in check(case.files, SCHEMA)[1]:
+    for problem in check(case.files, SCHEMA, KINDS)[1]:
         for text in filter(None, (problem.message, problem.hint)):
             own_words = re.sub(r"`[^`]*`", "`x`", text)
             assert text[0].islower() or text[0] in "`0123456789", text
@@ -63,56 +63,56 @@ def test_problems_of_several_files_are_told_together_by_place() -> None:
     files["perks.yaml"] = files["perks.yaml"].replace("reason: guest", "reason: gest")
     files["policy.yaml"] = files["policy.yaml"].replace("relationships_share: 5", "relationships_share: 1")
     files["trust.yaml"] = files["trust.yaml"].replace("reason: late", "reason: lat")
-    assert [p.at.file for p in check(files, SCHEMA)[1]] == ["perks.yaml", "policy.yaml", "trust.yaml"]
+    assert [p.at.file for p in check(files, SCHEMA, KINDS)[1]] == ["perks.yaml", "policy.yaml", "trust.yaml"]
     shapes = {n: t + "more: 1\n" for n, t in base().items()}
-    assert [(p.code, p.at.file) for p in check(shapes, SCHEMA)[1]] == [("R010", n) for n in sorted(shapes)]
+    assert [(p.code, p.at.file) for p in check(shapes, SCHEMA, KINDS)[1]] == [("R010", n) for n in sorted(shapes)]
 
 
 def test_no_files_at_all_are_four_files_missing() -> None:
-    assert [p.code for p in check({}, SCHEMA)[1]] == ["R014"] * 4
+    assert [p.code for p in check({}, SCHEMA, KINDS)[1]] == ["R014"] * 4
 
 
 def test_a_catalogue_with_a_forbidden_attribute_is_refused_though_nothing_reads_it() -> None:
     policy = changed("policy.yaml", "[age]", "[age, huge]")
-    assert [(p.code, p.at.file) for p in check(policy, SCHEMA)[1]] == [("R401", "policy.yaml")]
+    assert [(p.code, p.at.file) for p in check(policy, SCHEMA, KINDS)[1]] == [("R401", "policy.yaml")]
 
 
 def test_a_forbidden_name_is_a_whole_word_of_a_feature_s_name() -> None:
-    assert check(changed("policy.yaml", "[age]", "[mon, month, money.cove]"), SCHEMA)[1] == ()
-    assert check(changed("policy.yaml", "[age]", "[money.huge]"), SCHEMA)[1] != ()
+    assert check(changed("policy.yaml", "[age]", "[mon, month, money.cove]"), SCHEMA, KINDS)[1] == ()
+    assert check(changed("policy.yaml", "[age]", "[money.huge]"), SCHEMA, KINDS)[1] != ()
 
 
 def test_release_of_raises_with_every_problem() -> None:
     text = base()["trust.yaml"].replace("base: 500", "base: 100").replace("reason: late", "reason: lat")
     with pytest.raises(RulesError, match=r"2 problems, the first: trust\.yaml:2:42 error R209") as raised:
-        release_of({**base(), "trust.yaml": text}, SCHEMA)
+        release_of({**base(), "trust.yaml": text}, SCHEMA, KINDS)
     assert [p.code for p in raised.value.problems] == ["R209", "R207"]
     assert (raised.value.code, raised.value.hint) == ("rules_invalid", "see them all with `iftah check`")
 
 
 def test_a_release_is_named_by_what_its_files_say_not_by_how() -> None:
     plain = release()
-    assert release("trust.yaml", "kind: scorecard", "# why\nkind:   'scorecard'\n").id == plain.id
-    assert release("trust.yaml", "[120, 20, -100]", "\n      - 120\n      - 20\n      - -100").id == plain.id
-    assert release("trust.yaml", "[120, 20, -100]", "[121, 20, -100]").id != plain.id
-    assert release("reasons.yaml", "Spending is high", "Spending is low").id != plain.id
+    assert release("trust.yaml", "kind: scorecard", "# why\nkind:   'scorecard'\n").release == plain.release
+    assert release("trust.yaml", "[120, 20, -100]", "\n      - 120\n      - 20\n      - -100").release == plain.release
+    assert release("trust.yaml", "[120, 20, -100]", "[121, 20, -100]").release != plain.release
+    assert release("reasons.yaml", "Spending is high", "Spending is low").release != plain.release
 
 
 def test_the_name_of_a_release_is_the_same_everywhere_for_ever() -> None:
-    assert release().id == GOLDEN_NAME
+    assert release().release == GOLDEN_NAME
 
 
 def test_cases_and_order_do_not_name_a_release() -> None:
     files = dict(reversed(list(base().items()))) | {"a.cases.yaml": "kind: cases\n"}
-    found = release_of(files, SCHEMA)
-    assert found.id == release().id
+    found = release_of(files, SCHEMA, KINDS)
+    assert found.id == release().release
     assert "a.cases.yaml" not in found.files
     assert list(cases_in(files)) == ["a.cases.yaml"]
 
 
 def test_cases_that_do_not_parse_are_a_problem_too() -> None:
     files = base() | {"a.cases.yaml": "kind: cases\ncases: [{name: a, expects: {}}]\n"}
-    assert [(p.code, p.at.file) for p in check(files, SCHEMA)[1]] == [
+    assert [(p.code, p.at.file) for p in check(files, SCHEMA, KINDS)[1]] == [
         ("R011", "a.cases.yaml"),
         ("R010", "a.cases.yaml"),
     ]
@@ -122,7 +122,7 @@ def test_definitions_may_use_each_other_sixteen_deep_in_any_order() -> None:
     def chain(levels: int, order: int) -> tuple[str, ...]:
         lines = [f"  d{n}: {f'd{n - 1}' if n else 'money.paused'}\n" for n in range(levels)][::order]
         files = changed("trust.yaml", "define:\n", "define:\n" + "".join(lines))
-        return tuple(sorted({p.code for p in check(files, SCHEMA)[1]}))
+        return tuple(sorted({p.code for p in check(files, SCHEMA, KINDS)[1]}))
 
     for order in (1, -1):
         assert chain(16, order) == ()
@@ -133,18 +133,20 @@ def test_a_line_that_cannot_be_read_hides_nothing_of_the_others() -> None:
     files = base()
     files["trust.yaml"] = files["trust.yaml"].replace("money.months >= 6 and not money.paused", "money.months >=")
     files["perks.yaml"] = files["perks.yaml"].replace("bad: credit.missed", "bad: credit.mised")
-    _, problems = check(files, SCHEMA)
+    _, problems = check(files, SCHEMA, KINDS)
     assert [(p.at.file, p.code) for p in problems] == [("perks.yaml", "R101"), ("trust.yaml", "R021")]
 
 
 def test_definitions_that_double_are_refused_at_once() -> None:
     lines = "".join(f"  d{n}: {f'd{n - 1} and d{n - 1}' if n else 'money.paused'}\n" for n in range(16))
-    assert {p.code for p in check(changed("trust.yaml", "define:\n", "define:\n" + lines), SCHEMA)[1]} == {"R023"}
+    assert {p.code for p in check(changed("trust.yaml", "define:\n", "define:\n" + lines), SCHEMA, KINDS)[1]} == {
+        "R023"
+    }
 
 
 def test_a_number_of_a_million_digits_is_refused_at_once() -> None:
     files = changed("trust.yaml", "money.months >= 6", f"money.months >= {'9' * 990_000}")
-    assert [p.code for p in check(files, SCHEMA)[1]] == ["R104"]
+    assert [p.code for p in check(files, SCHEMA, KINDS)[1]] == ["R104"]
 
 
 BYTES = st.sampled_from(
@@ -192,6 +194,6 @@ def test_whatever_is_done_to_the_shipped_rules_the_checker_answers(files: dict[s
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from(sorted(golden()["base"])), text=st.text(max_size=200))
 def test_any_text_in_place_of_a_file_is_a_problem(name: str, text: str) -> None:
-    found, problems = check({**base(), name: text}, SCHEMA)
+    found, problems = check({**base(), name: text}, SCHEMA, KINDS)
     assert found is None
     assert problems

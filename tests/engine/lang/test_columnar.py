@@ -1,7 +1,7 @@
 """The shipped rules on many people at once: Polars, DuckDB and the reference say the same."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,22 +12,27 @@ import polars as pl
 import pytest
 
 from api.catalogue import schema
-from engine.decide import Question, Reference, assess, decide
+from api.releases import load
+from engine.decide import Reference, assess, decide
 from engine.errors import EngineError
 from engine.lang import columnar
 from engine.lang.check import release_of
-from engine.lang.program import Release
+from engine.lang.program import Program
 from engine.lang.types import Value
 from tests.engine import small
+from tests.engine.small import DAY, asked
 
 PEOPLE = 100
 AMOUNTS = (1, 99, 9_900, 29_900, 100_000)
 
 
+score = partial(columnar.score, day=DAY)
+perk_of = partial(columnar.perk, day=DAY)
+
+
 @cache
-def release() -> Release:
-    folder = Path(__file__).parents[3] / "rules"
-    return release_of({p.name: p.read_text(encoding="utf-8") for p in folder.glob("*.yaml")}, schema())
+def release() -> Program:
+    return load(Path(__file__).parents[3] / "rules").at(small.DAY)
 
 
 @cache
@@ -68,10 +73,10 @@ def small_types() -> dict[str, Any]:
 
 @engines
 def test_scores_bands_points_and_reasons_are_the_reference_s(native: Callable[[pl.DataFrame], Any]) -> None:
-    came = collected(columnar.score(release(), nw.from_native(native(frame(crowd())))))
+    came = collected(score(release(), nw.from_native(native(frame(crowd())))))
     reference = Reference(release())
     for person, row in zip(crowd(), came.rows(named=True), strict=True):
-        wanted = assess(reference, person)
+        wanted = assess(reference, person, DAY)
         assert (row["score"], row["band"]) == (wanted.score, wanted.band)
         assert tuple(row[r] for r in columnar.REASONS if row[r]) == wanted.reasons
         assert {p.id: row[f"points:{p.id}"] for p in wanted.parts} == {p.id: p.points for p in wanted.parts}
@@ -83,12 +88,12 @@ def test_scores_bands_points_and_reasons_are_the_reference_s(native: Callable[[p
 def test_a_perk_s_answers_are_the_reference_s(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
     amounts = pl.Series("asked", [AMOUNTS[n % len(AMOUNTS)] for n in range(PEOPLE)])
     people = nw.from_native(native(frame(crowd()).with_columns(amounts)))
-    came = collected(columnar.perk(release(), name, columnar.score(release(), people), nw.col("asked")))
+    came = collected(perk_of(release(), name, score(release(), people), nw.col("asked")))
     reference, perk = Reference(release()), release().perk(name)
     assert perk
     for person, amount, row in zip(crowd(), amounts, came.rows(named=True), strict=True):
         if amount <= perk.most:
-            wanted = decide(reference, Question("", name, amount, perk.currency, "", "", "", person))
+            wanted = decide(reference, asked(name, amount, perk.currency, person))
             answer = (row["outcome"], row["waived"], row["tier"])
             assert answer == (wanted.outcome, wanted.answer.waived, wanted.answer.tier)
             assert tuple(row[r] for r in columnar.REASONS if row[r]) == wanted.reasons
@@ -97,8 +102,8 @@ def test_a_perk_s_answers_are_the_reference_s(name: str, native: Callable[[pl.Da
 @engines
 def test_results_have_the_types_that_are_promised_even_of_nobody(native: Callable[[pl.DataFrame], Any]) -> None:
     for rows in (crowd()[:3], []):
-        scored = columnar.score(release(), nw.from_native(native(frame(rows))))
-        came = collected(columnar.perk(release(), "hotel", scored, nw.lit(1_000)))
+        scored = score(release(), nw.from_native(native(frame(rows))))
+        came = collected(perk_of(release(), "hotel", scored, nw.lit(1_000)))
         assert came.height == len(rows)
         types = {n: came.schema[n] for n in ("band", "outcome", "tier", *columnar.REASONS)}
         assert set(types.values()) == {pl.String}
@@ -110,18 +115,18 @@ def test_results_have_the_types_that_are_promised_even_of_nobody(native: Callabl
 
 def test_a_frame_without_a_needed_column_is_refused_by_name() -> None:
     with pytest.raises(EngineError, match=r"the frame has no column `credit\.kept`"):
-        columnar.score(release(), nw.from_native(frame(crowd()).drop("credit.kept")))
+        score(release(), nw.from_native(frame(crowd()).drop("credit.kept")))
 
 
 def test_a_column_of_floats_is_refused_by_name() -> None:
     floats = frame(crowd()).with_columns(pl.col("capacity.income_cover") / 100)
     with pytest.raises(EngineError, match=r"the column `capacity\.income_cover` is not of whole numbers"):
-        columnar.score(release(), nw.from_native(floats))
+        score(release(), nw.from_native(floats))
 
 
 def test_columns_that_no_rule_reads_come_through() -> None:
     people = frame(crowd()[:2]).with_columns(town=pl.lit("Baghdad"))
-    assert collected(columnar.score(release(), nw.from_native(people)))["town"].to_list() == ["Baghdad"] * 2
+    assert collected(score(release(), nw.from_native(people)))["town"].to_list() == ["Baghdad"] * 2
 
 
 @engines
@@ -132,7 +137,7 @@ def test_a_wide_scorecard_is_not_too_deep_for_an_engine(native: Callable[[pl.Dat
     )
     wide = small.release("trust.yaml", "rules:\n", f"rules:\n{lines}")
     people = pl.DataFrame([small.PERSON | {"n": 0}], schema=small_types())
-    assert collected(columnar.score(wide, nw.from_native(native(people))))["score"].to_list() == [670]
+    assert collected(score(wide, nw.from_native(native(people))))["score"].to_list() == [670]
 
 
 def test_a_knock_out_s_reason_comes_before_whatever_was_lost() -> None:
@@ -148,10 +153,10 @@ def test_a_knock_out_s_reason_comes_before_whatever_was_lost() -> None:
     text = text.replace("rules:\n", f"rules:\n{rules}").replace(
         "{lowest: 350, highest: 950", "{lowest: 350, highest: 900000"
     )
-    lost = release_of({**small.base(), "trust.yaml": text}, small.SCHEMA)
+    lost = release_of({**small.base(), "trust.yaml": text}, small.SCHEMA, small.KINDS).at(DAY)
     person = small.PERSON | {"credit.missed": 3}
     people = pl.DataFrame([person | {"n": 0}], schema=small_types())
-    came = collected(columnar.perk(lost, "room", columnar.score(lost, nw.from_native(people)), nw.lit(100)))
-    wanted = decide(Reference(lost), Question("", "room", 100, "CNY", "", "", "", person))
+    came = collected(perk_of(lost, "room", score(lost, nw.from_native(people)), nw.lit(100)))
+    wanted = decide(Reference(lost), asked("room", 100, "CNY", person))
     assert wanted.reasons[:2] == ("missed", "cover")
     assert tuple(came.row(0, named=True)[r] for r in columnar.REASONS) == wanted.reasons

@@ -12,14 +12,17 @@ import durable_rules_engine as rete
 import pytest
 
 from api.catalogue import schema
+from api.releases import load
 from engine.decide import Question, Reference, assess, decide
 from engine.errors import EngineError
 from engine.lang.check import release_of
 from engine.lang.online import Online, _fire
-from engine.lang.program import SCORE, Characteristic, Release, Values, stages
+from engine.lang.program import SCORE, Characteristic, Program
 from engine.lang.reference import evaluate
+from engine.lang.truths import Values
 from engine.lang.types import LARGEST, Attribute, Type, Value
 from tests.engine import small
+from tests.engine.small import DAY
 
 NUMBERS = ("n.a", "n.b", "n.huge", "liquid", "costarring", "n.c")
 WORD = "w" * 600  # longer than durable-rules can hold
@@ -31,7 +34,7 @@ SCHEMA = {
 MEGABYTE = 2**20
 
 
-def ruled(*whens: str, define: str = "") -> Release:
+def ruled(*whens: str, define: str = "") -> Program:
     """A release whose scorecard has a rule for each condition, named r0, r1, .."""
     lines = "".join(
         f'  - {{id: r{n}, dimension: all, when: "{when}", points: 1, reason: thin}}\n' for n, when in enumerate(whens)
@@ -45,13 +48,13 @@ def ruled(*whens: str, define: str = "") -> Release:
         "tiers: [{id: t, when: score >= 5, waive: {share: 100}}]}]\n"
     )
     policy = small.base()["policy.yaml"].replace("[age]", "[]")
-    reasons = "kind: reasons\nreasons: {thin: {en: thin}}\n"
+    reasons = "kind: reasons\nlanguages: [en]\nreasons: {thin: {en: thin}}\n"
     files = {"trust.yaml": card, "perks.yaml": perks, "policy.yaml": policy, "reasons.yaml": reasons}
-    return release_of(files, SCHEMA)
+    return release_of(files, SCHEMA).at(small.DAY)
 
 
 @contextmanager
-def opened(release: Release) -> Iterator[Online]:
+def opened(release: Program) -> Iterator[Online]:
     engine = Online(release)
     try:
         yield engine
@@ -59,9 +62,9 @@ def opened(release: Release) -> Iterator[Online]:
         engine.close()
 
 
-def agree(release: Release, *people: Values) -> list[int]:
+def agree(release: Program, *people: Values) -> list[int]:
     """How many conditions each person meets; the engine must say what the reference says, twice."""
-    stage, met = stages(release)[SCORE], []
+    stage, met = release.stages[SCORE], []
     with opened(release) as engine:
         for values in people * 2:
             statuses = evaluate(stage, values)
@@ -188,7 +191,7 @@ def test_loading_and_closing_releases_does_not_grow() -> None:
     def cycle(times: int) -> None:
         for _ in range(times):
             with opened(release) as engine:
-                assess(engine, small.PERSON)
+                assess(engine, small.PERSON, small.DAY)
 
     cycle(200)
     before = resident()
@@ -198,7 +201,7 @@ def test_loading_and_closing_releases_does_not_grow() -> None:
 
 @needs_proc
 def test_deciding_does_not_grow() -> None:
-    question = Question("ann", "room", 50_000, "CNY", "", "", "perks", {})
+    question = small.asked("room", 50_000, "CNY", {})
     people = [{**small.PERSON, "credit.missed": n % 5, "money.cover": n % 200} for n in range(1_000)]
     with opened(small.release()) as engine:
 
@@ -219,10 +222,10 @@ def test_eight_threads_get_the_right_answers_from_two_releases_at_once() -> None
         {**small.PERSON, "credit.missed": chooser.choice([None, 0, 1, 3]), "money.cover": chooser.randrange(300)}
         for _ in range(400)
     ]
-    expected = [(assess(Reference(first), p).score, assess(Reference(second), p).score) for p in people]
+    expected = [(assess(Reference(first), p, DAY).score, assess(Reference(second), p, DAY).score) for p in people]
     assert any(a != b for a, b in expected)
     with opened(first) as one, opened(second) as other, ThreadPoolExecutor(8) as threads:
-        came = list(threads.map(lambda p: (assess(one, p).score, assess(other, p).score), people * 5))
+        came = list(threads.map(lambda p: (assess(one, p, DAY).score, assess(other, p, DAY).score), people * 5))
     assert came == expected * 5
 
 
@@ -230,14 +233,12 @@ def test_a_release_closed_while_another_decides_leaves_it_alone() -> None:
     with opened(small.release()) as lasting:
         for _ in range(20):
             with opened(small.release("trust.yaml", "base: 500", "base: 600")) as passing:
-                assert assess(passing, small.PERSON).score == 770
-            assert assess(lasting, small.PERSON).score == 670
+                assert assess(passing, small.PERSON, DAY).score == 770
+            assert assess(lasting, small.PERSON, DAY).score == 670
 
 
 def test_the_shipped_rules_agree_on_people_at_their_cuts() -> None:
-    folder = Path(__file__).parents[3] / "rules"
-    files = {p.name: p.read_text(encoding="utf-8") for p in folder.glob("*.yaml")}
-    release = release_of(files, schema())
+    release = load(Path(__file__).parents[3] / "rules").at(DAY)
     cuts = {i.feature: i.cuts for i in release.scorecard.items if isinstance(i, Characteristic)}
     chooser = Random(11)
 
@@ -250,5 +251,5 @@ def test_the_shipped_rules_agree_on_people_at_their_cuts() -> None:
         for n in range(300):
             values: dict[str, Value | None] = {name: value(name) for name in release.features}
             perk = release.perks[n % len(release.perks)]
-            question = Question("ann", perk.id, chooser.randint(1, perk.most), perk.currency, "", "", "", values)
+            question = small.asked(perk.id, chooser.randint(1, perk.most), perk.currency, values)
             assert decide(engine, question).canonical() == decide(reference, question).canonical()

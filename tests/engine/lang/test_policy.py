@@ -2,12 +2,12 @@
 
 import pytest
 
-from engine.lang.policy import changes, policy_in
+from engine.lang.policy import changes, policies
 from tests.engine import small
 
 
 def said(replace: str, by: str) -> tuple[str, ...]:
-    return changes(policy_in(small.base()), policy_in(small.changed("policy.yaml", replace, by)))
+    return changes(policies(small.base()), policies(small.changed("policy.yaml", replace, by)))
 
 
 @pytest.mark.parametrize(
@@ -40,17 +40,36 @@ def test_comments_and_layout_say_nothing(replace: str, by: str) -> None:
 
 def test_the_order_of_a_list_says_nothing() -> None:
     first, second = (small.changed("policy.yaml", "[age]", names) for names in ("[age, sex]", "[sex, age]"))
-    assert changes(policy_in(first), policy_in(second)) == ()
+    assert changes(policies(first), policies(second)) == ()
 
 
 def test_other_files_say_nothing() -> None:
     other = small.changed("trust.yaml", "base: 500", "base: 600")
-    assert changes(policy_in(small.base()), policy_in(other)) == ()
+    assert changes(policies(small.base()), policies(other)) == ()
 
 
 def test_a_policy_that_can_no_longer_be_read_is_told_too() -> None:
-    old = policy_in({"policy.yaml": "kind: policy\n"})
-    assert old is None
-    assert changes(old, policy_in(small.base())) == (
+    old = policies({"policy.yaml": "kind: policy\n"})
+    assert old == {}
+    assert changes(old, policies(small.base())) == (
         "the policy before cannot be read, so that nothing can be compared",
     )
+
+
+def test_what_will_hold_from_a_day_on_is_told_with_the_day() -> None:
+    now = small.base()["policy.yaml"]
+    today = {"policy.yaml": now.replace("kind: policy", "kind: policy\nuntil: 2027-01-01")}
+    later = now.replace("kind: policy", "kind: policy\nfrom: 2027-01-01").replace("share: 5", "share: 20")
+    before, after = policies(small.base()), policies(today | {"policy-2027.yaml": later})
+    assert changes(before, after) == ("from 2027-01-01 on: relationships_share 5 -> 20",)
+    assert changes(after, before) == ("from 2027-01-01 on: relationships_share 20 -> 5",)
+    assert changes(after, after) == ()
+
+
+def test_what_changes_now_is_not_told_again_for_a_later_day() -> None:
+    def of(share: int) -> dict[str, str]:
+        now = small.base()["policy.yaml"].replace("share: 5", f"share: {share}")
+        later = now.replace("kind: policy", "kind: policy\nfrom: 2027-01-01")
+        return {"policy.yaml": now.replace("kind: policy", "kind: policy\nuntil: 2027-01-01"), "later.yaml": later}
+
+    assert changes(policies(of(5)), policies(of(7))) == ("relationships_share 5 -> 7",)

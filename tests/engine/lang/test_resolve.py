@@ -3,12 +3,14 @@
 import pytest
 
 from engine.lang.expressions import parse
+from engine.lang.lines import EntryLine, ListFile
 from engine.lang.problems import Report, Span
-from engine.lang.program import Attr, Cmp, Const, Flag, Int, Known, Not, Op, Or, Same, Truth
 from engine.lang.reference import truth
 from engine.lang.resolve import MOST_DEPTH, MOST_NODES, Scope
 from engine.lang.source import Scalar
-from engine.lang.types import LARGEST, Attribute, Type, Value, scaled, written
+from engine.lang.syntax import Word
+from engine.lang.truths import Alike, Attr, Cmp, Const, Flag, InList, Int, Known, Not, Op, Or, Same, Truth
+from engine.lang.types import DATE, DAYS, LARGEST, MOMENT, STRING, Attribute, Type, Value, scaled, written
 
 SCHEMA = {
     "n.whole": Attribute("n.whole", Type("int", 0, (), 0, 100)),
@@ -16,9 +18,27 @@ SCHEMA = {
     "n.huge": Attribute("n.huge", Type("int")),
     "n.cents": Attribute("n.cents", Type("decimal", 2, (), 0, 10_000)),
     "n.mills": Attribute("n.mills", Type("decimal", 3, (), 0, 1_000)),
-    "n.day": Attribute("n.day", Type("date")),
+    "n.day": Attribute("n.day", DATE),
+    "n.since": Attribute("n.since", DATE),
+    "n.at": Attribute("n.at", MOMENT),
+    "n.age": Attribute("n.age", DAYS),
+    "n.wait": Attribute("n.wait", Type("duration", low=-(10**9), high=10**9, unit=1)),
+    "s.town": Attribute("s.town", STRING),
+    "b.off": Attribute("b.off", Type("bool")),
     "b.on": Attribute("b.on", Type("bool")),
     "e.color": Attribute("e.color", Type("enum", 0, ("red", "green"))),
+}
+
+
+def listed(name: str, *entries: tuple[str, str | None]) -> ListFile:
+    at = Span("lists/a.yaml")
+    lines = (EntryLine(Word(v, at), Word(until, at) if until else None, at) for v, until in entries)
+    return ListFile(id=Word(name, at), about=Word(name, at), entries=tuple(lines), at=at)
+
+
+LISTS = {
+    "towns": listed("towns", ("Basra", None), ("Cairo", "2024-03-01")),
+    "numbers": listed("numbers", ("7", None)),
 }
 
 
@@ -32,7 +52,7 @@ def resolve(text: str, **define: str) -> tuple[Truth | None, Report]:
     named = {n: parse(scalar(t), report) for n, t in define.items()}
     assert expr
     assert not report.problems
-    return Scope(SCHEMA, {n: e for n, e in named.items() if e}, report).condition(expr), report
+    return Scope(SCHEMA, {n: e for n, e in named.items() if e}, report, LISTS).condition(expr), report
 
 
 def meaning(text: str, **define: str) -> Truth:
@@ -48,7 +68,7 @@ def problem(text: str, **define: str) -> tuple[str, int]:
     return report.problems[0].code, report.problems[0].at.column
 
 
-WHOLE, CENTS, DAY = Attr("n.whole"), Attr("n.cents"), Attr("n.day")
+WHOLE, CENTS, DAY, AGE = Attr("n.whole"), Attr("n.cents"), Attr("n.day"), Attr("n.age")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +79,24 @@ WHOLE, CENTS, DAY = Attr("n.whole"), Attr("n.cents"), Attr("n.day")
         ("3 <= n.whole", Cmp(">=", WHOLE, Int(3))),
         ("3 > n.whole", Cmp("<", WHOLE, Int(3))),
         ("3 == n.whole", Cmp("==", WHOLE, Int(3))),
-        ("n.whole < 90d", Cmp("<", WHOLE, Int(90))),
+        ("n.age < 90d", Cmp("<", AGE, Int(90))),
+        ("n.age < 48h", Cmp("<", AGE, Int(2))),
+        ("n.age < -1d", Cmp("<", AGE, Int(-1))),
+        ("n.wait >= 90m", Cmp(">=", Attr("n.wait"), Int(5_400))),
+        ("n.wait > n.age", Cmp(">", Attr("n.wait"), Op("*", AGE, Int(86_400)))),
+        ("n.day - n.since >= 30d", Cmp(">=", Op("-", DAY, Attr("n.since")), Int(30))),
+        ("n.day + 7d < n.since", Cmp("<", Op("+", DAY, Int(7)), Attr("n.since"))),
+        ("n.day + 12h < n.at", Cmp("<", Op("+", Op("*", DAY, Int(86_400)), Int(43_200)), Attr("n.at"))),
+        ("2 * n.age > 90d", Cmp(">", Op("*", Int(2), AGE), Int(90))),
+        ("n.at >= 1970-01-02T00:00:01Z", Cmp(">=", Attr("n.at"), Int(86_401))),
+        ("n.at >= 1970-01-02", Cmp(">=", Attr("n.at"), Int(86_400))),
+        ("s.town == 'Baghdad'", Same("s.town", "Baghdad")),
+        ("s.town in ['a', 'b']", Or((Same("s.town", "a"), Same("s.town", "b")))),
+        ("s.town == e.color", Alike("s.town", "e.color")),
+        ("b.on != b.off", Not(Alike("b.on", "b.off"))),
+        ("s.town in lists.towns", InList("s.town", (("Basra", None), ("Cairo", 19_783)))),
+        ("s.town not in lists.towns", Not(InList("s.town", (("Basra", None), ("Cairo", 19_783))))),
+        ("n.whole in lists.numbers", InList("n.whole", ((7, None),))),
         ("n.cents > 0.5", Cmp(">", CENTS, Int(50))),
         ("n.cents > 1", Cmp(">", CENTS, Int(100))),
         ("n.cents > -0.07", Cmp(">", CENTS, Int(-7))),
@@ -111,12 +148,12 @@ def test_what_an_expression_means(text: str, means: Truth) -> None:
         ("e.color == 'blue'", "R104", 12),
         ("e.color == 1", "R104", 12),
         ("e.color in ['red', 'blue']", "R104", 20),
-        ("n.day - n.day > 3", "R103", 1),
+        ("n.day - n.day > 3", "R104", 17),
         ("n.whole > n.day", "R103", 11),
         ("n.day in [1]", "R104", 11),
         ("b.on > true", "R103", 1),
-        ("b.on == b.on", "R103", 9),
-        ("e.color == e.color", "R103", 12),
+        ("b.on == e.color", "R103", 9),
+        ("e.color == n.whole", "R103", 12),
         ("e.color + 1 > 2", "R103", 1),
         ("1 in [1]", "R103", 1),
         ("1 < 2", "R103", 1),

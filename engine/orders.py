@@ -1,0 +1,49 @@
+"""Orders: what becomes of an order when something happens to it. The life cycle is a table in `orders.yaml`.
+
+A move is one shot: the order and the event in, the state that follows out. The engine keeps no orders.
+"""
+
+from dataclasses import dataclass
+
+from engine.decide import Engine
+from engine.errors import EngineError
+from engine.lang.program import ASKED, ORDERS, STATE, Orders
+from engine.lang.truths import AS_OF, Statuses, Values
+
+WRONG_STATE = "wrong_state"  # the code when no move is there for the state and the event
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What came of it: the move and the state that follows, or the refusal and its code; the other two are empty."""
+
+    move: str
+    to: str
+    refusal: str
+    code: str
+
+
+def move(engine: Engine, order: Values, day: int) -> Moved:
+    """The move of an order. `order` has the values of `order.*`, `event.*` and `person.*`; `order.state` is `none` before
+    there is one. Raises EngineError when the rules have no orders.
+    """
+    orders = engine.program.orders
+    if orders is None:
+        raise EngineError("the rules say nothing of orders", hint="add orders.yaml")
+    return moved(orders, engine.statuses(ORDERS, {**order, AS_OF: day}))
+
+
+def moved(orders: Orders, statuses: Statuses) -> Moved:
+    """What follows from the statuses of `Orders.stage`: the first refusal that stands, else the first move that is met."""
+    for refusal in orders.refusals:
+        if statuses[refusal.id] or (statuses[refusal.id] is None and refusal.unknown_refuses):
+            return Moved("", "", refusal.id, refusal.code)
+    for made in orders.moves:
+        if statuses[made.id]:
+            return Moved(made.id, made.to, "", "")
+    return Moved("", "", "", WRONG_STATE)
+
+
+def asked_of(state: str, event: str) -> Values:
+    """The two values that every question about an order has."""
+    return {STATE: state, ASKED: event}
