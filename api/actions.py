@@ -1,16 +1,17 @@
 """Actions: what callers can have done, whichever door they came through. Routes and commands parse, call one, present."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 from sqlalchemy import Engine
 
-from api import builds, decisions, standing, watching
+from api import builds, clock, decisions, standing, watching
 from api.builds import Build
 from api.clock import day, iso
 from api.decisions import Answered, Asked, Before
+from api.releases import Amendment, FolderRefused
 from engine.decide import Decision, Question, askable, assess, decide, read_context
 from engine.engines import Engines
 from engine.errors import Refused
@@ -21,10 +22,16 @@ from engine.scorecard import Scored
 
 @dataclass(frozen=True)
 class World:
-    """What actions act on: the database, and the engines of the release in force."""
+    """What actions act on: the database, and the engines of the release in force.
+
+    Whoever acts takes it once and keeps it: a server whose rules change has another one for whoever comes next.
+    """
 
     database: Engine
     engines: Engines
+    since: datetime = field(default_factory=clock.now)  # when the release came into force here
+    refused: FolderRefused | None = None  # what keeps a changed rules folder out
+    amended: Amendment | None = None  # the last change of policy seen here
 
     @property
     def release(self) -> Release:

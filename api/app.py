@@ -1,20 +1,30 @@
 """The web application: routes, and one shape for every error."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.actions import World
 from api.limits import BodyLimit
+from api.reload import Reload, reloading
 from api.routes import eligibility, health
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-def create_app(world: World) -> FastAPI:
-    """The application over a database and a release."""
-    app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None)
+def create_app(world: World, reload: Reload | None = None) -> FastAPI:
+    """The application over a database and a release; over what a folder says at any time, as long as it runs."""
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        with reloading(app, reload) if reload else nullcontext():
+            yield
+
+    app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running)
     app.state.world = world
     problems.install(app)
     app.add_middleware(BodyLimit)

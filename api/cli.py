@@ -14,6 +14,7 @@ from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
 from api.prepare import Stages, open_world
+from api.reload import Reload
 from api.settings import settings
 from engine.errors import IftahError, Refused
 from engine.lang.problems import RulesError
@@ -74,7 +75,7 @@ def run() -> None:
         out.print("A request that works, as the demo merchant (its token ends in a day):")
         for line in walk.request(world, made, chosen):
             out.print(line, markup=False)
-        serving.serve(world, socket)
+        serving.serve(world, socket, Reload(chosen.rules))
 
 
 @app.command()
@@ -124,8 +125,7 @@ def build(
 @app.command()
 def score() -> None:
     """Score everyone in the newest build under the rules folder's release."""
-    world = open_world(settings())
-    releases.keep(world.database, world.release, clock.micros(clock.now()))
+    world = prepare.enforced(settings())
     made = actions.ready(world)
     for line in show.distribution(world.program(made), actions.scored(world, made)):
         out.print(line, markup=False)
@@ -148,9 +148,8 @@ def eligible(
     language: Annotated[str, typer.Option(help="of the reasons: en or zh")] = "en",
 ) -> None:
     """Decide whether a person may have a perk without a deposit; the decision is recorded."""
-    world = open_world(settings())
     _known_language(language)
-    releases.keep(world.database, world.release, clock.micros(clock.now()))
+    world = prepare.enforced(settings())
     asked = _question(world, person, perk, amount)
     told = actions.eligibility(world, asked, clock.now())
     program = world.program(actions.ready(world))
@@ -170,10 +169,9 @@ def serve(
     """Serve the API from what has been built."""
     chosen = settings()
     with serving.listening(host or chosen.host, port or chosen.port) as socket:
-        world = open_world(chosen)
-        releases.keep(world.database, world.release, clock.micros(clock.now()))
+        world = prepare.enforced(chosen, serving=True)
         out.print(f"OpenAPI page: http://{host or chosen.host}:{port or chosen.port}/docs")
-        serving.serve(world, socket)
+        serving.serve(world, socket, Reload(chosen.rules))
 
 
 @evaluations.command("berka")

@@ -7,7 +7,7 @@ from time import perf_counter
 
 from sqlalchemy import Engine
 
-from api import actions, builds, clock, ledger, releases
+from api import actions, builds, clock, ledger, probe, releases
 from api.actions import World
 from api.builds import Build
 from api.catalogue import fingerprint
@@ -17,6 +17,7 @@ from api.load import load_frames
 from api.settings import Settings
 from api.show import Steps
 from engine.engines import Engines
+from engine.lang.program import Release
 
 
 @dataclass
@@ -39,6 +40,17 @@ def open_world(settings: Settings) -> World:
     return World(open_database(settings.database_url), Engines(releases.load(settings.rules)))
 
 
+def enforced(settings: Settings, *, serving: bool = False) -> World:
+    """The same, with the release written down as the one in force, and a change of policy reported.
+
+    What is to serve is probed first: what would hang or crash does so elsewhere.
+    """
+    release = releases.load(settings.rules)
+    if serving:
+        probe.probed(release)
+    return _in_force(open_database(settings.database_url), release)
+
+
 def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, Build]:
     """Load if the ledger is empty, build if there is no build of what it holds, score if that has no scores."""
     evidence = chosen(settings)
@@ -46,15 +58,23 @@ def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, B
     with stages.stage("rules") as said:
         release = releases.load(settings.rules)
         said.append(f"release {release.id[:12]}")
+    with stages.stage("probe") as said:
+        said.append(f"engines agree on {probe.probed(release).people:,} made-up people")
     with stages.stage("database") as said:
-        database = open_database(settings.database_url)
-        releases.keep(database, release, clock.micros(clock.now()))
+        world = _in_force(open_database(settings.database_url), release)
+        database = world.database
         said.append("open")
     _loaded(database, evidence, steps, stages)
     made = _built(database, settings.purpose, evidence, steps, stages)
-    world = World(database, Engines(release))
     _scored(world, made, steps, stages)
     return world, made
+
+
+def _in_force(database: Engine, release: Release) -> World:
+    now = clock.now()
+    before = releases.keep(database, release, clock.micros(now))
+    amended = releases.amendment(before, release.files, now)
+    return World(database, Engines(release), now, amended=amended)
 
 
 def _loaded(database: Engine, evidence: Evidence, steps: Steps, stages: Stages) -> None:

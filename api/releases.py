@@ -1,21 +1,43 @@
 """Releases: from a folder of rule files to what decides, and kept so that every decision can be made again."""
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from api.catalogue import kinds, schema
 from api.database import reading, writing
 from api.tables import RELEASES
 from engine.errors import Refused
 from engine.lang.check import check, release_of
+from engine.lang.policy import changes, policies
 from engine.lang.problems import Problem, Span
 from engine.lang.program import Release
 
+log = logging.getLogger("iftah")
+
 PATTERNS: Final = ("*.yaml", "lists/*.yaml")
+
+
+@dataclass(frozen=True)
+class FolderRefused:
+    """A changed folder that did not come into force: when it was tried, and what is wrong, a line each."""
+
+    at: datetime
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """A change of policy: when it came into force, and what it says, a line each."""
+
+    at: datetime
+    changes: tuple[str, ...]
 
 
 def rule_paths(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -60,15 +82,38 @@ def load(folder: Path) -> Release:
     return release_of(texts, schema(), kinds())
 
 
-def keep(engine: Engine, release: Release, now: int) -> None:
-    """Write the release down, once."""
+def keep(engine: Engine, release: Release, now: int) -> Mapping[str, str]:
+    """Write down that the release is in force from now on. Gives the files of the one before, or none when it was this one.
+
+    `loaded_at` is when a release last came into force: the newest is the one in force.
+    """
     with reading(engine) as connection:
-        if connection.execute(select(RELEASES.c.id).where(RELEASES.c.id == release.id)).first():
-            return
+        if (_newest(connection) or {}).get("id") == release.id:
+            return {}
     with writing(engine) as connection:
-        if not connection.execute(select(RELEASES.c.id).where(RELEASES.c.id == release.id)).first():
-            row = {"id": release.id, "files": json.dumps(dict(release.files)), "loaded_at": now}
+        before = _newest(connection)
+        if before and before["id"] == release.id:
+            return {}
+        at = max(now, before["loaded_at"] + 1) if before else now
+        again = update(RELEASES).where(RELEASES.c.id == release.id).values(loaded_at=at)
+        if not connection.execute(again).rowcount:
+            row = {"id": release.id, "files": json.dumps(dict(release.files)), "loaded_at": at}
             connection.execute(insert(RELEASES).values(row))
+    files: Mapping[str, str] = json.loads(before["files"]) if before else {}
+    return files
+
+
+def _newest(connection: Connection) -> dict[str, Any] | None:
+    row = connection.execute(select(RELEASES).order_by(RELEASES.c.loaded_at.desc()).limit(1)).mappings().first()
+    return dict(row) if row else None
+
+
+def amendment(before: Mapping[str, str], after: Mapping[str, str], now: datetime) -> Amendment | None:
+    """What the files `after` say otherwise about policy than those `before`, if there were any: a warning in the log, a line each."""
+    said = changes(policies(before), policies(after)) if before else ()
+    for line in said:
+        log.warning("the policy has changed: %s", line)
+    return Amendment(now, said) if said else None
 
 
 def kept(engine: Engine, name: str) -> Release:

@@ -1,5 +1,6 @@
 """Serving: the port taken first, so that a port in use is said before any long work."""
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ import uvicorn
 
 from api.actions import World
 from api.app import create_app
+from api.reload import Reload
 from engine.errors import Refused
 
 
@@ -26,11 +28,23 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield taken
 
 
-def serve(world: World, taken: socket.socket) -> None:
-    """Serve until stopped; then free the engine."""
-    config = uvicorn.Config(create_app(world), log_level="warning", access_log=False)
+def serve(world: World, taken: socket.socket, reload: Reload) -> None:
+    """Serve until stopped, by what the folder of rules says at any time; then free the engine."""
+    _log_here()
+    app = create_app(world, reload)
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
     try:
         uvicorn.Server(config).run(sockets=[taken])
     finally:
-        world.engines.close()
+        app.state.world.engines.close()
         world.database.dispose()
+
+
+def _log_here() -> None:
+    """What is logged goes to stderr, with its time; also what went well, such as new rules."""
+    log = logging.getLogger("iftah")
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)

@@ -9,7 +9,7 @@ from engine.watchers import Watchers
 
 
 class Engines:
-    """What decides under one release. `close` frees the C side; do it once nobody decides under it."""
+    """What decides under one release. The C side is freed by `close`, or by itself when nobody holds them any more."""
 
     def __init__(self, release: Release) -> None:
         self.release = release

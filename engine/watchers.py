@@ -11,7 +11,7 @@ from engine.watch import SECOND, Event, fits, flags, key, lasting
 
 
 class Watchers:
-    """Raises the flags of a program. `close` frees the C side."""
+    """Raises the flags of a program. The C side is freed by `close`, or by itself when nobody holds them any more."""
 
     def __init__(self, program: Program) -> None:
         self.program = program

@@ -10,6 +10,7 @@ catch-all rule that must fire for each of them. What a step asks of one event al
 import itertools
 import json
 import threading
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -27,12 +28,14 @@ _serial = itertools.count()
 
 
 class Joins:
-    """The rules of one pattern. `close` frees the C side."""
+    """The rules of one pattern. The C side is freed by `close`, or by itself when nobody holds it any more."""
 
     def __init__(self, pattern: Pattern) -> None:
         self.steps = len(pattern.steps)
         self._lock = threading.Lock()
         self._handle: Any = rete.create_ruleset(f"iftah-watch{next(_serial)}", json.dumps(_ruleset(self.steps)))
+        self._freed = weakref.finalize(self, rete.delete_ruleset, self._handle)  # at most once, whoever comes first
+        self._freed.atexit = False
 
     def next(self, deadlines: Sequence[int | None], step_of: Sequence[bool], at: int) -> frozenset[int]:
         """Which steps, counted from 0, an event at time `at` takes: `deadlines[n]` is until when the event after n + 1
@@ -74,9 +77,8 @@ class Joins:
     def close(self) -> None:
         """Free the handle. Closing again does nothing."""
         with self._lock:
-            handle, self._handle = self._handle, None
-            if handle is not None:
-                rete.delete_ruleset(handle)
+            self._handle = None
+            self._freed()
 
 
 def _ruleset(steps: int) -> dict[str, Any]:

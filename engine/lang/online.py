@@ -15,6 +15,7 @@ thread-safe, and the C side holds the interpreter's lock anyway: one lock per en
 import itertools
 import json
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -41,12 +42,17 @@ _serial = itertools.count()
 
 
 class Online:
-    """The engine of one program. `close` frees the C side; do it once nobody decides under it."""
+    """The engine of one program. The C side is freed by `close`, or by itself when nobody holds the engine any more.
+
+    So whoever decides under a release that was replaced meanwhile is not disturbed, and nobody has to be waited for.
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self._lock = threading.Lock()
         self._plans = {name: _Plan(stage, Vocabulary()) for name, stage in program.stages.items()}
+        self._freed = weakref.finalize(self, _close, self._plans)  # at most once, whoever comes first
+        self._freed.atexit = False  # a thread may still be deciding then; the process's end frees all there is
 
     def statuses(self, stage: str, values: Values) -> Statuses:
         """Each condition's status: True met, False not met, None unknown; of a bin only True means anything.
@@ -61,9 +67,7 @@ class Online:
     def close(self) -> None:
         """Free every handle. Closing again does nothing; who asks after is told so."""
         with self._lock:
-            plans, self._plans = self._plans, {}
-            for plan in plans.values():
-                plan.close()
+            self._freed()
 
 
 class _Plan:
@@ -83,6 +87,12 @@ class _Plan:
     def close(self) -> None:
         for step in self.passes:
             step.close()
+
+
+def _close(plans: dict[str, _Plan]) -> None:
+    for plan in plans.values():
+        plan.close()
+    plans.clear()
 
 
 @dataclass
