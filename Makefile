@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test check bench soak evaluate clean
+.PHONY: help env run demo test check agreement bench soak evaluate clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -44,6 +44,10 @@ check: $(STAMP) ## lint, format, types, import contracts
 
 bench: $(STAMP) ## speed and memory, each beside something else in the same run
 	@$(BIN)/python -m tests.bench
+
+agreement: $(STAMP) ## the engines and the oracles from outside against each other, on 50,000 pairs and more
+	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/engine/test_agreement.py tests/engine/test_watch.py \
+		tests/engine/test_orders.py tests/engine/test_cel.py tests/engine/test_pmml.py
 
 soak: $(STAMP) ## a million decisions in one process, and eight threads under two releases
 	@$(BIN)/python -m tests.soak

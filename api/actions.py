@@ -53,6 +53,11 @@ class Explained:
     values: dict[str, Value]
     scored: Scored
 
+    @property
+    def day(self) -> int:
+        """The day that the build looks from, counted from 1970-01-01."""
+        return day(self.build.as_of)
+
 
 def ready(world: World) -> Build:
     """The build in force. Raises Refused when there is none yet."""

@@ -23,7 +23,6 @@ from engine.lang.types import Type, scaled
 from graph.sources import SourceError, berka
 
 INTERRUPTED = 130  # the exit status of Ctrl-C
-LANGUAGES = ("en", "zh")
 
 app = typer.Typer(
     help="Iftah: trust scores and deposit-free perks from evidence.",
@@ -132,11 +131,16 @@ def score() -> None:
 
 
 @app.command()
-def explain(person: Person, language: Annotated[str, typer.Option(help="of the reasons: en or zh")] = "en") -> None:
-    """Show how a person's score comes about: every characteristic, its value, its points."""
+def explain(
+    person: Person,
+    rule: Annotated[str | None, typer.Option(help="one rule, characteristic, knock-out or tier, by its id")] = None,
+    language: Annotated[str, typer.Option(help="of the reasons: en or zh")] = "en",
+) -> None:
+    """Show how a person's score comes about: every rule, what it asks, what there is, how far it is off."""
     world = open_world(settings())
-    _known_language(language)
-    for part in show.explanation(actions.explained(world, person, clock.now()), language):
+    found = actions.explained(world, person, clock.now())
+    _known_language(found.program, language)
+    for part in show.one_rule(found, rule) if rule else show.explanation(found, language):
         out.print(part, markup=False)
 
 
@@ -145,14 +149,17 @@ def eligible(
     person: Person,
     perk: Annotated[str, typer.Option(help="the perk's id, such as hotel")],
     amount: Annotated[str, typer.Option(help="the deposit, in the perk's currency: 500 or 500.00")],
+    fields: Annotated[
+        list[str] | None, typer.Option("--with", help="a field of the request: nights=3; may be given again")
+    ] = None,
     language: Annotated[str, typer.Option(help="of the reasons: en or zh")] = "en",
 ) -> None:
     """Decide whether a person may have a perk without a deposit; the decision is recorded."""
-    _known_language(language)
     world = prepare.enforced(settings())
-    asked = _question(world, person, perk, amount)
-    told = actions.eligibility(world, asked, clock.now())
     program = world.program(actions.ready(world))
+    _known_language(program, language)
+    asked = _question(program, person, perk, amount, fields or [])
+    told = actions.eligibility(world, asked, clock.now())
     perk_ = program.perk(perk)
     shown = [show.money(minor, perk_) for minor in (told.waived, told.deposit)]
     out.print(f"{told.outcome}: waived {shown[0]}, deposit {shown[1]} {asked.currency}")
@@ -223,20 +230,26 @@ def _newest(folder: Path) -> Program:
     return releases.load(folder).at(clock.day(clock.now()))
 
 
-def _known_language(language: str) -> None:
-    if language not in LANGUAGES:
-        hint = f"use one of {', '.join(LANGUAGES)}"
+def _known_language(program: Program, language: str) -> None:
+    if language not in program.languages:
+        hint = f"use one of {', '.join(program.languages)}"
         raise Refused(f"unknown language `{language}`", where="--language", hint=hint, code="unknown_language")
 
 
-def _question(world: actions.World, person: str, perk: str, amount: str) -> Asked:
-    known = world.program(actions.ready(world)).perk(perk)
+def _question(program: Program, person: str, perk: str, amount: str, fields: list[str]) -> Asked:
+    known = program.perk(perk)
     digits = known.digits if known else 2
-    try:
-        minor = scaled(amount, Type("decimal", digits))
-    except ArithmeticError:
-        minor = None
+    minor = scaled(amount, Type("decimal", digits))
     if minor is None:
         hint = f"write 500 or 500.{'0' * digits}"
         raise Refused(f"`{amount}` is not an amount", where="--amount", hint=hint, code="bad_amount")
-    return Asked("operator", None, person, perk, minor, known.currency if known else "")
+    return Asked("operator", None, person, perk, minor, known.currency if known else "", dict(map(_field, fields)))
+
+
+def _field(text: str) -> tuple[str, str | bool]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise Refused(
+            f"`{text[:60]}` is no field with a value", where="--with", hint="write nights=3", code="bad_context"
+        )
+    return name, {"true": True, "false": False}.get(value, value)

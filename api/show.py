@@ -1,6 +1,6 @@
 """How things are shown in a terminal; elsewhere the same as plain lines."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from api.actions import Explained
+from engine import explain
 from engine.lang.program import Characteristic, Part, Perk, PointRule, Program
 from engine.lang.types import Type, written
 
@@ -86,7 +87,27 @@ def explanation(found: Explained, language: str = "en") -> Iterator[Table | str]
     for part, item in zip(scored.parts, program.scorecard.items, strict=True):
         table.add_row(*_shown(found, part, item), str(part.points), str(part.baseline))
     yield table
+    yield _atoms(explain.explanations(program, found.values, scored.score, found.day))
     yield from reasons(program, scored.reasons, language)
+
+
+def one_rule(found: Explained, name: str) -> Iterator[Table | str]:
+    """One rule, characteristic, knock-out or tier on a person, by its id."""
+    asked = explain.explanation(found.program, found.values, found.scored.score, found.day, name)
+    yield f"{found.person}: {asked.id} ({asked.of}) is {STATUS[asked.status]}"
+    yield _atoms([asked])
+    if asked.unknown:
+        yield f"unknown because of {', '.join(asked.unknown)}"
+
+
+def _atoms(asked: Iterable[explain.Explained]) -> Table:
+    """Every comparison of the rules: what is asked, what there is, and how much it is off from turning."""
+    table = Table("rule", "of", "is", "asked", "status", "value", "threshold", "distance")
+    for rule in asked:
+        for n, atom in enumerate(rule.atoms):
+            head = (rule.id, rule.of, STATUS[rule.status]) if n == 0 else ("", "", "")
+            table.add_row(*head, atom.asked, STATUS[atom.status], atom.value, atom.threshold, atom.distance)
+    return table
 
 
 def reasons(program: Program, codes: Sequence[str], language: str = "en") -> Iterator[str]:

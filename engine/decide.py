@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from engine.caps import Used, held, left, seconds_between
 from engine.errors import EngineError, Refused
 from engine.lang.program import AMOUNT, HELD, SCORE, Perk, Program, held_by, is_bin
+from engine.lang.quantities import an
 from engine.lang.reference import evaluate
 from engine.lang.trace import causes
 from engine.lang.truths import AS_OF, Stage, Statuses, Values
@@ -196,7 +197,7 @@ def context(perk: Perk, given: Values) -> dict[str, Value | None]:
             hint = f"`{perk.id}` takes {', '.join(known) or 'none'}"
             raise Refused(f"unknown field `{name[:60]}`", code="bad_context", where="context", hint=hint)
         if not fits(value, known[name].type):
-            text = f"the value of `{name}` is not {known[name].type}, or out of bounds"
+            text = f"the value of `{name}` is not {an(known[name].type)}, or out of bounds"
             raise Refused(text, code="bad_context", where=f"context.{name}", hint="see rules/perks.yaml")
     return {name: given.get(name) for name in known}
 
@@ -212,7 +213,7 @@ def read_context(perk: Perk, given: Mapping[str, object]) -> dict[str, Value | N
                 return found
         elif value is None or name not in known:
             return None
-        text = f"the value of `{name}` is not {known[name]}, or out of bounds"
+        text = f"the value of `{name[:60]}` is not {an(known[name])}, or out of bounds"
         raise Refused(text, code="bad_context", where=f"context.{name[:60]}", hint="numbers whole, all else as text")
 
     return context(perk, {name: read(name, value) for name, value in given.items()})

@@ -104,7 +104,11 @@ def _comparison(op: str, left: Num, right: Num, status: bool | None, values: Val
         return Atom(asked, status, written(first, type_), written(second, type_), "")
     gap = _gap(op, second - first, bool(status))
     span = Type("duration", unit=type_.step) if type_.moment else type_
-    return Atom(asked, status, written(first, type_), written(second, type_), written(gap, span) if gap else "")
+    return Atom(asked, status, written(first, type_), written(second, type_), _signed(gap, span) if gap else "")
+
+
+def _signed(gap: int, type_: Type) -> str:
+    return ("+" if gap > 0 else "") + written(gap, type_)
 
 
 def _gap(op: str, gap: int, met: bool) -> int:
@@ -144,7 +148,10 @@ def _text(num: Num, type_: Type, schema: Schema) -> str:
         case Op(op, left, right):
             if op == "*" and _type(num, schema):
                 return _text(left, type_, schema)
-            return f"({_text(left, type_, schema)} {op} {_text(right, Type('int'), schema)})"
+            inner = left if op != "*" or not isinstance(left, Op) else None
+            first = _text(left, type_, schema) if inner else f"({_text(left, type_, schema)})"
+            second = _text(right, Type("int"), schema)
+            return f"{first} {op} {f'({second})' if isinstance(right, Op) and not _type(right, schema) else second}"
 
 
 def _shown(name: str, values: Values, schema: Schema) -> str:

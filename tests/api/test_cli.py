@@ -83,10 +83,22 @@ def test_explain_shows_every_part_with_its_value_and_the_reasons(walked: str, if
     assert re.match(
         rf"{person}: \d+, (fair|good|excellent|outstanding|poor) \(base 480\), as of \d{{4}}-\d\d-\d\d", done.stdout
     )
-    rows = re.findall(r"│ +(-?\d+) │ +(-?\d+) │$", done.stdout, re.MULTILINE)
+    parts, _, rules = done.stdout.partition("┃ rule")
+    rows = re.findall(r"│ +(-?\d+) │ +(-?\d+) │$", parts, re.MULTILINE)
     assert len(rows) >= 20
     score = int(re.search(r": (\d+)", done.stdout)[1])  # type: ignore[index]
     assert 480 + sum(int(points) for points, _ in rows) == score
+    # of each rule what was asked, what there was, the threshold, and by how much it is off
+    assert re.search(rf"│ car\.800 +│ car +│ (not )?met +│ score >= 800 +│ (not )?met +│ {score} +│ 800 ", rules)
+
+
+def test_explain_shows_one_rule_by_itself(walked: str, iftah: Run) -> None:
+    person = _scored(walked)
+    done = iftah("explain", person, "--rule", "apartment.pilot")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"{person}: apartment.pilot (apartment) is ")
+    assert [line.count("request.city in a list of 2") for line in lines].count(1) == 1
+    assert (len(lines), done.returncode) == (7 - (lines[-1][:7] != "unknown"), 0)
 
 
 def test_reasons_come_in_chinese_too(walked: str, iftah: Run) -> None:
@@ -118,6 +130,15 @@ def test_eligible_decides_records_and_explains(walked: str, iftah: Run) -> None:
         (("build", "--as-of", "0001-01-01"), "`0001-01-01` is out of range"),
         (("build", "--as-of", "9999-01-01T00:00:00Z"), "out of range"),
         (("explain", "p-1", "--language", "fr"), "unknown language `fr`"),
+        (("explain", "p-1", "--rule", "car.65"), "there is no rule `car.65` (did you mean `car.650`"),
+        (
+            ("eligible", "p-1", "--perk", "hotel", "--amount", "5", "--with", "nights"),
+            "`nights` is no field with a value",
+        ),
+        (
+            ("eligible", "p-1", "--perk", "hotel", "--amount", "5", "--with", "nights=x"),
+            "`nights` is not a whole number",
+        ),
         (("token", "issue", "--role", "merchant", "--party", "operator"), "the house's own name"),
     ],
 )
@@ -182,7 +203,7 @@ def test_check_is_silent_about_good_rules_and_shows_every_problem_of_bad_ones(if
         done.stdout,
     )
     assert re.search(r"rules/trust\.yaml:\d+:13 error R012 this list has 1 items", done.stdout)
-    assert done.stdout.splitlines()[-1] == "2 problems in 8 files"
+    assert done.stdout.splitlines()[-1] == f"2 problems in {len(list(rules.rglob('*.yaml')))} files"
 
 
 @pytest.mark.parametrize(

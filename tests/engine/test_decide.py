@@ -15,7 +15,7 @@ from engine.lang.types import LARGEST, Value
 from tests.engine.small import DAY, PERSON, SCHEMA, asked, release
 
 QUESTION = asked("room", 60_000, "CNY", PERSON, known_at="2024-03-02T00:00:00Z")
-GOLDEN = "a80c604551ed825fc381dd59f61ee871e6480f8540c4ba3950321a17db3d5880"
+GOLDEN = "3d415b252598d18199bb367f5a198b4fe70f78e3246e82f8ee85d465730b233b"
 
 
 def decided(question: Question = QUESTION, values: Mapping[str, Value | None] | None = None) -> Decision:

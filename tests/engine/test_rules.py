@@ -15,7 +15,7 @@ from engine.lang.online import Online
 from engine.lang.program import Program, Release, perk_stage
 from engine.lang.source import Scalar
 from engine.lang.truths import names
-from engine.lang.types import Value, scaled
+from engine.lang.types import Value, value_of
 from tests.engine.small import asked
 
 FOLDER = Path(__file__).parents[2] / "rules"
@@ -61,6 +61,7 @@ def test_every_rule_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() 
 def test_every_reason_is_used_and_has_its_words_in_two_languages() -> None:
     found = release()
     used = {i.reason for i in found.scorecard.items} | {k.reason for p in found.perks for k in p.knockouts}
+    used |= {cap.reason for p in found.perks for cap in (*p.caps, *p.shared)}
     assert used | {found.scorecard.unscorable} == set(found.reasons)
     for code, words in found.reasons.items():
         assert set(words) == {"en", "zh"}, code
@@ -111,8 +112,8 @@ def people() -> list[dict[str, Value | None]]:
     for file in cases_in(FILES).values():
         for case in file.cases:
             given = {k.text: v.text for k, v in (*file.base, *case.given) if isinstance(v, Scalar)}
-            known = {n: v for n, v in given.items() if v != "missing"}
-            found.append({n: scaled(v, schema()[n].type) for n, v in known.items()})
+            known = {n: v for n, v in given.items() if v != "missing" and n in release().schema}
+            found.append({n: value_of(v, release().schema[n].type) for n, v in known.items()})
     return found
 
 

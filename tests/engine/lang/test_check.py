@@ -7,14 +7,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.catalogue import schema
+from api.catalogue import kinds, schema
 from engine.lang.check import cases_in, check, release_of
 from engine.lang.problems import CODES, RulesError
 from tests.engine.small import KINDS, SCHEMA, Broken, base, broken, changed, golden, release
 
 GOLDEN_NAME = "116a25c8b6569d7103349dd576899876e76ceb12106d8de8cad8add170a7a11c"
 RULES = Path(__file__).parents[3] / "rules"
-SHIPPED = {p.name: p.read_text(encoding="utf-8") for p in sorted(RULES.glob("*.yaml")) if "cases" not in p.name}
+SHIPPED = {
+    p.relative_to(RULES).as_posix(): p.read_text(encoding="utf-8")
+    for p in sorted(RULES.rglob("*.yaml"))
+    if "cases" not in p.name
+}
 TYPE_NAMES = re.compile(r"\b(str|int|float|dict|tuple|NoneType|Scalar|Mapping|Sequence|Word|None|True|False)\b")
 
 
@@ -187,7 +191,7 @@ def mutations(draw: st.DrawFn) -> dict[str, str]:
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutations())
 def test_whatever_is_done_to_the_shipped_rules_the_checker_answers(files: dict[str, str]) -> None:
-    found, problems = check(files, schema())
+    found, problems = check(files, schema(), kinds())
     assert (found is None) == bool(problems)
     for problem in problems:
         assert problem.at.file in {*files, "trust.yaml", "perks.yaml", "reasons.yaml", "policy.yaml"}

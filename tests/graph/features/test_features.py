@@ -20,7 +20,14 @@ from tests.strategies import NOW, frame, ledgers, rows
 
 AS_OF = moment("2024-06-15")
 BASE = willing("ann", "bob", "cy")
-TYPES = {"int": pl.Int64, "decimal": pl.Int64, "bool": pl.Boolean, "enum": pl.String, "date": pl.Date}
+TYPES = {
+    "int": pl.Int64,
+    "decimal": pl.Int64,
+    "bool": pl.Boolean,
+    "enum": pl.String,
+    "date": pl.Date,
+    "duration": pl.Int64,
+}
 
 
 def of(person: str, text: str, at: str = "2024-06-15", base: str = BASE) -> dict[str, Any]:

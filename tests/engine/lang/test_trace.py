@@ -1,0 +1,118 @@
+"""Why a condition came out as it did: what made it unknown, and how far each comparison is from turning."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.lang.reference import truth
+from engine.lang.trace import Atom, atoms, causes
+from engine.lang.truths import Alike, And, Attr, Cmp, Const, Flag, InList, Int, Known, Not, Num, Op, Or, Same, Truth
+from engine.lang.types import DATE, DAYS, STRING, Attribute, Type, Value, written
+
+SCHEMA = {
+    "n.whole": Attribute("n.whole", Type("int")),
+    "n.other": Attribute("n.other", Type("int")),
+    "n.cents": Attribute("n.cents", Type("decimal", 2)),
+    "n.age": Attribute("n.age", DAYS),
+    "n.day": Attribute("n.day", DATE),
+    "b.on": Attribute("b.on", Type("bool")),
+    "s.town": Attribute("s.town", STRING),
+    "s.home": Attribute("s.home", STRING),
+}
+OPS = ["==", "!=", "<", "<=", ">", ">="]
+WHOLE = Attr("n.whole")
+
+
+def one(node: Truth, **values: Value | None) -> Atom:
+    found = list(atoms(node, {k.replace("_", "."): v for k, v in values.items()}, SCHEMA))
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("node", "values", "says"),
+    [
+        (Cmp(">=", WHOLE, Int(3)), {"n_whole": 1}, ("n.whole >= 3", False, "1", "3", "+2")),
+        (Cmp(">=", WHOLE, Int(3)), {"n_whole": 5}, ("n.whole >= 3", True, "5", "3", "-3")),
+        (Not(Cmp(">=", WHOLE, Int(3))), {"n_whole": 5}, ("n.whole < 3", False, "5", "3", "-3")),
+        (Cmp("<", Attr("n.cents"), Int(85)), {"n_cents": 85}, ("n.cents < 0.85", False, "0.85", "0.85", "-0.01")),
+        (Cmp(">", Attr("n.age"), Int(90)), {"n_age": 30}, ("n.age > 90d", False, "30d", "90d", "+61d")),
+        (
+            Cmp("<=", Attr("n.day"), Int(10)),
+            {"n_day": 12},
+            ("n.day <= 1970-01-11", False, "1970-01-13", "1970-01-11", "-2d"),
+        ),
+        (Cmp("==", WHOLE, Int(3)), {"n_whole": 3}, ("n.whole == 3", True, "3", "3", "")),  # any change would turn it
+        (Cmp("==", WHOLE, Int(3)), {"n_whole": 9}, ("n.whole == 3", False, "9", "3", "-6")),
+        (Cmp(">=", WHOLE, Int(3)), {}, ("n.whole >= 3", None, "UNKNOWN", "3", "")),
+        (
+            Cmp(">", Op("+", WHOLE, Attr("n.other")), Int(9)),
+            {"n_whole": 4, "n_other": 4},
+            ("n.whole + n.other > 9", False, "8", "9", "+2"),
+        ),
+        (
+            Cmp(">", Op("*", WHOLE, Int(100)), Attr("n.cents")),
+            {"n_whole": 2, "n_cents": 150},
+            ("n.whole > n.cents", True, "2.00", "1.50", "-0.50"),
+        ),
+        (Flag("b.on"), {"b_on": False}, ("b.on", False, "false", "", "")),
+        (Not(Flag("b.on")), {"b_on": False}, ("not b.on", True, "false", "", "")),
+        (Known("s.town"), {}, ("known(s.town)", False, "UNKNOWN", "", "")),
+        (Not(Known("s.town")), {}, ("missing(s.town)", True, "UNKNOWN", "", "")),
+        (Same("s.town", "Basra"), {"s_town": "Cairo"}, ("s.town == 'Basra'", False, "Cairo", "Basra", "")),
+        (Alike("s.town", "s.home"), {"s_town": "a", "s_home": "a"}, ("s.town == s.home", True, "a", "a", "")),
+        (InList("s.town", (("a", None), ("b", 3))), {"s_town": "b"}, ("s.town in a list of 1", False, "b", "", "")),
+        (Const(None), {}, ("never known", None, "", "", "")),
+    ],
+    ids=str,
+)
+def test_an_atom_says_what_was_asked_what_there_was_and_how_far_it_is_off(
+    node: Truth, values: dict[str, Value | None], says: tuple[str, bool | None, str, str, str]
+) -> None:
+    assert one(node, **values) == Atom(*says)
+
+
+@given(st.sampled_from(OPS), st.integers(-50, 50), st.integers(-50, 50), st.booleans())
+def test_the_distance_is_the_least_change_that_turns_it(op: str, value: int, threshold: int, negated: bool) -> None:
+    node: Truth = Cmp(op, WHOLE, Int(threshold))  # type: ignore[arg-type]
+    asked = Not(node) if negated else node
+    found = one(asked, n_whole=value)
+    now = truth(asked, {"n.whole": value})
+    assert found.status is now
+    if found.distance:
+        gap = int(found.distance)
+        assert truth(asked, {"n.whole": value + gap}) is not now
+        step = -1 if gap > 0 else 1
+        assert truth(asked, {"n.whole": value + gap + step}) is now
+
+
+NUMBERS: st.SearchStrategy[Num] = st.sampled_from([WHOLE, Attr("n.other"), Int(3), Op("+", WHOLE, Attr("n.other"))])
+TRUTHS: st.SearchStrategy[Truth] = st.recursive(
+    st.builds(Cmp, st.sampled_from(OPS), NUMBERS, NUMBERS)
+    | st.sampled_from([Flag("b.on"), Same("s.town", "a"), Known("b.on"), Const(True), Const(False)]),
+    lambda inner: (
+        st.builds(Not, inner)
+        | st.lists(inner, min_size=1, max_size=3).map(lambda p: And(tuple(p)))
+        | st.lists(inner, min_size=1, max_size=3).map(lambda p: Or(tuple(p)))
+    ),
+    max_leaves=8,
+)
+VALUES = st.fixed_dictionaries(
+    {"n.whole": st.none() | st.integers(0, 6), "n.other": st.none() | st.integers(0, 6)}
+    | {"b.on": st.none() | st.booleans(), "s.town": st.none() | st.sampled_from("ab")}
+)
+
+
+@given(TRUTHS, VALUES)
+def test_what_made_it_unknown_is_missing_and_knowing_it_would_settle_it(
+    node: Truth, values: dict[str, Value | None]
+) -> None:
+    found = causes(node, values)
+    assert bool(found) == (truth(node, values) is None)
+    assert all(values[name] is None for name in found)
+    given_: dict[str, Value] = {"n.whole": 1, "n.other": 1, "b.on": True, "s.town": "a"}
+    assert truth(node, values | {name: given_[name] for name in found}) is not None
+
+
+def test_a_number_is_written_as_its_attribute_is() -> None:
+    assert written(1, Type("decimal", 2)) == "0.01"
