@@ -6,7 +6,7 @@ from typing import Final
 from engine.lang.guard import Guard
 from engine.lang.lines import CapLine, FieldLine, HoldLine, KnockOutLine, ListFile, PerkLine, PerksFile, TierLine
 from engine.lang.problems import Report
-from engine.lang.program import AMOUNT, HELD, SCORE, Cap, Hold, KnockOut, Perk, Scorecard, Tier, perk_stage
+from engine.lang.program import AMOUNT, HELD, ORDERS, SCORE, Cap, Hold, KnockOut, Perk, Scorecard, Tier, perk_stage
 from engine.lang.quantities import an
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
@@ -47,13 +47,16 @@ def check_perks(file: PerksFile, around: Around) -> tuple[Perk, ...]:
         seen.setdefault(word.text, word)
         if word.text in taken:
             report.add("R015", f"the id `{word.text}` is the scorecard's own", word.at, "choose another")
+        if word.text == ORDERS:
+            report.add("R015", f"the id `{ORDERS}` is that of the orders file", word.at, "choose another")
     currencies = {p.currency.text for p in file.perks}
     for word, _ in file.caps:
         if word.text not in currencies:
             report.add("R304", f"no perk is in {word.text}", word.at, suggestion(word.text, currencies))
     perks = [_Perk(file, line, around) for line in file.perks]
     known = {n: a for perk in reversed(perks) for n, a in perk.scope.schema.items()} | {HELD: Attribute(HELD, BOOL)}
-    scope = Scope(known, {w.text: e for w, e in file.define}, report, around.lists)
+    unread = {n: e for perk in perks for n, e in perk.define.items() if e is None and n not in known}
+    scope = Scope(known, {w.text: e for w, e in file.define} | unread, report, around.lists)
     scope.defined(w for w, _ in file.define)
     for _, expr in file.define:  # also those that nothing uses yet
         if expr:
@@ -69,14 +72,14 @@ class _Perk:
         self.guard, self.reasons, self.report = around.guard, around.reasons, around.report
         self.money = money(line.currency.text)
         card = around.card
-        self.request = tuple(a for a in (self.field(w, f) for w, f in line.request) if a)
+        fields = {f"request.{w.text}": self.field(w, f) if f else None for w, f in line.request}
+        self.request = tuple(a for a in fields.values() if a)
+        self.define = {w.text: e for w, e in file.define} | {n: None for n, a in fields.items() if a is None}
         own = [Attribute(SCORE, Type("int", 0, (), card.lowest, card.highest)), Attribute(AMOUNT, self.money)]
         own += [*self.request, *([Attribute(HELD, BOOL)] if line.hold else [])]
         names_ = {**around.schema, **{a.name: a for a in own}}
-        self.scope = Scope(names_, {w.text: e for w, e in file.define}, self.report, around.lists)
-        self.before = Scope(
-            {n: a for n, a in names_.items() if n != HELD}, self.scope.define, self.report, around.lists
-        )
+        self.scope = Scope(names_, self.define, self.report, around.lists)
+        self.before = Scope({n: a for n, a in names_.items() if n != HELD}, self.define, self.report, around.lists)
 
     def check(self) -> Perk:
         line = self.line

@@ -24,7 +24,7 @@ class Scope:
     """What names mean in a file: attributes, definitions and lists. Definitions are resolved once, when first used."""
 
     schema: Schema
-    define: Mapping[str, Expr | None]  # None: one that cannot be read, which has been reported
+    define: Mapping[str, Expr | None]  # None: what cannot be read, a definition or an attribute, which has been reported
     report: Report
     lists: Mapping[str, ListFile] = field(default_factory=dict)
     done: dict[str, Truth | None] = field(default_factory=dict)
@@ -78,6 +78,8 @@ class Scope:
     def attribute(self, name: Name) -> Attribute | None:
         """The attribute of that name, or None with the reason reported."""
         found = self.schema.get(name.name)
+        if found is None and name.name in self.define and self.define[name.name] is None:
+            return None
         if found is None:
             known = {*self.schema, *self.define} - {name.name}
             text, hint = f"unknown name `{name.name[:60]}`", suggestion(name.name[:60], known)
@@ -149,14 +151,14 @@ class Scope:
         if word is not None:
             return self._compare_words(word, op, right, expr.at)
         for side in (left, right):
-            if isinstance(side, Name) and side.name in self.define:
+            if isinstance(side, Name) and self.define.get(side.name):
                 text = f"`{side.name}` is a condition, not a number"
                 raise self._wrong("R103", text, side.at, "join conditions with `and` or `or`")
         return Cmp(op, *Quantities(self._attribute, self.report).pair(left, right, expr.at))
 
     def _worded(self, expr: Expr) -> Attribute | None:
         """The bool, enum or string attribute that `expr` is, if it is one."""
-        if not isinstance(expr, Name) or expr.name in self.define:
+        if not isinstance(expr, Name) or self.define.get(expr.name):
             return None
         attribute = self._attribute(expr)
         return None if attribute.type.numeric else attribute
@@ -169,7 +171,7 @@ class Scope:
         return same if op == "==" else Not(same)
 
     def _same(self, attribute: Attribute, right: Expr) -> Truth:
-        if isinstance(right, Name) and right.name not in self.define:
+        if isinstance(right, Name) and not self.define.get(right.name):
             return self._alike(attribute, self._attribute(right), right.at)
         if not isinstance(right, Constant):
             raise self._wrong("R103", f"`{attribute.name}` is compared with a constant or an attribute", right.at)
@@ -225,7 +227,7 @@ class Scope:
                 or "lists are files in lists/; constants stand in brackets: in [1, 2]"
             )
             raise self._wrong("R107", f"unknown list `{among.name[:60]}`", among.at, hint)
-        if not isinstance(expr.item, Name) or expr.item.name in self.define:
+        if not isinstance(expr.item, Name) or self.define.get(expr.item.name):
             raise self._wrong("R103", "a list is asked about one attribute", expr.item.at, "name a feature")
         attribute = self._attribute(expr.item)
         entries = [(self._entry(attribute, e), e.until) for e in file.entries]
