@@ -5,14 +5,14 @@ is the oracle of `engine.lang.joins`, which comes to the same through durable-ru
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
 from engine.lang.program import Pattern, Program, Step
 from engine.lang.reference import truth
-from engine.lang.truths import Values
-from engine.lang.types import Value
+from engine.lang.truths import AS_OF, Values
+from engine.lang.types import DAY, Value
 
 SECOND: Final = 1_000_000  # events are told apart to the microsecond
 
@@ -39,7 +39,9 @@ def flags(
 
     `events` are what is visible of the person, in the order in which they became known; `as_of` in microseconds.
     """
-    by_time = sorted(events, key=lambda e: e.at)  # stable: equal times stay in the order of knowledge
+    day = as_of // (DAY * SECOND)
+    dated = (replace(e, fields={**e.fields, AS_OF: day}) for e in events)
+    by_time = sorted(dated, key=lambda e: e.at)  # stable: equal times stay in the order of knowledge
     found = raised or reference
     known = frozenset(consented)
     return {p.flag: found(p, by_time, as_of) if p.classes <= known else None for p in program.flags}

@@ -12,8 +12,10 @@ from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Number, Word
 from engine.lang.truths import Attr, Cmp, Const, Int, Truth, names
-from engine.lang.types import BOOL, DAY, LARGEST, Attribute, Schema, Type, scaled
+from engine.lang.types import BOOL, DATE, DAY, DAYS, LARGEST, MOMENT, Attribute, Schema, Type, scaled
 
+UNBOUNDED: Final = ("bool", "enum", "string", "date", "timestamp")  # fields of the request that are given no bounds
+MOST: Final = {"date": DATE, "timestamp": MOMENT, "duration": DAYS}  # or sums of them could grow beyond any calendar
 DIGITS: Final = {"JPY": 0}  # ISO 4217 minor units; 2 for every other currency that perks may use
 
 
@@ -120,13 +122,16 @@ class _Perk:
             wrong = "a decimal, and only a decimal, says its `digits`"
         elif (kind == "enum") != bool(line.values):
             wrong = "an enum, and only an enum, lists its `values`"
-        elif kind in ("bool", "enum", "string") and (line.low or line.high):
+        elif kind in UNBOUNDED and (line.low or line.high):
             wrong = f"a field of the type {kind} has no bounds"
+        elif len({w.text for w in line.values}) < len(line.values):
+            wrong = "a word stands twice in `values`"
         if wrong:
             self.report.add("R305", wrong, word.at, "see docs/language.md")
             return None
         plain = Type(kind, line.digits.whole if line.digits else 0, tuple(w.text for w in line.values), unit=DAY)  # type: ignore[arg-type]
-        low, high = self.bound(line.low, plain, -LARGEST), self.bound(line.high, plain, LARGEST)
+        most = MOST.get(kind, Type("int"))
+        low, high = self.bound(line.low, plain, most.low), self.bound(line.high, plain, most.high)
         if low is None or high is None or low > high:
             if low is not None and high is not None:
                 self.report.add("R305", "`low` is above `high`", word.at, "exchange them")

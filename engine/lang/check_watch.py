@@ -9,8 +9,8 @@ from engine.lang.program import Pattern, Step
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Word
-from engine.lang.truths import Const, Truth
-from engine.lang.types import BOOL, Attribute, EventKind, Kinds, Schema, Type, scaled
+from engine.lang.truths import AS_OF, Const, Truth
+from engine.lang.types import BOOL, DATE, Attribute, EventKind, Kinds, Schema, Type, scaled
 
 MOST_STEPS: Final = 8
 SECONDS: Final = Type("duration", unit=1)
@@ -75,7 +75,7 @@ def _step(step: StepLine, kind: EventKind, lists: dict[str, ListFile], report: R
         report.add("R501", text, step.role.at if step.role else step.at, "leave `role` out")
     where: Truth | None = Const(True)
     if step.where:
-        where = Scope(kind.fields, {}, report, lists).condition(step.where)
+        where = Scope({**kind.fields, AS_OF: Attribute(AS_OF, DATE)}, {}, report, lists).condition(step.where)
         if where == Const(False):
             report.add("R502", "this step can never match", step.at, "its `where` is always false")
     return Step(kind.name, role, where) if where else None
