@@ -11,7 +11,7 @@ from engine.lang.quantities import an
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Number, Word
-from engine.lang.truths import Attr, Cmp, Const, Int, Truth, names
+from engine.lang.truths import And, Attr, Cmp, Const, Int, Or, Truth, names
 from engine.lang.types import BOOL, DATE, DAY, DAYS, LARGEST, MOMENT, Attribute, Schema, Type, scaled
 
 UNBOUNDED: Final = ("bool", "enum", "string", "date", "timestamp")  # fields of the request that are given no bounds
@@ -155,6 +155,9 @@ class _Perk:
             if truth:
                 self.guard.reads(names(truth), self.file.consent, expr.at)
                 self.guard.no_ground(truth, expr.at, "a hold")
+        if granted and kept and granted != kept and _covers(granted, kept):
+            text = "`kept` asks for more than `granted`"
+            self.report.add("R303", text, line.kept.at, "let `kept` be the weaker one")
         return Hold(granted, kept, line.days.whole) if granted and kept else None
 
     def cap(self, line: CapLine) -> Cap:
@@ -211,6 +214,9 @@ class _Perk:
     def reachable(self, tiers: list[tuple[Tier, TierLine]]) -> None:
         """A tier behind one that is met whenever it is would never be taken."""
         for n, (tier, line) in enumerate(tiers):
+            if _never(tier.when, self.scope.schema):
+                message = f"the tier `{tier.id}` can never be reached: its condition is never met"
+                self.report.add("R301", message, line.at, "compare within the bounds of what is compared")
             for before, _ in tiers[:n]:
                 if _covers(before.when, tier.when):
                     message = f"the tier `{tier.id}` can never be reached: `{before.id}` before it is met first"
@@ -223,6 +229,30 @@ def _covers(first: Truth, second: Truth) -> bool:
     if first in (second, Const(True)):
         return True
     match first, second:
+        case _, Or(parts):
+            return all(_covers(first, p) for p in parts)
+        case And(parts), _:
+            return all(_covers(p, second) for p in parts)
+        case _, And(parts):
+            return any(_covers(first, p) for p in parts)
+        case Or(parts), _:
+            return any(_covers(p, second) for p in parts)
         case Cmp(">=" | ">" as a, Attr(x), Int(low)), Cmp(">=" | ">" as b, Attr(y), Int(high)) if x == y:
             return low < high or (low == high and not (a == ">" and b == ">="))
+    return False
+
+
+def _never(truth: Truth, schema: Schema) -> bool:
+    """Whether the condition surely is never met, whatever the values, as far as can be seen at a glance."""
+    match truth:
+        case Const(value):
+            return not value
+        case And(parts):
+            return any(_never(p, schema) for p in parts)
+        case Or(parts):
+            return all(_never(p, schema) for p in parts)
+        case Cmp(op, Attr(name), Int(value)):
+            of = schema[name].type
+            beyond = {">": of.high <= value, ">=": of.high < value, "<": of.low >= value, "<=": of.low > value}
+            return beyond.get(op, op == "==" and not of.low <= value <= of.high)
     return False

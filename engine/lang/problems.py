@@ -56,7 +56,7 @@ CODES: Final[dict[str, str]] = {
     # perks
     "R301": "a tier that can never be reached",
     "R302": "a waiver that does not fit",
-    "R303": "a hold that is not used, or used without being there",
+    "R303": "a hold that is not used, or takes back what it grants",
     "R304": "a cap that does not fit",
     "R305": "a field of the request that does not fit",
     # guardrails
