@@ -65,6 +65,7 @@ CODES: Final[dict[str, str]] = {
     "R403": "relationships over their share",
     "R404": "relationships that lower someone",
     "R405": "relationships as a ground to decline",
+    "R406": "a data class that no evidence is of",
     # watch
     "R501": "an event or field that patterns cannot name",
     "R502": "a pattern that can never match",
