@@ -33,9 +33,16 @@ Raised = Callable[[Pattern, Sequence[Event], int], bool]
 
 
 def flags(
-    program: Program, events: Iterable[Event], as_of: int, consented: Collection[str], raised: Raised | None = None
+    program: Program,
+    events: Iterable[Event],
+    as_of: int,
+    consented: Collection[str],
+    raised: Raised | None = None,
+    *,
+    unread: bool = False,
 ) -> dict[str, Value | None]:
     """Each flag that the rules read, by its name: raised or not; missing where a class of its events is not consented to.
+    With `unread` also those that no rule reads.
 
     `events` are what is visible of the person, in the order in which they became known; `as_of` in microseconds.
     """
@@ -43,8 +50,8 @@ def flags(
     dated = (replace(e, fields={**e.fields, AS_OF: day}) for e in events)
     by_time = sorted(dated, key=lambda e: e.at)  # stable: equal times stay in the order of knowledge
     found = raised or reference
-    known = frozenset(consented)
-    return {p.flag: found(p, by_time, as_of) if p.classes <= known else None for p in program.flags}
+    known, asked = frozenset(consented), program.watch if unread else program.flags
+    return {p.flag: found(p, by_time, as_of) if p.classes <= known else None for p in asked}
 
 
 def reference(pattern: Pattern, events: Sequence[Event], as_of: int) -> bool:

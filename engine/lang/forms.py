@@ -323,7 +323,7 @@ HAPPENED: Final = Record(
     (
         Field("event", IDENT),
         Field("on", Text("a day or a timestamp")),
-        Field("role", ROLE, absent=None),
+        Field("role", Text("a side", among=("subject", "other")), absent=None),
         Field("with", Table(IDENT, Raw()), absent=(), to="fields"),
     ),
 )
