@@ -5,8 +5,9 @@ the policy change a rule file instead, and say which problems the checker must f
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from engine.caps import Used
 from engine.decide import Question, Reference, askable, assess, decide, fitting
@@ -17,16 +18,28 @@ from engine.lang.lines import CaseLine, CasesFile, ChangeLine, HappenedLine
 from engine.lang.problems import Span
 from engine.lang.program import AMOUNT, SCORE, STATE, Characteristic, Perk, PointRule, Program, Release, perk_stage
 from engine.lang.reference import evaluate
+from engine.lang.shapes import suggestion
 from engine.lang.source import Node, Scalar
 from engine.lang.syntax import Number, Word
 from engine.lang.truths import AS_OF, Statuses
-from engine.lang.types import DAY, MOMENT, Kinds, Schema, Type, Value, day_of, scaled, value_of
+from engine.lang.types import DAY, MOMENT, Kinds, Schema, Type, Value, day_of, scaled, value_of, written
 from engine.orders import move
 from engine.perks import answer
 from engine.scorecard import Scored
 from engine.watch import SECOND, Event, flags
 
 SHOWN = {True: "met", False: "not met", None: "unknown"}
+# What is looked at in each sort of case: keys of the case, and keys of `expect`.
+_STATUSES: Final = {"met", "not_met", "unknown"}
+_PERSON: Final = {"outcome", "reasons", "raised", "not_raised", *_STATUSES}
+LOOKED_AT: Final[dict[str, tuple[set[str], set[str]]]] = {
+    "a score": ({"given", "events"}, {"score", "band", *_PERSON}),
+    "a perk": (
+        {"given", "events", "perk", "amount", "score", "used", "held_since"},
+        {"waived", "because", "held", *_PERSON},
+    ),
+    "an order": ({"order"}, {"to", "code", *_STATUSES}),
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,9 @@ def _case(release: Release, file: CasesFile, case: CaseLine, kinds: Kinds) -> Ou
     if day is None:
         return Outcome(case.name.text, case.at, ("no day is given: write `as_of: 2026-01-01` at the top of the file",))
     told = _Told(case, file, release.at(day), day, kinds)
+    stray = (*_not_looked_at(case), *_no_fields(told))
+    if stray:
+        return Outcome(case.name.text, case.at, stray)
     try:
         if case.order:
             return _ordered(told)
@@ -97,12 +113,39 @@ def _case(release: Release, file: CasesFile, case: CaseLine, kinds: Kinds) -> Ou
         return Outcome(case.name.text, case.at, (str(error),))
 
 
+def _not_looked_at(case: CaseLine) -> Iterator[str]:
+    """What a case says that nobody would look at: it would seem to be tested, and is not."""
+    sort = "an order" if case.order else "a perk" if case.perk else "a score"
+    asked, expected = LOOKED_AT[sort]
+    said = [f.name for f in fields(case.expect) if f.name != "at" and _said(f.name, getattr(case.expect, f.name))]
+    given = [k for k in ("given", "events", "score", "amount", "used", "held_since") if getattr(case, k)]
+    yield from (f"`{k}` is not looked at in a case of {sort}" for k in given if k not in asked)
+    yield from (f"`{k}` is not looked at in what a case of {sort} expects" for k in said if k not in expected)
+    if not said:
+        yield "the case expects nothing"
+
+
+def _said(key: str, value: object) -> bool:
+    """Whether a key of `expect` is there: an empty list of reasons says that there are none."""
+    return value is not None and (value != () or key in ("reasons", "because"))
+
+
+def _no_fields(told: _Told) -> Iterator[str]:
+    """Fields of the request that are given, and that the perk does not have."""
+    perk = told.program.perk(told.case.perk.text) if told.case.perk else None
+    known = {a.name for a in perk.request} if perk else set[str]()
+    for key, _ in told.case.given:
+        if _of_request(key.text) and key.text not in known:
+            yield f"`{key.text}` is no field of the request here"
+
+
 def _person(told: _Told) -> Outcome:
     values = _values(told.program.schema, told.given())
     raised: dict[str, Value | None] = {}
     if told.case.events:
         classes = {c for kind in told.kinds.values() for c in (kind.data_class,)}
-        raised = flags(told.program, [_event(told, e) for e in told.case.events], told.day * DAY * SECOND, classes)
+        events = [_event(told, e) for e in told.case.events]
+        raised = flags(told.program, events, told.day * DAY * SECOND, classes, unread=True)
         values |= {name: value for name, value in raised.items() if value is not None}
     found = _asked(told, values) if told.case.perk else _scored(told, values)
     expect = told.case.expect
@@ -125,8 +168,8 @@ def _event(told: _Told, line: HappenedLine) -> Event:
     if kind is None or at is None:
         place = f"{line.at.file}:{line.at.line}"
         raise IftahError("an event has a known kind, and happens on a day or at a timestamp", where=place)
-    fields = _values(kind.fields, {k.text: (k, v) for k, v in line.fields})
-    return Event(kind.name, line.role.text if line.role else "subject", at * SECOND, fields)
+    carried = _values(kind.fields, {k.text: (k, v) for k, v in line.fields})
+    return Event(kind.name, line.role.text if line.role else "subject", at * SECOND, carried)
 
 
 def _scored(told: _Told, values: dict[str, Value]) -> Outcome:
@@ -142,14 +185,14 @@ def _asked(told: _Told, values: dict[str, Value]) -> Outcome:
     if perk is None or amount is None:
         return Outcome(case.name.text, case.at, ("a case of a perk names a known `perk` and an `amount`",))
     askable(told.program, perk.id, amount, perk.currency)
-    fields = _values({a.name: a for a in perk.request}, {k: v for k, v in told.given().items() if _of_request(k)})
+    context = _values({a.name: a for a in perk.request}, {k: v for k, v in told.given().items() if _of_request(k)})
     if case.score and not (perk.hold or case.used):  # the perk alone, at this score
-        seen = fitting(told.program, values) | fields | {SCORE: case.score.whole, AMOUNT: amount, AS_OF: told.day}
+        seen = fitting(told.program, values) | context | {SCORE: case.score.whole, AMOUNT: amount, AS_OF: told.day}
         statuses = evaluate(perk_stage(perk), seen)
         given, reasons, held = answer(perk, statuses, amount), None, None
     else:
         decided = decide(
-            _At(told.program, case.score.whole if case.score else None), _question(told, perk, amount, values, fields)
+            _At(told.program, case.score.whole if case.score else None), _question(told, perk, amount, values, context)
         )
         statuses, given, reasons = decided.statuses, decided.answer, decided.reasons
         held = decided.held_since is not None
@@ -179,7 +222,7 @@ class _At(Reference):
 
 
 def _question(
-    told: _Told, perk: Perk, amount: int, values: Mapping[str, Value], fields: Mapping[str, Value]
+    told: _Told, perk: Perk, amount: int, values: Mapping[str, Value], context: Mapping[str, Value]
 ) -> Question:
     used = []
     for line in told.case.used:
@@ -199,7 +242,7 @@ def _question(
         asked_at=told.moment,
         purpose="",
         values=values,
-        context={name.removeprefix("request."): value for name, value in fields.items()},
+        context={name.removeprefix("request."): value for name, value in context.items()},
         used=tuple(used),
         held_since=_iso((day_of(since.text) or 0) * DAY) if since else None,
     )
@@ -290,10 +333,15 @@ def _values(schema: Schema, given: Mapping[str, tuple[Word, Node]]) -> dict[str,
         value = value_of(text, schema[name].type) if name in schema else None
         if value is None:
             place = f"{key.at.file}:{key.at.line}"
-            hint = f"write it as {schema[name].type}" if name in schema else "see docs/features.md"
+            hint = _fitting(schema[name].type) if name in schema else suggestion(name, schema) or "see docs/features.md"
             raise IftahError(f"`{name}: {text}` is not a value of the catalogue", where=place, hint=hint)
         found[name] = value
     return found
+
+
+def _fitting(type_: Type) -> str:
+    bounds = f", from {written(type_.low, type_)} to {written(type_.high, type_)}" if type_.numeric else ""
+    return f"write it as {type_}{bounds}"
 
 
 def _change(files: Mapping[str, str], schema: Schema, kinds: Kinds, change: ChangeLine) -> Outcome:

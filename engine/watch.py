@@ -5,14 +5,14 @@ is the oracle of `engine.lang.joins`, which comes to the same through durable-ru
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
 
 from engine.lang.program import Pattern, Program, Step
 from engine.lang.reference import truth
-from engine.lang.truths import Values
-from engine.lang.types import Value
+from engine.lang.truths import AS_OF, Values
+from engine.lang.types import DAY, Value
 
 SECOND: Final = 1_000_000  # events are told apart to the microsecond
 
@@ -33,16 +33,25 @@ Raised = Callable[[Pattern, Sequence[Event], int], bool]
 
 
 def flags(
-    program: Program, events: Iterable[Event], as_of: int, consented: Collection[str], raised: Raised | None = None
+    program: Program,
+    events: Iterable[Event],
+    as_of: int,
+    consented: Collection[str],
+    raised: Raised | None = None,
+    *,
+    unread: bool = False,
 ) -> dict[str, Value | None]:
     """Each flag that the rules read, by its name: raised or not; missing where a class of its events is not consented to.
+    With `unread` also those that no rule reads.
 
     `events` are what is visible of the person, in the order in which they became known; `as_of` in microseconds.
     """
-    by_time = sorted(events, key=lambda e: e.at)  # stable: equal times stay in the order of knowledge
+    day = as_of // (DAY * SECOND)
+    dated = (replace(e, fields={**e.fields, AS_OF: day}) for e in events)
+    by_time = sorted(dated, key=lambda e: e.at)  # stable: equal times stay in the order of knowledge
     found = raised or reference
-    known = frozenset(consented)
-    return {p.flag: found(p, by_time, as_of) if p.classes <= known else None for p in program.flags}
+    known, asked = frozenset(consented), program.watch if unread else program.flags
+    return {p.flag: found(p, by_time, as_of) if p.classes <= known else None for p in asked}
 
 
 def reference(pattern: Pattern, events: Sequence[Event], as_of: int) -> bool:

@@ -111,6 +111,7 @@ def _meant(
     everything = {**schema, **attributes(patterns)}
     guard = Guard(policy, everything, report)
     guard.catalogue()
+    guard.classes(kinds, (*card.consent, *perks.consent, *(watch.consent if isinstance(watch, WatchFile) else ())))
     codes = frozenset(w.text for w, _ in reasons.reasons)
     _wording(reasons, report)
     nameable = {**everything, AS_OF: Attribute(AS_OF, DATE)}
@@ -218,7 +219,8 @@ def _only(kind: type, held: Files, files: Files, report: Report) -> RuleFile | N
     found = [n for n, f in held.items() if isinstance(f, kind)]
     if not found and kind in NEEDED and None not in files.values():
         other = next((f for f in files.values() if isinstance(f, kind)), None)
-        at = other.since.at if isinstance(other, Dated) and other.since else Span(usual)
+        begins = (other.since or other.until) if isinstance(other, Dated) else None
+        at = begins.at if begins else Span(usual)
         hint = "let one file of the kind hold at any time" if other else f"add {usual} with `kind: {word}`"
         report.add("R014", f"there is no file of the kind `{word}`" + (" in force" if other else ""), at, hint)
     for name in found[1:]:

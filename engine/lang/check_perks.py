@@ -6,14 +6,16 @@ from typing import Final
 from engine.lang.guard import Guard
 from engine.lang.lines import CapLine, FieldLine, HoldLine, KnockOutLine, ListFile, PerkLine, PerksFile, TierLine
 from engine.lang.problems import Report
-from engine.lang.program import AMOUNT, HELD, SCORE, Cap, Hold, KnockOut, Perk, Scorecard, Tier, perk_stage
+from engine.lang.program import AMOUNT, HELD, ORDERS, SCORE, Cap, Hold, KnockOut, Perk, Scorecard, Tier, perk_stage
 from engine.lang.quantities import an
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Number, Word
-from engine.lang.truths import Attr, Cmp, Const, Int, Truth, names
-from engine.lang.types import BOOL, DAY, LARGEST, Attribute, Schema, Type, scaled
+from engine.lang.truths import And, Attr, Cmp, Const, Int, Or, Truth, names
+from engine.lang.types import BOOL, DATE, DAY, DAYS, LARGEST, MOMENT, Attribute, Schema, Type, scaled
 
+UNBOUNDED: Final = ("bool", "enum", "string", "date", "timestamp")  # fields of the request that are given no bounds
+MOST: Final = {"date": DATE, "timestamp": MOMENT, "duration": DAYS}  # or sums of them could grow beyond any calendar
 DIGITS: Final = {"JPY": 0}  # ISO 4217 minor units; 2 for every other currency that perks may use
 
 
@@ -47,13 +49,16 @@ def check_perks(file: PerksFile, around: Around) -> tuple[Perk, ...]:
         seen.setdefault(word.text, word)
         if word.text in taken:
             report.add("R015", f"the id `{word.text}` is the scorecard's own", word.at, "choose another")
+        if word.text == ORDERS:
+            report.add("R015", f"the id `{ORDERS}` is that of the orders file", word.at, "choose another")
     currencies = {p.currency.text for p in file.perks}
     for word, _ in file.caps:
         if word.text not in currencies:
             report.add("R304", f"no perk is in {word.text}", word.at, suggestion(word.text, currencies))
     perks = [_Perk(file, line, around) for line in file.perks]
     known = {n: a for perk in reversed(perks) for n, a in perk.scope.schema.items()} | {HELD: Attribute(HELD, BOOL)}
-    scope = Scope(known, {w.text: e for w, e in file.define}, report, around.lists)
+    unread = {n: e for perk in perks for n, e in perk.define.items() if e is None and n not in known}
+    scope = Scope(known, {w.text: e for w, e in file.define} | unread, report, around.lists)
     scope.defined(w for w, _ in file.define)
     for _, expr in file.define:  # also those that nothing uses yet
         if expr:
@@ -69,14 +74,14 @@ class _Perk:
         self.guard, self.reasons, self.report = around.guard, around.reasons, around.report
         self.money = money(line.currency.text)
         card = around.card
-        self.request = tuple(a for a in (self.field(w, f) for w, f in line.request) if a)
+        fields = {f"request.{w.text}": self.field(w, f) if f else None for w, f in line.request}
+        self.request = tuple(a for a in fields.values() if a)
+        self.define = {w.text: e for w, e in file.define} | {n: None for n, a in fields.items() if a is None}
         own = [Attribute(SCORE, Type("int", 0, (), card.lowest, card.highest)), Attribute(AMOUNT, self.money)]
         own += [*self.request, *([Attribute(HELD, BOOL)] if line.hold else [])]
         names_ = {**around.schema, **{a.name: a for a in own}}
-        self.scope = Scope(names_, {w.text: e for w, e in file.define}, self.report, around.lists)
-        self.before = Scope(
-            {n: a for n, a in names_.items() if n != HELD}, self.scope.define, self.report, around.lists
-        )
+        self.scope = Scope(names_, self.define, self.report, around.lists)
+        self.before = Scope({n: a for n, a in names_.items() if n != HELD}, self.define, self.report, around.lists)
 
     def check(self) -> Perk:
         line = self.line
@@ -117,13 +122,16 @@ class _Perk:
             wrong = "a decimal, and only a decimal, says its `digits`"
         elif (kind == "enum") != bool(line.values):
             wrong = "an enum, and only an enum, lists its `values`"
-        elif kind in ("bool", "enum", "string") and (line.low or line.high):
+        elif kind in UNBOUNDED and (line.low or line.high):
             wrong = f"a field of the type {kind} has no bounds"
+        elif len({w.text for w in line.values}) < len(line.values):
+            wrong = "a word stands twice in `values`"
         if wrong:
             self.report.add("R305", wrong, word.at, "see docs/language.md")
             return None
         plain = Type(kind, line.digits.whole if line.digits else 0, tuple(w.text for w in line.values), unit=DAY)  # type: ignore[arg-type]
-        low, high = self.bound(line.low, plain, -LARGEST), self.bound(line.high, plain, LARGEST)
+        most = MOST.get(kind, Type("int"))
+        low, high = self.bound(line.low, plain, most.low), self.bound(line.high, plain, most.high)
         if low is None or high is None or low > high:
             if low is not None and high is not None:
                 self.report.add("R305", "`low` is above `high`", word.at, "exchange them")
@@ -147,6 +155,9 @@ class _Perk:
             if truth:
                 self.guard.reads(names(truth), self.file.consent, expr.at)
                 self.guard.no_ground(truth, expr.at, "a hold")
+        if granted and kept and granted != kept and _covers(granted, kept):
+            text = "`kept` asks for more than `granted`"
+            self.report.add("R303", text, line.kept.at, "let `kept` be the weaker one")
         return Hold(granted, kept, line.days.whole) if granted and kept else None
 
     def cap(self, line: CapLine) -> Cap:
@@ -203,6 +214,9 @@ class _Perk:
     def reachable(self, tiers: list[tuple[Tier, TierLine]]) -> None:
         """A tier behind one that is met whenever it is would never be taken."""
         for n, (tier, line) in enumerate(tiers):
+            if _never(tier.when, self.scope.schema):
+                message = f"the tier `{tier.id}` can never be reached: its condition is never met"
+                self.report.add("R301", message, line.at, "compare within the bounds of what is compared")
             for before, _ in tiers[:n]:
                 if _covers(before.when, tier.when):
                     message = f"the tier `{tier.id}` can never be reached: `{before.id}` before it is met first"
@@ -215,6 +229,30 @@ def _covers(first: Truth, second: Truth) -> bool:
     if first in (second, Const(True)):
         return True
     match first, second:
+        case _, Or(parts):
+            return all(_covers(first, p) for p in parts)
+        case And(parts), _:
+            return all(_covers(p, second) for p in parts)
+        case _, And(parts):
+            return any(_covers(first, p) for p in parts)
+        case Or(parts), _:
+            return any(_covers(p, second) for p in parts)
         case Cmp(">=" | ">" as a, Attr(x), Int(low)), Cmp(">=" | ">" as b, Attr(y), Int(high)) if x == y:
             return low < high or (low == high and not (a == ">" and b == ">="))
+    return False
+
+
+def _never(truth: Truth, schema: Schema) -> bool:
+    """Whether the condition surely is never met, whatever the values, as far as can be seen at a glance."""
+    match truth:
+        case Const(value):
+            return not value
+        case And(parts):
+            return any(_never(p, schema) for p in parts)
+        case Or(parts):
+            return all(_never(p, schema) for p in parts)
+        case Cmp(op, Attr(name), Int(value)):
+            of = schema[name].type
+            beyond = {">": of.high <= value, ">=": of.high < value, "<": of.low >= value, "<=": of.low > value}
+            return beyond.get(op, op == "==" and not of.low <= value <= of.high)
     return False

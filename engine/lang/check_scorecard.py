@@ -7,7 +7,7 @@ from engine.lang.guard import Guard
 from engine.lang.lines import CharacteristicLine, RuleLine, ScorecardFile
 from engine.lang.problems import Report
 from engine.lang.program import Band, Characteristic, PointRule, Scorecard
-from engine.lang.quantities import how_written
+from engine.lang.quantities import an, how_written
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Number, Word
@@ -94,7 +94,7 @@ def _characteristic(line: CharacteristicLine, scope: Scope) -> Characteristic | 
 def _cut(cut: Number, type_: Type, report: Report) -> int | None:
     found = scaled(cut.text, type_)
     if found is None:
-        report.add("R104", f"`{cut.text}` does not fit {type_}", cut.at, how_written(type_))
+        report.add("R104", f"`{cut.text}` does not fit {an(type_)}", cut.at, how_written(type_))
     elif abs(found) > LARGEST:
         report.add("R104", f"`{cut.text}` is larger than any value", cut.at)
     return found

@@ -41,10 +41,29 @@ HINTS: Final = {
     "/": "there is no division: multiply the other side",
     "%": "write a share as a decimal, such as 0.25",
     "~": "there are no patterns: list the words with `in [..]`",
+    "^": "there are no powers: multiply",
+    "\u2265": "write `>=`",
+    "\u2264": "write `<=`",
+    "\u2260": "write `!=`",
+    "\u201c": "write straight quotes: '..'",
+    "\u2018": "write straight quotes: '..'",
     "'": "the quote is not closed",
     '"': "the quote is not closed",
     "\u00a0": "this is a no-break space: write a plain one",
 }
+TURNED: Final = {"=>": "write `>=`", "=<": "write `<=`"}
+# What stands behind an expression that is complete, or where a value belongs, in other languages.
+FOREIGN: Final = {
+    "is": "compare with `==`, or ask `missing(f)`",
+    "like": HINTS["~"],
+    "matches": HINTS["~"],
+    "contains": HINTS["~"],
+    "between": "write `f >= low and f <= high`",
+    "(": "there are no functions but `known(f)` and `missing(f)`",
+    ",": "numbers are written without separators: 500000",
+} | dict.fromkeys(("d", "h", "m", "s", "days", "hours"), "write a duration without a space: 90d")
+JOINED: Final = "join conditions with `and` or `or`"
+ASKED: Final = "a feature is asked about in brackets, as in `missing(credit.missed)`"
 CAPITALS: Final = "names, and words such as `and`, are written in lower case"
 
 
@@ -76,7 +95,8 @@ def _tokens(text: Scalar, report: Report) -> list[Token]:
         if not match:
             char = text.text[position]
             usual = "numbers are written 12 or 0.25, words in quotes, features as dimension.name"
-            hint = HINTS.get(char, CAPITALS if char.isupper() else usual)
+            turned = TURNED.get(text.text[position : position + 2])
+            hint = turned or HINTS.get(char, CAPITALS if char.isupper() else usual)
             report.add("R020", f"`{char}` is not part of the language here", text.span(position), hint)
             raise _Broken
         kind, piece = str(match.lastgroup), match.group()
@@ -114,8 +134,8 @@ class _Parser:
         good = self.token.text in texts and self.token.kind in ("sign", "keyword")
         return self.take() if good else None
 
-    def expect(self, text: str) -> Token:
-        return self.accept(text) or self.fail(f"`{text}` is missing here")
+    def expect(self, text: str, hint: str = "") -> Token:
+        return self.accept(text) or self.fail(f"`{text}` is missing here", hint)
 
     def fail(self, message: str, hint: str = "") -> NoReturn:
         seen = f", before `{self.token.text[:60]}`" if self.token.kind != "end" else ", at the end"
@@ -125,7 +145,7 @@ class _Parser:
     def whole(self) -> Expr:
         found = self.condition()
         if self.token.kind != "end":
-            self.fail("the expression is complete", "join conditions with `and` or `or`")
+            self.fail("the expression is complete", FOREIGN.get(self.token.text, JOINED))
         return found
 
     def condition(self) -> Expr:
@@ -175,10 +195,10 @@ class _Parser:
 
     def member(self, item: Expr) -> Member:
         negated = self.accept("not") is not None
-        self.expect("in")
+        self.expect("in", "write `not in [..]`, or put `not` before the whole comparison")
         if self.token.kind == "name":
             return Member(item, self.name(), negated, item.at)
-        self.expect("[")
+        self.expect("[", "write a list in brackets, as in `[1, 2]`")
         among = [self.constant()]
         while self.accept(","):
             among.append(self.constant())
@@ -203,11 +223,19 @@ class _Parser:
             self.expect(")")
             return found
         if word := self.accept("known", "missing"):
-            self.expect("(")
+            self.expect("(", ASKED)
             name = self.name()
-            self.expect(")")
+            self.expect(")", ASKED)
             return IsKnown(name, word.text == "missing", word.at)
         return self.name() if self.token.kind == "name" else self.constant()
+
+    def belongs(self, sign: Token | None) -> str:
+        """What to do where a value is missing."""
+        if self.token.text == ">" and self.tokens[self.next - 1].text == "<":
+            return "write `!=`"
+        if sign:
+            return "a minus stands before a number; of a feature, write `0 - f`"
+        return "a number, a date, a word in quotes, true, false or a feature"
 
     def name(self) -> Name:
         if self.token.kind != "name":
@@ -223,7 +251,7 @@ class _Parser:
             kind: Literal["number", "duration"] = "number" if token.kind == "number" else "duration"
             return Constant(("-" if sign else "") + token.text, kind, sign.at if sign else token.at)
         if sign or not (token.kind in ("date", "timestamp", "word") or token.text in ("true", "false")):
-            self.fail("a value is missing here", "a number, a date, a word in quotes, true, false or a feature")
+            self.fail("a value is missing here", self.belongs(sign))
         self.take()
         if token.kind == "date":
             return Constant(token.text, "date", token.at)

@@ -186,7 +186,9 @@ PERK: Final = Record(
         Field("valid_hours", Numeral(1, 24 * 366)),
         Field("partial", YesNo(), absent=True),
         *DATED,
-        Field("request", Table(Text("the name of a field", re.compile(r"[a-z][a-z0-9_]*")), REQUEST), absent=()),
+        Field(
+            "request", Table(Text("the name of a field", re.compile(r"[a-z][a-z0-9_]*")), REQUEST, keep=True), absent=()
+        ),
         Field("hold", HOLD, absent=None),
         Field("caps", CAPS, absent=()),
         Field("knockouts", Many(KNOCKOUT), absent=()),
@@ -321,7 +323,7 @@ HAPPENED: Final = Record(
     (
         Field("event", IDENT),
         Field("on", Text("a day or a timestamp")),
-        Field("role", ROLE, absent=None),
+        Field("role", Text("a side", among=("subject", "other")), absent=None),
         Field("with", Table(IDENT, Raw()), absent=(), to="fields"),
     ),
 )

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from engine.lang.lines import PolicyFile
 from engine.lang.problems import Report, Span
+from engine.lang.shapes import suggestion
 from engine.lang.syntax import Word
 from engine.lang.truths import Truth, known_of, names
-from engine.lang.types import Attribute, EventKind, Schema
+from engine.lang.types import Attribute, EventKind, Kinds, Schema
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,15 @@ class Guard:
             if ground:
                 message = f"the catalogue has the forbidden attribute `{attribute.name}`"
                 self.report.add("R401", message, ground.at, "take the feature out of the catalogue")
+
+    def classes(self, kinds: Kinds, consents: Iterable[Word]) -> None:
+        """A guardrail or a consent that names no class of evidence would guard, or ask for, nothing."""
+        known = {c for a in self.schema.values() for c in a.classes if c} | {k.data_class for k in kinds.values()}
+        words = (*self.policy.restricted, *self.policy.relationships, *consents)
+        for word in words if kinds else ():  # without the kinds of evidence nobody can tell
+            if word.text not in known:
+                message = f"no evidence is of the class `{word.text}`"
+                self.report.add("R406", message, word.at, suggestion(word.text, known))
 
     def reads(self, used: Iterable[str], consent: tuple[Word, ...], at: Span) -> None:
         """What a line may read: nothing forbidden, nothing restricted without consent."""

@@ -161,7 +161,7 @@ class PerkLine(Dated):
     most: Number
     valid_hours: Number
     partial: bool
-    request: tuple[tuple[Word, FieldLine], ...]
+    request: tuple[tuple[Word, FieldLine | None], ...]
     hold: HoldLine | None
     caps: tuple[CapLine, ...]
     knockouts: tuple[KnockOutLine, ...]

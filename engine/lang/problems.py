@@ -56,7 +56,7 @@ CODES: Final[dict[str, str]] = {
     # perks
     "R301": "a tier that can never be reached",
     "R302": "a waiver that does not fit",
-    "R303": "a hold that is not used, or used without being there",
+    "R303": "a hold that is not used, or takes back what it grants",
     "R304": "a cap that does not fit",
     "R305": "a field of the request that does not fit",
     # guardrails
@@ -65,6 +65,7 @@ CODES: Final[dict[str, str]] = {
     "R403": "relationships over their share",
     "R404": "relationships that lower someone",
     "R405": "relationships as a ground to decline",
+    "R406": "a data class that no evidence is of",
     # watch
     "R501": "an event or field that patterns cannot name",
     "R502": "a pattern that can never match",

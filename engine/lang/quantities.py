@@ -65,13 +65,15 @@ class Quantities:
             case Arithmetic():
                 return self._arithmetic(expr)
             case _:
-                raise self._wrong("R103", "a number belongs here", expr.at, "a feature, a number, or a sum of them")
+                hint = "a feature, a number, or a sum of them; conditions are joined with `and` and `or`, not compared"
+                raise self._wrong("R103", "a number belongs here", expr.at, hint)
 
     def literal(self, constant: Constant, type_: Type) -> Quantity:
         """The constant as a value of the type. Raises Wrong when it does not fit."""
         shown = f"`{constant.text[:40]}` does not fit {an(type_)}"
         if constant.kind not in FITTING.get(type_.kind, ("number",)):
-            raise self._wrong("R104", shown, constant.at, how_written(type_))
+            quoted = constant.kind == "word" and scaled(constant.text, type_) is not None
+            raise self._wrong("R104", shown, constant.at, "write it without quotes" if quoted else how_written(type_))
         value = scaled(constant.text, type_)
         if value is None:
             raise self._wrong("R104", shown, constant.at, how_written(type_))
@@ -84,7 +86,7 @@ class Quantities:
         first = self.read(left)
         second = self.literal(right, first.type) if isinstance(right, Constant) else self.read(right)
         if first.family != second.family:
-            hint = "write a duration as 90d" if "duration" in (first.family, second.family) else ""
+            hint = "write a duration as 90d" if "duration" in (first.family, second.family) else EXAMPLES["date"]
             text = f"{an(first.type)} cannot be compared with {an(second.type)}"
             raise self._wrong("R103", text, right.at, hint)
         finest = _finer(first.type, second.type)
@@ -95,9 +97,9 @@ class Quantities:
         kind = _result(expr.op, left.family, right.family)
         if kind is None:
             text = f"{an(left.type)} {expr.op} {an(right.type)} has no meaning"
-            raise self._wrong(
-                "R103", text, expr.at, "moments are subtracted; durations are added, or multiplied by a number"
-            )
+            lone = expr.op != "*" and "number" in (left.family, right.family)
+            hint = "moments are subtracted; durations are added, or multiplied by a number"
+            raise self._wrong("R103", text, expr.at, "write a duration as 90d" if lone else hint)
         if expr.op == "*":
             return self._product(left, right, kind, expr.at)
         finest = _finer(left.type, right.type)
@@ -147,7 +149,7 @@ def how_written(type_: Type) -> str:
     """How a literal of the type is written, as a hint."""
     if type_.kind == "duration":
         return "write 90d, in whole days" if type_.unit == DAY else "write 90d, 12h, 30m or 45s"
-    plain = f"with at most {type_.digits} digits after the point" if type_.digits else "write a whole number"
+    plain = f"write at most {type_.digits} digits after the point" if type_.digits else "write a whole number"
     return EXAMPLES.get(type_.kind, plain)
 
 

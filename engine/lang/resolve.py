@@ -16,6 +16,20 @@ MOST_LEVELS: Final = 16  # of definitions that use definitions
 MOST_NODES: Final = 600  # of a condition with its definitions written out: every engine walks all of them
 MOST_DEPTH: Final = 64
 KEYWORDS: Final = ("and", "or", "not", "in", "known", "missing", "true", "false")
+# What a name that nobody knows may have meant: by the whole of it, or by its beginning.
+MEANT: Final = dict.fromkeys(("null", "none", "nil", "unknown"), "ask `missing(f)`: whether there is a value")
+MEANT.update(dict.fromkeys(("now", "today", "date"), "the day that is looked from is `as_of`"))
+MEANT.update(dict.fromkeys(("yes", "no"), "write true or false"))
+ELSEWHERE: Final = {
+    "score": "perks can ask for the score, once it is made; nothing else can",
+    "request": "a field of the request can be named by its own perk only",
+    "held": "a perk that is held says so with `hold`",
+    "watch": "flags are declared in watch.yaml, and read by the scorecard and the perks",
+    "lists": "a list stands behind `in` or `not in`",
+    "order": "orders can be asked about in orders.yaml only",
+    "event": "the event that is asked for can be named in orders.yaml only",
+    "person": "what a person has in service can be named in orders.yaml only",
+}
 FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -24,7 +38,9 @@ class Scope:
     """What names mean in a file: attributes, definitions and lists. Definitions are resolved once, when first used."""
 
     schema: Schema
-    define: Mapping[str, Expr | None]  # None: one that cannot be read, which has been reported
+    define: Mapping[
+        str, Expr | None
+    ]  # None: what cannot be read, a definition or an attribute, which has been reported
     report: Report
     lists: Mapping[str, ListFile] = field(default_factory=dict)
     done: dict[str, Truth | None] = field(default_factory=dict)
@@ -78,9 +94,11 @@ class Scope:
     def attribute(self, name: Name) -> Attribute | None:
         """The attribute of that name, or None with the reason reported."""
         found = self.schema.get(name.name)
+        if found is None and name.name in self.define and self.define[name.name] is None:
+            return None
         if found is None:
             known = {*self.schema, *self.define} - {name.name}
-            text, hint = f"unknown name `{name.name[:60]}`", suggestion(name.name[:60], known)
+            text, hint = f"unknown name `{name.name[:60]}`", _meant(name.name, known)
             if name.name in self.define:
                 text, hint = f"`{name.name}` is a definition: a feature belongs here", ""
             self.report.add("R101", text, name.at, hint)
@@ -149,14 +167,14 @@ class Scope:
         if word is not None:
             return self._compare_words(word, op, right, expr.at)
         for side in (left, right):
-            if isinstance(side, Name) and side.name in self.define:
+            if isinstance(side, Name) and self.define.get(side.name):
                 text = f"`{side.name}` is a condition, not a number"
                 raise self._wrong("R103", text, side.at, "join conditions with `and` or `or`")
         return Cmp(op, *Quantities(self._attribute, self.report).pair(left, right, expr.at))
 
     def _worded(self, expr: Expr) -> Attribute | None:
         """The bool, enum or string attribute that `expr` is, if it is one."""
-        if not isinstance(expr, Name) or expr.name in self.define:
+        if not isinstance(expr, Name) or self.define.get(expr.name):
             return None
         attribute = self._attribute(expr)
         return None if attribute.type.numeric else attribute
@@ -169,18 +187,27 @@ class Scope:
         return same if op == "==" else Not(same)
 
     def _same(self, attribute: Attribute, right: Expr) -> Truth:
-        if isinstance(right, Name) and right.name not in self.define:
+        if isinstance(right, Name) and not self.define.get(right.name):
+            self._unquoted(attribute, right)
             return self._alike(attribute, self._attribute(right), right.at)
         if not isinstance(right, Constant):
             raise self._wrong("R103", f"`{attribute.name}` is compared with a constant or an attribute", right.at)
         value = value_of(right.text, attribute.type)
         if attribute.type.kind == "bool":
             if right.kind != "bool" or value is None:
-                raise self._wrong("R104", f"`{right.text[:60]}` is neither true nor false", right.at)
+                text, hint = f"`{right.text[:60]}` is neither true nor false", "write one of them, without quotes"
+                raise self._wrong("R104", text, right.at, hint)
             return Flag(attribute.name) if value else Not(Flag(attribute.name))
         if right.kind != "word" or not isinstance(value, str):
             raise self._unfit(attribute, right.text, right.at)
         return Same(attribute.name, value)
+
+    def _unquoted(self, attribute: Attribute, right: Name) -> None:
+        """A word that lacks its quotes reads as a name."""
+        word = attribute.type.worded and value_of(right.name, attribute.type) is not None
+        if word and right.name not in self.schema and right.name not in self.define:
+            hint = f"a word stands in quotes: '{right.name[:60]}'"
+            raise self._wrong("R101", f"unknown name `{right.name[:60]}`", right.at, hint)
 
     def _unfit(self, attribute: Attribute, text: str, at: Span) -> Wrong:
         hint = suggestion(text[:60], attribute.type.values)
@@ -225,7 +252,7 @@ class Scope:
                 or "lists are files in lists/; constants stand in brackets: in [1, 2]"
             )
             raise self._wrong("R107", f"unknown list `{among.name[:60]}`", among.at, hint)
-        if not isinstance(expr.item, Name) or expr.item.name in self.define:
+        if not isinstance(expr.item, Name) or self.define.get(expr.item.name):
             raise self._wrong("R103", "a list is asked about one attribute", expr.item.at, "name a feature")
         attribute = self._attribute(expr.item)
         entries = [(self._entry(attribute, e), e.until) for e in file.entries]
@@ -248,3 +275,8 @@ class Scope:
     def _wrong(self, code: str, message: str, at: Span, hint: str = "") -> Wrong:
         self.report.add(code, message, at, hint)
         return Wrong()
+
+
+def _meant(name: str, known: set[str]) -> str:
+    """What to do about a name that is not known."""
+    return MEANT.get(name) or suggestion(name[:60], known) or ELSEWHERE.get(name.partition(".")[0], "")

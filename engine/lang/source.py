@@ -18,6 +18,7 @@ from engine.lang.problems import Report, Span
 
 LARGEST: Final = 1_000_000  # characters
 DEEPEST: Final = 16
+IN_FLOW: Final = "close the brackets; within them a text with brackets, commas or colons stands in double quotes"
 SUGGESTED_FORM = "write it out: rule files have no anchors, aliases or tags"
 # A line break in plain or quoted text with the white space about it, and one that is escaped.
 FOLD: Final = re.compile(r"[ \t]*(?:\r\n|[\r\n\x85])(?:[ \t]*(?:\r\n|[\r\n\x85]))*[ \t]*")
@@ -83,7 +84,7 @@ def read(file: str, text: str, report: Report) -> Node | None:
             "R001",
             f"this is not YAML: {_first_line(error.problem or error.context)}",
             at,
-            "check indentation, quotes and brackets",
+            IN_FLOW if "expected ','" in str(error.problem) else "check indentation, quotes and brackets",
         )
     except YAMLError as error:  # the reader's errors carry an offset, not a mark
         at = _place(file, text, getattr(error, "position", 0))

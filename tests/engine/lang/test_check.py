@@ -204,3 +204,12 @@ def test_any_text_in_place_of_a_file_is_a_problem(name: str, text: str) -> None:
     found, problems = check({**base(), name: text}, SCHEMA, KINDS)
     assert found is None
     assert problems
+
+
+def test_a_date_of_the_request_can_be_compared_with_a_moment_of_it() -> None:
+    """Both are bounded by the calendar, so that the days in seconds stay far below 2^62."""
+    files = changed("perks.yaml", "notice: {type: duration}", "notice: {type: duration}\n      now: {type: timestamp}")
+    files["perks.yaml"] = files["perks.yaml"].replace(
+        "request.nights <= 7", "request.starts + request.notice > request.now"
+    )
+    assert check(files, SCHEMA, KINDS)[1] == ()
