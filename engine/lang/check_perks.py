@@ -12,8 +12,9 @@ from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Number, Word
 from engine.lang.truths import Attr, Cmp, Const, Int, Truth, names
-from engine.lang.types import BOOL, DAY, LARGEST, Attribute, Schema, Type, scaled
+from engine.lang.types import BOOL, DATE, DAY, DAYS, LARGEST, MOMENT, Attribute, Schema, Type, scaled
 
+WIDEST: Final = {"date": DATE, "timestamp": MOMENT, "duration": DAYS}  # wider, and sums of them would not fit 64 bits
 DIGITS: Final = {"JPY": 0}  # ISO 4217 minor units; 2 for every other currency that perks may use
 
 
@@ -123,7 +124,8 @@ class _Perk:
             self.report.add("R305", wrong, word.at, "see docs/language.md")
             return None
         plain = Type(kind, line.digits.whole if line.digits else 0, tuple(w.text for w in line.values), unit=DAY)  # type: ignore[arg-type]
-        low, high = self.bound(line.low, plain, -LARGEST), self.bound(line.high, plain, LARGEST)
+        widest = WIDEST.get(kind, plain)
+        low, high = self.bound(line.low, plain, widest.low), self.bound(line.high, plain, widest.high)
         if low is None or high is None or low > high:
             if low is not None and high is not None:
                 self.report.add("R305", "`low` is above `high`", word.at, "exchange them")
