@@ -5,9 +5,10 @@ What was waived before comes in as values: the engine keeps no account of its ow
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from engine.errors import EngineError
 from engine.lang.program import Cap, Hold, Perk
 from engine.lang.truths import Statuses
 from engine.lang.types import DAY
@@ -56,5 +57,16 @@ def held(hold: Hold, statuses: Statuses, held_for: int | None) -> bool:
 
 
 def seconds_between(earlier: str, later: str) -> int:
-    """Whole seconds from one ISO 8601 moment to another."""
-    return int((datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds() // 1)
+    """Whole seconds from one ISO 8601 moment to another, rounded down. Raises EngineError when one is no moment."""
+    return (moment(later) - moment(earlier)) // timedelta(seconds=1)
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 moment that says its offset from UTC. Raises EngineError when it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = datetime.min
+    if found.tzinfo is None:
+        raise EngineError("a moment of the question cannot be read", hint="give it as 2026-07-01T00:00:00Z")
+    return found

@@ -7,16 +7,17 @@ records everything that it depended on.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC
 from typing import Any, Final, Protocol
 
-from engine.caps import Used, held, left, seconds_between
+from engine.caps import Used, held, left, moment, seconds_between
 from engine.errors import EngineError, Refused
 from engine.lang.program import AMOUNT, HELD, SCORE, Perk, Program, held_by, is_bin
 from engine.lang.quantities import an
 from engine.lang.reference import evaluate
 from engine.lang.trace import causes
 from engine.lang.truths import AS_OF, Stage, Statuses, Values
-from engine.lang.types import Value, day_of, fits, value_of
+from engine.lang.types import EPOCH, LARGEST, Type, Value, fits, value_of
 from engine.perks import Answer, Outcome, answer, unscorable
 from engine.scorecard import MOST_REASONS, Scored, score
 
@@ -65,13 +66,8 @@ class Question:
 
     @property
     def day(self) -> int:
-        """The day from which it is looked, counted from 1970-01-01. Raises EngineError when `as_of` is no moment."""
-        found = day_of(self.as_of[:10])
-        if found is None:
-            raise EngineError(
-                "the question has no moment to look from", where="as_of", hint="give it as 2026-07-01T00:00:00Z"
-            )
-        return found
+        """The day from which it is looked, UTC, counted from 1970-01-01. Raises EngineError when `as_of` is no moment."""
+        return moment(self.as_of).astimezone(UTC).toordinal() - EPOCH.toordinal()
 
 
 def question_of(record: Mapping[str, Any]) -> Question:
@@ -203,20 +199,31 @@ def context(perk: Perk, given: Values) -> dict[str, Value | None]:
 
 
 def read_context(perk: Perk, given: Mapping[str, object]) -> dict[str, Value | None]:
-    """The request's own fields from what JSON holds: words, decimals, dates and durations as text. Raises Refused."""
+    """The request's own fields from what JSON holds: whole numbers and bools as such, all else as text; a decimal that is
+    whole may be either. null is missing. Raises Refused.
+    """
     known = {a.name.removeprefix("request."): a.type for a in perk.request}
 
     def read(name: str, value: object) -> Value | None:
-        if name in known and isinstance(value, str | bool | int):
-            found = value_of(str(value).lower() if isinstance(value, bool) else str(value), known[name])
-            if found is not None and isinstance(found, bool) == isinstance(value, bool):
-                return found
-        elif value is None or name not in known:
+        if value is None or name not in known:
             return None
-        text = f"the value of `{name[:60]}` is not {an(known[name])}, or out of bounds"
-        raise Refused(text, code="bad_context", where=f"context.{name[:60]}", hint="numbers whole, all else as text")
+        text = _text(value, known[name])
+        found = None if text is None else value_of(text, known[name])
+        if found is not None:
+            return found
+        said = f"the value of `{name}` is not {an(known[name])}, or out of bounds"
+        raise Refused(said, code="bad_context", where=f"context.{name}", hint="whole numbers as such, all else as text")
 
     return context(perk, {name: read(name, value) for name, value in given.items()})
+
+
+def _text(value: object, type_: Type) -> str | None:
+    """The value as it would be written, if JSON has it as the type wants it."""
+    if isinstance(value, bool):
+        return str(value).lower() if type_.kind == "bool" else None
+    if isinstance(value, int):
+        return str(value) if type_.kind in ("int", "decimal") and abs(value) <= LARGEST else None
+    return value if isinstance(value, str) and type_.kind not in ("bool", "int") else None
 
 
 def fitting(program: Program, values: Values) -> dict[str, Value | None]:

@@ -25,6 +25,7 @@ FEWEST: Final = 100  # people for each program of a release
 STAGE: Final = 400  # sets of values for each stage of a release
 EVENTS: Final = 6  # of a made-up history
 TODAY: Final = 20_454  # 2026-01-01: a day like any other, for rules without a date
+RESULTS: Final = ("outcome", "waived", "tier", HELD)  # of an answer
 ASKED: Final = "~asked"  # columns: the amount,
 PLACE: Final = "~place"  # and where a question stands among the questions
 NUMBER: Final = Type("int", low=-(10**9), high=10**9)  # a field of an event that is compared as a number
@@ -96,7 +97,7 @@ def columns(program: Program, people: Sequence[Question]) -> Iterator[Row]:
         places = [place for place, q in enumerate(people) if q.perk == perk.id]
         theirs = scored.filter(nw.col(PLACE).is_in(places)).with_columns(*_context(perk, [people[p] for p in places]))
         answered = columnar.perk(program, perk.id, theirs, nw.col(ASKED), day)
-        wanted = (*columnar.RESULTS, *(f"status:{id_}" for id_ in perk_stage(perk)))
+        wanted = (*RESULTS, *(f"status:{id_}" for id_ in perk_stage(perk)))
         for row in answered.select(PLACE, SCORE, *wanted, *columnar.REASONS).iter_rows(named=True):
             found[row[PLACE]] |= _row_answered(perk, row)
     return (found[place] for place in range(len(people)))
@@ -142,7 +143,7 @@ def _row_scored(program: Program, row: Mapping[str, Any]) -> dict[str, object]:
 
 def _row_answered(perk: Perk, row: Mapping[str, Any]) -> dict[str, object]:
     statuses = {} if row[SCORE] is None else {id_: row[f"status:{id_}"] for id_ in perk_stage(perk)}
-    return statuses | {what: row[what] for what in columnar.RESULTS} | {"reasons": _reasons(row)}
+    return statuses | {what: row[what] for what in RESULTS} | {"reasons": _reasons(row)}
 
 
 def _reasons(row: Mapping[str, Any]) -> tuple[str, ...]:

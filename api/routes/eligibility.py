@@ -30,10 +30,12 @@ class EligibilityRequest(BaseModel):
     perk: str = Field(pattern=PLAIN, max_length=60, description="the perk", examples=["hotel"])
     amount: int = Field(gt=0, le=10**12, description="the deposit, in minor units", examples=[50000])
     currency: str = Field("CNY", pattern="^[A-Z]{3}$", description="ISO 4217")
-    context: dict[Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=128)] | bool | int] = Field(
+    context: dict[
+        Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=128)] | bool | int | float | None
+    ] = Field(
         default_factory=dict,
         max_length=20,
-        description="what else the perk's rules ask of the request; decimals, dates and durations as text",
+        description="what else the perk's rules ask of the request; decimals, dates and durations as text, null: missing",
         examples=[{"nights": 2}],
     )
 

@@ -15,7 +15,7 @@ from engine.lang.truths import And, Attr, Cmp, Const, Int, Or, Truth, names
 from engine.lang.types import BOOL, DATE, DAY, DAYS, LARGEST, MOMENT, Attribute, Schema, Type, scaled
 
 UNBOUNDED: Final = ("bool", "enum", "string", "date", "timestamp")  # fields of the request that are given no bounds
-MOST: Final = {"date": DATE, "timestamp": MOMENT, "duration": DAYS}  # or sums of them could grow beyond any calendar
+WIDEST: Final = {"date": DATE, "timestamp": MOMENT, "duration": DAYS}  # wider, and sums of them would not fit 64 bits
 DIGITS: Final = {"JPY": 0}  # ISO 4217 minor units; 2 for every other currency that perks may use
 
 
@@ -130,8 +130,8 @@ class _Perk:
             self.report.add("R305", wrong, word.at, "see docs/language.md")
             return None
         plain = Type(kind, line.digits.whole if line.digits else 0, tuple(w.text for w in line.values), unit=DAY)  # type: ignore[arg-type]
-        most = MOST.get(kind, Type("int"))
-        low, high = self.bound(line.low, plain, most.low), self.bound(line.high, plain, most.high)
+        widest = WIDEST.get(kind, plain)
+        low, high = self.bound(line.low, plain, widest.low), self.bound(line.high, plain, widest.high)
         if low is None or high is None or low > high:
             if low is not None and high is not None:
                 self.report.add("R305", "`low` is above `high`", word.at, "exchange them")

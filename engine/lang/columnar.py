@@ -1,13 +1,13 @@
 """Columnar: everyone at once: scores, reasons and answers as columns of a frame of any engine that Narwhals speaks."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import add, or_
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import narwhals as nw
 
 from engine.errors import EngineError
-from engine.lang.columns import chosen, integer, joined, truth
+from engine.lang.columns import Frame, chosen, distinct, dtype, integer, joined, truth, typed
 from engine.lang.program import (
     AMOUNT,
     HELD,
@@ -27,24 +27,24 @@ from engine.lang.program import (
 from engine.lang.truths import names, withheld
 from engine.lang.types import DAY, Type
 
-Frame = TypeVar("Frame", nw.DataFrame[Any], nw.LazyFrame[Any])
 MOST_REASONS: Final = 4
 REASONS: Final = tuple(f"reason_{n}" for n in range(1, MOST_REASONS + 1))
 ALONE: Final = "alone"
-RESULTS: Final = ("outcome", "waived", "tier", HELD)
+WHOLE: Final = Type("int")
 KNOCKED: Final = 10**9  # a knock-out's reason comes before any that costs points
 
 
 def score(program: Program, people: Frame, day: int) -> Frame:
     """Adds to a frame with a column for each feature and flag that the rules read (missing is null): `score` and `band`
     (null: unscorable), `alone` (the score without relationships), `reason_1` to `reason_4`, and for each item `points:ID`
-    and, for a rule, `status:ID`. `day` is that of `as_of`. Raises EngineError for a frame that lacks a column or holds one
-    as floats.
+    and, for a rule, `status:ID`. `day` is that of `as_of`. Raises EngineError for a frame that lacks a column, or holds one
+    otherwise than as its type says: whole numbers of any width, words, true and false.
     """
-    _complete(program.scored_by, people)
     card: Scorecard = program.scorecard
     rules = [i for i in card.items if isinstance(i, PointRule)]
-    frame = people.with_columns(
+    distinct(people, [*program.reads, *_of_score(card)])
+    frame = typed(people, {name: program.schema[name].type for name in sorted(program.scored_by)})
+    frame = frame.with_columns(
         truth(card.scorable, day).fill_null(False).alias("~scorable"),
         *(truth(r.when, day).alias(f"status:{r.id}") for r in rules),
     )
@@ -68,35 +68,53 @@ def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int) 
     in minor units.
 
     Columns that may be there: `request.FIELD`; `held_for`, the seconds for which the perk has been held; `left:N`, what cap N
-    of the perk leaves (`caps.left`). Those absent are missing: nothing known, not held, no cap that binds.
+    of the perk leaves (`caps.left`). Those absent are missing: nothing known, not held, no cap that binds. Raises EngineError
+    as `score` does, and for a perk that the rules have not.
     """
-    asked: Perk = next(p for p in program.perks if p.id == name)
-    _complete(program.asked_by(asked), scored)
-    given = set(scored.collect_schema().names())
-    frame = scored.with_columns(amount.cast(nw.Int64).alias(AMOUNT), *_absent(asked, given))
-    frame = _asked(asked, frame, day)
-    if program.relationships:  # asked once more without them: they are never the only ground of a refusal
-        kept = [*RESULTS, *(f"status:{i}" for i in perk_stage(asked)), *_stop_names(asked)]
-        frame = frame.with_columns(nw.col(SCORE).alias("~score"), *(nw.col(k).alias(f"~kept:{k}") for k in kept))
-        frame = _asked(asked, frame.with_columns(nw.col(ALONE).alias(SCORE)), day)
-        eased = (nw.col("~kept:outcome") == "DECLINE") & (nw.col("outcome") != "DECLINE")
-        frame = frame.with_columns(eased.alias("~eased"))
-        first = {k: nw.col(f"~kept:{k}") for k in kept}
-        own = [k for k in kept if k.startswith("status:") or k == HELD]  # what is told is what was asked first
-        frame = frame.with_columns(
-            nw.col("~score").alias(SCORE),
-            *(first[k].alias(k) for k in own),
-            *(nw.when(nw.col("~eased")).then(nw.col(k)).otherwise(first[k]).alias(k) for k in kept if k not in own),
-        ).drop("~score", "~eased", *(f"~kept:{k}" for k in kept))
+    asked = _named(program, name)
+    optional, read = _optional(asked), {name: program.schema[name].type for name in sorted(program.asked_by(asked))}
+    distinct(scored, _of_perk(asked))
+    given = scored.collect_schema().names()
+    absent = [name for name in optional if name not in given]
+    frame = scored.with_columns(
+        amount.alias(AMOUNT), *(nw.lit(None, dtype(optional[name])).alias(name) for name in absent)
+    )
+    frame = _asked(asked, typed(frame, {AMOUNT: WHOLE, **optional, **read}), day)
+    if program.relationships:
+        frame = _eased(asked, frame, day)
     codes, lost = _grounds(program.scorecard, asked)
     frame = _reasons(frame, codes, lost, nw.col(SCORE).is_null(), program.scorecard.unscorable)
     admitted = nw.col("outcome") == "ADMIT"
     frame = frame.with_columns(*(nw.when(~admitted).then(nw.col(r)).alias(r) for r in REASONS))
-    return frame.drop(AMOUNT, *_stop_names(asked), *(a for a in _optional(asked) if a not in given))
+    return frame.drop(AMOUNT, *_stop_names(asked), *absent)
+
+
+def _named(program: Program, name: str) -> Perk:
+    found = program.perk(name)
+    if found is None:
+        raise EngineError(f"the rules have no perk `{name[:60]}`", hint="ask about another")
+    return found
+
+
+def _eased(asked: Perk, frame: Frame, day: int) -> Frame:
+    """The perk asked once more without relationships: they are never the only ground of a refusal. What is told of rules is
+    what was asked first.
+    """
+    own, kept = _statuses(asked), _kept(asked)
+    first = {k: nw.col(f"~kept:{k}") for k in kept}
+    frame = frame.with_columns(nw.col(SCORE).alias("~score"), *(nw.col(k).alias(f"~kept:{k}") for k in kept))
+    frame = _asked(asked, frame.with_columns(nw.col(ALONE).alias(SCORE)), day)
+    eased = (nw.col("~kept:outcome") == "DECLINE") & (nw.col("outcome") != "DECLINE")
+    frame = frame.with_columns(eased.alias("~eased"))
+    return frame.with_columns(
+        nw.col("~score").alias(SCORE),
+        *(first[k].alias(k) for k in own),
+        *(nw.when(nw.col("~eased")).then(nw.col(k)).otherwise(first[k]).alias(k) for k in kept if k not in own),
+    ).drop("~score", "~eased", *(f"~kept:{k}" for k in kept))
 
 
 def _asked(asked: Perk, frame: Frame, day: int) -> Frame:
-    """Adds the perk's statuses, `~stop:ID` of what stands in the way, and `RESULTS`, at the score that the frame has."""
+    """Adds the perk's statuses, `~stop:ID` of what stands in the way, and what comes of it, at the score that the frame has."""
     if asked.hold:
         frame = frame.with_columns(_held(asked.hold, day).alias(HELD))
     else:
@@ -133,18 +151,24 @@ def _of_relationships(program: Program, day: int) -> Iterator[nw.Expr]:
             yield points - _rule_points(item, truth(withheld(item.when, program.relationships), day))
 
 
-def _absent(asked: Perk, given: set[str]) -> list[nw.Expr]:
-    return [nw.lit(None, dtype).alias(name) for name, dtype in _optional(asked).items() if name not in given]
-
-
-def _optional(asked: Perk) -> dict[str, Any]:
+def _optional(asked: Perk) -> dict[str, Type]:
     """The columns that may be there, and what they hold."""
-    fields = {a.name: _dtype(a.type) for a in asked.request}
-    return {**fields, "held_for": nw.Int64, **{f"left:{n}": nw.Int64 for n in range(len(_capped(asked)))}}
+    fields = {a.name: a.type for a in asked.request}
+    return {**fields, "held_for": WHOLE, **{f"left:{n}": WHOLE for n in range(len(_capped(asked)))}}
 
 
-def _dtype(type_: Type) -> Any:
-    return nw.Int64 if type_.numeric else nw.String if type_.worded else nw.Boolean
+def _of_perk(asked: Perk) -> list[str]:
+    """The columns that `perk` reads or adds."""
+    return [AMOUNT, *_optional(asked), *_kept(asked), *REASONS]
+
+
+def _kept(asked: Perk) -> list[str]:
+    """What comes of asking."""
+    return [*_statuses(asked), "outcome", "waived", "tier", *_stop_names(asked)]
+
+
+def _statuses(asked: Perk) -> list[str]:
+    return [HELD, *(f"status:{i}" for i in perk_stage(asked))]
 
 
 def _capped(asked: Perk) -> tuple[Cap, ...]:
@@ -166,13 +190,10 @@ def _clamped(card: Scorecard, total: nw.Expr) -> nw.Expr:
     return nw.when(total > card.highest).then(integer(card.highest)).otherwise(low)
 
 
-def _complete(names_: Iterable[str], people: Frame) -> None:
-    found = people.collect_schema()
-    for name in sorted(names_):
-        if name not in found:
-            raise EngineError(f"the frame has no column `{name}`", hint="build the features again")
-        if found[name].is_float() or found[name].is_decimal():
-            raise EngineError(f"the column `{name}` is not of whole numbers", hint="scale decimals to integers")
+def _of_score(card: Scorecard) -> list[str]:
+    """The columns that `score` adds."""
+    points = [f"points:{i.id}" for i in card.items]
+    return [SCORE, ALONE, "band", *REASONS, *points, *(f"status:{i.id}" for i in card.items)]
 
 
 def _points(item: Characteristic | PointRule) -> nw.Expr:

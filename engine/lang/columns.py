@@ -1,15 +1,17 @@
 """Columns: conditions as Narwhals expressions, for Polars, DuckDB or whatever else Narwhals speaks.
 
 Only what every engine agrees on is used: integer sums and comparisons, Kleene's and/or/not, when/then, is_null, is_in of
-what is not null. There is no division and no float.
+what is not null. There is no division and no float. Whole numbers are of 64 bits: narrower ones wrap round in some
+engines and fail in others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import add, and_, eq, ge, gt, le, lt, mul, ne, or_, sub
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import narwhals as nw
 
+from engine.errors import EngineError
 from engine.lang.truths import (
     AS_OF,
     Alike,
@@ -28,11 +30,51 @@ from engine.lang.truths import (
     Same,
     Truth,
 )
+from engine.lang.types import Type
 
+Frame = TypeVar("Frame", nw.DataFrame[Any], nw.LazyFrame[Any])
 OPERATORS: Final[dict[str, Callable[[nw.Expr, nw.Expr], nw.Expr]]] = {
     **{"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge},
     **{"+": add, "-": sub, "*": mul},
 }
+
+
+def dtype(type_: Type) -> Any:
+    """How a column holds values of the type."""
+    return nw.Int64 if type_.numeric else nw.String if type_.worded else nw.Boolean
+
+
+def typed(frame: Frame, wanted: Mapping[str, Type]) -> Frame:
+    """The frame with each of these columns held as its type says. Raises EngineError for one that is not there, or whose
+    values are of another sort.
+    """
+    found = frame.collect_schema()
+    for name, type_ in wanted.items():
+        if name not in found:
+            raise EngineError(f"the frame has no column `{name}`", hint="build the features again")
+        if not _holds(found[name], type_):
+            what = "whole numbers" if type_.numeric else "words" if type_.worded else "true and false"
+            hint = "scale decimals to integers" if type_.numeric else "build the features again"
+            raise EngineError(f"the column `{name}` is not of {what}", hint=hint)
+    casts = [nw.col(n).cast(dtype(t)) for n, t in wanted.items() if found[n] != dtype(t)]
+    return frame.with_columns(*casts) if casts else frame
+
+
+def distinct(frame: Frame, names: Sequence[str]) -> None:
+    """Raises EngineError when a column is one of these names in other letters: SQL takes the two for one."""
+    ours = set(names)
+    for name in frame.collect_schema().names():
+        if name not in ours and name.lower() in ours:
+            raise EngineError(f"the columns `{name}` and `{name.lower()}` are one to SQL", hint="rename the first")
+
+
+def _holds(found: Any, type_: Type) -> bool:
+    """Whether a column of that dtype can hold the values; one of nulls alone may be of no dtype."""
+    if found == nw.Unknown:
+        return True
+    if type_.worded:
+        return found in (nw.String, nw.Categorical, nw.Enum)
+    return bool(found.is_integer()) if type_.numeric else bool(found == nw.Boolean)
 
 
 def truth(node: Truth, day: int) -> nw.Expr:

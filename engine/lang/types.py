@@ -8,7 +8,7 @@ is what lets every engine give the same decision.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Final, Literal
 
@@ -21,8 +21,10 @@ EPOCH: Final = date(1970, 1, 1)
 EXACT: Final = Context(prec=60, Emax=100, Emin=-100, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 DAY: Final = 86_400  # seconds
 SECONDS: Final = {"d": DAY, "h": 3_600, "m": 60, "s": 1}
-DURATION: Final = re.compile(r"(-?\d{1,12})([dhms])", re.ASCII)
+DURATION: Final = re.compile(r"(-?\d{1,16})([dhms])", re.ASCII)
 TIMESTAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+YMD: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)  # Python reads weeks, such as 2024-W01-1, as dates too
+NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)  # and Infinity, 1e3 and digits of other scripts as numbers
 LONGEST: Final = 128  # characters of a string
 
 
@@ -106,18 +108,27 @@ Kinds = Mapping[str, EventKind]
 
 
 def written(value: Value | None, type_: Type) -> str:
-    """The value as an operator writes it: `0.85`, `true`, `1996-03-01`, `90d`; UNKNOWN when missing."""
+    """The value as an operator writes it: `0.85`, `true`, `1996-03-01`, `90d`; UNKNOWN when missing.
+
+    Sums can lead to moments beyond the calendar: those are told by their distance, as `1970-01-01 + 4000000d`.
+    """
     if value is None:
         return "UNKNOWN"
     if type_.kind == "decimal":
-        return str(Decimal(int(value)).scaleb(-type_.digits))
-    if type_.kind == "date":
-        return date.fromordinal(EPOCH.toordinal() + int(value)).isoformat()
-    if type_.kind == "timestamp":
-        return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{Decimal(int(value)).scaleb(-type_.digits):f}"
+    if type_.moment:
+        return _moment(int(value), type_)
     if type_.kind == "duration":
         return _duration(int(value) * type_.step)
     return str(value).lower() if type_.kind == "bool" else str(value)
+
+
+def _moment(value: int, type_: Type) -> str:
+    try:
+        at = datetime(1970, 1, 1) + timedelta(seconds=value * type_.step)
+    except OverflowError:
+        return f"1970-01-01 {'-' if value < 0 else '+'} {_duration(abs(value) * type_.step)}"
+    return at.date().isoformat() if type_.kind == "date" else f"{at.isoformat()}Z"
 
 
 def _duration(seconds: int) -> str:
@@ -135,9 +146,11 @@ def scaled(text: str, type_: Type) -> int | None:
         found = DURATION.fullmatch(text)
         seconds = int(found[1]) * SECONDS[found[2]] if found else None
         return None if seconds is None or seconds % type_.step else seconds // type_.step
+    if not NUMBER.fullmatch(text):
+        return None
     try:
         digits = EXACT.scaleb(EXACT.create_decimal(text), type_.digits)
-    except (Inexact, InvalidOperation):  # a literal of hundreds of digits, or no number
+    except (Inexact, InvalidOperation):  # a literal of hundreds of digits
         return None
     return int(digits) if digits == digits.to_integral_value() else None
 
@@ -145,7 +158,7 @@ def scaled(text: str, type_: Type) -> int | None:
 def day_of(text: str) -> int | None:
     """Days since 1970-01-01 of a date as written, or None."""
     try:
-        return date.fromisoformat(text).toordinal() - EPOCH.toordinal() if len(text) == len("2024-01-01") else None
+        return date.fromisoformat(text).toordinal() - EPOCH.toordinal() if YMD.fullmatch(text) else None
     except ValueError:
         return None
 

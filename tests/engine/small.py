@@ -88,6 +88,7 @@ def changed(file: str, replace: str, by: str) -> dict[str, str]:
     return {**base(), file: text.replace(replace, by)}
 
 
+@cache
 def release(file: str = "trust.yaml", replace: str = "kind: scorecard", by: str = "kind: scorecard") -> Program:
     """The rules of the base, with one text replaced."""
     return release_of(changed(file, replace, by), SCHEMA, KINDS).at(DAY)

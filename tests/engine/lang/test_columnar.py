@@ -133,6 +133,115 @@ def test_a_column_of_floats_is_refused_by_name() -> None:
         score(release(), nw.from_native(floats))
 
 
+def little(**columns: pl.Series) -> pl.DataFrame:
+    """Three people of the small rules, with these columns in place of theirs (`__` stands for the dot)."""
+    given = {name.replace("__", "."): column for name, column in columns.items()}
+    people = pl.DataFrame([small.PERSON | {"n": n} for n in range(3)], schema=small_types())
+    return people.with_columns(column.alias(name) for name, column in given.items())
+
+
+def total(people: pl.DataFrame, native: Callable[[pl.DataFrame], Any], when: str) -> list[int]:
+    """The points that a rule of 7 gives each (unknown: 2), with `when` asked of them."""
+    ruled = small.release(
+        "trust.yaml", "when: steady, points: 40, unknown: 10", f'when: "{when}", points: 7, unknown: 2'
+    )
+    return list(collected(score(ruled, nw.from_native(native(people))))["points:steady"])
+
+
+@engines
+@pytest.mark.parametrize("width", [pl.UInt8, pl.Int8, pl.UInt16, pl.Int16, pl.UInt32, pl.Int32, pl.UInt64], ids=str)
+def test_whole_numbers_of_any_width_mean_the_same(width: Any, native: Callable[[pl.DataFrame], Any]) -> None:
+    """Counts come as 32 bits without a sign: 1 - 3 is 4,294,967,294 there, and 100 x 100 is 16 in 8 bits."""
+    people = little(
+        money__months=pl.Series([1, 3, None], dtype=width), credit__missed=pl.Series([3, 1, 1], dtype=width)
+    )
+    assert total(people, native, "money.months - credit.missed < 0") == [7, 0, 2]
+    assert total(people, native, "money.months * 100 * credit.missed >= 300") == [7, 7, 2]
+
+
+@engines
+@pytest.mark.parametrize("name", ["money.paused", "money.months", "identity.kind"])
+def test_a_column_of_nulls_alone_is_missing_whatever_its_type(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+    people = little().with_columns(pl.lit(None).alias(name))
+    conditions = {"money.paused": "not money.paused", "money.months": "money.months + 1 > 0"}
+    assert total(people, native, conditions.get(name, f"{name} != 'guest'")) == [2, 2, 2]
+    assert total(people, native, f"missing({name})") == [7, 7, 7]
+
+
+@engines
+@pytest.mark.parametrize("words", [pl.Categorical, pl.Enum(["guest", "member"])], ids=["categorical", "enum"])
+def test_words_may_be_kept_as_numbers(words: Any, native: Callable[[pl.DataFrame], Any]) -> None:
+    people = little(identity__kind=pl.Series(["guest", "member", None], dtype=words))
+    assert total(people, native, "identity.kind == 'guest' or identity.kind in ['guest']") == [7, 0, 2]
+
+
+@engines
+@pytest.mark.parametrize(
+    ("name", "column", "what"),
+    [
+        ("money.paused", pl.Series([1, 0, 2]), "true and false"),  # engines differ in what 2 is
+        ("money.paused", pl.Series(["true", "false", "x"]), "true and false"),
+        ("identity.kind", pl.Series([1, 0, 2]), "words"),
+        ("credit.last_missed", pl.Series([1, 2, 3]).cast(pl.Date), "whole numbers"),
+        ("credit.missed", pl.Series([True, False, None]), "whole numbers"),
+        ("money.cover", pl.Series(["1", "2", "3"]), "whole numbers"),
+    ],
+)
+def test_a_column_of_another_sort_is_refused_by_name(
+    name: str, column: pl.Series, what: str, native: Callable[[pl.DataFrame], Any]
+) -> None:
+    people = little().with_columns(column.alias(name))
+    with pytest.raises(EngineError, match=f"the column `{name}` is not of {what}"):
+        perk_of(small.release(), "room", score(small.release(), nw.from_native(native(people))), nw.lit(100))
+
+
+@engines
+@pytest.mark.parametrize("name", ["left:0", "held_for", "request.nights", "request.town"])
+def test_what_a_perk_is_asked_with_is_held_to_its_type_too(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+    """A cap that leaves 3.7 would waive 3.7 minor units."""
+    scored = score(small.release(), nw.from_native(native(little())))
+    wrong = scored.with_columns(nw.lit(3.7).alias(name))
+    with pytest.raises(EngineError, match=f"the column `{name}` is not of"):
+        perk_of(small.release(), "villa", wrong, nw.lit(100))
+    with pytest.raises(EngineError, match=r"the column `request\.amount` is not of whole numbers"):
+        perk_of(small.release(), "villa", scored, nw.lit(99.5))
+
+
+def test_a_perk_that_the_rules_have_not_is_refused_by_name() -> None:
+    scored = score(small.release(), nw.from_native(little()))
+    with pytest.raises(EngineError, match="the rules have no perk `castle`"):
+        perk_of(small.release(), "castle", scored, nw.lit(100))
+
+
+@engines
+def test_columns_that_have_nothing_to_do_with_it_change_nothing(native: Callable[[pl.DataFrame], Any]) -> None:
+    """Names of results and of what is worked with on the way, from an earlier run or of the caller's own."""
+    names = ["score", "band", "alone", "points:missed", "status:late", "reason_1", "outcome", "waived", "tier", "held"]
+    names += ["~scorable", "~key0", "~score", "~eased", "~kept:tier", "~stop:room.bad", "~cut:0", "~given", "left:9"]
+    junk = little().with_columns(pl.lit(float(n)).alias(name) for n, name in enumerate([*names, "as_of", "request.x"]))
+
+    def answered(people: pl.DataFrame) -> list[dict[str, Any]]:
+        asked_ = score(small.release(), nw.from_native(native(people)))
+        found = collected(perk_of(small.release(), "villa", asked_, nw.lit(100_000)))
+        return found.select(
+            ["score", "alone", "band", "outcome", "waived", "tier", "held", *columnar.REASONS]
+        ).to_dicts()
+
+    assert answered(junk) == answered(little())
+
+
+@engines
+@pytest.mark.parametrize("name", ["Score", "BAND", "Points:late", "Money.Months"])
+def test_a_column_that_is_ours_but_for_its_letters_is_refused(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+    """DuckDB takes `Score` and `score` for one: bands would be read off the caller's own column."""
+    people = little().with_columns(pl.lit(1).alias(name)).drop("money.months" if name == "Money.Months" else [])
+    with pytest.raises(EngineError, match=f"the columns `{name}` and `{name.lower()}` are one to SQL"):
+        score(small.release(), nw.from_native(native(people)))
+    scored = score(small.release(), nw.from_native(little()))
+    with pytest.raises(EngineError, match="the columns `Tier` and `tier` are one to SQL"):
+        perk_of(small.release(), "room", scored.with_columns(nw.lit(1).alias("Tier")), nw.lit(100))
+
+
 def test_columns_that_no_rule_reads_come_through() -> None:
     people = frame(crowd()[:2]).with_columns(town=pl.lit("Baghdad"))
     assert collected(score(release(), nw.from_native(people)))["town"].to_list() == ["Baghdad"] * 2
