@@ -10,7 +10,7 @@ from engine.lang.program import AMOUNT, HELD, ORDERS, SCORE, Cap, Hold, KnockOut
 from engine.lang.quantities import an
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
-from engine.lang.syntax import Number, Word
+from engine.lang.syntax import Name, Number, Word
 from engine.lang.truths import And, Attr, Cmp, Const, Int, Or, Truth, names
 from engine.lang.types import BOOL, DATE, DAY, DAYS, LARGEST, MOMENT, Attribute, Schema, Type, scaled
 
@@ -60,9 +60,10 @@ def check_perks(file: PerksFile, around: Around) -> tuple[Perk, ...]:
     unread = {n: e for perk in perks for n, e in perk.define.items() if e is None and n not in known}
     scope = Scope(known, {w.text: e for w, e in file.define} | unread, report, around.lists)
     scope.defined(w for w, _ in file.define)
-    for _, expr in file.define:  # also those that nothing uses yet
-        if expr:
-            scope.condition(expr)
+    for word, expr in file.define:  # also those that nothing uses yet
+        if expr and scope.condition(Name(word.text, word.at)) is None:
+            for perk in perks:  # what is wrong with it has been told
+                perk.define[word.text] = None
     return tuple(perk.check() for perk in perks)
 
 
