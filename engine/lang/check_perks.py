@@ -10,7 +10,7 @@ from engine.lang.program import AMOUNT, HELD, ORDERS, SCORE, Cap, Hold, KnockOut
 from engine.lang.quantities import an
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
-from engine.lang.syntax import Number, Word
+from engine.lang.syntax import Name, Number, Word
 from engine.lang.truths import And, Attr, Cmp, Const, Int, Or, Truth, names
 from engine.lang.types import BOOL, DATE, DAY, DAYS, LARGEST, MOMENT, Attribute, Schema, Type, scaled
 
@@ -60,9 +60,10 @@ def check_perks(file: PerksFile, around: Around) -> tuple[Perk, ...]:
     unread = {n: e for perk in perks for n, e in perk.define.items() if e is None and n not in known}
     scope = Scope(known, {w.text: e for w, e in file.define} | unread, report, around.lists)
     scope.defined(w for w, _ in file.define)
-    for _, expr in file.define:  # also those that nothing uses yet
-        if expr:
-            scope.condition(expr)
+    for word, expr in file.define:  # also those that nothing uses yet
+        if expr and scope.condition(Name(word.text, word.at)) is None:
+            for perk in perks:  # what is wrong with it has been told
+                perk.define[word.text] = None
     return tuple(perk.check() for perk in perks)
 
 
@@ -115,19 +116,9 @@ class _Perk:
     def field(self, word: Word, line: FieldLine) -> Attribute | None:
         """A field of the request, of a type that is whole."""
         name, kind = f"request.{word.text}", line.type.text
-        wrong = None
-        if name == AMOUNT:
-            wrong = "`amount` is there already"
-        elif (kind == "decimal") != (line.digits is not None):
-            wrong = "a decimal, and only a decimal, says its `digits`"
-        elif (kind == "enum") != bool(line.values):
-            wrong = "an enum, and only an enum, lists its `values`"
-        elif kind in UNBOUNDED and (line.low or line.high):
-            wrong = f"a field of the type {kind} has no bounds"
-        elif len({w.text for w in line.values}) < len(line.values):
-            wrong = "a word stands twice in `values`"
+        wrong = _unfit(name, line)
         if wrong:
-            self.report.add("R305", wrong, word.at, "see docs/language.md")
+            self.report.add("R305", wrong[0], word.at, wrong[1])
             return None
         plain = Type(kind, line.digits.whole if line.digits else 0, tuple(w.text for w in line.values), unit=DAY)  # type: ignore[arg-type]
         widest = WIDEST.get(kind, plain)
@@ -222,6 +213,24 @@ class _Perk:
                     message = f"the tier `{tier.id}` can never be reached: `{before.id}` before it is met first"
                     self.report.add("R301", message, line.at, "put the narrower condition first")
                     break
+
+
+def _unfit(name: str, line: FieldLine) -> tuple[str, str] | None:
+    """What does not fit together in a field of the request, and what to do about it."""
+    kind, words = line.type.text, {w.text for w in line.values}
+    if name == AMOUNT:
+        return "`amount` is there already", "rename it"
+    if (kind == "decimal") != (line.digits is not None):
+        hint = "add `digits: 2`" if kind == "decimal" else "take `digits` out"
+        return "a decimal, and only a decimal, says its `digits`", hint
+    if (kind == "enum") != bool(line.values):
+        hint = "add `values: [one, other]`" if kind == "enum" else "take `values` out"
+        return "an enum, and only an enum, lists its `values`", hint
+    if kind in UNBOUNDED and (line.low or line.high):
+        return f"a field of the type {kind} has no bounds", "take `low` and `high` out"
+    if len(words) < len(line.values):
+        return "a word stands twice in `values`", "remove one"
+    return None
 
 
 def _covers(first: Truth, second: Truth) -> bool:

@@ -143,7 +143,7 @@ def _guarded(file: ScorecardFile, items: list[tuple[Line, Item]], guard: Guard) 
             guard.withheld(item.when, item.unknown < 0, item.points < 0, line.at)
         if reads(item) & related:
             guard.never_lowers(possible(item), line.at)
-    most = sum(max(possible(i)) for _, i in items if reads(i) & related)
+    most = [(max(possible(i)), line.at) for line, i in items if reads(i) & related]
     guard.share(most, file.score.highest.whole - file.score.lowest.whole)
 
 

@@ -93,12 +93,17 @@ class Guard:
         if min(points) < 0:
             self.report.add("R404", "relationships may not take points away", at, "give 0 at the least")
 
-    def share(self, most: int, span: int) -> None:
-        """Relationships carry at most their share of the score's range."""
-        allowed = self.policy.relationships_share.whole * span // 100
-        if most > allowed:
-            message = f"relationships carry {most} points of {span}: policy allows {allowed}"
-            self.report.add("R403", message, self.policy.relationships_share.at, "lower their points")
+    def share(self, most: Iterable[tuple[int, Span]], span: int) -> None:
+        """Relationships carry at most their share of the score's range: `most` are the points of each line of them."""
+        allowed, so_far = self.policy.relationships_share.whole * span // 100, 0
+        lines = list(most)
+        whole = sum(points for points, _ in lines)
+        for points, at in lines:
+            so_far += points
+            if so_far > allowed:
+                message = f"relationships carry {whole} points of {span}: policy allows {allowed}"
+                self.report.add("R403", message, at, "lower their points")
+                return
 
     def no_ground(self, truth: Truth, at: Span, what: str) -> None:
         """Whether a person may have something never hangs on relationships alone."""

@@ -19,6 +19,7 @@ from engine.lang.problems import Report, Span
 LARGEST: Final = 1_000_000  # characters
 DEEPEST: Final = 16
 IN_FLOW: Final = "close the brackets; within them a text with brackets, commas or colons stands in double quotes"
+NEGATED: Final = "leave it out; a condition is negated with `not`"
 SUGGESTED_FORM = "write it out: rule files have no anchors, aliases or tags"
 # A line break in plain or quoted text with the white space about it, and one that is escaped.
 FOLD: Final = re.compile(r"[ \t]*(?:\r\n|[\r\n\x85])(?:[ \t]*(?:\r\n|[\r\n\x85]))*[ \t]*")
@@ -151,7 +152,8 @@ class _Reader:
         if isinstance(event, ev.AliasEvent) or getattr(event, "anchor", None):
             self.refuse("R004", "anchors and aliases are not used in rule files", event, SUGGESTED_FORM)
         if tag := getattr(event, "tag", None):
-            self.refuse("R005", f"the tag `{str(tag)[:60]}` is not used in rule files", event, SUGGESTED_FORM)
+            written = str(tag).replace("tag:yaml.org,2002:", "!!")[:60]
+            self.refuse("R005", f"the tag `{written}` is not used in rule files", event, NEGATED)
         if isinstance(event, ev.ScalarEvent):
             return self.scalar(event)
         if isinstance(event, ev.SequenceStartEvent):

@@ -65,7 +65,7 @@ def test_all_problems_of_a_file_are_told_at_once() -> None:
 def test_problems_of_several_files_are_told_together_by_place() -> None:
     files = base()
     files["perks.yaml"] = files["perks.yaml"].replace("reason: guest", "reason: gest")
-    files["policy.yaml"] = files["policy.yaml"].replace("relationships_share: 5", "relationships_share: 1")
+    files["policy.yaml"] = files["policy.yaml"].replace("restricted: [restricted]", "restricted: [strict]")
     files["trust.yaml"] = files["trust.yaml"].replace("reason: late", "reason: lat")
     assert [p.at.file for p in check(files, SCHEMA, KINDS)[1]] == ["perks.yaml", "policy.yaml", "trust.yaml"]
     shapes = {n: t + "more: 1\n" for n, t in base().items()}
