@@ -23,6 +23,7 @@ from engine.watch import SECOND, Event, Raised, reference
 
 FEWEST: Final = 100  # people for each program of a release
 STAGE: Final = 400  # sets of values for each stage of a release
+HISTORIES: Final = 300  # for each pattern
 EVENTS: Final = 6  # of a made-up history
 TODAY: Final = 20_454  # 2026-01-01: a day like any other, for rules without a date
 RESULTS: Final = ("outcome", "waived", "tier", HELD)  # of an answer
@@ -103,7 +104,7 @@ def columns(program: Program, people: Sequence[Question]) -> Iterator[Row]:
     return (found[place] for place in range(len(people)))
 
 
-def watched(program: Program, raised: Raised, size: int = PEOPLE) -> str | None:
+def watched(program: Program, raised: Raised, size: int = HISTORIES) -> str | None:
     """The first difference on the patterns that the program's rules read, over `size` made-up histories each."""
     for pattern in program.flags:
         for place, (events, as_of) in enumerate(_histories(pattern, size)):

@@ -51,7 +51,11 @@ Tree = Leaf | Branch
 
 def canonical(text: str) -> JSON:
     """What a file that checks says, as plain values: the same for every layout of it, and for nothing else."""
-    root = source.read("", text, Report())
+    return said(source.read("", text, Report()))
+
+
+def said(root: Node | None) -> JSON:
+    """The same of its tree."""
     assert isinstance(root, Mapping)  # noqa: S101 - a file that checks is a mapping
     return plain(arranged(root))
 

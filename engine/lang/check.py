@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any, Final, TypeVar
 
-from engine.lang.canonical import canonical
+from engine.lang import canonical
 from engine.lang.check_orders import check_orders
 from engine.lang.check_perks import Around, check_perks
 from engine.lang.check_scorecard import check_scorecard
@@ -26,10 +26,11 @@ from engine.lang.lines import (
     ScorecardFile,
     WatchFile,
 )
-from engine.lang.parse import parse
+from engine.lang.parse import meant, parse
 from engine.lang.problems import Problem, Report, RulesError, Span
 from engine.lang.program import Program, Release
 from engine.lang.resolve import Scope
+from engine.lang.source import Node, read
 from engine.lang.syntax import Word
 from engine.lang.truths import AS_OF
 from engine.lang.types import DATE, EPOCH, Attribute, Kinds, Schema, day_of
@@ -56,7 +57,8 @@ def check(
     `schema` are the features of the catalogue, `kinds` the events that patterns can name.
     """
     report = Report()
-    parsed = {name: parse(name, text, report) for name, text in sorted(files.items())}
+    roots = {name: read(name, text, report) for name, text in sorted(files.items())}
+    parsed = {name: meant(name, root, report) if root else None for name, root in roots.items()}
     dated = {name: file for name, file in parsed.items() if not isinstance(file, CasesFile)}
     lines = [line for file in dated.values() if file for line in _lines(file)]
     for line in lines:
@@ -68,7 +70,7 @@ def check(
         report.add("R017", text, word.at, "take out what has ended long ago")
         days = []
     deciding = {n: files[n] for n, f in sorted(dated.items()) if f}
-    name = "" if report.problems else _name(deciding)
+    name = "" if report.problems else _name({n: roots[n] for n in deciding})
     programs = [_program(name, dated, since, schema, kinds or {}, report) for since in (None, *days)]
     whole = [p for p in programs if p]
     if report.problems or len(whole) < len(programs):
@@ -228,8 +230,8 @@ def _only(kind: type, held: Files, files: Files, report: Report) -> RuleFile | N
     return held[found[0]] if found else None
 
 
-def _name(files: Mapping[str, str]) -> str:
+def _name(roots: Mapping[str, Node | None]) -> str:
     """A release's name: the hash of what its files say, whatever their comments and layout."""
-    said = {name: canonical(text) for name, text in sorted(files.items())}
-    named = json.dumps([LANGUAGE, said], ensure_ascii=False, separators=(",", ":"))
+    every = {name: canonical.said(root) for name, root in sorted(roots.items())}
+    named = json.dumps([LANGUAGE, every], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(named.encode()).hexdigest()

@@ -11,8 +11,11 @@ from engine.lang.source import Mapping, Scalar
 def parse(file: str, text: str, report: Report) -> RuleFile | None:
     """What the file says, without the lines that cannot be read; None when too little can. `report` has every reason."""
     root = source.read(file, text, report)
-    if root is None:
-        return None
+    return None if root is None else meant(file, root, report)
+
+
+def meant(file: str, root: source.Node, report: Report) -> RuleFile | None:
+    """What the tree of a file says; see `parse`."""
     kind = _kind(root, file, report)
     if kind is None:
         return None
