@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, tuple_
 
 from api import ledger
 from api.builds import Build
 from api.clock import day, micros
 from api.database import reading
-from api.tables import SCORES
+from api.tables import EVENTS, SCORES
 from engine.engines import Engines
 from engine.lang.program import Pattern, Program
 from engine.lang.types import Value
@@ -117,13 +117,30 @@ def _kept(engine: Engine, program: Program, made: Build, person: str) -> Flags |
 
 
 def _events(engine: Engine, program: Program, made: Build, person: str) -> pl.DataFrame:
-    """What the person's flags depend on: their own events, the consents of those tied to them, and every change of events."""
-    kinds = needed(_kinds(program))
-    own = ledger.read(engine, known_at=made.known_at, people=[person], kinds=kinds - set(ABOUT))
+    """What the person's flags depend on: their own events, those that a correction makes theirs, the consents of those tied
+    to them, and every change of events.
+    """
+    kinds, consenting = needed(_kinds(program)), [k for k in ABOUT if k.startswith("consent")]
+    changes = ledger.read(engine, known_at=made.known_at, kinds=[k for k in ABOUT if k not in consenting])
+    moved = _moved(changes)
+    people = {person, *_subjects(engine, [item for item, other in moved if other == person])}
+    own = ledger.read(engine, known_at=made.known_at, people=people, kinds=kinds - set(ABOUT))
     ends = own.filter(pl.col("kind").is_in(TIES)).select("subject", "other")
-    tied = {*ends["subject"], *ends["other"], person}
-    consents = ledger.read(
-        engine, known_at=made.known_at, people=tied, kinds=[k for k in ABOUT if k.startswith("consent")]
-    )
-    changes = ledger.read(engine, known_at=made.known_at, kinds=[k for k in ABOUT if not k.startswith("consent")])
+    tied = {*ends["subject"], *ends["other"], *(other for _, other in moved), person}
+    consents = ledger.read(engine, known_at=made.known_at, people=tied, kinds=consenting)
     return pl.concat([own, consents, changes]).sort("recorded_at", maintain_order=True)
+
+
+def _moved(changes: pl.DataFrame) -> list[tuple[tuple[str, str], str]]:
+    """The items of which a correction says that their other side is someone else, and who: (contributor, event_id), other."""
+    said = changes.filter(pl.col("kind") == "event.corrected").select("contributor", "ref_event", "fields")
+    named = ((c, e, json.loads(fields).get("other")) for c, e, fields in said.iter_rows())
+    return [((contributor, item), other) for contributor, item, other in named if other]
+
+
+def _subjects(engine: Engine, items: list[tuple[str, str]]) -> list[str]:
+    if not items:
+        return []
+    query = select(EVENTS.c.subject).where(tuple_(EVENTS.c.contributor, EVENTS.c.event_id).in_(items)).distinct()
+    with reading(engine) as connection:
+        return list(connection.execute(query).scalars())
