@@ -11,7 +11,7 @@ from engine.caps import Used, left, seconds_between
 from engine.decide import Question
 from engine.lang.program import Perk, Release
 from engine.lang.types import Value
-from tests.engine.random_rules import PERK, releases
+from tests.engine.random_releases import PERK, releases
 from tests.engine.random_values import FEATURES, FLAGS, ON_DAYS, RELATED, REQUEST, values
 from tests.engine.small import asked
 

@@ -25,7 +25,7 @@ FEATURES = {
     "g.home": STRING,
 }
 RELATED = {"h.degree": Type("int", 0, (), 0, 1_000), "h.close": BOOL, "h.circle": Type("enum", 0, COLOURS)}
-FLAGS = {"watch.busy": BOOL, "watch.bound": BOOL}  # of `random_rules.WATCH`; the second is of relationships
+FLAGS = {"watch.busy": BOOL, "watch.bound": BOOL}  # of `random_releases.WATCH`; the second is of relationships
 REQUEST = {
     "request.nights": Type("int", 0, (), 1, 60),
     "request.rate": Type("decimal", 2, (), 0, 900_000),
@@ -41,9 +41,11 @@ SCHEMA: Schema = {n: Attribute(n, t, "behaviour") for n, t in FEATURES.items()} 
     n: Attribute(n, t, "relationship") for n, t in RELATED.items()
 }
 
-# Days on which lines and entries of lists begin or end; people are asked about on the days before, of and after them.
+# Days on which lines begin or end, and entries of lists, which end on a day of their own too, within the days of a program.
+# People are asked about on the days before, of and after them.
 CHANGES = ("2024-02-10", "2024-03-01", "2024-03-02", "2024-06-30")
-ON_DAYS = tuple(int(scaled(day, DATE) or 0) for day in CHANGES)
+ENDS = (*CHANGES, "2024-04-15")
+ON_DAYS = tuple(int(scaled(day, DATE) or 0) for day in ENDS)
 assert DAY in ON_DAYS
 
 DATES = ["1969-12-31", "1996-02-29", *CHANGES]

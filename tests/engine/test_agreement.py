@@ -19,7 +19,7 @@ from engine.lang.types import Value
 from engine.perks import answer
 from tests.engine.effort import pairs
 from tests.engine.random_people import CHOICES, Crowd, Trial, trials
-from tests.engine.random_rules import PERK
+from tests.engine.random_releases import PERK
 from tests.engine.random_values import FEATURES, FLAGS, RELATED
 
 PEOPLE = 185

@@ -18,7 +18,7 @@ from engine.lang.types import Attribute, Schema, Type, Value
 from tests.engine import cel
 from tests.engine.effort import pairs
 from tests.engine.lang.test_resolve import scalar
-from tests.engine.random_plain import AMOUNTS, ANCHORS, NUMBERS, OPS, SCHEMA, conditions, crowd, leaves
+from tests.engine.random_rules import AMOUNTS, ANCHORS, NUMBERS, OPS, SCHEMA, conditions, crowd, leaves
 
 PEOPLE = 30
 LEAST = pairs(10_000, 60_000)  # of each of the two comparisons

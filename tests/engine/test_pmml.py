@@ -30,7 +30,7 @@ from engine.pmml import NAMESPACE, document
 from engine.scorecard import Scored
 from tests.engine import small
 from tests.engine.effort import pairs
-from tests.engine.random_plain import POLICY, REASONS, SCHEMA, Trial, conditions, crowd, trials
+from tests.engine.random_rules import POLICY, REASONS, SCHEMA, Trial, conditions, crowd, trials
 from tests.engine.small import DAY
 from tests.engine.test_rules import release
 

@@ -18,7 +18,7 @@ from engine.lang.types import Value
 from engine.probe import columns, days, difference, differs, disagreement, rows, watched
 from engine.watch import Event, reference
 from tests.engine import small
-from tests.engine.random_plain import Trial, trials
+from tests.engine.random_rules import Trial, trials
 from tests.engine.small import DAY
 
 Wrong = Callable[[Values], bool]

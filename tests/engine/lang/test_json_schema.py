@@ -18,7 +18,7 @@ from engine.lang.layout import formatted
 from engine.lang.parse import KINDS
 from engine.lang.problems import Report
 from engine.lang.types import Schema
-from tests.engine import random_plain, small
+from tests.engine import random_rules, small
 from tests.engine.lang.core_schema import values
 from tests.engine.random_layout import scrambled
 from tests.engine.small import Broken, base, broken
@@ -36,7 +36,7 @@ BEYOND = {
 
 @cache
 def validator(kind: str, of: str) -> Draft202012Validator:
-    catalogue: dict[str, Schema] = {"shipped": schema(), "small": small.SCHEMA, "random": random_plain.SCHEMA}
+    catalogue: dict[str, Schema] = {"shipped": schema(), "small": small.SCHEMA, "random": random_rules.SCHEMA}
     return Draft202012Validator(json_schema(kind, catalogue[of]))
 
 
@@ -76,7 +76,7 @@ def test_the_small_files_are_valid(name: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(random_plain.scorecards() | random_plain.perk_files())
+@given(random_rules.scorecards() | random_rules.perk_files())
 def test_random_files_are_valid(text: str) -> None:
     assert errors(text, "random") == []
 

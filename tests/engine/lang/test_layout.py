@@ -18,7 +18,7 @@ from engine.lang.check import release_of
 from engine.lang.layout import formatted
 from engine.lang.problems import Report
 from tests.engine.random_layout import scrambled
-from tests.engine.random_plain import perk_files, scorecards
+from tests.engine.random_rules import perk_files, scorecards
 from tests.engine.small import KINDS, SCHEMA, base, release
 
 GOLDEN = Path(__file__).parents[1] / "cases" / "layout.yaml"
