@@ -181,7 +181,7 @@ def _scored(told: _Told, values: dict[str, Value]) -> Outcome:
 
 def _asked(told: _Told, values: dict[str, Value]) -> Outcome:
     case, perk = told.case, told.program.perk(told.case.perk.text) if told.case.perk else None
-    amount = scaled(case.amount.text, Type("decimal", perk.digits)) if perk and case.amount else None
+    amount = _money(case.amount, perk) if perk else None
     if perk is None or amount is None:
         return Outcome(case.name.text, case.at, ("a case of a perk names a known `perk` and an `amount`",))
     askable(told.program, perk.id, amount, perk.currency)
@@ -312,7 +312,13 @@ def _texts(words: tuple[Word, ...] | None) -> tuple[str, ...] | None:
 
 
 def _money(number: Number | None, perk: Perk) -> int | None:
-    return scaled(number.text, Type("decimal", perk.digits)) if number else None
+    """The amount in minor units; None when none is given. Raises IftahError for one finer than the currency."""
+    found = scaled(number.text, Type("decimal", perk.digits)) if number else None
+    if number and found is None:
+        hint = f"amounts in {perk.currency} have {perk.digits} digits after the point"
+        place = f"{number.at.file}:{number.at.line}"
+        raise IftahError(f"`{number.text}` is finer than the currency", where=place, hint=hint)
+    return found
 
 
 def _iso(seconds: int) -> str:

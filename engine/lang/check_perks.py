@@ -146,6 +146,8 @@ class _Perk:
             if truth:
                 self.guard.reads(names(truth), self.file.consent, expr.at)
                 self.guard.no_ground(truth, expr.at, "a hold")
+        if kept:  # what was granted must not be taken back because someone no longer consents
+            self.guard.withheld(kept, True, False, line.kept.at)
         if granted and kept and granted != kept and _covers(granted, kept):
             text = "`kept` asks for more than `granted`"
             self.report.add("R303", text, line.kept.at, "let `kept` be the weaker one")

@@ -31,6 +31,7 @@ def check_scorecard(file: ScorecardFile, scope: Scope, guard: Guard, reasons: fr
     if scorable:
         guard.reads(names(scorable), file.consent, at)
         guard.no_ground(scorable, at, "`scorable`")
+        guard.withheld(scorable, True, False, at)
     dimensions = {w.text: n.whole for w, n in file.dimensions}
     lines: list[Line] = [*file.characteristics, *file.rules]
     _unique([line.id for line in lines], report)

@@ -48,6 +48,10 @@ def test_a_case_comes_out(case: str) -> None:
             "`request.night` is no field of the request here",
         ),
         (
+            "perk: scooter, score: 600, amount: 300, expect: {waived: 299.5}",
+            f"{FILE}:5: `299.5` is finer than the currency (amounts in JPY have 0 digits after the point)",
+        ),
+        (
             "given: {credit.mised: 1}, expect: {score: 1}",
             f"{FILE}:5: `credit.mised: 1` is not a value of the catalogue (did you mean `credit.missed` or `credit.last_missed`?)",
         ),

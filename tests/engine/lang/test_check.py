@@ -213,3 +213,11 @@ def test_a_date_of_the_request_can_be_compared_with_a_moment_of_it() -> None:
         "request.nights <= 7", "request.starts + request.notice > request.now"
     )
     assert check(files, SCHEMA, KINDS)[1] == ()
+
+
+def test_nothing_is_taken_back_because_someone_no_longer_consents() -> None:
+    files = changed("perks.yaml", "kept: score >= 600", "kept: score >= 600 and money.balance >= 0")
+    files["perks.yaml"] = files["perks.yaml"].replace("kind: perks\n", "kind: perks\nconsent: [restricted]\n")
+    assert [str(p) for p in check(files, SCHEMA, KINDS)[1]] == [
+        "perks.yaml:37:41 error R402 an unknown `money.balance` costs (nobody may lose by not consenting)"
+    ]
