@@ -110,6 +110,8 @@ def run_cases(
             out.print(f"  {file}:{outcome.at.line}:{outcome.at.column} {outcome.name}", markup=False)
             for line in outcome.failures:
                 out.print(f"    {findings.printable(line)}", markup=False)
+            for line in outcome.why:
+                out.print(f"      {findings.printable(line)}", markup=False)
     if to:
         junit.write(to, outcomes)
     if any(o.failures for of_file in outcomes.values() for o in of_file):

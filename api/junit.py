@@ -28,6 +28,8 @@ def _case(file: str, outcome: Outcome) -> TestCase:
     case = TestCase(printable(outcome.name), classname=file)
     if outcome.failures:
         failure = Failure(printable("; ".join(outcome.failures)), "case")
-        failure.text = "\n".join([f"{file}:{outcome.at.line}:{outcome.at.column}", *map(printable, outcome.failures)])
+        failure.text = "\n".join(
+            [f"{file}:{outcome.at.line}:{outcome.at.column}", *map(printable, (*outcome.failures, *outcome.why))]
+        )
         case.result = [failure]
     return case

@@ -5,10 +5,11 @@ the policy change a rule file instead, and say which problems the checker must f
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from engine import expected, why
 from engine.caps import Used
 from engine.decide import Question, Reference, askable, assess, decide, fitting
 from engine.errors import IftahError
@@ -16,19 +17,42 @@ from engine.lang.check import cases_in, check
 from engine.lang.check_orders import schema_of
 from engine.lang.lines import CaseLine, CasesFile, ChangeLine, HappenedLine
 from engine.lang.problems import Span
-from engine.lang.program import AMOUNT, SCORE, STATE, Characteristic, Perk, PointRule, Program, Release, perk_stage
+from engine.lang.program import (
+    AMOUNT,
+    HELD,
+    SCORE,
+    STATE,
+    Characteristic,
+    Perk,
+    PointRule,
+    Program,
+    Release,
+    perk_stage,
+)
 from engine.lang.reference import evaluate
 from engine.lang.shapes import suggestion
 from engine.lang.source import Node, Scalar
 from engine.lang.syntax import Number, Word
 from engine.lang.truths import AS_OF, Statuses
-from engine.lang.types import DAY, MOMENT, Kinds, Schema, Type, Value, day_of, scaled, value_of, written
+from engine.lang.types import (
+    BOOL,
+    DATE,
+    DAY,
+    MOMENT,
+    Attribute,
+    Kinds,
+    Schema,
+    Type,
+    Value,
+    day_of,
+    scaled,
+    value_of,
+    written,
+)
 from engine.orders import move
 from engine.perks import answer
-from engine.scorecard import Scored
 from engine.watch import SECOND, Event, flags
 
-SHOWN = {True: "met", False: "not met", None: "unknown"}
 # What is looked at in each sort of case: keys of the case, and keys of `expect`.
 _STATUSES: Final = {"met", "not_met", "unknown"}
 _PERSON: Final = {"outcome", "reasons", "raised", "not_raised", *_STATUSES}
@@ -44,13 +68,16 @@ LOOKED_AT: Final[dict[str, tuple[set[str], set[str]]]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one case. `failures` say what was expected and what came; `fired`, `idle` name rules and bins (`id#n`)."""
+    """What came of one case. `failures` say what was expected and what came, `why` what that came of; `fired`, `idle` name
+    rules and bins (`id#n`).
+    """
 
     name: str
     at: Span
     failures: tuple[str, ...]
     fired: frozenset[str] = frozenset()
     idle: frozenset[str] = frozenset()
+    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +93,16 @@ class _Told:
     @property
     def moment(self) -> str:
         return _iso(self.day * DAY)
+
+    @property
+    def schema(self) -> Schema:
+        card = self.program.scorecard
+        own = (
+            Attribute(AS_OF, DATE),
+            Attribute(SCORE, Type("int", low=card.lowest, high=card.highest)),
+            Attribute(HELD, BOOL),
+        )
+        return {**self.program.schema, **{a.name: a for a in own}}
 
     def given(self) -> dict[str, tuple[Word, Node]]:
         return {k.text: (k, v) for k, v in (*self.file.base, *self.case.given)}
@@ -152,13 +189,12 @@ def _person(told: _Told) -> Outcome:
     wanted = [(f"watch.{w.text}", True) for w in expect.raised] + [
         (f"watch.{w.text}", False) for w in expect.not_raised
     ]
-    wrong = [said for name, up in wanted for said in _differs(f"`{name}`", up, raised.get(name))]
-    return Outcome(
-        found.name,
-        found.at,
-        (*wrong, *found.failures),
-        found.fired | {n for n, up in raised.items() if up},
-        found.idle | {n for n, up in raised.items() if up is False},
+    wrong = [said for name, up in wanted for said in expected.differs(f"`{name}`", up, raised.get(name))]
+    return replace(
+        found,
+        failures=(*wrong, *found.failures),
+        fired=found.fired | {n for n, up in raised.items() if up},
+        idle=found.idle | {n for n, up in raised.items() if up is False},
     )
 
 
@@ -176,7 +212,16 @@ def _scored(told: _Told, values: dict[str, Value]) -> Outcome:
     found = assess(Reference(told.program), values, told.day)
     statuses = {p.id: p.status for p in found.parts if p.bin is None}
     bins = {f"{p.id}#{p.bin}" for p in found.parts if p.bin is not None}
-    return _outcome(told.case, [*_of_score(told.case, found), *_of_statuses(told.case, statuses)], statuses, bins)
+    of_points, of_rules = list(expected.of_score(told.case, found)), list(expected.of_statuses(told.case, statuses))
+    came = _outcome(told.case, [*of_points, *of_rules], statuses, bins)
+    because = [why.points(told.program.scorecard.base, found.parts)] if of_points else []
+    if found.score is None or of_rules:
+        seen = {**values, AS_OF: told.day}
+        asked = ["scorable", *expected.named(told.case)] if found.score is None else expected.named(told.case)
+        because += why.conditions(
+            asked, told.program.stages[SCORE], {**statuses, "scorable": found.score is not None}, seen, told.schema
+        )
+    return replace(came, why=tuple(because)) if came.failures else came
 
 
 def _asked(told: _Told, values: dict[str, Value]) -> Outcome:
@@ -186,8 +231,9 @@ def _asked(told: _Told, values: dict[str, Value]) -> Outcome:
         return Outcome(case.name.text, case.at, ("a case of a perk names a known `perk` and an `amount`",))
     askable(told.program, perk.id, amount, perk.currency)
     context = _values({a.name: a for a in perk.request}, {k: v for k, v in told.given().items() if _of_request(k)})
+    seen = {**fitting(told.program, values), **context, AMOUNT: amount, AS_OF: told.day}
     if case.score and not (perk.hold or case.used):  # the perk alone, at this score
-        seen = fitting(told.program, values) | context | {SCORE: case.score.whole, AMOUNT: amount, AS_OF: told.day}
+        seen |= {SCORE: case.score.whole}
         statuses = evaluate(perk_stage(perk), seen)
         given, reasons, held = answer(perk, statuses, amount), None, None
     else:
@@ -196,15 +242,18 @@ def _asked(told: _Told, values: dict[str, Value]) -> Outcome:
         )
         statuses, given, reasons = decided.statuses, decided.answer, decided.reasons
         held = decided.held_since is not None
+        seen |= {SCORE: case.score.whole if case.score else decided.scored.score, HELD: held if perk.hold else None}
     failures = [
-        *_differs("outcome", _text(case.expect.outcome), given.outcome),
-        *_differs("waived", _money(case.expect.waived, perk), given.waived),
-        *_differs("because", _texts(case.expect.because), given.because),
-        *_differs("reasons", _texts(case.expect.reasons), reasons),
-        *_differs("held", case.expect.held, held),
-        *_of_statuses(case, statuses),
+        *expected.differs("outcome", expected.text(case.expect.outcome), given.outcome),
+        *expected.differs("waived", _money(case.expect.waived, perk), given.waived),
+        *expected.differs("because", expected.texts(case.expect.because), given.because),
+        *expected.differs("reasons", expected.texts(case.expect.reasons), reasons),
+        *expected.differs("held", case.expect.held, held),
+        *expected.of_statuses(case, statuses),
     ]
-    return _outcome(case, failures, statuses, set())
+    schema = {**told.schema, **{a.name: a for a in (Attribute(AMOUNT, Type("decimal", perk.digits)), *perk.request)}}
+    because = why.conditions(statuses, perk_stage(perk), statuses, seen, schema) if failures else ()
+    return replace(_outcome(case, failures, statuses, set()), why=tuple(because))
 
 
 class _At(Reference):
@@ -257,58 +306,21 @@ def _ordered(told: _Told) -> Outcome:
     statuses = Reference(told.program).statuses("orders", {**values, AS_OF: told.day})
     came = move(Reference(told.program), values, told.day)
     failures = [
-        *_differs("to", _text(case.expect.to), came.to),
-        *_differs("code", _text(case.expect.code), came.code),
-        *_of_statuses(case, statuses),
+        *expected.differs("to", expected.text(case.expect.to), came.to),
+        *expected.differs("code", expected.text(case.expect.code), came.code),
+        *expected.of_statuses(case, statuses),
     ]
     if case.expect.to is None and case.expect.code is None:
         failures.append(f"a case of an order in `{values.get(STATE)}` expects `to` a state or a `code`")
-    return _outcome(case, failures, statuses, set())
-
-
-def _of_score(case: CaseLine, found: Scored) -> Iterator[str]:
-    expect = case.expect
-    yield from _differs("score", expect.score.whole if expect.score else None, found.score)
-    yield from _differs("band", _text(expect.band), found.band)
-    yield from _differs("outcome", _text(expect.outcome), "UNSCORABLE" if found.score is None else "scored")
-    yield from _differs("reasons", _texts(expect.reasons), found.reasons)
-
-
-def _of_statuses(case: CaseLine, statuses: Statuses) -> Iterator[str]:
-    wanted = ((case.expect.met, True), (case.expect.not_met, False), (case.expect.unknown, None))
-    for words, status in wanted:
-        for word in words:
-            if word.text not in statuses:
-                yield f"there is no rule `{word.text}` here"
-            elif statuses[word.text] is not status:
-                yield f"`{word.text}` should be {SHOWN[status]}, and is {SHOWN[statuses[word.text]]}"
+    asked = [*(r.id for r in orders.refusals if statuses[r.id] is not False), *expected.named(case)]
+    because = why.conditions(dict.fromkeys(asked), orders.stage, statuses, {**values, AS_OF: told.day}, schema)
+    return replace(_outcome(case, failures, statuses, set()), why=tuple(because) if failures else ())
 
 
 def _outcome(case: CaseLine, failures: list[str], statuses: Statuses, bins: set[str]) -> Outcome:
     fired = frozenset({i for i, s in statuses.items() if s} | bins)
     idle = frozenset(i for i, s in statuses.items() if s is False)
     return Outcome(case.name.text, case.at, tuple(failures), fired, idle)
-
-
-def _differs(what: str, expected: object, came: object) -> Iterator[str]:
-    if expected is not None and expected != came:
-        yield f"{what} should be {_shown(expected)}, and is {_shown(came)}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(value)}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if value not in (None, "") else "none"
-
-
-def _text(word: Word | None) -> str | None:
-    return word.text if word else None
-
-
-def _texts(words: tuple[Word, ...] | None) -> tuple[str, ...] | None:
-    return None if words is None else tuple(w.text for w in words)
 
 
 def _money(number: Number | None, perk: Perk) -> int | None:
@@ -356,5 +368,5 @@ def _change(files: Mapping[str, str], schema: Schema, kinds: Kinds, change: Chan
         return Outcome(change.name.text, change.at, (f"`{file}` does not hold the text to replace exactly once",))
     changed = {**files, file: before.replace(change.replace.text, change.by.text)}
     _, problems = check(changed, schema, kinds)
-    expected, came = tuple(w.text for w in change.problems), tuple(dict.fromkeys(p.code for p in problems))
-    return Outcome(change.name.text, change.at, tuple(_differs("problems", expected, came)))
+    wanted, came = tuple(w.text for w in change.problems), tuple(dict.fromkeys(p.code for p in problems))
+    return Outcome(change.name.text, change.at, tuple(expected.differs("problems", wanted, came)))

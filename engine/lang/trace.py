@@ -129,6 +129,11 @@ def _type(num: Num, schema: Schema) -> Type | None:
             return schema[name].type if name in schema else None
         case Op("*", Attr(name), Int(factor)) if name in schema:
             return _rescaled(schema[name].type, factor)
+        case Op("+" | "-" as op, left, right):
+            first, second = _type(left, schema), _type(right, schema)
+            if op == "-" and first and second and first.moment and second.moment:
+                return Type("duration", unit=first.step)
+            return first or second
         case _:
             return None
 
@@ -150,7 +155,7 @@ def _text(num: Num, type_: Type, schema: Schema) -> str:
                 return _text(left, type_, schema)
             inner = left if op != "*" or not isinstance(left, Op) else None
             first = _text(left, type_, schema) if inner else f"({_text(left, type_, schema)})"
-            second = _text(right, Type("int"), schema)
+            second = _text(right, Type("duration", unit=type_.step) if type_.moment else type_, schema)
             return f"{first} {op} {f'({second})' if isinstance(right, Op) and not _type(right, schema) else second}"
 
 

@@ -404,6 +404,7 @@ def test_of_a_case_that_fails_it_is_said_what_was_expected_and_what_came(rules: 
         "    outcome should be DECLINE, and is ADMIT",
         "    `hotel.700` should be met, and is not met",
     ]
+    assert "      `hotel.700` is not met: score >= 700 not met (600, +100 to turn)" in lines
     report = ElementTree.parse("report.xml").getroot()
     assert (report.tag, report.attrib["tests"], report.attrib["failures"]) == ("testsuites", "108", "1")
     suites = {s.attrib["name"]: (s.attrib["tests"], s.attrib["failures"]) for s in report.iter("testsuite")}

@@ -55,6 +55,16 @@ def one(node: Truth, **values: Value | None) -> Atom:
             {"n_whole": 2, "n_cents": 150},
             ("n.whole > n.cents", True, "2.00", "1.50", "-0.50"),
         ),
+        (
+            Cmp(">=", Op("-", Attr("n.day"), Int(10)), Int(5)),
+            {"n_day": 12},
+            ("n.day - 10d >= 1970-01-06", False, "1970-01-03", "1970-01-06", "+3d"),
+        ),
+        (
+            Cmp("<", Op("-", Attr("n.day"), Attr("n.day")), Int(1)),
+            {"n_day": 12},
+            ("n.day - n.day < 1d", True, "0d", "1d", "+1d"),
+        ),
         (Flag("b.on"), {"b_on": False}, ("b.on", False, "false", "", "")),
         (Not(Flag("b.on")), {"b_on": False}, ("not b.on", True, "false", "", "")),
         (Known("s.town"), {}, ("known(s.town)", False, "UNKNOWN", "", "")),
