@@ -1,0 +1,122 @@
+"""Days of effect: a release is a program for each stretch of days, each checked by itself, and no clock is read."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.decide import Reference, assess, decide
+from engine.engines import Engines
+from engine.lang.check import check, release_of
+from engine.lang.program import Release
+from engine.lang.types import day_of
+from tests.engine.small import KINDS, PERSON, SCHEMA, asked, base
+
+ROOT = Path(__file__).parents[2]
+LATE = "{id: late, dimension: credit, when: recent, points: -60, unknown: -10, reason: late"
+
+
+def release(**files: str) -> Release:
+    return release_of(
+        {**base(), **{n.replace("_", ".") if n.endswith("_yaml") else n: t for n, t in files.items()}}, SCHEMA, KINDS
+    )
+
+
+def changed(old: str, new: str, file: str = "trust.yaml") -> Release:
+    text = base()[file]
+    assert text.count(old) == 1
+    return release_of({**base(), file: text.replace(old, new)}, SCHEMA, KINDS)
+
+
+def day(text: str) -> int:
+    found = day_of(text)
+    assert found is not None
+    return found
+
+
+def score(release: Release, on: str) -> int | None:
+    program = release.at(day(on))
+    return assess(Reference(program), PERSON, day(on)).score
+
+
+def test_without_days_a_release_is_one_program() -> None:
+    assert [p.since for p in release().programs] == [None]
+
+
+def test_a_rule_holds_from_its_first_day_up_to_the_day_it_ends() -> None:
+    found = changed(
+        "points: 40, unknown: 10, reason: cover}",
+        "points: 40, unknown: 10, reason: cover, from: 2024-03-01, until: 2024-03-03}",
+    )
+    assert [p.since for p in found.programs] == [None, day("2024-03-01"), day("2024-03-03")]
+    days = ("2024-02-29", "2024-03-01", "2024-03-02", "2024-03-03")
+    assert [score(found, on) for on in days] == [630, 670, 670, 630]
+
+
+def test_a_rule_may_replace_another_of_the_same_id_within_one_budget() -> None:
+    rule = "{id: steady, dimension: money, when: steady, points: 40, unknown: 10, reason: cover"
+    text = base()["trust.yaml"].replace(
+        f"{rule}}}", f"{rule}, until: 2024-07-01}}\n  - {rule.replace('40', '30')}, from: 2024-07-01}}"
+    )
+    found = release_of({**base(), "trust.yaml": text}, SCHEMA, KINDS)
+    assert [score(found, on) for on in ("2024-06-30", "2024-07-01")] == [670, 660]
+
+
+def test_a_file_may_replace_another() -> None:
+    old = base()["trust.yaml"].replace("kind: scorecard", "kind: scorecard\nuntil: 2025-01-01")
+    new = (
+        base()["trust.yaml"]
+        .replace("kind: scorecard", "kind: scorecard\nfrom: 2025-01-01")
+        .replace("base: 500", "base: 510")
+    )
+    found = release_of({**base(), "trust.yaml": old, "trust-2025.yaml": new}, SCHEMA, KINDS)
+    assert [score(found, on) for on in ("2024-12-31", "2025-01-01")] == [670, 680]
+
+
+def test_there_is_no_day_without_a_scorecard() -> None:
+    text = base()["trust.yaml"].replace("kind: scorecard", "kind: scorecard\nuntil: 2025-01-01")
+    found, problems = check({**base(), "trust.yaml": text}, SCHEMA, KINDS)
+    assert found is None
+    assert [p.code for p in problems] == ["R014"]
+
+
+def test_a_budget_is_held_on_each_day_and_the_problem_says_from_which() -> None:
+    text = base()["trust.yaml"].replace(
+        "rules:\n", f"rules:\n  - {LATE.replace('id: late', 'id: more')}, from: 2026-07-01}}\n".replace("-60", "-400")
+    )
+    found, problems = check({**base(), "trust.yaml": text}, SCHEMA, KINDS)
+    assert found is None
+    assert [p.code for p in problems] == ["R203"]
+    assert "from 2026-07-01 on" in problems[0].message
+
+
+def test_a_decision_as_of_a_past_day_is_the_one_of_that_day() -> None:
+    found = changed(
+        "- {id: room.700, when: score >= 700", "- {id: room.700, from: 2024-03-02, when: score >= 650", "perks.yaml"
+    )
+    engines = Engines(found)
+    try:
+        for on, waived in (("2024-03-01", 13_200), ("2024-03-02", 40_000)):
+            question = asked("room", 40_000, "CNY", PERSON, as_of=f"{on}T23:59:59Z")
+            made = decide(engines.at(question.day), question)
+            assert made.answer.waived == waived  # 33 % of it, then all of it
+            assert made.canonical() == decide(Reference(found.at(question.day)), question).canonical()
+    finally:
+        engines.close()
+
+
+def test_an_entry_of_a_list_ends_without_a_program_of_its_own() -> None:
+    assert [p.since for p in release().programs] == [None]
+    good = {**PERSON, "money.cover": 125}
+    for on, waived in (("2024-02-29", 80_000), ("2024-03-01", 0)):
+        question = asked("villa", 100_000, "CNY", good, as_of=f"{on}T00:00:00Z", context={"town": "Cairo"})
+        assert decide(Reference(release().at(question.day)), question).answer.waived == waived
+
+
+@pytest.mark.parametrize("core", ["engine", "graph"])
+def test_the_cores_read_no_clock(core: str) -> None:
+    for path in (ROOT / core).rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(
+            r"^(import|from) time\b|\.now\(|\.today\(|\.utcnow\(|perf_counter|monotonic", text, re.M
+        ), path
