@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from engine.caps import Used, left, seconds_between
 from engine.decide import Question
 from engine.lang.program import Perk, Release
-from engine.lang.types import Value
-from tests.engine.random_releases import PERK, releases
+from tests.engine.random_releases import PERK, release
 from tests.engine.random_values import FEATURES, FLAGS, ON_DAYS, RELATED, REQUEST, values
 from tests.engine.small import asked
 
@@ -43,20 +42,23 @@ class Crowd:
 class Trial:
     """A release and crowds that ask under it. Not a dataclass: Hypothesis would show every field of it."""
 
-    def __init__(self, release: Release, seed: int, crowds: list[Crowd]) -> None:
-        self.release, self.seed, self.crowds = release, seed, crowds
+    def __init__(self, under: Release, seed: int, crowds: list[Crowd]) -> None:
+        self.release, self.seed, self.crowds = under, seed, crowds
 
     def __repr__(self) -> str:
         return f"Trial({self.release.id[:8]}, seed {self.seed}, days {[c.day for c in self.crowds]})"
 
 
-@st.composite
-def trials(draw: st.DrawFn, days: int, count: int) -> Trial:
-    """A random release, and `count` random people on each of `days` days: each time around a day of change."""
-    release, seed = draw(releases()), draw(st.integers(0, 2**32))
-    around = [d + n for d in draw(st.permutations(ON_DAYS))[: max(1, days // 3 + 1)] for n in (-1, 0, 1)]
-    chooser = Random(seed)
-    return Trial(release, seed, [crowd(chooser, day, count) for day in chooser.sample(around, days)])
+def trials(days: int, count: int) -> st.SearchStrategy[Trial]:
+    """A random release, and `count` random people on each of `days` days, around a day or two of change."""
+
+    def trial(seed: int) -> Trial:
+        chooser = Random(seed)
+        found = release(chooser)
+        around = [d + n for d in chooser.sample(ON_DAYS, len(ON_DAYS)) for n in (-1, 0, 1)]
+        return Trial(found, seed, [crowd(chooser, day, count) for day in chooser.sample(around[: days + 1], days)])
+
+    return st.integers(0, 2**64).map(trial)
 
 
 def crowd(chooser: Random, day: int, count: int) -> Crowd:
@@ -85,8 +87,3 @@ def _used(chooser: Random, now: datetime) -> Iterator[Used]:
 
 def _ago(now: datetime, seconds: int) -> str:
     return (now - timedelta(seconds=seconds)).isoformat()
-
-
-def row(question: Question) -> dict[str, Value | None]:
-    """The person's values, as columns."""
-    return dict(question.values)

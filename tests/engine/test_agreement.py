@@ -22,10 +22,10 @@ from tests.engine.random_people import CHOICES, Crowd, Trial, trials
 from tests.engine.random_releases import PERK
 from tests.engine.random_values import FEATURES, FLAGS, RELATED
 
-PEOPLE = 185
+PEOPLE = 205
 DAYS = 3
-RELEASES = pairs(22, 92)
-LEAST = pairs(12_000, 50_000)  # 22 x 3 x 185 = 12,210 pairs of a release on a day and a person; 92 x 3 x 185 = 51,060
+RELEASES = pairs(20, 84)
+LEAST = pairs(12_000, 50_000)  # 20 x 3 x 205 = 12,300 pairs of a release on a day and a person; 84 x 3 x 205 = 51,660
 EVERY = 10  # the whole record is compared of one decision in so many: it costs as much as the decision
 DTYPES = {n: dtype(t) for n, t in (FEATURES | RELATED | FLAGS).items()}
 POLARS = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
