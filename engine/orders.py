@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from engine.decide import Engine
 from engine.errors import EngineError
+from engine.lang.check_orders import schema_of
 from engine.lang.program import ASKED, ORDERS, STATE, Orders
 from engine.lang.truths import AS_OF, Statuses, Values
+from engine.lang.types import fits
 
 WRONG_STATE = "wrong_state"  # the code when no move is there for the state and the event
 
@@ -25,11 +27,16 @@ class Moved:
 
 def move(engine: Engine, order: Values, day: int) -> Moved:
     """The move of an order. `order` has the values of `order.*`, `event.*` and `person.*`; `order.state` is `none` before
-    there is one. Raises EngineError when the rules have no orders.
+    there is one. Raises EngineError when the rules have no orders, or for a value that orders have not: a name that is
+    misspelt would be missing, and a refusal that passes the unknown would pass.
     """
     orders = engine.program.orders
     if orders is None:
         raise EngineError("the rules say nothing of orders", hint="add orders.yaml")
+    schema = schema_of(orders.states, orders.events)
+    for name, value in order.items():
+        if name not in schema or not fits(value, schema[name].type):
+            raise EngineError(f"the value of `{name[:60]}` is not one of an order", hint="see docs/language.md")
     return moved(orders, engine.statuses(ORDERS, {**order, AS_OF: day}))
 
 

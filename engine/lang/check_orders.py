@@ -1,5 +1,6 @@
 """Check of the orders file: every state can be reached and left, every move can be made."""
 
+from functools import cache
 from typing import Final
 
 from engine.lang.lines import MoveLine, OrdersFile, RefusalLine
@@ -62,6 +63,7 @@ def check_orders(file: OrdersFile, report: Report) -> Orders:
     )
 
 
+@cache
 def schema_of(states: tuple[str, ...], events: tuple[str, ...]) -> Schema:
     """What conditions about orders can name."""
     own = ((STATE, Type("enum", values=(NONE, *states))), (ASKED, Type("enum", values=events)))
