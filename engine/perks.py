@@ -39,8 +39,10 @@ def answer(perk: Perk, statuses: Statuses, amount: int, left: Sequence[int | Non
         return Answer("DECLINE", 0, amount, None, tuple(dict.fromkeys(k.reason for k in stops)))
     tier = next((t for t in perk.tiers if statuses[t.id]), None)
     given = waives(tier, amount) if tier else 0
+    # A perk that is all or nothing, and of which the tier gives no whole, is not declined by a cap.
+    whole = perk.partial or given == amount
     cutting = [(rest, cap) for rest, cap in zip(left, capped(perk), strict=False) if rest is not None and rest < given]
-    because = tuple(dict.fromkeys(cap.reason for _, cap in cutting))
+    because = tuple(dict.fromkeys(cap.reason for _, cap in cutting)) if whole else ()
     waived = min((rest for rest, _ in cutting), default=given)
     if waived == amount:
         return Answer("ADMIT", amount, 0, tier.id if tier else None, ())

@@ -127,7 +127,8 @@ def _asked(asked: Perk, frame: Frame, day: int) -> Frame:
     frame = frame.with_columns((stopped | unscorable).alias("~stopped"), _first_tier(asked.tiers).alias("~tier"))
     frame = frame.with_columns(_given(asked).alias("~given"))
     left = [(f"left:{n}", cap) for n, cap in enumerate(_capped(asked))]
-    cuts = [((nw.col(name) < nw.col("~given")).fill_null(False) & ~nw.col("~stopped")) for name, _ in left]
+    whole = nw.lit(True) if asked.partial else nw.col("~given") == nw.col(AMOUNT)
+    cuts = [(nw.col(name) < nw.col("~given")).fill_null(False) & ~nw.col("~stopped") & whole for name, _ in left]
     frame = frame.with_columns(nw.lit(False).alias("~never"), *(cut.alias(f"~cut:{n}") for n, cut in enumerate(cuts)))
     least = nw.min_horizontal(nw.col("~given"), *(nw.col(name) for name, _ in left))
     frame = frame.with_columns(_whole(asked, least).alias("waived"))
