@@ -81,7 +81,7 @@ class Decision:
     """An answer and all that it depended on.
 
     `unknown` names for each unknown rule what made it so; `held_since` is since when the perk is held from now on;
-    `alone` is the answer as it would have been without relationships, which is never harder than the answer given.
+    `alone` is the answer as it would have been without relationships: a refusal is one there too.
     """
 
     release: str

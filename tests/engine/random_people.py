@@ -8,8 +8,9 @@ from random import Random
 from hypothesis import strategies as st
 
 from engine.caps import Used, left, seconds_between
-from engine.decide import Question
-from engine.lang.program import Perk, Release
+from engine.decide import Decision, Question
+from engine.lang.program import Perk, Program, Release
+from engine.perks import Answer, answer
 from tests.engine.random_releases import PERK, release
 from tests.engine.random_values import FEATURES, FLAGS, ON_DAYS, RELATED, REQUEST, values
 from tests.engine.small import asked
@@ -87,3 +88,14 @@ def _used(chooser: Random, now: datetime) -> Iterator[Used]:
 
 def _ago(now: datetime, seconds: int) -> str:
     return (now - timedelta(seconds=seconds)).isoformat()
+
+
+def first_answer(program: Program, found: Decision) -> Answer:
+    """What the perk's own statuses come to, before anyone asks what it would be without relationships."""
+    perk = program.perks[0]
+    return answer(perk, found.statuses, found.question.amount, left(perk, found.question.used, found.question.asked_at))
+
+
+def eased(program: Program, found: Decision) -> bool:
+    """Whether a refusal that rested on relationships was not given."""
+    return found.scored.score is not None and first_answer(program, found).outcome == "DECLINE" != found.outcome

@@ -18,7 +18,7 @@ from engine.lang.program import Perk, PointRule, Program
 from engine.lang.types import Value
 from engine.perks import answer
 from tests.engine.effort import pairs
-from tests.engine.random_people import CHOICES, Crowd, Trial, trials
+from tests.engine.random_people import CHOICES, Crowd, Trial, eased, first_answer, trials
 from tests.engine.random_releases import PERK
 from tests.engine.random_values import FEATURES, FLAGS, RELATED
 
@@ -91,11 +91,9 @@ def _came_up(program: Program, d: Decision) -> Iterator[str]:
         yield "ties count"
     if d.scored.score is None:
         return
-    rest = Crowd(question.day, [question]).left(perk)[0]
-    asked = answer(perk, d.statuses, question.amount, rest)
-    if asked != answer(perk, d.statuses, question.amount):
+    if first_answer(program, d) != answer(perk, d.statuses, question.amount):
         yield "capped"
-    if asked.outcome == "DECLINE" != d.outcome:
+    if eased(program, d):
         yield "eased"
     if perk.hold:
         yield from _of_hold(perk, d)

@@ -2,14 +2,21 @@
 
 import re
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 from engine.decide import Reference, assess, decide
 from engine.engines import Engines
+from engine.errors import EngineError
 from engine.lang.check import check, release_of
 from engine.lang.program import Release
 from engine.lang.types import day_of
+from tests.engine.effort import pairs
+from tests.engine.random_releases import drawn, written
+from tests.engine.random_values import ON_DAYS
+from tests.engine.random_values import SCHEMA as RANDOM
 from tests.engine.small import KINDS, PERSON, SCHEMA, asked, base
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +118,82 @@ def test_an_entry_of_a_list_ends_without_a_program_of_its_own() -> None:
     for on, waived in (("2024-02-29", 80_000), ("2024-03-01", 0)):
         question = asked("villa", 100_000, "CNY", good, as_of=f"{on}T00:00:00Z", context={"town": "Cairo"})
         assert decide(Reference(release().at(question.day)), question).answer.waived == waived
+
+
+def in_force(lines: list[dict[str, Any]], on: int) -> set[str]:
+    """The ids of the lines that hold on a day, as they are written."""
+    return {
+        line["id"]
+        for line in lines
+        if ("from" not in line or day(line["from"]) <= on) and ("until" not in line or on < day(line["until"]))
+    }
+
+
+@pytest.mark.parametrize("seed", range(pairs(25, 250)))
+def test_a_random_release_has_on_each_day_the_lines_that_hold_on_it(seed: int) -> None:
+    files = drawn(Random(seed))
+    found, problems = check({n: written(f) for n, f in files.items()}, RANDOM, KINDS)
+    assert found or {p.code for p in problems} <= {"R301", "R303"}
+    if not found:
+        return
+    card, perk = files["trust.yaml"], files["perks.yaml"]["perks"][0]
+    for on in sorted({d + n for d in ON_DAYS for n in (-1, 0, 1)} | {-9_000, 60_000}):
+        program = found.at(on)
+        assert {i.id for i in program.scorecard.items} == in_force(card["characteristics"] + card["rules"], on)
+        assert {k.id for k in program.perks[0].knockouts} == in_force(perk["knockouts"], on)
+        assert {t.id for t in program.perks[0].tiers} == in_force(perk["tiers"], on)
+        assert program.since is None or program.since <= on
+    assert [p.since for p in found.programs[1:]] == sorted(
+        {
+            day(d)
+            for d in re.findall(r'"(?:from|until)": "(\d{4}-\d\d-\d\d)"', written(card) + written(files["perks.yaml"]))
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        ("from: 2024-03-02, until: 2024-03-01", ["R016"]),
+        ("from: 2024-03-01, until: 2024-03-01", ["R016"]),
+        ("from: 2024-02-30", ["R013"]),
+        ("until: 2024-W01-1", ["R013"]),
+        ("from: 2024-03-01T00:00:00Z", ["R013"]),
+    ],
+)
+def test_days_that_are_none_or_do_not_ascend_are_told(line: str, codes: list[str]) -> None:
+    text = base()["trust.yaml"].replace("unknown: 10, reason: cover}", f"unknown: 10, reason: cover, {line}}}")
+    found, problems = check({**base(), "trust.yaml": text}, SCHEMA, KINDS)
+    assert found is None
+    assert [p.code for p in problems] == codes
+
+
+def test_more_days_than_a_release_may_have_are_told() -> None:
+    lines = "".join(
+        f"  - {{id: r{n}, dimension: ties, when: steady, points: 0, reason: ties, from: 2024-01-{n + 1:02d}}}\n"
+        for n in range(31)
+    )
+    one, two = (
+        f"  - {{id: s{n}, dimension: ties, when: steady, points: 0, reason: ties, until: 2025-01-0{n}}}\n"
+        for n in (1, 2)
+    )
+    for more, said in ((one, []), (one + two, ["R017"])):
+        text = base()["trust.yaml"].replace("rules:\n", f"rules:\n{lines}{more}")
+        found, problems = check({**base(), "trust.yaml": text}, SCHEMA, KINDS)
+        assert [p.code for p in problems] == said
+        assert (len(found.programs) if found else 0) == (0 if said else 33)
+
+
+def test_programs_of_a_release_have_its_name_and_engines_of_their_own() -> None:
+    found = changed("unknown: 10, reason: cover}", "unknown: 10, reason: cover, until: 2024-03-01}")
+    assert {p.release for p in found.programs} == {found.id}
+    engines = Engines(found)
+    before, after = engines.at(day("2024-02-29")), engines.at(day("2024-03-01"))
+    assert before is not after
+    assert before is engines.at(day("1970-01-01"))
+    engines.close()
+    with pytest.raises(EngineError, match="closed"):
+        engines.at(day("2024-03-01"))
 
 
 @pytest.mark.parametrize("core", ["engine", "graph"])
