@@ -29,8 +29,8 @@ from engine.probe import days
 
 log = logging.getLogger("iftah")
 
-EVERY: Final = 0.25  # seconds from look to look
-SETTLED: Final = 0.2  # seconds that a change must stay as it is: an editor saving several files is one change
+EVERY: Final = 0.2  # seconds from look to look
+SETTLED: Final = 0.15  # seconds that a change must stay as it is: an editor saving several files is one change
 LEAVE: Final = 5.0  # seconds that a server which stops waits for the thread to end
 
 Signature = tuple[tuple[str, int, int], ...]  # name, bytes and time of change of each rule file

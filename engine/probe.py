@@ -22,8 +22,8 @@ from engine.perks import capped
 from engine.watch import SECOND, Event, Raised, reference
 
 FEWEST: Final = 100  # people for each program of a release
-STAGE: Final = 400  # sets of values for each stage of a release
-HISTORIES: Final = 300  # for each pattern
+STAGE: Final = 200  # sets of values for each stage of a release
+HISTORIES: Final = 200  # for each pattern
 EVENTS: Final = 6  # of a made-up history
 TODAY: Final = 20_454  # 2026-01-01: a day like any other, for rules without a date
 RESULTS: Final = ("outcome", "waived", "tier", HELD)  # of an answer
