@@ -46,4 +46,6 @@ def watchful() -> Release:
     ]
     rules = "".join(f"  - {json.dumps(line)}\n" for line in lines)
     text = files["trust.yaml"].replace("\nrules:\n", f"\nrules:\n{rules}")
-    return release_of({**files, "trust.yaml": text, "watch.yaml": json.dumps(watch)}, schema(), kinds())
+    perks = files["perks.yaml"].replace(" or watch.missed_thrice", "").replace("watch.overdue_twice", "false")
+    changed = {"trust.yaml": text, "perks.yaml": perks, "watch.yaml": json.dumps(watch)}
+    return release_of({**files, **changed}, schema(), kinds())
