@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select
 
 from api.clock import iso, micros, moment
 from api.database import reading, writing
@@ -86,24 +86,30 @@ def decided(
 def given_before(connection: Connection, asked: Asked, now: datetime) -> Before:
     """The waivers given to the person so far, and since when the perk is held.
 
-    Until there are orders, an answer counts as used from when it is given, and as open while it is valid; the same
-    merchant's next answer about the same perk, while the one before is valid, takes its place.
+    Until there are orders, an answer counts as used from when it is given, and as open while it is valid. Of the answers
+    that the same merchant got about the same perk while the one before was valid the largest counts: asking again uses
+    nothing up, and asking for less frees nothing.
     """
-    columns = ("merchant", "perk", "currency", "waived", "decided_at", "valid_until", "held_since")
+    columns = ("seq", "merchant", "perk", "currency", "waived", "decided_at", "valid_until", "held_since")
     query = select(*(DECISIONS.c[c] for c in columns)).where(DECISIONS.c.subject == asked.subject)
     rows = connection.execute(query.order_by(DECISIONS.c.seq)).all()
     held = next((r.held_since for r in reversed(rows) if r.perk == asked.perk), None)
     used: list[Used] = []
-    for n, row in enumerate(rows):
-        later = rows[n + 1 :]
-        replaced = any(
-            (o.merchant, o.perk) == (row.merchant, row.perk) and o.decided_at < row.valid_until for o in later
-        )
+    for row in rows:
+        alike = [o for o in rows if (o.merchant, o.perk) == (row.merchant, row.perk)]
+        replaced = any(_stands_for(o, row) for o in alike)
         again = (asked.merchant, asked.perk) == (row.merchant, row.perk) and row.valid_until > micros(now)
         if row.waived and not replaced and not again:
             open_ = row.valid_until > micros(now)
             used.append(Used(row.perk, row.currency, row.waived, iso(moment(row.decided_at)), open_))
     return Before(tuple(used), None if held is None else iso(moment(held)))
+
+
+def _stands_for(one: Row[Any], other: Row[Any]) -> bool:
+    """Whether the one counts in place of the other: they overlap, and it is the larger, or as large and the later."""
+    first, second = sorted((one, other), key=lambda r: r.seq)
+    overlap = first is not second and second.decided_at < first.valid_until
+    return bool(overlap and (one.waived, one.seq) > (other.waived, other.seq))
 
 
 def found(engine: Engine, merchant: str, name: str) -> Answered:

@@ -41,6 +41,7 @@ def test_the_request_s_fields_are_read_by_the_rules_and_recorded(door: Door) -> 
     none = door.ask(person, amount=200_000).json()
     assert (short["waived_amount"], long["waived_amount"], none["waived_amount"]) == (200_000, 100_000, 100_000)
     assert record(door, short)["question"]["context"] == {"nights": 3}
+    assert door.ask(person, amount=200_000, context={"nights": None}).json()["waived_amount"] == 100_000
     assert record(door, none)["unknown"]["hotel.650_short"] == ["request.nights"]
 
 
@@ -53,6 +54,10 @@ def test_the_request_s_fields_are_read_by_the_rules_and_recorded(door: Door) -> 
         {"nights": 61},
         {"nights": True},
         {"nights": 2.5},
+        {"nights": 2.0},
+        {"nights": "3"},
+        {"nights": "Infinity"},
+        {"nights": 10**30},
         {"city": "Hangzhou"},
     ],
     ids=str,
@@ -83,6 +88,25 @@ def test_asking_again_does_not_use_up_a_cap_and_another_merchant_does(door: Door
     assert record(door, third)["answer"]["because"] == ["waived_enough"]
     door.now += timedelta(days=31)
     assert door.ask(person, door.issue("merchant", "motel"), amount=500_000).json()["waived_amount"] == 500_000
+
+
+def test_asking_for_less_frees_nothing(door: Door) -> None:
+    """The first answer is valid still: whoever got it may come back to it."""
+    person, inn = next(best(door)), door.issue("merchant", "manor")
+    for amount in (300_000, 100, 500_000, 1):
+        assert door.ask(person, inn, amount=amount).json()["waived_amount"] == amount
+    other = door.ask(person, door.issue("merchant", "lodge"), amount=500_000).json()
+    assert other["waived_amount"] == 1_000_000 - 500_000 - 100  # 100 was given when the person was found
+    assert [u["waived"] for u in record(door, other)["question"]["used"]] == [100, 500_000]
+
+
+def test_an_answer_that_has_run_out_is_not_replaced_by_the_next(door: Door) -> None:
+    person, inn = next(best(door)), door.issue("merchant", "manor")
+    for _ in range(2):
+        assert door.ask(person, inn, amount=300_000).json()["waived_amount"] == 300_000
+        door.now += timedelta(hours=24)
+    other = door.ask(person, door.issue("merchant", "lodge"), amount=500_000).json()
+    assert [u["waived"] for u in record(door, other)["question"]["used"]] == [100, 300_000, 300_000]
 
 
 def test_merchants_who_ask_at_the_same_time_are_not_given_more_than_the_cap(door: Door) -> None:
