@@ -79,7 +79,7 @@ class Quantities:
             raise self._wrong("R104", shown, constant.at, how_written(type_))
         if abs(value) > LARGEST:
             raise self._wrong("R104", f"`{constant.text[:40]}` is larger than any value", constant.at)
-        return Quantity(Int(value), Type(type_.kind, type_.digits, (), value, value, type_.unit))
+        return Quantity(Int(value, constant.text), Type(type_.kind, type_.digits, (), value, value, type_.unit))
 
     def pair(self, left: Expr, right: Expr, at: Span) -> tuple[Num, Num]:
         """Two sides of a comparison, brought to the same scale."""
@@ -123,7 +123,10 @@ class Quantities:
         more = of.step // finest.step if of.step else 10 ** (finest.digits - of.digits)
         if more == 1:
             return quantity
-        num: Num = Int(quantity.num.value * more) if isinstance(quantity.num, Int) else Op("*", quantity.num, Int(more))
+        if isinstance(quantity.num, Int):
+            num: Num = Int(quantity.num.value * more, quantity.num.text)
+        else:
+            num = Op("*", quantity.num, Int(more), scaling=True)
         type_ = Type(finest.kind, finest.digits, (), of.low * more, of.high * more, finest.unit)
         return self._bounded(Quantity(num, type_), at)
 

@@ -123,40 +123,67 @@ def _gap(op: str, gap: int, met: bool) -> int:
 
 
 def _type(num: Num, schema: Schema) -> Type | None:
-    """The type in which a side is written: that of its attribute, scaled up where the other side made it finer."""
+    """The type in which a side is written; None of constants alone, which are written as what they meet."""
     match num:
         case Attr(name):
             return schema[name].type if name in schema else None
-        case Op("*", Attr(name), Int(factor)) if name in schema:
-            return _rescaled(schema[name].type, factor)
+        case Op("*", left, Int(factor)) if num.scaling:
+            of = _type(left, schema)
+            return of and _finer(of, factor)
+        case Op("*", left, right):
+            return _product(_factor(left, schema), _factor(right, schema))
         case Op("+" | "-" as op, left, right):
-            first, second = _type(left, schema), _type(right, schema)
-            if op == "-" and first and second and first.moment and second.moment:
-                return Type("duration", unit=first.step)
-            return first or second
+            return _sum(op, _type(left, schema), _type(right, schema))
         case _:
             return None
 
 
-def _rescaled(type_: Type, factor: int) -> Type | None:
-    if (type_.kind in ("int", "decimal") and set(str(factor)) == {"1", "0"}) or factor == 1:
-        return Type("decimal", type_.digits + len(str(factor)) - 1)
-    return Type("duration", unit=1) if type_.kind == "duration" and type_.step == factor else None
+def _finer(type_: Type, factor: int) -> Type:
+    if type_.step:
+        return Type("timestamp" if type_.moment else "duration", unit=1)
+    return Type("decimal", type_.digits + len(str(factor)) - 1)
+
+
+def _factor(num: Num, schema: Schema) -> Type | None:
+    """What multiplies: a constant has as many digits as it was written with."""
+    if isinstance(num, Int):
+        return Type("decimal", len(num.text.partition(".")[2]))
+    return _type(num, schema)
+
+
+def _product(first: Type | None, second: Type | None) -> Type | None:
+    if first is None or second is None:
+        return None
+    timed = next((t for t in (first, second) if t.step), None)
+    return timed or Type("decimal", first.digits + second.digits)
+
+
+def _sum(op: str, first: Type | None, second: Type | None) -> Type | None:
+    moments = [t for t in (first, second) if t and t.moment]
+    if op == "-" and len(moments) == 2:
+        return Type("duration", unit=moments[0].step)
+    return moments[0] if moments else first or second
 
 
 def _text(num: Num, type_: Type, schema: Schema) -> str:
     match num:
-        case Int(value):
-            return written(value, type_)
+        case Int(value, text):
+            return text or written(value, type_)
         case Attr(name):
             return name
+        case Op(_, left, _) if num.scaling:
+            return _text(left, type_, schema)
         case Op(op, left, right):
-            if op == "*" and _type(num, schema):
-                return _text(left, type_, schema)
-            inner = left if op != "*" or not isinstance(left, Op) else None
-            first = _text(left, type_, schema) if inner else f"({_text(left, type_, schema)})"
-            second = _text(right, Type("duration", unit=type_.step) if type_.moment else type_, schema)
-            return f"{first} {op} {f'({second})' if isinstance(right, Op) and not _type(right, schema) else second}"
+            beside = Type("duration", unit=type_.step) if type_.moment else type_
+            first, second = _text(left, type_, schema), _text(right, beside, schema)
+            if op == "*" and _sign(left) in ("+", "-"):
+                first = f"({first})"
+            return f"{first} {op} {f'({second})' if _sign(right) and (op == '*' or _sign(right) != '*') else second}"
+
+
+def _sign(num: Num) -> str:
+    """The sign between two things as which it is written; none for one thing."""
+    return "" if not isinstance(num, Op) else _sign(num.left) if num.scaling else num.op
 
 
 def _shown(name: str, values: Values, schema: Schema) -> str:

@@ -5,7 +5,7 @@ nothing to round. An attribute that has no value makes UNKNOWN whatever compares
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from engine.lang.syntax import Comparison
@@ -16,9 +16,10 @@ AS_OF: Final = "as_of"  # the day from which everything is looked at, as a date
 
 @dataclass(frozen=True)
 class Int:
-    """A constant."""
+    """A constant, and how it was written, which is no part of what it means."""
 
     value: int
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,12 @@ class Attr:
 
 @dataclass(frozen=True)
 class Op:
-    """left op right."""
+    """left op right; `scaling` when nobody wrote it: left is brought to the finer unit of what it meets."""
 
     op: Literal["+", "-", "*"]
     left: "Num"
     right: "Num"
+    scaling: bool = field(default=False, compare=False)
 
 
 Num = Int | Attr | Op

@@ -1,13 +1,38 @@
 """Why a condition came out as it did: what made it unknown, and how far each comparison is from turning."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.lang.program import SCORE
 from engine.lang.reference import truth
 from engine.lang.trace import Atom, atoms, causes
-from engine.lang.truths import Alike, And, Attr, Cmp, Const, Flag, InList, Int, Known, Not, Num, Op, Or, Same, Truth
+from engine.lang.truths import (
+    AS_OF,
+    Alike,
+    And,
+    Attr,
+    Cmp,
+    Const,
+    Flag,
+    InList,
+    Int,
+    Known,
+    Not,
+    Num,
+    Op,
+    Or,
+    Same,
+    Truth,
+)
 from engine.lang.types import DATE, DAYS, STRING, Attribute, Type, Value, written
+from tests.engine.lang.test_resolve import SCHEMA as RESOLVED
+from tests.engine.lang.test_resolve import meaning
+from tests.engine.random_people import crowd
+from tests.engine.random_releases import release
+from tests.engine.random_values import ON_DAYS
 
 SCHEMA = {
     "n.whole": Attribute("n.whole", Type("int")),
@@ -51,7 +76,7 @@ def one(node: Truth, **values: Value | None) -> Atom:
             ("n.whole + n.other > 9", False, "8", "9", "+2"),
         ),
         (
-            Cmp(">", Op("*", WHOLE, Int(100)), Attr("n.cents")),
+            Cmp(">", Op("*", WHOLE, Int(100), scaling=True), Attr("n.cents")),
             {"n_whole": 2, "n_cents": 150},
             ("n.whole > n.cents", True, "2.00", "1.50", "-0.50"),
         ),
@@ -80,6 +105,36 @@ def test_an_atom_says_what_was_asked_what_there_was_and_how_far_it_is_off(
     node: Truth, values: dict[str, Value | None], says: tuple[str, bool | None, str, str, str]
 ) -> None:
     assert one(node, **values) == Atom(*says)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "threshold", "distance"),
+    [
+        ("n.whole * 100 > n.cents", "300.00", "1.50", "-298.50"),  # written so: it is not the scale of n.cents
+        ("n.whole > n.cents", "3.00", "1.50", "-1.50"),
+        ("n.cents * 2 < 3", "3.00", "3.00", "-0.01"),
+        ("n.cents * 0.5 >= 1", "0.750", "1.000", "+0.250"),
+        ("3 * n.whole == n.cents", "9.00", "1.50", "-7.50"),
+        ("n.cents + 0.05 >= n.mills", "1.550", "2.250", "+0.700"),
+        ("n.cents - n.mills * 2 <= 0", "-3.000", "0.000", "+3.001"),
+        ("(n.whole + 1) * n.cents > 5.5", "6.00", "5.50", "-0.50"),
+        ("n.whole - (n.whole - 1) == 1", "1", "1", ""),
+        ("n.day - n.since > 90d", "31d", "90d", "+60d"),
+        ("n.day + 12h < n.at", "2024-03-01T12:00:00Z", "2024-03-01T06:00:00Z", "-21601s"),
+        ("n.at - n.day >= 3h", "6h", "3h", "-10801s"),
+        ("n.age * n.whole > n.wait", "90d", "36h", "-2124h"),
+        ("-1 * n.age < 30d", "-30d", "30d", "+60d"),
+        ("n.since + n.age == n.day", "2024-02-29", "2024-03-01", "+1d"),
+    ],
+)
+def test_a_sum_is_told_as_it_was_written_and_in_its_own_units(
+    text: str, value: str, threshold: str, distance: str
+) -> None:
+    """n.whole is 3, n.cents 1.50, n.mills 2.250, n.day 2024-03-01 and n.since a month before, n.at six hours after."""
+    known: dict[str, Value | None] = {"n.whole": 3, "n.cents": 150, "n.mills": 2_250, "n.age": 30, "n.wait": 129_600}
+    known |= {"n.day": 19_783, "n.since": 19_752, "n.at": 19_783 * 86_400 + 21_600}
+    (found,) = atoms(meaning(text), known, RESOLVED)
+    assert (found.asked, found.value, found.threshold, found.distance) == (text, value, threshold, distance)
 
 
 @given(st.sampled_from(OPS), st.integers(-50, 50), st.integers(-50, 50), st.booleans())
@@ -126,3 +181,19 @@ def test_what_made_it_unknown_is_missing_and_knowing_it_would_settle_it(
 
 def test_a_number_is_written_as_its_attribute_is() -> None:
     assert written(1, Type("decimal", 2)) == "0.01"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_random_rules_ask_of_random_people_can_be_told(seed: int) -> None:
+    chooser = Random(seed)
+    day = chooser.choice(ON_DAYS)
+    program = release(chooser).at(day)
+    schema = {**program.schema, AS_OF: Attribute(AS_OF, DATE)}
+    for question in crowd(chooser, day, 10).questions:
+        values = {**question.values, AS_OF: day}
+        for id_, node in program.stages[SCORE].items():
+            told = list(atoms(node, values, schema))
+            assert all(
+                a.status is None or a.value != "UNKNOWN" or "known(" in a.asked or "missing(" in a.asked for a in told
+            )
+            assert id_.endswith("~") or bool(causes(node, values)) == (truth(node, values) is None)
