@@ -6,14 +6,11 @@ What was waived before comes in as values: the engine keeps no account of its ow
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
 from engine.errors import EngineError
 from engine.lang.program import Cap, Hold, Perk
 from engine.lang.truths import Statuses
 from engine.lang.types import DAY
-
-UNLIMITED: Final = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ def _left(cap: Cap, used: list[Used], asked_at: str) -> int | None:
     counted = [u for u in used if _counts(u, cap, asked_at)]
     if cap.waived is not None:
         return max(0, cap.waived - sum(u.waived for u in counted))
-    return 0 if cap.times is not None and len(counted) >= cap.times else UNLIMITED
+    return 0 if cap.times is not None and len(counted) >= cap.times else None
 
 
 def _counts(used: Used, cap: Cap, asked_at: str) -> bool:

@@ -35,7 +35,6 @@ from engine.lang.truths import (
     names,
 )
 from engine.lang.types import BOOL, DATE, DAY, Type, Value
-from engine.perks import capped
 
 PEOPLE: Final = 1_000
 SEED: Final = 1
@@ -117,7 +116,7 @@ class _Asks:
         turns = [
             *(int(v) for v in named(truths).get(AMOUNT, set())),
             *(t.up_to or 99 for t in perk.tiers),
-            *(c.waived or 1 for c in capped(perk)),
+            *(c.waived or 1 for c in perk.capped),
         ]
         self.amounts = _near(turns, 1, perk.most)
         fields = {a.name: a.type for a in perk.request}
@@ -128,7 +127,7 @@ class _Asks:
         perk, pick, now = self.perk, self.chooser.choice, self.now.isoformat()
         context = {name.removeprefix("request."): value for name, value in next(self.fields).items()}
         since = pick((None, *self._ago(perk.hold.days))) if perk.hold else None
-        used = tuple(used for cap in capped(perk) for used in self._used(cap.waived or 1, cap.days))
+        used = tuple(used for cap in perk.capped for used in self._used(cap.waived or 1, cap.days))
         given = {"values": values, "context": context, "used": used, "held_since": since}
         return Question("someone", perk.id, pick(self.amounts), perk.currency, self.as_of, now, now, "probe", **given)  # type: ignore[arg-type]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.lang.program import Cap, Perk, Tier
+from engine.lang.program import Perk, Tier
 from engine.lang.truths import Statuses
 
 Outcome = Literal["ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE"]
@@ -41,7 +41,7 @@ def answer(perk: Perk, statuses: Statuses, amount: int, left: Sequence[int | Non
     given = waives(tier, amount) if tier else 0
     # A perk that is all or nothing, and of which the tier gives no whole, is not declined by a cap.
     whole = perk.partial or given == amount
-    cutting = [(rest, cap) for rest, cap in zip(left, capped(perk), strict=False) if rest is not None and rest < given]
+    cutting = [(rest, cap) for rest, cap in zip(left, perk.capped, strict=False) if rest is not None and rest < given]
     because = tuple(dict.fromkeys(cap.reason for _, cap in cutting)) if whole else ()
     waived = min((rest for rest, _ in cutting), default=given)
     if waived == amount:
@@ -49,11 +49,6 @@ def answer(perk: Perk, statuses: Statuses, amount: int, left: Sequence[int | Non
     if waived and perk.partial:
         return Answer("PARTIAL", waived, amount - waived, tier.id if tier else None, because)
     return Answer("DECLINE", 0, amount, None, because)
-
-
-def capped(perk: Perk) -> tuple[Cap, ...]:
-    """The caps that hold for the perk, in the order of `caps.left`."""
-    return (*perk.caps, *perk.shared)
 
 
 def waives(tier: Tier, amount: int) -> int:

@@ -18,7 +18,6 @@ from engine.lang import columnar
 from engine.lang.program import HELD, SCORE, Pattern, Perk, PointRule, Program, Release, perk_stage
 from engine.lang.truths import Truth, names
 from engine.lang.types import BOOL, DAY, STRING, Type, Value
-from engine.perks import capped
 from engine.watch import SECOND, Event, Raised, reference
 
 FEWEST: Final = 100  # people for each program of a release
@@ -159,7 +158,7 @@ def _context(perk: Perk, people: Sequence[Question]) -> Iterator[Any]:
     since = [None if q.held_since is None else seconds_between(q.held_since, q.asked_at) for q in people]
     yield nw.new_series("held_for", since, nw.Int64, backend="polars")
     rest = [left(perk, q.used, q.asked_at) for q in people]
-    for n in range(len(capped(perk))):
+    for n in range(len(perk.capped)):
         yield nw.new_series(f"left:{n}", [caps[n] for caps in rest], nw.Int64, backend="polars")
 
 

@@ -13,7 +13,6 @@ from engine.lang.program import (
     HELD,
     SCORE,
     Band,
-    Cap,
     Characteristic,
     Hold,
     KnockOut,
@@ -126,7 +125,7 @@ def _asked(asked: Perk, frame: Frame, day: int) -> Frame:
     stopped = joined(or_, [nw.col("~never"), *(nw.col(name) for name, _ in stops)])
     frame = frame.with_columns((stopped | unscorable).alias("~stopped"), _first_tier(asked.tiers).alias("~tier"))
     frame = frame.with_columns(_given(asked).alias("~given"))
-    left = [(f"left:{n}", cap) for n, cap in enumerate(_capped(asked))]
+    left = [(f"left:{n}", cap) for n, cap in enumerate(asked.capped)]
     whole = nw.lit(True) if asked.partial else nw.col("~given") == nw.col(AMOUNT)
     cuts = [(nw.col(name) < nw.col("~given")).fill_null(False) & ~nw.col("~stopped") & whole for name, _ in left]
     frame = frame.with_columns(nw.lit(False).alias("~never"), *(cut.alias(f"~cut:{n}") for n, cut in enumerate(cuts)))
@@ -155,7 +154,7 @@ def _of_relationships(program: Program, day: int) -> Iterator[nw.Expr]:
 def _optional(asked: Perk) -> dict[str, Type]:
     """The columns that may be there, and what they hold."""
     fields = {a.name: a.type for a in asked.request}
-    return {**fields, "held_for": WHOLE, **{f"left:{n}": WHOLE for n in range(len(_capped(asked)))}}
+    return {**fields, "held_for": WHOLE, **{f"left:{n}": WHOLE for n in range(len(asked.capped))}}
 
 
 def _of_perk(asked: Perk) -> list[str]:
@@ -172,12 +171,8 @@ def _statuses(asked: Perk) -> list[str]:
     return [HELD, *(f"status:{i}" for i in perk_stage(asked))]
 
 
-def _capped(asked: Perk) -> tuple[Cap, ...]:
-    return (*asked.caps, *asked.shared)
-
-
 def _stop_names(asked: Perk) -> list[str]:
-    return [*(f"~stop:{k.id}" for k in asked.knockouts), *(f"~cut:{n}" for n in range(len(_capped(asked))))]
+    return [*(f"~stop:{k.id}" for k in asked.knockouts), *(f"~cut:{n}" for n in range(len(asked.capped)))]
 
 
 def _held(hold: Hold, day: int) -> nw.Expr:
@@ -222,7 +217,7 @@ def _lost(card: Scorecard, code: str) -> nw.Expr:
 def _grounds(card: Scorecard, asked: Perk) -> tuple[list[str], dict[str, nw.Expr]]:
     """The reason codes in their order, and what each weighs: knock-outs, then caps, come before what costs points."""
     grounds = [(k.reason, f"~stop:{k.id}") for k in asked.knockouts]
-    grounds += [(cap.reason, f"~cut:{n}") for n, cap in enumerate(_capped(asked))]
+    grounds += [(cap.reason, f"~cut:{n}") for n, cap in enumerate(asked.capped)]
     codes = list(dict.fromkeys([*(i.reason for i in card.items), *(code for code, _ in grounds)]))
     first = KNOCKED + len(grounds)
     weight = {name: integer(first - n) for n, (_, name) in enumerate(grounds)}

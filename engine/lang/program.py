@@ -167,6 +167,11 @@ class Perk:
     knockouts: tuple[KnockOut, ...]
     tiers: tuple[Tier, ...]
 
+    @property
+    def capped(self) -> tuple[Cap, ...]:
+        """The caps that hold for it, its own first: the order of `caps.left`."""
+        return (*self.caps, *self.shared)
+
 
 @dataclass(frozen=True)
 class Step:
