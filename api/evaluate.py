@@ -203,7 +203,7 @@ def _as_of_days(chunk: Chunk) -> pl.DataFrame:
     for day, people in days.items():
         as_of = datetime.combine(day, time(), UTC) - JUST_BEFORE
         known = features(events, as_of, as_of, PURPOSE, people)
-        if program.flags:
+        if any(p.flag in program.scored_by for p in program.flags):  # those of perks are not asked here
             flags = watching.flags(events, as_of, as_of, PURPOSE, watchers, known["person"].to_list())
             known = with_flags(known, program, flags)
         found.append(known.with_columns(date=pl.lit(day)))

@@ -114,7 +114,7 @@ def run(release: Release, files: Mapping[str, str], schema: Schema, kinds: Kinds
         for case in file.cases:
             yield _case(release, file, case, kinds or {})
         for change in file.changes:
-            yield _change(files, schema, kinds or {}, change)
+            yield _change(release.files, schema, kinds or {}, change)  # cases need no reading again
 
 
 def untried(program: Program, outcomes: list[Outcome]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from api import findings
 from api.findings import Finding
 from engine.lang.check import check
 from engine.lang.problems import Problem, Span
-from tests.engine.small import KINDS, SCHEMA, broken, changed
+from tests.engine.small import SCHEMA, broken, changed, said_of
 
 SARIF = {
     "type": "object",
@@ -104,7 +104,7 @@ SARIF = {
 @cache
 def everything(folder: str = "rules") -> list[Finding]:
     """All that is said of all broken files."""
-    return [f for c in broken() for f in findings.found_in(Path(folder), c.files, check(c.files, SCHEMA, KINDS)[1])]
+    return [f for c in broken() for f in findings.found_in(Path(folder), c.files, said_of(c.name)[1])]
 
 
 @pytest.mark.parametrize("folder", ["rules", "/a folder/规则,:%"])

@@ -15,7 +15,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from engine.decide import Question
 from engine.lang.check import check, release_of
-from engine.lang.program import Program
+from engine.lang.problems import Problem
+from engine.lang.program import Program, Release
 from engine.lang.types import DATE, STRING, Attribute, EventKind, Kinds, Schema, Type, Value
 
 DAY = 19_783  # 2024-03-01
@@ -100,6 +101,13 @@ def asked(perk: str, amount: int, currency: str, values: Mapping[str, Value | No
     return Question("ann", perk, amount, currency, purpose="perks", values=values, **{**moments, **more})
 
 
+@cache
+def said_of(name: str) -> tuple[Release | None, tuple[Problem, ...]]:
+    """What the checker says of a broken set of files: asked once in a process, whoever wants to know."""
+    return check(next(c for c in broken() if c.name == name).files, SCHEMA, KINDS)
+
+
+@cache
 def broken() -> tuple[Broken, ...]:
     """Every broken set of files."""
     return tuple(Broken(c["name"], files_of(c), tuple(c["problems"])) for c in golden()["cases"])

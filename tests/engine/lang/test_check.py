@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from api.catalogue import kinds, schema
 from engine.lang.check import cases_in, check, release_of
 from engine.lang.problems import CODES, RulesError
-from tests.engine.small import KINDS, SCHEMA, Broken, base, broken, changed, golden, release
+from tests.engine.small import KINDS, SCHEMA, Broken, base, broken, changed, golden, release, said_of
 
 GOLDEN_NAME = "116a25c8b6569d7103349dd576899876e76ceb12106d8de8cad8add170a7a11c"
 RULES = Path(__file__).parents[3] / "rules"
@@ -28,7 +28,7 @@ def test_the_small_files_check() -> None:
 
 @pytest.mark.parametrize("case", broken(), ids=lambda c: c.name.replace(" ", "-"))
 def test_a_broken_file_is_told_what_is_wrong_and_where(case: Broken) -> None:
-    found, problems = check(case.files, SCHEMA, KINDS)
+    found, problems = said_of(case.name)
     assert found is None
     assert tuple(map(str, problems)) == case.problems
 
@@ -46,7 +46,7 @@ def test_every_code_has_a_broken_file(code: str) -> None:
 
 @pytest.mark.parametrize("case", broken(), ids=lambda c: c.name.replace(" ", "-"))
 def test_what_is_said_keeps_to_the_style(case: Broken) -> None:
-    for problem in check(case.files, SCHEMA, KINDS)[1]:
+    for problem in said_of(case.name)[1]:
         for text in filter(None, (problem.message, problem.hint)):
             own_words = re.sub(r"`[^`]*`", "`x`", text)
             assert text[0].islower() or text[0] in "`0123456789", text
