@@ -18,7 +18,7 @@ from typing import Final
 BENCHES: Final = {
     "town": ((), ("300", "3000")),
     "load": ((), ("--rows", "2000", "--repeats", "1")),
-    "decide": ((), ("20", "500")),
+    "decide": ((), ("20", "500", "1")),
 }
 
 

@@ -246,21 +246,27 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _MAC else 1024)
 
 
-def _apart(name: str, people: int, everyone: int) -> Figure:
-    command = [sys.executable, "-m", "tests.bench.decide", "--one", name, str(people), str(everyone)]
+def _apart(names: Sequence[str], people: int, everyone: int) -> dict[str, Figure]:
+    command = [sys.executable, "-m", "tests.bench.decide", "--apart", str(people), str(everyone), *names]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Figure(**json.loads(done.stdout))
+    return {name: Figure(**said) for name, said in json.loads(done.stdout).items()}
 
 
-def run(people: int = PEOPLE, everyone: int = EVERYONE) -> dict[str, Figure]:
-    """The empty call; then the engines and the whole population, one after the other, each in a process of its own."""
+def run(people: int = PEOPLE, everyone: int = EVERYONE, together: int = 0) -> dict[str, Figure]:
+    """The empty call; then the engines and the whole population, one after the other, each in a process of its own; or
+    `together` in one, where the figures mean nothing.
+    """
     empty = _figure(EMPTY, _timed(lambda _: None, range(people * 10)))
-    return {EMPTY: empty} | {name: _apart(name, people, everyone) for name in (*NAMES, CHECK, RELOAD)}
+    names = (*NAMES, CHECK, RELOAD)
+    found = {EMPTY: empty}
+    for some in [names] if together else [(name,) for name in names]:
+        found |= _apart(some, people, everyone)
+    return found
 
 
-def main(people: int = PEOPLE, everyone: int = EVERYONE) -> None:
+def main(people: int = PEOPLE, everyone: int = EVERYONE, together: int = 0) -> None:
     """Print the figures as two tables."""
-    found = run(people, everyone)
+    found = run(people, everyone, together)
     title = f"{people:,} people; columnar: {everyone:,} people at once; of zen: how many times as quick, at p50"
     table = Table(
         "what", "a second", "p50 µs", "p99 µs", "empty calls", "of reference", "of zen", "peak MB", title=title
@@ -281,7 +287,8 @@ def main(people: int = PEOPLE, everyone: int = EVERYONE) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(asdict(_measure(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))))
+    if sys.argv[1:2] == ["--apart"]:
+        some = {name: asdict(_measure(name, int(sys.argv[2]), int(sys.argv[3]))) for name in sys.argv[4:]}
+        print(json.dumps(some))
     else:
-        main(*(int(a) for a in sys.argv[1:3]))
+        main(*(int(a) for a in sys.argv[1:4]))
