@@ -36,7 +36,7 @@ def test_the_document_of_features_is_as_generated() -> None:
 
 def features_document() -> str:
     """docs/features.md. After a change of the catalogue: `python -m tests.test_docs`."""
-    lines = ["# Features", "", "What rules can speak of. Generated from [the catalogue](../graph/catalog.py)."]
+    lines = ["# Features", "", "What rules can speak of. Generated from [the catalogue](../graph/catalog/__init__.py)."]
     for dimension in DIMENSIONS:
         lines += [
             "",

@@ -1,0 +1,15 @@
+"""Every feature: what it says, in what unit, from which evidence, and when it is missing."""
+
+from typing import Final
+
+from graph.catalog.behaviour import BEHAVIOUR
+from graph.catalog.capacity import CAPACITY
+from graph.catalog.credit import CREDIT
+from graph.catalog.feature import MOST_COUNT, MOST_DAYS, MOST_MONEY, MOST_RATIO, Feature
+from graph.catalog.identity import IDENTITY
+from graph.catalog.relationships import RELATIONSHIPS
+
+__all__ = ["DIMENSIONS", "FEATURES", "MOST_COUNT", "MOST_DAYS", "MOST_MONEY", "MOST_RATIO", "Feature"]
+
+FEATURES: Final[tuple[Feature, ...]] = (*IDENTITY, *CAPACITY, *BEHAVIOUR, *CREDIT, *RELATIONSHIPS)
+DIMENSIONS: Final = tuple(dict.fromkeys(f.dimension for f in FEATURES))

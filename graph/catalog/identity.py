@@ -1,0 +1,19 @@
+"""Who they are, as far as proved."""
+
+from dataclasses import replace
+from typing import Final
+
+from graph.catalog.feature import UP, Feature, count, days
+
+IDENTITY: Final[tuple[Feature, ...]] = (
+    replace(
+        count("identity.level", "The highest level to which the identity was proved.", "level"),
+        high=3,
+        zero=False,
+        missing="Never missing: a person is someone enrolled who consents to identity evidence.",
+    ),
+    replace(
+        days("identity.tenure_days", "Days since the first enrolment.", "", direction=UP),
+        missing="Never missing: a person is someone enrolled who consents to identity evidence.",
+    ),
+)
