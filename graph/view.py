@@ -13,6 +13,7 @@ from typing import Final
 
 import polars as pl
 
+from graph.codes import PLAIN, Coding
 from graph.events import CLASSES, CORRECTABLE, IDENTITY, KINDS, SCHEMA, corrections, parsed
 
 RETENTION: Final = "5y"  # calendar years; five years after 29 February is 28 February
@@ -56,11 +57,31 @@ def visible(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: 
 
 def seen(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`visible` and `consented`, for one price."""
-    known = _known(events, as_of, known_at)
-    consents = _in_force(known, as_of, purpose, None)
-    corrected = _corrected(known.filter(pl.col("kind").is_in(EVIDENCE)), known).filter(_possible(as_of))
-    kept = _retained(_undisputed(corrected, known), as_of)
-    return _covered(kept, consents).select(*SCHEMA, *SIDES), consents
+    kind = pl.col("kind")
+    evidence, about = events.filter(kind.is_in(EVIDENCE)), events.filter(kind.is_in(ABOUT))
+    return seen_apart(evidence, about, as_of, known_at, purpose)
+
+
+def seen_apart(
+    evidence: pl.DataFrame,
+    about: pl.DataFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    coding: Coding = PLAIN,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`seen`, from the evidence and from what is said about evidence, each in append order.
+
+    `evidence` may lack columns that nobody asks for, and both may have codes for texts, by the same `coding`. Memory: the
+    view, and what the passes hold of it.
+    """
+    said, gone = _told(about, as_of, known_at)
+    consents = _in_force(said, as_of, purpose, None)
+    known = _without(evidence.lazy().with_row_index(_ORDER).filter(_cut(as_of, known_at)), gone)
+    corrected = _corrected(known, said, coding).filter(_possible(as_of))
+    kept = _retained(_undisputed(corrected, said), as_of)
+    columns = [c for c in evidence.columns if c in SCHEMA]
+    return _covered(kept, consents).select(*columns, *SIDES).collect(), consents
 
 
 def consented(
@@ -72,31 +93,40 @@ def consented(
     `service` is asked for; the view itself asks for none.
     """
     about = events.filter(pl.col("kind").is_in(["consent.granted", "consent.withdrawn", "event.retracted"]))
-    return _in_force(_known(about, as_of, known_at), as_of, purpose, service).sort("*")
+    return _in_force(_told(about, as_of, known_at)[0], as_of, purpose, service).sort("*")
 
 
-def _known(events: pl.DataFrame, as_of: datetime, known_at: datetime) -> pl.DataFrame:
-    cut = events.with_row_index(_ORDER).filter(pl.col("happened_at") <= as_of, pl.col("recorded_at") <= known_at)
+def _cut(as_of: datetime, known_at: datetime) -> pl.Expr:
+    return (pl.col("happened_at") <= as_of) & (pl.col("recorded_at") <= known_at)
+
+
+def _told(about: pl.DataFrame, as_of: datetime, known_at: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What is said about evidence and stands, and the events that are retracted."""
+    said = about.with_row_index(_ORDER).filter(_cut(as_of, known_at))
     retracting = pl.col("kind") == "event.retracted"
-    gone = cut.filter(retracting).select("contributor", event_id="ref_event", gone=True).unique()
-    if gone.is_empty():
-        return cut
-    left = cut.join(gone, on=IDENTITY, how="left", maintain_order="left")
-    return left.filter(retracting | pl.col("gone").is_null()).drop("gone")
+    gone = said.filter(retracting).select("contributor", event_id="ref_event")
+    return _without(said.filter(~retracting).lazy(), gone).collect(), gone
 
 
-def _corrected(evidence: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    said = known.filter(pl.col("kind") == "event.corrected").sort("recorded_at", _ORDER)
-    if said.is_empty():
+def _without(rows: pl.LazyFrame, items: pl.DataFrame) -> pl.LazyFrame:
+    return rows if items.is_empty() else rows.join(items.lazy(), on=IDENTITY, how="anti", maintain_order="left")
+
+
+def _corrected(evidence: pl.LazyFrame, said: pl.DataFrame, coding: Coding) -> pl.LazyFrame:
+    fixes = said.filter(pl.col("kind") == "event.corrected").sort("recorded_at", _ORDER)
+    if fixes.is_empty():
         return evidence
-    new: dict[tuple[str, str], dict[str, object]] = {}
-    for contributor, event_id, fields in said.select("contributor", "ref_event", "fields").iter_rows():
+    new: dict[tuple[object, object], dict[str, object]] = {}
+    for contributor, event_id, fields in fixes.select("contributor", "ref_event", "fields").iter_rows():
         new.setdefault((contributor, event_id), {}).update(parsed(corrections(fields)))
-    rows = [{"contributor": c, "event_id": e, **fields} for (c, e), fields in new.items()]
-    schema = {c: SCHEMA[c] for c in (*IDENTITY, *CORRECTABLE)}
-    update = pl.DataFrame(rows, schema=schema, orient="row")
-    joined = evidence.join(update, on=IDENTITY, how="left", suffix=" new", maintain_order="left")
-    return joined.with_columns(_set(c) for c in CORRECTABLE).select(evidence.columns)
+    columns = evidence.collect_schema().names()
+    settable = [c for c in CORRECTABLE if c in columns]
+    values = pl.DataFrame(list(new.values()), schema={c: SCHEMA[c] for c in settable}, orient="row")
+    items = pl.DataFrame(list(new), schema={c: fixes.schema[c] for c in IDENTITY}, orient="row")
+    update = items.hstack(coding.of(values))
+    joined = evidence.join(update.lazy(), on=IDENTITY, how="inner", suffix=" new").sort(_ORDER)
+    fixed = joined.with_columns(_set(c) for c in settable).select(columns)
+    return _without(evidence, items).merge_sorted(fixed, key=_ORDER)
 
 
 def _set(column: str) -> pl.Expr:
@@ -112,29 +142,30 @@ def _possible(as_of: datetime) -> pl.Expr:
     return (pl.col("happened_at") <= as_of) & ~itself & ~negative & ~doubt
 
 
-def _undisputed(evidence: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    said = known.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
+def _undisputed(evidence: pl.LazyFrame, said: pl.DataFrame) -> pl.LazyFrame:
+    about = said.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
+    if about.is_empty():
+        return evidence
     item = {"contributor": pl.coalesce("ref_contributor", "contributor"), "event_id": pl.col("ref_event")}
-    parties = evidence.select(*IDENTITY, "subject", "other")
+    told = about.sort(_LATEST).select("kind", "outcome", by="subject", **item)
+    parties = evidence.select(*IDENTITY, "subject", "other").join(told.lazy(), on=IDENTITY, how="semi").collect()
     disputed = (
-        said.sort(_LATEST)
-        .select("kind", "outcome", by="subject", **item)
-        .join(parties, on=IDENTITY, how="inner", maintain_order="left")
+        told.join(parties, on=IDENTITY, how="inner", maintain_order="left")
         .filter(pl.any_horizontal(pl.col("by") == pl.col("subject"), pl.col("by") == pl.col("other")))
         .group_by(IDENTITY)
         .agg((pl.col("kind") == "dispute.opened").any().alias("opened"), pl.col("kind", "outcome").last())
         .filter(pl.col("opened"), ~(pl.col("kind") == "dispute.resolved") | (pl.col("outcome") != "rejected"))
     )
-    return evidence.join(disputed, on=IDENTITY, how="anti", maintain_order="left")
+    return _without(evidence, disputed.select(IDENTITY))
 
 
-def _retained(evidence: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def _retained(evidence: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
     late = (pl.col("kind") == "order.settled") & (pl.col("days_late") > 0)
-    adverse = evidence.filter(pl.col("kind").is_in(ADVERSE) | late.fill_null(False))
-    if adverse.is_empty():
-        return evidence
     thing = ("contributor", "subject", "obligation", "order")
-    endings = evidence.filter(pl.col("kind").is_in(ENDINGS)).select(*thing, ended="happened_at")
+    columns = evidence.select(_ORDER, "kind", "happened_at", "days_late", *thing)
+    ends = columns.filter(pl.col("kind").is_in((*ADVERSE, *ENDINGS))).collect()
+    adverse = ends.filter(pl.col("kind").is_in(ADVERSE) | late.fill_null(False))
+    endings = ends.filter(pl.col("kind").is_in(ENDINGS)).select(*thing, ended="happened_at")
     other_end = adverse.filter(~pl.col("kind").is_in(OWN_END)).select(*thing, "happened_at", _ORDER)
     first = (
         other_end.join(endings, on=thing, nulls_equal=True)
@@ -144,7 +175,7 @@ def _retained(evidence: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     )
     own = adverse.filter(pl.col("kind").is_in(OWN_END)).select(_ORDER, ended="happened_at")
     left = pl.concat([first, own]).filter(pl.col("ended").dt.offset_by(RETENTION) <= as_of)
-    return evidence.join(left, on=_ORDER, how="anti", maintain_order="left")
+    return evidence if left.is_empty() else evidence.join(left.lazy(), on=_ORDER, how="anti", maintain_order="left")
 
 
 def _in_force(known: pl.DataFrame, as_of: datetime, purpose: str, service: str | None) -> pl.DataFrame:
@@ -168,7 +199,7 @@ def _kinds_of(data_class: str) -> list[str]:
     return [k.name for k in KINDS if k.data_class == data_class]
 
 
-def _covered(evidence: pl.DataFrame, allowed: pl.DataFrame) -> pl.DataFrame:
+def _covered(evidence: pl.LazyFrame, allowed: pl.DataFrame) -> pl.LazyFrame:
     kind = pl.col("kind")
     agreed = {c: allowed.filter(pl.col("data_class") == c)["person"].implode() for c in CLASSES}
 

@@ -9,11 +9,12 @@ import polars as pl
 
 from graph.build import tie_rows, ties_in_force
 from graph.catalog import FEATURES, Feature
+from graph.codes import Coding, coded, names
 from graph.events import KINDS
 from graph.features import behaviour, capacity, credit, payments, relationships
 from graph.features.exact import Frame, integer
 from graph.features.identity import identity
-from graph.view import seen
+from graph.view import seen, seen_apart
 
 Key = TypeVar("Key")
 
@@ -40,16 +41,32 @@ EVERYBODY: Final = tuple(k.name for k in KINDS if k.data_class in (None, "identi
 
 
 def features(
-    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, people: Collection[str] | None = None
+    events: pl.DataFrame | pl.LazyFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    people: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """The features of `people` (None: of everyone) at `as_of`, as known at `known_at`, for `purpose`.
 
     `events` has the columns of `SCHEMA`, in append order. See `compute` for what is returned. With `people`, only the
     events that touch them are looked at, and whatever the whole social layer needs.
     """
-    relevant = events if people is None else touching(events, people)
-    view, consents = seen(relevant, as_of, known_at, purpose)
-    return compute(view, as_of, consents, people)
+    if people is not None:
+        view, consents = seen(touching(events.lazy().collect(), people), as_of, known_at, purpose)
+        return compute(view, as_of, consents, people)
+    view, consents, coding = _coded_view(events.lazy(), as_of, known_at, purpose)
+    found = compute(view, as_of, consents)
+    named = found.join(names(coding), left_on="person", right_on="code").with_columns(pl.col("id").alias("person"))
+    return named.select(found.columns).sort("person")
+
+
+def _coded_view(
+    events: pl.LazyFrame, as_of: datetime, known_at: datetime, purpose: str
+) -> tuple[pl.DataFrame, pl.DataFrame, Coding]:
+    """The view and the consents with codes for ids; what they were made from is not held on to."""
+    made = coded(events)
+    return *seen_apart(made.evidence, made.about, as_of, known_at, purpose, made.coding), made.coding
 
 
 def compute(

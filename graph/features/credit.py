@@ -5,17 +5,17 @@ from typing import Final
 
 import narwhals as nw
 
+from graph.events import KINDS
 from graph.features.exact import Frame, counted, days_between, months_before
 
 THING: Final = ("contributor", "subject", "obligation")
+PROMISES: Final = tuple(k.name for k in KINDS if k.data_class == "credit")
 CLOSING: Final = ("obligation.settled", "obligation.written_off")
 
 
 def promised(events: Frame) -> Frame:
     """The rows that the functions below take: each person's own obligations and orders."""
-    return events.filter(
-        nw.col("kind").str.starts_with("obligation.") | nw.col("kind").str.starts_with("order."), nw.col("for_subject")
-    )
+    return events.filter(nw.col("kind").is_in(list(PROMISES)), nw.col("for_subject"))
 
 
 def promises(events: Frame, as_of: datetime) -> Frame:

@@ -44,7 +44,7 @@ def position(live: pl.DataFrame, levels: dict[str, int], asked: Collection[str])
     found = _placed(live, seeds, [p for p in asked if p in tied])
     alone = (0, 0, 0 if seeds else None)
     rows = [(p, *found.get(p, alone)) for p in asked]
-    return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(GLOBAL, pl.Int64)}, orient="row")
+    return pl.DataFrame(rows, schema={"person": live.schema["a"], **dict.fromkeys(GLOBAL, pl.Int64)}, orient="row")
 
 
 def _placed(live: pl.DataFrame, seeds: Collection[str], asked: Collection[str]) -> dict[str, Place]:

@@ -1,0 +1,130 @@
+"""A crowd of any size, drawn with a seed and written to Parquet: what `tests.bench.size` builds from.
+
+Nothing in it is meant to be true; its shape is: most people are enrolled and consent, few pay much, a third of the payments
+go from person to person along ties and to strangers, the rest to merchants of which some are paid by very many; ties close
+triangles; some items are corrected, disputed or retracted.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from graph.events import CATEGORIES, SCHEMA
+
+END: Final = datetime(2026, 6, 30, 12, tzinfo=UTC)  # what is built as of
+SEED: Final = 4
+YEARS: Final = 2
+_MICROS: Final = 1_000_000
+_SPAN: Final = YEARS * 365 * 86_400 * _MICROS
+_TIES: Final = ("household", "family", "friend", "colleague", "vouch")
+Columns = dict[str, Any]
+
+
+def write(folder: Path, people: int, payments: int, ties: int) -> None:
+    """One Parquet file for each kind of evidence, in the order of appending by name. About 25 bytes an event."""
+    rng = np.random.default_rng(SEED)
+    start = int(END.timestamp()) * _MICROS - _SPAN
+    everyone = pl.select(pl.format("person-{}", pl.int_range(people, dtype=pl.Int64)))[:, 0].cast(pl.String)
+    before = np.full(people, start - 86_400 * _MICROS)
+    levels = rng.choice(4, people, p=(0.02, 0.18, 0.6, 0.2))
+    _written(folder / "1-enrolled.parquet", "person.enrolled", before, subject=everyone, identity_level=levels)
+    classes = rng.choice(
+        [
+            "identity,relationship,behaviour,restricted,credit",
+            "identity,behaviour,credit",
+            "identity,relationship,behaviour,credit",
+        ],
+        people,
+        p=(0.7, 0.2, 0.1),
+    )
+    _written(
+        folder / "2-consents.parquet", "consent.granted", before, subject=everyone, purpose="perks", classes=classes
+    )
+    a, b = _pairs(rng, people, ties)
+    tie = rng.choice(_TIES, a.size, p=(0.15, 0.2, 0.4, 0.15, 0.1))
+    strength = np.where(tie == "vouch", rng.integers(-3, 11, a.size), rng.integers(1, 11, a.size))
+    at = np.sort(start + rng.integers(0, _SPAN, a.size))
+    _written(
+        folder / "3-ties.parquet", "tie.formed", at, subject=everyone[a], other=everyone[b], tie=tie, strength=strength
+    )
+    _payments(rng, folder / "4-payments.parquet", everyone, payments, start)
+    _credit(rng, folder / "5-credit.parquet", everyone, people, start)
+
+
+def events(folder: Path) -> pl.LazyFrame:
+    """All of it, as a ledger has it."""
+    return pl.concat([pl.scan_parquet(p) for p in sorted(folder.glob("*.parquet"))], how="diagonal")
+
+
+def _pairs(rng: np.random.Generator, people: int, ties: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two thirds of the ties are between people who live near each other, in the order of their numbers: they close triangles."""
+    near = ties * 2 // 3
+    a = rng.integers(0, people, ties)
+    b = (
+        np.concatenate([a[:near] + rng.integers(1, 6, near), (people * rng.power(0.4, ties - near)).astype(np.int64)])
+        % people
+    )
+    apart = a != b
+    return a[apart], b[apart]
+
+
+def _payments(rng: np.random.Generator, path: Path, everyone: pl.Series, n: int, start: int) -> None:
+    people = everyone.len()
+    merchants = max(people // 100, 1)
+    payer = (people * rng.power(0.7, n)).astype(np.int64)
+    kind = rng.random(n)
+    stranger = (people * rng.power(0.5, n)).astype(np.int64)
+    friend = (payer + rng.integers(1, 6, n)) % people
+    shop = people + (merchants * rng.power(0.3, n)).astype(np.int64)
+    payee = np.where(kind < 0.2, friend, np.where(kind < 0.3, stranger, shop))
+    wage = kind > 0.9  # of these a merchant pays the person
+    payer, payee = np.where(wage, shop, payer), np.where(wage, payer, payee)
+    payee = np.where(payer == payee, (payee + 1) % people, payee)
+    shops = pl.select(pl.format("shop-{}", pl.int_range(merchants, dtype=pl.Int64)))[:, 0]
+    parties = pl.concat([everyone, shops])
+    at = np.sort(start + rng.integers(0, _SPAN, n))
+    category = np.where(wage, "wage", rng.choice(CATEGORIES[4:], n))
+    amount = (np.exp(rng.normal(8, 1.2, n))).astype(np.int64)
+    _written(
+        path,
+        "payment.made",
+        at,
+        subject=parties[payer],
+        other=parties[payee],
+        amount=amount,
+        currency="CNY",
+        category=category,
+    )
+
+
+def _credit(rng: np.random.Generator, path: Path, everyone: pl.Series, n: int, start: int) -> None:
+    """As many instalments as people, of a third of them."""
+    who = rng.integers(0, max(n // 3, 1), n)
+    kind = rng.choice(
+        ["obligation.paid", "obligation.missed", "obligation.opened", "obligation.settled"], n, p=(0.8, 0.1, 0.07, 0.03)
+    )
+    at = np.sort(start + rng.integers(0, _SPAN, n))
+    loans = pl.select(pl.format("loan-{}", pl.lit(pl.Series(who))))[:, 0]
+    _written(path, kind, at, subject=everyone[who], obligation=loans)
+
+
+def _written(path: Path, kind: Any, at: np.ndarray, **columns: Any) -> None:
+    n = at.size
+    times = pl.Series(at).cast(pl.Datetime("us", "UTC"))
+    given = {"kind": kind, "happened_at": times, "recorded_at": times, "contributor": "bank", **columns}
+    held = {name: _column(value, n) for name, value in given.items()}
+    held["event_id"] = pl.select(pl.format(path.stem[0] + "-{}", pl.int_range(n, dtype=pl.Int64)))[:, 0]
+    frame = pl.DataFrame(held)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.select(c for c in SCHEMA if c in frame.columns).cast(
+        {c: t for c, t in SCHEMA.items() if c in frame.columns}
+    ).write_parquet(path)
+
+
+def _column(value: Any, n: int) -> Any:
+    if isinstance(value, str):
+        return pl.repeat(value, n, eager=True)
+    return value if isinstance(value, pl.Series) else pl.Series(value)
