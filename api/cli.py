@@ -9,6 +9,7 @@ from rich.console import Console
 
 from api import actions, auth, builds, clock, evaluate, prepare, problems, releases, serving, show, walk
 from api.cli_export import exports
+from api.cli_graph import graphs
 from api.cli_rules import FAILED, WRONG, rules
 from api.database import open_database
 from api.decisions import Asked
@@ -33,6 +34,7 @@ app = typer.Typer(
 tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True)
 evaluations = typer.Typer(help="Measure the score on real data.", no_args_is_help=True)
 app.add_typer(rules)
+app.add_typer(graphs)
 app.add_typer(tokens, name="token")
 app.add_typer(evaluations, name="evaluate")
 app.add_typer(exports, name="export")
