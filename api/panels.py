@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from api.currency import money
 from api.markup import element
-from api.rings import Place, Room, places
+from api.radial import Place, Room, places
 from graph.circle import Circle, Edge, Layer, Node, Payments, Tie
 
 STEPS: Final = (50, 100, 150, 200)  # where the next colour of trust begins, in hundredths
