@@ -45,6 +45,12 @@ def _sorted(given: Given) -> str | None:
     return "neighbours in another order are NetworkX's" if given["sort_neighbors"] is not None else None
 
 
+def _some_rows(given: Given) -> str | None:
+    if given["nodelist"] is not None or given["weight"] is None:
+        return "matrices of some nodes, or in another order, are NetworkX's"
+    return None
+
+
 def _distance(given: Given) -> str | None:
     return "circles by weighted distance are NetworkX's" if given["distance"] is not None else None
 
@@ -65,6 +71,7 @@ OFFERS: Final[dict[str, Offer]] = {
     "is_weakly_connected": Offer("components"),
     "louvain_communities": Offer("communities", (_directed, _no_limits), worth="converting"),
     "number_connected_components": Offer("components"),
+    "number_of_selfloops": Offer("matrices"),
     "number_strongly_connected_components": Offer("components"),
     "number_weakly_connected_components": Offer("components"),
     "out_degree_centrality": Offer("centrality"),
@@ -73,6 +80,7 @@ OFFERS: Final[dict[str, Offer]] = {
     "reciprocity": Offer("clustering"),
     "single_source_shortest_path_length": Offer("paths", worth="ours alone"),
     "strongly_connected_components": Offer("components"),
+    "to_scipy_sparse_array": Offer("matrices", (_some_rows, _weight_called)),
     "transitivity": Offer("clustering", (_directed,), worth="converting"),
     "triangles": Offer("clustering", worth="converting"),
     "weakly_connected_components": Offer("components"),

@@ -30,7 +30,9 @@ OFFERED: Final = (
     "networkx.algorithms.tests.test_core",
     "networkx.algorithms.tests.test_reciprocity",
     "networkx.algorithms.traversal",
+    "networkx.classes.tests.test_function",
     "networkx.generators.tests.test_ego",
+    "networkx.tests.test_convert_scipy",
 )
 _CALLS: Final[Counter[str]] = Counter()
 

@@ -64,6 +64,8 @@ def _numbers(name: str, column: Column) -> Array:
     if series.dtype.is_integer():
         return series.cast(pl.Int64).to_numpy()
     if series.dtype.is_float():
+        if not series.is_finite().all():
+            raise ValueError(f"column `{name}` holds what is no number: an edge attribute is finite")
         return series.cast(pl.Float64).to_numpy()
     raise ValueError(f"column `{name}` holds {series.dtype}: an edge attribute is an integer or a float")
 

@@ -102,6 +102,7 @@ def test_no_column_given_is_written_to():
             {"source": ["a"], "target": ["b"], "weight": ["x"]},
             "column `weight` holds String: an edge attribute is an integer",
         ),
+        ({"source": ["a"], "target": ["b"], "weight": [float("nan")]}, "column `weight` holds what is no number"),
         ({"source": ["a"], "target": ["b"], "nodes": ["a", "a"]}, "column `nodes` names `a` twice"),
         ({"source": ["a"], "target": ["b"], "nodes": ["a"]}, "`b` is an end of an edge and not one of `nodes`"),
         ({"source": [0], "target": [2], "nodes": 2}, "column `target` has codes outside 0 to 1"),

@@ -1,0 +1,36 @@
+import networkx as nx
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graph.compiled import from_columns
+from tests.graph.compiled.random_graphs import ANY, Pair
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    ANY, st.sampled_from(("csr", "csc", "coo")), st.sampled_from(("weight", "height")), st.sampled_from((None, float))
+)
+def test_the_matrix_is_networkxs(pair: Pair, form: str, weight: str, dtype: type | None):
+    assert nx.number_of_selfloops(pair.ours) == nx.number_of_selfloops(pair.plain)
+    if not pair.plain:
+        with pytest.raises(nx.NetworkXError, match="no nodes"):
+            nx.to_scipy_sparse_array(pair.ours)
+        return
+    found = nx.to_scipy_sparse_array(pair.ours, format=form, weight=weight, dtype=dtype)
+    expected = nx.to_scipy_sparse_array(pair.plain, format=form, weight=weight, dtype=dtype)
+    assert found.format == form
+    assert (found.dtype == expected.dtype) or not pair.plain.number_of_edges()
+    assert np.array_equal(found.toarray(), expected.toarray())
+
+
+def test_the_matrix_is_the_callers_own():
+    graph = from_columns(pl.Series(["a"]), pl.Series(["b"]), pl.Series([5]), directed=True)
+    matrix = nx.to_scipy_sparse_array(graph)
+    matrix.data[:], matrix.indices[:] = 9, 0
+    assert list(graph.edges(data="weight")) == [("a", "b", 5)]
+    with pytest.raises(nx.NetworkXError, match="Unknown sparse matrix format: heap"):
+        nx.to_scipy_sparse_array(graph, format="heap")
+    assert nx.to_scipy_sparse_array(graph, nodelist=["b", "a"]).toarray().tolist() == [[0, 0], [5, 0]]
