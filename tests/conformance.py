@@ -1,7 +1,7 @@
 """NetworkX's own tests, with its graphs turned into ours: `python -m tests.conformance [modules]`, or `make conformance`.
 
 NetworkX converts the graphs of every call of a function that we offer, runs ours, and judges the answer; what is not
-offered runs as it is. Without modules, all of its test suite: about three minutes. Ends with what passed, what is expected
+offered runs as it is. Without modules, all of its test suite: three to five minutes. Ends with what passed, what is expected
 to fail and why, and how often each of our functions was called.
 
 This file is the runner and the plugin of pytest that makes the summary.
@@ -37,8 +37,11 @@ OFFERED: Final = (
 _CALLS: Final[Counter[str]] = Counter()
 
 
-def run(*modules: str) -> subprocess.CompletedProcess[str]:
-    """The tests of some modules of NetworkX, or of all, in a process of their own, under none of our options of pytest."""
+def run(*modules: str, shown: bool = False) -> subprocess.CompletedProcess[str]:
+    """The tests of some modules of NetworkX, or of all, in a process of their own, under none of our options of pytest.
+
+    What it says is the caller's, or `shown` as it comes.
+    """
     options = (
         "-c",
         os.devnull,
@@ -53,8 +56,9 @@ def run(*modules: str) -> subprocess.CompletedProcess[str]:
     )
     command = [sys.executable, "-m", "pytest", *options, "--pyargs", *(modules or ("networkx",))]
     judge = {"NETWORKX_TEST_BACKEND": "iftah", "NETWORKX_FALLBACK_TO_NX": "True"}
+    said = None if shown else subprocess.PIPE
     root = Path(__file__).parents[1]
-    return subprocess.run(command, cwd=root, env=os.environ | judge, stdout=subprocess.PIPE, text=True, check=False)
+    return subprocess.run(command, cwd=root, env=os.environ | judge, stdout=said, text=True, check=False)
 
 
 class _Calls(logging.Handler):
@@ -85,6 +89,4 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 if __name__ == "__main__":
-    done = run(*sys.argv[1:])
-    print(done.stdout)
-    sys.exit(done.returncode)
+    sys.exit(run(*sys.argv[1:], shown=True).returncode)
