@@ -1,12 +1,10 @@
-"""The NetworkX backend `iftah`: which functions run on compressed rows, when, and what NetworkX is told about it.
+"""The NetworkX backend `iftah`: what NetworkX asks when it looks for who is to run a function.
 
-NetworkX finds `BACKEND` by the entry point `networkx.backends` and asks it as its dispatch protocol says (NetworkX 3.6,
-`networkx.utils.backends`). Nothing compiled is imported before it is called, since NetworkX reads `get_info` whenever it
-is imported itself.
+It finds `BACKEND` by the entry point `networkx.backends`, and speaks its dispatch protocol (`networkx.utils.backends` of
+NetworkX 3.6). What is offered is the table in `graph.offers`; nothing compiled is imported before it is called.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from inspect import Signature, signature
@@ -14,76 +12,9 @@ from typing import Any, Final
 
 import networkx as nx
 
-Given = Mapping[str, Any]  # the arguments of a call, by name
-Refusal = Callable[[Given], str | None]  # why the plain function is to answer, or None
-WORTH_CONVERTING: Final = 20_000  # nodes and edges from which converting a graph costs less than it saves
+from graph.offers import OFFERS
 
-
-@dataclass(frozen=True)
-class Offer:
-    """A function of NetworkX that `graph.compiled.<module>` has too."""
-
-    module: str
-    unless: tuple[Refusal, ...] = ()
-    worth: bool = False  # so much faster that converting a graph for it alone pays
-
-
-def _directed(given: Given) -> str | None:
-    return "directed graphs are NetworkX's" if given["G"].is_directed() else None
-
-
-def _weighted(given: Given) -> str | None:
-    return "weighted triangles are NetworkX's" if given["weight"] is not None else None
-
-
-def _weight_called(given: Given) -> str | None:
-    return "a weight that is a function is NetworkX's" if callable(given["weight"]) else None
-
-
-def _no_limits(given: Given) -> str | None:
-    if given["max_level"] is not None or given["threshold"] != 1e-7:
-        return "levels and thresholds are those of NetworkX's own passes"
-    return None
-
-
-def _sorted(given: Given) -> str | None:
-    return "neighbours in another order are NetworkX's" if given["sort_neighbors"] is not None else None
-
-
-def _distance(given: Given) -> str | None:
-    return "circles by weighted distance are NetworkX's" if given["distance"] is not None else None
-
-
-OFFERS: Final[dict[str, Offer]] = {
-    "average_clustering": Offer("clustering", (_directed, _weighted), worth=True),
-    "average_neighbor_degree": Offer("centrality", (_weight_called,)),
-    "bfs_edges": Offer("paths", (_sorted,)),
-    "clustering": Offer("clustering", (_directed, _weighted), worth=True),
-    "connected_components": Offer("components"),
-    "core_number": Offer("cores", (_directed,), worth=True),
-    "degree_centrality": Offer("centrality"),
-    "ego_graph": Offer("paths", (_distance,)),
-    "hits": Offer("centrality", worth=True),
-    "in_degree_centrality": Offer("centrality"),
-    "is_connected": Offer("components"),
-    "is_strongly_connected": Offer("components"),
-    "is_weakly_connected": Offer("components"),
-    "louvain_communities": Offer("communities", (_directed, _no_limits), worth=True),
-    "number_connected_components": Offer("components"),
-    "number_strongly_connected_components": Offer("components"),
-    "number_weakly_connected_components": Offer("components"),
-    "out_degree_centrality": Offer("centrality"),
-    "overall_reciprocity": Offer("clustering"),
-    "pagerank": Offer("centrality", (_weight_called,), worth=True),
-    "reciprocity": Offer("clustering"),
-    "single_source_shortest_path_length": Offer("paths"),
-    "strongly_connected_components": Offer("components"),
-    "transitivity": Offer("clustering", (_directed,), worth=True),
-    "triangles": Offer("clustering", worth=True),
-    "weakly_connected_components": Offer("components"),
-}
-
-
+WORTH_CONVERTING: Final = 10_000  # nodes and edges from which converting a graph costs less than it saves
 _ONE_PARTITION: Final = "asks for the partition that one seed gives in NetworkX; ours is as good and another"
 EXPECTED_FAILURES: Final = {
     "test_louvain.py::test_karate_club_partition": _ONE_PARTITION,
@@ -147,7 +78,8 @@ class Backend:
     @staticmethod
     def can_run(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool | str:
         """True, or why not: what is not compiled is run for graphs of ours alone, by NetworkX's code."""
-        if any(map(_is_ours, (*args, *kwargs.values()))):
+        given = (*args, *kwargs.values())
+        if any(_is_ours(value) or (isinstance(value, list) and any(map(_is_ours, value))) for value in given):
             return True
         return refusal(name, args, kwargs) or True
 
@@ -164,10 +96,14 @@ class Backend:
     @staticmethod
     def should_run(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool | str:
         """Whether converting the plain graph pays: it was converted before, or it is large and the function slow."""
-        graph = _signature(name).bind(*args, **kwargs).arguments["G"]
+        if name not in OFFERS:
+            return "not compiled"
+        worth, graph = OFFERS[name].worth, _signature(name).bind(*args, **kwargs).arguments["G"]
+        if worth == "ours alone":
+            return "looking around one node needs no conversion"
         if (getattr(graph, "__networkx_cache__", None) or {}).get("backends", {}).get("iftah"):
             return True
-        if not OFFERS[name].worth:
+        if worth == "a graph at hand":
             return "converting the graph costs more than the plain function"
         size = len(graph) + graph.number_of_edges()
         return size >= WORTH_CONVERTING or f"{size} nodes and edges are fewer than {WORTH_CONVERTING}"
@@ -185,14 +121,3 @@ def _run(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 
 
 BACKEND: Final = Backend()
-
-
-def get_info() -> dict[str, Any]:
-    """What NetworkX shows of the backend in its own documentation."""
-    return {
-        "backend_name": "iftah",
-        "project": "iftah",
-        "package": "graph",
-        "short_summary": "Compressed sparse rows, by SciPy and NetworKit.",
-        "functions": {name: {} for name in OFFERS},
-    }

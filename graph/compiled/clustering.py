@@ -1,7 +1,7 @@
 """How much the neighbours of each node are neighbours themselves: triangles, clustering, reciprocity."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import networkit
 import networkx as nx
@@ -12,19 +12,23 @@ from graph.compiled.cores import as_networkit
 from graph.compiled.csr import CSR, Array
 from graph.compiled.graphs import DiGraph, Graph
 
-FEW = 64  # of all nodes one in so many: for fewer their own triangles are counted, else everybody's at once
+SMALL: Final = 2**16  # products of rows that cost less than waking the threads of NetworKit
 
 
-def triangle_counts(csr: CSR) -> Array:
-    """The triangles each node is a corner of, self-loops aside; shape (n,), integers.
+def triangle_counts(csr: CSR, codes: Array | None = None) -> Array:
+    """The triangles each node is a corner of, or each of some, self-loops aside; integers.
 
-    By NetworKit's listing from the back (Ortmann and Brandes 2014), which gives them as shares of the pairs of neighbours:
-    the count is the nearest integer. Cost: O(edges x arboricity).
+    Of a few nodes or a small graph by the products of their rows; else by NetworKit's listing from the back (Ortmann and
+    Brandes 2014), which gives them as shares of the pairs of neighbours: the count is the nearest integer.
+    Cost: O(edges x arboricity), or less.
     """
-    if csr.n == 0:
-        return np.zeros(0, dtype=np.int64)
+    rows = _ones(csr) if codes is None else _ones(csr)[codes]
+    asked = np.arange(csr.n) if codes is None else codes
+    if csr.lengths[rows.indices].sum() <= max(SMALL, len(csr.indices)):
+        return _by_products(csr, rows, asked)
     shares = networkit.centrality.LocalClusteringCoefficient(as_networkit(csr), turbo=True).run().scores()
-    return np.rint(np.array(shares) * _pairs(csr) / 2).astype(np.int64)
+    counts: Array = np.rint(np.array(shares) * _pairs(csr) / 2).astype(np.int64)[asked]
+    return counts
 
 
 def _pairs(csr: CSR) -> Array:
@@ -33,12 +37,15 @@ def _pairs(csr: CSR) -> Array:
     return others * (others - 1)
 
 
-def _triangles_at(csr: CSR, codes: Array) -> Array:
-    """The triangles of some nodes, by the products of their rows. Cost: O(sum of the degrees of their neighbours)."""
-    ones = sparse.csr_array((np.ones(len(csr.indices), dtype=np.int64), csr.indices, csr.indptr), (csr.n, csr.n))
-    rows = _without(ones[codes], codes)
-    beside = rows @ _without(ones, np.arange(csr.n)) if csr.loops.any() else rows @ ones
-    found: Array = beside.multiply(rows).sum(axis=1) // 2
+def _ones(csr: CSR) -> Any:
+    return sparse.csr_array((np.ones(len(csr.indices), dtype=np.int64), csr.indices, csr.indptr), (csr.n, csr.n))
+
+
+def _by_products(csr: CSR, rows: Any, own: Array) -> Array:
+    """Half of the paths of two steps from each node to each of its neighbours: the rows are those of the nodes `own`."""
+    rows = _without(rows, own)
+    back = (rows @ _ones(csr)).multiply(rows).sum(axis=1)
+    found: Array = (back - rows @ csr.loops.astype(np.int64)) // 2  # less the step a neighbour makes to itself
     return found
 
 
@@ -60,9 +67,7 @@ def _asked(graph: Graph, nodes: Any, values: Callable[[Array, Array], Array]) ->
     single = nodes in graph
     asked = [nodes] if single else list(graph.nbunch_iter(nodes))
     codes = graph.codes(asked)
-    few = len(codes) * FEW < len(graph)
-    counts = _triangles_at(graph.csr, codes) if few else triangle_counts(graph.csr)[codes]
-    found = values(counts, pairs[codes]).tolist()
+    found = values(triangle_counts(graph.csr, codes), pairs[codes]).tolist()
     return found[0] if single else dict(zip(asked, found, strict=True))
 
 
@@ -106,7 +111,7 @@ def transitivity(G: Graph) -> float:  # noqa: N803
 
 def mutual_counts(csr: CSR) -> Array:
     """How many of each row's entries run back as well, self-loops among them; shape (n,), integers. Cost: O(edges)."""
-    there = sparse.csr_array((np.ones(len(csr.indices), dtype=np.int64), csr.indices, csr.indptr), (csr.n, csr.n))
+    there = _ones(csr)
     mutual: Array = there.multiply(there.T.tocsr()).sum(axis=1)
     return mutual
 

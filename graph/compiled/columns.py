@@ -52,6 +52,8 @@ def from_columns(
 
 def _series(name: str, column: Column) -> pl.Series:
     series = column if isinstance(column, pl.Series) else pl.Series(values=column)
+    if series.dtype in (pl.Categorical, pl.Enum):
+        series = series.cast(pl.String)
     if series.null_count():
         raise ValueError(f"column `{name}` has {series.null_count()} nulls: leave those rows out")
     return series
@@ -76,6 +78,10 @@ def _codes(name: str, ends: pl.Series, n: int) -> Array:
 
 def _coded(first: pl.Series, second: pl.Series, nodes: pl.Series | None) -> tuple[tuple[Array, Array], list[Any]]:
     """Both ends as codes, and the label of each code."""
+    for name, other in {"target": second, **({} if nodes is None else {"nodes": nodes})}.items():
+        if other.dtype != first.dtype and not (other.dtype.is_numeric() and first.dtype.is_numeric()):
+            kinds = f"{first.dtype} and {other.dtype}"
+            raise ValueError(f"columns `source` and `{name}` hold {kinds}: names are of one kind")
     both = pl.concat([first.alias("node").to_frame(), second.alias("node").to_frame()], how="vertical_relaxed")
     if nodes is None:
         known = both.unique().sort("node")
