@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test check agreement bench soak evaluate clean
+.PHONY: help env run demo test check conformance agreement bench soak evaluate clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -41,6 +41,9 @@ check: $(STAMP) ## lint, format, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+conformance: $(STAMP) ## NetworkX's own tests, on our graphs: about three minutes
+	@$(BIN)/python -m tests.conformance
 
 bench: $(STAMP) ## speed and memory, each beside something else in the same run
 	@$(BIN)/python -m tests.bench

@@ -1,0 +1,75 @@
+import networkx as nx
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+
+from graph.compiled import from_columns
+from tests.graph.compiled.random_graphs import DIRECTED, UNDIRECTED, Pair
+
+
+@settings(deadline=None, max_examples=60)
+@given(UNDIRECTED)
+def test_triangles_and_clustering_are_networkxs(pair: Pair):
+    ours, plain = pair.ours, pair.plain
+    assert nx.triangles(ours) == nx.triangles(plain)
+    assert nx.clustering(ours) == nx.clustering(plain)
+    assert nx.transitivity(ours) == nx.transitivity(plain)
+    if plain:
+        for zeros in (True, False):
+            try:
+                expected = nx.average_clustering(plain, count_zeros=zeros)
+            except ZeroDivisionError:
+                with pytest.raises(ZeroDivisionError):
+                    nx.average_clustering(ours, count_zeros=zeros)
+            else:
+                assert nx.average_clustering(ours, count_zeros=zeros) == expected
+
+
+@settings(deadline=None, max_examples=60)
+@given(UNDIRECTED)
+def test_they_can_be_asked_of_some_or_of_one(pair: Pair):
+    for count in (nx.triangles, nx.clustering):
+        assert count(pair.ours, list(pair.plain)[::2]) == count(pair.plain, list(pair.plain)[::2])
+        for node in pair.plain:
+            assert count(pair.ours, node) == count(pair.plain, node)
+
+
+def test_those_of_a_few_among_many_are_counted_from_their_rows():
+    """Random ends, self-loops among them, asked of one node in a hundred: NetworkX says the same."""
+    drawn = np.random.default_rng(3).integers(0, 400, size=(2, 6_000))
+    ours = from_columns(drawn[0], drawn[1], nodes=400, directed=False)
+    assert nx.number_of_selfloops(ours) > 0
+    plain = ours.copy()
+    assert nx.triangles(ours, [7, 301, 12]) == nx.triangles(plain, [7, 301, 12])
+    assert nx.clustering(ours, 5) == nx.clustering(plain, 5)
+    assert nx.clustering(ours) == nx.clustering(plain)
+
+
+def test_clustering_by_hand():
+    """A square a b c d with the diagonal a-c: two of the three pairs around a are tied, the one pair around b is."""
+    graph = from_columns(pl.Series(list("abcda")), pl.Series(list("bcdac")), directed=False)
+    assert nx.triangles(graph) == {"a": 2, "b": 1, "c": 2, "d": 1}
+    assert nx.clustering(graph) == {"a": 2 / 3, "b": 1.0, "c": 2 / 3, "d": 1.0}
+    assert nx.transitivity(graph) == 6 / 8
+
+
+@settings(deadline=None, max_examples=60)
+@given(DIRECTED)
+def test_reciprocity_is_networkxs(pair: Pair):
+    ours, plain = pair.ours, pair.plain
+    assert nx.reciprocity(ours, list(plain)) == nx.reciprocity(plain, list(plain))
+    if plain.number_of_edges():
+        assert nx.overall_reciprocity(ours) == nx.reciprocity(ours) == nx.overall_reciprocity(plain)
+    for node in plain:
+        if plain.degree(node):
+            assert nx.reciprocity(ours, node) == nx.reciprocity(plain, node)
+
+
+def test_the_reciprocity_of_nothing_is_refused():
+    alone = from_columns(*(pl.Series([], dtype=pl.String),) * 2, nodes=pl.Series(["a"]), directed=True)
+    with pytest.raises(nx.NetworkXError, match="empty graphs"):
+        nx.reciprocity(alone)
+    with pytest.raises(nx.NetworkXError, match="isolated nodes"):
+        nx.reciprocity(alone, "a")
+    assert nx.reciprocity(alone, ["a"]) == {"a": None}

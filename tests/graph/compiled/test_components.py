@@ -1,0 +1,78 @@
+from collections.abc import Callable
+
+import networkx as nx
+import polars as pl
+import pytest
+from hypothesis import given, settings
+
+from graph.compiled import from_columns
+from tests.graph.compiled.random_graphs import DIRECTED, SIMPLE, UNDIRECTED, Pair
+
+
+def sets(components: Callable, graph: nx.Graph) -> set[frozenset]:
+    found = [frozenset(members) for members in components(graph)]
+    assert len(set(found)) == len(found)
+    return set(found)
+
+
+@settings(deadline=None, max_examples=60)
+@given(UNDIRECTED)
+def test_connected_components_are_networkxs_in_their_order(pair: Pair):
+    assert list(nx.connected_components(pair.ours)) == list(nx.connected_components(pair.plain))
+    assert nx.number_connected_components(pair.ours) == nx.number_connected_components(pair.plain)
+    if pair.plain:
+        assert nx.is_connected(pair.ours) == nx.is_connected(pair.plain)
+
+
+@settings(deadline=None, max_examples=60)
+@given(DIRECTED)
+def test_weak_and_strong_components_are_networkxs(pair: Pair):
+    for kind in ("weakly", "strongly"):
+        components = getattr(nx, f"{kind}_connected_components")
+        assert sets(components, pair.ours) == sets(components, pair.plain)
+        number = getattr(nx, f"number_{kind}_connected_components")
+        assert number(pair.ours) == number(pair.plain)
+        whole = getattr(nx, f"is_{kind}_connected")
+        if pair.plain:
+            assert whole(pair.ours) == whole(pair.plain)
+
+
+@settings(deadline=None, max_examples=60)
+@given(DIRECTED)
+def test_no_strong_component_comes_before_one_it_leads_to(pair: Pair):
+    """As in Tarjan's algorithm, on which callers of NetworkX may lean."""
+    place = {node: at for at, members in enumerate(nx.strongly_connected_components(pair.ours)) for node in members}
+    assert all(place[target] <= place[source] for source, target in pair.plain.edges)
+
+
+@pytest.mark.parametrize("question", [nx.is_connected, nx.is_weakly_connected, nx.is_strongly_connected])
+def test_whether_nothing_hangs_together_is_no_question(question):
+    none = pl.Series([], dtype=pl.String)
+    with pytest.raises(nx.NetworkXPointlessConcept):
+        question(from_columns(none, none, directed=question is not nx.is_connected))
+
+
+def test_components_of_the_other_kind_of_graph_are_refused():
+    ends = pl.Series(["a"]), pl.Series(["b"])
+    with pytest.raises(nx.NetworkXNotImplemented):
+        nx.connected_components(from_columns(*ends, directed=True))
+    with pytest.raises(nx.NetworkXNotImplemented):
+        nx.strongly_connected_components(from_columns(*ends, directed=False))
+
+
+@settings(deadline=None, max_examples=60)
+@given(SIMPLE)
+def test_core_numbers_are_networkxs(pair: Pair):
+    assert nx.core_number(pair.ours) == nx.core_number(pair.plain)
+
+
+def test_core_numbers_of_a_clique_with_a_tail_by_hand():
+    """Four who all know each other are each other's third core; the tail hangs by one tie."""
+    ties = ["ab", "ac", "ad", "bc", "bd", "cd", "de", "ef"]
+    graph = from_columns(pl.Series([t[0] for t in ties]), pl.Series([t[1] for t in ties]), directed=False)
+    assert nx.core_number(graph) == {"a": 3, "b": 3, "c": 3, "d": 3, "e": 1, "f": 1}
+
+
+def test_core_numbers_with_self_loops_are_refused_as_in_networkx():
+    with pytest.raises(nx.NetworkXNotImplemented, match="self loops"):
+        nx.core_number(from_columns(pl.Series(["a"]), pl.Series(["a"]), directed=False))

@@ -1,0 +1,187 @@
+import logging
+from collections.abc import Callable, Iterator
+from functools import wraps
+
+import networkx as nx
+import polars as pl
+import pytest
+from hypothesis import given, settings
+
+from graph.backend import BACKEND, EXPECTED_FAILURES, WORTH_CONVERTING
+from graph.compiled import DiGraph, Graph, from_columns
+from graph.offers import OFFERS
+from tests.conformance import OFFERED, run
+from tests.graph.compiled.random_graphs import ANY, Pair
+
+RING = from_columns(pl.Series(["a", "b", "c"]), pl.Series(["b", "c", "a"]), pl.Series([1, 2, 3]), directed=False)
+ROUND = from_columns(pl.Series(["a", "b", "c"]), pl.Series(["b", "c", "a"]), pl.Series([1, 2, 3]), directed=True)
+ONE_NODE = {"bfs_edges": "a", "ego_graph": "a", "single_source_shortest_path_length": "a"}
+DIRECTED_ONLY = ("in_degree", "out_degree", "weakly", "strongly", "reciprocity")
+
+
+@pytest.fixture
+def ran() -> Iterator[list[str]]:
+    """The functions that NetworkX says it gave to us, as it says so."""
+    log, names = logging.getLogger("networkx.utils.backends"), []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.msg.startswith("Using backend '%s' for call to"):
+                names.append(record.args[1])
+
+    listener, before = Listener(), (log.level, log.propagate)
+    log.addHandler(listener)
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    yield names
+    log.removeHandler(listener)
+    log.setLevel(before[0])
+    log.propagate = before[1]
+
+
+@pytest.fixture
+def preferred() -> Iterator[None]:
+    """NetworkX told to try us first, as an environment variable can."""
+    with nx.config.backend_priority(algos=["iftah"]), nx.config(warnings_to_ignore={"cache"}):
+        yield
+
+
+def function(name: str) -> Callable:
+    return getattr(nx, name, None) or getattr(nx.community, name)
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_what_is_offered_runs_compiled_for_our_graphs_by_its_networkx_name(name, ran, monkeypatch):
+    """The plain function is made to fail: whoever answered was not NetworkX."""
+
+    dispatching = nx.utils.backends._registered_algorithms[name]
+
+    @wraps(dispatching.orig_func)
+    def refuse(*args, **kwargs):
+        raise AssertionError("the plain function ran")
+
+    monkeypatch.setattr(dispatching, "orig_func", refuse)
+    graph = ROUND if any(word in name for word in DIRECTED_ONLY) else RING
+    answer = function(name)(graph, *ONE_NODE.get(name, ()))
+    if isinstance(answer, Iterator):
+        list(answer)
+    assert ran == [name]
+
+
+def test_our_own_name_is_known_to_networkx_with_what_we_offer():
+    assert nx.utils.backends.backend_info["iftah"]["functions"].keys() == OFFERS.keys()
+    assert "iftah : Compressed sparse rows" in nx.pagerank.__doc__
+    assert all(function(name) for name in OFFERS)
+
+
+@settings(deadline=None, max_examples=60)
+@given(ANY)
+def test_what_is_not_offered_is_answered_by_networkx_for_the_same_graph(pair: Pair):
+    for ours, plain in ((pair.ours, pair.plain),):
+        assert nx.square_clustering(ours) == nx.square_clustering(plain)
+        assert nx.density(ours) == nx.density(plain)
+        assert dict(nx.all_pairs_shortest_path_length(ours)) == dict(nx.all_pairs_shortest_path_length(plain))
+        assert nx.clustering(ours, weight="weight") == pytest.approx(nx.clustering(plain, weight="weight"))
+        if plain.is_directed():
+            assert nx.clustering(ours) == nx.clustering(plain)
+            assert nx.condensation(ours).number_of_nodes() == nx.condensation(plain).number_of_nodes()
+        if plain.is_directed() and not nx.number_of_selfloops(plain):
+            assert nx.core_number(ours) == nx.core_number(plain)
+        assert nx.utils.graphs_equal(nx.union_all([ours.copy(), nx.empty_graph(0, plain.__class__)]), plain)
+
+
+def test_lists_of_our_graphs_and_arguments_that_are_not_compiled_fall_back_too():
+    assert nx.utils.graphs_equal(nx.compose_all([RING, RING]), RING)
+    assert list(nx.bfs_edges(RING, "a", sort_neighbors=lambda nodes: sorted(nodes, reverse=True))) == [
+        ("a", "c"),
+        ("a", "b"),
+    ]
+    assert sorted(nx.ego_graph(RING, "a", radius=1, distance="weight")) == ["a", "b"]
+    assert len(nx.community.louvain_communities(RING, max_level=1, seed=1)) == 1
+    assert nx.average_neighbor_degree(RING, weight=None) == {"a": 2.0, "b": 2.0, "c": 2.0}
+
+
+def test_a_function_that_writes_attributes_of_nodes_writes_them_to_our_graph():
+    graph = from_columns(pl.Series(["a"]), pl.Series(["b"]), directed=False)
+    nx.set_node_attributes(graph, {"a": 3}, "level")
+    assert graph.nodes(data="level")["a"] == 3
+
+
+def test_our_graph_beside_a_plain_one_needs_a_word_from_the_caller():
+    with pytest.raises(TypeError, match="Unable to convert inputs"):
+        nx.compose(RING, nx.path_graph(2))
+    assert len(nx.compose(RING.copy(), nx.path_graph(2))) == 5
+    with nx.config(fallback_to_nx=True):
+        assert len(nx.compose(RING, nx.path_graph(2))) == 5
+
+
+def test_a_large_plain_graph_is_converted_where_it_pays_and_once(preferred, ran):
+    large = nx.path_graph(WORTH_CONVERTING)
+    assert nx.core_number(large) == dict.fromkeys(large, 1)
+    assert nx.number_connected_components(large) == 1  # it is at hand now
+    assert ran == ["core_number", "number_connected_components"]
+
+
+def test_a_small_plain_graph_a_quick_function_and_one_that_looks_around_a_node_are_left_to_networkx(preferred, ran):
+    large = nx.path_graph(WORTH_CONVERTING)
+    nx.core_number(nx.path_graph(10))
+    nx.degree_centrality(large)
+    nx.core_number(large)
+    nx.single_source_shortest_path_length(large, 0, cutoff=2)
+    assert ran == ["core_number"]
+
+
+def test_graphs_with_parallel_edges_or_a_class_of_their_own_stay_networkxs(preferred, ran):
+    class Odd(nx.Graph):
+        """A graph that may answer otherwise than its dicts."""
+
+    for graph in (nx.MultiGraph([(1, 2), (1, 2)]), Odd([(1, 2)])):
+        nx.number_connected_components(graph)
+        with pytest.raises(NotImplementedError):
+            nx.number_connected_components(graph, backend="iftah")
+    with pytest.raises(NotImplementedError, match="parallel edges"):
+        BACKEND.convert_from_nx(nx.MultiGraph())
+    assert ran == []
+
+
+@settings(deadline=None, max_examples=60)
+@given(ANY)
+def test_conversion_there_and_back_keeps_all_there_is(pair: Pair):
+    pair.plain.graph["name"] = "town"
+    for number, (*edge, _) in enumerate(pair.plain.edges(data=True)):
+        pair.plain.edges[edge].update({("kind", "size", "much")[number % 3]: ("ß", 0.5, 2**70)[number % 3]})
+    for level, node in enumerate(pair.plain):
+        pair.plain.nodes[node]["level"] = level
+    keep = dict.fromkeys(("preserve_edge_attrs", "preserve_node_attrs", "preserve_graph_attrs"), True)
+    ours = BACKEND.convert_from_nx(pair.plain, **keep)
+    assert isinstance(ours, DiGraph if pair.plain.is_directed() else Graph)
+    back = BACKEND.convert_to_nx(ours)
+    assert nx.utils.graphs_equal(back, pair.plain)
+    assert back.graph == {"name": "town"}
+
+
+def test_conversion_keeps_the_attributes_asked_for_and_fills_those_that_lack():
+    plain = nx.Graph([("a", "b", {"amount": 5, "note": "x"}), ("b", "c", {})])
+    plain.add_node("a", level=2)
+    ours = BACKEND.convert_from_nx(plain, edge_attrs={"amount": 1}, node_attrs={"level": None, "size": 7})
+    assert list(ours.edges(data=True)) == [("a", "b", {"amount": 5}), ("b", "c", {"amount": 1})]
+    assert dict(ours.nodes(data=True)) == {"a": {"level": 2, "size": 7}, "b": {"size": 7}, "c": {"size": 7}}
+    assert BACKEND.convert_to_nx("not a graph") == "not a graph"
+
+
+def test_weights_that_are_not_numbers_are_networkxs_to_refuse():
+    plain = nx.Graph([("a", "b", {"weight": "heavy"})])
+    with pytest.raises((TypeError, ValueError)):
+        nx.pagerank(plain)
+    with pytest.raises((TypeError, ValueError)):
+        nx.pagerank(plain, backend="iftah")
+
+
+def test_networkxs_own_tests_of_what_is_offered_pass():
+    """`make conformance` runs them all; here those of the modules of what is offered, every one of it called."""
+    done = run(*OFFERED)
+    said = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout
+    assert any(f" {len(EXPECTED_FAILURES)} xfailed, 0 failed, 0 error" in line for line in said)
+    calls = dict(pair.split() for line in said if line.startswith("calls: ") for pair in line[7:].split(", "))
+    assert [name for name in OFFERS if calls[name] == "0"] == []
