@@ -45,6 +45,7 @@ class Feature:
 CLASS: Final = {"identity": "identity", "capacity": "behaviour", "behaviour": "behaviour"} | {
     "credit": "credit",
     "relationships": "relationship",
+    "fraud": "behaviour",
 }
 UP: Final = "higher is better"
 DOWN: Final = "lower is better"
