@@ -23,6 +23,20 @@ CAPACITY: Final[tuple[Feature, ...]] = (
         TWO_YEARS,
         high=MOST_RATIO,
     ),
+    ratio(
+        "capacity.inflow_share",
+        "Money received over all money moved: 0.50 when as much came in as went out.",
+        "when no money was moved, or in more than one currency",
+        TWO_YEARS,
+        direction="none",
+    ),
+    ratio(
+        "capacity.passed_on",
+        "The share of the money received that was paid on within a day of coming in.",
+        "when no money was received, or in more than one currency",
+        "12 months",
+        direction="none",
+    ),
     count("capacity.payers", "Different parties who paid them, employers and people.", "parties", TWO_YEARS),
     ratio(
         "capacity.spending_steadiness",

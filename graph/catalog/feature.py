@@ -42,9 +42,13 @@ class Feature:
         return self.name.partition(".")[0]
 
 
-CLASS: Final = {"identity": "identity", "capacity": "behaviour", "behaviour": "behaviour"} | {
+CLASS: Final = {  # of a dimension's features, where they don't say otherwise
+    "identity": "identity",
+    "capacity": "behaviour",
+    "behaviour": "behaviour",
     "credit": "credit",
     "relationships": "relationship",
+    "fraud": "behaviour",
 }
 UP: Final = "higher is better"
 DOWN: Final = "lower is better"

@@ -11,7 +11,7 @@ from graph.build import tie_rows, ties_in_force
 from graph.catalog import FEATURES, Feature
 from graph.codes import Coding, coded, names
 from graph.events import KINDS
-from graph.features import behaviour, capacity, credit, payments, relationships
+from graph.features import behaviour, capacity, credit, flow, fraud, patterns, payments, relationships
 from graph.features.exact import Frame, integer
 from graph.features.identity import identity
 from graph.view import seen, seen_apart
@@ -35,6 +35,8 @@ DERIVED: Final = {
     "behaviour.payment_total": nw.col("spent"),
     "capacity.income_total": nw.col("earned"),
     "capacity.income_cover": capacity.cover(),
+    "capacity.inflow_share": flow.inflow_share(),
+    "capacity.passed_on": flow.share_passed_on(),
     "capacity.balance_months": capacity.months_held(),
 }
 EVERYBODY: Final = tuple(k.name for k in KINDS if k.data_class in (None, "identity", "relationship"))
@@ -111,6 +113,11 @@ def local(
     parts = (
         behaviour.spending(out, as_of),
         *behaviour.counterparties(out, back, enrolled),
+        patterns.habits(out, as_of),
+        patterns.rhythm(out, as_of),
+        flow.passed_on(out, back, as_of),
+        fraud.fan(back, as_of, "fraud.fan_in"),
+        fraud.fan(out, as_of, "fraud.fan_out"),
         capacity.income(back, as_of),
         capacity.takings(back),
         capacity.steadiness(out, as_of),

@@ -1,7 +1,5 @@
 from datetime import timedelta
-from typing import Any
 
-import duckdb
 import narwhals as nw
 import networkx as nx
 import polars as pl
@@ -15,11 +13,10 @@ from graph.build import trust as lending
 from graph.catalog import FEATURES
 from graph.features import LOCAL, compute, features, local, touching
 from graph.view import seen, visible
+from tests.graph.features.asking import AS_OF, BASE, expect, of, on_duckdb, on_polars
 from tests.graph.story import moment, story, willing
 from tests.strategies import NOW, frame, ledgers, rows
 
-AS_OF = moment("2024-06-15")
-BASE = willing("ann", "bob", "cy")
 TYPES = {
     "int": pl.Int64,
     "decimal": pl.Int64,
@@ -28,18 +25,6 @@ TYPES = {
     "date": pl.Date,
     "duration": pl.Int64,
 }
-
-
-def of(person: str, text: str, at: str = "2024-06-15", base: str = BASE) -> dict[str, Any]:
-    """The features of one person, by name."""
-    frame = features(story(f"{base}\n{text}"), moment(at), moment("2030-01-01"), "perks", [person])
-    return frame.row(0, named=True)
-
-
-def expect(found: dict[str, Any], **values: Any) -> None:
-    """Compares `dimension__name=value` with what was found."""
-    wanted = {k.replace("__", "."): v for k, v in values.items()}
-    assert {k: found[k] for k in wanted} == wanted
 
 
 def test_identity_is_the_highest_level_proved_and_the_days_since_the_first():
@@ -211,7 +196,8 @@ def test_a_disputed_item_does_not_count_and_a_correction_does():
 
 @pytest.mark.parametrize("data_class", ["behaviour", "restricted", "credit", "relationship"])
 def test_a_class_withdrawn_makes_its_features_missing_and_no_others(data_class):
-    text = f"""{SPENDING}
+    often = "\n".join(f"2024-05-0{d}T10:00 payment.made ann > shop amount=1 currency=CNY" for d in range(1, 7))
+    text = f"""{SPENDING}\n{often}
     2024-05-01 account.balance ann amount=100 currency=CNY
     2024-05-01 obligation.opened ann obligation=loan
     2024-05-01 tie.formed ann > bob tie=friend"""
@@ -383,30 +369,18 @@ def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
         assert table[f.name].drop_nulls().is_between(f.low, f.high).all(), f.name
 
 
-def on_duckdb(view: pl.DataFrame, consents: pl.DataFrame) -> pl.DataFrame:
-    with duckdb.connect() as db:
-        db.execute("SET TimeZone = 'UTC'")
-        db.register("seen", view.to_arrow())
-        db.register("agreed", consents.to_arrow())
-        events, agreed = nw.from_native(db.sql("FROM seen")), nw.from_native(db.sql("FROM agreed"))
-        return local(events.lazy(), agreed.lazy(), NOW).to_native().pl()
-
-
 @settings(max_examples=8, deadline=None)
 @given(ledgers(most=40))
 def test_duckdb_gives_what_polars_gives_for_every_local_feature(events):
     view, consents = seen(enrolled(events), NOW, NOW, "perks")
-    polars = local(nw.from_native(view.lazy()), nw.from_native(consents.lazy()), NOW).to_native().collect()
-    duck = on_duckdb(view, consents)
+    duck = on_duckdb(view, consents, NOW)
     assert duck.columns == ["person", *(f.name for f in LOCAL)]
-    assert_frame_equal(duck.sort("person"), polars.sort("person"))
+    assert_frame_equal(duck, on_polars(view, consents, NOW))
 
 
 def test_sums_beyond_what_64_bits_hold_are_clamped_alike_on_both_engines():
     paid = [f"2024-01-01 payment.made ann > shop amount={10**15} currency=CNY"] * 20_000
     view = visible(story(BASE + "\n" + "\n".join(paid)), AS_OF, AS_OF, "perks")
     consents = pl.DataFrame({"person": ["ann"], "data_class": ["behaviour"]})
-    polars = local(nw.from_native(view.lazy()), nw.from_native(consents.lazy()), AS_OF, ["ann"]).to_native().collect()
-    assert polars["behaviour.payment_total"].to_list() == [9 * 10**15]
-    duck = on_duckdb(view, consents).filter(person="ann")
-    assert duck["behaviour.payment_total"].to_list() == [9 * 10**15]
+    for table in (on_polars(view, consents, AS_OF), on_duckdb(view, consents, AS_OF)):
+        assert table.filter(person="ann")["behaviour.payment_total"].to_list() == [9 * 10**15]
