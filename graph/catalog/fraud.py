@@ -14,13 +14,13 @@ FRAUD: Final[tuple[Feature, ...]] = (
         direction="none",
         cost=SWEEP,
         reference=FAN,
-        formula="the highest |parties(R from t to t + 7 days)|, over every moment t",
+        formula="the highest |parties(R from t until before t + 7 days)| of all moments t",
     ),
     replace(
         count("fraud.fan_out", "The most different parties they paid within any 7 days.", "parties", "12 months"),
         direction="none",
         cost=SWEEP,
         reference=FAN,
-        formula="the highest |parties(P from t to t + 7 days)|, over every moment t",
+        formula="the highest |parties(P from t until before t + 7 days)| of all moments t",
     ),
 )

@@ -10,15 +10,18 @@ CLUSTERING: Final = "Watts and Strogatz, Collective dynamics of small-world netw
 PAGERANK: Final = "Page et al., The PageRank citation ranking, 1999; seeded as in Cao et al., SybilRank, NSDI 2012"
 
 RELATIONSHIPS: Final[tuple[Feature, ...]] = (
-    count("relationships.degree", "People tied to them, by a mutual tie or by vouching for them.", "people"),
-    count("relationships.household", "People of the same household.", "people"),
-    count("relationships.vouches", "People who vouch for them.", "people"),
+    count(
+        "relationships.degree", "People tied to them, by a mutual tie or by vouching for them.", "people", formula="|T|"
+    ),
+    count("relationships.household", "People of the same household.", "people", formula="|T by household|"),
+    count("relationships.vouches", "People who vouch for them.", "people", formula="|T by a vouch for them|"),
     whole_layer(
         count(
             "relationships.core", "The largest k such that they belong to a group tied to k others of it each.", "ties"
         ),
         "O(ties)",
         BOYD,
+        "the highest k with a group of people, them among it, in which each is tied to k others of it",
     ),
     whole_layer(
         replace(
@@ -31,6 +34,7 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         ),
         "O(ties x degree)",
         CLUSTERING,
+        "ties among their people / (n (n - 1) / 2), n: people they are tied with either way",
     ),
     whole_layer(
         replace(
@@ -42,5 +46,7 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         ),
         "O(ties x iterations)",
         PAGERANK,
+        "n r(p), where r(p) = 0.15 s(p) + 0.85 (sum over q of r(q) w(q, p) / sum(w(q, .))); s: equal parts for the "
+        "verified, w: strength of ties, n: people tied",
     ),
 )
