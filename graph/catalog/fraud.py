@@ -1,9 +1,12 @@
-"""Money that moves as honest money seldom does. Apart from what others say and who they are tied to: no score reads it."""
+"""What looks like money being collected, scattered or passed round. Apart from reputation: no scorecard reads it."""
 
 from dataclasses import replace
 from typing import Final
 
 from graph.catalog.feature import Feature, count, refused, whole_layer
+
+FAN: Final = "Altman et al., Realistic Synthetic Financial Transactions for Anti-Money Laundering Models, NeurIPS 2023"
+SWEEP: Final = "O(payments of the person x log of them)"
 
 CALDERS: Final = (
     "Kumar and Calders, 2SCENT: an efficient algorithm for enumerating all simple temporal cycles, PVLDB 11, 2018"
@@ -12,6 +15,20 @@ CALDERS: Final = (
 BUSY: Final = "for who makes and takes more than 2,000 payments, or in some fortnight more than 30 that alike ones follow or precede"
 
 FRAUD: Final[tuple[Feature, ...]] = (
+    replace(
+        count("fraud.fan_in", "The most different parties who paid them within any 7 days.", "parties", "12 months"),
+        direction="none",
+        cost=SWEEP,
+        reference=FAN,
+        formula="the highest |parties(R from t until before t + 7 days)| of all moments t",
+    ),
+    replace(
+        count("fraud.fan_out", "The most different parties they paid within any 7 days.", "parties", "12 months"),
+        direction="none",
+        cost=SWEEP,
+        reference=FAN,
+        formula="the highest |parties(P from t until before t + 7 days)| of all moments t",
+    ),
     whole_layer(
         replace(
             count(

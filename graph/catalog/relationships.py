@@ -33,15 +33,15 @@ def _multiple(name: str, about: str, when: str) -> Feature:
 RELATIONSHIPS: Final[tuple[Feature, ...]] = (
     replace(
         count("relationships.degree", "People tied to them, by a mutual tie or by vouching for them.", "people"),
-        formula="people with a mutual tie to them in force, or a vouch of 1 to 10 for them",
+        formula="|T|",
     ),
     replace(
         count("relationships.household", "People of the same household.", "people"),
-        formula="people with a household tie to them in force",
+        formula="|T by household|",
     ),
     replace(
         count("relationships.vouches", "People who vouch for them.", "people"),
-        formula="people with a vouch of 1 to 10 for them in force",
+        formula="|T by a vouch for them|",
     ),
     replace(
         _share(
@@ -50,7 +50,7 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
             "when nobody was tied to them then",
         ),
         window="6 months",
-        formula="people tied to them both 6 calendar months before and now / people tied to them 6 calendar months before",
+        formula="|T then, and T now| / |T then|, then: 6 calendar months before",
     ),
     whole_layer(
         replace(
@@ -73,7 +73,7 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         missing=f"Missing with {refused('relationship')}; 0.000 with fewer than two people.",
         cost=FIRST_RING,
         reference=WATTS,
-        formula="2 x ties among their people / (n x (n - 1)), n: people they are tied with either way",
+        formula="ties among their people / (n (n - 1) / 2), n: people they are tied with either way",
     ),
     replace(
         count(
@@ -83,7 +83,7 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         ),
         cost=FIRST_RING,
         reference=UGANDER,
-        formula="connected components of the people tied to them, without themselves",
+        formula="connected components of T, by the ties among T",
     ),
     whole_layer(
         replace(

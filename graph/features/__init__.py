@@ -11,7 +11,20 @@ from graph.build import layer, ties_in_force, told_rows
 from graph.catalog import FEATURES, Feature
 from graph.codes import Coding, coded, names
 from graph.events import KINDS
-from graph.features import behaviour, capacity, circles, credit, payments, position, relationships, rings, vouches
+from graph.features import (
+    behaviour,
+    capacity,
+    circles,
+    credit,
+    flow,
+    fraud,
+    patterns,
+    payments,
+    position,
+    relationships,
+    rings,
+    vouches,
+)
 from graph.features.exact import Frame, integer
 from graph.features.identity import identity
 from graph.view import PAYMENTS, seen, seen_apart
@@ -36,6 +49,8 @@ DERIVED: Final = {
     "behaviour.payment_total": nw.col("spent"),
     "capacity.income_total": nw.col("earned"),
     "capacity.income_cover": capacity.cover(),
+    "capacity.inflow_share": flow.inflow_share(),
+    "capacity.passed_on": flow.share_passed_on(),
     "capacity.balance_months": capacity.months_held(),
 }
 EVERYBODY: Final = tuple(k.name for k in KINDS if k.data_class in (None, "identity", "relationship"))
@@ -177,6 +192,11 @@ def local(
     parts = (
         behaviour.spending(out, as_of),
         *behaviour.counterparties(out, back, enrolled),
+        patterns.habits(out, as_of),
+        patterns.rhythm(out, as_of),
+        flow.passed_on(out, back, as_of),
+        fraud.fan(back, as_of, "fraud.fan_in"),
+        fraud.fan(out, as_of, "fraud.fan_out"),
         capacity.income(back, as_of),
         capacity.takings(back),
         capacity.steadiness(out, as_of),

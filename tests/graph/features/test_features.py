@@ -194,7 +194,8 @@ def test_a_disputed_item_does_not_count_and_a_correction_does():
 
 @pytest.mark.parametrize("data_class", ["behaviour", "restricted", "credit", "relationship"])
 def test_a_class_withdrawn_makes_its_features_missing_and_no_others(data_class):
-    text = f"""{SPENDING}
+    often = "\n".join(f"2024-05-0{d}T10:00 payment.made ann > shop amount=1 currency=CNY" for d in range(1, 7))
+    text = f"""{SPENDING}\n{often}
     2024-05-01 account.balance ann amount=100 currency=CNY
     2024-05-01 obligation.opened ann obligation=loan
     2023-05-01 tie.formed ann > bob tie=friend
