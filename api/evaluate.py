@@ -34,6 +34,9 @@ from graph.sources import berka as source
 PURPOSE: Final = "perks"
 JUST_BEFORE: Final = timedelta(microseconds=1)
 RESTRICTED: Final = tuple(f.name for f in graph.schema() if f.data_class == "restricted")
+CHEAP: Final = frozenset(f.name for f in graph.schema()) - {
+    "fraud.rings"
+}  # that needs everyone's payments on every day
 CHUNK: Final = 12  # days a task: enough to outweigh handing it over, few enough that progress is seen
 MOST_WORKERS: Final = 4
 SEED: Final = 1999  # of the intervals; the year of the challenge
@@ -129,7 +132,7 @@ def at_loans(
 ) -> pl.DataFrame:
     """`labels` (`person`, `date`, `bad` and more), and each person's features and flags as of just before that date.
 
-    A person not enrolled by then has none: all null. `events` has the columns of `graph.events.SCHEMA`.
+    A person not enrolled by then has none: all null. Rings are found only where a rule reads them. `events` has the columns of `graph.events.SCHEMA`.
     """
     tell = on_progress or (lambda _done, _total: None)
     chunks = list(_chunks(events.with_columns(recorded_at="happened_at"), labels, program))
@@ -193,7 +196,8 @@ def _chunks(events: pl.DataFrame, labels: pl.DataFrame, program: Program) -> Ite
     days = list(by_day)
     for start in range(0, len(days), CHUNK):
         part = {day: by_day[day] for day in days[start : start + CHUNK]}
-        yield touching(events, {p for people in part.values() for p in people}), part, program
+        everyone = {p for people in part.values() for p in people}
+        yield touching(events, everyone, CHEAP.union(program.features)), part, program
 
 
 def _as_of_days(chunk: Chunk) -> pl.DataFrame:
@@ -202,7 +206,7 @@ def _as_of_days(chunk: Chunk) -> pl.DataFrame:
     found = []
     for day, people in days.items():
         as_of = datetime.combine(day, time(), UTC) - JUST_BEFORE
-        known = features(events, as_of, as_of, PURPOSE, people)
+        known = features(events, as_of, as_of, PURPOSE, people, CHEAP.union(program.features))
         if any(p.flag in program.scored_by for p in program.flags):  # those of perks are not asked here
             flags = watching.flags(events, as_of, as_of, PURPOSE, watchers, known["person"].to_list())
             known = with_flags(known, program, flags)

@@ -175,7 +175,7 @@ def _tied(view: pl.DataFrame, consents: pl.DataFrame, person: str, hops: int) ->
     agreeing = _agreeing(consents, "relationship")
     ties = tie_rows(view).filter(pl.col("a").is_in(agreeing), pl.col("b").is_in(agreeing))
     steps = _steps(ties, person, hops)
-    layer = social_of(ties.filter(pl.col("a").is_in([*steps]), pl.col("b").is_in([*steps])))
+    layer: nx.Graph = social_of(ties.filter(pl.col("a").is_in([*steps]), pl.col("b").is_in([*steps]))).copy()
     layer.add_node(person)
     return steps, layer
 

@@ -7,7 +7,7 @@ import pytest
 
 import graph
 from api.settings import Settings
-from graph.catalog import DIMENSIONS
+from tests.features_document import DOCUMENT, INTRODUCTION, document, written
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -25,32 +25,35 @@ def test_the_readme_names_every_setting_and_only_those() -> None:
     assert said == {f"IFTAH_{name.upper()}" for name in Settings.model_fields}
 
 
-def test_every_feature_of_the_catalogue_is_in_the_document_and_no_other() -> None:
-    text = (ROOT / "docs" / "features.md").read_text()
-    assert re.findall(r"^\| `([a-z]+\.\w+)`", text, re.MULTILINE) == [f.name for f in graph.schema()]
+def test_every_feature_of_the_catalogue_has_a_row_and_a_section_and_no_other_has() -> None:
+    text, names = DOCUMENT.read_text(encoding="utf-8"), [f.name for f in graph.schema()]
+    assert re.findall(r"^\| \[`([a-z]+\.\w+)`", text, re.MULTILINE) == names
+    assert re.findall(r"^### `([a-z]+\.\w+)`", text, re.MULTILINE) == names
+
+
+def test_every_link_within_the_document_of_features_leads_to_a_section() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    anchors = {re.sub(r"[`.]", "", title) for title in re.findall(r"^### (.+)", text, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) == anchors
+
+
+def test_every_letter_of_a_formula_is_explained_in_it_or_in_the_document() -> None:
+    explained = set(re.findall(r"`([A-Z])`", INTRODUCTION))
+    for f in graph.schema():
+        assert [
+            c
+            for c in re.findall(r"\b[A-Z]\b", f.formula)
+            if c not in explained | {*re.findall(r"\b([A-Z]):", f.formula)}
+        ] == [], f.name
 
 
 def test_the_document_of_features_is_as_generated() -> None:
-    assert (ROOT / "docs" / "features.md").read_text() == features_document()
+    assert DOCUMENT.read_text(encoding="utf-8") == document(), "run `python -m tests.features_document`"
 
 
-def features_document() -> str:
-    """docs/features.md. After a change of the catalogue: `python -m tests.test_docs`."""
-    lines = ["# Features", "", "What rules can speak of. Generated from [the catalogue](../graph/catalog/__init__.py)."]
-    for dimension in DIMENSIONS:
-        lines += [
-            "",
-            f"## {dimension}",
-            "",
-            "| name | type | unit | window | class | what it says |",
-            "|---|---|---|---|---|---|",
-        ]
-        for f in (f for f in graph.schema() if f.dimension == dimension):
-            kind = f"decimal({f.digits})" if f.digits else f.type
-            about = " ".join(filter(None, (f.about, f.missing, f"Source: {f.reference}." if f.reference else "")))
-            lines.append(f"| `{f.name}` | {kind} | {f.unit} | {f.window} | {f.data_class} | {about} |")
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    (ROOT / "docs" / "features.md").write_text(features_document())
+def test_a_value_is_written_in_its_unit() -> None:
+    by_name = {f.name: f for f in graph.schema()}
+    assert written(by_name["behaviour.burstiness"], -5) == "-0.05"
+    assert written(by_name["relationships.clustering"], 1000) == "1.000"
+    assert written(by_name["capacity.income_cover"], 165846) == "1,658.46"
+    assert written(by_name["behaviour.payment_total"], 0) == "0"

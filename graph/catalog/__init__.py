@@ -6,10 +6,11 @@ from graph.catalog.behaviour import BEHAVIOUR
 from graph.catalog.capacity import CAPACITY
 from graph.catalog.credit import CREDIT
 from graph.catalog.feature import MOST_COUNT, MOST_DAYS, MOST_MONEY, MOST_RATIO, Feature
+from graph.catalog.fraud import FRAUD
 from graph.catalog.identity import IDENTITY
 from graph.catalog.relationships import RELATIONSHIPS
 
 __all__ = ["DIMENSIONS", "FEATURES", "MOST_COUNT", "MOST_DAYS", "MOST_MONEY", "MOST_RATIO", "Feature"]
 
-FEATURES: Final[tuple[Feature, ...]] = (*IDENTITY, *CAPACITY, *BEHAVIOUR, *CREDIT, *RELATIONSHIPS)
+FEATURES: Final[tuple[Feature, ...]] = (*IDENTITY, *CAPACITY, *BEHAVIOUR, *CREDIT, *RELATIONSHIPS, *FRAUD)
 DIMENSIONS: Final = tuple(dict.fromkeys(f.dimension for f in FEATURES))

@@ -10,31 +10,59 @@ FICO: Final = "FICO score, category %s"
 CREDIT: Final[tuple[Feature, ...]] = (
     replace(
         count("credit.kept", "Instalments and bills paid, and obligations settled.", "promises"),
+        formula="|obligation.paid| + |obligation.settled|",
         reference=FICO % "payment history",
     ),
     replace(
         count("credit.missed", "Instalments and bills missed, until five years after each was made good.", "misses"),
+        formula="|obligation.missed|",
         direction=DOWN,
         reference=FICO % "payment history",
     ),
-    count("credit.missed_12m", "Instalments and bills missed in the last 12 months.", "misses", "12 months", DOWN),
+    count(
+        "credit.missed_12m",
+        "Instalments and bills missed in the last 12 months.",
+        "misses",
+        "12 months",
+        DOWN,
+        formula="|obligation.missed|",
+    ),
     replace(
         days("credit.longest_delay_days", "", ""),
         about="The longest delay of an instalment, bill or order; what is still missed is late until today.",
+        formula="the highest of: days from a miss to the next payment, settlement or writing-off of the same obligation, or "
+        "to now without one; days_late of an order",
         missing=f"Missing with {refused('credit')}; otherwise 0 when nothing was late.",
         zero=True,
     ),
-    count("credit.written_off_5y", "Obligations written off.", "obligations", "5 years", DOWN),
+    count(
+        "credit.written_off_5y",
+        "Obligations written off.",
+        "obligations",
+        "5 years",
+        DOWN,
+        formula="|obligation.written_off|",
+    ),
     replace(
         count(
             "credit.open", "Obligations opened, and neither settled nor written off.", "obligations", direction="none"
         ),
+        formula="|obligations with obligation.opened, without obligation.settled or .written_off|",
         reference=FICO % "amounts owed",
     ),
     replace(
         days("credit.history_days", "Days since the first credit evidence.", "when there is none", direction=UP),
+        formula="days from the first obligation.* or order.* to now",
         reference=FICO % "length of credit history",
     ),
-    count("credit.orders_kept", "Orders settled on time.", "orders"),
-    count("credit.orders_late", "Orders overdue, or settled late.", "orders", direction=DOWN),
+    count(
+        "credit.orders_kept", "Orders settled on time.", "orders", formula="|orders settled, with days_late 0 or none|"
+    ),
+    count(
+        "credit.orders_late",
+        "Orders overdue, or settled late.",
+        "orders",
+        direction=DOWN,
+        formula="|orders overdue, or settled with days_late > 0|",
+    ),
 )

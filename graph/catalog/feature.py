@@ -42,9 +42,13 @@ class Feature:
         return self.name.partition(".")[0]
 
 
-CLASS: Final = {"identity": "identity", "capacity": "behaviour", "behaviour": "behaviour"} | {
+CLASS: Final = {  # of a dimension's features, where they don't say otherwise
+    "identity": "identity",
+    "capacity": "behaviour",
+    "behaviour": "behaviour",
     "credit": "credit",
     "relationships": "relationship",
+    "fraud": "behaviour",
 }
 UP: Final = "higher is better"
 DOWN: Final = "lower is better"
@@ -57,34 +61,41 @@ def refused(data_class: str) -> str:
     return f"no consent to {data_class} evidence"
 
 
-def count(name: str, about: str, unit: str, window: str = "all", direction: Direction = UP) -> Feature:
+def count(
+    name: str, about: str, unit: str, window: str = "all", direction: Direction = UP, formula: str = ""
+) -> Feature:
     """So many of something: 0 where the class is consented to and there is nothing."""
     data_class = CLASS[name.partition(".")[0]]
     missing = f"Missing with {refused(data_class)}; otherwise 0 when there is nothing."
-    return Feature(name, "int", unit, window, data_class, missing, about, direction, zero=True)
+    return Feature(name, "int", unit, window, data_class, missing, about, direction, zero=True, formula=formula)
 
 
-def days(name: str, about: str, when: str, window: str = "all", direction: Direction = DOWN) -> Feature:
+def days(
+    name: str, about: str, when: str, window: str = "all", direction: Direction = DOWN, formula: str = ""
+) -> Feature:
     """A number of whole days; missing `when`."""
-    feature = count(name, about, "days", window, direction)
+    feature = count(name, about, "days", window, direction, formula)
     missing = f"Missing with {refused(feature.data_class)}, or {when}."
     return replace(feature, type="duration", missing=missing, high=MOST_DAYS, zero=False)
 
 
-def money(name: str, about: str, direction: Direction = "none") -> Feature:
+def money(name: str, about: str, direction: Direction = "none", formula: str = "") -> Feature:
     """A sum of money over two years, in the minor units of its one currency."""
-    feature = count(name, about, "minor units", TWO_YEARS, direction)
+    feature = count(name, about, "minor units", TWO_YEARS, direction, formula)
     missing = f"Missing with {refused(feature.data_class)}, or when in more than one currency; otherwise 0 when there is nothing."
     return replace(feature, missing=missing, high=MOST_MONEY)
 
 
-def ratio(name: str, about: str, when: str, window: str, high: int = 100, direction: Direction = UP) -> Feature:
+def ratio(
+    name: str, about: str, when: str, window: str, high: int = 100, direction: Direction = UP, formula: str = ""
+) -> Feature:
     """A ratio of two digits; missing `when`. `high` is as stored, in hundredths."""
-    feature = count(name, about, "ratio", window, direction)
+    feature = count(name, about, "ratio", window, direction, formula)
     missing = f"Missing with {refused(feature.data_class)}, or {when}."
     return replace(feature, type="decimal", digits=2, high=high, missing=missing, zero=False)
 
 
-def whole_layer(feature: Feature, cost: str, reference: str) -> Feature:
+def whole_layer(feature: Feature, cost: str, reference: str, formula: str = "") -> Feature:
     """The same, computed from a whole layer of the graph."""
-    return replace(feature, scope="global", cost=cost, reference=reference)
+    formula = formula or feature.formula
+    return replace(feature, scope="global", cost=cost, reference=reference, formula=formula)

@@ -9,11 +9,13 @@ IDENTITY: Final[tuple[Feature, ...]] = (
     replace(
         count("identity.level", "The highest level to which the identity was proved.", "level"),
         high=3,
+        formula="the highest level of their enrolments",
         zero=False,
         missing="Never missing: a person is someone enrolled who consents to identity evidence.",
     ),
     replace(
         days("identity.tenure_days", "Days since the first enrolment.", "", direction=UP),
+        formula="days from their first enrolment to now",
         missing="Never missing: a person is someone enrolled who consents to identity evidence.",
     ),
 )

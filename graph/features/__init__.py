@@ -7,14 +7,27 @@ from typing import Final, Literal, TypeVar
 import narwhals as nw
 import polars as pl
 
-from graph.build import tie_rows, ties_in_force
+from graph.build import layer, ties_in_force, told_rows
 from graph.catalog import FEATURES, Feature
 from graph.codes import Coding, coded, names
 from graph.events import KINDS
-from graph.features import behaviour, capacity, credit, payments, relationships
+from graph.features import (
+    behaviour,
+    capacity,
+    circles,
+    credit,
+    flow,
+    fraud,
+    patterns,
+    payments,
+    position,
+    relationships,
+    rings,
+    vouches,
+)
 from graph.features.exact import Frame, integer
 from graph.features.identity import identity
-from graph.view import seen, seen_apart
+from graph.view import PAYMENTS, seen, seen_apart
 
 Key = TypeVar("Key")
 
@@ -26,7 +39,8 @@ def _grouped(key: Callable[[Feature], Key], features: Iterable[Feature]) -> dict
     return groups
 
 
-LOCAL: Final = tuple(f for f in FEATURES if f.scope == "local")
+LOCAL: Final = tuple(f for f in FEATURES if f.scope == "local" and f.name not in circles.NAMES)  # the expressions
+WHOLE: Final = (*position.NAMES, *vouches.NAMES, *rings.NAMES)  # what needs everyone's evidence
 NAMES: Final = tuple(f.name for f in LOCAL)
 ZEROS: Final = _grouped(lambda f: f.data_class, (f for f in LOCAL if f.zero))
 BOUNDS: Final = _grouped(lambda f: (f.low, f.high), LOCAL)
@@ -35,6 +49,8 @@ DERIVED: Final = {
     "behaviour.payment_total": nw.col("spent"),
     "capacity.income_total": nw.col("earned"),
     "capacity.income_cover": capacity.cover(),
+    "capacity.inflow_share": flow.inflow_share(),
+    "capacity.passed_on": flow.share_passed_on(),
     "capacity.balance_months": capacity.months_held(),
 }
 EVERYBODY: Final = tuple(k.name for k in KINDS if k.data_class in (None, "identity", "relationship"))
@@ -46,17 +62,19 @@ def features(
     known_at: datetime,
     purpose: str,
     people: Collection[str] | None = None,
+    wanted: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """The features of `people` (None: of everyone) at `as_of`, as known at `known_at`, for `purpose`.
 
-    `events` has the columns of `SCHEMA`, in append order. See `compute` for what is returned. With `people`, only the
-    events that touch them are looked at, and whatever the whole social layer needs.
+    `events` has the columns of `SCHEMA`, in append order. See `compute` for what is returned; with `wanted`, only features of
+    those names. With `people`, only the events that touch them are looked at, and whatever a whole layer needs: who does not
+    want `fraud.rings` is not asked for everyone's payments.
     """
     if people is not None:
-        view, consents = seen(touching(events.lazy().collect(), people), as_of, known_at, purpose)
-        return compute(view, as_of, consents, people)
+        view, consents = seen(touching(events.lazy().collect(), people, wanted), as_of, known_at, purpose)
+        return compute(view, as_of, consents, people, wanted)
     view, consents, coding = _coded_view(events.lazy(), as_of, known_at, purpose)
-    found = compute(view, as_of, consents)
+    found = compute(view, as_of, consents, wanted=wanted)
     named = found.join(names(coding), left_on="person", right_on="code").with_columns(pl.col("id").alias("person"))
     return named.select(found.columns).sort("person")
 
@@ -70,23 +88,85 @@ def _coded_view(
 
 
 def compute(
-    view: pl.DataFrame, as_of: datetime, consents: pl.DataFrame, people: Collection[str] | None = None
+    view: pl.DataFrame,
+    as_of: datetime,
+    consents: pl.DataFrame,
+    people: Collection[str] | None = None,
+    wanted: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """One row per person who is enrolled in the view (or of those asked for), sorted by `person`.
 
-    `consents` has `person`, `data_class`. Columns: `person`, then every feature in the catalogue's order: Int64 (decimals
-    scaled by their digits), Boolean or String, null when missing. `view` must hold all ties and enrolments.
+    `consents` has `person`, `data_class`. Columns: `person`, then every feature (of those `wanted`) in the catalogue's order:
+    Int64 (decimals scaled by their digits), Boolean or String, null when missing. `view` must hold all ties and enrolments,
+    and all payments when rings are wanted.
     """
-    ties = tie_rows(view)
+    asked = tuple(f for f in FEATURES if wanted is None or f.name in wanted)
+    told = told_rows(view)
+    near = nearby(view, as_of, consents, people, told)
+    far = whole(view, as_of, consents, near["person"], told, [f.name for f in asked if f.scope == "global"])
+    return near.join(far, on="person", how="left").select("person", *(f.name for f in asked)).sort("person")
+
+
+def nearby(
+    view: pl.DataFrame,
+    as_of: datetime,
+    consents: pl.DataFrame,
+    people: Collection[str] | None = None,
+    told: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The local features: `person` and those of scope local, a row each who is enrolled in the view (or asked for).
+
+    `view` need hold no more than the events of `people`, the ties among those tied with them, and the enrolments of whom they
+    paid or were paid by. `told` is `told_rows` of it, where that is known already.
+    """
+    ties = (told_rows(view) if told is None else told).filter(pl.col("strength") > 0)
     events, agreed, live = (nw.from_native(f.lazy()) for f in (view, consents, ties))
     # The engine for what fits in memory takes half the time of the streaming one where there are few rows.
     engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
     found: pl.DataFrame = local(events, agreed, as_of, people, live).to_native().collect(engine=engine)
-    placed = relationships.position(ties, _levels(view), found["person"].to_list())
-    willing = consents.filter(pl.col("data_class") == "relationship").select("person")
-    everything = found.join(placed.join(willing, on="person", how="semi"), on="person", how="left")
-    bounded = (pl.col(f.name).clip(f.low, f.high) if f.scope == "global" else pl.col(f.name) for f in FEATURES)
-    return everything.select("person", *bounded).sort("person")
+    ring = circles.circles(layer(ties) if people is None else circles.around(ties, found["person"]))
+    return found.join(_consented(_zeros(ring, found, circles.NAMES), consents), on="person", how="left")
+
+
+def whole(
+    view: pl.DataFrame,
+    as_of: datetime,
+    consents: pl.DataFrame,
+    asked: pl.Series,
+    told: pl.DataFrame,
+    wanted: Collection[str],
+) -> pl.DataFrame:
+    """The global features of those `asked` for: `person` and, of scope global, at least those `wanted`."""
+    found = asked.to_frame()
+    if any(name in wanted for name in (*position.NAMES, *vouches.NAMES)):
+        found = found.join(_consented(_standing(view, asked, told), consents), on="person", how="left")
+    if any(name in wanted for name in rings.NAMES):
+        found = found.join(_consented(rings.on_rings(view, as_of, asked), consents), on="person", how="left")
+    return found.with_columns(pl.col(f.name).clip(f.low, f.high) for f in FEATURES if f.name in found.columns)
+
+
+def _standing(view: pl.DataFrame, asked: pl.Series, told: pl.DataFrame) -> pl.DataFrame:
+    """What the whole social layer says of those asked for, and what is said of them."""
+    said = vouches.said(told)
+    speaks = asked.is_in(pl.concat([said["a"], said["b"]]).implode()).any()
+    raters = said["a"].unique() if speaks else said["a"].clear()
+    social = layer(told.filter(pl.col("strength") > 0))
+    placed = position.position(social, _levels(view), pl.concat([asked, raters]).unique())
+    ratings = vouches.vouches(said if speaks else said.clear(), placed.select("person", vouches.WALK))
+    return placed.join(ratings, on="person", how="left")
+
+
+def _zeros(found: pl.DataFrame, asked: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    """A row each asked for, 0 where nothing was found."""
+    rows = asked.select("person").join(found, on="person", how="left")
+    return rows.with_columns(pl.col(*names).fill_null(0))
+
+
+def _consented(found: pl.DataFrame, consents: pl.DataFrame) -> pl.DataFrame:
+    """Only who consents to the class that the features found are of."""
+    classes = {f.data_class for f in FEATURES if f.name in found.columns}
+    willing = consents.filter(pl.col("data_class").is_in(classes)).select("person")
+    return found.join(willing, on="person", how="semi")
 
 
 def local(
@@ -107,10 +187,16 @@ def local(
         own = events.filter(nw.col("subject").is_in(wanted) | nw.col("other").is_in(wanted))
         asked = enrolled.filter(nw.col("person").is_in(wanted))
         consents = consents.filter(nw.col("person").is_in(wanted))
+    live = ties_in_force(own) if ties is None else ties
     out, back, promised = payments.paid(own, as_of), payments.received(own, as_of), credit.promised(own)
     parts = (
         behaviour.spending(out, as_of),
         *behaviour.counterparties(out, back, enrolled),
+        patterns.habits(out, as_of),
+        patterns.rhythm(out, as_of),
+        flow.passed_on(out, back, as_of),
+        fraud.fan(back, as_of, "fraud.fan_in"),
+        fraud.fan(out, as_of, "fraud.fan_out"),
         capacity.income(back, as_of),
         capacity.takings(back),
         capacity.steadiness(out, as_of),
@@ -119,7 +205,8 @@ def local(
         credit.still_open(promised),
         credit.orders(promised),
         credit.delays(promised, as_of),
-        relationships.ties(ties_in_force(own) if ties is None else ties),
+        relationships.ties(live),
+        relationships.kept(own, live, as_of),
         _agreed(consents),
     )
     for part in parts:
@@ -149,19 +236,22 @@ def _finished(found: Frame) -> Frame:
     return filled.with_columns(*one_currency).with_columns(*bounded).select("person", *NAMES)
 
 
-def touching(events: pl.DataFrame, people: Collection[str]) -> pl.DataFrame:
-    """The events that the features of `people` can depend on; who asks for a few of many, often, begins with it.
+def touching(events: pl.DataFrame, people: Collection[str], wanted: Collection[str] | None = None) -> pl.DataFrame:
+    """The events that the features of `people` (of those `wanted`) can depend on; who asks for a few of many, often, begins
+    with it.
 
     A corrected event is kept whoever it is about: the correction may make it theirs.
     """
-    wanted = sorted(people)
+    those = sorted(people)
+    everybody = EVERYBODY if wanted is not None and not set(wanted) & set(rings.NAMES) else (*EVERYBODY, *PAYMENTS)
     fixed = events.filter(pl.col("kind") == "event.corrected")["ref_event"].unique()
-    keep = [pl.col("kind").is_in(EVERYBODY), pl.col("subject").is_in(wanted), pl.col("other").is_in(wanted)]
+    keep = [pl.col("kind").is_in(everybody), pl.col("subject").is_in(those), pl.col("other").is_in(those)]
     if fixed.len():
         keep.append(pl.col("event_id").is_in(fixed.implode()))
     return events.filter(pl.any_horizontal(e.fill_null(False) for e in keep))
 
 
-def _levels(view: pl.DataFrame) -> dict[str, int]:
+def _levels(view: pl.DataFrame) -> pl.DataFrame:
+    """`person`, `identity_level`: the highest proved."""
     enrolled = view.filter(pl.col("kind") == "person.enrolled", pl.col("for_subject"))
-    return dict(enrolled.group_by("subject").agg(pl.col("identity_level").max()).iter_rows())
+    return enrolled.group_by(person="subject").agg(pl.col("identity_level").max())

@@ -10,6 +10,7 @@ from typing import Any, Final
 import narwhals as nw
 
 from graph.catalog import MOST_MONEY
+from graph.events import EARLIEST
 
 Frame = nw.LazyFrame[Any]
 MILLION: Final = 10**6
@@ -64,6 +65,16 @@ def month(at: nw.Expr) -> nw.Expr:
 def days_between(start: nw.Expr, end: nw.Expr) -> nw.Expr:
     """Whole days, rounded down; `end` is not before `start`."""
     return (end - start).dt.total_minutes().cast(nw.Int64()) // MINUTES_A_DAY
+
+
+def minutes(at: nw.Expr) -> nw.Expr:
+    """Whole minutes since the earliest moment an event may have, rounded down."""
+    return (at - nw.lit(EARLIEST)).dt.total_minutes().cast(nw.Int64())
+
+
+def microseconds(at: nw.Expr) -> nw.Expr:
+    """Microseconds since the earliest moment an event may have."""
+    return (at - nw.lit(EARLIEST)).dt.total_microseconds().cast(nw.Int64())
 
 
 def month_of(at: datetime) -> int:

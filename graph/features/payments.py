@@ -8,7 +8,7 @@ import narwhals as nw
 from graph.features.exact import Frame, month, month_of, months_before, split
 
 WINDOW: Final = 24  # months before `as_of`
-YEAR: Final = 12  # full calendar months before that of `as_of`
+YEAR: Final = 12  # months before `as_of`, or full calendar months before that of `as_of`
 
 
 def paid(events: Frame, as_of: datetime) -> Frame:
@@ -33,6 +33,11 @@ def _seen(events: Frame, as_of: datetime, side: str, person: str, party: str) ->
         party=nw.col(party),
         month=month(at),
     )
+
+
+def lately(payments: Frame, as_of: datetime) -> Frame:
+    """Those of the last twelve months, to the moment."""
+    return payments.filter(nw.col("happened_at") > months_before(as_of, YEAR))
 
 
 def in_full_months(as_of: datetime) -> nw.Expr:

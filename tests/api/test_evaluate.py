@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from rich.console import Console
 
 import graph
-from api.evaluate import RESTRICTED, UNSCORABLE, at_loans, evaluation, scores, shown
+from api.evaluate import CHEAP, RESTRICTED, UNSCORABLE, at_loans, evaluation, scores, shown
 from api.releases import load
 from engine.decide import Reference, assess
 from engine.errors import Refused
@@ -103,7 +103,7 @@ def test_a_person_of_two_loans_is_seen_twice_as_each_day_has_it():
 def test_who_is_not_enrolled_by_then_has_no_features_and_no_score(release):
     table = at_loans(EVENTS, LABELS, rules())
     unknown = table.filter(pl.col("loan").is_in(["early", "stranger"]))
-    assert unknown.select(*FEATURES).null_count().sum_horizontal().item() == 2 * len(FEATURES)
+    assert unknown.select(*CHEAP).null_count().sum_horizontal().item() == 2 * len(CHEAP)
     assert scores(release, unknown)["score"].to_list() == [None, None]
 
 
@@ -111,7 +111,8 @@ def test_each_loan_has_the_features_that_the_person_has_at_that_moment():
     table = at_loans(EVENTS, LABELS, rules())
     for at, people in (("2020-02-29T23:59:59.999999", ["ann", "bob"]), ("2020-03-02T23:59:59.999999", ["ann"])):
         day = (moment(at) + timedelta(microseconds=1)).date()
-        expected = features(EVENTS, moment(at), moment("2030-01-01"), "perks").filter(pl.col("person").is_in(people))
+        known_at = moment("2030-01-01")
+        expected = features(EVENTS, moment(at), known_at, "perks", wanted=CHEAP).filter(pl.col("person").is_in(people))
         found = table.filter(pl.col("date") == day, pl.col("person").is_in(people)).sort("person")
         assert_frame_equal(found.select(expected.columns), expected)
 

@@ -84,6 +84,10 @@ def test_the_scorecard_is_of_five_dimensions_and_many_lines() -> None:
     assert {i.dimension for i in card.items} == {name for name, _ in card.weights}
 
 
+def test_the_score_reads_no_feature_of_fraud() -> None:
+    assert [i.id for i in release().scorecard.items if any(name.startswith("fraud.") for name in reads(i))] == []
+
+
 def test_points_stay_within_the_range_and_relationships_within_their_share() -> None:
     card, related = release().scorecard, release().relationships
     spread = {i.id: max(possible(i)) - min(possible(i)) for i in card.items}

@@ -1,7 +1,8 @@
 import networkx as nx
+import polars as pl
 import pytest
 
-from graph.build import money, social, trust
+from graph.build import layer, money, social, tie_rows, trust
 from graph.view import visible
 from tests.graph.story import moment, story, willing
 
@@ -78,6 +79,35 @@ def test_money_sums_and_counts_what_one_paid_another_in_the_currency_used_most()
         ("bob", "ann", {"amount": 7, "count": 1}),
     ]
     assert list(money(seen, "EUR").edges(data="amount")) == [("ann", "shop", 9)]
+
+
+def test_sums_of_money_beyond_64_bits_are_exact():
+    paid = [f"2024-01-01 payment.made ann > shop amount={10**15} currency=CNY"] * 10_000
+    graph = money(view("\n".join([*paid, "2024-01-01 payment.made bob > shop amount=0 currency=CNY"])))
+    assert graph.edges["ann", "shop"] == {"amount": 10**19, "count": 10_000}
+    assert graph.edges["bob", "shop"] == {"amount": 0, "count": 1}
+
+
+def test_the_layer_of_numbers_has_the_ties_that_the_layer_of_names_has():
+    text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed cy > bob tie=vouch strength=3"
+    numbered = layer(tie_rows(view(text)))
+    names = dict(enumerate(numbered.people))
+    assert nx.utils.edges_equal(
+        nx.relabel_nodes(numbered.social, names).edges(data="weight"), social(view(text)).edges(data="weight")
+    )
+    assert sorted(nx.relabel_nodes(numbered.lending, names).edges(data="weight")) == sorted(
+        trust(view(text)).edges(data="weight")
+    )
+    assert [names[i] for i, answered in enumerate(numbered.answered) if answered] == ["ann", "bob"]
+
+
+def test_who_lends_to_somebody_that_lends_them_some_is_answered():
+    seen = view("""
+        2024-01-01 tie.formed ann > bob tie=vouch strength=3
+        2024-01-01 tie.formed bob > ann tie=vouch strength=1
+        2024-01-01 tie.formed bob > cy tie=vouch strength=3""")
+    found = layer(tie_rows(seen))
+    assert found.people.filter(pl.Series(found.answered)).to_list() == ["ann", "bob"]
 
 
 def test_without_evidence_the_layers_are_empty_graphs():

@@ -1,5 +1,5 @@
 import graph
-from graph.catalog import DIMENSIONS, FEATURES
+from graph.catalog import DIMENSIONS, FEATURES, Feature
 from graph.events import CLASSES
 
 LARGEST = 2**53 - 1  # what every engine holds exactly
@@ -23,6 +23,8 @@ def test_every_feature_says_what_it_is():
         assert f.missing.endswith("."), f.name
         assert "or ." not in f.missing, f.name
         assert f.unit, f.name
+        assert f.formula, f.name
+        assert not set("`\n") & set(f.formula), f.name  # it stands in backticks, on a line
         assert f.window, f.name
         assert f.cost.startswith("O("), f.name
 
@@ -34,8 +36,11 @@ def test_bounds_are_small_enough_for_every_engine_and_digits_are_a_decimals():
         assert bool(f.values) == (f.type == "enum"), f.name
 
 
-def test_graph_algorithms_cite_their_source():
-    assert [f.name for f in FEATURES if f.scope == "global" and not f.reference] == []
+def test_what_is_more_than_counting_cites_its_source():
+    counted = Feature("", "int", "", "", "", "", "").cost
+    algorithms = [f for f in FEATURES if f.scope == "global" or f.cost != counted]
+    assert len(algorithms) >= 6
+    assert [f.name for f in algorithms if not f.reference] == []
 
 
 def test_a_feature_that_looks_at_relationships_never_counts_downwards():

@@ -18,6 +18,7 @@ Column = pl.Series | NDArray[Any] | str | int
 
 HOUR: Final = 3_600_000_000
 DAY: Final = 24 * HOUR
+HOURS_AHEAD: Final = 8  # of UTC, all year: the clock by which the town shops and sleeps
 CHUNK: Final = 1_000_000  # rows a frame holds at most
 CURRENCY: Final = "CNY"
 HOUSE, BANK, WALLET = "iftah", "bank-a", "wallet-b"  # who tells: the service itself, a bank, a wallet

@@ -11,6 +11,7 @@ from graph.sources.town.frame import (
     CURRENCY,
     DAY,
     HOUR,
+    HOURS_AHEAD,
     WALLET,
     Floats,
     Ints,
@@ -141,7 +142,8 @@ def _bought(
         day[here] = np.clip(
             np.interp(share, before_day, np.arange(len(before_day))).astype(np.int64), since, span.days - 1
         )
-    clock = ((7 + 8 * (rng.random(size) + rng.random(size))) * HOUR).astype(np.int64)  # 07:00 to 23:00, most at 15:00
+    local = 7 + 8 * (rng.random(size) + rng.random(size))  # 07:00 to 23:00 on the clock of the town, most at 15:00
+    clock = ((local - HOURS_AHEAD) % 24 * HOUR).astype(np.int64)  # an hour before the day begins is one at its end
     typical = np.array([h[2] for h in _HABITS])[category]
     purse = np.sqrt(people.income / people.income.mean())[payer]
     merchant, channel = _merchants(rng, category, people.size), _channel(rng, category)

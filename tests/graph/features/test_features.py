@@ -1,25 +1,20 @@
 from datetime import timedelta
-from typing import Any
 
-import duckdb
 import narwhals as nw
-import networkx as nx
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from graph.build import social, ties_in_force
-from graph.build import trust as lending
+from graph.build import ties_in_force
 from graph.catalog import FEATURES
 from graph.features import LOCAL, compute, features, local, touching
 from graph.view import seen, visible
+from tests.graph.features.asking import AS_OF, BASE, expect, of, on_duckdb, on_polars
 from tests.graph.story import moment, story, willing
 from tests.strategies import NOW, frame, ledgers, rows
 
-AS_OF = moment("2024-06-15")
-BASE = willing("ann", "bob", "cy")
 TYPES = {
     "int": pl.Int64,
     "decimal": pl.Int64,
@@ -28,18 +23,6 @@ TYPES = {
     "date": pl.Date,
     "duration": pl.Int64,
 }
-
-
-def of(person: str, text: str, at: str = "2024-06-15", base: str = BASE) -> dict[str, Any]:
-    """The features of one person, by name."""
-    frame = features(story(f"{base}\n{text}"), moment(at), moment("2030-01-01"), "perks", [person])
-    return frame.row(0, named=True)
-
-
-def expect(found: dict[str, Any], **values: Any) -> None:
-    """Compares `dimension__name=value` with what was found."""
-    wanted = {k.replace("__", "."): v for k, v in values.items()}
-    assert {k: found[k] for k in wanted} == wanted
 
 
 def test_identity_is_the_highest_level_proved_and_the_days_since_the_first():
@@ -211,10 +194,13 @@ def test_a_disputed_item_does_not_count_and_a_correction_does():
 
 @pytest.mark.parametrize("data_class", ["behaviour", "restricted", "credit", "relationship"])
 def test_a_class_withdrawn_makes_its_features_missing_and_no_others(data_class):
-    text = f"""{SPENDING}
+    often = "\n".join(f"2024-05-0{d}T10:00 payment.made ann > shop amount=1 currency=CNY" for d in range(1, 7))
+    text = f"""{SPENDING}\n{often}
     2024-05-01 account.balance ann amount=100 currency=CNY
     2024-05-01 obligation.opened ann obligation=loan
-    2024-05-01 tie.formed ann > bob tie=friend"""
+    2023-05-01 tie.formed ann > bob tie=friend
+    2024-05-01 tie.formed ann > bob tie=vouch strength=5
+    2024-05-01 tie.formed bob > ann tie=vouch strength=5"""
     before, after = (
         of("ann", text),
         of("ann", f"{text}\n2024-06-14 consent.withdrawn ann purpose=perks classes={data_class}"),
@@ -229,88 +215,6 @@ def test_without_consent_to_identity_there_is_no_row():
     text = f"{BASE}\n2024-06-14 consent.withdrawn ann purpose=perks classes=identity"
     assert features(story(text), AS_OF, AS_OF, "perks")["person"].to_list() == ["bob", "cy"]
     assert features(story(text), AS_OF, AS_OF, "perks", ["ann", "nobody"]).is_empty()
-
-
-def test_ties_are_counted_when_both_ends_consent():
-    text = """
-    2024-01-01 tie.formed ann > bob tie=household
-    2024-01-01 tie.formed ann > bob tie=friend
-    2024-01-01 tie.formed cy > ann tie=vouch strength=4
-    2024-01-01 tie.formed bob > ann tie=vouch strength=-4
-    2024-01-01 tie.formed ann > dan tie=friend"""
-    counts = {"relationships__household": 1, "relationships__vouches": 1}
-    expect(of("ann", text), relationships__degree=2, **counts)
-    expect(of("ann", text, base=f"{BASE}\n{willing('dan')}"), relationships__degree=3, **counts)
-
-
-KITE = """
-    2024-01-01 tie.formed ann > bob tie=friend
-    2024-01-01 tie.formed bob > cy tie=friend
-    2024-01-01 tie.formed cy > ann tie=friend
-    2024-01-01 tie.formed cy > dan tie=friend"""
-
-
-def test_core_and_clustering_of_a_triangle_with_a_tail():
-    """By hand: the triangle is the 2-core; of the three pairs around cy, one (ann, bob) is tied."""
-    base = willing("ann", "bob", "cy", "dan", "eve")
-    expect(of("cy", KITE, base=base), relationships__core=2, relationships__clustering=333)
-    expect(of("ann", KITE, base=base), relationships__core=2, relationships__clustering=1000)
-    expect(of("dan", KITE, base=base), relationships__core=1, relationships__clustering=0)
-    expect(of("eve", KITE, base=base), relationships__core=0, relationships__clustering=0, relationships__trust=0)
-
-
-def test_trust_of_a_pair_is_the_solution_of_its_two_equations():
-    """ann (level 3) and bob, tied: a = 0.15 + 0.85 b, b = 0.85 a, so a = 1 / 1.85; times two people."""
-    base = f"{willing('ann', level=3)}\n{willing('bob', level=2)}"
-    text = "2024-01-01 tie.formed ann > bob tie=friend"
-    assert of("ann", text, base=base)["relationships.trust"] == 108  # 1.0811
-    assert of("bob", text, base=base)["relationships.trust"] == 92  # 0.9189
-
-
-def test_trust_comes_from_those_of_level_two_where_nobody_tied_is_of_level_three():
-    text = "2024-01-01 tie.formed ann > bob tie=friend"
-    base = f"{willing('ann', level=2)}\n{willing('bob', level=1)}\n{willing('cy', level=3)}"
-    assert of("ann", text, base=base)["relationships.trust"] == 108
-    unverified = willing("ann", "bob", level=1)
-    assert of("ann", text, base=unverified)["relationships.trust"] is None
-
-
-def test_who_is_tied_to_nobody_has_no_trust_only_where_trust_comes_from_someone():
-    """The whole layer is not built for them; what they get is what everyone at once gets."""
-    text = "2024-01-01 tie.formed ann > bob tie=friend"
-    for level, trust in ((3, 0), (2, 0), (1, None)):
-        base = f"{willing('ann', 'bob', level=level)}\n{willing('cy', level=3)}"
-        expect(of("cy", text, base=base), relationships__trust=trust, relationships__core=0)
-        together = features(story(f"{base}\n{text}"), AS_OF, AS_OF, "perks").filter(person="cy").row(0, named=True)
-        assert together == of("cy", text, base=base)
-    expect(of("ann", ""), relationships__trust=None, relationships__clustering=0)
-
-
-def test_vouching_for_others_earns_no_trust():
-    base = f"{willing('ann', 'bob', level=3)}\n{willing('eve', level=1)}"
-    text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed eve > ann tie=vouch strength=10"
-    assert of("eve", text, base=base)["relationships.trust"] == 0
-
-
-def test_a_vouch_is_a_tie_of_whom_it_is_for_only():
-    base = willing("ann", "eve")
-    text = "2024-01-01 tie.formed eve > ann tie=vouch strength=10"
-    expect(of("ann", text, base=base), relationships__degree=1, relationships__vouches=1)
-    expect(of("eve", text, base=base), relationships__degree=0, relationships__vouches=0)
-
-
-@settings(max_examples=25, deadline=None)
-@given(ledgers())
-def test_the_global_features_are_what_networkx_says(events):
-    view, consents = seen(events, NOW, NOW, "perks")
-    layer, lent, table = social(view), lending(view), compute(view, NOW, consents)
-    supporters = lambda p: lent.in_degree(p) if p in lent else 0  # noqa: E731 - trust runs to whom a tie is for
-    willing_people = set(consents.filter(data_class="relationship")["person"])
-    for row in table.iter_rows(named=True):
-        person = row["person"]
-        core = nx.core_number(layer).get(person, 0) if person in willing_people else None
-        degree = supporters(person) if person in willing_people else None
-        assert (row["relationships.core"], row["relationships.degree"]) == (core, degree)
 
 
 @settings(max_examples=25, deadline=None)
@@ -346,14 +250,16 @@ def test_what_touches_some_is_all_that_the_features_of_each_of_them_need(events)
         assert_frame_equal(features(some, NOW, NOW, "perks", [person]), expected)
 
 
-def test_what_touches_someone_leaves_out_other_peoples_payments_unless_corrected_to_be_theirs():
+def test_what_touches_someone_leaves_out_other_peoples_payments_unless_corrected_to_be_theirs_or_rings_are_wanted():
     text = """
     2024-01-01 payment.made bob > shop #p amount=100 currency=CNY
     2024-01-02 payment.made bob > shop #q amount=100 currency=CNY
     2024-01-03 account.balance bob amount=1 currency=CNY
     2024-01-04 event.corrected bob ref_event=p fields={"other":"ann"}"""
-    kept = touching(story(f"{BASE}\n{text}"), ["ann"])
+    kept = touching(story(f"{BASE}\n{text}"), ["ann"], ["behaviour.payments"])
     assert kept.filter(pl.col("kind").is_in(["payment.made", "account.balance"]))["event_id"].to_list() == ["p"]
+    whole = touching(story(f"{BASE}\n{text}"), ["ann"], ["fraud.rings"])
+    assert whole.filter(kind="payment.made")["event_id"].to_list() == ["p", "q"]
     assert kept.filter(kind="person.enrolled").height == 3
 
 
@@ -383,30 +289,18 @@ def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
         assert table[f.name].drop_nulls().is_between(f.low, f.high).all(), f.name
 
 
-def on_duckdb(view: pl.DataFrame, consents: pl.DataFrame) -> pl.DataFrame:
-    with duckdb.connect() as db:
-        db.execute("SET TimeZone = 'UTC'")
-        db.register("seen", view.to_arrow())
-        db.register("agreed", consents.to_arrow())
-        events, agreed = nw.from_native(db.sql("FROM seen")), nw.from_native(db.sql("FROM agreed"))
-        return local(events.lazy(), agreed.lazy(), NOW).to_native().pl()
-
-
 @settings(max_examples=8, deadline=None)
 @given(ledgers(most=40))
 def test_duckdb_gives_what_polars_gives_for_every_local_feature(events):
     view, consents = seen(enrolled(events), NOW, NOW, "perks")
-    polars = local(nw.from_native(view.lazy()), nw.from_native(consents.lazy()), NOW).to_native().collect()
-    duck = on_duckdb(view, consents)
+    duck = on_duckdb(view, consents, NOW)
     assert duck.columns == ["person", *(f.name for f in LOCAL)]
-    assert_frame_equal(duck.sort("person"), polars.sort("person"))
+    assert_frame_equal(duck, on_polars(view, consents, NOW))
 
 
 def test_sums_beyond_what_64_bits_hold_are_clamped_alike_on_both_engines():
     paid = [f"2024-01-01 payment.made ann > shop amount={10**15} currency=CNY"] * 20_000
     view = visible(story(BASE + "\n" + "\n".join(paid)), AS_OF, AS_OF, "perks")
     consents = pl.DataFrame({"person": ["ann"], "data_class": ["behaviour"]})
-    polars = local(nw.from_native(view.lazy()), nw.from_native(consents.lazy()), AS_OF, ["ann"]).to_native().collect()
-    assert polars["behaviour.payment_total"].to_list() == [9 * 10**15]
-    duck = on_duckdb(view, consents).filter(person="ann")
-    assert duck["behaviour.payment_total"].to_list() == [9 * 10**15]
+    for table in (on_polars(view, consents, AS_OF), on_duckdb(view, consents, AS_OF)):
+        assert table.filter(person="ann")["behaviour.payment_total"].to_list() == [9 * 10**15]

@@ -108,6 +108,12 @@ def test_nobody_does_anything_before_enrolment(told: pl.DataFrame) -> None:
         assert acts.filter(pl.col("happened_at") < pl.col("since")).is_empty()
 
 
+def test_shops_are_visited_by_day_on_the_clock_of_the_town(told: pl.DataFrame) -> None:
+    visits = told.filter(pl.col("event_id").str.starts_with("s-"))
+    hours = visits["happened_at"].dt.offset_by("8h").dt.hour()
+    assert (hours.min(), hours.max()) == (7, 22)
+
+
 def test_consent_comes_with_enrolment_and_in_the_shares_said(told: pl.DataFrame) -> None:
     granted = of(told, "consent.granted")
     assert of(told, "person.enrolled").join(granted, on=("subject", "happened_at")).height == PEOPLE

@@ -1,0 +1,42 @@
+"""Features asked for as the tests do: of one person in a story, or of a view on each column engine."""
+
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import polars as pl
+
+from graph.features import features, local
+from tests.graph.story import moment, story, willing
+
+AS_OF = moment("2024-06-15")
+BASE = willing("ann", "bob", "cy")
+
+
+def of(person: str, text: str, at: str = "2024-06-15", base: str = BASE) -> dict[str, Any]:
+    """The features of one person, by name."""
+    frame = features(story(f"{base}\n{text}"), moment(at), moment("2030-01-01"), "perks", [person])
+    return frame.row(0, named=True)
+
+
+def expect(found: dict[str, Any], **values: Any) -> None:
+    """Compares `dimension__name=value` with what was found."""
+    wanted = {k.replace("__", "."): v for k, v in values.items()}
+    assert {k: found[k] for k in wanted} == wanted
+
+
+def on_polars(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The local features, by person."""
+    events, agreed = nw.from_native(view.lazy()), nw.from_native(consents.lazy())
+    return local(events, agreed, as_of).to_native().collect().sort("person")
+
+
+def on_duckdb(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The same."""
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        db.register("seen", view.to_arrow())
+        db.register("agreed", consents.to_arrow())
+        events, agreed = nw.from_native(db.sql("FROM seen")), nw.from_native(db.sql("FROM agreed"))
+        return local(events.lazy(), agreed.lazy(), as_of).to_native().pl().sort("person")

@@ -1,0 +1,93 @@
+"""The features of payments are what their definitions say, worked out slowly: on random payments, on each column engine."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import chain
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from graph.features import features
+from graph.view import seen
+from tests.graph.features.asking import on_duckdb, on_polars
+from tests.graph.features.plain_payments import Payment, before, plain
+from tests.graph.story import story, willing
+from tests.strategies import NOW, frame
+
+PEOPLE, PARTIES = ("ann", "bob"), ("ann", "bob", "shop", "kiosk", "Łódź 银行")
+NAMES = list(plain([], "ann", NOW))
+DAYS = st.sampled_from((0, 1, 2, 6, 7, 8, 13, 14, 21, 29, 60, 90, 120, 150, 181, 182, 183, 210, 240, 270, 330))
+LONG_AGO = st.sampled_from((364, 365, 366, 380, 396, 729, 730, 731))
+CLOCK = st.sampled_from((0, 1, 4, 11, 12, 13, 14, 15, 19, 20, 23, 24))
+
+
+@st.composite
+def payments(draw: st.DrawFn) -> Payment:
+    """At moments that meet or just miss each other, and the edges of every window."""
+    days, hours = draw(st.one_of(DAYS, DAYS, LONG_AGO)), draw(CLOCK)
+    slip = timedelta(microseconds=draw(st.sampled_from((0, 0, 0, 1, -1))), minutes=draw(st.sampled_from((0, 0, 7))))
+    at = min(NOW, NOW - timedelta(days=days, hours=hours) + slip)
+    payer = draw(st.sampled_from(PARTIES))
+    payee = draw(st.sampled_from([p for p in PARTIES if p != payer]))
+    return Payment(at, payer, payee, draw(st.sampled_from((0, 1, 2, 3, 50, 100))), draw(CURRENCIES))
+
+
+@st.composite
+def standing(draw: st.DrawFn) -> list[Payment]:
+    """One payment a month for a few months, to and from the same."""
+    first = draw(payments())
+    months = range(draw(st.integers(0, 7)), draw(st.integers(8, 14)))
+    late = [replace(first, at=before(NOW, m) + timedelta(days=draw(st.sampled_from((-1, 0, 0, 1))))) for m in months]
+    return [p for p in late if p.at <= NOW]
+
+
+@st.composite
+def turnover(draw: st.DrawFn) -> list[Payment]:
+    """What comes to ann and what leaves her within about a day of it."""
+    begin = NOW - timedelta(days=draw(st.integers(1, 3)) + draw(DAYS))
+    hours, amounts = st.sampled_from((0, 0, 1, 2, 23, 24, 25)), st.sampled_from((1, 2, 3, 50, 100))
+    parties, sides = st.sampled_from(PARTIES[1:]), st.sampled_from((("ann", None), (None, "ann")))
+    found = []
+    for _ in range(draw(st.integers(2, 8))):
+        party = draw(parties)
+        payer, payee = (side or party for side in draw(sides))
+        found.append(Payment(begin + timedelta(hours=draw(hours)), payer, payee, draw(amounts), "CNY"))
+    return [p for p in found if p.at <= NOW]
+
+
+CURRENCIES = st.sampled_from(("CNY",) * 49 + ("EUR",))
+HISTORIES = st.tuples(st.lists(payments(), max_size=30), st.lists(st.one_of(standing(), turnover()), max_size=5)).map(
+    lambda drawn: [*drawn[0], *chain(*drawn[1])]
+)
+
+
+def ledger(history: list[Payment]) -> pl.DataFrame:
+    rows = [
+        {"contributor": "bank", "event_id": f"p{n}", "kind": "payment.made", "subject": p.payer, "other": p.payee}
+        | {"happened_at": p.at, "recorded_at": p.at, "amount": p.amount, "currency": p.currency}
+        for n, p in enumerate(history)
+    ]
+    enrolled = story(willing(*PEOPLE))
+    return pl.concat([enrolled, frame(rows)]) if rows else enrolled
+
+
+def expected(history: list[Payment]) -> pl.DataFrame:
+    rows = [{"person": p, **plain(history, p, NOW)} for p in PEOPLE]
+    return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(NAMES, pl.Int64)})
+
+
+@settings(max_examples=60, deadline=None)
+@given(HISTORIES)
+def test_the_features_of_payments_are_what_their_definitions_say(history):
+    assert_frame_equal(features(ledger(history), NOW, NOW, "perks").select("person", *NAMES), expected(history))
+
+
+@settings(max_examples=10, deadline=None)
+@given(HISTORIES)
+def test_they_are_so_on_duckdb(history):
+    view, consents = seen(ledger(history), NOW, NOW, "perks")
+    duck = on_duckdb(view, consents, NOW)
+    assert_frame_equal(duck.select("person", *NAMES), expected(history))
+    assert_frame_equal(duck, on_polars(view, consents, NOW))

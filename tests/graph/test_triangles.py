@@ -1,0 +1,46 @@
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graph import ranges
+from graph.triangles import circle
+
+PAIRS = st.sets(st.tuples(st.integers(0, 8), st.integers(0, 8)).filter(lambda p: p[0] < p[1]), max_size=30)
+
+
+def both_ways(pairs) -> tuple[np.ndarray, np.ndarray]:
+    ends = [*pairs, *((b, a) for a, b in pairs)]
+    return tuple(np.array([e[i] for e in ends], np.int64) for i in (0, 1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(PAIRS, st.data(), st.sampled_from([1, 3, 10**6]))
+def test_circles_are_what_networkx_finds_in_each_ego_network(pairs, data, most):
+    node, party = both_ways(sorted(pairs))
+    stands = np.array([data.draw(st.booleans()) for _ in node], bool)
+    graph = nx.empty_graph(9)
+    graph.add_edges_from(pairs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranges, "MOST_ROWS", most)
+        found = circle(9, node, party, stands)
+    assert dict(enumerate(found.degree.tolist())) == dict(graph.degree)
+    assert dict(enumerate(found.triangles.tolist())) == nx.triangles(graph)
+    for ego in graph:
+        standing = [p for n, p, s in zip(node.tolist(), party.tolist(), stands, strict=True) if n == ego and s]
+        assert found.components[ego] == len(list(nx.connected_components(graph.subgraph(standing))))
+
+
+def test_an_empty_graph_and_one_node_have_no_circles():
+    none = np.empty(0, np.int64)
+    assert circle(0, none, none, none.astype(bool)).components.tolist() == []
+    assert circle(1, none, none, none.astype(bool)).components.tolist() == [0]
+
+
+def test_a_hub_of_many_costs_no_more_than_its_ties():
+    """100,000 neighbours have five thousand million pairs; a triangle with each of a pair is found all the same."""
+    hub = [(0, other) for other in range(1, 100_001)]
+    node, party = both_ways([*hub, (1, 2)])
+    found = circle(100_001, node, party, np.ones(len(node), bool))
+    assert (found.triangles[0], found.components[0]) == (1, 99_999)
