@@ -146,6 +146,7 @@ class _Perk:
             if truth:
                 self.guard.reads(names(truth), self.file.consent, expr.at)
                 self.guard.no_ground(truth, expr.at, "a hold")
+                self.guard.not_alone(truth, expr.at, "a hold")
         if kept:  # what was granted must not be taken back because someone no longer consents
             self.guard.withheld(kept, True, False, line.kept.at)
         if granted and kept and granted != kept and _covers(granted, kept):
@@ -193,6 +194,7 @@ class _Perk:
         if when:
             self.guard.reads(names(when), self.file.consent, line.when.at)
             self.guard.no_ground(when, line.when.at, what)
+            self.guard.not_alone(when, line.when.at, what, joined=isinstance(line, KnockOutLine))
         return when
 
     def amount(self, number: Number) -> int | None:

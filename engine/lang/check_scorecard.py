@@ -31,6 +31,7 @@ def check_scorecard(file: ScorecardFile, scope: Scope, guard: Guard, reasons: fr
     if scorable:
         guard.reads(names(scorable), file.consent, at)
         guard.no_ground(scorable, at, "`scorable`")
+        guard.not_alone(scorable, at, "`scorable`")
         guard.withheld(scorable, True, False, at)
     dimensions = {w.text: n.whole for w, n in file.dimensions}
     lines: list[Line] = [*file.characteristics, *file.rules]
@@ -138,6 +139,7 @@ def _guarded(file: ScorecardFile, items: list[tuple[Line, Item]], guard: Guard) 
     related = guard.relationships()
     for line, item in items:
         guard.reads(reads(item), file.consent, line.at)
+        guard.no_points(reads(item), line.at)
         if isinstance(item, Characteristic):
             guard.missing(item.feature, item.missing, line.at)
         else:

@@ -290,6 +290,7 @@ POLICY: Final = Record(
         Field("restricted", WORDS),
         Field("relationships", WORDS),
         Field("relationships_share", Numeral(0, 100)),
+        Field("alarms", WORDS, absent=()),
     ),
 )
 EXPECT: Final = Record(

@@ -176,6 +176,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "restricted": "Data classes that are read only with consent to just that",
         "relationships": "Data classes that are ties between people",
         "relationships_share": "How much of the range all relationships together may weigh, in percent",
+        "alarms": "Dimensions whose features are alarms: they never give points, and never decide alone",
     },
     "a file of cases": {
         "as_of": "The day that the cases are of; never the clock",

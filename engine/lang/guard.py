@@ -2,7 +2,8 @@
 
 Forbidden attributes are refused by class and by name, in files and in the catalogue. A restricted class is read only by
 a file that asks for consent to it, and going without consent costs nothing. Relationships weigh little, only upwards,
-and are never a ground to refuse (Wei et al., Marketing Science 2016: tie-based scoring makes people drop ties).
+and are never a ground to refuse (Wei et al., Marketing Science 2016: tie-based scoring makes people drop ties). Alarms, such
+as a ring of payments, which honest people can be on, move no score, and refuse nobody without a ground of another kind.
 """
 
 import re
@@ -13,7 +14,7 @@ from engine.lang.lines import PolicyFile
 from engine.lang.problems import Report, Span
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Word
-from engine.lang.truths import Truth, known_of, names
+from engine.lang.truths import And, Const, Not, Or, Truth, known_of, names, withheld
 from engine.lang.types import Attribute, EventKind, Kinds, Schema
 
 
@@ -41,6 +42,11 @@ class Guard:
             if word.text not in known:
                 message = f"no evidence is of the class `{word.text}`"
                 self.report.add("R406", message, word.at, suggestion(word.text, known))
+        dimensions = {name.partition(".")[0] for name in self.schema}
+        for word in self.policy.alarms:
+            if word.text not in dimensions:
+                message = f"no feature is of the dimension `{word.text}`"
+                self.report.add("R406", message, word.at, suggestion(word.text, dimensions))
 
     def reads(self, used: Iterable[str], consent: tuple[Word, ...], at: Span) -> None:
         """What a line may read: nothing forbidden, nothing restricted without consent."""
@@ -112,11 +118,47 @@ class Guard:
             message = f"{what} reads `{read[0]}`: relationships are never a ground to decline"
             self.report.add("R405", message, at, "let them count in the scorecard only")
 
+    def alarms(self) -> frozenset[str]:
+        """The features that are alarms."""
+        dimensions = _texts(self.policy.alarms)
+        return frozenset(name for name in self.schema if name.partition(".")[0] in dimensions)
+
+    def no_points(self, used: Iterable[str], at: Span) -> None:
+        """Alarms move no score."""
+        read = sorted(self.alarms() & set(used))
+        if read:
+            hint = "let a knock-out ask for it, together with something else"
+            self.report.add("R407", f"`{read[0]}` is an alarm: it gives and takes no points", at, hint)
+
+    def not_alone(self, truth: Truth, at: Span, what: str, *, joined: bool = False) -> None:
+        """An alarm decides nothing alone; `joined`: it may together with something of another kind."""
+        alarms = self.alarms()
+        read = sorted(alarms & set(names(truth)))
+        if read and not (joined and not _can_be(True, withheld(truth, frozenset(names(truth)) - alarms))):
+            message = f"{what} hangs on `{read[0]}` alone" if joined else f"{what} reads the alarm `{read[0]}`"
+            hint = "join it by `and` with something that is no alarm" if joined else "let a knock-out ask for it"
+            self.report.add("R408", message, at, hint)
+
     def _forbidden(self, attribute: Attribute) -> Word | None:
         words = set(re.split(r"[._]", attribute.name))
         by_name = (w for w in self.policy.forbidden_names if w.text in words or w.text == attribute.name)
         by_class = (w for w in self.policy.forbidden_classes if w.text in attribute.classes)
         return next(iter((*by_name, *by_class)), None)
+
+
+def _can_be(wanted: bool, truth: Truth) -> bool:
+    """Whether there may be values with which the condition comes to that, each of its parts being free."""
+    match truth:
+        case Const(value):
+            return value is wanted
+        case And(parts):
+            return (all if wanted else any)(_can_be(wanted, p) for p in parts)
+        case Or(parts):
+            return (any if wanted else all)(_can_be(wanted, p) for p in parts)
+        case Not(part):
+            return _can_be(not wanted, part)
+        case _:
+            return True
 
 
 def _texts(words: tuple[Word, ...]) -> set[str]:

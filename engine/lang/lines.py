@@ -288,6 +288,7 @@ class PolicyFile(Dated):
     restricted: tuple[Word, ...]
     relationships: tuple[Word, ...]
     relationships_share: Number
+    alarms: tuple[Word, ...]
     at: Span
 
 

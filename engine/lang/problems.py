@@ -66,6 +66,8 @@ CODES: Final[dict[str, str]] = {
     "R404": "relationships that lower someone",
     "R405": "relationships as a ground to decline",
     "R406": "a data class that no evidence is of",
+    "R407": "an alarm that gives points",
+    "R408": "an alarm that decides alone",
     # watch
     "R501": "an event or field that patterns cannot name",
     "R502": "a pattern that can never match",
