@@ -13,10 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlmodel import SQLModel
@@ -26,6 +22,8 @@ from engine.errors import Refused
 
 WAIT_SECONDS: Final = 30  # how long a writer waits for another before it gives up
 CONNECT_SECONDS: Final = 5
+# A migration's file begins with its revision: 0001_first.py.
+REVISIONS: Final = sorted(p.name[:4] for p in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
 _LOCK: Final = 0x4966746168  # "Iftah": the advisory lock of all writers on PostgreSQL
 _SQLITE_SETTINGS: Final = (
     "synchronous = FULL",
@@ -225,32 +223,24 @@ def place(engine: Engine) -> str:
     return f"postgresql {url.host or 'local socket'}:{url.port or 5432}/{url.database or ''}"
 
 
-def migrations() -> Config:
-    """Alembic's configuration: it lives in the code, so that an installed package can migrate."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    return config
-
-
 def _migrate(engine: Engine) -> None:
     """Bring the database to the newest revision. Two that start at once: the second waits, then finds nothing to do."""
-    scripts = ScriptDirectory.from_config(migrations())
     with engine.connect() as connection:
-        if _revision(engine, connection, scripts) == scripts.get_current_head():
+        if _revision(engine, connection) == REVISIONS[-1]:
             return
+    from api.migrations.run import upgrade  # seldom needed, and slow to import
+
     with writing(engine) as connection:
-        if _revision(engine, connection, scripts) != scripts.get_current_head():
-            config = migrations()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        if _revision(engine, connection) != REVISIONS[-1]:
+            upgrade(connection)
 
 
-def _revision(engine: Engine, connection: Connection, scripts: ScriptDirectory) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
-    if revision is not None and revision not in known:
-        head = scripts.get_current_head()
-        message = f"the database has revision `{revision}`, and this program knows none after `{head}`"
+def _revision(engine: Engine, connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if revision is not None and revision not in REVISIONS:
+        message = f"the database has revision `{revision}`, and this program knows none after `{REVISIONS[-1]}`"
         raise Refused(message, where=place(engine), hint="update the program", code="database_newer")
     return revision
 
