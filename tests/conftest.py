@@ -26,3 +26,13 @@ def berka_folder() -> Path:
 @pytest.fixture(scope="session")
 def otc_folder() -> Path:
     return _data_set("bitcoin-otc")
+
+
+@pytest.fixture(scope="session")
+def sybil_folder() -> Path:
+    return _data_set("facebook-sybil")
+
+
+@pytest.fixture(scope="session")
+def amlsim_folder() -> Path:
+    return _data_set("amlsim")

@@ -1,0 +1,119 @@
+"""AMLSim's transfers as events, against the raw files."""
+
+import csv
+import gzip
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from graph.events import SCHEMA, problems
+from graph.sources import SourceError, amlsim
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NODES = "nodeid,isFraud,init_balance,fraudStep"
+TRANSFERS = "sourceNodeId,targetNodeId,value,time"
+
+
+@pytest.fixture(scope="module")
+def told(amlsim_folder: Path) -> pl.DataFrame:
+    return amlsim.events(amlsim_folder)
+
+
+@pytest.fixture(scope="module")
+def rows(amlsim_folder: Path) -> list[dict[str, str]]:
+    with gzip.open(amlsim_folder / "transactions.csv.gz", "rt", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def payments(told: pl.DataFrame) -> pl.DataFrame:
+    return told.filter(pl.col("kind") == "payment.made")
+
+
+def a_folder(where: Path, nodes: tuple[str, ...], transfers: tuple[str, ...]) -> Path:
+    (where / "nodes.csv").write_text("\n".join((NODES, *nodes)) + "\n")
+    (where / "transactions.csv").write_text("\n".join((TRANSFERS, *transfers)) + "\n")
+    return where
+
+
+def test_every_event_may_enter_the_ledger(told: pl.DataFrame) -> None:
+    assert told.schema == pl.Schema(SCHEMA)
+    assert problems(told, NOW).is_empty()
+    assert told["event_id"].is_unique().all()
+    assert told["recorded_at"].null_count() == told.height
+
+
+def test_each_transfer_is_a_payment_but_those_to_oneself(told: pl.DataFrame, rows: list[dict[str, str]]) -> None:
+    others = [r for r in rows if r["sourceNodeId"] != r["targetNodeId"]]
+    assert (len(rows), len(others)) == (120_558, 120_543)
+    expected = sorted(
+        (f"account-{r['sourceNodeId']}", f"account-{r['targetNodeId']}", int(Decimal(r["value"]) * 100)) for r in others
+    )
+    assert sorted(payments(told).select("subject", "other", "amount").iter_rows()) == expected
+
+
+def test_the_first_row_read_by_hand(told: pl.DataFrame) -> None:
+    # 216,14730,163.3,1: a day after the first of January
+    row = payments(told).filter(pl.col("event_id") == "transfer-1").row(0, named=True)
+    assert {k: v for k, v in row.items() if v is not None} == {
+        "contributor": "amlsim",
+        "event_id": "transfer-1",
+        "kind": "payment.made",
+        "subject": "account-216",
+        "other": "account-14730",
+        "happened_at": datetime(2017, 1, 2, tzinfo=UTC),
+        "amount": 16_330,
+        "currency": "USD",
+        "category": "transfer",
+        "channel": "transfer",
+    }
+
+
+def test_accounts_enrol_and_consent_before_the_first_transfer(told: pl.DataFrame) -> None:
+    for kind in ("person.enrolled", "consent.granted"):
+        here = told.filter(pl.col("kind") == kind)
+        assert (here.height, here["subject"].n_unique()) == (20_000, 20_000)
+        assert set(here["happened_at"]) == {datetime(2017, 1, 1, tzinfo=UTC)}
+    assert payments(told)["happened_at"].min() == datetime(2017, 1, 2, tzinfo=UTC)
+
+
+def test_1804_accounts_were_put_on_a_ring_and_half_of_them_never_acted(amlsim_folder: Path) -> None:
+    known = amlsim.labels(amlsim_folder)
+    assert known.columns == ["person", "ringed", "acted"]
+    assert (known.height, known["ringed"].sum()) == (20_000, 1_804)
+    assert known.filter("ringed")["acted"].count() == known["acted"].count() == 898
+
+
+def test_labels_read_by_hand(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, ("0,0,184.44,-1", "1,1,175.80,3", "2,1,9.00,-1"), ())
+    third = datetime(2017, 1, 4, tzinfo=UTC)
+    assert amlsim.labels(folder).rows() == [
+        ("account-0", False, None),
+        ("account-1", True, third),
+        ("account-2", True, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("node", "said"), [("0,maybe,1.00,-1", "no valid `isFraud` (`maybe`)"), ("0,0,1.00,soon", "no valid `fraudStep`")]
+)
+def test_a_label_that_is_none_is_refused(tmp_path: Path, node: str, said: str) -> None:
+    with pytest.raises(SourceError) as error:
+        amlsim.labels(a_folder(tmp_path, (node,), ()))
+    assert f"`nodes.csv`, row 1: {said}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "said"), [("0,1,1.234,1", "no valid `value` (`1.234`)"), ("0,1,1.00,x", "no valid `time` (`x`)")]
+)
+def test_a_transfer_that_is_none_is_refused(tmp_path: Path, transfer: str, said: str) -> None:
+    with pytest.raises(SourceError) as error:
+        amlsim.events(a_folder(tmp_path, (), ("0,1,1.00,1", transfer)))
+    assert f"`transactions.csv`, row 2: {said}" in str(error.value)
+
+
+def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is missing"):
+        amlsim.events(tmp_path)
