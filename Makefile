@@ -55,8 +55,8 @@ agreement: $(STAMP) ## the engines and the oracles from outside against each oth
 soak: $(STAMP) ## a million decisions in one process, and eight threads under two releases
 	@$(BIN)/python -m tests.soak
 
-evaluate: $(STAMP) ## how well the score tells, on the real data sets
-	@$(BIN)/iftah evaluate berka
+evaluate: $(STAMP) ## how well the score and the features tell, on the real data sets
+	@$(BIN)/iftah evaluate all
 
 clean: ## remove the environment and the local database
 	rm -rf $(VENV) var

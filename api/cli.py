@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from api import actions, auth, builds, clock, evaluate, prepare, problems, releases, serving, show, walk
+from api import actions, auth, builds, clock, prepare, problems, serving, show, walk
+from api.cli_evaluate import evaluations
 from api.cli_export import exports
 from api.cli_graph import graphs
 from api.cli_rules import FAILED, WRONG, rules
@@ -21,7 +22,7 @@ from engine.errors import IftahError, Refused
 from engine.lang.problems import RulesError
 from engine.lang.program import Program
 from engine.lang.types import Type, scaled
-from graph.sources import SourceError, berka
+from graph.sources import SourceError
 
 INTERRUPTED = 130  # the exit status of Ctrl-C
 
@@ -32,7 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True)
-evaluations = typer.Typer(help="Measure the score on real data.", no_args_is_help=True)
 app.add_typer(rules)
 app.add_typer(graphs)
 app.add_typer(tokens, name="token")
@@ -183,16 +183,6 @@ def serve(
         serving.serve(world, socket, Reload(chosen.rules))
 
 
-@evaluations.command("berka")
-def evaluate_berka() -> None:
-    """The score as of each loan's date against how the loan went: AUC, KS, intervals."""
-    chosen = settings()
-    with show.Steps(out).progress("evaluating on Berka's loans") as moved:
-        found = evaluate.berka(chosen.data / berka.FOLDER, _newest(chosen.rules), on_progress=moved)
-    for part in evaluate.shown(found):
-        out.print(part)
-
-
 @tokens.command("issue")
 def token_issue(
     role: Annotated[str, typer.Option(help=", ".join(auth.ROLES))],
@@ -225,11 +215,6 @@ def token_revoke(name: Annotated[str, typer.Argument(help="a token's id or name"
             f"no token `{name}` is in force", where="token", hint="see `iftah token list`", code="no_such_token"
         )
     out.print(f"{ended} ended")
-
-
-def _newest(folder: Path) -> Program:
-    """The rules of the folder as they are in force today."""
-    return releases.load(folder).at(clock.day(clock.now()))
 
 
 def _known_language(program: Program, language: str) -> None:

@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 from rich.console import Console
 
-from api import actions, auth, builds, clock, evaluate, prepare, show, watching
+from api import actions, auth, builds, clock, prepare, show, watching
 from api.actions import World
 from api.builds import Build
 from api.decisions import Asked
@@ -33,9 +33,11 @@ def demo(settings: Settings, console: Console) -> None:
         _shown(world, outcome, asked, steps, console)
     folder = settings.data / berka.FOLDER
     if (folder / "loan.asc").is_file():
+        from api.evaluate import berka as evaluate  # takes a while to import, and only this needs it
+
         now = clock.now()
         with steps.progress("evaluating on Berka's loans") as moved:
-            found = evaluate.berka(folder, world.release.at(clock.day(now)), on_progress=moved)
+            found = evaluate.measured(folder, world.release.at(clock.day(now)), on_progress=moved)
         for part in evaluate.shown(found):
             console.print(part)
     else:

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from rich.console import Console
 
 import graph
-from api.evaluate import CHEAP, RESTRICTED, UNSCORABLE, at_loans, evaluation, scores, shown
+from api.evaluate.berka import CHEAP, RESTRICTED, UNSCORABLE, at_loans, evaluation, scores, shown
 from api.releases import load
 from engine.decide import Reference, assess
 from engine.errors import Refused

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from api.evaluate import RESTRICTED, at_loans, berka, evaluation, scores
+from api.evaluate.berka import RESTRICTED, at_loans, evaluation, measured, scores
 from api.releases import load
 from engine.decide import Reference, assess
 from engine.lang.program import Program
@@ -102,7 +102,7 @@ def test_the_scores_are_those_of_the_reference(release, table):
 
 
 def test_the_same_comes_out_twice_also_in_one_process(berka_folder, release, events, labels, table):
-    assert berka(berka_folder, release) == evaluation(release, table)
+    assert measured(berka_folder, release) == evaluation(release, table)
     assert_frame_equal(at_loans(events, labels.head(12), rules()), table.head(12))
 
 

@@ -5,13 +5,9 @@ is seen. The ledger is not involved: every event counts as known from the moment
 outcomes, here or anywhere; the rules' points are judgement.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,6 +20,8 @@ import graph
 from api import watching
 from api.builds import with_flags
 from api.clock import EPOCH
+from api.evaluate.figures import PURPOSE, Measure, measure, spanned, table_of
+from api.evaluate.workers import Progress, mapped, most
 from engine import metrics
 from engine.lang import columnar
 from engine.lang.program import Program
@@ -31,31 +29,19 @@ from engine.watchers import Watchers
 from graph.features import features, touching
 from graph.sources import berka as source
 
-PURPOSE: Final = "perks"
 JUST_BEFORE: Final = timedelta(microseconds=1)
 RESTRICTED: Final = tuple(f.name for f in graph.schema() if f.data_class == "restricted")
 CHEAP: Final = frozenset(f.name for f in graph.schema()) - {
     "fraud.rings"
 }  # that needs everyone's payments on every day
 CHUNK: Final = 12  # days a task: enough to outweigh handing it over, few enough that progress is seen
-MOST_WORKERS: Final = 4
-SEED: Final = 1999  # of the intervals; the year of the challenge
 UNSCORABLE: Final = "unscorable"
 BASELINES: Final = (  # each one feature alone; below it a score is of no use
     ("fewest misses", "credit.missed", -1),
     ("fewest low balances", "capacity.balance_low_share", -1),
     ("longest known", "identity.tenure_days", 1),
 )
-Progress = Callable[[int, int], None]
 Chunk = tuple[pl.DataFrame, dict[date, list[str]], Program]
-
-
-class Measure(NamedTuple):
-    """A figure and its 95 % interval, from drawing the loans again."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -108,7 +94,7 @@ class Evaluation:
     baselines: tuple[Figures, ...]
 
 
-def berka(
+def measured(
     folder: Path, program: Program, *, on_progress: Progress | None = None, workers: int | None = None
 ) -> Evaluation:
     """The release's score against how the labelled loans in `folder` went. The same every time, however many `workers`.
@@ -116,9 +102,8 @@ def berka(
     `workers`: processes (None: one a core, at most four); 1 stays in this one. `on_progress` is told (loans done, loans).
     Raises SourceError for a data set that is not as published.
     """
-    workers = workers or min(os.cpu_count() or 1, MOST_WORKERS)
     events, labels = source.events(folder), source.labels(folder)
-    table = at_loans(events, labels, program, workers=workers, on_progress=on_progress)
+    table = at_loans(events, labels, program, workers=workers or most(), on_progress=on_progress)
     return evaluation(program, table)
 
 
@@ -138,10 +123,9 @@ def at_loans(
     chunks = list(_chunks(events.with_columns(recorded_at="happened_at"), labels, program))
     tell(0, labels.height)
     found: list[pl.DataFrame] = []
-    with _mapper(min(workers, len(chunks))) as run:
-        for part, (_, days, _) in zip(run(_as_of_days, chunks), chunks, strict=True):
-            found.append(part)
-            tell(int((labels["date"] <= max(days)).sum()), labels.height)
+    for part, (_, days, _) in zip(mapped(_as_of_days, chunks, workers), chunks, strict=True):
+        found.append(part)
+        tell(int((labels["date"] <= max(days)).sum()), labels.height)
     return labels.join(pl.concat(found), on=["person", "date"], how="left", maintain_order="left")
 
 
@@ -215,18 +199,6 @@ def _as_of_days(chunk: Chunk) -> pl.DataFrame:
     return pl.concat(found)
 
 
-@contextmanager
-def _mapper(
-    workers: int,
-) -> Iterator[Callable[[Callable[[Chunk], pl.DataFrame], Iterable[Chunk]], Iterable[pl.DataFrame]]]:
-    """`map`, in that many processes. They are spawned: Polars' threads do not survive a fork."""
-    if workers <= 1:
-        yield map
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield pool.map
-
-
 def _variant(program: Program, name: str, table: pl.DataFrame) -> Variant:
     scored = scores(program, table).with_columns(bad=table["bad"])
     counts = {band: (n, bad) for band, n, bad in scored.group_by("band").agg(pl.len(), pl.col("bad").sum()).iter_rows()}
@@ -244,35 +216,23 @@ def _baselines(scored: pl.DataFrame) -> Iterator[Figures]:
 
 def _figures(name: str, values: pl.Series, bad: pl.Series) -> Figures:
     known = metrics.sample(values, bad)
-    auc, ks = (_measure(statistic, known) for statistic in (metrics.auc, metrics.ks))
+    auc, ks = (measure(statistic, known) for statistic in (metrics.auc, metrics.ks))
     means = (float(np.mean(known.scores[known.bad == outcome])) for outcome in (False, True))
     counts = known.scores.size, int(known.bad.sum()), known.unscored_good, known.unscored_bad
     return Figures(name, *counts, auc, ks, *means)
 
 
-def _measure(statistic: metrics.Statistic, known: metrics.Sample) -> Measure:
-    low, high = metrics.bootstrap(known.scores, known.bad, statistic, seed=SEED)
-    return Measure(statistic(known.scores, known.bad), low, high)
-
-
 def _figures_table(lines: Iterable[Figures]) -> Table:
-    table = _table("How well it orders the loans", ("ordered by", "loans", "AUC", "KS"))
+    table = table_of("How well it orders the loans", ("ordered by", "loans", "AUC", "KS"))
     for f in lines:
         whole = f.n + f.unscored_good + f.unscored_bad
-        measures = (f"{m.value:.3f} ({m.low:.2f}-{m.high:.2f})" for m in (f.auc, f.ks))
+        measures = (spanned(m) for m in (f.auc, f.ks))
         table.add_row(f.name, str(f.n) if f.n == whole else f"{f.n} of {whole}", *measures)
     return table
 
 
 def _bands_table(variant: Variant) -> Table:
-    table = _table(f"Bands: {variant.figures.name}", ("band", "loans", "bad", "rate"))
+    table = table_of(f"Bands: {variant.figures.name}", ("band", "loans", "bad", "rate"))
     for line in variant.bands:
         table.add_row(line.band, str(line.n), str(line.bad), "-" if line.rate is None else f"{100 * line.rate:.1f} %")
-    return table
-
-
-def _table(title: str, columns: Iterable[str]) -> Table:
-    table = Table(*columns, title=title, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
     return table
