@@ -13,7 +13,7 @@ from api.settings import Settings, settings
 from api.show import Steps
 from engine.errors import Refused
 from engine.lang.program import Program
-from graph.sources import berka as berka_source
+from graph.sources import berka, facebook_sybil
 
 evaluations = typer.Typer(help="Measure the score and the features on real data.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -25,26 +25,39 @@ Evaluate = Callable[[Path, Program, Moved], Parts]
 
 
 def _berka(folder: Path, program: Program, moved: Moved) -> Parts:
-    from api.evaluate import berka
+    from api.evaluate import berka as one
 
-    return berka.shown(berka.measured(folder, program, on_progress=moved))
+    return one.shown(one.measured(folder, program, on_progress=moved))
+
+
+def _sybil(folder: Path, program: Program, moved: Moved) -> Parts:
+    from api.evaluate import sybil as one
+
+    return one.shown(one.measured(folder, program, on_progress=moved))
 
 
 SETS: Final[
     dict[str, tuple[str, str, Evaluate]]
 ] = {  # name -> folder of the data, what is said meanwhile, what is done
-    "berka": (berka_source.FOLDER, "evaluating on Berka's loans", _berka),
+    "berka": (berka.FOLDER, "evaluating on Berka's loans", _berka),
+    "sybil": (facebook_sybil.FOLDER, "evaluating on Facebook's sybil region", _sybil),
 }
 
 
 @evaluations.command("berka")
-def berka() -> None:
+def of_berka() -> None:
     """The score as of each loan's date against how the loan went: AUC, KS, intervals."""
     _one("berka")
 
 
+@evaluations.command("sybil")
+def of_sybil() -> None:
+    """The trust features against a sybil region, and the points that it wins by each attack edge."""
+    _one("sybil")
+
+
 @evaluations.command("all")
-def every() -> None:
+def of_all() -> None:
     """All of them, one after the other; a data set that is not there is passed over, and said."""
     chosen = settings()
     for name, (folder, _, _) in SETS.items():
