@@ -13,7 +13,7 @@ from api.settings import Settings, settings
 from api.show import Steps
 from engine.errors import Refused
 from engine.lang.program import Program
-from graph.sources import berka, facebook_sybil
+from graph.sources import berka, bitcoin_otc, facebook_sybil
 
 evaluations = typer.Typer(help="Measure the score and the features on real data.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -36,11 +36,18 @@ def _sybil(folder: Path, program: Program, moved: Moved) -> Parts:
     return one.shown(one.measured(folder, program, on_progress=moved))
 
 
+def _otc(folder: Path, _program: Program, moved: Moved) -> Parts:
+    from api.evaluate import otc as one
+
+    return one.shown(one.measured(folder, on_progress=moved))
+
+
 SETS: Final[
     dict[str, tuple[str, str, Evaluate]]
 ] = {  # name -> folder of the data, what is said meanwhile, what is done
     "berka": (berka.FOLDER, "evaluating on Berka's loans", _berka),
     "sybil": (facebook_sybil.FOLDER, "evaluating on Facebook's sybil region", _sybil),
+    "otc": (bitcoin_otc.FOLDER, "evaluating on Bitcoin OTC's ratings", _otc),
 }
 
 
@@ -54,6 +61,12 @@ def of_berka() -> None:
 def of_sybil() -> None:
     """The trust features against a sybil region, and the points that it wins by each attack edge."""
     _one("sybil")
+
+
+@evaluations.command("otc")
+def of_otc() -> None:
+    """What people say of each other against who turned out trusted, by two protocols that do not see the answer."""
+    _one("otc")
 
 
 @evaluations.command("all")

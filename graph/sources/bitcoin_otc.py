@@ -9,7 +9,9 @@ labels `otc_gt.csv` of S. Kumar et al., REV2, WSDM 2018. What was decided:
 - *People* (`otc-6`) enrol when they first appear, as rater or rated, with identity level 0: the platform knows a
   pseudonym. The data know no consent: we assume it at that same moment, for `perks`, to the two classes about
   which the data say anything, identity and relationship.
-- The *labels* were made from incoming ratings: a score that reads the edges of the labellers is graded on its own input.
+- The *labels* were made from incoming ratings: `labellers` are person 1, who founded the platform, and whom that one rated 5
+  or more; trusted are they and whom one of them rated 5 or more, fraudulent whom one of them rated -5 or less. A score
+  that reads the edges of the labellers is graded on its own input.
 """
 
 from pathlib import Path
@@ -23,6 +25,8 @@ from graph.sources.table import parse, read, scaled
 
 FOLDER: Final = "bitcoin-otc"
 CONTRIBUTOR: Final = "bitcoin-otc"
+FOUNDER: Final = "otc-1"
+TRUSTING: Final = 5  # the lowest rating that the labels call trust
 
 _RATINGS: Final = "soc-sign-bitcoinotc.csv"
 _LABELS: Final = "otc_gt.csv"
@@ -45,6 +49,12 @@ def labels(folder: Path) -> pl.DataFrame:
         {"+1": True, "1": True, "-1": False}, default=None, return_dtype=pl.Boolean
     )
     return parse(read_, _LABELS, trusted=trusted).select(person="otc-" + pl.col("person"), trusted="trusted")
+
+
+def labellers(events: pl.DataFrame) -> pl.Series:
+    """Whose ratings made the labels: the founder and whom the founder rated 5 or more, by their ids, sorted."""
+    trusted = pl.col("subject") == FOUNDER, pl.col("tie") == "vouch", pl.col("strength") >= TRUSTING
+    return pl.concat([pl.Series([FOUNDER]), events.filter(*trusted)["other"]]).unique().sort()
 
 
 def _ratings(folder: Path) -> pl.DataFrame:

@@ -84,6 +84,17 @@ def test_labels_are_136_trusted_and_180_fraudulent_among_the_people(told: pl.Dat
     assert known["person"].is_in(of(told, "person.enrolled")["subject"].implode()).all()
 
 
+def test_the_labels_are_the_word_of_36_labellers(told: pl.DataFrame, otc_folder: Path) -> None:
+    known = bitcoin_otc.labels(otc_folder)
+    by = bitcoin_otc.labellers(told)
+    assert (len(by), by.is_sorted()) == (36, True)
+    said = of(told, "tie.formed").filter(pl.col("subject").is_in(by.implode()))
+    trusted = {*by, *said.filter(pl.col("strength") >= 5)["other"]}
+    doubted = {*said.filter(pl.col("strength") <= -5)["other"]}
+    assert set(known.filter("trusted")["person"]) <= trusted
+    assert set(known.filter(~pl.col("trusted"))["person"]) <= doubted
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
