@@ -13,7 +13,7 @@ from api.settings import Settings, settings
 from api.show import Steps
 from engine.errors import Refused
 from engine.lang.program import Program
-from graph.sources import berka, bitcoin_otc, facebook_sybil
+from graph.sources import amlsim, berka, bitcoin_otc, facebook_sybil
 
 evaluations = typer.Typer(help="Measure the score and the features on real data.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
@@ -42,12 +42,19 @@ def _otc(folder: Path, _program: Program, moved: Moved) -> Parts:
     return one.shown(one.measured(folder, on_progress=moved))
 
 
+def _amlsim(folder: Path, _program: Program, moved: Moved) -> Parts:
+    from api.evaluate import amlsim as one
+
+    return one.shown(one.measured(folder, on_progress=moved))
+
+
 SETS: Final[
     dict[str, tuple[str, str, Evaluate]]
 ] = {  # name -> folder of the data, what is said meanwhile, what is done
     "berka": (berka.FOLDER, "evaluating on Berka's loans", _berka),
     "sybil": (facebook_sybil.FOLDER, "evaluating on Facebook's sybil region", _sybil),
     "otc": (bitcoin_otc.FOLDER, "evaluating on Bitcoin OTC's ratings", _otc),
+    "amlsim": (amlsim.FOLDER, "evaluating on AMLSim's rings", _amlsim),
 }
 
 
@@ -67,6 +74,12 @@ def of_sybil() -> None:
 def of_otc() -> None:
     """What people say of each other against who turned out trusted, by two protocols that do not see the answer."""
     _one("otc")
+
+
+@evaluations.command("amlsim")
+def of_amlsim() -> None:
+    """Rings and fans of payments against who was put on a ring: precision and recall."""
+    _one("amlsim")
 
 
 @evaluations.command("all")

@@ -99,7 +99,7 @@ def test_what_is_shown_fits_a_terminal_and_never_says_the_circular_figure_alone(
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     assert all(name in text for name in LINES)
-    assert "is circular" in text
+    assert "circular, as the labels were made from some of them" in text
 
 
 def test_the_baselines_of_the_data_sets_notes_come_out(told: pl.DataFrame, labels: pl.DataFrame) -> None:
