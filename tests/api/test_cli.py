@@ -126,7 +126,10 @@ def test_eligible_decides_records_and_explains(walked: str, iftah: Run) -> None:
         (("load", "no-such-file.csv"), "no-such-file.csv"),
         (("token", "issue", "--role", "king", "--party", "x"), "unknown role `king`"),
         (("token", "revoke", "nothing"), "no token `nothing`"),
-        (("evaluate", "berka"), "berka"),
+        (("evaluate", "berka"), "there is no data set `berka`"),
+        (("evaluate", "sybil"), "there is no data set `facebook-sybil`"),
+        (("evaluate", "otc"), "there is no data set `bitcoin-otc`"),
+        (("evaluate", "amlsim"), "there is no data set `amlsim`"),
         (("check", "/nowhere/at/all"), "/nowhere/at/all"),
         (("build", "--as-of", "2026"), "`2026` is not a moment"),
         (("build", "--as-of", "0001-01-01"), "`0001-01-01` is out of range"),
@@ -150,6 +153,15 @@ def test_what_cannot_be_done_is_said_in_one_line(walked: str, iftah: Run, words:
     assert len(done.stderr.splitlines()) == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_evaluating_all_passes_over_data_sets_that_are_not_there_and_says_so(iftah: Run) -> None:
+    done = iftah("evaluate", "all")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"evaluate {name}: skipped, the data set is not there (set IFTAH_DATA)"
+        for name in ("berka", "sybil", "otc", "amlsim")
+    ]
 
 
 @pytest.mark.parametrize(
