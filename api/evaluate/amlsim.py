@@ -27,7 +27,7 @@ from engine import metrics
 from graph.build import numbers
 from graph.features import features
 from graph.ranges import Bools
-from graph.rings import BAND, LENGTHS, WITHIN, Payments, rings, rings_of
+from graph.rings import BAND, LENGTHS, WITHIN, Payments, rings
 from graph.sources import amlsim as source
 
 RINGS: Final = "fraud.rings"
@@ -35,6 +35,7 @@ FAN_IN: Final = "fraud.fan_in"
 THRESHOLDS: Final = (2, 3, 4, 5, 7, 10)  # different payers in a week
 OTHER_WITHIN: Final = (7, 14, 30, 150)  # days; 150 is all there is
 OTHER_BANDS: Final = (Fraction(21, 20), Fraction(5, 4), Fraction(2))
+ANY_BAND: Final = Fraction(10**9)
 PUBLISHED: Final = "0.89-0.90"  # AUC of boosted trees on nine aggregates, fitted to these labels
 Accounts = pl.DataFrame  # `person`, `ringed`, `collects`, `closed`, and the features
 
@@ -91,6 +92,7 @@ class Evaluation:
     ringed: int
     told: Told
     rings: int  # by the feature's own constants
+    left_out: int  # accounts through which the feature looks for none, as they are too busy
     flagged: tuple[Flagged, ...]
     areas: tuple[tuple[str, Measure], ...]
     others: tuple[Other, ...]
@@ -118,10 +120,8 @@ def evaluation(events: pl.DataFrame, labels: pl.DataFrame, *, on_progress: Progr
     lines = [flagged("rings >= 1", accounts[RINGS] >= 1, accounts)]
     lines += [flagged(f"fan_in >= {least}", accounts[FAN_IN] >= least, accounts) for least in THRESHOLDS]
     areas = ((name, _area(accounts, name)) for name in (RINGS, FAN_IN))
-    count = len(rings(paid))
-    return Evaluation(
-        accounts.height, int(accounts["ringed"].sum()), told, count, tuple(lines), tuple(areas), tuple(others)
-    )
+    ringed, count, out = int(accounts["ringed"].sum()), len(rings(paid).rings), accounts[RINGS].null_count()
+    return Evaluation(accounts.height, ringed, told, count, out, tuple(lines), tuple(areas), tuple(others))
 
 
 def acting(events: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
@@ -144,7 +144,7 @@ def told_and_accounts(events: pl.DataFrame, labels: pl.DataFrame) -> tuple[Told,
     pairs = np.unique(np.stack([paid.payer, paid.payee]), axis=1)
     collects[np.flatnonzero(np.bincount(pairs[1], minlength=len(names)) > 1)] = True
     part, closed = _closed(paid)
-    order = rings(paid, timedelta(days=max(OTHER_WITHIN)), Fraction(10**9), LENGTHS, None)
+    order = rings(paid, timedelta(days=max(OTHER_WITHIN)), ANY_BAND, hub=None, tangle=None).rings
     parties = len(np.unique(pairs))
     told = Told(made.height, parties, int(collects.sum()), len(np.unique(part[closed])), int(closed.sum()), len(order))
     now = events.select(pl.col("happened_at").max()).item()
@@ -156,6 +156,7 @@ def told_and_accounts(events: pl.DataFrame, labels: pl.DataFrame) -> tuple[Told,
 
 def flagged(by: str, flag: pl.Series, accounts: Accounts) -> Flagged:
     """How right it is to flag those accounts."""
+    flag = flag.fill_null(False)  # who was left out of the search
     of = {name: accounts[name] for name in ("ringed", "collects", "closed")}
     right, collecting, closing = (int((flag & label).sum()) for label in of.values())
     ringed, collects, closed = (int(label.sum()) for label in of.values())
@@ -173,7 +174,8 @@ def shown(found: Evaluation) -> Iterator[Part]:
     yield "fitted to these labels. Ours are not fitted, and look at one pattern each."
     yield _others_table(found)
     yield f"The feature has {WITHIN.days} days, a band of {float(BAND)}, {min(LENGTHS)} to {max(LENGTHS)} parties: chosen before. The"
-    yield "table is to see what hangs on that; nothing was chosen by it."
+    yield "table is to see what hangs on that; nothing was chosen by it. The feature looks"
+    yield f"for no rings through {found.left_out:,} accounts, which are too busy; the table leaves out none."
 
 
 def _closed(paid: Payments) -> tuple[np.ndarray, Bools]:
@@ -191,9 +193,10 @@ def _payments(events: pl.DataFrame, accounts: pl.DataFrame) -> Payments:
 
 
 def _other(paid: Payments, accounts: Accounts, days: int, band: Fraction) -> Other:
-    found = rings(paid, timedelta(days=days), band)
-    on = pl.Series(rings_of(found, paid.parties) > 0)
-    return Other(days, band, len(found), flagged("", on, accounts))
+    found = rings(
+        paid, timedelta(days=days), band, tangle=None
+    )  # in a longer time more are busy: they are not what is asked
+    return Other(days, band, len(found.rings), flagged("", pl.Series(found.counts() > 0), accounts))
 
 
 def _area(accounts: Accounts, name: str) -> Measure:
