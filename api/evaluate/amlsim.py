@@ -69,6 +69,7 @@ class Told:
     paying: int
     parties: int  # of those payments
     collecting: int  # paid so by two or more
+    gathering: int  # who paid those
     closed: int  # cycles of such payments, in whatever order of time
     closing: int  # accounts on them
     in_order: int  # cycles of such payments in order of time, at any time and whatever the amounts
@@ -143,10 +144,19 @@ def told_and_accounts(events: pl.DataFrame, labels: pl.DataFrame) -> tuple[Told,
     collects = np.zeros(len(names), bool)
     pairs = np.unique(np.stack([paid.payer, paid.payee]), axis=1)
     collects[np.flatnonzero(np.bincount(pairs[1], minlength=len(names)) > 1)] = True
+    gathering = len(np.unique(pairs[0][collects[pairs[1]]]))
     part, closed = _closed(paid)
     order = rings(paid, timedelta(days=max(OTHER_WITHIN)), ANY_BAND, hub=None, tangle=None).rings
     parties = len(np.unique(pairs))
-    told = Told(made.height, parties, int(collects.sum()), len(np.unique(part[closed])), int(closed.sum()), len(order))
+    told = Told(
+        made.height,
+        parties,
+        int(collects.sum()),
+        gathering,
+        len(np.unique(part[closed])),
+        int(closed.sum()),
+        len(order),
+    )
     now = events.select(pl.col("happened_at").max()).item()
     assert isinstance(now, datetime)  # noqa: S101
     known = features(events.with_columns(recorded_at="happened_at"), now, now, PURPOSE, wanted=(RINGS, FAN_IN))
@@ -207,8 +217,9 @@ def _area(accounts: Accounts, name: str) -> Measure:
 def _said(found: Evaluation) -> Iterator[str]:
     told = found.told
     yield f"What the data tell: {told.paying:,} payments were made for a ring, between {told.parties:,} of them."
-    yield f"{told.closed} cycles closed, {told.closing} accounts on them, {told.in_order} in order of time; {told.collecting} accounts were"
-    yield "paid by two or more of their ring. All others were party to one or to none."
+    yield f"{told.closed} cycles closed, {told.closing} accounts on them, {told.in_order} in order of time. {told.collecting} accounts were"
+    yield f"paid by two or more of their ring, {told.gathering} paid those. The others paid or were paid"
+    yield "by one, or had no part in any ring that came about."
 
 
 def _flagged_table(found: Evaluation) -> Table:
