@@ -30,6 +30,11 @@ from graph.features.identity import identity
 from graph.view import PAYMENTS, seen, seen_apart
 
 Key = TypeVar("Key")
+Told = Callable[[str], None]
+
+
+def quiet(_stage: str) -> None:
+    """Who wants to hear nothing."""
 
 
 def _grouped(key: Callable[[Feature], Key], features: Iterable[Feature]) -> dict[Key, list[str]]:
@@ -63,28 +68,34 @@ def features(
     purpose: str,
     people: Collection[str] | None = None,
     wanted: Collection[str] | None = None,
+    on_stage: Told = quiet,
 ) -> pl.DataFrame:
     """The features of `people` (None: of everyone) at `as_of`, as known at `known_at`, for `purpose`.
 
     `events` has the columns of `SCHEMA`, in append order. See `compute` for what is returned; with `wanted`, only features of
     those names. With `people`, only the events that touch them are looked at, and whatever a whole layer needs: who does not
-    want `fraud.rings` is not asked for everyone's payments.
+    want `fraud.rings` is not asked for everyone's payments. `on_stage` is told the name of each stage when it is done.
     """
     if people is not None:
         view, consents = seen(touching(events.lazy().collect(), people, wanted), as_of, known_at, purpose)
-        return compute(view, as_of, consents, people, wanted)
-    view, consents, coding = _coded_view(events.lazy(), as_of, known_at, purpose)
-    found = compute(view, as_of, consents, wanted=wanted)
+        return compute(view, as_of, consents, people, wanted, on_stage)
+    view, consents, coding = _coded_view(events.lazy(), as_of, known_at, purpose, on_stage)
+    found = compute(view, as_of, consents, wanted=wanted, on_stage=on_stage)
     named = found.join(names(coding), left_on="person", right_on="code").with_columns(pl.col("id").alias("person"))
-    return named.select(found.columns).sort("person")
+    ordered = named.select(found.columns).sort("person")
+    on_stage("names for codes")
+    return ordered
 
 
 def _coded_view(
-    events: pl.LazyFrame, as_of: datetime, known_at: datetime, purpose: str
+    events: pl.LazyFrame, as_of: datetime, known_at: datetime, purpose: str, on_stage: Told
 ) -> tuple[pl.DataFrame, pl.DataFrame, Coding]:
     """The view and the consents with codes for ids; what they were made from is not held on to."""
     made = coded(events)
-    return *seen_apart(made.evidence, made.about, as_of, known_at, purpose, made.coding), made.coding
+    on_stage("evidence read, with codes for ids")
+    view, consents = seen_apart(made.evidence, made.about, as_of, known_at, purpose, made.coding)
+    on_stage("the view: who may be seen")
+    return view, consents, made.coding
 
 
 def compute(
@@ -93,6 +104,7 @@ def compute(
     consents: pl.DataFrame,
     people: Collection[str] | None = None,
     wanted: Collection[str] | None = None,
+    on_stage: Told = quiet,
 ) -> pl.DataFrame:
     """One row per person who is enrolled in the view (or of those asked for), sorted by `person`.
 
@@ -102,8 +114,9 @@ def compute(
     """
     asked = tuple(f for f in FEATURES if wanted is None or f.name in wanted)
     told = told_rows(view)
-    near = nearby(view, as_of, consents, people, told)
-    far = whole(view, as_of, consents, near["person"], told, [f.name for f in asked if f.scope == "global"])
+    on_stage("ties in force")
+    near = nearby(view, as_of, consents, people, told, on_stage)
+    far = whole(view, as_of, consents, near["person"], told, [f.name for f in asked if f.scope == "global"], on_stage)
     return near.join(far, on="person", how="left").select("person", *(f.name for f in asked)).sort("person")
 
 
@@ -113,6 +126,7 @@ def nearby(
     consents: pl.DataFrame,
     people: Collection[str] | None = None,
     told: pl.DataFrame | None = None,
+    on_stage: Told = quiet,
 ) -> pl.DataFrame:
     """The local features: `person` and those of scope local, a row each who is enrolled in the view (or asked for).
 
@@ -124,7 +138,9 @@ def nearby(
     # The engine for what fits in memory takes half the time of the streaming one where there are few rows.
     engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
     found: pl.DataFrame = local(events, agreed, as_of, people, live).to_native().collect(engine=engine)
+    on_stage("local features: sums and counts")
     ring = circles.circles(layer(ties) if people is None else circles.around(ties, found["person"]))
+    on_stage("local features: circles, by their triangles")
     return found.join(_consented(_zeros(ring, found, circles.NAMES), consents), on="person", how="left")
 
 
@@ -135,24 +151,28 @@ def whole(
     asked: pl.Series,
     told: pl.DataFrame,
     wanted: Collection[str],
+    on_stage: Told = quiet,
 ) -> pl.DataFrame:
     """The global features of those `asked` for: `person` and, of scope global, at least those `wanted`."""
     found = asked.to_frame()
     if any(name in wanted for name in (*position.NAMES, *vouches.NAMES)):
-        found = found.join(_consented(_standing(view, asked, told), consents), on="person", how="left")
+        found = found.join(_consented(_standing(view, asked, told, on_stage), consents), on="person", how="left")
     if any(name in wanted for name in rings.NAMES):
         found = found.join(_consented(rings.on_rings(view, as_of, asked), consents), on="person", how="left")
+        on_stage("global features: rings of payments")
     return found.with_columns(pl.col(f.name).clip(f.low, f.high) for f in FEATURES if f.name in found.columns)
 
 
-def _standing(view: pl.DataFrame, asked: pl.Series, told: pl.DataFrame) -> pl.DataFrame:
+def _standing(view: pl.DataFrame, asked: pl.Series, told: pl.DataFrame, on_stage: Told) -> pl.DataFrame:
     """What the whole social layer says of those asked for, and what is said of them."""
     said = vouches.said(told)
     speaks = asked.is_in(pl.concat([said["a"], said["b"]]).implode()).any()
     raters = said["a"].unique() if speaks else said["a"].clear()
     social = layer(told.filter(pl.col("strength") > 0))
     placed = position.position(social, _levels(view), pl.concat([asked, raters]).unique())
+    on_stage("global features: core, trust and walk over the social layer")
     ratings = vouches.vouches(said if speaks else said.clear(), placed.select("person", vouches.WALK))
+    on_stage("global features: fairness and goodness of vouches")
     return placed.join(ratings, on="person", how="left")
 
 

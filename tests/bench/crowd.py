@@ -50,7 +50,14 @@ def write(folder: Path, people: int, payments: int, ties: int) -> None:
     _written(
         folder / "3-ties.parquet", "tie.formed", at, subject=everyone[a], other=everyone[b], tie=tie, strength=strength
     )
-    _payments(rng, folder / "4-payments.parquet", everyone, payments, start)
+    ended = np.sort(rng.choice(a.size, a.size // 20, replace=False))
+    when = at[ended] + rng.integers(0, int(END.timestamp()) * _MICROS - at[ended])
+    gone = {"subject": everyone[a[ended]], "other": everyone[b[ended]], "tie": tie[ended]}
+    _written(folder / "7-ties-ended.parquet", "tie.ended", when, **gone)
+    read = start + rng.integers(0, _SPAN, people)
+    held = np.rint(rng.normal(200_000, 150_000, people)).astype(np.int64)
+    _written(folder / "8-balances.parquet", "account.balance", read, subject=everyone, amount=held, currency="CNY")
+    _payments(rng, folder, everyone, payments, start)
     _credit(rng, folder / "5-credit.parquet", everyone, people, start)
 
 
@@ -71,7 +78,7 @@ def _pairs(rng: np.random.Generator, people: int, ties: int) -> tuple[np.ndarray
     return a[apart], b[apart]
 
 
-def _payments(rng: np.random.Generator, path: Path, everyone: pl.Series, n: int, start: int) -> None:
+def _payments(rng: np.random.Generator, folder: Path, everyone: pl.Series, n: int, start: int) -> None:
     people = everyone.len()
     merchants = max(people // 100, 1)
     payer = (people * rng.power(0.7, n)).astype(np.int64)
@@ -82,22 +89,41 @@ def _payments(rng: np.random.Generator, path: Path, everyone: pl.Series, n: int,
     payee = np.where(kind < 0.2, friend, np.where(kind < 0.3, stranger, shop))
     wage = kind > 0.9  # of these a merchant pays the person
     payer, payee = np.where(wage, shop, payer), np.where(wage, payer, payee)
+    amount = (np.exp(rng.normal(8, 1.2, n))).astype(np.int64)
+    at = start + rng.integers(0, _SPAN, n)
+    _ringed(rng, people, (payer, payee, at, amount), start)
     payee = np.where(payer == payee, (payee + 1) % people, payee)
     shops = pl.select(pl.format("shop-{}", pl.int_range(merchants, dtype=pl.Int64)))[:, 0]
     parties = pl.concat([everyone, shops])
-    at = np.sort(start + rng.integers(0, _SPAN, n))
+    order = np.argsort(at, kind="stable")
+    payer, payee, at, amount, wage = (column[order] for column in (payer, payee, at, amount, wage))
+    told = {"subject": parties[payer], "other": parties[payee], "amount": amount, "currency": "CNY"}
     category = np.where(wage, "wage", rng.choice(CATEGORIES[4:], n))
-    amount = (np.exp(rng.normal(8, 1.2, n))).astype(np.int64)
-    _written(
-        path,
-        "payment.made",
-        at,
-        subject=parties[payer],
-        other=parties[payee],
-        amount=amount,
-        currency="CNY",
-        category=category,
-    )
+    _written(folder / "4-payments.parquet", "payment.made", at, category=category, **told)
+    _changes(rng, folder / "6-changes.parquet", parties, payer, at)
+
+
+def _ringed(rng: np.random.Generator, people: int, paid: tuple[np.ndarray, ...], start: int) -> None:
+    """For one in a thousand people, three to five of the payments go round instead, a day apart, each 2 % less."""
+    payer, payee, at, amount = paid
+    first = 0
+    for size in rng.integers(3, 6, people // 1000):
+        rows, who = slice(first, first + size), rng.choice(people, size, replace=False)
+        payer[rows], payee[rows] = who, np.roll(who, -1)
+        at[rows] = start + _SPAN // 2 + rng.integers(0, _SPAN // 3) + np.arange(size) * 86_400 * _MICROS
+        amount[rows] = 100_000 * 0.98 ** np.arange(size)
+        first += size
+
+
+def _changes(rng: np.random.Generator, path: Path, parties: pl.Series, payer: np.ndarray, at: np.ndarray) -> None:
+    """One payment in a thousand is corrected, retracted, or disputed by who made it, a day later."""
+    rows = np.sort(rng.choice(payer.size, payer.size // 1000, replace=False))
+    kind = rng.choice(["event.corrected", "event.retracted", "dispute.opened"], rows.size)
+    when = np.minimum(at[rows] + 86_400 * _MICROS, int(END.timestamp()) * _MICROS)
+    items = pl.select(pl.format("4-{}", pl.lit(pl.Series(rows))))[:, 0]
+    fields = pl.Series(np.where(kind == "event.corrected", '{"amount": 777}', ""))
+    said = {"subject": parties[payer[rows]], "ref_event": items, "fields": fields.replace("", None)}
+    _written(path, kind, when, **said)
 
 
 def _credit(rng: np.random.Generator, path: Path, everyone: pl.Series, n: int, start: int) -> None:
