@@ -48,9 +48,9 @@ conformance: $(STAMP) ## NetworkX's own tests, on our graphs: three to five minu
 bench: $(STAMP) ## speed and memory, each beside something else in the same run
 	@$(BIN)/python -m tests.bench
 
-agreement: $(STAMP) ## the engines and the oracles from outside against each other, on 50,000 pairs and more
+agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/engine/test_agreement.py tests/engine/test_watch.py \
-		tests/engine/test_orders.py tests/engine/test_cel.py tests/engine/test_pmml.py
+		tests/engine/test_orders.py tests/engine/test_cel.py tests/engine/test_pmml.py tests/graph
 
 soak: $(STAMP) ## a million decisions in one process, and eight threads under two releases
 	@$(BIN)/python -m tests.soak

@@ -1,7 +1,7 @@
 """Every feature of the catalogue, for a crowd of any size, from Parquet: `python -m tests.bench.size [people ...]`.
 
 For each number of people ten times as many payments, twice as many ties and as many instalments; the rest of the crowd is
-in `tests.bench.crowd`. Each size has a process of its own, so that its peak memory is its own. The largest is told stage by
+in `tests.crowd`. Each size has a process of its own, so that its peak memory is its own. The largest is told stage by
 stage. The measure beside it: reading the same files, and summing each payer's payments, by Polars alone.
 """
 
@@ -22,7 +22,7 @@ from rich.table import Table
 
 import graph
 from graph.features import features
-from tests.bench import crowd
+from tests import crowd
 
 SIZES: Final = (10_000, 31_623, 100_000, 316_228, 1_000_000)
 PAYMENTS, TIES = 10, 2  # a person
@@ -90,7 +90,7 @@ def tables(found: list[Figure]) -> Iterator[Table]:
     """The stages of the largest, and how time and memory grow."""
     last = found[-1]
     title = f"{last.people:,} people, {last.people * PAYMENTS:,} payments, {last.people * TIES:,} ties: {len(graph.schema())} features"
-    stages = Table("stage", "seconds", "peak MB", title=title, title_justify="left")
+    stages = Table("stage", "seconds", "MB so far", title=title, title_justify="left")
     for s in last.stages:
         stages.add_row(s.name, f"{s.seconds:.1f}", f"{s.peak / 1e6:,.0f}")
     stages.add_row("all", f"{last.seconds:.1f}", f"{last.stages[-1].peak / 1e6:,.0f}", style="bold")

@@ -17,7 +17,7 @@ from engine.lang.columns import dtype
 from engine.lang.program import Perk, PointRule, Program
 from engine.lang.types import Value
 from engine.perks import answer
-from tests.engine.effort import pairs
+from tests.effort import pairs
 from tests.engine.random_people import CHOICES, Crowd, Trial, eased, first_answer, trials
 from tests.engine.random_releases import PERK
 from tests.engine.random_values import FEATURES, FLAGS, RELATED

@@ -15,7 +15,7 @@ from engine.decide import Reference, assess, decide
 from engine.lang.check import check
 from engine.lang.program import Program
 from engine.lang.types import Value
-from tests.engine.effort import pairs
+from tests.effort import pairs
 from tests.engine.random_people import Trial, eased, trials
 from tests.engine.small import DAY, KINDS, PERSON, SCHEMA, asked, base, release
 

@@ -15,8 +15,8 @@ from engine.lang.reference import truth
 from engine.lang.resolve import Scope
 from engine.lang.truths import Truth
 from engine.lang.types import Attribute, Schema, Type, Value
+from tests.effort import pairs
 from tests.engine import cel
-from tests.engine.effort import pairs
 from tests.engine.lang.test_resolve import scalar
 from tests.engine.random_rules import AMOUNTS, ANCHORS, NUMBERS, OPS, SCHEMA, conditions, crowd, leaves
 

@@ -13,7 +13,7 @@ from engine.errors import EngineError
 from engine.lang.check import check, release_of
 from engine.lang.program import Release
 from engine.lang.types import day_of
-from tests.engine.effort import pairs
+from tests.effort import pairs
 from tests.engine.random_releases import drawn, written
 from tests.engine.random_values import ON_DAYS
 from tests.engine.random_values import SCHEMA as RANDOM

@@ -23,7 +23,7 @@ from engine.lang.program import ORDERS, Orders, Program
 from engine.lang.types import DAY as LENGTH
 from engine.lang.types import Value
 from engine.orders import WRONG_STATE, Moved, asked_of, move
-from tests.engine.effort import pairs
+from tests.effort import pairs
 from tests.engine.random_orders import NOW, drawn, orders_file, program_of, values
 from tests.engine.small import DAY, KINDS, SCHEMA, base, release
 

@@ -28,8 +28,8 @@ from engine.lang.truths import Cmp, Int, Truth, names
 from engine.lang.types import LARGEST, Attribute, Schema, Type, Value
 from engine.pmml import NAMESPACE, document
 from engine.scorecard import Scored
+from tests.effort import pairs
 from tests.engine import small
-from tests.engine.effort import pairs
 from tests.engine.random_rules import POLICY, REASONS, SCHEMA, Trial, conditions, crowd, trials
 from tests.engine.small import DAY
 from tests.engine.test_rules import release

@@ -18,7 +18,7 @@ from engine.lang.program import Pattern, Program
 from engine.lang.types import Value
 from engine.watch import Event
 from engine.watchers import Watchers
-from tests.engine.effort import pairs
+from tests.effort import pairs
 from tests.engine.lang.test_online import MEGABYTE, needs_proc, resident
 from tests.engine.random_events import (
     DAYS,

@@ -11,6 +11,7 @@ from graph.backend import BACKEND, EXPECTED_FAILURES, WORTH_CONVERTING
 from graph.compiled import DiGraph, Graph, from_columns
 from graph.offers import OFFERS
 from tests.conformance import OFFERED, run
+from tests.effort import pairs
 from tests.graph.compiled.random_graphs import ANY, Pair
 
 RING = from_columns(pl.Series(["a", "b", "c"]), pl.Series(["b", "c", "a"]), pl.Series([1, 2, 3]), directed=False)
@@ -74,7 +75,7 @@ def test_our_own_name_is_known_to_networkx_with_what_we_offer():
     assert all(function(name) for name in OFFERS)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY)
 def test_what_is_not_offered_is_answered_by_networkx_for_the_same_graph(pair: Pair):
     for ours, plain in ((pair.ours, pair.plain),):
@@ -144,7 +145,7 @@ def test_graphs_with_parallel_edges_or_a_class_of_their_own_stay_networkxs(prefe
     assert ran == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY)
 def test_conversion_there_and_back_keeps_all_there_is(pair: Pair):
     pair.plain.graph["name"] = "town"

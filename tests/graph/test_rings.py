@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from graph import ranges
 from graph.rings import BAND, HUB, TANGLE, WITHIN, Payments, rings
+from tests.effort import pairs
 
 DAY = 86_400_000_000
 Row = tuple[int, int, int, int]  # payer, payee, at, amount
@@ -143,7 +144,7 @@ def payments(draw: st.DrawFn) -> list[Row]:
     return [(a, (a + by) % 4, at, amount) for a, by, at, amount in rows]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=pairs(66, 600), deadline=None)
 @given(
     payments(),
     st.integers(0, 9),

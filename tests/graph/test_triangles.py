@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from graph import ranges
 from graph.triangles import circle
+from tests.effort import pairs
 
 PAIRS = st.sets(st.tuples(st.integers(0, 8), st.integers(0, 8)).filter(lambda p: p[0] < p[1]), max_size=30)
 
@@ -15,7 +16,7 @@ def both_ways(pairs) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array([e[i] for e in ends], np.int64) for i in (0, 1))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=pairs(66, 600), deadline=None)
 @given(PAIRS, st.data(), st.sampled_from([1, 3, 10**6]))
 def test_circles_are_what_networkx_finds_in_each_ego_network(pairs, data, most):
     node, party = both_ways(sorted(pairs))

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.compiled import from_columns
+from tests.effort import pairs
 from tests.graph.compiled.random_graphs import ANY, DIRECTED, UNDIRECTED, Pair
 
 CLOSE = 1e-12  # of values that are sums of products of shares: what the order of adding makes of them
@@ -23,7 +24,7 @@ def test_pagerank_of_a_chain_by_hand():
     assert ranks == pytest.approx({"a": 4 / 7, "b": 2 / 7, "c": 1 / 7})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY, st.sampled_from((0.5, 0.85)), st.sampled_from((None, "weight", "height")), st.data())
 def test_pagerank_is_networkxs_in_as_many_steps(pair: Pair, alpha: float, weight: str | None, data: st.DataObject):
     nodes = [*pair.plain, "nobody"]
@@ -84,7 +85,7 @@ def test_hits_of_next_to_nobody_are_networkxs_affair(edges):
         assert list(map(pytest.approx, nx.hits(ours))) == list(expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY)
 def test_degree_centralities_are_networkxs(pair: Pair):
     assert nx.degree_centrality(pair.ours) == nx.degree_centrality(pair.plain)
@@ -93,7 +94,7 @@ def test_degree_centralities_are_networkxs(pair: Pair):
         assert nx.out_degree_centrality(pair.ours) == nx.out_degree_centrality(pair.plain)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(DIRECTED, st.sampled_from(("in", "out", "in+out")), st.sampled_from(("in", "out", "in+out")))
 def test_the_degree_of_neighbours_is_networkxs_in_every_direction(pair: Pair, source: str, target: str):
     for weight in (None, "weight"):
@@ -101,7 +102,7 @@ def test_the_degree_of_neighbours_is_networkxs_in_every_direction(pair: Pair, so
         assert close(nx.average_neighbor_degree(pair.ours, **asked), nx.average_neighbor_degree(pair.plain, **asked))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(UNDIRECTED)
 def test_the_degree_of_neighbours_is_networkxs_of_all_or_of_some(pair: Pair):
     for nodes in (None, list(pair.plain)[1::2], []):

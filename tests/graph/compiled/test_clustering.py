@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 
 from graph.compiled import from_columns
+from tests.effort import pairs
 from tests.graph.compiled.random_graphs import DIRECTED, UNDIRECTED, Pair
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(UNDIRECTED)
 def test_triangles_and_clustering_are_networkxs(pair: Pair):
     ours, plain = pair.ours, pair.plain
@@ -26,7 +27,7 @@ def test_triangles_and_clustering_are_networkxs(pair: Pair):
                 assert nx.average_clustering(ours, count_zeros=zeros) == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(UNDIRECTED)
 def test_they_can_be_asked_of_some_or_of_one(pair: Pair):
     for count in (nx.triangles, nx.clustering):
@@ -54,7 +55,7 @@ def test_clustering_by_hand():
     assert nx.transitivity(graph) == 6 / 8
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(DIRECTED)
 def test_reciprocity_is_networkxs(pair: Pair):
     ours, plain = pair.ours, pair.plain

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from graph.compiled import from_columns
 from graph.compiled.conversion import from_networkx
+from tests.effort import pairs
 from tests.graph.compiled.random_graphs import UNDIRECTED, Pair
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(UNDIRECTED, st.integers(0, 3))
 def test_communities_are_a_partition_and_one_seed_gives_one(pair: Pair, seed: int):
     found = nx.community.louvain_communities(pair.ours, seed=seed)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from graph.compiled import from_columns
+from tests.effort import pairs
 from tests.graph.compiled.random_graphs import DIRECTED, SIMPLE, UNDIRECTED, Pair
 
 
@@ -15,7 +16,7 @@ def sets(components: Callable, graph: nx.Graph) -> set[frozenset]:
     return set(found)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(UNDIRECTED)
 def test_connected_components_are_networkxs_in_their_order(pair: Pair):
     assert list(nx.connected_components(pair.ours)) == list(nx.connected_components(pair.plain))
@@ -24,7 +25,7 @@ def test_connected_components_are_networkxs_in_their_order(pair: Pair):
         assert nx.is_connected(pair.ours) == nx.is_connected(pair.plain)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(DIRECTED)
 def test_weak_and_strong_components_are_networkxs(pair: Pair):
     for kind in ("weakly", "strongly"):
@@ -37,7 +38,7 @@ def test_weak_and_strong_components_are_networkxs(pair: Pair):
             assert whole(pair.ours) == whole(pair.plain)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(DIRECTED)
 def test_no_strong_component_comes_before_one_it_leads_to(pair: Pair):
     """As in Tarjan's algorithm, on which callers of NetworkX may lean."""
@@ -60,7 +61,7 @@ def test_components_of_the_other_kind_of_graph_are_refused():
         nx.strongly_connected_components(from_columns(*ends, directed=False))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(SIMPLE)
 def test_core_numbers_are_networkxs(pair: Pair):
     assert nx.core_number(pair.ours) == nx.core_number(pair.plain)

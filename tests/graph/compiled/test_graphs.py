@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from graph.compiled import DiGraph, Graph, from_columns
+from tests.effort import pairs
 from tests.graph.compiled.random_graphs import ANY, Pair
 
 TIES = from_columns(
@@ -43,7 +44,7 @@ def test_a_stranger_is_refused_as_networkx_refuses_one():
         TIES.neighbors("dan")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY)
 def test_it_has_the_nodes_edges_and_degrees_of_the_plain_graph(pair: Pair):
     ours, plain = pair.ours, pair.plain
@@ -62,7 +63,7 @@ def test_it_has_the_nodes_edges_and_degrees_of_the_plain_graph(pair: Pair):
         assert {node: dict(row) for node, row in ours.pred.items()} == plain.pred
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY)
 def test_copies_views_and_other_directions_are_those_of_the_plain_graph(pair: Pair):
     ours, plain = pair.ours, pair.plain

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.compiled import from_columns
+from tests.effort import pairs
 from tests.graph.compiled.random_graphs import ANY, Pair
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(
     ANY, st.sampled_from(("csr", "csc", "coo")), st.sampled_from(("weight", "height")), st.sampled_from((None, float))
 )

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from graph.compiled import from_columns
 from graph.compiled.conversion import from_networkx
+from tests.effort import pairs
 from tests.graph.compiled.random_graphs import ANY, Pair
 
 LIMITS = st.sampled_from((None, 0, 1, 1.5, 2, 3, float("inf")))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY, LIMITS)
 def test_distances_and_searches_are_networkxs_in_their_order(pair: Pair, limit: float | None):
     """Converted, a graph keeps the order of its neighbours, so both walk alike."""
@@ -27,7 +28,7 @@ def test_distances_and_searches_are_networkxs_in_their_order(pair: Pair, limit: 
             assert back == {v for _, v in nx.bfs_edges(plain, node, reverse=True, depth_limit=limit)}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY, st.sampled_from((0, 1, 2, 9)), st.booleans(), st.booleans())
 def test_circles_are_networkxs_with_all_that_nodes_and_edges_hold(
     pair: Pair, radius: int, center: bool, undirected: bool

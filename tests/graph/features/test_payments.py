@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from graph.features import features
 from graph.view import seen
+from tests.effort import pairs
 from tests.graph.features.asking import on_duckdb, on_polars
 from tests.graph.features.plain_payments import Payment, before, plain
 from tests.graph.story import story, willing
@@ -78,13 +79,13 @@ def expected(history: list[Payment]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(NAMES, pl.Int64)})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=pairs(15, 180), deadline=None)
 @given(HISTORIES)
 def test_the_features_of_payments_are_what_their_definitions_say(history):
     assert_frame_equal(features(ledger(history), NOW, NOW, "perks").select("person", *NAMES), expected(history))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=pairs(3, 30), deadline=None)
 @given(HISTORIES)
 def test_they_are_so_on_duckdb(history):
     view, consents = seen(ledger(history), NOW, NOW, "perks")

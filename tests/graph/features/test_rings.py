@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from graph.features import features
+from tests.effort import pairs
 from tests.graph.features.asking import AS_OF, BASE, expect, of
 from tests.graph.features.crowds import CROWD, crowds
 from tests.graph.story import story
@@ -82,7 +83,7 @@ def moved(draw: st.DrawFn) -> list[dict[str, object]]:
     return rows
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=pairs(10, 90), deadline=None)
 @given(crowds(), moved())
 def test_payments_change_nothing_about_relationships_and_ties_nothing_about_fraud(events, payments):
     both = pl.concat([events, frame(payments)])

@@ -1,4 +1,4 @@
-"""How much the agreement tests compare: `make test` takes a few seconds of them, `make agreement` all."""
+"""How much the tests of laws draw: `make test` takes a few seconds of them, `make agreement` all."""
 
 import os
 
