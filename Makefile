@@ -42,7 +42,7 @@ check: $(STAMP) ## lint, format, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-conformance: $(STAMP) ## NetworkX's own tests, on our graphs: three to five minutes
+conformance: $(STAMP) ## NetworkX's own tests, on our graphs: about five minutes
 	@$(BIN)/python -m tests.conformance
 
 bench: $(STAMP) ## speed and memory, each beside something else in the same run

@@ -1,7 +1,7 @@
 """NetworkX's own tests, with its graphs turned into ours: `python -m tests.conformance [modules]`, or `make conformance`.
 
 NetworkX converts the graphs of every call of a function that we offer, runs ours, and judges the answer; what is not
-offered runs as it is. Without modules, all of its test suite: three to five minutes. Ends with what passed, what is expected
+offered runs as it is. Without modules, all of its test suite: about five minutes. Ends with what passed, what is expected
 to fail and why, and how often each of our functions was called.
 
 This file is the runner and the plugin of pytest that makes the summary.
@@ -51,8 +51,7 @@ def run(*modules: str, shown: bool = False) -> subprocess.CompletedProcess[str]:
         "tests.conformance",
         "-q",
         "--no-header",
-        "-W",
-        "ignore",
+        "--disable-warnings",
     )
     command = [sys.executable, "-m", "pytest", *options, "--pyargs", *(modules or ("networkx",))]
     judge = {"NETWORKX_TEST_BACKEND": "iftah", "NETWORKX_FALLBACK_TO_NX": "True"}
