@@ -103,7 +103,7 @@ def _built(database: Engine, purpose: str, evidence: Evidence, steps: Steps, sta
 
 
 def _scored(world: World, made: Build, steps: Steps, stages: Stages) -> None:
-    if builds.scored_under(world.database, made) == world.release.id:
+    if builds.scored_under(world.database, made, world.release.id):
         stages.done.append(("score", 0.0, "everyone is scored already"))
         return
     with stages.stage("score") as said, steps.progress("scoring everyone"):
