@@ -111,7 +111,7 @@ def _refreshed(made: Build) -> Select[tuple[str]]:
 def score_rows(values: pl.DataFrame, program: Program, made: Build, flags: Mapping[str, Flags]) -> pl.DataFrame:
     """The rows of `SCORES` for people with these `values`: `person` and a column for each feature that the rules read."""
     people = nw.from_native(with_flags(values, program, flags).lazy())
-    scored = columnar.score(program, people, day(made.as_of)).to_native()
+    scored = columnar.score(program, people, day(made.as_of), reasons=False).to_native()
     found: pl.DataFrame = scored.select("person", pl.col("score").cast(pl.Int64), "band").collect(engine="in-memory")
     told = [json.dumps(flags.get(person, {}), sort_keys=True) for person in found["person"]]
     return found.with_columns(

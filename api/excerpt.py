@@ -32,7 +32,7 @@ def of_people(connection: Connection, people: Collection[str]) -> pl.DataFrame:
     parties = {*known["subject"], *known["other"].drop_nulls()} - set(people)
     tied = known.filter(pl.col("kind").is_in(TIES))
     ring = ({*tied["subject"], *tied["other"].drop_nulls()}) - set(people)
-    theirs = _concat([_standing(connection, parties), _ties(connection, "subject", ring)])
+    theirs = _concat([_standing(connection, parties), _ties_among(connection, ring)])
     said = about(connection, _concat([theirs, fixes]))
     return _concat([own, fixes, theirs, said, about(connection, said)])
 
@@ -154,6 +154,12 @@ def _standing(connection: Connection, people: Collection[str], kinds: Collection
 
 def _ties(connection: Connection, end: str, people: Collection[str]) -> pl.DataFrame:
     return _listed(connection, f"{end} IN {{}}", people, TIED, kinds=TIES)
+
+
+def _ties_among(connection: Connection, people: Collection[str]) -> pl.DataFrame:
+    """The ties whose ends are both among these people, now or by a correction."""
+    moved = moved_to(connection, people).filter(pl.col("kind").is_in(TIES), pl.col("subject").is_in(list(people)))
+    return _concat([_listed(connection, "subject IN {0} AND other IN {0}", people, TIED, kinds=TIES), moved])
 
 
 def _listed(

@@ -11,7 +11,7 @@ graph stay those of the build, but for those that something was taken out of: th
 Who has very many events, or is one of very many, is marked and done apart by `catch_up`, so that nobody waits for them.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -57,6 +57,18 @@ class Refreshed:
     events: int = 0
     people: int = 0
     put_off: int = 0
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far the rows of a build are behind: events not taken into account, seconds since the oldest of them was recorded,
+    people put off.
+    """
+
+    made: Build
+    events: int
+    seconds: float
+    people: int
 
 
 @dataclass(frozen=True)
@@ -134,6 +146,25 @@ def catch_up(database: Engine, engines: Engines, now: datetime, most: Most | Non
         _write(connection, at, still, rows)
         marks.forget(connection, made.id, [m.person for m in marked if now_marked.get(m.person) == m])
     return Refreshed(0, len(still), 0)
+
+
+def until_done(database: Engine, engines: Engines, now: Callable[[], datetime]) -> Refreshed:
+    """All there is to do, new events first. Raises Refused for a build of another catalogue."""
+    total = Refreshed()
+    for work in (refresh, catch_up):
+        while done := work(database, engines, now()):
+            total = Refreshed(total.events + done.events, total.people + done.people)
+    return total
+
+
+def lag(database: Engine, now: datetime) -> Lag:
+    """How far the newest build's rows are behind. Raises Refused when there is none. Cost: a few look-ups."""
+    with reading(database) as connection:
+        made = builds.ready(connection)
+        behind = ledger.extent_of(connection).events - made.seen
+        first = excerpt.since(connection, made.seq, 1)["recorded_at"].to_list()
+        seconds = max(0.0, (now - first[0]).total_seconds()) if behind and first else 0.0
+        return Lag(made, behind, seconds, marks.count(connection, made.id))
 
 
 def _may(before: Mark, after: Mark | None) -> bool:

@@ -8,18 +8,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from api import builds, ledger, refresh, releases
+from api import builds, releases
 from api.database import open_database, writing
 from api.refresh import Most
-from api.tables import BUILDS, FEATURES, MARKS, SCORES, WAITING
 from engine.engines import Engines
-from tests.api.refreshing import GLOBAL, Refresher, append, rows, same_as_rebuilt, scored
+from tests.api.refreshing import Refresher, append, same_as_rebuilt
 from tests.api.world import ROOT
-from tests.graph.story import moment, story, willing
+from tests.graph.story import story, willing
 from tests.strategies import NOW, PEOPLE
 from tests.strategies import frame as frame_of
 from tests.strategies import rows as drawn
