@@ -44,9 +44,9 @@ _STORED: Final = pl.Struct({n: _TYPES.get(f.type, pl.Int64) for n, f in GLOBAL.i
 class Most:
     """How much at once: events and people of a batch, and events of its people; who has more alone is put off."""
 
-    events: int = 2_000
-    people: int = 1_000
-    rows: int = 100_000
+    events: int = 1_000
+    people: int = 3_000
+    rows: int = 300_000
     rows_of_one: int = 20_000
 
 

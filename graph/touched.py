@@ -5,9 +5,9 @@ the consents of these, and on who of the other ends of their payments is a perso
 
 - any evidence touches its two ends;
 - a tie also touches whoever is tied to both its ends;
-- an enrolment or a consent also touches everyone tied to the person, and who paid them or was paid by them: a tie counts
-  with the consent of both ends, and a party to a payment is a person once enrolled. Who is two steps away is not
-  touched: a tie of X concerns, besides its ends, only people tied to X;
+- an enrolment, or a consent to identity evidence, also touches who paid the person or was paid by them: a party to a payment
+  is a person once enrolled. A consent to relationships also touches everyone tied to the person: a tie counts with the
+  consent of both ends. Who is two steps away is not touched: a tie of X concerns, besides its ends, only people tied to X;
 - a dispute, a correction or a retraction touches whom the item touches that it is about, or what that item is about.
 
 An end is whoever an event names, and whoever any correction ever made its `other`: what is taken back had an effect.
@@ -28,6 +28,7 @@ CONSENTS: Final = ("consent.granted", "consent.withdrawn")
 STANDING: Final = ("person.enrolled", *CONSENTS)
 TIES: Final = tuple(k.name for k in KINDS if k.data_class == "relationship")
 PAYMENT: Final = "payment.made"
+_ENDS: Final = ("kind", "subject", "other", "classes")
 TIMES: Final = pl.Schema({"seq": pl.Int64(), "at": UTC_MICROSECONDS, "kind": pl.String()})
 Pairs = dict[str, set[str]]
 
@@ -43,15 +44,17 @@ class Touched:
 
 
 def ends(events: pl.DataFrame, fixes: pl.DataFrame) -> pl.DataFrame:
-    """`kind`, `subject`, `other` of each event that is not itself about another one: as recorded, and once more for each
-    `other` that one of the corrections among `fixes` ever gave it.
+    """`kind`, `subject`, `other`, `classes` of each event that is not itself about another one: as recorded, and once more
+    for each `other` that one of the corrections among `fixes` ever gave it.
     """
-    kept = events.filter(~pl.col("kind").is_in(CHANGES)).select(*IDENTITY, "kind", "subject", "other")
+    kept = events.filter(~pl.col("kind").is_in(CHANGES)).select(*IDENTITY, *_ENDS)
     moved = pl.DataFrame(
         list(_moves(fixes)), schema={**dict.fromkeys(IDENTITY, pl.String), "to": pl.String}, orient="row"
     )
-    anew = kept.join(moved, on=IDENTITY, how="inner").select(*IDENTITY, "kind", "subject", other="to")
-    return pl.concat([kept, anew]).select("kind", "subject", "other").unique()
+    anew = kept.join(moved, on=IDENTITY, how="inner").select(
+        *IDENTITY, "kind", "subject", pl.col("to").alias("other"), "classes"
+    )
+    return pl.concat([kept, anew]).select(_ENDS).unique()
 
 
 def _moves(fixes: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
@@ -63,9 +66,17 @@ def _moves(fixes: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
 
 def around(ended: pl.DataFrame) -> tuple[set[str], set[str]]:
     """Of which people `touched` must be told the ties, and of which the payments."""
-    standing = set(ended.filter(pl.col("kind").is_in(STANDING))["subject"])
     tied = ended.filter(pl.col("kind").is_in(TIES))
-    return {*standing, *tied["subject"], *tied["other"]}, standing
+    of_ties, of_payments = ended.filter(_consents_to("relationship")), ended.filter(_consents_to("identity"))
+    enrolled = ended.filter(pl.col("kind") == "person.enrolled")
+    return {*of_ties["subject"], *tied["subject"], *tied["other"]}, {*of_payments["subject"], *enrolled["subject"]}
+
+
+def _consents_to(data_class: str) -> pl.Expr:
+    """A withdrawal that names no classes is of all."""
+    return pl.col("kind").is_in(CONSENTS) & pl.col("classes").fill_null(data_class).str.contains(
+        data_class, literal=True
+    )
 
 
 def touched(ended: pl.DataFrame, changed: pl.DataFrame, lapsed: Collection[str], tied: Pairs, paid: Pairs) -> Touched:
@@ -74,25 +85,33 @@ def touched(ended: pl.DataFrame, changed: pl.DataFrame, lapsed: Collection[str],
     were ever tied to, and who the other ends of their payments are.
     """
     people: set[str] = set()
-    for kind, subject, other in ended.iter_rows():
+    _, of_payments = around(ended)
+    for kind, subject, other in ended.select("kind", "subject", "other").iter_rows():
         people |= {subject} if other is None else {subject, other}
         if kind in TIES and other is not None:
             people |= tied.get(subject, set()) & tied.get(other, set())
-        elif kind in STANDING:
-            people |= tied.get(subject, set()) | paid.get(subject, set())
+    for person in ended.filter(_consents_to("relationship"))["subject"]:
+        people |= tied.get(person, set())
+    for person in of_payments:
+        people |= paid.get(person, set())
     return Touched(frozenset(people), frozenset(_astray(changed, lapsed, tied)))
 
 
 def _astray(changed: pl.DataFrame, lapsed: Collection[str], tied: Pairs) -> Iterator[tuple[str, str]]:
     for person in lapsed:
         yield from ((p, "relationship") for p in tied.get(person, ()))
-    for kind, subject, other in changed.iter_rows():
+    for kind, subject, other in changed.select("kind", "subject", "other").iter_rows():
         data_class = KIND[kind].data_class
         if data_class is None:  # a consent that was never given is one withdrawn
             yield from ((p, "relationship") for p in tied.get(subject, ()))
         else:  # who is verified is where trust comes from
             about = "relationship" if data_class == "identity" else data_class
             yield from ((p, about) for p in (subject, other) if p is not None)
+
+
+def named(ended: pl.DataFrame) -> set[str]:
+    """Everyone at an end."""
+    return {*ended["subject"].unique(), *ended["other"].drop_nulls().unique()}
 
 
 def pairs(ended: pl.DataFrame) -> Pairs:

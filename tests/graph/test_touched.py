@@ -31,11 +31,12 @@ def whom(events: pl.DataFrame, new: pl.DataFrame, lapsed: Iterable[str] = ()) ->
     items = referred(events, new)
     behind = referred(events, items)
     ended = ends(pl.concat([new, items, behind]), events)
-    _, standing = around(ended)
     known = ends(events, events)
     paid = pairs(known.filter(pl.col("kind") == PAYMENT))
     tied = pairs(known.filter(pl.col("kind").is_in(TIES)))
-    assert set(around(ended)[0]) >= standing
+    of_ties, of_payments = around(ended)
+    tied = {p: others for p, others in tied.items() if p in of_ties}
+    paid = {p: others for p, others in paid.items() if p in of_payments}
     return touched(ended, ends(pl.concat([items, behind]), events), list(lapsed), tied, paid)
 
 
@@ -61,7 +62,11 @@ TRIANGLE = """
         ("2024-02-01 tie.formed ann > cy tie=friend", {"ann", "cy", "bob"}),  # bob's two people are tied now
         ("2024-02-01 tie.ended cy > dan tie=friend", {"cy", "dan"}),
         ("2024-02-01 consent.withdrawn ann purpose=perks", {"ann", "bob", "eve", "shop"}),
-        ("2024-02-01 person.enrolled cy identity_level=2", {"cy", "bob", "dan"}),
+        ("2024-02-01 consent.withdrawn ann purpose=perks classes=behaviour", {"ann"}),
+        ("2024-02-01 consent.granted ann purpose=perks classes=credit,identity", {"ann", "eve", "shop"}),
+        ("2024-02-01 consent.granted ann purpose=perks classes=relationship", {"ann", "bob"}),
+        ("2024-02-01 person.enrolled ann identity_level=2", {"ann", "eve", "shop"}),
+        ("2024-02-01 person.enrolled cy identity_level=2", {"cy"}),
         ("2024-02-01 event.retracted zoe ref_event=t", {"ann", "bob"}),
         ("2024-02-01 dispute.opened zoe @zoe ref_event=p ref_contributor=bank", {"eve", "ann"}),
         ('2024-02-01 event.corrected zoe ref_event=p fields={"other":"dan"}', {"eve", "ann", "dan"}),
