@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from api import actions, builds, clock, decisions, ledger, refresh
 from api.actions import World
-from api.database import reading, writing
+from api.database import writing
 from api.decisions import Asked
 from api.refresh import Most
 from engine.decide import Reference, decide, question_of
@@ -224,23 +224,3 @@ def test_a_build_of_another_catalogue_is_not_refreshed(town: World) -> None:
 def test_without_a_build_there_is_nothing_to_refresh(engine: Engine, town: World) -> None:
     assert refresh.refresh(engine, town.engines, NOW) is None
     assert refresh.catch_up(engine, town.engines, NOW) is None
-
-
-def test_a_payment_is_read_by_indexes_alone(town: World) -> None:
-    """What a refresh costs does not grow with the ledger: no query of an excerpt goes through all events."""
-    if town.database.dialect.name != "sqlite":
-        pytest.skip("the plans of SQLite alone are settled by its indexes")
-    following(town)
-    plans: list[str] = []
-    with reading(town.database) as connection:
-        driver: Any = connection.connection.dbapi_connection
-        said: list[str] = []
-        driver.set_trace_callback(said.append)
-        from api import excerpt  # read as a refresh reads
-
-        excerpt.of_people(connection, [somebody(town)])
-        driver.set_trace_callback(None)
-        for statement in said:
-            plans += [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()]
-    assert plans
-    assert [p for p in plans if p.startswith("SCAN") and "events" in p] == []
