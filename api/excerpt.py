@@ -188,4 +188,8 @@ def _concat(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     filled = [part for part in parts if part.height]
     if not filled:
         return pl.DataFrame(schema={"seq": pl.Int64, **SCHEMA})
-    return pl.concat(filled).unique("seq", maintain_order=False).sort("seq")
+    rows = pl.concat(filled) if len(filled) > 1 else filled[0]
+    if rows["seq"].is_sorted() and rows["seq"].n_unique() == rows.height:  # one gathering of all columns less, or two
+        return rows
+    order = rows.select(pl.int_range(pl.len()).alias("row"), "seq").unique("seq", keep="any").sort("seq")
+    return rows[order["row"]]
