@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -20,10 +21,9 @@ from engine.engines import Engines
 from tests.api.conftest import created, dropped, named
 from tests.api.refreshing import Refresher, append, rows, same_as_rebuilt
 from tests.api.world import ROOT
+from tests.graph.happenings import before, happenings
 from tests.graph.story import story, willing
 from tests.strategies import NOW, PEOPLE
-from tests.strategies import frame as frame_of
-from tests.strategies import rows as drawn
 
 BASE = story(willing(*PEOPLE, "dan"))
 
@@ -53,22 +53,22 @@ def emptied(engine: Engine) -> None:
         connection.exec_driver_sql("UPDATE extent SET events = 0, recorded_at = NULL, happened_at = NULL")
 
 
-@st.composite
-def stories(draw: st.DrawFn) -> list[pl.DataFrame]:
+def stories(seed: int) -> list[pl.DataFrame]:
     """Batches of events, in the order in which they come."""
-    batches = draw(st.lists(st.integers(1, 4), min_size=2, max_size=6))
-    numbers = iter(draw(st.permutations(range(sum(batches)))))
-    return [frame_of([draw(drawn(next(numbers))) for _ in range(size)]) for size in batches]
+    chooser = Random(seed)
+    events = happenings(chooser, 14, 10)
+    cuts = sorted(chooser.sample(range(4, events.height), 4))
+    return [events[a:b] for a, b in zip([0, *cuts], [*cuts, events.height], strict=True)]
 
 
 def lived(engine: Engine, engines: Engines, batches: list[pl.DataFrame], follows: bool, most: Most) -> None:
-    """Batch after batch is recorded, and refreshed, a day apart; after each everyone's row is that of a rebuild."""
-    now = NOW - timedelta(days=3)
-    append(engine, BASE, now)
+    """Batch after batch is recorded, and refreshed, hours apart; after each everyone's row is that of a rebuild."""
+    now = NOW
+    append(engine, before(), now)
     append(engine, batches[0], now)
     builds.build(engine, now, "perks", now, follows=follows)
     for batch in batches[1:]:
-        now += timedelta(days=1)
+        now += timedelta(hours=9)
         append(engine, batch, now)
         Refresher(engine, engines, most).all(now)
         same_as_rebuilt(engine, now)
@@ -78,12 +78,12 @@ SMALL = Most(events=2, people=2, rows=12, rows_of_one=6)
 
 
 @settings(max_examples=30, deadline=None)
-@given(stories(), st.booleans(), st.sampled_from([Most(), SMALL]))
+@given(st.integers(0, 2**32), st.booleans(), st.sampled_from([Most(), SMALL]))
 def test_refreshed_is_rebuilt(
     template: Path,
     tmp_path_factory: pytest.TempPathFactory,
     engines: Engines,
-    batches: list[pl.DataFrame],
+    seed: int,
     follows: bool,
     most: Most,
 ) -> None:
@@ -91,7 +91,7 @@ def test_refreshed_is_rebuilt(
     shutil.copy(template, folder / "iftah.db")
     engine = open_database(f"sqlite:///{folder / 'iftah.db'}")
     try:
-        lived(engine, engines, batches, follows, most)
+        lived(engine, engines, stories(seed), follows, most)
     finally:
         engine.dispose()
         shutil.rmtree(folder)
@@ -108,12 +108,12 @@ def server(postgres: str) -> Iterator[Engine]:
 
 
 @settings(max_examples=10, deadline=None)
-@given(stories(), st.booleans(), st.sampled_from([Most(), SMALL]))
+@given(st.integers(0, 2**32), st.booleans(), st.sampled_from([Most(), SMALL]))
 def test_refreshed_is_rebuilt_on_postgresql(
-    server: Engine, engines: Engines, batches: list[pl.DataFrame], follows: bool, most: Most
+    server: Engine, engines: Engines, seed: int, follows: bool, most: Most
 ) -> None:
     emptied(server)
-    lived(server, engines, batches, follows, most)
+    lived(server, engines, stories(seed), follows, most)
 
 
 def test_what_a_refresh_reads_goes_by_indexes_alone(engines: Engines, template: Path, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Whom an event touches: by hand, and against everything that changed when it came."""
 
 from collections.abc import Iterable
+from datetime import timedelta
+from random import Random
 
 import networkx as nx
 import polars as pl
@@ -13,8 +15,9 @@ from graph.events import IDENTITY
 from graph.features import NAMES, features
 from graph.touched import CHANGES, PAYMENT, TIES, Touched, around, ends, pairs, times, touched
 from graph.view import visible
-from tests.graph.story import moment, story, willing
-from tests.strategies import NOW, frame, ledgers, rows
+from tests.graph.happenings import before, happenings
+from tests.graph.story import moment, story
+from tests.strategies import NOW
 
 EVER = moment("2030-01-01")
 
@@ -125,8 +128,8 @@ Circle = tuple[frozenset[tuple[str, str, int]], dict[str, object] | None]
 
 def circles(events: pl.DataFrame) -> dict[str, Circle]:
     """Of each person all that a feature of the first ring can read: who is tied to them, the ties among these, their own row."""
-    layer = social(visible(events, NOW, EVER, "perks"))
-    found = features(events, NOW, EVER, "perks").select("person", *NAMES)
+    layer = social(visible(events, LATER, EVER, "perks"))
+    found = features(events, LATER, EVER, "perks").select("person", *NAMES)
     own = {row["person"]: row for row in found.iter_rows(named=True)}
     edges = {
         p: frozenset((min(a, b), max(a, b), w) for a, b, w in nx.ego_graph(layer, p).edges(data="weight"))
@@ -135,14 +138,17 @@ def circles(events: pl.DataFrame) -> dict[str, Circle]:
     return {p: (edges.get(p, frozenset()), own.get(p)) for p in {*own, *edges}}
 
 
-@settings(max_examples=60, deadline=None)
-@given(ledgers(most=12), st.data())
-def test_whoever_changes_is_touched(before: pl.DataFrame, data: st.DataObject) -> None:
+LATER = NOW + timedelta(hours=6)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, 2**32))
+def test_whoever_changes_is_touched(seed: int) -> None:
     """However late an event comes, and whatever was said about it before."""
-    enrolled = story(willing("ann", "bob", "cy", "shop")).filter(pl.col("kind") == "person.enrolled")
-    new = frame([data.draw(rows(data.draw(st.integers(12, 16))))])
-    first = pl.concat([enrolled, before])
-    events = pl.concat([first, new])
-    was, is_ = circles(first), circles(events)
+    chooser = Random(seed)
+    events = pl.concat([before(), happenings(chooser)])
+    count = chooser.randrange(events.height - 18, events.height)
+    first, new = events[:count], events[count : count + 1]
+    was, is_ = circles(first), circles(events[: count + 1])
     changed = {p for p in {*was, *is_} if was.get(p) != is_.get(p)}
-    assert changed <= whom(events, new).people
+    assert changed <= whom(events[: count + 1], new).people
