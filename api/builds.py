@@ -66,6 +66,7 @@ def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime, 
     events = ledger.read(engine, known_at=known_at)
     found = features(events, as_of, known_at, purpose)
     later = 0 if follows else events.filter(pl.col("happened_at") > as_of).height
+    waiting = _before_their_time(engine, as_of, seq) if follows else None
     row: dict[str, Any] = {
         **{"as_of": micros(as_of), "known_at": micros(known_at), "computed_at": micros(computed_at)},
         **{"purpose": purpose, "catalogue": fingerprint(), "events": events.height, "people": found.height},
@@ -78,9 +79,14 @@ def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime, 
             connection.execute(delete(table).where(table.c.build < number))
         rows = found.select(pl.lit(number).alias("build"), "person", as_json().alias("values"))
         keep(connection, FEATURES, rows)
-        if follows:
-            keep(connection, WAITING, marks.to_come(number, excerpt.timed(connection, as_of, seq), as_of))
+        if waiting is not None:
+            keep(connection, WAITING, marks.to_come(number, waiting, as_of))
     return _made(row | {"id": number, "refreshed_at": None})
+
+
+def _before_their_time(engine: Engine, as_of: datetime, seq: int) -> pl.DataFrame:
+    with reading(engine) as connection:
+        return excerpt.timed(connection, as_of, seq)
 
 
 def as_json() -> pl.Expr:

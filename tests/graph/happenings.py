@@ -68,6 +68,7 @@ def _about(chooser: Random, evidence: int, every: int) -> Row:
     kinds: list[Row] = [
         {"kind": "event.corrected", "ref_event": item, "fields": json.dumps(fields)},
         {"kind": "event.corrected", "ref_event": item, "fields": json.dumps(fields)},
+        {"kind": "event.corrected", "ref_event": item, "fields": json.dumps(fields)},
         {"kind": "event.retracted", "ref_event": item},
         {"kind": "event.retracted", "ref_event": behind},
         {"kind": "event.retracted", "ref_event": behind},
