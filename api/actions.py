@@ -7,14 +7,15 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Engine
 
-from api import builds, clock, decisions, standing, watching
+from api import builds, clock, decisions, refresh, standing, watching
 from api.builds import Build
 from api.clock import day, iso
+from api.database import reading
 from api.decisions import Answered, Asked, Before
 from api.releases import Amendment, FolderRefused
+from api.standing import Standing
 from engine.decide import Decision, Question, askable, assess, decide, read_context
 from engine.engines import Engines
-from engine.errors import Refused
 from engine.lang.program import Program, Release
 from engine.lang.types import Value
 from engine.scorecard import Scored
@@ -44,6 +45,15 @@ class World:
 
 
 @dataclass(frozen=True)
+class _Known:
+    """What a decision is made from."""
+
+    standing: Standing
+    values: dict[str, Value]
+    fields: dict[str, Value | None]
+
+
+@dataclass(frozen=True)
 class Explained:
     """A person's score with every part of it, the values it was made from, and the rules it was made by."""
 
@@ -55,63 +65,68 @@ class Explained:
 
     @property
     def day(self) -> int:
-        """The day that the build looks from, counted from 1970-01-01."""
+        """The day that the score looks from, counted from 1970-01-01."""
         return day(self.build.as_of)
 
 
 def ready(world: World) -> Build:
     """The build in force. Raises Refused when there is none yet."""
-    made = builds.latest(world.database)
-    if made is None:
-        raise Refused("no features have been built yet", where="server", hint="run `iftah build`", code="not_ready")
-    return made
+    with reading(world.database) as connection:
+        return builds.ready(connection)
 
 
 def eligibility(world: World, asked: Asked, now: datetime) -> Answered:
     """May this person have this perk without a deposit? The answer is in the database before it is given."""
-    made = ready(world)
-    program = world.program(made)
-    fields = read_context(askable(program, asked.perk, asked.amount, asked.currency), asked.context)
 
-    def decision(values: dict[str, Value], before: Before) -> Decision:
+    def known() -> _Known:
+        found = standing.standing(world.database, asked.subject, now)
+        program = world.program(found.at)
+        fields = read_context(askable(program, asked.perk, asked.amount, asked.currency), asked.context)
+        return _Known(found, _values(world, found, asked.subject), fields)
+
+    def decision(of: _Known, before: Before) -> Decision:
+        at, made = of.standing.at, of.standing.made
         question = Question(
             subject=asked.subject,
             perk=asked.perk,
             amount=asked.amount,
             currency=asked.currency,
-            as_of=iso(made.as_of),
-            known_at=iso(made.known_at),
+            as_of=iso(at.as_of),
+            known_at=iso(at.known_at),
+            global_as_of=iso(made.as_of),
+            global_known_at=iso(made.known_at),
             asked_at=iso(now),
             purpose=made.purpose,
-            values=values,
-            context=fields,
+            values=of.values,
+            context=of.fields,
             used=before.used,
             held_since=before.held_since,
         )
-        return decide(world.engines.at(day(made.as_of)), question)
+        return decide(world.engines.at(day(at.as_of)), question)
 
-    return decisions.decided(world.database, asked, now, lambda: _values(world, made, asked.subject, now), decision)
+    return decisions.decided(world.database, asked, now, known, decision)
 
 
 def scored(world: World, made: Build) -> pl.DataFrame:
-    """Everyone's flags and scores in a build, kept: `person`, `score`, `band`."""
+    """Everyone's flags and scores in a build, kept: `person`, `score`, `band`. Who has been refreshed is so once more."""
     people = builds.people_of(world.database, made)
     flags = watching.of_everyone(world.database, world.engines, made, people)
-    return builds.score(world.database, world.program(made), made, flags)
+    builds.score(world.database, world.program(made), made, flags)
+    while refresh.catch_up(world.database, world.engines, clock.now()):
+        pass
+    return builds.scores(world.database, made)
 
 
 def explained(world: World, person: str, now: datetime) -> Explained:
     """How a person's score comes about."""
-    made = ready(world)
-    values = _values(world, made, person, now)
-    day_ = day(made.as_of)
-    return Explained(person, made, world.program(made), values, assess(world.engines.at(day_), values, day_))
+    found = standing.standing(world.database, person, now)
+    values, day_ = _values(world, found, person), day(found.at.as_of)
+    return Explained(person, found.at, world.program(found.at), values, assess(world.engines.at(day_), values, day_))
 
 
-def _values(world: World, made: Build, person: str, now: datetime) -> dict[str, Value]:
+def _values(world: World, found: Standing, person: str) -> dict[str, Value]:
     """What may be used about the person now: features, and the flags that the rules read."""
-    found = standing.standing(world.database, made, person, now)
-    flags = watching.of_person(world.database, world.engines, made, person, found.classes)
+    flags = watching.of_person(world.database, world.engines, found.at, person, found.classes, found.kept)
     return found.values | {name: value for name, value in flags.items() if value is not None}
 
 

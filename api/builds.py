@@ -1,7 +1,8 @@
 """Builds: everyone's features as of a moment, and everyone's score under a release.
 
 A build is written in one transaction: readers see the one before it, or it. Features of earlier builds are dropped then
-(decisions keep the values they used); scores stay, as the person's history.
+(decisions keep the values they used); scores stay, as the person's history. `api/refresh.py` keeps the rows of the newest
+build up with the ledger: its `seq` is the last event that they take into account.
 """
 
 import json
@@ -12,13 +13,13 @@ from typing import Any, Final
 
 import narwhals as nw
 import polars as pl
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Select, Table, delete, func, insert, select
 
-from api import ledger
+from api import excerpt, ledger, marks
 from api.catalogue import fingerprint
 from api.clock import day, micros, moment
 from api.database import reading, writing
-from api.tables import BUILDS, FEATURES, SCORES
+from api.tables import BUILDS, FEATURES, MARKS, SCORES, WAITING
 from engine.errors import Refused
 from engine.lang import columnar
 from engine.lang.program import Program
@@ -31,7 +32,9 @@ Flags = Mapping[str, Value | None]
 
 @dataclass(frozen=True)
 class Build:
-    """One computation of features: which evidence it saw, and how many people it is about."""
+    """One computation of features: which evidence it saw, and how many people it is about; and how far its rows have been
+    refreshed since. Of one person, `as_of`, `known_at` and `computed_at` can be those of the person's own row.
+    """
 
     id: int
     as_of: datetime
@@ -41,11 +44,20 @@ class Build:
     catalogue: str
     events: int
     people: int
+    follows: bool = False  # a refresh looks from now; otherwise from the build's own moment
+    seq: int = 0  # the last event that the rows take into account
+    seen: int = 0  # how many events that are
+    later: int = 0  # how many of them happened after the moment of a build that does not follow
+    refreshed_at: datetime | None = None
 
 
-def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime) -> Build:
-    """Compute and keep everyone's features as of `as_of`, from all that is recorded by now. Raises Refused when there is nothing."""
-    extent = ledger.extent(engine)
+def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime, *, follows: bool = False) -> Build:
+    """Compute and keep everyone's features as of `as_of`, from all that is recorded by now. Raises Refused when there is nothing.
+
+    `follows`: whether refreshes look from now on from the moment they are made at, not from `as_of`.
+    """
+    with reading(engine) as connection:
+        extent, seq = ledger.extent_of(connection), excerpt.last(connection)
     if extent.recorded_at is None:
         raise Refused(
             "there is no evidence to build from", where="ledger", hint="run `iftah load FILE`", code="no_evidence"
@@ -53,40 +65,64 @@ def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime) 
     known_at = extent.recorded_at
     events = ledger.read(engine, known_at=known_at)
     found = features(events, as_of, known_at, purpose)
-    row = {
-        **{
-            "as_of": micros(as_of),
-            "known_at": micros(known_at),
-            "purpose": purpose,
-            "computed_at": micros(computed_at),
-        },
-        **{"catalogue": fingerprint(), "events": events.height, "people": found.height},
+    later = 0 if follows else events.filter(pl.col("happened_at") > as_of).height
+    waiting = _before_their_time(engine, as_of, seq) if follows else None
+    row: dict[str, Any] = {
+        **{"as_of": micros(as_of), "known_at": micros(known_at), "computed_at": micros(computed_at)},
+        **{"purpose": purpose, "catalogue": fingerprint(), "events": events.height, "people": found.height},
+        **{"follows": follows, "seq": seq, "seen": events.height, "later": later},
     }
     with writing(engine) as connection:
         made = connection.execute(insert(BUILDS).values(row)).inserted_primary_key
         number = int(made[0]) if made else 0
-        connection.execute(delete(FEATURES).where(FEATURES.c.build < number))
-        values = pl.struct(pl.exclude("person")).struct.json_encode().alias("values")
-        _insert(connection, FEATURES, found.select(pl.lit(number).alias("build"), "person", values))
-    return Build(number, as_of, known_at, purpose, computed_at, fingerprint(), events.height, found.height)
+        for table in (FEATURES, MARKS, WAITING):
+            connection.execute(delete(table).where(table.c.build < number))
+        rows = found.select(pl.lit(number).alias("build"), "person", as_json().alias("values"))
+        keep(connection, FEATURES, rows)
+        if waiting is not None:
+            keep(connection, WAITING, marks.to_come(number, waiting, as_of))
+    return _made(row | {"id": number, "refreshed_at": None})
 
 
-def score(engine: Engine, program: Program, made: Build, flags: Mapping[str, Flags]) -> pl.DataFrame:
-    """Everyone's score in a build, kept and returned: `person`, `score`, `band` (both null: unscorable).
+def _before_their_time(engine: Engine, as_of: datetime, seq: int) -> pl.DataFrame:
+    with reading(engine) as connection:
+        return excerpt.timed(connection, as_of, seq)
+
+
+def as_json() -> pl.Expr:
+    """All columns but `person` as one JSON text, `null` where a value is missing."""
+    return pl.struct(pl.exclude("person")).struct.json_encode()
+
+
+def score(engine: Engine, program: Program, made: Build, flags: Mapping[str, Flags]) -> None:
+    """Make and keep the score of everyone in a build whose row is of the build's own moment; who has been refreshed is marked,
+    to be refreshed once more.
 
     `flags` are those of everyone, by person (`watching.of_everyone`).
     """
-    people = with_flags(values_of(engine, made, program), program, flags)
-    scored = columnar.score(program, nw.from_native(people), day(made.as_of)).to_native()
-    found: pl.DataFrame = scored.select("person", pl.col("score").cast(pl.Int64), "band")
+    rows = score_rows(values_of(engine, made, program), program, made, flags)
+    with writing(engine) as connection:
+        refreshed = [str(p) for p in connection.execute(_refreshed(made)).scalars()]
+        there = connection.execute(select(FEATURES.c.person).where(FEATURES.c.build == made.id)).scalars()
+        left = pl.DataFrame({"person": list(set(there) - set(refreshed))}, schema={"person": pl.String})
+        connection.execute(delete(SCORES).where(SCORES.c.build == made.id, SCORES.c.person.not_in(_refreshed(made))))
+        keep(connection, SCORES, rows.join(left, on="person", how="semi"))
+        marks.put_off(connection, made.id, dict.fromkeys(refreshed, frozenset()), made.seq)
+
+
+def _refreshed(made: Build) -> Select[tuple[str]]:
+    return select(FEATURES.c.person).where(FEATURES.c.build == made.id, FEATURES.c.as_of.is_not(None))
+
+
+def score_rows(values: pl.DataFrame, program: Program, made: Build, flags: Mapping[str, Flags]) -> pl.DataFrame:
+    """The rows of `SCORES` for people with these `values`: `person` and a column for each feature that the rules read."""
+    people = nw.from_native(with_flags(values, program, flags).lazy())
+    scored = columnar.score(program, people, day(made.as_of), reasons=False).to_native()
+    found: pl.DataFrame = scored.select("person", pl.col("score").cast(pl.Int64), "band").collect(engine="in-memory")
     told = [json.dumps(flags.get(person, {}), sort_keys=True) for person in found["person"]]
-    rows = found.with_columns(
+    return found.with_columns(
         pl.lit(made.id).alias("build"), pl.lit(program.release).alias("release"), pl.Series("flags", told, pl.String)
     )
-    with writing(engine) as connection:
-        connection.execute(delete(SCORES).where(SCORES.c.build == made.id))
-        _insert(connection, SCORES, rows)
-    return found
 
 
 def people_of(engine: Engine, made: Build) -> list[str]:
@@ -104,11 +140,14 @@ def scores(engine: Engine, made: Build) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"person": pl.String, "score": pl.Int64, "band": pl.String}, orient="row")
 
 
-def scored_under(engine: Engine, made: Build) -> str | None:
-    """The release that the build's scores were made under, if they have been."""
+def scored_under(engine: Engine, made: Build, release: str) -> bool:
+    """Whether everyone in the build has a score made under the release."""
+    same = (SCORES.c.build == FEATURES.c.build) & (SCORES.c.person == FEATURES.c.person) & (SCORES.c.release == release)
+    without = (
+        select(FEATURES.c.person).outerjoin(SCORES, same).where(FEATURES.c.build == made.id, SCORES.c.person.is_(None))
+    )
     with reading(engine) as connection:
-        query = select(SCORES.c.release).where(SCORES.c.build == made.id).limit(1)
-        return connection.execute(query).scalar()
+        return connection.execute(without.limit(1)).first() is None
 
 
 def with_flags(people: pl.DataFrame, program: Program, flags: Mapping[str, Flags]) -> pl.DataFrame:
@@ -144,12 +183,22 @@ def latest_in(connection: Connection) -> Build | None:
     return _made(dict(row)) if row else None
 
 
+def ready(connection: Connection) -> Build:
+    """The build in force. Raises Refused when there is none yet."""
+    made = latest_in(connection)
+    if made is None:
+        raise Refused("no features have been built yet", where="server", hint="run `iftah build`", code="not_ready")
+    return made
+
+
 def _made(row: dict[str, Any]) -> Build:
     times = {name: moment(row[name]) for name in ("as_of", "known_at", "computed_at")}
-    return Build(**{**row, **times})
+    refreshed = row["refreshed_at"]
+    return Build(**{**row, **times, "refreshed_at": None if refreshed is None else moment(refreshed)})
 
 
-def _insert(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
+def keep(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
+    """Insert a frame's rows."""
     for chunk in _chunks(frame):
         connection.execute(insert(table), chunk)
 

@@ -2,12 +2,14 @@
 
 import sys
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from api import actions, auth, builds, clock, prepare, problems, serving, show, walk
+from api import refresh as refreshes
 from api.cli_evaluate import evaluations
 from api.cli_export import exports
 from api.cli_graph import graphs
@@ -113,14 +115,31 @@ def build(
         str | None, typer.Option(help="the moment to look from, such as 2026-01-31; now unless given")
     ] = None,
 ) -> None:
-    """Compute everyone's features from what the ledger holds; they are what is served from then on."""
+    """Compute everyone's features from what the ledger holds; they are what is served from then on.
+
+    As of now, they follow the clock: a refresh looks from its own moment. As of another moment, they stay with that one.
+    """
     chosen = settings()
     moment = clock.parsed(as_of, "--as-of") if as_of else clock.now()
+    database = open_database(chosen.database_url)
     with show.Steps(out).progress("building the graph and features"):
-        made = builds.build(open_database(chosen.database_url), moment, chosen.purpose, clock.now())
+        made = builds.build(database, moment, chosen.purpose, clock.now(), follows=as_of is None)
     out.print(f"{made.people:,} people as of {clock.iso(made.as_of)}, from {made.events:,} events")
     if not made.people:
         out.print("nobody was enrolled and consented by then: every question will be refused until another build")
+
+
+@app.command()
+def refresh() -> None:
+    """Make the features and scores of everyone anew whom new events touch; a running server does so by itself."""
+    world, began = prepare.enforced(settings()), perf_counter()
+    actions.ready(world)
+    done = refreshes.until_done(world.database, world.engines, clock.now)
+    made = actions.ready(world)
+    out.print(f"{done.people:,} people for {done.events:,} new events in {perf_counter() - began:.1f} s")
+    if made.later:
+        said = f"{made.later:,} events happened after {clock.iso(made.as_of)}, from which this build looks"
+        out.print(f"{said}: they wait for an `iftah build` as of a later moment")
 
 
 @app.command()

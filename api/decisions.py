@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
@@ -20,10 +20,10 @@ from api.tables import DECISIONS
 from engine.caps import Used
 from engine.decide import Decision
 from engine.errors import Refused
-from engine.lang.types import Value
 
 FIRST: Final = "0" * 64  # what the first decision is chained to
 REPEATED: Final = timedelta(hours=24)  # how long the same transaction gets the same answer
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ def decided(
     engine: Engine,
     asked: Asked,
     now: datetime,
-    values: Callable[[], dict[str, Value]],
-    decision: Callable[[dict[str, Value], Before], Decision],
+    known: Callable[[], Known],
+    decision: Callable[[Known, Before], Decision],
 ) -> Answered:
     """The answer to a question: made and kept now, or the one that was given to the same transaction before.
 
-    `values` of the person are read outside the write transaction; `decision` is made inside, so that what was given
+    What is `known` of the person is read outside the write transaction; `decision` is made inside, so that what was given
     before is all that was, whoever else asks at the same time. Raises Refused for a transaction id used for another
     question, or for the same after a day.
     """
@@ -77,10 +77,10 @@ def decided(
         before = _before(connection, asked, now)
     if before:
         return before
-    known = values()
+    found = known()
     with writing(engine) as connection:
         earlier = _before(connection, asked, now)
-        return earlier or _kept(connection, asked, now, decision(known, given_before(connection, asked, now)))
+        return earlier or _kept(connection, asked, now, decision(found, given_before(connection, asked, now)))
 
 
 def given_before(connection: Connection, asked: Asked, now: datetime) -> Before:

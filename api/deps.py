@@ -21,6 +21,12 @@ def world(request: Request) -> World:
     return found
 
 
+def stuck(request: Request) -> str | None:
+    """Why the app does not refresh rows, if something is wrong."""
+    found: str | None = request.app.state.stuck
+    return found
+
+
 def present() -> datetime:
     """Now."""
     return clock.now()
@@ -47,5 +53,6 @@ def caller_as(*roles: str) -> Callable[..., Caller]:
 
 
 InWorld = Annotated[World, Depends(world)]
+Stuck = Annotated[str | None, Depends(stuck)]
 Now = Annotated[datetime, Depends(present)]
 Merchant = Annotated[Caller, Depends(caller_as("merchant"))]

@@ -19,12 +19,16 @@ from sqlalchemy import Connection, Engine, update
 
 from api import tables
 from api.database import reading, writing
-from graph.events import CONTENT, IDENTITY, KIND, KIND_FIELDS, LONGEST, SCHEMA, conform, problems
+from graph.events import CONTENT, IDENTITY, KIND, KIND_FIELDS, LONGEST, SCHEMA, conform, corrections, problems
 
 REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
 _TEXTS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String)
 _TIMES: Final = tuple(c for c, t in SCHEMA.items() if isinstance(t, pl.Datetime))
-_STORED: Final = {c: t if t == pl.String else pl.Int64 for c, t in SCHEMA.items()}  # times and days as integers
+_DAYS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.Date)
+_STORED: Final = {
+    "seq": pl.Int64,
+    **{c: t if t == pl.String else pl.Int64 for c, t in SCHEMA.items()},
+}  # times as integers
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS_A_STATEMENT: Final = 250  # one statement for so many rows is three times as fast as one for each
 _ROWS_A_FETCH: Final = 20_000
@@ -107,14 +111,15 @@ def insert(engine: Engine, checked: Checked, now: datetime, *, all_or_nothing: b
         return Appended(0, 0, refused)
     try:
         with writing(engine) as connection:
-            before = _extent(connection)
+            before = extent_of(connection)
             recorded_at = _later_than(before.recorded_at, now)
             accepted = _INSERT[engine.dialect.name](connection, good, _micros(recorded_at))
             clashes = _clashes(connection, good) if accepted < good.height else pl.DataFrame(schema=REFUSED_SCHEMA)
             if all_or_nothing and not clashes.is_empty():
                 raise _Nothing
             if accepted:
-                _extend(connection, before, accepted, recorded_at, _without(good, clashes))
+                _extend(connection, before, accepted, recorded_at, new := _without(good, clashes))
+                _follow_moves(connection, new)
     except _Nothing:
         return Appended(0, 0, clashes)
     said = pl.concat([refused, clashes]).sort("row")
@@ -141,6 +146,17 @@ def _extend(connection: Connection, before: Extent, accepted: int, recorded_at: 
     last = max(filter(None, (before.happened_at, good["happened_at"].max())))  # type: ignore[type-var]
     row = {"events": before.events + accepted, "recorded_at": _micros(recorded_at), "happened_at": _micros(last)}  # type: ignore[arg-type]
     connection.execute(update(tables.Extent).values(row))
+
+
+def _follow_moves(connection: Connection, good: pl.DataFrame) -> None:
+    """Write down which items the corrections among these give another `other`."""
+    said = good.filter(pl.col("kind") == "event.corrected").select("contributor", "ref_event", "fields")
+    told = ((c, item, corrections(fields).get("other")) for c, item, fields in said.iter_rows())
+    rows = {(str(other), c, item) for c, item, other in told if other}
+    statement = "INSERT INTO moves (other, contributor, event_id) VALUES {} ON CONFLICT DO NOTHING"
+    marks = "(?, ?, ?)" if connection.dialect.name == "sqlite" else "(%s, %s, %s)"
+    for row in sorted(rows):  # corrections are few
+        connection.exec_driver_sql(statement.format(marks), row)
 
 
 def _narrow(good: pl.DataFrame, *more: str) -> pl.DataFrame:
@@ -262,29 +278,38 @@ def read(
     """
     values: dict[str, Any] = {}
     where = ["true"]
-    listed = _LISTED[engine.dialect.name]
+    listed = LISTED[engine.dialect.name]
     if known_at is not None:
         where.append(f"recorded_at <= {_micros(known_at)}")
     if people is not None:
-        values["people"] = _list(engine, [p for p in people if "\0" not in p])
+        values["people"] = bound(engine.dialect.name, [p for p in people if "\0" not in p])
         ends = (f"SELECT seq FROM events WHERE {end} IN {listed('people')}" for end in ("subject", "other"))
         where.append(f"seq IN ({' UNION '.join(ends)})")
     if kinds is not None:
-        values["kinds"] = _list(engine, [k for k in kinds if k in KIND])
+        values["kinds"] = bound(engine.dialect.name, [k for k in kinds if k in KIND])
         where.append(f"kind IN {listed('kinds')}")
     columns = _columns_of(KIND if kinds is None else kinds)
     with reading(engine) as connection:
         return conform(_select(connection, columns, f"events WHERE {' AND '.join(where)} ORDER BY seq", values))
 
 
-_LISTED: Final[dict[str, Callable[[str], str]]] = {
+LISTED: Final[dict[str, Callable[[str], str]]] = {
     "sqlite": lambda name: f"(SELECT value FROM json_each(:{name}))",
     "postgresql": lambda name: f"(SELECT unnest(%({name})s::text[]))",
 }
 
 
-def _list(engine: Engine, items: list[str]) -> str | list[str]:
-    return json.dumps(items) if engine.dialect.name == "sqlite" else items
+def bound(dialect: str, items: list[str]) -> str | list[str]:
+    """A list of texts as the value of a parameter that stands where `LISTED` has it."""
+    return json.dumps(items) if dialect == "sqlite" else items
+
+
+def fetch(
+    connection: Connection, source: str, values: dict[str, Any], kinds: Collection[str] = tuple(KIND)
+) -> pl.DataFrame:
+    """Whole events of `kinds`, with `seq` before the columns of `SCHEMA`; `source` is what comes after FROM."""
+    found = _select(connection, ["seq", *_columns_of(kinds)], source, values)
+    return found.select("seq").hstack(conform(found))
 
 
 def _columns_of(kinds: Collection[str]) -> list[str]:
@@ -301,7 +326,7 @@ def _select(connection: Connection, columns: Collection[str], source: str, value
     )
     return stored.with_columns(
         *(pl.col(c).cast(SCHEMA[c]) for c in columns if c in _TIMES),
-        *(pl.col(c).cast(pl.Int32).cast(pl.Date) for c in columns if SCHEMA[c] == pl.Date),
+        *(pl.col(c).cast(pl.Int32).cast(pl.Date) for c in columns if c in _DAYS),
     )
 
 
@@ -332,10 +357,11 @@ _FETCH: Final = {"sqlite": _fetch_sqlite, "postgresql": _fetch_postgresql}
 def extent(engine: Engine) -> Extent:
     """How much there is and up to when. One row is read, whatever the ledger's size."""
     with reading(engine) as connection:
-        return _extent(connection)
+        return extent_of(connection)
 
 
-def _extent(connection: Connection) -> Extent:
+def extent_of(connection: Connection) -> Extent:
+    """The same, within a transaction."""
     events, recorded_at, happened_at = connection.exec_driver_sql(
         "SELECT events, recorded_at, happened_at FROM extent"
     ).one()

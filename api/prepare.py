@@ -95,15 +95,16 @@ def _built(database: Engine, purpose: str, evidence: Evidence, steps: Steps, sta
     if before and (before.events, before.catalogue, before.purpose) == (held, fingerprint(), purpose):
         stages.done.append(("build", 0.0, f"features of {before.people:,} people are there already"))
         return before
-    as_of = before.as_of if before else evidence.as_of
+    follows = before is not None and before.follows
+    as_of = evidence.as_of if before is None else clock.now() if follows else before.as_of
     with stages.stage("build") as said, steps.progress("building the graph and features"):
-        made = builds.build(database, as_of, purpose, clock.now())
+        made = builds.build(database, as_of, purpose, clock.now(), follows=follows)
         said.append(f"features of {made.people:,} people as of {clock.iso(as_of)}")
     return made
 
 
 def _scored(world: World, made: Build, steps: Steps, stages: Stages) -> None:
-    if builds.scored_under(world.database, made) == world.release.id:
+    if builds.scored_under(world.database, made, world.release.id):
         stages.done.append(("score", 0.0, "everyone is scored already"))
         return
     with stages.stage("score") as said, steps.progress("scoring everyone"):

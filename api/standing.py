@@ -1,13 +1,16 @@
-"""Standing: what may be used about a person now, which can be less than what the last build saw.
+"""Standing: what may be used about a person now, which can be less than what the person's row was made from.
 
-A build is of a moment; consent and objections are of this one. A class of evidence that the person no longer consents to
-is withheld from the values at once, which is just what the next build would do. Ties whose other end has withdrawn
-consent since take the relationship features with them. An item disputed, corrected or retracted since the build cannot
-be taken out of sums that hold it: there is no answer then until the next build.
+A row of features is of a moment; consent and objections are of this one. A class of evidence that the person no longer
+consents to is withheld from the values at once, which is just what the next refresh or build would do. Ties whose other end
+has withdrawn consent since take the relationship features with them. An item disputed, corrected or retracted since cannot
+be taken out of sums that hold it: there is no answer then until the row is made again.
+
+What the row takes into account is what the build's `seq` says. Beyond it are the events that wait until a build looks
+from a later moment, and, for whoever is put off, all since the row was made.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,70 +18,109 @@ import polars as pl
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
 from sqlalchemy.sql import FromClause
 
+from api import builds, marks
 from api.builds import Build
 from api.catalogue import schema
-from api.clock import micros
+from api.clock import micros, moment
 from api.database import reading
 from api.ledger import read
-from api.tables import EVENTS, FEATURES
+from api.tables import EVENTS, FEATURES, SCORES, WAITING
+from api.watching import Kept
 from engine.errors import Refused
 from engine.lang.types import Value
+from graph.touched import CHANGES, CONSENTS
 from graph.view import consented
 
-CONSENT: Final = ("consent.granted", "consent.withdrawn")
-CHANGING: Final = ("dispute.opened", "dispute.resolved", "event.corrected", "event.retracted")
+SAID: Final = EVENTS.alias("said")
 UNKNOWN_HINT: Final = "check the id, or ask the person for consent"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The feature values of a person that may be used now, missing ones absent, and the classes that are consented to."""
+    """The feature values of a person that may be used now, missing ones absent, and the classes that are consented to.
+
+    `at` is the build with the moments of the person's row, `made` with its own: those of the features of the whole graph.
+    """
 
     values: dict[str, Value]
     classes: frozenset[str]
+    at: Build
+    made: Build
+    kept: Kept | None
 
 
-def standing(engine: Engine, made: Build, subject: str, now: datetime) -> Standing:
+@dataclass(frozen=True)
+class _Row:
+    values: dict[str, Any]
+    at: Build
+    kept: Kept | None
+
+
+def standing(engine: Engine, subject: str, now: datetime) -> Standing:
     """What may be used of a person now.
 
-    Raises Refused: `unknown_person` for nobody of that id or without consent (the two are not told apart),
-    `features_stale` when the person's evidence was changed since the build.
+    Raises Refused: `not_ready` before the first build, `unknown_person` for nobody of that id or without consent (the two
+    are not told apart), `features_stale` when the person's evidence was changed since the row was made.
     """
     with reading(engine) as connection:
+        made = builds.ready(connection)
         stored = _stored(connection, made, subject)
-        changed = _changed(connection, made, subject)
-        lonely = _tie_withdrawn(connection, made, subject)
+        later = _later(connection, made, subject, stored)
+        changed = _changed(connection, later, subject)
+        lonely = _tie_withdrawn(connection, later, subject)
     classes = _consented(engine, subject, made.purpose, now)
     if stored is None or "identity" not in classes:
         message = f"unknown person, or no consent for `{made.purpose}`"
         raise Refused(message, where="subject", hint=UNKNOWN_HINT, code="unknown_person")
     if changed:  # only after consent: whoever gave none is not told apart from nobody
-        hint = "try again after the next build"
+        hint = "try again when the features have been refreshed"
         raise Refused("the person's evidence has just changed", where="subject", hint=hint, code="features_stale")
     if lonely:
         classes -= {"relationship"}
     attributes = schema()
-    values = {n: v for n, v in stored.items() if v is not None and attributes[n].data_class in classes}
-    return Standing(values, frozenset(classes))
+    values = {n: v for n, v in stored.values.items() if v is not None and attributes[n].data_class in classes}
+    return Standing(values, frozenset(classes), stored.at, made, stored.kept)
 
 
-def _stored(connection: Connection, made: Build, subject: str) -> dict[str, Any] | None:
-    query = select(FEATURES.c["values"]).where(FEATURES.c.build == made.id, FEATURES.c.person == subject)
-    text = connection.execute(query).scalar()
-    found: dict[str, Any] | None = None if text is None else json.loads(text)
-    return found
+def _stored(connection: Connection, made: Build, subject: str) -> _Row | None:
+    beside = and_(SCORES.c.build == FEATURES.c.build, SCORES.c.person == FEATURES.c.person)
+    query = select(FEATURES, SCORES.c.release, SCORES.c.flags).select_from(FEATURES.outerjoin(SCORES, beside))
+    found = (
+        connection.execute(query.where(FEATURES.c.build == made.id, FEATURES.c.person == subject)).mappings().first()
+    )
+    if found is None:
+        return None
+    times = (found["as_of"], found["known_at"], found["computed_at"])
+    kept = None if found["flags"] is None else Kept(found["release"], json.loads(found["flags"]))
+    return _Row(json.loads(found["values"]), _at(made, *times), kept)
 
 
-def _changed(connection: Connection, made: Build, subject: str) -> bool:
-    """Whether an event recorded after the build changes evidence to which the person is a party, whoever sent it.
+def _at(made: Build, as_of: int | None, known_at: int | None, computed_at: int | None) -> Build:
+    """The build with the row's own moments, if it has any."""
+    if as_of is None or known_at is None or computed_at is None:
+        return made
+    return replace(made, as_of=moment(as_of), known_at=moment(known_at), computed_at=moment(computed_at))
+
+
+def _later(connection: Connection, made: Build, subject: str, stored: _Row | None) -> ColumnElement[bool]:
+    """Which of the events that change something are not in the person's row. They are few; `said` names them."""
+    kinds = (*CHANGES, "consent.withdrawn")
+    waiting = select(WAITING.c.seq).where(WAITING.c.build == made.id, WAITING.c.kind.in_(kinds))
+    beyond = SAID.c.seq > made.seq
+    if stored is not None and marks.of(connection, made.id, [subject]):
+        beyond = and_(SAID.c.seq > made.events, SAID.c.recorded_at > micros(stored.at.known_at))
+    return or_(beyond, SAID.c.seq.in_(waiting))
+
+
+def _changed(connection: Connection, later: ColumnElement[bool], subject: str) -> bool:
+    """Whether one of these changes evidence to which the person is a party, whoever sent it.
 
     What is changed is looked at, and what that in turn was about: a correction can be retracted.
     """
-    said, item, behind = EVENTS.alias("said"), EVENTS.alias("item"), EVENTS.alias("behind")
-    later = (said.c.seq > made.events) & (said.c.recorded_at > micros(made.known_at))
-    about = said.outerjoin(item, _referred(said, item)).outerjoin(behind, _referred(item, behind))
-    touched = or_(*(t.c[side] == subject for t in (said, item, behind) for side in ("subject", "other")))
-    query = select(said.c.seq).select_from(about).where(said.c.kind.in_(CHANGING), later, touched)
+    item, behind = EVENTS.alias("item"), EVENTS.alias("behind")
+    about = SAID.outerjoin(item, _referred(SAID, item)).outerjoin(behind, _referred(item, behind))
+    touched = or_(*(t.c[side] == subject for t in (SAID, item, behind) for side in ("subject", "other")))
+    query = select(SAID.c.seq).select_from(about).where(SAID.c.kind.in_(CHANGES), later, touched)
     return connection.execute(query.limit(1)).first() is not None
 
 
@@ -87,10 +129,9 @@ def _referred(said: FromClause, item: FromClause) -> ColumnElement[bool]:
     return and_(item.c.event_id == said.c.ref_event, item.c.contributor == contributor)
 
 
-def _tie_withdrawn(connection: Connection, made: Build, subject: str) -> bool:
-    """Whether someone tied with the person has withdrawn a consent since the build."""
-    later = (EVENTS.c.seq > made.events) & (EVENTS.c.recorded_at > micros(made.known_at))
-    query = select(EVENTS.c.subject).where(EVENTS.c.kind == "consent.withdrawn", later, EVENTS.c.subject != subject)
+def _tie_withdrawn(connection: Connection, later: ColumnElement[bool], subject: str) -> bool:
+    """Whether someone tied with the person is among those who withdraw a consent by one of these."""
+    query = select(SAID.c.subject).where(SAID.c.kind == "consent.withdrawn", later, SAID.c.subject != subject)
     gone = set(connection.execute(query).scalars())
     if not gone:
         return False
@@ -101,7 +142,7 @@ def _tie_withdrawn(connection: Connection, made: Build, subject: str) -> bool:
 
 
 def _consented(engine: Engine, subject: str, purpose: str, now: datetime) -> set[str]:
-    events = read(engine, people=[subject], kinds=(*CONSENT, "event.retracted"))
+    events = read(engine, people=[subject], kinds=(*CONSENTS, "event.retracted"))
     latest: Any = events["recorded_at"].max()
     if latest is None:
         return set()

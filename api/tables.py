@@ -7,15 +7,25 @@ neither can shift them by a time zone. Money is an integer in minor units of `cu
 `events` has three indexes. The unique key makes sending twice harmless. The two on `subject` and `other` find one
 person's evidence; they cost about as much as the rest of an insert together, so a bulk load into a small ledger
 drops these two and builds them once at its end (`api/load.py`). There is none on times: `extent` keeps the last ones.
+Four more are of few events each, and stay: what is said about an event; ties, consents and enrolments by person.
 """
 
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 # SQLite numbers rows by itself only in a column of exactly the type INTEGER, which holds 64 bits there.
 _SEQ = BigInteger().with_variant(Integer, "sqlite")
+
+# Conditions of the indexes on few events. SQLite uses one only where a query says its condition in these very words.
+REFERRING: Final = "ref_event IS NOT NULL"
+STANDING: Final = "kind IN ('person.enrolled', 'consent.granted', 'consent.withdrawn')"
+TIED: Final = "kind IN ('tie.formed', 'tie.ended')"
+
+
+def _few(name: str, column: str, condition: str) -> Index:
+    return Index(name, column, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 class Event(SQLModel, table=True):
@@ -26,6 +36,10 @@ class Event(SQLModel, table=True):
         UniqueConstraint("contributor", "event_id", name="one_event_id_per_contributor"),
         Index("events_of_subject", "subject"),
         Index("events_of_other", "other"),
+        _few("events_about", "ref_event", REFERRING),
+        _few("events_of_standing", "subject", STANDING),
+        _few("ties_of_subject", "subject", TIED),
+        _few("ties_of_other", "other", TIED),
         {"sqlite_autoincrement": True},
     )
 
@@ -70,6 +84,16 @@ class Extent(SQLModel, table=True):
     happened_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
+class Move(SQLModel, table=True):
+    """An event that a correction gives another `other`: so that it is found from whom it was moved to. Kept by each append."""
+
+    __tablename__: ClassVar[str] = "moves"
+
+    other: str = Field(primary_key=True)
+    contributor: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+
+
 class Token(SQLModel, table=True):
     """A key to the API: whose it is and what it may do. Only the SHA-256 of its secret is kept."""
 
@@ -101,16 +125,47 @@ class Build(SQLModel, table=True):
     catalogue: str  # the catalogue's hash
     events: int = Field(sa_type=BigInteger)
     people: int = Field(sa_type=BigInteger)
+    follows: bool  # the clock: a refresh looks from now; otherwise from the build's own moment
+    seq: int = Field(sa_type=BigInteger)  # the last event that the rows of everyone take into account
+    seen: int = Field(sa_type=BigInteger)  # how many events that are
+    later: int = Field(sa_type=BigInteger)  # how many of them happened after the moment of a build that does not follow
+    refreshed_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class Features(SQLModel, table=True):
-    """A person's feature values in a build, as JSON text."""
+    """A person's feature values in a build, as JSON text. Times that are null are the build's; a refreshed row has its own."""
 
     __tablename__: ClassVar[str] = "features"
 
     build: int = Field(primary_key=True, foreign_key="builds.id")
     person: str = Field(primary_key=True)
     values: str
+    as_of: int | None = Field(default=None, sa_type=BigInteger)
+    known_at: int | None = Field(default=None, sa_type=BigInteger)
+    computed_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Mark(SQLModel, table=True):
+    """A person whose row in a build is not refreshed yet: one of too many, or with too many events to be done with others."""
+
+    __tablename__: ClassVar[str] = "marks"
+
+    build: int = Field(primary_key=True, foreign_key="builds.id")
+    person: str = Field(primary_key=True)
+    seq: int = Field(sa_type=BigInteger)  # of the last event that touched the person
+    astray: str  # classes, comma-separated, of which what the whole graph says must be withheld
+
+
+class Waiting(SQLModel, table=True):
+    """An event that a refresh saw before its time: what it says begins, or ends, at `at`."""
+
+    __tablename__: ClassVar[str] = "waiting"
+    __table_args__ = (Index("waiting_until", "build", "at"), Index("waiting_of_kind", "build", "kind"))
+
+    build: int = Field(primary_key=True, foreign_key="builds.id")
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    at: int = Field(primary_key=True, sa_type=BigInteger)
+    kind: str
 
 
 class Score(SQLModel, table=True):
@@ -174,6 +229,9 @@ EVENTS: Final = SQLModel.metadata.tables["events"]
 TOKENS: Final = SQLModel.metadata.tables["tokens"]
 BUILDS: Final = SQLModel.metadata.tables["builds"]
 FEATURES: Final = SQLModel.metadata.tables["features"]
+MARKS: Final = SQLModel.metadata.tables["marks"]
+MOVES: Final = SQLModel.metadata.tables["moves"]
+WAITING: Final = SQLModel.metadata.tables["waiting"]
 SCORES: Final = SQLModel.metadata.tables["scores"]
 RELEASES: Final = SQLModel.metadata.tables["releases"]
 DECISIONS: Final = SQLModel.metadata.tables["decisions"]

@@ -4,42 +4,54 @@ They are made for everyone when everyone is scored, and kept beside the score; f
 that has not scored anyone yet, they are made at once.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
-from sqlalchemy import Engine, select, tuple_
+from sqlalchemy import Engine
 
-from api import ledger
+from api import excerpt, ledger
 from api.builds import Build
 from api.clock import day, micros
 from api.database import reading
-from api.tables import EVENTS, SCORES
 from engine.engines import Engines
 from engine.lang.program import Pattern, Program
 from engine.lang.types import Value
 from engine.watch import Event
 from engine.watchers import Watchers
 from graph.events import KIND
-from graph.view import ABOUT, needed, seen
+from graph.view import needed, seen
 
 Flags = dict[str, Value | None]
-TIES: Final = ("tie.formed", "tie.ended")
 
 
-def of_person(engine: Engine, engines: Engines, made: Build, person: str, classes: Collection[str]) -> Flags:
-    """The flags of one person, as of the build; missing where a class of their events is not among `classes`."""
-    program = engines.release.at(day(made.as_of))
+@dataclass(frozen=True)
+class Kept:
+    """The flags that are kept beside a person's score, and the release that they were made under."""
+
+    release: str
+    flags: Flags
+
+
+def of_person(
+    engine: Engine, engines: Engines, at: Build, person: str, classes: Collection[str], kept: Kept | None = None
+) -> Flags:
+    """The flags of one person, as of the moments of `at`; missing where a class of their events is not among `classes`.
+
+    `kept` are those beside the person's score: taken if they are of the same rules.
+    """
+    program = engines.release.at(day(at.as_of))
     if not program.flags:
         return {}
-    found = _kept(engine, program, made, person)
-    if found is None:
-        found = of_people(_events(engine, program, made, person), made, engines.watchers(day(made.as_of)), [person])[
-            person
-        ]
+    if kept is not None and kept.release == program.release:
+        found = kept.flags
+    else:
+        with reading(engine) as connection:
+            events = excerpt.of_people(connection, [person])
+        found = of_people(events.drop("seq"), at, engines.watchers(day(at.as_of)), [person])[person]
     return {p.flag: found.get(p.flag) if p.classes <= set(classes) else None for p in program.flags}
 
 
@@ -61,7 +73,13 @@ def flags(
     events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, watchers: Watchers, people: Collection[str]
 ) -> dict[str, Flags]:
     """The flags of these people from events, at a moment and for a purpose."""
-    view, consents = seen(events, as_of, known_at, purpose)
+    return of_view(*seen(events, as_of, known_at, purpose), as_of, watchers, people)
+
+
+def of_view(
+    view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime, watchers: Watchers, people: Collection[str]
+) -> dict[str, Flags]:
+    """The same from a view, and who consents to what in it."""
     consented = defaultdict[str, set[str]](set)
     for person, data_class in consents.filter(pl.col("person").is_in(list(people))).iter_rows():
         consented[person].add(data_class)
@@ -103,44 +121,3 @@ def _held(value: Any) -> Value:
     if isinstance(value, bool | int | str):
         return value
     return int(value.toordinal()) - datetime(1970, 1, 1).toordinal()
-
-
-def _kept(engine: Engine, program: Program, made: Build, person: str) -> Flags | None:
-    columns = (SCORES.c.release, SCORES.c.flags)
-    with reading(engine) as connection:
-        query = select(*columns).where(SCORES.c.build == made.id, SCORES.c.person == person)
-        row = connection.execute(query).first()
-    if row is None or row.release != program.release or row.flags is None:
-        return None
-    found: Flags = json.loads(row.flags)
-    return found
-
-
-def _events(engine: Engine, program: Program, made: Build, person: str) -> pl.DataFrame:
-    """What the person's flags depend on: their own events, those that a correction makes theirs, the consents of those tied
-    to them, and every change of events.
-    """
-    kinds, consenting = needed(_kinds(program)), [k for k in ABOUT if k.startswith("consent")]
-    changes = ledger.read(engine, known_at=made.known_at, kinds=[k for k in ABOUT if k not in consenting])
-    moved = _moved(changes)
-    people = {person, *_subjects(engine, [item for item, other in moved if other == person])}
-    own = ledger.read(engine, known_at=made.known_at, people=people, kinds=kinds - set(ABOUT))
-    ends = own.filter(pl.col("kind").is_in(TIES)).select("subject", "other")
-    tied = {*ends["subject"], *ends["other"], *(other for _, other in moved), person}
-    consents = ledger.read(engine, known_at=made.known_at, people=tied, kinds=consenting)
-    return pl.concat([own, consents, changes]).sort("recorded_at", maintain_order=True)
-
-
-def _moved(changes: pl.DataFrame) -> list[tuple[tuple[str, str], str]]:
-    """The items of which a correction says that their other side is someone else, and who: (contributor, event_id), other."""
-    said = changes.filter(pl.col("kind") == "event.corrected").select("contributor", "ref_event", "fields")
-    named = ((c, e, json.loads(fields).get("other")) for c, e, fields in said.iter_rows())
-    return [((contributor, item), other) for contributor, item, other in named if other]
-
-
-def _subjects(engine: Engine, items: list[tuple[str, str]]) -> list[str]:
-    if not items:
-        return []
-    query = select(EVENTS.c.subject).where(tuple_(EVENTS.c.contributor, EVENTS.c.event_id).in_(items)).distinct()
-    with reading(engine) as connection:
-        return list(connection.execute(query).scalars())

@@ -21,7 +21,7 @@ from engine.lang.types import EPOCH, LARGEST, Type, Value, fits, value_of
 from engine.perks import Answer, Outcome, answer, unscorable
 from engine.scorecard import MOST_REASONS, Scored, score
 
-RECORD_VERSION: Final = 2
+RECORD_VERSION: Final = 3
 
 
 class Engine(Protocol):
@@ -47,6 +47,8 @@ class Reference:
 class Question:
     """What is asked: `amount` in minor units of the perk's currency; times are ISO 8601 UTC.
 
+    `as_of` and `known_at` are those of the person's own evidence; features of the whole graph may look from an earlier moment.
+
     `values` are those of the features and flags, `context` those of the request's own fields by their short names. What
     was waived before (`used`) and since when the perk is held come from whoever keeps the account.
     """
@@ -61,6 +63,8 @@ class Question:
     purpose: str
     values: Values
     context: Values = field(default_factory=dict)
+    global_as_of: str | None = None
+    global_known_at: str | None = None
     used: tuple[Used, ...] = ()
     held_since: str | None = None
 

@@ -6,8 +6,8 @@ from typing import Final, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api import actions
-from api.deps import InWorld
+from api import refresh
+from api.deps import InWorld, Now, Stuck
 from api.problems import documented
 
 router = APIRouter(prefix="/v1", tags=["operation"])
@@ -30,6 +30,19 @@ class PolicyChanged(BaseModel):
     changes: list[str]
 
 
+class Freshness(BaseModel):
+    """How far rows and scores follow the ledger; the features of the whole graph are as of the build."""
+
+    events_behind: int = Field(description="events that no row takes into account yet")
+    seconds_behind: float = Field(description="since the oldest of them was recorded; 0 when there is none")
+    people_put_off: int = Field(description="people with a row still to be made: one of many, or with many events")
+    events_later: int = Field(
+        description="events that happened after the moment of a build made as of one: no refresh sees them"
+    )
+    refreshed_at: datetime | None = Field(description="when a row was last made anew; null: not since the build")
+    problem: str | None = Field(description="what keeps this server from refreshing")
+
+
 class Health(BaseModel):
     """Ready: a release and features are there. Otherwise the answer is 503."""
 
@@ -39,14 +52,16 @@ class Health(BaseModel):
     rules_refused: RulesRefused | None = Field(description="null when the rules folder says what is in force")
     policy_changed: PolicyChanged | None
     people: int
-    as_of: datetime
+    as_of: datetime = Field(description="of the features of the whole graph, and of everyone not refreshed since")
     computed_at: datetime
+    fresh: Freshness
 
 
 @router.get("/health", responses=documented("not_ready"))
-def health(world: InWorld) -> Health:
+def health(world: InWorld, now: Now, stuck: Stuck) -> Health:
     """Whether eligibility can be answered, from what, and under which rules."""
-    made, refused, amended = actions.ready(world), world.refused, world.amended
+    lag, refused, amended = refresh.lag(world.database, now), world.refused, world.amended
+    made = lag.made
     return Health(
         status="ready",
         release=world.release.id,
@@ -57,4 +72,12 @@ def health(world: InWorld) -> Health:
         people=made.people,
         as_of=made.as_of,
         computed_at=made.computed_at,
+        fresh=Freshness(
+            events_behind=lag.events,
+            seconds_behind=lag.seconds,
+            people_put_off=lag.people,
+            events_later=made.later,
+            refreshed_at=made.refreshed_at,
+            problem=stuck,
+        ),
     )

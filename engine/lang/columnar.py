@@ -33,11 +33,12 @@ WHOLE: Final = Type("int")
 KNOCKED: Final = 10**9  # a knock-out's reason comes before any that costs points
 
 
-def score(program: Program, people: Frame, day: int) -> Frame:
+def score(program: Program, people: Frame, day: int, *, reasons: bool = True) -> Frame:
     """Adds to a frame with a column for each feature and flag that the rules read (missing is null): `score` and `band`
     (null: unscorable), `alone` (the score without relationships), `reason_1` to `reason_4`, and for each item `points:ID`
     and, for a rule, `status:ID`. `day` is that of `as_of`. Raises EngineError for a frame that lacks a column, or holds one
-    otherwise than as its type says: whole numbers of any width, words, true and false.
+    otherwise than as its type says: whole numbers of any width, words, true and false. Without `reasons` there are none, for
+    a third of the cost of a few people.
     """
     card: Scorecard = program.scorecard
     rules = [i for i in card.items if isinstance(i, PointRule)]
@@ -55,6 +56,8 @@ def score(program: Program, people: Frame, day: int) -> Frame:
         scorable.then(_clamped(card, total)).alias(SCORE), scorable.then(_clamped(card, apart)).alias(ALONE)
     )
     frame = frame.with_columns(_band(card.bands).alias("band"))
+    if not reasons:
+        return frame.drop("~scorable")
     codes = list(dict.fromkeys(i.reason for i in card.items))
     return _reasons(frame, codes, {c: _lost(card, c) for c in codes}, ~nw.col("~scorable"), card.unscorable).drop(
         "~scorable"

@@ -39,24 +39,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'iftah.db'}"
         return
     server = request.getfixturevalue("postgres")
-    name = _created(server, "template0")
-    yield _named(server, name)
-    _dropped(server, name)
+    name = created(server, "template0")
+    yield named(server, name)
+    dropped(server, name)
 
 
-def _created(server: str, template: str) -> str:
+def created(server: str, template: str) -> str:
     name = f"iftah_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return name
 
 
-def _dropped(server: str, name: str) -> None:
+def dropped(server: str, name: str) -> None:
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _named(server: str, name: str) -> str:
+def named(server: str, name: str) -> str:
     return server.rpartition("/")[0] + f"/{name}"
 
 
@@ -70,8 +70,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
         if kind not in made:
             made[kind] = f"sqlite:///{tmp_path_factory.mktemp('town') / 'iftah.db'}"
             if kind == "postgresql":
-                names.append((server, _created(server, "template0")))
-                made[kind] = _named(server, names[0][1])
+                names.append((server, created(server, "template0")))
+                made[kind] = named(server, names[0][1])
             engine = open_database(made[kind])
             settle(engine)
             engine.dispose()
@@ -79,7 +79,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
 
     yield prepare
     for server, name in names:
-        _dropped(server, name)
+        dropped(server, name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -91,9 +91,9 @@ def town_url(request: pytest.FixtureRequest, tmp_path: Path, prepared: Callable[
         yield f"sqlite:///{tmp_path / 'iftah.db'}"
         return
     server = request.getfixturevalue("postgres")
-    name = _created(server, prepared("postgresql", server).rpartition("/")[2])
-    yield _named(server, name)
-    _dropped(server, name)
+    name = created(server, prepared("postgresql", server).rpartition("/")[2])
+    yield named(server, name)
+    dropped(server, name)
 
 
 @pytest.fixture

@@ -144,14 +144,17 @@ def test_sqlite_runs_durably_with_a_write_ahead_log_and_foreign_keys(tmp_path: P
     engine.dispose()
 
 
+FEW = {"events_about", "events_of_standing", "ties_of_subject", "ties_of_other"}
+
+
 def test_opening_builds_the_indexes_that_a_killed_load_left_out(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'iftah.db'}"
     engine = open_database(url)
     drop_person_indexes(engine)
-    assert inspect(engine).get_indexes("events") == []
+    assert {i["name"] for i in inspect(engine).get_indexes("events")} == FEW
     engine.dispose()
     again = open_database(url)
-    assert {i["name"] for i in inspect(again).get_indexes("events")} == {"events_of_subject", "events_of_other"}
+    assert {i["name"] for i in inspect(again).get_indexes("events")} == {"events_of_subject", "events_of_other"} | FEW
     again.dispose()
 
 

@@ -18,7 +18,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_benchmark_runs_and_prints_its_ratios_and_peak_memory() -> None:
     done = bench("--quick")
     assert (done.returncode, done.stderr) == (0, "")
-    for words in ("of the floor", "of bare", "of reference", "empty calls"):
+    for words in ("of the floor", "of bare", "of reference", "empty calls", "of the rate"):
         assert words in done.stdout
     assert done.stdout.count("peak MB") == len(BENCHES)
     assert [name for name in BENCHES if f"\n{name}: " not in done.stdout] == []

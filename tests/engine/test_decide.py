@@ -116,7 +116,7 @@ def test_the_record_holds_all_that_the_decision_depended_on() -> None:
     found = decided()
     record = json.loads(found.canonical())
     assert record["release"] == release().release
-    assert record["version"] == 2
+    assert record["version"] == 3
     asked = record["question"]
     assert {k: asked[k] for k in ("subject", "perk", "amount", "currency", "as_of", "known_at", "purpose")} == {
         "subject": "ann",

@@ -1,0 +1,88 @@
+"""Refresher: a server's rows follow the ledger while it answers, whoever appends to it and whoever builds.
+
+Two threads look for work: one for new events, one for the people who were put off, so that somebody with a million payments
+keeps nobody waiting. Each takes the world anew for every batch: a release that has come into force meanwhile scores the
+next one. Whatever is wrong, a database that does not answer or a build of another catalogue, is logged once and tried
+again; until then the rows stay as they are, and say as of when.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Event, Thread
+from time import monotonic
+from typing import Final
+
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from api import clock
+from api.actions import World
+from api.problems import kind_and_place
+from api.refresh import Refreshed, catch_up, refresh
+from engine.engines import Engines
+from engine.errors import IftahError
+
+log = logging.getLogger("iftah")
+
+EVERY: Final = 0.1  # seconds between looks: what comes meanwhile is one batch
+AGAIN: Final = 1.0  # seconds to another try when something is wrong
+LEAVE: Final = 10.0  # seconds that a server which stops waits for each thread to end
+
+Work = Callable[[Engine, Engines, datetime], Refreshed | None]
+
+
+@contextmanager
+def refreshing(app: FastAPI) -> Iterator[None]:
+    """Keep rows and scores up with the ledger, from two threads, until the end. `app.state.stuck` says what is wrong."""
+    refresher = _Refresher(app)
+    works: tuple[tuple[str, Work], ...] = (("new events", refresh), ("people put off", catch_up))
+    threads = [Thread(target=refresher.run, args=work, name=work[0], daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        refresher.stop.set()
+        for thread in threads:
+            thread.join(LEAVE)
+
+
+class _Refresher:
+    """What the threads have in common."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app, self.stop = app, Event()
+        self.wrong: dict[str, str] = {}  # by the work that does not go on
+
+    def run(self, name: str, work: Work) -> None:
+        """Do what there is to do, until told to stop."""
+        pause = EVERY
+        while not self.stop.wait(pause):
+            world: World = self.app.state.world
+            began = monotonic()
+            try:
+                work(world.database, world.engines, clock.now())
+            except IftahError as error:
+                self._trouble(name, error.message, str(error))
+                pause = AGAIN
+            except Exception as error:  # a mistake of ours must not end it
+                said = f"something went wrong inside ({kind_and_place(error)}): please report it"
+                self._trouble(name, said, said)
+                pause = AGAIN
+            else:
+                self._well(name)
+                # Who is put off has no hurry: at least half of the time is left to others.
+                pause = EVERY if work is refresh else max(EVERY, monotonic() - began)
+
+    def _trouble(self, name: str, told: str, logged: str) -> None:
+        if self.wrong.get(name) != told:
+            log.error("%s are not refreshed: %s", name, logged)
+        self.wrong[name] = told
+        self.app.state.stuck = told
+
+    def _well(self, name: str) -> None:
+        if self.wrong.pop(name, None) is not None:
+            log.info("%s are refreshed again", name)
+            self.app.state.stuck = next(iter(self.wrong.values()), None)
