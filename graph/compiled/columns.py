@@ -115,9 +115,8 @@ def _compressed(source: Array, target: Array, columns: Mapping[str, Array], n: i
 
 def _matrix(source: Array, target: Array, values: Array, n: int, directed: bool) -> Any:
     """Rows sorted, equal edges summed; of an undirected graph both halves, and the diagonal once."""
-    forth = sparse.coo_array((values, (source, target)), shape=(n, n)).tocsr()
-    if directed:
-        return forth
-    loops = source == target
-    off = sparse.coo_array((values[~loops], (source[~loops], target[~loops])), shape=(n, n)) if loops.any() else forth
-    return forth + off.T.tocsr()
+    if not directed:  # not the sum of two matrices: that leaves out what comes to nothing
+        back = source != target
+        source, target = np.concatenate([source, target[back]]), np.concatenate([target, source[back]])
+        values = np.concatenate([values, values[back]])
+    return sparse.coo_array((values, (source, target)), shape=(n, n)).tocsr()

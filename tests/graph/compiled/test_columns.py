@@ -18,6 +18,13 @@ def test_parallel_edges_become_one_with_the_sum_and_a_self_loop_stays():
     assert list(one_way.edges(data="weight")) == [("bob", "bob", 4), ("bob", "李雷", 2), ("李雷", "bob", 9)]
 
 
+@pytest.mark.parametrize("directed", [True, False])
+def test_an_edge_of_no_weight_is_an_edge_and_so_are_two_that_cancel(directed):
+    ends = pl.Series(["a", "b", "b"]), pl.Series(["b", "c", "c"]), pl.Series([0, 3, -3])
+    graph = from_columns(*ends, directed=directed)
+    assert list(graph.edges(data="weight")) == [("a", "b", 0), ("b", "c", 0)]
+
+
 @pytest.mark.parametrize(
     "kind", [pl.Series, pa.array, lambda values: pa.chunked_array([values[:1], values[1:]]), np.array]
 )
