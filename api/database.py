@@ -127,7 +127,8 @@ _URL_HINT: Final = "use sqlite:///iftah.db or postgresql://user@host:5432/name"
 
 def _options(address: URL) -> dict[str, Any]:
     if address.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": WAIT_SECONDS}}
+        # the connection used last has the pages of the file that are used most
+        return {"connect_args": {"timeout": WAIT_SECONDS}, "pool_use_lifo": True}
     return {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
 
 
