@@ -21,7 +21,8 @@ from engine.lang.types import EPOCH, LARGEST, Type, Value, fits, value_of
 from engine.perks import Answer, Outcome, answer, unscorable
 from engine.scorecard import MOST_REASONS, Scored, score
 
-RECORD_VERSION: Final = 3
+RECORD_VERSION: Final = 3  # with the moments of the features of the whole graph
+FIRST_VERSION: Final = 2  # without
 
 
 class Engine(Protocol):
@@ -109,9 +110,13 @@ class Decision:
         return (self.answer.outcome, self.answer.waived) == (self.alone.outcome, self.alone.waived)
 
     def record(self) -> dict[str, Any]:
-        """All of it, as JSON can hold it."""
-        same = self.same_without_relationships
-        return {"version": RECORD_VERSION, **asdict(self), "same_without_relationships": same}
+        """All of it, as JSON can hold it. A question of before rows had moments of their own comes out as it did then."""
+        same, said = self.same_without_relationships, asdict(self)
+        version = RECORD_VERSION
+        if self.question.global_as_of is None:
+            version = FIRST_VERSION
+            said["question"] = {k: v for k, v in said["question"].items() if not k.startswith("global_")}
+        return {"version": version, **said, "same_without_relationships": same}
 
     def canonical(self) -> str:
         """The record in the one form that is hashed: sorted keys, no spaces, text as it is."""

@@ -2,7 +2,7 @@
 
 A real server, in a process of its own, over a town; another process appends events of every kind of random people, a batch
 each tenth of a second. Of each event is measured the time from when its append had committed until the rows and scores
-of whom it touches were in the database, seen by looking each hundredth of a second: a build's `seq` is written in one
+of whom it touches were in the database, seen by looking about thirty times a second: a build's `seq` is written in one
 transaction with them. `of the rate` is the events that were in the scores each second over those that were sent.
 """
 
@@ -43,7 +43,7 @@ PEOPLE: Final = 20_000
 RATE: Final = 500
 SECONDS: Final = 30
 TICK: Final = 0.1  # seconds from batch to batch
-LOOK: Final = 0.01  # seconds from look to look
+LOOK: Final = 0.03  # seconds from look to look: more of them would take the server's time
 PATIENCE: Final = 120  # seconds to wait for the last events
 RULES: Final = Path(__file__).parents[2] / "rules"
 SERVE: Final = "from api.cli import app; app(['serve'])"

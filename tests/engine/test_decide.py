@@ -116,7 +116,7 @@ def test_the_record_holds_all_that_the_decision_depended_on() -> None:
     found = decided()
     record = json.loads(found.canonical())
     assert record["release"] == release().release
-    assert record["version"] == 3
+    assert record["version"] == 2
     asked = record["question"]
     assert {k: asked[k] for k in ("subject", "perk", "amount", "currency", "as_of", "known_at", "purpose")} == {
         "subject": "ann",
@@ -154,6 +154,13 @@ def test_the_online_engine_writes_the_same_record() -> None:
 def test_the_order_in_which_values_come_does_not_show() -> None:
     other = replace(QUESTION, values=dict(reversed(PERSON.items())))
     assert decided(other).canonical() == decided().canonical()
+
+
+def test_the_moments_of_the_whole_graph_are_recorded_where_they_are_told() -> None:
+    told = replace(QUESTION, global_as_of="2024-01-01T00:00:00Z", global_known_at="2024-01-02T00:00:00Z")
+    record = decided(told).record()
+    assert (record["version"], record["question"]["global_as_of"]) == (3, "2024-01-01T00:00:00Z")
+    assert decide(Reference(release()), question_of(record)).record() == record
 
 
 def test_the_canonical_form_never_changes() -> None:
