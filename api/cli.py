@@ -1,4 +1,7 @@
-"""The command line: each command parses, calls one action, presents. Errors are one line, and the status tells."""
+"""The command line: each command parses, calls one action, presents. Errors are one line, and the status tells.
+
+What serves, and with it the web framework, is imported by the commands that serve: the others start in half of the time.
+"""
 
 import sys
 from pathlib import Path
@@ -8,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from api import actions, auth, builds, clock, prepare, problems, serving, show, walk
+from api import actions, auth, builds, clock, mistakes, prepare, show
 from api import refresh as refreshes
 from api.cli_evaluate import evaluations
 from api.cli_export import exports
@@ -18,7 +21,6 @@ from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
 from api.prepare import Stages, open_world
-from api.reload import Reload
 from api.settings import settings
 from engine.errors import IftahError, Refused
 from engine.lang.problems import RulesError
@@ -62,7 +64,7 @@ def main() -> None:
         sys.exit(WRONG)
     except Exception as error:  # a mistake of ours: its kind and place, for its text may hold data
         print(
-            f"iftah: something went wrong inside ({problems.kind_and_place(error)}): please report it", file=sys.stderr
+            f"iftah: something went wrong inside ({mistakes.kind_and_place(error)}): please report it", file=sys.stderr
         )
         sys.exit(WRONG)
 
@@ -70,6 +72,9 @@ def main() -> None:
 @app.command()
 def run() -> None:
     """Load evidence if there is none, build, score everyone, and serve."""
+    from api import serving, walk
+    from api.reload import Reload
+
     chosen, stages = settings(), Stages()
     with serving.listening(chosen.host, chosen.port) as socket:
         world, made = prepare.prepared(chosen, show.Steps(out), stages)
@@ -84,6 +89,8 @@ def run() -> None:
 @app.command()
 def demo() -> None:
     """Do the same without serving, and show one answer of each kind."""
+    from api import walk
+
     walk.demo(settings(), out)
 
 
@@ -195,6 +202,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="the port; IFTAH_PORT unless given", min=1, max=65535)] = None,
 ) -> None:
     """Serve the API from what has been built."""
+    from api import serving
+    from api.reload import Reload
+
     chosen = settings()
     with serving.listening(host or chosen.host, port or chosen.port) as socket:
         world = prepare.enforced(chosen, serving=True)

@@ -1,20 +1,19 @@
 """`iftah graph`: a picture of a person's circle."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
-from api import clock, drawing, page, picture, replace
+from api import clock, picture, replace
 from api.database import open_database
 from api.findings import printable
 from api.settings import settings
 from engine.errors import Refused
 from graph.circle import Viewer
 
-ENDINGS: Final = {".svg": drawing.text, ".html": page.text}
+ENDINGS: Final = (".svg", ".html")
 
 graphs = typer.Typer()
 out = Console(highlight=False, soft_wrap=True)
@@ -28,17 +27,19 @@ def graph(
     viewer: Annotated[Viewer, typer.Option(help="who will look at it: the person, or a supervisor")] = "person",
 ) -> None:
     """Draw a person's circle as the newest build saw it: ties and money apart, trust as colour."""
-    written = _writer(to)
+    ending = _ending(to)
+    from api import drawing, page  # their layout takes long to import
+
     made = picture.picture(open_database(settings().database_url), person, hops, viewer, clock.now())
-    replace.write(to, written(made))
+    replace.write(to, {".svg": drawing.text, ".html": page.text}[ending](made))
     out.print(f"{to} written: {printable(drawing.heading(made))}", markup=False)
     out.print(drawing.about(made), markup=False)
     for name, told in (("Ties", picture.ties_told(made.circle)), ("Money", picture.money_told(made.circle))):
         out.print(f"{name}: {' '.join(told)}", markup=False)
 
 
-def _writer(to: Path) -> Callable[[picture.Picture], str]:
-    """What writes a file of that ending. Refused early: before the ledger is read."""
+def _ending(to: Path) -> str:
+    """How the file's name ends. Refused early: before the ledger is read."""
     ending = to.suffix.lower()
     if ending not in ENDINGS:
         hint = f"name a file that ends in {' or '.join(ENDINGS)}"
@@ -49,4 +50,4 @@ def _writer(to: Path) -> Callable[[picture.Picture], str]:
         raise Refused(
             "there is no such folder", where=str(to.parent), hint="make it, or name another", code="no_folder"
         )
-    return ENDINGS[ending]
+    return ending

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from api.mistakes import kind_and_place
 from engine.errors import IftahError, Refused
 
 log = logging.getLogger("iftah")
@@ -135,15 +136,6 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
     message = {"not_found": "there is nothing here", "method_not_allowed": "this method is not for this address"}
     return answer(Refused(message.get(code, "the request cannot be read"), hint="see /docs", code=code))
-
-
-def kind_and_place(error: Exception) -> str:
-    """Of an unforeseen error, without its text, which may hold anybody's data: enough to find it."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "nowhere"
-    return f"{type(error).__name__} at {place}"
 
 
 async def _unexpected(_: Request, error: Exception) -> JSONResponse:

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from api import clock
 from api.actions import World
-from api.problems import kind_and_place
+from api.mistakes import kind_and_place
 from api.refresh import Refreshed, catch_up, refresh
 from engine.engines import Engines
 from engine.errors import IftahError

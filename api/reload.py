@@ -19,9 +19,9 @@ from fastapi import FastAPI
 
 from api import clock, probe, releases
 from api.actions import World
+from api.mistakes import kind_and_place
 from api.prepare import Stages
 from api.probe import Probe
-from api.problems import kind_and_place
 from api.releases import FolderRefused
 from engine.engines import Engines
 from engine.errors import IftahError, Refused

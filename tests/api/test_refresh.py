@@ -22,6 +22,7 @@ from engine.engines import Engines
 from tests.api.conftest import created, dropped, named
 from tests.api.refreshing import Refresher, append, rows, same_as_rebuilt
 from tests.api.world import ROOT
+from tests.effort import pairs
 from tests.graph.happenings import before, happenings
 from tests.graph.story import story, willing
 from tests.strategies import NOW, PEOPLE
@@ -78,7 +79,7 @@ def lived(engine: Engine, engines: Engines, batches: list[pl.DataFrame], follows
 SMALL = Most(events=2, people=2, rows=12, rows_of_one=6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=pairs(8, 120), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([Most(), SMALL]))
 def test_refreshed_is_rebuilt(
     template: Path,
@@ -108,7 +109,7 @@ def server(postgres: str) -> Iterator[Engine]:
     dropped(postgres, name)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=pairs(4, 40), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([Most(), SMALL]))
 def test_refreshed_is_rebuilt_on_postgresql(
     server: Engine, engines: Engines, seed: int, follows: bool, most: Most

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -101,8 +102,15 @@ def test_the_scores_are_those_of_the_reference(release, table):
     assert scores(release, table).rows() == [(e.score, e.band) for e in expected]
 
 
-def test_the_same_comes_out_twice_also_in_one_process(berka_folder, release, events, labels, table):
-    assert measured(berka_folder, release) == evaluation(release, table)
+def test_the_same_comes_out_twice_also_in_one_process(berka_folder, release, events, labels, table, tmp_path):
+    """The first loans by themselves, and fewer of them in this process: as among all."""
+    for file in berka_folder.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    loans = (berka_folder / "loan.asc").read_text().splitlines(keepends=True)
+    (tmp_path / "loan.asc").unlink()
+    first = [line for line in loans[1:] if line.split(";")[2] < "940101"]
+    (tmp_path / "loan.asc").write_text("".join([loans[0], *first]))
+    assert measured(tmp_path, release) == evaluation(release, table.filter(pl.col("date") < date(1994, 1, 1)))
     assert_frame_equal(at_loans(events, labels.head(12), rules()), table.head(12))
 
 

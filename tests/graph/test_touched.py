@@ -15,6 +15,7 @@ from graph.events import IDENTITY
 from graph.features import NAMES, features
 from graph.touched import CHANGES, PAYMENT, TIES, Touched, around, ends, pairs, times, touched
 from graph.view import visible
+from tests import effort
 from tests.graph.happenings import before, happenings
 from tests.graph.story import moment, story
 from tests.strategies import NOW
@@ -141,7 +142,7 @@ def circles(events: pl.DataFrame) -> dict[str, Circle]:
 LATER = NOW + timedelta(hours=6)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=effort.pairs(30, 400), deadline=None)
 @given(st.integers(0, 2**32))
 def test_whoever_changes_is_touched(seed: int) -> None:
     """However late an event comes, and whatever was said about it before."""
