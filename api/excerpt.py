@@ -18,15 +18,23 @@ from graph.events import IDENTITY, KIND, SCHEMA
 from graph.touched import CHANGES, PAYMENT, TIES, Pairs, ends, named, pairs
 from graph.touched import STANDING as STANDING_KINDS
 
+WINDOWED: Final = (
+    PAYMENT,
+    "account.balance",
+)  # what the features look back at for `graph.features.payments.WINDOW` months
 _EVIDENCE: Final = tuple(k for k in KIND if k not in CHANGES)
 
 
-def of_people(connection: Connection, people: Collection[str]) -> pl.DataFrame:
+def of_people(connection: Connection, people: Collection[str], windowed_after: datetime | None = None) -> pl.DataFrame:
     """Every event on which the local features and flags of these people can depend, in order of appending: `seq` and the
     columns of `SCHEMA`. Cost: their events, those about these, and the ties, consents and enrolments of whoever they are
     tied to or pay.
+
+    `windowed_after`: of the kinds `WINDOWED`, only what happened after it, or may have by a correction: for whoever knows
+    that nothing looks further back.
     """
-    own = _concat([_named(connection, people), moved_to(connection, people)])
+    recent = "true" if windowed_after is None else _recent(windowed_after)
+    own = _concat([_named(connection, people, only=recent), moved_to(connection, people)])
     fixes = about(connection, own)
     known = ends(own, fixes)
     parties = named(known) - set(people)
@@ -141,8 +149,17 @@ def _keyed(connection: Connection, keys: pl.DataFrame) -> pl.DataFrame:
     return fetch(connection, source, {"a": a, "b": b})
 
 
-def _named(connection: Connection, people: Collection[str], kinds: Collection[str] = tuple(KIND)) -> pl.DataFrame:
-    only = "true" if len(kinds) == len(KIND) else f"kind IN ({', '.join(map(repr, kinds))})"
+def _recent(after: datetime) -> str:
+    old = f"kind IN ({', '.join(map(repr, WINDOWED))}) AND happened_at <= {micros(after)}"
+    changed = f"EXISTS (SELECT 1 FROM events AS said WHERE said.ref_event = events.event_id AND said.{REFERRING})"
+    return f"(NOT ({old}) OR {changed})"
+
+
+def _named(
+    connection: Connection, people: Collection[str], kinds: Collection[str] = tuple(KIND), only: str = "true"
+) -> pl.DataFrame:
+    if len(kinds) < len(KIND):
+        only = f"kind IN ({', '.join(map(repr, kinds))}) AND {only}"
     if connection.dialect.name != "sqlite" or not people:
         return _concat(_listed(connection, end, people, only, kinds) for end in ("subject", "other"))
     listed = LISTED["sqlite"]("a")  # one pass over the table in its order takes two thirds of the time of two without

@@ -30,6 +30,8 @@ from engine.engines import Engines
 from engine.errors import Refused
 from graph.catalog import FEATURES as CATALOGUE
 from graph.features import nearby
+from graph.features.exact import months_before
+from graph.features.payments import WINDOW
 from graph.touched import CHANGES, Touched, around, ends, touched
 from graph.view import seen
 
@@ -106,7 +108,7 @@ def refresh(database: Engine, engines: Engines, now: datetime, most: Most | None
     """
     limits = most or Most()
     with reading(database) as connection:
-        batch = _batch(connection, now, limits)
+        batch = _batch(connection, engines, now, limits)
     if batch is None:
         return None
     rows = _made(engines, batch.at, batch.source, batch.touched.astray)
@@ -132,7 +134,7 @@ def catch_up(database: Engine, engines: Engines, now: datetime, most: Most | Non
             return None
         at = _at(connection, made, now)
         chosen, _ = _chosen(connection, [m.person for m in marked], limits, least=1)
-        source = _source(connection, made, chosen)
+        source = _source(connection, made, chosen, _looked_at(engines, at))
     astray = frozenset((m.person, c) for m in marked for c in m.astray)
     rows = _made(engines, at, source, astray)
     with writing(database) as connection:
@@ -172,7 +174,7 @@ def _may(before: Mark, after: Mark | None) -> bool:
     return after is not None and after.astray == before.astray
 
 
-def _batch(connection: Connection, now: datetime, most: Most) -> _Batch | None:
+def _batch(connection: Connection, engines: Engines, now: datetime, most: Most) -> _Batch | None:
     made = builds.latest_in(connection)
     if made is None:
         return None
@@ -186,7 +188,7 @@ def _batch(connection: Connection, now: datetime, most: Most) -> _Batch | None:
     people = sorted(excerpt.enrolled(connection, whom.people))
     chosen, rest = _chosen(connection, people, most)
     upto = made.seq if new.is_empty() else int(new["seq"][-1])
-    return _Batch(at, upto, new, due, whom, _source(connection, made, chosen), frozenset(rest))
+    return _Batch(at, upto, new, due, whom, _source(connection, made, chosen, _looked_at(engines, at)), frozenset(rest))
 
 
 def _at(connection: Connection, made: Build, now: datetime) -> Build:
@@ -227,8 +229,15 @@ def _chosen(connection: Connection, people: list[str], most: Most, least: int = 
     return chosen, sorted(set(people) - set(chosen))
 
 
-def _source(connection: Connection, made: Build, people: list[str]) -> _Source:
-    events = excerpt.of_people(connection, people) if people else excerpt.numbered(connection, ())
+def _looked_at(engines: Engines, at: Build) -> datetime | None:
+    """After when payments and balances matter; None: from ever, since a pattern of the rules reads such events."""
+    program = engines.release.at(day(at.as_of))
+    read = {step.kind for pattern in program.flags for step in pattern.steps}
+    return None if read & set(excerpt.WINDOWED) else months_before(at.as_of, WINDOW)
+
+
+def _source(connection: Connection, made: Build, people: list[str], after: datetime | None) -> _Source:
+    events = excerpt.of_people(connection, people, after) if people else excerpt.numbered(connection, ())
     query = select(FEATURES.c.person, FEATURES.c["values"]).where(FEATURES.c.build == made.id)
     found = [tuple(r) for r in connection.execute(query.where(FEATURES.c.person.in_(people)))]
     stored = pl.DataFrame(found, schema={"person": pl.String, "values": pl.String}, orient="row")

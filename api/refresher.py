@@ -26,7 +26,7 @@ from engine.errors import IftahError
 
 log = logging.getLogger("iftah")
 
-EVERY: Final = 0.1  # seconds between looks: what comes meanwhile is one batch
+EVERY: Final = 0.05  # seconds between looks while there is nothing to do
 AGAIN: Final = 1.0  # seconds to another try when something is wrong
 LEAVE: Final = 10.0  # seconds that a server which stops waits for each thread to end
 
@@ -63,7 +63,7 @@ class _Refresher:
             world: World = self.app.state.world
             began = monotonic()
             try:
-                work(world.database, world.engines, clock.now())
+                done = work(world.database, world.engines, clock.now())
             except IftahError as error:
                 self._trouble(name, error.message, str(error))
                 pause = AGAIN
@@ -73,8 +73,7 @@ class _Refresher:
                 pause = AGAIN
             else:
                 self._well(name)
-                # Who is put off has no hurry: at least half of the time is left to others.
-                pause = EVERY if work is refresh else max(EVERY, monotonic() - began)
+                pause = _pause(work, done, monotonic() - began)
 
     def _trouble(self, name: str, told: str, logged: str) -> None:
         if self.wrong.get(name) != told:
@@ -86,3 +85,12 @@ class _Refresher:
         if self.wrong.pop(name, None) is not None:
             log.info("%s are refreshed again", name)
             self.app.state.stuck = next(iter(self.wrong.values()), None)
+
+
+def _pause(work: Work, done: Refreshed | None, took: float) -> float:
+    """Seconds until the next look. While there are new events there is none: what came meanwhile is the next batch. Who is put
+    off has no hurry: at least half of the time is left to others.
+    """
+    if work is refresh:
+        return 0.0 if done and done.events else EVERY
+    return max(EVERY, took)

@@ -1,5 +1,6 @@
 """Serving: the port taken first, so that a port in use is said before any long work."""
 
+import gc
 import logging
 import socket
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ def serve(world: World, taken: socket.socket, reload: Reload) -> None:
     """Serve until stopped, by what the folder of rules says at any time; then free the engine."""
     _log_here()
     app = create_app(world, reload, refresh=True)
+    gc.freeze()  # what is imported and compiled stays: the collector need not look through it at each batch
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     try:
         uvicorn.Server(config).run(sockets=[taken])

@@ -138,6 +138,10 @@ def test_refreshed_is_rebuilt_on_postgresql(
         2024-01-02 person.enrolled eve #e identity_level=1
         2024-01-02 consent.granted eve #g purpose=perks classes=identity
         2024-01-03 event.retracted ann #r ref_event=e""",
+        """2020-01-01 payment.made ann > bob #p amount=5 currency=CNY
+        2024-01-02 event.corrected ann #x ref_event=p fields={"happened_at":"2024-01-01T09:00:00Z"}
+        2020-02-01 account.balance ann #q amount=5 currency=CNY
+        2024-01-02 event.corrected ann #y ref_event=q fields={"happened_at":"2024-01-01T09:00:00Z"}""",
     ],
 )
 def test_one_after_the_other(engine: Engine, engines: Engines, lines: str) -> None:
