@@ -1,4 +1,4 @@
-"""Every benchmark, each in a fresh process: `python -m tests.bench`, or `make bench`. Under three minutes on two cores.
+"""Every benchmark, each in a fresh process: `python -m tests.bench`, or `make bench`. Some eight minutes on two cores.
 
 `--quick` runs them all on next to nothing, to see that they still run; its figures mean nothing. Ends with 0, or with 1
 when one of them failed.
