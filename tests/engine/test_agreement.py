@@ -24,8 +24,8 @@ from tests.engine.random_values import FEATURES, FLAGS, RELATED
 
 PEOPLE = 205
 DAYS = 3
-RELEASES = pairs(12, 84)
-LEAST = pairs(7_000, 50_000)  # 12 x 3 x 205 = 7,380 pairs of a release on a day and a person; 84 x 3 x 205 = 51,660
+RELEASES = pairs(20, 84)
+LEAST = pairs(12_000, 50_000)  # 20 x 3 x 205 = 12,300 pairs of a release on a day and a person; 84 x 3 x 205 = 51,660
 EVERY = 10  # the whole record is compared of one decision in so many: it costs as much as the decision
 DTYPES = {n: dtype(t) for n, t in (FEATURES | RELATED | FLAGS).items()}
 POLARS = {nw.Int64: pl.Int64, nw.String: pl.String, nw.Boolean: pl.Boolean}
