@@ -8,10 +8,11 @@ import polars as pl
 from sqlalchemy import Engine
 
 from api import builds, clock, decisions, refresh, standing, watching
+from api.account import Before
 from api.builds import Build
 from api.clock import day, iso
 from api.database import reading
-from api.decisions import Answered, Asked, Before
+from api.decisions import Answered, Asked
 from api.releases import Amendment, FolderRefused
 from api.standing import Standing
 from engine.decide import Decision, Question, askable, assess, decide, read_context

@@ -1,27 +1,39 @@
 """Decisions: each written down before it is answered, and chained to the one before by its hash.
 
-The record is the canonical JSON of everything the decision depended on; its hash covers the hash before it, so that
-altering, dropping or inserting one shows in every later one.
+The record is the canonical JSON of everything the decision depended on. The entry in the chain names nobody: it holds
+what a merchant was told, and a salted commitment to the record. Its hash covers the hash before it, so that altering,
+dropping or inserting one shows in every later one, also when records have gone with the people whom they were about.
 """
 
 import hashlib
 import json
+import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
+from api import account
+from api.account import Before
 from api.clock import iso, micros, moment
 from api.database import reading, writing
-from api.tables import DECISIONS
-from engine.caps import Used
+from api.tables import DECISION_SUBJECTS, DECISIONS
 from engine.decide import Decision
 from engine.errors import Refused
 
 FIRST: Final = "0" * 64  # what the first decision is chained to
+ENTRY: Final = (
+    *("id", "merchant", "service", "service_version", "perk", "amount", "currency", "outcome", "waived", "deposit"),
+    *("decided_at", "valid_until", "release", "commitment"),
+)
+_BOTH: Final = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+_WHOLE: Final = select(
+    *(DECISIONS.c[c] for c in ("seq", *ENTRY)),
+    *(DECISION_SUBJECTS.c[c] for c in ("transaction_id", "subject", "context")),
+).select_from(_BOTH)
 REPEATED: Final = timedelta(hours=24)  # how long the same transaction gets the same answer
 Known = TypeVar("Known")
 
@@ -37,14 +49,8 @@ class Asked:
     amount: int
     currency: str
     context: Mapping[str, Any] = field(default_factory=dict)  # the request's own fields, as JSON has them
-
-
-@dataclass(frozen=True)
-class Before:
-    """What was given to the person before: waivers, and since when the perk is held (ISO 8601)."""
-
-    used: tuple[Used, ...]
-    held_since: str | None
+    service: str | None = None  # none: the house itself asks
+    service_version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,41 +86,15 @@ def decided(
     found = known()
     with writing(engine) as connection:
         earlier = _before(connection, asked, now)
-        return earlier or _kept(connection, asked, now, decision(found, given_before(connection, asked, now)))
-
-
-def given_before(connection: Connection, asked: Asked, now: datetime) -> Before:
-    """The waivers given to the person so far, and since when the perk is held.
-
-    Until there are orders, an answer counts as used from when it is given, and as open while it is valid. Of the answers
-    that the same merchant got about the same perk while the one before was valid the largest counts: asking again uses
-    nothing up, and asking for less frees nothing.
-    """
-    columns = ("seq", "merchant", "perk", "currency", "waived", "decided_at", "valid_until", "held_since")
-    query = select(*(DECISIONS.c[c] for c in columns)).where(DECISIONS.c.subject == asked.subject)
-    rows = connection.execute(query.order_by(DECISIONS.c.seq)).all()
-    held = next((r.held_since for r in reversed(rows) if r.perk == asked.perk), None)
-    used: list[Used] = []
-    for row in rows:
-        alike = [o for o in rows if (o.merchant, o.perk) == (row.merchant, row.perk)]
-        replaced = any(_stands_for(o, row) for o in alike)
-        again = (asked.merchant, asked.perk) == (row.merchant, row.perk) and row.valid_until > micros(now)
-        if row.waived and not replaced and not again:
-            open_ = row.valid_until > micros(now)
-            used.append(Used(row.perk, row.currency, row.waived, iso(moment(row.decided_at)), open_))
-    return Before(tuple(used), None if held is None else iso(moment(held)))
-
-
-def _stands_for(one: Row[Any], other: Row[Any]) -> bool:
-    """Whether the one counts in place of the other: they overlap, and it is the larger, or as large and the later."""
-    first, second = sorted((one, other), key=lambda r: r.seq)
-    overlap = first is not second and second.decided_at < first.valid_until
-    return bool(overlap and (one.waived, one.seq) > (other.waived, other.seq))
+        if earlier:
+            return earlier
+        rows = account.given(connection, [asked.subject])[asked.subject]
+        return _kept(connection, asked, now, decision(found, account.before(rows, asked.merchant, asked.perk, now)))
 
 
 def found(engine: Engine, merchant: str, name: str) -> Answered:
     """A merchant's own decision. Raises Refused for any other: whether it exists is not told."""
-    query = select(DECISIONS).where(DECISIONS.c.id == name, DECISIONS.c.merchant == merchant)
+    query = _WHOLE.where(DECISIONS.c.id == name, DECISIONS.c.merchant == merchant)
     with reading(engine) as connection:
         row = connection.execute(query).mappings().first()
     if row is None:
@@ -126,7 +106,7 @@ def found(engine: Engine, merchant: str, name: str) -> Answered:
 def record_of(engine: Engine, name: str) -> dict[str, Any]:
     """All that a decision depended on. Raises Refused when there is none of that id."""
     with reading(engine) as connection:
-        query = select(DECISIONS.c.record).where(DECISIONS.c.id == name)
+        query = select(DECISION_SUBJECTS.c.record).select_from(_BOTH).where(DECISIONS.c.id == name)
         text = connection.execute(query).scalar()
     if text is None:
         raise Refused("unknown decision", where="decision_id", code="unknown_decision")
@@ -137,9 +117,8 @@ def record_of(engine: Engine, name: str) -> dict[str, Any]:
 def _before(connection: Connection, asked: Asked, now: datetime) -> Answered | None:
     if asked.transaction_id is None:
         return None
-    query = select(DECISIONS).where(
-        DECISIONS.c.merchant == asked.merchant,
-        DECISIONS.c.transaction_id == asked.transaction_id,
+    query = _WHOLE.where(
+        DECISION_SUBJECTS.c.merchant == asked.merchant, DECISION_SUBJECTS.c.transaction_id == asked.transaction_id
     )
     row = connection.execute(query).mappings().first()
     if row is None:
@@ -163,22 +142,43 @@ def _kept(connection: Connection, asked: Asked, now: datetime, made: Decision) -
         **{"id": name, "merchant": asked.merchant, "transaction_id": asked.transaction_id},
         **{"decided_at": iso(now), "valid_until": iso(valid_until), "decision": made.record()},
     }
-    text = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text, salt = canonical(record), secrets.token_hex(32)
     row = {
-        **{"id": name, "merchant": asked.merchant, "transaction_id": asked.transaction_id, "subject": asked.subject},
+        **{"id": name, "merchant": asked.merchant, "service": asked.service, "service_version": asked.service_version},
         **{"perk": asked.perk, "amount": asked.amount, "currency": asked.currency, "outcome": made.outcome},
         **{"waived": made.answer.waived, "deposit": made.answer.deposit},
         **{"decided_at": micros(now), "valid_until": micros(valid_until), "release": made.release},
-        **{"context": json.dumps(asked.context, sort_keys=True), "held_since": _held(made)},
-        **{"record": text, "previous_hash": previous, "hash": chained(previous, text)},
+        "commitment": committed(salt, text),
     }
-    connection.execute(insert(DECISIONS).values(row))
-    return _answered(row)
+    chain = {"previous_hash": previous, "hash": chained(previous, entry(row))}
+    seq = connection.execute(insert(DECISIONS).values(row | chain).returning(DECISIONS.c.seq)).scalar()
+    about = {
+        **{"seq": seq, "merchant": asked.merchant, "transaction_id": asked.transaction_id, "subject": asked.subject},
+        **{"context": json.dumps(asked.context, sort_keys=True), "held_since": _held(made)},
+        **{"salt": salt, "record": text},
+    }
+    connection.execute(insert(DECISION_SUBJECTS).values(about))
+    return _answered(row | about)
 
 
-def chained(previous: str, record: str) -> str:
-    """The hash of a record that follows another: SHA-256, hex."""
-    return hashlib.sha256(f"{previous}\n{record}".encode()).hexdigest()
+def canonical(value: Mapping[str, Any]) -> str:
+    """JSON in the one form that is hashed: sorted keys, no spaces, text as it is."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def committed(salt: str, record: str) -> str:
+    """The commitment to a record: without the salt nothing can be guessed from it. SHA-256, hex."""
+    return hashlib.sha256(f"{salt}\n{record}".encode()).hexdigest()
+
+
+def entry(row: Mapping[str, Any]) -> str:
+    """What of a row of `decisions` is chained: canonical JSON of the columns `ENTRY`."""
+    return canonical({column: row[column] for column in ENTRY})
+
+
+def chained(previous: str, entry: str) -> str:
+    """The hash of an entry that follows another: SHA-256, hex."""
+    return hashlib.sha256(f"{previous}\n{entry}".encode()).hexdigest()
 
 
 def _held(made: Decision) -> int | None:
@@ -186,9 +186,16 @@ def _held(made: Decision) -> int | None:
 
 
 def _answered(row: dict[str, Any]) -> Answered:
-    context = json.loads(row["context"] or "{}")
     asked = Asked(
-        row["merchant"], row["transaction_id"], row["subject"], row["perk"], row["amount"], row["currency"], context
+        merchant=row["merchant"],
+        transaction_id=row["transaction_id"],
+        subject=row["subject"],
+        perk=row["perk"],
+        amount=row["amount"],
+        currency=row["currency"],
+        context=json.loads(row["context"] or "{}"),
+        service=row["service"],
+        service_version=row["service_version"],
     )
     times = moment(row["decided_at"]), moment(row["valid_until"])
     return Answered(row["id"], asked, row["outcome"], row["waived"], row["deposit"], *times)

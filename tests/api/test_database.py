@@ -44,9 +44,11 @@ def test_an_older_database_is_brought_to_the_present_by_itself(database_url: str
         connection.exec_driver_sql("DELETE FROM alembic_version")
         for table in reversed(SQLModel.metadata.sorted_tables):
             table.drop(connection)
-        for table in ("events", "decisions"):
-            if engine.dialect.name == "postgresql":
+        if engine.dialect.name == "postgresql":
+            for table in ("events", "decisions", "decision_subjects"):
                 connection.exec_driver_sql(f"DROP FUNCTION {table}_refuse_change")
+            for table in ("events", "decision_subjects"):
+                connection.exec_driver_sql(f"DROP FUNCTION {table}_refuse_delete")
     engine.dispose()
     again = open_database(database_url)
     assert set(inspect(again).get_table_names()) == {*SQLModel.metadata.tables, "alembic_version"}
@@ -86,21 +88,37 @@ def test_the_migrations_have_one_line_of_descent_and_files_named_by_it(engine: E
         assert [script.revision for script in line] == REVISIONS[::-1]
 
 
-@pytest.mark.parametrize("table", ["events", "decisions"])
-@pytest.mark.parametrize("change", ["UPDATE {} SET subject = 'x'", "DELETE FROM {}"])
+@pytest.mark.parametrize("table", ["events", "decisions", "decision_subjects"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET merchant = 'x'", "DELETE FROM {}"])
 def test_the_database_itself_refuses_to_change_what_was_recorded(engine: Engine, table: str, change: str) -> None:
+    said = change.format(table).replace("merchant", "subject" if table == "events" else "merchant")
     with writing(engine) as connection:
         connection.exec_driver_sql(_FILL[table])
     with pytest.raises(Refused, match="not changed or deleted") as refused, writing(engine) as connection:
-        connection.exec_driver_sql(change.format(table))
+        connection.exec_driver_sql(said)
     assert refused.value.code == "append_only"
     with reading(engine) as connection:
-        assert connection.exec_driver_sql(f"SELECT subject FROM {table}").scalar() == "ann"
+        assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 1
+
+
+@pytest.mark.parametrize("table", ["events", "decision_subjects"])
+def test_only_who_is_being_erased_can_be_deleted(engine: Engine, table: str) -> None:
+    with writing(engine) as connection:
+        connection.exec_driver_sql(_FILL[table])
+        connection.exec_driver_sql("INSERT INTO erasing VALUES ('bob')")
+    with pytest.raises(Refused, match="not changed or deleted"), writing(engine) as connection:
+        connection.exec_driver_sql(f"DELETE FROM {table}")
+    with writing(engine) as connection:
+        connection.exec_driver_sql("INSERT INTO erasing VALUES ('ann')")
+        connection.exec_driver_sql(f"DELETE FROM {table}")
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
 
 
 _FILL = {
     "events": "INSERT INTO events (contributor, event_id, kind, subject, happened_at, recorded_at) VALUES ('b', '1', 'k', 'ann', 0, 0)",
-    "decisions": "INSERT INTO decisions (id, merchant, subject, perk, amount, currency, outcome, waived, deposit, decided_at, release, record, previous_hash, hash) VALUES ('d', 'm', 'ann', 'bike', 1, 'CNY', 'ADMIT', 1, 0, 0, 'r', '{}', '', 'h')",
+    "decisions": "INSERT INTO decisions (id, merchant, perk, amount, currency, outcome, waived, deposit, decided_at, valid_until, release, commitment, previous_hash, hash) VALUES ('d', 'm', 'bike', 1, 'CNY', 'ADMIT', 1, 0, 0, 0, 'r', 'c', '', 'h')",
+    "decision_subjects": "INSERT INTO decision_subjects (seq, merchant, subject, salt, record) VALUES (1, 'm', 'ann', 's', '{}')",
 }
 
 
@@ -114,11 +132,11 @@ def test_a_row_cannot_be_replaced_on_sqlite_either(tmp_path: Path) -> None:
 
 
 def test_a_merchant_has_one_decision_for_a_transaction(engine: Engine) -> None:
-    one = _FILL["decisions"].replace("(id,", "(transaction_id, id,").replace("('d'", "('t1', 'd'")
+    one = _FILL["decision_subjects"].replace("(seq,", "(transaction_id, seq,").replace("(1,", "('t1', 1,")
     with writing(engine) as connection:
         connection.exec_driver_sql(one)
     with pytest.raises(Refused), writing(engine) as connection:
-        connection.exec_driver_sql(one.replace("'d'", "'e'").replace("'h'", "'i'"))
+        connection.exec_driver_sql(one.replace("'t1', 1", "'t1', 2"))
 
 
 def test_an_exception_in_a_write_transaction_rolls_it_back(engine: Engine) -> None:

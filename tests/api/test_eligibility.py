@@ -15,7 +15,7 @@ from api import auth, builds, decisions, deps, ledger, releases
 from api.actions import World, ready
 from api.app import create_app
 from api.database import reading
-from api.decisions import chained
+from api.decisions import chained, committed, entry
 from engine.decide import Reference, decide, question_of
 from engine.engines import Engines
 from tests.api.world import NOW, ROOT, event
@@ -105,15 +105,27 @@ def test_an_answer_is_on_record_with_all_it_depended_on_and_can_be_made_again(do
 def test_records_are_chained_so_that_a_change_shows(door: Door) -> None:
     for _ in range(3):
         door.ask(door.anyone())
+    both = "select d.*, salt, record from decisions d join decision_subjects s on s.seq = d.seq order by d.seq"
     with reading(door.world.database) as connection:
-        rows = connection.execute(text("select record, previous_hash, hash from decisions order by seq")).all()
+        rows = [dict(row) for row in connection.execute(text(both)).mappings()]
     before = decisions.FIRST
-    for record, previous, found in rows:
-        assert previous == before
-        assert found == chained(previous, record)
-        before = found
+    for row in rows:
+        assert row["previous_hash"] == before
+        assert row["hash"] == chained(before, entry(row))
+        assert row["commitment"] == committed(row["salt"], row["record"])
+        before = row["hash"]
     assert len(rows) == 3
-    assert chained(rows[1].previous_hash, rows[1].record.replace("ADMIT", "DECLINE")) != rows[1].hash
+    altered = entry(rows[1]).replace("ADMIT", "DECLINE").replace("UNSCORABLE", "ADMIT")
+    assert chained(rows[1]["previous_hash"], altered + " ") != rows[1]["hash"]
+    assert committed(rows[1]["salt"], rows[1]["record"].replace("hotel", "motel")) != rows[1]["commitment"]
+
+
+def test_an_entry_of_the_chain_names_nobody(door: Door) -> None:
+    person = door.anyone()
+    door.ask(person)
+    with reading(door.world.database) as connection:
+        row = connection.execute(text("select * from decisions")).one()
+    assert person not in json.dumps(list(row))
 
 
 def test_a_merchant_sees_its_own_decision_again_and_nobody_elses(door: Door) -> None:

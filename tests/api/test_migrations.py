@@ -1,9 +1,10 @@
 """A database of an earlier version is brought up with what was in it."""
 
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, insert, text
 
-from api import builds, ledger
-from api.database import open_database, reading
+from api import builds, decisions, ledger
+from api.database import open_database, reading, writing
+from api.tables import DECISIONS
 from tests.api.refreshing import append
 from tests.api.world import NOW
 from tests.graph.story import story, willing
@@ -15,11 +16,93 @@ EARLIER = f"""
 2023-01-02 event.corrected ann ref_event=p fields={{"amount":7}}"""
 
 
+NEW = (
+    *("decision_subjects", "day_digests", "reviews", "services", "callback_keys", "consent_requests", "orders"),
+    *("order_moves", "messages", "submissions", "disputes", "monitored", "house", "departed", "erasing"),
+)
+TABLE_BEFORE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,
+transaction_id VARCHAR, subject VARCHAR NOT NULL, perk VARCHAR NOT NULL, amount BIGINT NOT NULL, currency VARCHAR NOT NULL,
+outcome VARCHAR NOT NULL, waived BIGINT NOT NULL, deposit BIGINT NOT NULL, decided_at BIGINT NOT NULL, valid_until BIGINT,
+release VARCHAR NOT NULL, record VARCHAR NOT NULL, previous_hash VARCHAR NOT NULL, hash VARCHAR NOT NULL, context VARCHAR,
+held_since BIGINT)"""
+EARLIER_DECISION = """INSERT INTO decisions VALUES ({0}, 'd{0}', 'inn', 't{0}', 'ann', 'hotel', 5, 'CNY', 'ADMIT', 5, 0, 7, 8,
+'r', '{{"decision":{0}}}', 'p', 'h{0}', '{{}}', NULL)"""
+
+
+def as_of_0003(engine: Engine) -> None:
+    """Take back what the fourth version did, on an empty chain."""
+    with engine.begin() as connection:
+        for table in ("events", "decisions", "decision_subjects"):
+            for change in ("update", "delete", "change"):
+                _drop_trigger(connection, table, f"{table}_refuse_{change}")
+        for table in (*NEW, "decisions"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        for column in ("scopes", "replaces"):
+            connection.execute(text(f"ALTER TABLE tokens DROP COLUMN {column}"))
+        connection.execute(text(TABLE_BEFORE))
+        for table in ("events", "decisions"):
+            _refuse_changes(connection, table)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+
+
+def _drop_trigger(connection: Connection, table: str, name: str) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
+        return
+    connection.execute(text(f"DROP TRIGGER IF EXISTS {name} ON {table}"))
+    connection.execute(text(f"DROP FUNCTION IF EXISTS {name}"))
+
+
+def _refuse_changes(connection: Connection, table: str) -> None:
+    if connection.dialect.name == "sqlite":
+        for change in ("UPDATE", "DELETE"):
+            said = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            connection.execute(
+                text(f"CREATE TRIGGER {table}_refuse_{change.lower()} BEFORE {change} ON {table} {said}")
+            )
+        return
+    body = f"$$ BEGIN RAISE EXCEPTION '{table} is append-only'; END $$"
+    connection.execute(text(f"CREATE FUNCTION {table}_refuse_change() RETURNS trigger LANGUAGE plpgsql AS {body}"))
+    connection.execute(
+        text(
+            f"CREATE TRIGGER {table}_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse_change()"
+        )
+    )
+
+
+def test_decisions_of_before_are_taken_over_into_a_chain_that_names_nobody(database_url: str) -> None:
+    engine = open_database(database_url)
+    as_of_0003(engine)
+    with engine.begin() as connection:
+        for number in (1, 2):
+            connection.execute(text(EARLIER_DECISION.format(number).replace(":", r"\:")))
+    engine.dispose()
+    again = open_database(database_url)
+    assert decisions.record_of(again, "d2") == {"decision": 2}
+    assert decisions.found(again, "inn", "d1").asked.subject == "ann"
+    previous = decisions.FIRST
+    with reading(again) as connection:
+        rows = connection.execute(text("SELECT * FROM decisions ORDER BY seq")).mappings().all()
+        subjects = connection.execute(text("SELECT salt, record FROM decision_subjects ORDER BY seq")).all()
+    for row, (salt, record) in zip(rows, subjects, strict=True):
+        assert row["previous_hash"] == previous
+        assert row["hash"] == decisions.chained(previous, decisions.entry(row))
+        assert row["commitment"] == decisions.committed(salt, record)
+        previous = row["hash"]
+    with writing(again) as connection:
+        new = decisions.ENTRY, tuple(rows[1][c] for c in decisions.ENTRY)
+        values = dict(zip(*new, strict=True)) | {"id": "d3", "previous_hash": previous, "hash": "h3"}
+        assert connection.execute(insert(DECISIONS).values(values).returning(DECISIONS.c.seq)).scalar() == 3
+    again.dispose()
+
+
 def test_a_build_and_corrections_of_before_there_were_refreshes(database_url: str) -> None:
     engine = open_database(database_url)
     append(engine, story(EARLIER), NOW)
     made = builds.build(engine, NOW, "perks", NOW)
     append(engine, story("2023-01-03 payment.made bob > shop #q amount=5 currency=CNY"), NOW)
+    as_of_0003(engine)
     with engine.begin() as connection:  # as the second version left it
         for table in ("marks", "waiting", "moves"):
             connection.execute(text(f"DROP TABLE {table}"))
