@@ -1,7 +1,8 @@
 """The web application: routes, and one shape for every error."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -17,14 +18,22 @@ ABOUT = """May this person have this perk without a deposit? Merchants ask with 
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-def create_app(world: World, reload: Reload | None = None, *, refresh: bool = False) -> FastAPI:
-    """The application over a database and a release; over what a folder says at any time, as long as it runs. `refresh`:
-    whether it keeps rows and scores up with the ledger.
+ROUTERS: Final = (eligibility.router, health.router)
+WORK: Final = (refreshing,)  # what runs beside the answers while the app serves, each until the end
+
+
+def create_app(world: World, reload: Reload | None = None, *, works: bool = False) -> FastAPI:
+    """The application over a database and a release; over what a folder says at any time, as long as it runs. `works`:
+    whether what must be done besides answering is done here too.
     """
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        with reloading(app, reload) if reload else nullcontext(), refreshing(app) if refresh else nullcontext():
+        with ExitStack() as running:
+            if reload:
+                running.enter_context(reloading(app, reload))
+            for work in WORK if works else ():
+                running.enter_context(work(app))
             yield
 
     app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running)
@@ -32,6 +41,6 @@ def create_app(world: World, reload: Reload | None = None, *, refresh: bool = Fa
     app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)
     app.add_middleware(BodyLimit)
-    app.include_router(eligibility.router)
-    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app

@@ -32,7 +32,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 def serve(world: World, taken: socket.socket, reload: Reload) -> None:
     """Serve until stopped, by what the folder of rules says at any time; then free the engine."""
     _log_here()
-    app = create_app(world, reload, refresh=True)
+    app = create_app(world, reload, works=True)
     gc.freeze()  # what is imported and compiled stays: the collector need not look through it at each batch
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     try:

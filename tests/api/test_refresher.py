@@ -61,7 +61,7 @@ def until(wanted: Callable[[], Any]) -> Any:
 
 @contextmanager
 def running(world: World) -> Iterator[TestClient]:
-    with TestClient(create_app(world, refresh=True), raise_server_exceptions=False) as client:
+    with TestClient(create_app(world, works=True), raise_server_exceptions=False) as client:
         yield client
 
 

@@ -1,0 +1,116 @@
+"""Services: what merchants signed up for. A change is a further version; what stands is never edited.
+
+A service is one merchant's own: its name in consents is `merchant/id`.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from api.clock import micros, moment
+from api.database import reading, writing
+from api.tables import SERVICES
+from engine.errors import Refused
+
+MODES: Final = ("waive_first", "enjoy_first")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a merchant signs up for. `allowed`: the only people it may ask about, before launch; None: anyone."""
+
+    perk: str
+    mode: str = "waive_first"
+    ceiling: int | None = None  # minor units
+    allowed: tuple[str, ...] | None = None
+    callback: str | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """One version of a service."""
+
+    merchant: str
+    id: str
+    version: int
+    terms: Terms
+    created_at: datetime
+
+    @property
+    def name(self) -> str:
+        """As consents name it."""
+        return named(self.merchant, self.id)
+
+
+def named(merchant: str, service: str) -> str:
+    """The name of a merchant's service in consents."""
+    return f"{merchant}/{service}"
+
+
+def sign_up(engine: Engine, merchant: str, name: str, terms: Terms, now: datetime) -> Service:
+    """The service with these terms: a new version of it, or the newest one if that says the same."""
+    with writing(engine) as connection:
+        before = _newest(connection, merchant, name)
+        if before is not None and before.terms == terms:
+            return before
+        made = Service(merchant, name, before.version + 1 if before else 1, terms, now)
+        connection.execute(insert(SERVICES).values(_row(made)))
+    return made
+
+
+def newest(connection: Connection, merchant: str, name: str) -> Service:
+    """The version in force. Raises Refused when the merchant has no such service: whether another has is not told."""
+    found = _newest(connection, merchant, name)
+    if found is None:
+        hint = "sign up for it: PUT /v1/services/{id}"
+        raise Refused("unknown service", where="service", hint=hint, code="unknown_service")
+    return found
+
+
+def versions(engine: Engine, merchant: str, name: str) -> list[Service]:
+    """Every version, oldest first. Raises Refused when there is none."""
+    query = select(SERVICES).where(SERVICES.c.merchant == merchant, SERVICES.c.id == name).order_by(SERVICES.c.version)
+    with reading(engine) as connection:
+        newest(connection, merchant, name)
+        return [_made(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def of_merchant(engine: Engine, merchant: str) -> list[Service]:
+    """The version in force of each of the merchant's services, by name."""
+    query = select(SERVICES).where(SERVICES.c.merchant == merchant).order_by(SERVICES.c.id, SERVICES.c.version)
+    with reading(engine) as connection:
+        made = [_made(dict(row)) for row in connection.execute(query).mappings()]
+    return list({service.id: service for service in made}.values())
+
+
+def version(connection: Connection, merchant: str, name: str, number: int) -> Service:
+    """That version, which an order or a decision was made under."""
+    query = select(SERVICES).where(SERVICES.c.merchant == merchant, SERVICES.c.id == name, SERVICES.c.version == number)
+    return _made(dict(connection.execute(query).mappings().one()))
+
+
+def _newest(connection: Connection, merchant: str, name: str) -> Service | None:
+    query = select(SERVICES).where(SERVICES.c.merchant == merchant, SERVICES.c.id == name)
+    row = connection.execute(query.order_by(SERVICES.c.version.desc()).limit(1)).mappings().first()
+    return None if row is None else _made(dict(row))
+
+
+def _row(made: Service) -> dict[str, Any]:
+    terms = asdict(made.terms)
+    allowed = None if made.terms.allowed is None else json.dumps(made.terms.allowed)
+    identity = {
+        "merchant": made.merchant,
+        "id": made.id,
+        "version": made.version,
+        "created_at": micros(made.created_at),
+    }
+    return {**terms, **identity, "allowed": allowed}
+
+
+def _made(row: dict[str, Any]) -> Service:
+    allowed = None if row["allowed"] is None else tuple(json.loads(row["allowed"]))
+    terms = Terms(row["perk"], row["mode"], row["ceiling"], allowed, row["callback"])
+    return Service(row["merchant"], row["id"], row["version"], terms, moment(row["created_at"]))
