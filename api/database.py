@@ -6,10 +6,13 @@ reached the disk when it returns, for a decision must be durable before it is an
 that NORMAL would not make it faster.
 """
 
+import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -195,6 +198,34 @@ def reading(engine: Engine) -> Iterator[Connection]:
         reader = connection.execution_options(isolation_level=level) if level else connection
         with reader.begin():
             yield reader
+
+
+def fetched(connection: Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query in plain SQL, where each microsecond of a statement counts. `:name` stands for a value, `{name}` for
+    the members of a list of texts.
+    """
+    dialect = connection.dialect.name
+    bound = {k: json.dumps(v) if dialect == "sqlite" and isinstance(v, list) else v for k, v in values.items()}
+    cursor: Any = connection.connection.cursor()
+    found: list[tuple[Any, ...]] = cursor.execute(_worded(dialect, sql), bound).fetchall()
+    return found
+
+
+def inserted(connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows, in plain SQL as `fetched`."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    names = ", ".join(f'"{column}"' for column in columns)
+    cursor: Any = connection.connection.cursor()
+    cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({', '.join([mark] * len(columns))})", rows)
+
+
+@lru_cache(256)
+def _worded(dialect: str, sql: str) -> str:
+    names = re.findall(r"\{(\w+)\}", sql)
+    if dialect == "sqlite":
+        return sql.format(**{name: f"(SELECT value FROM json_each(:{name}))" for name in names})
+    named = re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql)
+    return named.format(**{name: f"(SELECT unnest(%({name})s::text[]))" for name in names})
 
 
 @contextmanager

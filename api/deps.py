@@ -8,8 +8,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api import auth, clock
-from api.actions import World
 from api.auth import Caller
+from api.decider import Decider
+from api.world import World
 from engine.errors import Refused
 
 _bearer = HTTPBearer(auto_error=False, description="A token from `iftah token issue`")
@@ -18,6 +19,12 @@ _bearer = HTTPBearer(auto_error=False, description="A token from `iftah token is
 def world(request: Request) -> World:
     """The world that the app was made with."""
     found: World = request.app.state.world
+    return found
+
+
+def decider(request: Request) -> Decider:
+    """What answers questions."""
+    found: Decider = request.app.state.decider
     return found
 
 
@@ -53,6 +60,7 @@ def caller_as(*roles: str) -> Callable[..., Caller]:
 
 
 InWorld = Annotated[World, Depends(world)]
+Answers = Annotated[Decider, Depends(decider)]
 Stuck = Annotated[str | None, Depends(stuck)]
 Now = Annotated[datetime, Depends(present)]
 Merchant = Annotated[Caller, Depends(caller_as("merchant"))]

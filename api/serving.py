@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from api.actions import World
 from api.app import create_app
 from api.reload import Reload
+from api.world import World
 from engine.errors import Refused
 
 

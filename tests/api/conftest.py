@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from api import releases
-from api.actions import World
 from api.database import open_database
+from api.world import World
 from engine.engines import Engines
 from tests.api.world import ROOT, settle
 

@@ -18,10 +18,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import actions, builds, clock, ledger, refresh, releases
-from api.actions import World
 from api.app import create_app
 from api.catalogue import kinds, schema
 from api.database import open_database
+from api.world import World
 from engine.engines import Engines
 from engine.lang.check import release_of
 from graph.events import conform

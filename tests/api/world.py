@@ -7,9 +7,9 @@ import polars as pl
 from sqlalchemy import Engine
 
 from api import actions, builds, ledger, releases
-from api.actions import World
 from api.builds import Build
 from api.clock import micros
+from api.world import World
 from engine.engines import Engines
 from graph.events import conform
 from graph.sources.town import END, town

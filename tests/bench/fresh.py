@@ -30,10 +30,10 @@ from rich.table import Table
 from sqlalchemy import Engine, func, select
 
 from api import actions, builds, clock, ledger, marks, releases
-from api.actions import World
 from api.database import open_database, reading
 from api.load import load_frames
 from api.tables import EVENTS
+from api.world import World
 from engine.engines import Engines
 from graph.events import CLASSES, conform
 from graph.sources.town import town
