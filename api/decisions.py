@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from api.clock import iso, micros, moment
 from api.database import fetched, inserted, reading
-from engine.decide import Decision
+from engine.decide import Decision, as_json
 from engine.errors import Refused
 
 FIRST: Final = "0" * 64  # what the first decision is chained to
@@ -79,7 +79,7 @@ def row_of(asked: Asked, now: datetime, made: Decision) -> Row:
     valid_until = now + timedelta(hours=made.valid_hours)
     held = None if made.held_since is None else micros(datetime.fromisoformat(made.held_since))
     told = {"outcome": made.outcome, "waived": made.answer.waived, "deposit": made.answer.deposit}
-    return _row(asked, now, valid_until, told | {"release": made.release, "held_since": held}, decision=made.record())
+    return _row(asked, now, valid_until, told | {"release": made.release, "held_since": held}, decision=made.parts())
 
 
 def refusal_of(asked: Asked, now: datetime, release: str, code: str) -> Row:
@@ -91,7 +91,7 @@ def refusal_of(asked: Asked, now: datetime, release: str, code: str) -> Row:
 def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record: Any) -> Row:
     name, salt = uuid.uuid4().hex, secrets.token_hex(32)
     said = {"id": name, "merchant": asked.merchant, "transaction_id": asked.transaction_id, "service": asked.service}
-    text = canonical({**said, "decided_at": iso(now), "valid_until": iso(valid_until), **record})
+    text = as_json({**said, "decided_at": iso(now), "valid_until": iso(valid_until), **record})
     return {
         **{"id": name, "merchant": asked.merchant, "service": asked.service, "service_version": asked.service_version},
         **{"perk": asked.perk, "amount": asked.amount, "currency": asked.currency, **told},
@@ -166,11 +166,6 @@ def answer_of(row: Mapping[str, Any]) -> Answered:
     return Answered(row["id"], asked, row["outcome"], row["waived"], row["deposit"], *times)
 
 
-def canonical(value: Mapping[str, Any]) -> str:
-    """JSON in the one form that is hashed: sorted keys, no spaces, text as it is."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
 def committed(salt: str, record: str) -> str:
     """The commitment to a record: without the salt nothing can be guessed from it. SHA-256, hex."""
     return hashlib.sha256(f"{salt}\n{record}".encode()).hexdigest()
@@ -178,7 +173,7 @@ def committed(salt: str, record: str) -> str:
 
 def entry(row: Mapping[str, Any]) -> str:
     """What of a row of `decisions` is chained: canonical JSON of the columns `ENTRY`."""
-    return canonical({column: row[column] for column in ENTRY})
+    return as_json({column: row[column] for column in ENTRY})
 
 
 def chained(previous: str, entry: str) -> str:

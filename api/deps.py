@@ -1,4 +1,7 @@
-"""What routes are given: the world, the present moment, and the caller in the role that the route asks for."""
+"""What routes are given: the world, the present moment, and the caller in the role that the route asks for.
+
+What waits for nothing is `async`: FastAPI sends everything else to a thread, which takes longer than the thing itself.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,25 +19,25 @@ from engine.errors import Refused
 _bearer = HTTPBearer(auto_error=False, description="A token from `iftah token issue`")
 
 
-def world(request: Request) -> World:
+async def world(request: Request) -> World:
     """The world that the app was made with."""
     found: World = request.app.state.world
     return found
 
 
-def decider(request: Request) -> Decider:
+async def decider(request: Request) -> Decider:
     """What answers questions."""
     found: Decider = request.app.state.decider
     return found
 
 
-def stuck(request: Request) -> str | None:
+async def stuck(request: Request) -> str | None:
     """Why the app does not refresh rows, if something is wrong."""
     found: str | None = request.app.state.stuck
     return found
 
 
-def present() -> datetime:
+async def present() -> datetime:
     """Now."""
     return clock.now()
 
