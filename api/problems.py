@@ -25,6 +25,13 @@ STATUS: Final = {
     "no_token": 401,
     "bad_token": 401,
     "wrong_role": 403,
+    "wrong_scope": 403,
+    "too_many_requests": 429,
+    "issuer_away": 503,
+    "bad_role": 422,
+    "bad_party": 422,
+    "bad_scope": 422,
+    "no_such_token": 404,
     "too_large": 413,
     "no_consent": 403,
     "not_on_allow_list": 403,
@@ -56,6 +63,15 @@ class Problem(BaseModel):
     detail: str
     where: str | None = None
     hint: str | None = None
+
+
+class TooMany(Refused):
+    """More requests than may be. `again`: seconds after which there may be another."""
+
+    def __init__(self, message: str, again: int) -> None:
+        hint = f"wait {again} seconds"
+        super().__init__(message, where="Authorization", hint=hint, code="too_many_requests")
+        self.again = again
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -96,6 +112,8 @@ def answer(error: IftahError) -> JSONResponse:
         hint="try again" if hidden else error.hint or None,
     )
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.again)
     return JSONResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 
