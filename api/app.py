@@ -14,14 +14,17 @@ from api.last_use import noting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import eligibility, health, tokens
+from api.routes import callback_keys, consents, eligibility, health, my_consents, services, tokens
 from api.world import World
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (eligibility.router, tokens.router, health.router)
+ROUTERS: Final = (
+    *(eligibility.router, services.router, callback_keys.router, consents.router),
+    *(my_consents.router, tokens.router, health.router),
+)
 WORK: Final = (refreshing, noting)  # what runs beside the answers while the app serves, each until the end
 
 
