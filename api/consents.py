@@ -134,6 +134,7 @@ def grant(engine: Engine, name: str, said: Said, now: datetime) -> Request:
         until = said.until or asked.until
         _not_answered(found, "granted")
         given = Said(said.subject, asked.purpose, said.classes, asked.named, until, said.warned)
+        _sound(given, now)
         if found.state == "asked" or not _covered(connection, given, now):
             event = f"consent-{secrets.token_hex(16)}"
             _give(connection, given, event, now)
@@ -153,6 +154,7 @@ def decline(engine: Engine, name: str, subject: str, now: datetime) -> Request:
 
 def give(engine: Engine, said: Said, now: datetime) -> bool:
     """What a person allows unasked; whether that is new. Raises Refused for a service that there is not."""
+    _sound(said, now)
     with writing(engine) as connection:
         if said.service is not None:
             merchant, _, service = said.service.rpartition("/")
@@ -174,11 +176,15 @@ def withdraw(
         say(connection, now, kind="consent.withdrawn", event_id=event, subject=subject, **about)
 
 
-def _give(connection: Connection, said: Said, event: str, now: datetime) -> None:
+def _sound(said: Said, now: datetime) -> None:
+    """Raises Refused for an end that is no time to come, and for `restricted` without its warning."""
     _in_time(said.until, now)
     if WARNED in said.classes and not said.warned:
         message = f"`{WARNED}` needs that the warning was read"
         raise Refused(message, where="warned", hint="show the warning, then send true", code="warning_needed")
+
+
+def _give(connection: Connection, said: Said, event: str, now: datetime) -> None:
     about = {"purpose": said.purpose, "classes": ",".join(_ordered(said.classes)), "service": said.service}
     say(connection, now, kind="consent.granted", event_id=event, subject=said.subject, until=said.until, **about)
 
