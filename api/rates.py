@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from limits import RateLimitItem, parse
 from limits.errors import ConfigurationError, StorageError
@@ -16,6 +17,7 @@ from engine.errors import Refused
 log = logging.getLogger("iftah")
 
 MEMORY: Final = "memory://"
+Told = TypeVar("Told")
 
 
 class Rates:
@@ -29,6 +31,7 @@ class Rates:
         self._failures = _limit(failures, "IFTAH_RATE_LIMIT_FAILURES")
         store = _storage(storage)
         self._limiter = SlidingWindowCounterRateLimiter(store)
+        self._away = False
         self.waits = not isinstance(store, MemoryStorage)  # whether counting asks another process
 
     def asked(self, key: str) -> None:
@@ -47,25 +50,29 @@ class Rates:
             raise self._too_many(self._failures, "address", address, "too many tokens that are not valid")
 
     def _hit(self, limit: RateLimitItem, *key: str) -> bool:
-        try:
-            return self._limiter.hit(limit, *key)
-        except StorageError as error:
-            log.error("rates are not counted: %s", type(error.storage_error).__name__)
-            return True
+        return self._counted(lambda: self._limiter.hit(limit, *key), otherwise=True)
 
     def _free(self, limit: RateLimitItem, *key: str) -> bool:
-        try:
-            return self._limiter.test(limit, *key)
-        except StorageError as error:
-            log.error("rates are not counted: %s", type(error.storage_error).__name__)
-            return True
+        return self._counted(lambda: self._limiter.test(limit, *key), otherwise=True)
 
     def _too_many(self, limit: RateLimitItem, kind: str, key: str, message: str) -> TooMany:
+        stats = self._counted(lambda: self._limiter.get_window_stats(limit, kind, key), otherwise=None)
+        seconds = 0.0 if stats is None else stats.reset_time - time.time()
+        return TooMany(message, max(1, math.ceil(seconds)))
+
+    def _counted(self, count: Callable[[], Told], *, otherwise: Told) -> Told:
+        """What the storage says; `otherwise`, if it does not answer."""
         try:
-            again = self._limiter.get_window_stats(limit, kind, key).reset_time
-        except StorageError:
-            again = 0.0
-        return TooMany(message, max(1, math.ceil(again - time.time())))
+            found = count()
+        except StorageError as error:
+            if not self._away:
+                log.error("requests are not counted: %s", type(error.storage_error).__name__)
+            self._away = True
+            return otherwise
+        if self._away:
+            log.info("requests are counted again")
+        self._away = False
+        return found
 
 
 def _limit(text: str, setting: str) -> RateLimitItem | None:
@@ -81,8 +88,7 @@ def _limit(text: str, setting: str) -> RateLimitItem | None:
 def _storage(url: str) -> Storage:
     try:
         return storage_from_string(url, wrap_exceptions=True)  # type: ignore[return-value]
-    except (ConfigurationError, ValueError, TypeError) as error:
-        said = str(error).splitlines()[0][:120].lower() if isinstance(error, ConfigurationError) else "not an address"
+    except (ConfigurationError, ValueError, TypeError):  # its text may hold the password in the address
         hint = "use memory://, or redis://host:6379 with the package `redis` installed"
         where = "IFTAH_RATE_LIMIT_STORAGE"
-        raise Refused(f"cannot count there: {said}", where=where, hint=hint, code="bad_setting") from None
+        raise Refused("requests cannot be counted there", where=where, hint=hint, code="bad_setting") from None

@@ -93,18 +93,24 @@ def test_zero_is_no_limit(engine: Engine) -> None:
 
 @pytest.mark.parametrize("setting", ["rate_limit", "rate_limit_failures", "rate_limit_storage"])
 def test_a_limit_that_is_none_is_refused_by_the_name_of_its_setting(setting: str) -> None:
-    with pytest.raises(Refused, match=r"not a limit|cannot count") as told:
+    with pytest.raises(Refused, match=r"not a limit|cannot be counted") as told:
         gate_of(Settings(**{setting: "often"}))
     assert told.value.where == f"IFTAH_{setting.upper()}"
 
 
-def test_a_storage_that_does_not_answer_limits_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_does_not_answer_limits_nobody_and_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def away(*_: object, **__: object) -> bool:
         raise StorageError(ConnectionError())
 
     rates = Rates("1/hour", "1/hour")
-    for name in ("hit", "test"):
-        monkeypatch.setattr(SlidingWindowCounterRateLimiter, name, away)
-    for _ in range(3):
-        rates.asked("t")
-        rates.failed("a")
+    with monkeypatch.context() as patched:
+        for name in ("hit", "test"):
+            patched.setattr(SlidingWindowCounterRateLimiter, name, away)
+        for _ in range(3):
+            rates.asked("t")
+            rates.failed("a")
+    assert [record.getMessage() for record in caplog.records] == ["requests are not counted: ConnectionError"]
+    rates.asked("t")
+    assert refused_for(rates)
