@@ -172,6 +172,4 @@ def _published(url: str) -> dict[str, PyJWK]:
     if not isinstance(found, dict):
         raise ValueError(url)
     keys = PyJWKSet.from_dict(found).keys
-    return {
-        k.key_id: k for k in keys if k.key_id and k.public_key_use in ("sig", None) and k.algorithm_name in ALGORITHMS
-    }
+    return {k.key_id: k for k in keys if k.key_id and k.public_key_use in ("sig", None)}
