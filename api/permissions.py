@@ -5,13 +5,12 @@ service says that it may ask about them. A service's question is answered from t
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
-
-from sqlalchemy import Connection
+from typing import Any
 
 from api.clock import micros
-from api.database import fetched
+from api.database import Query
 from api.tables import REFERRING, STANDING
 from graph.events import CLASSES
 
@@ -19,7 +18,7 @@ Pair = tuple[str, str | None]  # a person, and the service that asks; None: the 
 
 _SAID = f"""
 SELECT subject, service, kind, classes, until FROM events AS e
-WHERE subject IN {{subjects}} AND {STANDING} AND kind <> 'person.enrolled' AND purpose = :purpose AND happened_at <= :now
+WHERE subject IN {{subjects}} AND {STANDING} AND kind <> 'person.enrolled' AND purpose = (SELECT purpose FROM builds WHERE id = (SELECT max(id) FROM builds)) AND happened_at <= :now
 AND NOT EXISTS (
     SELECT 1 FROM events AS r WHERE r.ref_event = e.event_id AND r.{REFERRING} AND r.contributor = e.contributor
     AND r.kind = 'event.retracted' AND r.happened_at <= :now
@@ -28,21 +27,23 @@ ORDER BY happened_at, recorded_at, seq
 """
 
 
-def in_force(
-    connection: Connection, pairs: Collection[Pair], purpose: str, now: datetime
-) -> dict[Pair, frozenset[str]]:
-    """The data classes from which each service's question about each person may be answered; empty: it may not ask.
+def said(people: Collection[str], now: datetime) -> Query:
+    """What these people have said of consent for the purpose of the build in force. Cost: by index, their own few events."""
+    return Query(_SAID, {"subjects": sorted(people), "now": micros(now)})
+
+
+def in_force(rows: Iterable[tuple[Any, ...]], pairs: Collection[Pair], now: datetime) -> dict[Pair, frozenset[str]]:
+    """From the rows of `said`, the data classes from which each service's question about each person may be answered; empty: it
+    may not ask.
 
     The latest of granted and withdrawn counts, by class and service; a withdrawal that names no service is of all; a grant ends
-    at its `until`. Cost: one query, by index.
+    at its `until`.
     """
     moment, asked = micros(now), defaultdict[str, set[str | None]](set)
     for subject, service in pairs:
         asked[subject].add(service)
     held = defaultdict[Pair, dict[str, int | None]](dict)  # class -> until when
-    for subject, service, kind, classes, until in fetched(
-        connection, _SAID, subjects=sorted(asked), purpose=purpose, now=moment
-    ):
+    for subject, service, kind, classes, until in rows:
         named = classes.split(",") if classes else CLASSES
         ends = kind == "consent.withdrawn"
         for of in {None, *asked[subject]} if ends and service is None else {service}:
@@ -51,12 +52,10 @@ def in_force(
                     held[subject, of].pop(name, None)
                 else:
                     held[subject, of][name] = until
-    open_ = {
-        pair: frozenset(name for name, until in classes.items() if until is None or until > moment)
-        for pair, classes in held.items()
-    }
-    nothing: frozenset[str] = frozenset()
-    return {
-        (s, of): open_.get((s, None), nothing) & (open_.get((s, of), nothing) if of else open_.get((s, None), nothing))
-        for s, of in pairs
-    }
+
+    def open_(subject: str, service: str | None) -> frozenset[str]:
+        classes = held[subject, service].items()
+        return frozenset(name for name, until in classes if until is None or until > moment)
+
+    general = {subject: open_(subject, None) for subject in asked}
+    return {(s, of): general[s] & open_(s, of) if of else general[s] for s, of in pairs}
