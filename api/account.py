@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from api.clock import iso, micros, moment
-from api.database import fetched
+from api.database import Query
 from engine.caps import Used
 
 CAME_TO_NOTHING: Final = ("cancelled", "expired")  # states of orders that use nothing up
@@ -41,10 +39,15 @@ _COLUMNS: Final = (
 )
 
 
-def given(connection: Connection, subjects: Collection[str]) -> dict[str, list[Given]]:
-    """All that each of these people was answered and what became of it, oldest first."""
+def told(subjects: Collection[str]) -> Query:
+    """All that these people were answered, and what became of it."""
+    return Query(_GIVEN, {"subjects": sorted(subjects)})
+
+
+def given(rows: Iterable[tuple[Any, ...]], subjects: Collection[str]) -> dict[str, list[Given]]:
+    """The rows of `told` by person, oldest first."""
     found: dict[str, list[Given]] = {subject: [] for subject in subjects}
-    for subject, *row in fetched(connection, _GIVEN, subjects=sorted(found)):
+    for subject, *row in rows:
         found[subject].append(dict(zip(_COLUMNS, row, strict=True)))
     return found
 

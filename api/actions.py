@@ -71,7 +71,7 @@ def explained(world: World, person: str, now: datetime) -> Explained:
 def _values(world: World, found: Standing, person: str) -> dict[str, Value]:
     """What may be used about the person now: features, and the flags that the rules read."""
     flags = watching.of_person(world.database, world.engines, found.at, person, found.classes, found.kept)
-    return found.values | flags
+    return found.values | {name: value for name, value in flags.items() if value is not None}
 
 
 def recorded(world: World, decision_id: str) -> dict[str, Any]:

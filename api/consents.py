@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
 
 from api import permissions, services
 from api.clock import micros, moment
-from api.database import reading, writing
+from api.database import fetched, reading, writing
 from api.ledger import say
 from api.tables import CONSENT_REQUESTS
 from engine.errors import Refused
@@ -98,8 +98,7 @@ def of_merchant(engine: Engine, merchant: str, name: str, now: datetime) -> Requ
         if found.state != "granted":
             return found
         asked = found.ask
-        held = permissions.granted(connection, [asked.subject], now, asked.purpose)
-    classes = held.get((asked.subject, asked.purpose), {}).get(asked.named, {})
+        classes = _granted(connection, asked.subject, now).get(asked.purpose, {}).get(asked.named, {})
     over = "expired" if asked.until is not None and asked.until <= now else "withdrawn"
     return replace(found, state="granted" if classes else over, granted=_ordered(classes))
 
@@ -113,8 +112,7 @@ def waiting(engine: Engine, subject: str, now: datetime) -> list[Request]:
 def held(engine: Engine, subject: str, now: datetime) -> dict[str, permissions.Grants]:
     """What the person consents to now, by purpose."""
     with reading(engine) as connection:
-        found = permissions.granted(connection, [subject], now)
-    return {purpose: grants for (_, purpose), grants in sorted(found.items())}
+        return _granted(connection, subject, now)
 
 
 def grant(engine: Engine, name: str, said: Said, now: datetime) -> Request:
@@ -189,10 +187,15 @@ def _give(connection: Connection, said: Said, event: str, now: datetime) -> None
     say(connection, now, kind="consent.granted", event_id=event, subject=said.subject, until=said.until, **about)
 
 
+def _granted(connection: Connection, subject: str, now: datetime) -> dict[str, permissions.Grants]:
+    """What the person consents to, by purpose."""
+    (rows,) = fetched(connection, permissions.said_of_all([subject], now))
+    return {purpose: grants for (_, purpose), grants in sorted(permissions.granted(rows, now).items())}
+
+
 def _covered(connection: Connection, said: Said, now: datetime) -> bool:
     """Whether just that is in force already."""
-    found = permissions.granted(connection, [said.subject], now, said.purpose)
-    grants = found.get((said.subject, said.purpose), {}).get(said.service, {})
+    grants = _granted(connection, said.subject, now).get(said.purpose, {}).get(said.service, {})
     until = None if said.until is None else micros(said.until)
     return all(name in grants and grants[name].until == until for name in said.classes)
 

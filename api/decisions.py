@@ -17,12 +17,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 
 from api.clock import iso, micros, moment
-from api.database import fetched, inserted, reading
+from api.database import Query, fetched, inserted, reading
 from engine.decide import Decision, as_json
 from engine.errors import Refused
 
 FIRST: Final = "0" * 64  # what the first decision is chained to
 REFUSED: Final = "REFUSED"  # the outcome of a question that was not answered
+SHORTEST: Final = 250  # about as long as a record is that says nothing but that it was refused
 ENTRY: Final = (
     *("id", "merchant", "service", "service_version", "perk", "amount", "currency", "outcome", "waived", "deposit"),
     *("decided_at", "valid_until", "release", "commitment"),
@@ -82,10 +83,15 @@ def row_of(asked: Asked, now: datetime, made: Decision) -> Row:
     return _row(asked, now, valid_until, told | {"release": made.release, "held_since": held}, decision=made.parts())
 
 
-def refusal_of(asked: Asked, now: datetime, release: str, code: str) -> Row:
-    """A question that was not answered, as it is kept: the person sees who asked. The transaction may be asked again."""
-    told = {"outcome": REFUSED, "waived": 0, "deposit": asked.amount, "release": release, "held_since": None}
-    return _row(asked, now, now, told, refused=code) | {"transaction_id": None}
+def refusal_of(asked: Asked, now: datetime, stand_in: Row, code: str) -> Row:
+    """A question that was not answered, as it is kept: the person sees who asked. The transaction may be asked again.
+
+    The record is padded to the length of the decision that was thrown away, for writing takes longer the more there is to write.
+    """
+    told = {"outcome": REFUSED, "waived": 0, "deposit": asked.amount, "held_since": None}
+    padding = " " * max(0, len(stand_in["record"]) - SHORTEST)
+    made = _row(asked, now, now, told | {"release": stand_in["release"]}, refused=code, padding=padding)
+    return made | {"transaction_id": None}
 
 
 def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record: Any) -> Row:
@@ -101,9 +107,11 @@ def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record
     }
 
 
-def keep(connection: Connection, rows: Iterable[Row]) -> None:
-    """Append to the chain, in this order; within a write transaction, so that nobody else does meanwhile."""
-    newest = fetched(connection, "SELECT seq, hash FROM decisions ORDER BY seq DESC LIMIT 1")
+NEWEST: Final = Query("SELECT seq, hash FROM decisions ORDER BY seq DESC LIMIT 1")
+
+
+def keep(connection: Connection, rows: Iterable[Row], newest: list[tuple[Any, ...]]) -> None:
+    """Append to the chain, in this order; within a write transaction in which `newest` was read, so that nobody else does meanwhile."""
     seq, previous = newest[0] if newest else (0, FIRST)
     entries, subjects = [], []
     for row in rows:
@@ -112,17 +120,19 @@ def keep(connection: Connection, rows: Iterable[Row]) -> None:
         entries.append((seq, *(row[c] for c in ENTRY), previous, hash_))
         subjects.append((seq, *(row[c] for c in SUBJECT)))
         previous = hash_
-    inserted(connection, "decisions", ("seq", *ENTRY, "previous_hash", "hash"), entries)
-    inserted(connection, "decision_subjects", ("seq", *SUBJECT), subjects)
+    chain = ("seq", *ENTRY, "previous_hash", "hash")
+    inserted(connection, {"decisions": (chain, entries), "decision_subjects": (("seq", *SUBJECT), subjects)})
 
 
-def by_transaction(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Answered]:
-    """What these transactions (merchant, transaction_id) were answered."""
-    if not keys:
-        return {}
+def answered_before(keys: Collection[tuple[str, str]]) -> Query:
+    """What at least these transactions (merchant, transaction_id) were answered."""
     merchants, transactions = (sorted({key[n] for key in keys}) for n in (0, 1))
-    sql = f"{_SELECT} WHERE s.merchant IN {{merchants}} AND s.transaction_id IN {{transactions}}"
-    rows = fetched(connection, sql, merchants=merchants, transactions=transactions)
+    where = "WHERE s.merchant IN {merchants} AND s.transaction_id IN {transactions}"
+    return Query(f"{_SELECT} {where}", {"merchants": merchants, "transactions": transactions})
+
+
+def by_transaction(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Answered]:
+    """The rows of `answered_before`, by merchant and transaction."""
     made = (answer_of(dict(zip(_WHOLE, row, strict=True))) for row in rows)
     return {(a.asked.merchant, a.asked.transaction_id or ""): a for a in made}
 
@@ -131,7 +141,7 @@ def found(engine: Engine, merchant: str, name: str) -> Answered:
     """A merchant's own decision. Raises Refused for any other: whether it exists is not told."""
     sql = f"{_SELECT} WHERE d.id = :name AND d.merchant = :merchant AND d.outcome <> '{REFUSED}'"
     with reading(engine) as connection:
-        rows = fetched(connection, sql, name=name, merchant=merchant)
+        (rows,) = fetched(connection, Query(sql, {"name": name, "merchant": merchant}))
     if not rows:
         hint = "ask with the token of the merchant who got it"
         raise Refused("unknown decision", where="decision_id", hint=hint, code="unknown_decision")
@@ -142,7 +152,7 @@ def record_of(engine: Engine, name: str) -> dict[str, Any]:
     """All that a decision depended on. Raises Refused when there is none of that id, or whom it was about has left."""
     sql = "SELECT s.record FROM decisions AS d JOIN decision_subjects AS s ON s.seq = d.seq WHERE d.id = :name"
     with reading(engine) as connection:
-        rows = fetched(connection, sql, name=name)
+        (rows,) = fetched(connection, Query(sql, {"name": name}))
     if not rows:
         raise Refused("unknown decision", where="decision_id", code="unknown_decision")
     record: dict[str, Any] = json.loads(rows[0][0])

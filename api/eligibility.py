@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from api import account, builds, decisions, services, standing, watching
 from api.clock import day, iso, micros
-from api.database import writing
+from api.database import fetched, writing
 from api.decisions import Answered, Asked, Row
 from api.services import Service
 from api.standing import Standing
@@ -72,14 +72,24 @@ class _Batch:
 
     def __init__(self, world: World, connection: Connection, questions: Sequence[Put], live: Live) -> None:
         self.world, self.connection, self.live = world, connection, live
-        made = builds.ready(connection)
         asked = [put.asked for put in questions]
+        people, latest = {a.subject for a in asked}, max(put.now for put in questions)
+        made_rows, earlier, signed_up, given, self.newest, *known = fetched(
+            connection,
+            builds.NEWEST,
+            decisions.answered_before({t for a in asked if (t := _transaction(a))}),
+            services.in_force({(a.merchant, a.service) for a in asked if a.service}),
+            account.told(people),
+            decisions.NEWEST,
+            *standing.known_of(people, latest),
+        )
+        made = builds.ready_of(made_rows)
         self.program = world.program(made)
-        self.earlier = decisions.by_transaction(connection, {t for a in asked if (t := _transaction(a))})
-        self.services = services.newest_of(connection, {(a.merchant, a.service) for a in asked if a.service})
-        latest = max(put.now for put in questions)
-        self.standings = standing.standings(connection, made, {(a.subject, _named(a)) for a in asked}, latest)
-        self.given = account.given(connection, {a.subject for a in asked})
+        self.earlier = decisions.by_transaction(earlier)
+        self.services = services.by_name(signed_up)
+        pairs = {(a.subject, _named(a)) for a in asked}
+        self.standings = standing.standings(connection, made, pairs, latest, known)
+        self.given = account.given(given, people)
         self.rows: list[Row] = []
         self._see_to_flags()
 
@@ -109,11 +119,11 @@ class _Batch:
         if isinstance(known, Refused) and known.code != standing.UNKNOWN:
             raise known
         of = self.standings.anybody if isinstance(known, Refused) else known
-        row = decisions.row_of(asked, put.now, made := self._decided(asked, put.now, of, fields))
+        row = decisions.row_of(asked, put.now, self._decided(asked, put.now, of, fields))
         if isinstance(known, Refused):
             if asked.service is None:  # the house itself asks: there is nobody to be told of it
                 raise known
-            self._keep(decisions.refusal_of(asked, put.now, made.release, NO_CONSENT))
+            self._keep(decisions.refusal_of(asked, put.now, row, NO_CONSENT))
             raise _no_consent()
         return self._keep(row)
 
@@ -161,7 +171,7 @@ class _Batch:
     def write(self) -> None:
         """Write down what was decided."""
         if self.rows:
-            decisions.keep(self.connection, self.rows)
+            decisions.keep(self.connection, self.rows, self.newest)
 
 
 def _transaction(asked: Asked) -> tuple[str, str] | None:

@@ -1,13 +1,12 @@
-"""Pace: answers leave at whole steps of time after their question came, refusals too.
+"""Pace: answers leave when a clock of whole steps ticks, refusals too.
 
-What is left of a difference in how long they take, which is microseconds by how `api.eligibility` works, is lost in
-what rounding up to a step does to it.
+What is left of a difference in how long they take, which is microseconds by how `api.eligibility` works, is lost in waiting for the
+tick. The ticks are those of the loop's own clock, of whole milliseconds: it cannot wait for anything between them, and a rest of a
+millisecond would be told to whoever counts microseconds.
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine
-from time import perf_counter
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -27,15 +26,20 @@ class Paced(APIRoute):
         handle = super().get_route_handler()
 
         async def paced(request: Request) -> Response:
-            began = perf_counter()
             try:
                 response = await handle(request)
             except RequestValidationError:  # says nothing of anybody
                 raise
             except IftahError as error:
                 response = answer(error)
-            took = perf_counter() - began
-            await asyncio.sleep(math.ceil(took / STEP) * STEP - took)
+            await _tick()
             return response
 
         return paced
+
+
+async def _tick() -> None:
+    loop = asyncio.get_running_loop()
+    ticked = loop.create_future()
+    loop.call_at((loop.time() // STEP + 1) * STEP, ticked.set_result, None)
+    await ticked

@@ -4,7 +4,7 @@ A service is one merchant's own: its name in consents is `merchant/id`.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, insert, select
 
 from api.clock import micros, moment
-from api.database import fetched, reading, writing
+from api.database import Query, reading, writing
 from api.tables import SERVICES
 from engine.errors import Refused
 
@@ -76,12 +76,14 @@ def newest(connection: Connection, merchant: str, name: str) -> Service:
     return found
 
 
-def newest_of(connection: Connection, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Service]:
-    """The versions in force of these (merchant, service), as far as there are any."""
-    if not names:
-        return {}
+def in_force(names: Collection[tuple[str, str]]) -> Query:
+    """The versions in force of at least these (merchant, service), as far as there are any."""
     merchants, ids = (sorted({name[n] for name in names}) for n in (0, 1))
-    rows = fetched(connection, _NEWEST, merchants=merchants, ids=ids)
+    return Query(_NEWEST, {"merchants": merchants, "ids": ids})
+
+
+def by_name(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Service]:
+    """The rows of `in_force`, by merchant and service."""
     made = (_made(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
     return {(service.merchant, service.id): service for service in made}
 

@@ -12,7 +12,7 @@ All is read for many people by one query each, whoever they are and whether they
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -24,9 +24,9 @@ from api import builds, permissions
 from api.builds import Build
 from api.catalogue import schema
 from api.clock import micros, moment
-from api.database import fetched, reading
+from api.database import Query, fetched, reading
 from api.permissions import Pair
-from api.tables import EVENTS, WAITING
+from api.tables import CHANGING, EVENTS, WAITING
 from api.watching import Kept
 from engine.errors import Refused
 from engine.lang.types import Value
@@ -37,17 +37,20 @@ UNKNOWN: Final = "unknown_person"
 SAID: Final = EVENTS.alias("said")
 UNKNOWN_HINT: Final = "check the id, or ask the person for consent"
 _KINDS: Final = (*CHANGES, "consent.withdrawn")
-_NAMED: Final = ", ".join(f"'{kind}'" for kind in _KINDS)
-_ROWS: Final = """
-SELECT f.person, f."values", f.as_of, f.known_at, f.computed_at, s.release, s.flags, m.seq
-FROM features AS f
-LEFT JOIN scores AS s ON s.build = f.build AND s.person = f.person
-LEFT JOIN marks AS m ON m.build = f.build AND m.person = f.person
-WHERE f.build = :build AND (f.person IN {people} OR f.person = (SELECT min(person) FROM features WHERE build = :build))
+_BUILD: Final = "(SELECT max(id) FROM builds)"
+_ROW: Final = f"""
+SELECT f.person, f."values", f.as_of, f.known_at, f.computed_at,
+    (SELECT s.release FROM scores AS s WHERE s.build = f.build AND s.person = f.person),
+    (SELECT s.flags FROM scores AS s WHERE s.build = f.build AND s.person = f.person),
+    (SELECT m.seq FROM marks AS m WHERE m.build = f.build AND m.person = f.person)
+FROM features AS f WHERE f.build = {_BUILD}
 """
+_ROWS: Final = f"{_ROW} AND f.person IN {{people}}"
+_ANYBODY: Final = f"{_ROW} ORDER BY f.person LIMIT 1"
 _LATER: Final = f"""
-SELECT 1 WHERE EXISTS (SELECT 1 FROM events WHERE seq > :seq AND kind IN ({_NAMED}))
-OR EXISTS (SELECT 1 FROM waiting WHERE build = :build AND kind IN ({_NAMED}))
+SELECT 1 WHERE EXISTS (
+    SELECT 1 FROM events WHERE seq > (SELECT seq FROM builds WHERE id = {_BUILD}) AND {CHANGING}
+) OR EXISTS (SELECT 1 FROM waiting WHERE build = {_BUILD} AND {CHANGING})
 """
 
 
@@ -89,18 +92,30 @@ def standing(engine: Engine, subject: str, now: datetime) -> Standing:
     """
     with reading(engine) as connection:
         made = builds.ready(connection)
-        found = standings(connection, made, [(subject, None)], now).found[subject, None]
+        rows = fetched(connection, *known_of([subject], now))
+        found = standings(connection, made, [(subject, None)], now, rows).found[subject, None]
     if isinstance(found, Refused):
         raise found
     return found
 
 
-def standings(connection: Connection, made: Build, pairs: Collection[Pair], now: datetime) -> Standings:
+def known_of(people: Collection[str], now: datetime) -> tuple[Query, ...]:
+    """What `standings` takes the rows of."""
+    rows = Query(_ROWS, {"people": sorted(people)})
+    return rows, Query(_ANYBODY), permissions.said(people, now), Query(_LATER)
+
+
+def standings(
+    connection: Connection, made: Build, pairs: Collection[Pair], now: datetime, known: Sequence[list[tuple[Any, ...]]]
+) -> Standings:
     """What each service may use of each person now, or why there is no answer: `unknown_person`, `features_stale`."""
+    stored, someone, said, later_there = known
     people = sorted({subject for subject, _ in pairs})
-    rows = dict(_stored(connection, made, people))
-    classes = permissions.in_force(connection, pairs, made.purpose, now)
-    any_later = bool(fetched(connection, _LATER, seq=made.seq, build=made.id))
+    rows = dict(_stored(made, stored))
+    # Whoever has no row costs the reading of somebody else's; everyone else's stand-in is read as well.
+    instead = [row for _ in range(1 + len(people) - len(rows)) for _, row in _stored(made, someone)]
+    classes = permissions.in_force(said, pairs, now)
+    any_later = bool(later_there)
     changed, lonely = set(), set()
     for person in people:
         row = rows.get(person)
@@ -120,7 +135,8 @@ def standings(connection: Connection, made: Build, pairs: Collection[Pair], now:
             found[subject, service] = stale
         else:
             found[subject, service] = _of(rows[subject], made, agreed - lonely_classes.get(subject, frozenset()))
-    anybody = _of(rows[min(rows)], made, frozenset(CLASSES)) if rows else Standing({}, frozenset(), made, made, None)
+    stands_in = [_of(row, made, frozenset(CLASSES)) for row in instead]
+    anybody = stands_in[0] if stands_in else Standing({}, frozenset(), made, made, None)
     return Standings(found, anybody)
 
 
@@ -135,10 +151,8 @@ def _of(row: _Row, made: Build, classes: frozenset[str]) -> Standing:
     return Standing(values, classes, row.at, made, row.kept)
 
 
-def _stored(connection: Connection, made: Build, people: list[str]) -> Iterator[tuple[str, _Row]]:
-    for person, values, as_of, known_at, computed_at, release, flags, marked in fetched(
-        connection, _ROWS, build=made.id, people=people
-    ):
+def _stored(made: Build, rows: list[tuple[Any, ...]]) -> Iterator[tuple[str, _Row]]:
+    for person, values, as_of, known_at, computed_at, release, flags, marked in rows:
         kept = None if flags is None else Kept(release, json.loads(flags))
         yield person, _Row(json.loads(values), _at(made, as_of, known_at, computed_at), kept, marked is not None)
 

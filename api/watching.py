@@ -38,8 +38,8 @@ class Kept:
 
 def of_person(
     engine: Engine, engines: Engines, at: Build, person: str, classes: Collection[str], kept: Kept | None = None
-) -> dict[str, Value]:
-    """The flags of one person, as of the moments of `at`; absent where a class of their events is not among `classes`.
+) -> Flags:
+    """The flags of one person, as of the moments of `at`; missing where a class of their events is not among `classes`.
 
     `kept` are those beside the person's score: taken if they are of the same rules.
     """
@@ -60,10 +60,9 @@ def kept_of(engines: Engines, at: Build, kept: Kept | None) -> Flags | None:
     return kept.flags if kept is not None and kept.release == program.release else None
 
 
-def agreed(program: Program, flags: Flags, classes: Collection[str]) -> dict[str, Value]:
-    """The flags that the rules read and that are known; none where a class of the person's events is not among `classes`."""
-    known = {p.flag: flags.get(p.flag) for p in program.flags if p.classes <= set(classes)}
-    return {name: value for name, value in known.items() if value is not None}
+def agreed(program: Program, flags: Flags, classes: Collection[str]) -> Flags:
+    """The flags that the rules read; missing where a class of the person's events is not among `classes`."""
+    return {p.flag: flags.get(p.flag) if p.classes <= set(classes) else None for p in program.flags}
 
 
 def of_everyone(engine: Engine, engines: Engines, made: Build, people: Collection[str]) -> dict[str, Flags]:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from api import consents, ledger, permissions, services
 from api.consents import Ask
-from api.database import open_database, reading
+from api.database import fetched, open_database, reading
 from api.services import Terms
 from api.world import World
 from engine.errors import Refused
@@ -235,7 +235,9 @@ def test_what_is_in_force_is_what_the_view_says_of_both_gates(
         checked = ledger.check(events, recorded)
         assert checked.refused.is_empty()
         ledger.insert_in(connection, checked, recorded)
-        found = permissions.in_force(connection, [(p, s) for p in NAMES for s in SERVICES], purpose, at)
+        (rows_,) = fetched(connection, permissions.said_of_all(NAMES, at))
+        told = [row for row in rows_ if row[1] == purpose]
+        found = permissions.in_force(told, [(p, s) for p in NAMES for s in SERVICES], at)
         transaction.rollback()
     known = events.with_columns(recorded_at=pl.lit(recorded))
     general = pl.col("service").is_null()
@@ -257,6 +259,8 @@ def test_consents_are_read_in_the_same_way_on_both_databases(engine: Engine) -> 
     with reading(engine) as connection:
         for hours, expected in ((0, {"credit"}), (23, {"credit"}), (24, set())):
             at = NOW + timedelta(hours=hours)
-            assert permissions.in_force(connection, [("ann", "inn/hotel")], "perks", at)["ann", "inn/hotel"] == expected
-        general = permissions.in_force(connection, [("ann", None)], "perks", NOW)["ann", None]
+            (rows,) = fetched(connection, permissions.said_of_all(["ann"], at))
+            assert permissions.in_force(rows, [("ann", "inn/hotel")], at)["ann", "inn/hotel"] == expected
+        (rows,) = fetched(connection, permissions.said_of_all(["ann"], NOW))
+        general = permissions.in_force(rows, [("ann", None)], NOW)["ann", None]
     assert general == {"identity", "credit"}

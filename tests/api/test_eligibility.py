@@ -20,7 +20,7 @@ from engine.decide import Reference, decide, question_of
 from engine.engines import Engines
 from engine.errors import Refused
 from tests.api.door import Door, refused
-from tests.api.world import NOW, ROOT, event
+from tests.api.world import NOW, event, shipped
 
 
 @pytest.fixture
@@ -333,7 +333,7 @@ def test_health_is_ready_once_features_are_there(town: World) -> None:
 
 
 def test_health_says_so_when_there_are_no_features_yet(engine: Engine) -> None:
-    world = World(engine, Engines(releases.load(ROOT / "rules")))
+    world = World(engine, Engines(shipped()))
     client = TestClient(create_app(world))
     refused(client.get("/v1/health"), 503, "not_ready")
     token = tokens.issue(engine, "merchant", "inn", "inn", NOW, None)

@@ -1,7 +1,9 @@
 """Rate limits: so many requests of a token, so many bad tokens of an address; then 429, and when to come again."""
 
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import Engine
 
 from api import auth, deps, tokens
 from api.app import create_app
+from api.database import open_database
 from api.gate import Gate, gate_of
 from api.problems import TooMany
 from api.rates import Rates
@@ -20,6 +23,14 @@ from api.world import World
 from engine.errors import Refused
 from tests.api.door import refused
 from tests.api.world import NOW
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """Which database it is makes no difference here."""
+    opened = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
+    yield opened
+    opened.dispose()
 
 
 class Turnstile:
