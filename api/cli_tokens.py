@@ -59,7 +59,7 @@ def token_revoke(name: Annotated[str, typer.Argument(help="a token's id or name"
     """End a token at once."""
     ended = issuing.revoke(open_database(settings().database_url), name, clock.now())
     if not ended:
-        raise issuing.no_such_token()
+        raise issuing.no_such_token(name)
     typer.echo(f"{ended} ended")
 
 

@@ -97,7 +97,7 @@ def rotated(engine: Engine, name: str, now: datetime, expires: datetime, grace: 
         row = connection.execute(select(*_SHOWN, *_TIMES).where(TOKENS.c.id == name)).one_or_none()
         before = None if row is None else _listed(row)
         if before is None or before.revoked_at or (before.expires_at and before.expires_at <= now):
-            raise no_such_token()
+            raise no_such_token(name)
         ends = now + grace if before.expires_at is None else min(before.expires_at, now + grace)
         connection.execute(update(TOKENS).where(TOKENS.c.id == name).values(expires_at=micros(ends)))
         issued = _made(
@@ -120,13 +120,13 @@ def revoke_one(engine: Engine, name: str, now: datetime) -> None:
     if not _end(engine, TOKENS.c.id == name, now):
         with reading(engine) as connection:
             if connection.execute(select(TOKENS.c.id).where(TOKENS.c.id == name)).first() is None:
-                raise no_such_token()
+                raise no_such_token(name)
 
 
-def no_such_token() -> Refused:
+def no_such_token(name: str) -> Refused:
     """The same for one that never was and one that ended."""
     hint = "see `iftah token list`, or GET /v1/tokens"
-    return Refused("no such token is in force", where="token", hint=hint, code="no_such_token")
+    return Refused(f"no token `{name[:60]}` is in force", where="token", hint=hint, code="no_such_token")
 
 
 def listed(
@@ -148,7 +148,7 @@ def listed(
         if after is not None:
             last = connection.execute(select(*order).where(TOKENS.c.id == after)).one_or_none()
             if last is None:
-                raise no_such_token()
+                raise no_such_token(after)
             later = and_(TOKENS.c.created_at == last.created_at, TOKENS.c.id > last.id)
             query = query.where(or_(TOKENS.c.created_at > last.created_at, later))
         return [_listed(row) for row in connection.execute(query)]

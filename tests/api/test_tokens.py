@@ -108,7 +108,7 @@ def test_a_rotated_token_stays_valid_for_the_grace_and_never_longer_than_it_was_
     auth.caller(engine, secret, NOW + DAY - timedelta(seconds=1))
     with pytest.raises(Refused, match="not valid"):
         auth.caller(engine, secret, NOW + DAY)
-    with pytest.raises(Refused, match="no such token"):
+    with pytest.raises(Refused, match="is in force"):
         tokens.rotated(engine, old.id, NOW + DAY, NOW + 90 * DAY)
     tokens.issue(engine, "merchant", "inn", "short", NOW, NOW + HOUR)
     (short,) = (t for t in tokens.listed(engine) if t.name == "short")
@@ -243,5 +243,5 @@ def test_the_command_line_issues_lists_rotates_and_ends(engine: Engine, monkeypa
     assert new.startswith(auth.PREFIX)
     assert new != secret
     assert told("revoke", "inn")[0] == "2"
-    with pytest.raises(Refused, match="no such token"):
+    with pytest.raises(Refused, match="is in force"):
         CliRunner().invoke(cli, ["token", "rotate", name], catch_exceptions=False)
