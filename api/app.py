@@ -9,17 +9,18 @@ from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.actions import World
+from api.digester import digesting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import eligibility, health
+from api.routes import audit, eligibility, health
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (eligibility.router, health.router)
-WORK: Final = (refreshing,)  # what runs beside the answers while the app serves, each until the end
+ROUTERS: Final = (audit.router, eligibility.router, health.router)
+WORK: Final = (refreshing, digesting)  # what runs beside the answers while the app serves, each until the end
 
 
 def create_app(world: World, reload: Reload | None = None, *, works: bool = False) -> FastAPI:

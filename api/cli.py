@@ -13,6 +13,7 @@ from rich.console import Console
 
 from api import actions, auth, builds, clock, mistakes, prepare, show
 from api import refresh as refreshes
+from api.cli_audit import audits
 from api.cli_evaluate import evaluations
 from api.cli_export import exports
 from api.cli_graph import graphs
@@ -40,6 +41,7 @@ tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True
 app.add_typer(rules)
 app.add_typer(graphs)
 app.add_typer(tokens, name="token")
+app.add_typer(audits, name="audit")
 app.add_typer(evaluations, name="evaluate")
 app.add_typer(exports, name="export")
 out = Console(highlight=False, soft_wrap=True)

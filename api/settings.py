@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the address to serve on")
     port: int = Field(8000, ge=1, le=65535, description="the port to serve on")
     purpose: str = Field("perks", pattern="^[a-z][a-z_]*$", description="the purpose that people consent to")
+    report_smallest_group: int = Field(20, ge=2, description="people of the smallest group that a yearly report shows")
 
 
 def settings() -> Settings:
