@@ -13,13 +13,14 @@ from api.digester import digesting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import audit, eligibility, health
+from api.routes import audit, eligibility, health, metrics
+from api.watched import Watched
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (audit.router, eligibility.router, health.router)
+ROUTERS: Final = (audit.router, eligibility.router, health.router, metrics.router)
 WORK: Final = (refreshing, digesting)  # what runs beside the answers while the app serves, each until the end
 
 
@@ -42,6 +43,7 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
     app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Watched)  # the last is the outermost
     for router in ROUTERS:
         app.include_router(router)
     return app

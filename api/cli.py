@@ -22,7 +22,7 @@ from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
 from api.prepare import Stages, open_world
-from api.settings import settings
+from api.settings import in_force, settings
 from engine.errors import IftahError, Refused
 from engine.lang.problems import RulesError
 from engine.lang.program import Program
@@ -85,7 +85,7 @@ def run() -> None:
         out.print("A request that works, as the demo merchant (its token ends in a day):")
         for line in walk.request(world, made, chosen):
             out.print(line, markup=False)
-        serving.serve(world, socket, Reload(chosen.rules))
+        serving.serve(world, socket, Reload(chosen.rules), chosen.log_format)
 
 
 @app.command()
@@ -202,16 +202,31 @@ def eligible(
 def serve(
     host: Annotated[str | None, typer.Option(help="the address; IFTAH_HOST unless given")] = None,
     port: Annotated[int | None, typer.Option(help="the port; IFTAH_PORT unless given", min=1, max=65535)] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="processes; more than one on PostgreSQL only; IFTAH_WORKERS unless given", min=1, max=64),
+    ] = None,
 ) -> None:
     """Serve the API from what has been built."""
     from api import serving
     from api.reload import Reload
 
     chosen = settings()
+    chosen = chosen.model_copy(update={"workers": workers or chosen.workers})
     with serving.listening(host or chosen.host, port or chosen.port) as socket:
         world = prepare.enforced(chosen, serving=True)
         out.print(f"OpenAPI page: http://{host or chosen.host}:{port or chosen.port}/docs")
-        serving.serve(world, socket, Reload(chosen.rules))
+        if chosen.workers > 1:
+            serving.serve_by_several(world, socket, chosen)
+        else:
+            serving.serve(world, socket, Reload(chosen.rules), chosen.log_format)
+
+
+@app.command("settings")
+def settings_() -> None:
+    """Show every setting in force, and where it is from; passwords and tokens are left out."""
+    for setting in in_force(settings()):
+        out.print(f"{setting.name} = {setting.value}  ({setting.source})", markup=False)
 
 
 @tokens.command("issue")

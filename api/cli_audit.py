@@ -1,6 +1,8 @@
 """`iftah audit`: the chain verified, digests and proofs, the yearly report. What it prints may be published, but for records."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -10,13 +12,16 @@ import typer
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Engine
 
-from api import audit, clock, digests, prepare, replay, report, show
+from api import audit, clock, digests, releases, replay, report, show
+from api.actions import World
 from api.audit import day_name
 from api.cli_rules import FAILED
 from api.database import open_database
 from api.report import Attribute, Report
 from api.settings import settings
+from engine.engines import Engines
 from engine.errors import Refused
 
 audits = typer.Typer(help="Verify, replay, prove and report decisions.", no_args_is_help=True)
@@ -25,13 +30,22 @@ out = Console(highlight=False, soft_wrap=True)
 DecisionArgument = Annotated[str, typer.Argument(help="a decision's id")]
 
 
+@contextmanager
+def _database() -> Iterator[Engine]:
+    found = open_database(settings().database_url)
+    try:
+        yield found
+    finally:
+        found.dispose()
+
+
 @audits.command()
 def verify(
     head: Annotated[str | None, typer.Option(help="a hash that an earlier walk ended with: it must be there")] = None,
 ) -> None:
     """Walk the chain of decisions; name the first break, if there is one, with the status 1."""
-    database, began = open_database(settings().database_url), perf_counter()
-    with show.Steps(out).progress("walking the chain") as moved:
+    began = perf_counter()
+    with _database() as database, show.Steps(out).progress("walking the chain") as moved:
         found = audit.verify(database, lambda decisions: moved(decisions, None), head)
     seconds = perf_counter() - began
     held = f"{found.decisions:,} decisions hold, {found.erased:,} of them without their record (the person has left)"
@@ -48,16 +62,18 @@ def verify(
 @audits.command()
 def digest() -> None:
     """Make the digest of every day that is over and has none; print all, to be published."""
-    database = open_database(settings().database_url)
-    digests.make(database, clock.now())
-    for made in digests.listed(database):
+    with _database() as database:
+        digests.make(database, clock.now())
+        known = digests.listed(database)
+    for made in known:
         out.print(f"{day_name(made.day)}  {made.root}  {made.first}-{made.last}", markup=False)
 
 
 @audits.command()
 def proof(decision: DecisionArgument) -> None:
     """Print the proof that a decision is in its day's digest, as JSON."""
-    print(json.dumps(digests.proof(open_database(settings().database_url), decision), indent=2, ensure_ascii=False))
+    with _database() as database:
+        print(json.dumps(digests.proof(database, decision), indent=2, ensure_ascii=False))
 
 
 @audits.command("check-proof")
@@ -79,7 +95,8 @@ def check_proof(
 @audits.command("replay")
 def replay_(decision: DecisionArgument) -> None:
     """Decide again under the release of then and compare bit for bit; the status is 1 when it is another."""
-    found = replay.replay(prepare.open_world(settings()), decision)
+    with _database() as database, closing(Engines(releases.load(settings().rules))) as engines:
+        found = replay.replay(World(database, engines), decision)
     if found.equal:
         out.print(f"decision {decision} under release {found.release[:12]}: the same, bit for bit")
         return
@@ -94,8 +111,8 @@ def report_(
     json_: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ) -> None:
     """Show what came of a year's questions, by perk and month, and by group; small groups are hidden."""
-    chosen = settings()
-    found = report.yearly(open_database(chosen.database_url), year, clock.now(), chosen.report_smallest_group)
+    with _database() as database:
+        found = report.yearly(database, year, clock.now(), settings().report_smallest_group)
     if json_:
         print(TypeAdapter(Report).dump_json(found, indent=2).decode())
         return

@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api import auth, clock
 from api.actions import World
 from api.auth import Caller
+from api.watched import CALLER
 from engine.errors import Refused
 
 _bearer = HTTPBearer(auto_error=False, description="A token from `iftah token issue`")
@@ -36,6 +37,7 @@ def caller_as(*roles: str) -> Callable[..., Caller]:
     """A dependency: the caller, in one of these roles. Refuses `no_token`, `bad_token`, `wrong_role`."""
 
     def found(
+        request: Request,
         world: Annotated[World, Depends(world)],
         now: Annotated[datetime, Depends(present)],
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -44,6 +46,7 @@ def caller_as(*roles: str) -> Callable[..., Caller]:
             hint = "send `Authorization: Bearer TOKEN`"
             raise Refused("a token is needed", where="Authorization", hint=hint, code="no_token")
         known = auth.caller(world.database, given.credentials, now)
+        request.scope[CALLER] = known  # for the log
         if known.role not in roles:
             message = f"a token of the role {known.role} may not do this"
             raise Refused(message, where="Authorization", hint=f"use one of {', '.join(roles)}", code="wrong_role")

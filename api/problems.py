@@ -3,6 +3,7 @@
 `code` is stable and what a program should look at. No stack trace and nobody's data leaves by this door.
 """
 
+import json
 import logging
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from api.mistakes import kind_and_place
+from api.watched import CODE, NAME
 from engine.errors import IftahError, Refused
 
 log = logging.getLogger("iftah")
@@ -59,6 +62,14 @@ class Problem(BaseModel):
     hint: str | None = None
 
 
+class ProblemResponse(JSONResponse):
+    """The answer, which leaves its code where whoever logs the request finds it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[CODE] = json.loads(bytes(self.body))["code"]
+        await super().__call__(scope, receive, send)
+
+
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these codes, for the OpenAPI page."""
     by_status: dict[int | str, list[str]] = {}
@@ -97,7 +108,7 @@ def answer(error: IftahError) -> JSONResponse:
         hint="try again" if hidden else error.hint or None,
     )
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    return JSONResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
+    return ProblemResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 
 def too_large() -> Refused:
@@ -143,6 +154,8 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return answer(Refused(message.get(code, "the request cannot be read"), hint="see /docs", code=code))
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("internal: %s", kind_and_place(error))
-    return answer(Refused("something went wrong on our side", hint="try again", code="internal"))
+    said = answer(Refused("something went wrong on our side", hint="try again", code="internal"))
+    said.headers["X-Request-ID"] = request.scope.get(NAME, "")  # this answer is made outside of what adds it
+    return said

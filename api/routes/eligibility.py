@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import actions, decisions
+from api import actions, decisions, metrics
 from api.decisions import Answered, Asked
 from api.deps import InWorld, Merchant, Now
 from api.problems import documented
@@ -87,7 +87,9 @@ def ask(body: EligibilityRequest, world: InWorld, merchant: Merchant, now: Now) 
     asked = Asked(
         merchant.party, body.transaction_id, body.subject, body.perk, body.amount, body.currency, body.context
     )
-    return EligibilityAnswer.of(actions.eligibility(world, asked, now))
+    found = actions.eligibility(world, asked, now)
+    metrics.answered(found.outcome)
+    return EligibilityAnswer.of(found)
 
 
 @router.get(
