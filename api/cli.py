@@ -13,6 +13,7 @@ from rich.console import Console
 
 from api import actions, auth, builds, clock, mistakes, prepare, show
 from api import refresh as refreshes
+from api.backup import copied
 from api.cli_audit import audits
 from api.cli_evaluate import evaluations
 from api.cli_export import exports
@@ -213,6 +214,7 @@ def serve(
 
     chosen = settings()
     chosen = chosen.model_copy(update={"workers": workers or chosen.workers})
+    serving.allowed(chosen)
     with serving.listening(host or chosen.host, port or chosen.port) as socket:
         world = prepare.enforced(chosen, serving=True)
         out.print(f"OpenAPI page: http://{host or chosen.host}:{port or chosen.port}/docs")
@@ -220,6 +222,17 @@ def serve(
             serving.serve_by_several(world, socket, chosen)
         else:
             serving.serve(world, socket, Reload(chosen.rules), chosen.log_format)
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="the copy to make; it must not be there yet")]) -> None:
+    """Copy an SQLite database while it is in use: the state of one moment, whole or not at all."""
+    database = open_database(settings().database_url)
+    try:
+        copied(database, file)
+    finally:
+        database.dispose()
+    out.print(f"{file}: {file.stat().st_size:,} bytes", markup=False)
 
 
 @app.command("settings")

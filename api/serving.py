@@ -55,18 +55,21 @@ def serve(world: World, taken: socket.socket, reload: Reload, log_format: str = 
         world.database.dispose()
 
 
+def allowed(chosen: Settings) -> None:
+    """Raises Refused when so many processes cannot serve from that database."""
+    if chosen.workers > 1 and chosen.database_url.startswith("sqlite"):
+        message = "several processes need PostgreSQL: a file has one writer, for which the others would only wait"
+        hint = "set database_url to a PostgreSQL, or workers to 1"
+        raise Refused(message, where="workers", hint=hint, code="bad_setting")
+
+
 def serve_by_several(world: World, taken: socket.socket, chosen: Settings) -> None:
-    """The same by so many processes over the one socket; one that ends is replaced. Raises Refused on SQLite.
+    """The same by so many processes over the one socket; one that ends is replaced.
 
     The world was opened to see that it can be; each process opens its own.
     """
     world.engines.close()
     world.database.dispose()
-    if world.database.dialect.name == "sqlite":
-        message = (
-            "several processes need PostgreSQL: a file has one writer at a time, so that they would wait for each other"
-        )
-        raise Refused(message, where="workers", hint="set database_url to a PostgreSQL", code="bad_setting")
     logs.install(chosen.log_format)
     config = uvicorn.Config(
         "api.serving:worker", factory=True, workers=chosen.workers, timeout_worker_healthcheck=HEALTHY, **_HOW

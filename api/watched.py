@@ -65,5 +65,11 @@ def _noted(scope: Scope, status: int, seconds: float) -> None:
     SECONDS.labels(method, route).observe(seconds)
     if log.isEnabledFor(logging.INFO):
         who = {"token": caller.token, "role": caller.role} if caller else {}
-        what = {"method": method, "route": route, "status": status, "ms": round(seconds * 1e3, 2), "request": scope[NAME]}
+        what = {
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1e3, 2),
+            "request": scope[NAME],
+        }
         log.info("request", extra={**what, **({"code": code} if code else {}), **who})
