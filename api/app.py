@@ -8,13 +8,14 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import problems
-from api.actions import World
+from api.decider import Decider
 from api.digester import digesting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
 from api.routes import audit, eligibility, health, metrics
 from api.watched import Watched
+from api.world import World
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
@@ -40,6 +41,7 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
 
     app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running)
     app.state.world = world
+    app.state.decider = Decider(lambda: app.state.world)
     app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)
     app.add_middleware(BodyLimit)

@@ -148,9 +148,11 @@ def _record(known: Mapping[str, Any]) -> str | None:
     if committed(known["about_salt"], known["about_record"]) != known["commitment"]:
         return "its record was altered"
     record = json.loads(known["about_record"])
-    named = (record["merchant"], record["transaction_id"], _subject(record))
+    # A question that was refused is found by no transaction: it may be asked again.
+    transaction = None if "refused" in record else record["transaction_id"]
+    said = (record["merchant"], transaction, _subject(record) or known["about_subject"])
     beside = (known["about_merchant"], known["about_transaction_id"], known["about_subject"])
-    return None if named[:2] == beside[:2] and named[2] in (None, beside[2]) else "what it is found by was altered"
+    return None if said == beside else "what it is found by was altered"
 
 
 def _subject(record: Mapping[str, Any]) -> str | None:

@@ -15,12 +15,12 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from api import audit, clock, digests, releases, replay, report, show
-from api.actions import World
 from api.audit import day_name
 from api.cli_rules import FAILED
 from api.database import open_database
 from api.report import Attribute, Report
 from api.settings import settings
+from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
 

@@ -1,4 +1,7 @@
-"""What routes are given: the world, the present moment, and the caller in the role that the route asks for."""
+"""What routes are given: the world, the present moment, and the caller in the role that the route asks for.
+
+What waits for nothing is `async`: FastAPI sends everything else to a thread, which takes longer than the thing itself.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,27 +11,34 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api import auth, clock
-from api.actions import World
 from api.auth import Caller
+from api.decider import Decider
 from api.watched import CALLER
+from api.world import World
 from engine.errors import Refused
 
 _bearer = HTTPBearer(auto_error=False, description="A token from `iftah token issue`")
 
 
-def world(request: Request) -> World:
+async def world(request: Request) -> World:
     """The world that the app was made with."""
     found: World = request.app.state.world
     return found
 
 
-def stuck(request: Request) -> str | None:
+async def decider(request: Request) -> Decider:
+    """What answers questions."""
+    found: Decider = request.app.state.decider
+    return found
+
+
+async def stuck(request: Request) -> str | None:
     """Why the app does not refresh rows, if something is wrong."""
     found: str | None = request.app.state.stuck
     return found
 
 
-def present() -> datetime:
+async def present() -> datetime:
     """Now."""
     return clock.now()
 
@@ -56,6 +66,7 @@ def caller_as(*roles: str) -> Callable[..., Caller]:
 
 
 InWorld = Annotated[World, Depends(world)]
+Answers = Annotated[Decider, Depends(decider)]
 Stuck = Annotated[str | None, Depends(stuck)]
 Now = Annotated[datetime, Depends(present)]
 Merchant = Annotated[Caller, Depends(caller_as("merchant"))]

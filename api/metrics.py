@@ -17,10 +17,10 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
 from api import refresh
-from api.actions import World
 from api.clock import micros
 from api.database import reading
 from api.tables import DAY_DIGESTS, MESSAGES
+from api.world import World
 from engine.errors import IftahError
 
 log = logging.getLogger("iftah")

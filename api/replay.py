@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api import audit, releases
-from api.actions import World
-from api.decisions import canonical
-from engine.decide import Decision, Question, Reference, decide, question_of
+from api.world import World
+from engine.decide import Decision, Question, Reference, as_json, decide, question_of
 from engine.engines import Engines
 from engine.errors import Refused
 from engine.lang.program import Release
@@ -73,7 +72,7 @@ def _online(world: World, release: Release, question: Question) -> Decision:
 
 
 def _differences(engine: str, recorded: dict[str, Any], made: Decision) -> Iterator[Difference]:
-    if canonical(recorded) != made.canonical():
+    if as_json(recorded) != made.canonical():
         for where, was, became in _apart("", recorded, made.record()):
             yield Difference(engine, where, was, became)
 
@@ -93,4 +92,4 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return canonical({"": value})[4:-1]
+    return as_json({"": value})[4:-1]

@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from api import logs, prepare
-from api.actions import World
 from api.app import create_app
 from api.metrics import SHARED
 from api.reload import Reload
 from api.settings import Settings, settings
+from api.world import World
 from engine.errors import Refused
 
 HEALTHY: Final = 30  # seconds in which a process must say that it lives: compiling rules takes some

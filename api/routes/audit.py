@@ -58,6 +58,7 @@ class WholeDecision(Entry):
     """A decision with what it depended on."""
 
     erased: bool = Field(description="the person has left, and the record with them")
+    subject: str | None = Field(description="whom it was about; null when erased")
     salt: str | None
     record: dict[str, Any] | None
 
@@ -116,6 +117,7 @@ def decision(decision_id: DecisionId, world: InWorld, caller: Supervisor) -> Who
     return WholeDecision(
         **_entry(found).model_dump(),
         erased=record is None,
+        subject=found["about_subject"],
         salt=salt,
         record=None if record is None else json.loads(record),
     )

@@ -9,9 +9,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api import actions, auth, builds, deps
-from api.actions import World
 from api.app import create_app
 from api.decisions import Answered, Asked
+from api.world import World
 from tests.api.world import NOW
 
 

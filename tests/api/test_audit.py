@@ -10,12 +10,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from api import audit, auth, decisions, digests, releases, replay
-from api.actions import World
 from api.catalogue import kinds, schema
 from api.cli_audit import audits
 from api.clock import EPOCH
 from api.clock import day as day_of
-from api.decisions import canonical, committed
+from api.database import fetched, writing
+from api.decisions import Asked, committed
+from api.world import World
+from engine.decide import as_json
 from engine.errors import Refused
 from engine.lang.check import check
 from tests.api.audited import Office, tampered, undone
@@ -83,6 +85,22 @@ def test_a_whole_chain_made_anew_is_given_away_by_a_head_or_a_digest_from_before
     dropped = audit.verify(office.world.database, head=head).broken
     assert dropped is not None
     assert "dropped" in dropped.what
+
+
+def test_a_question_that_was_refused_is_in_the_chain_and_no_rule_was_asked_in_it(office: Office) -> None:
+    """Its transaction may be asked again, so that it is not found by it; and what was told to the merchant is not what it says."""
+    answered = office.decided(office.people[0])
+    asked = Asked("inn", "T-1", office.people[1], "hotel", 50_000, "CNY", service="hotel", service_version=1)
+    stand_in = {"record": "x" * 900, "release": office.world.release.id}
+    with writing(office.world.database) as connection:
+        (newest,) = fetched(connection, decisions.NEWEST)
+        decisions.keep(connection, [decisions.refusal_of(asked, office.now, stand_in, "no_consent")], newest)
+    found = audit.verify(office.world.database)
+    assert (found.decisions, found.broken) == (2, None)
+    refused = office.get("decisions", outcome="REFUSED").json()["decisions"][0]
+    assert office.get(f"decisions/{refused['id']}").json()["record"]["refused"] == "no_consent"
+    assert office.get(f"decisions/{refused['id']}/replay").json()["code"] == "not_replayable"
+    assert office.get(f"decisions/{answered.id}/replay").json()["equal"]
 
 
 def test_who_has_left_is_gone_and_the_chain_still_holds(office: Office) -> None:
@@ -192,7 +210,7 @@ def test_a_record_that_is_not_what_the_rules_say_is_shown_apart(office: Office) 
     row = audit.whole(office.world.database, answered.id)
     record = json.loads(row["about_record"])
     record["decision"]["scored"]["score"] = 900
-    forged = canonical(record).replace("'", "''")
+    forged = as_json(record).replace("'", "''")
     statement = f"update decision_subjects set record = '{forged}' where seq = {row['seq']}"
     tampered(office.world.database, statement)
     found = replay.replay(office.world, answered.id)
@@ -224,7 +242,7 @@ def test_a_record_is_shown_with_what_opens_its_commitment_and_the_reading_is_log
     answered = office.decided(office.people[0])
     with caplog.at_level(logging.INFO, "iftah"):
         shown = office.get(f"decisions/{answered.id}").json()
-    assert committed(shown["salt"], canonical(shown["record"])) == shown["commitment"]
+    assert committed(shown["salt"], as_json(shown["record"])) == shown["commitment"]
     assert shown["record"]["decision"]["question"]["subject"] == office.people[0]
     (said,) = [r for r in caplog.records if r.getMessage() == "a record was read"]
     assert vars(said)["decision"] == answered.id

@@ -11,8 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import auth, deps, logs
-from api.actions import World
 from api.app import create_app
+from api.world import World
 from tests.api.world import NOW
 
 MARK = "Zq7Marked"

@@ -9,11 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, text
 
 from api import auth, deps, metrics
-from api.actions import World
 from api.app import create_app
 from api.clock import micros
 from api.database import writing
 from api.tables import MESSAGES
+from api.world import World
 from tests.api.world import NOW
 
 ONCE = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)

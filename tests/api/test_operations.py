@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Engine
 
 from api import audit, digests, metrics
-from api.actions import World
 from api.backup import copied
 from api.database import open_database
 from api.settings import Settings
+from api.world import World
 from engine.errors import Refused
 from tests.api.audited import Office
 from tests.api.conftest import created, dropped, named

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from api import report
-from api.actions import World
 from api.database import writing
 from api.report import Tally
 from api.tables import MONITORED
+from api.world import World
 from tests.api.audited import Office, tampered
 
 GROUPS = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(1, 60), min_size=1, max_size=7)

@@ -21,10 +21,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import auth, clock, releases, serving
-from api.actions import World
 from api.app import create_app
 from api.database import open_database
 from api.settings import Settings
+from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
 from tests.api.proxy import line_to
