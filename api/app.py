@@ -10,10 +10,12 @@ from fastapi_offline import FastAPIOffline
 from api import problems
 from api.decider import Decider
 from api.digester import digesting
+from api.gate import Gate
+from api.last_use import noting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import audit, eligibility, health, metrics
+from api.routes import audit, callback_keys, consents, eligibility, health, metrics, my_consents, services, tokens
 from api.watched import Watched
 from api.world import World
 
@@ -21,13 +23,17 @@ ABOUT = """May this person have this perk without a deposit? Merchants ask with 
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (audit.router, eligibility.router, health.router, metrics.router)
-WORK: Final = (refreshing, digesting)  # what runs beside the answers while the app serves, each until the end
+ROUTERS: Final = (
+    *(eligibility.router, services.router, callback_keys.router, consents.router),
+    *(my_consents.router, tokens.router, audit.router, health.router, metrics.router),
+)
+# What runs beside the answers while the app serves, each until the end.
+WORK: Final = (refreshing, noting, digesting)
 
 
-def create_app(world: World, reload: Reload | None = None, *, works: bool = False) -> FastAPI:
+def create_app(world: World, reload: Reload | None = None, *, works: bool = False, gate: Gate | None = None) -> FastAPI:
     """The application over a database and a release; over what a folder says at any time, as long as it runs. `works`:
-    whether what must be done besides answering is done here too.
+    whether what must be done besides answering is done here too. `gate`: who is let in; any token of our own unless given.
     """
 
     @asynccontextmanager
@@ -41,6 +47,7 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
 
     app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running)
     app.state.world = world
+    app.state.gate = gate or Gate()
     app.state.decider = Decider(lambda: app.state.world)
     app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)

@@ -132,7 +132,7 @@ def check(proof: Mapping[str, Any]) -> str:
         named, known = str(proof["root"]), proof["format"] == FORMAT
         reached = leads(leaf, int(proof["index"]), int(proof["size"]), way)
         date.fromisoformat(proof["day"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         known = False
     if not known:
         hint = "give what `iftah audit proof` wrote"

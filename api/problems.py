@@ -28,6 +28,22 @@ STATUS: Final = {
     "no_token": 401,
     "bad_token": 401,
     "wrong_role": 403,
+    "wrong_scope": 403,
+    "too_many_requests": 429,
+    "issuer_away": 503,
+    "bad_role": 422,
+    "bad_party": 422,
+    "bad_scope": 422,
+    "no_such_token": 404,
+    "bad_ceiling": 422,
+    "bad_callback": 422,
+    "bad_until": 422,
+    "not_asked": 422,
+    "warning_needed": 422,
+    "unknown_purpose": 422,
+    "unknown_consent": 404,
+    "bad_event": 422,
+    "consent_answered": 409,
     "too_large": 413,
     "no_consent": 403,
     "not_on_allow_list": 403,
@@ -64,6 +80,15 @@ class Problem(BaseModel):
     detail: str
     where: str | None = None
     hint: str | None = None
+
+
+class TooMany(Refused):
+    """More requests than may be. `again`: seconds after which there may be another."""
+
+    def __init__(self, message: str, again: int) -> None:
+        hint = f"wait {again} seconds"
+        super().__init__(message, where="Authorization", hint=hint, code="too_many_requests")
+        self.again = again
 
 
 class ProblemResponse(JSONResponse):
@@ -112,6 +137,8 @@ def answer(error: IftahError) -> JSONResponse:
         hint="try again" if hidden else error.hint or None,
     )
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.again)
     return ProblemResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 

@@ -14,6 +14,7 @@ from uvicorn.supervisors import Multiprocess
 
 from api import logs, prepare
 from api.app import create_app
+from api.gate import Gate, gate_of
 from api.metrics import SHARED
 from api.reload import Reload
 from api.settings import Settings, settings
@@ -43,10 +44,12 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield taken
 
 
-def serve(world: World, taken: socket.socket, reload: Reload, log_format: str = "auto") -> None:
+def serve(
+    world: World, taken: socket.socket, reload: Reload, gate: Gate | None = None, log_format: str = "auto"
+) -> None:
     """Serve until stopped, by what the folder of rules says at any time; then free the engine."""
     logs.install(log_format)
-    app = create_app(world, reload, works=True)
+    app = create_app(world, reload, works=True, gate=gate)
     gc.freeze()  # what is imported and compiled stays: the collector need not look through it at each batch
     try:
         uvicorn.Server(uvicorn.Config(app, **_HOW)).run(sockets=[taken])
@@ -83,6 +86,6 @@ def worker() -> FastAPI:
     """The application of one process of several. The rules were probed by the one that started it."""
     chosen = settings()
     logs.install(chosen.log_format)
-    app = create_app(prepare.enforced(chosen), Reload(chosen.rules), works=True)
+    app = create_app(prepare.enforced(chosen), Reload(chosen.rules), works=True, gate=gate_of(chosen))
     gc.freeze()
     return app

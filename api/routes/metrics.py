@@ -9,7 +9,6 @@ from fastapi.responses import PlainTextResponse
 
 from api import metrics
 from api.deps import InWorld, Now, Stuck
-from api.problems import documented
 from api.settings import Settings, settings
 from engine.errors import Refused
 
@@ -18,7 +17,7 @@ router = APIRouter(tags=["operation"])
 TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@router.get("/metrics", response_class=PlainTextResponse, responses=documented("no_token", "bad_token"))
+@router.get("/metrics", include_in_schema=False)  # no part of the interface, and of no role
 def show(request: Request, world: InWorld, stuck: Stuck, now: Now) -> PlainTextResponse:
     """Rates, latencies, outcomes, the release, and how old what is served is. Needs the setting `metrics_token`, or this machine."""
     _admitted(request, settings())

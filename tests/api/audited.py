@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from api import actions, auth, builds, deps
+from api import actions, builds, deps, tokens
 from api.app import create_app
 from api.decisions import Answered, Asked
 from api.world import World
@@ -23,7 +23,7 @@ class Office:
         app = create_app(world)
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
-        self.token = auth.issue(world.database, "supervisor", "bank-of-banks", "s", NOW)
+        self.token = tokens.issue(world.database, "supervisor", "bank-of-banks", "s", NOW)
         self.people = [str(p) for p in builds.scores(world.database, actions.ready(world))["person"]]
 
     def decided(self, person: str, perk: str = "hotel", amount: int = 50_000, at: datetime | None = None) -> Answered:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from api import audit, auth, decisions, digests, releases, replay
+from api import audit, auth, decisions, digests, releases, replay, tokens
 from api.catalogue import kinds, schema
 from api.cli_audit import audits
 from api.clock import EPOCH
@@ -22,6 +22,8 @@ from engine.errors import Refused
 from engine.lang.check import check
 from tests.api.audited import Office, tampered, undone
 from tests.api.world import NOW
+
+ONCE = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # where the database makes no difference
 
 
 @pytest.fixture
@@ -38,6 +40,7 @@ def test_a_chain_that_nobody_touched_holds(office: Office) -> None:
     assert found.head == audit.whole(office.world.database, made[-1].id)["hash"]
 
 
+@ONCE
 def test_an_empty_chain_holds(office: Office) -> None:
     found = audit.verify(office.world.database)
     assert (found.decisions, found.head, found.broken) == (0, decisions.FIRST, None)
@@ -130,6 +133,7 @@ def test_each_decision_is_in_the_digest_of_one_day_and_has_a_proof(office: Offic
     assert audit.verify(office.world.database).digests == len(found)
 
 
+@ONCE
 def test_a_proof_that_was_altered_proves_nothing(office: Office) -> None:
     made = office.some(3, timedelta(minutes=1))
     digests.make(office.world.database, office.now + timedelta(days=2))
@@ -190,6 +194,7 @@ def test_any_decision_made_again_is_the_same_bit_for_bit(office: Office) -> None
         }  # fmt: skip
 
 
+@ONCE
 def test_a_decision_is_made_again_under_the_release_of_then(office: Office) -> None:
     """The rules have changed since: another release serves, and the kept one decides again."""
     answered = office.decided(office.people[0])
@@ -204,6 +209,7 @@ def test_a_decision_is_made_again_under_the_release_of_then(office: Office) -> N
     assert (found.release, found.equal) == (office.world.release.id, True)
 
 
+@ONCE
 def test_a_record_that_is_not_what_the_rules_say_is_shown_apart(office: Office) -> None:
     """Whoever can write records and make their commitments anew still cannot make the rules say it."""
     answered = office.decided(office.people[0])
@@ -249,6 +255,7 @@ def test_a_record_is_shown_with_what_opens_its_commitment_and_the_reading_is_log
     assert office.people[0] not in json.dumps(vars(said), default=str)
 
 
+@ONCE
 def test_releases_are_shown_with_their_files_as_they_were(office: Office) -> None:
     (line,) = office.get("releases").json()
     assert line["id"] == office.world.release.id
@@ -256,6 +263,7 @@ def test_releases_are_shown_with_their_files_as_they_were(office: Office) -> Non
     assert office.get("releases/00ff").json()["code"] == "unknown_release"
 
 
+@ONCE
 def test_only_a_supervisor_reads_the_audit(office: Office) -> None:
     ways = (
         "decisions",
@@ -267,15 +275,17 @@ def test_only_a_supervisor_reads_the_audit(office: Office) -> None:
         "report/2026",
     )
     for role in set(auth.ROLES) - {"supervisor"}:
-        token = auth.issue(office.world.database, role, "someone", "x", NOW)
+        token = tokens.issue(office.world.database, role, "someone", "x", NOW)
         assert {office.get(address, token).json()["code"] for address in ways} == {"wrong_role"}
 
 
+@ONCE
 def test_a_supervisor_writes_nothing(office: Office) -> None:
     paths = office.client.get("/openapi.json").json()["paths"]
     assert {m for path, ways in paths.items() if path.startswith("/v1/audit/") for m in ways} == {"get"}
 
 
+@ONCE
 def test_what_is_not_there_is_refused_in_the_one_shape(office: Office) -> None:
     for address, status, code in (
         ("decisions/00ff", 404, "unknown_decision"),

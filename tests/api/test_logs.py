@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api import auth, deps, logs
+from api import auth, deps, logs, tokens
 from api.app import create_app
 from api.world import World
 from tests.api.world import NOW
@@ -47,7 +47,7 @@ def test_nothing_that_anybody_sends_is_in_the_log(town: World, heard: io.StringI
     """Every route, with every role and with none, marked everywhere; and with a mistake of ours in its way."""
     app = create_app(town)
     client = TestClient(app, raise_server_exceptions=False)
-    tokens = [auth.issue(town.database, role, MARK, MARK, NOW) for role in auth.ROLES] + [f"iftah_{MARK}"]
+    secrets = [tokens.issue(town.database, role, MARK, MARK, NOW) for role in auth.ROLES] + [f"iftah_{MARK}"]
     marked = {"X-Request-ID": MARK, "User-Agent": MARK, "X-Forwarded-For": MARK, MARK: MARK, "Cookie": f"a={MARK}"}
     body = {"subject": MARK, "perk": "hotel", "amount": 1, "context": {MARK: MARK}, MARK: MARK}
     asked = 0
@@ -55,7 +55,7 @@ def test_nothing_that_anybody_sends_is_in_the_log(town: World, heard: io.StringI
         if crashing:
             app.dependency_overrides[deps.present] = crash
         for method, path in ways(app):
-            for token in tokens[:: 4 if crashing else 1]:
+            for token in secrets[:: 4 if crashing else 1]:
                 headers = marked | {"Authorization": f"Bearer {token}"}
                 for content in ({"json": body}, {"content": f'{{"{MARK}'.encode()}):
                     client.request(method, f"{path}?{MARK}={MARK}&from={MARK}", headers=headers, **content)  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def ways(app: Any) -> list[tuple[str, str]]:
 @ONCE
 def test_a_request_is_one_line_with_its_template_status_code_time_and_caller(town: World, heard: io.StringIO) -> None:
     client = TestClient(create_app(town))
-    secret = auth.issue(town.database, "supervisor", "bank", "b", NOW)
+    secret = tokens.issue(town.database, "supervisor", "bank", "b", NOW)
     given = str(uuid.uuid4())
     answer = client.get(
         "/v1/audit/decisions/00ff", headers={"Authorization": f"Bearer {secret}", "X-Request-ID": given}
@@ -94,7 +94,7 @@ def test_a_request_is_one_line_with_its_template_status_code_time_and_caller(tow
     assert line == {
         **{"event": "request", "level": "info", "method": "GET", "route": "/v1/audit/decisions/{decision_id}"},
         **{"status": 404, "code": "unknown_decision", "request": given, "role": "supervisor"},
-        "token": auth.listed(town.database)[0].id,
+        "token": tokens.listed(town.database)[0].id,
     }
 
 

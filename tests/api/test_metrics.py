@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, text
 
-from api import auth, deps, metrics
+from api import deps, metrics, tokens
 from api.app import create_app
 from api.clock import micros
 from api.database import writing
@@ -95,7 +95,7 @@ def test_without_a_token_only_the_machine_itself_reads_them(town: World, monkeyp
     monkeypatch.setenv("IFTAH_METRICS_TOKEN", "a-token-for-metrics")
     far = Watch(town, "192.0.2.7")
     assert far.read(Authorization="Bearer a-token-for-metrics")
-    merchants = auth.issue(town.database, "admin", "x", "x", NOW)
+    merchants = tokens.issue(town.database, "admin", "x", "x", NOW)
     for given in ({}, {"Authorization": f"Bearer {merchants}"}, {"Authorization": "Bearer \xff"}):
         refused = Watch(town).client.get("/metrics", headers={k: v.encode("latin-1") for k, v in given.items()})
         assert (refused.status_code, refused.json()["code"]) == (401, "bad_token")
