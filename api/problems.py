@@ -3,6 +3,7 @@
 `code` is stable and what a program should look at. No stack trace and nobody's data leaves by this door.
 """
 
+import json
 import logging
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from api.mistakes import kind_and_place
+from api.watched import CODE, NAME
 from engine.errors import IftahError, Refused
 
 log = logging.getLogger("iftah")
@@ -48,6 +51,11 @@ STATUS: Final = {
     "unknown_person": 404,
     "unknown_perk": 404,
     "unknown_decision": 404,
+    "unknown_release": 404,
+    "no_digest": 404,
+    "erased": 410,
+    "not_replayable": 409,
+    "bad_year": 422,
     "not_found": 404,
     "method_not_allowed": 405,
     "transaction_mismatch": 409,
@@ -81,6 +89,14 @@ class TooMany(Refused):
         hint = f"wait {again} seconds"
         super().__init__(message, where="Authorization", hint=hint, code="too_many_requests")
         self.again = again
+
+
+class ProblemResponse(JSONResponse):
+    """The answer, which leaves its code where whoever logs the request finds it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[CODE] = json.loads(bytes(self.body))["code"]
+        await super().__call__(scope, receive, send)
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -123,7 +139,7 @@ def answer(error: IftahError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(error.again)
-    return JSONResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
+    return ProblemResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 
 def too_large() -> Refused:
@@ -169,6 +185,8 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return answer(Refused(message.get(code, "the request cannot be read"), hint="see /docs", code=code))
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("internal: %s", kind_and_place(error))
-    return answer(Refused("something went wrong on our side", hint="try again", code="internal"))
+    said = answer(Refused("something went wrong on our side", hint="try again", code="internal"))
+    said.headers["X-Request-ID"] = request.scope.get(NAME, "")  # this answer is made outside of what adds it
+    return said

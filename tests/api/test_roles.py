@@ -16,7 +16,7 @@ from engine.engines import Engines
 from tests.api.world import ROOT
 
 OPEN: tuple[str, ...] = ()
-MERCHANT, SUBJECT, ADMIN = ("merchant",), ("subject",), ("admin",)
+MERCHANT, SUBJECT, ADMIN, SUPERVISOR = ("merchant",), ("subject",), ("admin",), ("supervisor",)
 ROLES = {
     "GET /v1/health": OPEN,
     "POST /v1/eligibility": MERCHANT,
@@ -33,6 +33,18 @@ ROLES = {
     "POST /v1/me/consents/withdraw": SUBJECT,
     "POST /v1/me/consents/{request_id}/grant": SUBJECT,
     "POST /v1/me/consents/{request_id}/decline": SUBJECT,
+    **{
+        f"GET /v1/audit/{address}": SUPERVISOR
+        for address in (
+            *(
+                "decisions",
+                "decisions/{decision_id}",
+                "decisions/{decision_id}/replay",
+                "decisions/{decision_id}/proof",
+            ),
+            *("releases", "releases/{release_id}", "digests", "report/{year}"),
+        )
+    },
     "GET /v1/tokens": ADMIN,
     "POST /v1/tokens": ADMIN,
     "POST /v1/tokens/{token_id}/rotate": ADMIN,

@@ -140,7 +140,8 @@ def served(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple
         "IFTAH_RATE_LIMIT": "0",
     }
     words = command or ("-c", SERVE)
-    server = subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL)
+    nowhere = subprocess.DEVNULL  # a line a request is written, and not shown
+    server = subprocess.Popen([sys.executable, *words], env=environment, stdout=nowhere, stderr=nowhere)
     try:
         for _ in range(600):
             try:
