@@ -12,15 +12,21 @@ from api.decider import Decider
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import eligibility, health
+from api.routes import callbacks, eligibility, health, my_orders, orders
+from api.sender import sending
+from api.timekeeper import keeping_time
 from api.world import World
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (eligibility.router, health.router)
-WORK: Final = (refreshing,)  # what runs beside the answers while the app serves, each until the end
+ROUTERS: Final = (eligibility.router, orders.router, my_orders.router, callbacks.router, health.router)
+WORK: Final = (
+    refreshing,
+    keeping_time,
+    sending,
+)  # what runs beside the answers while the app serves, each until the end
 
 
 def create_app(world: World, reload: Reload | None = None, *, works: bool = False) -> FastAPI:

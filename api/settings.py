@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     town_seed: int = Field(1, ge=0, description="the seed of the synthetic town")
     host: str = Field("127.0.0.1", description="the address to serve on")
     port: int = Field(8000, ge=1, le=65535, description="the port to serve on")
+    callbacks_private: bool = Field(
+        default=False, description="for development: callbacks may go to http, loopback and private addresses"
+    )
     purpose: str = Field("perks", pattern="^[a-z][a-z_]*$", description="the purpose that people consent to")
 
 
