@@ -6,7 +6,7 @@ nothing. Checked when a service signs up, and again at each sending.
 
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import httpx2
@@ -15,6 +15,7 @@ from engine.errors import Refused
 
 LONGEST: Final = 500
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_RELAYS: Final = IPv4Network("192.88.99.0/24")  # of addresses that hide others; out of use
 _HINT: Final = "give an https address of the public internet, such as https://inn.example/hook"
 
 
@@ -60,7 +61,8 @@ def _is_public(known: IPv4Address | IPv6Address) -> bool:
     special = (
         known.is_multicast or known.is_reserved or known.is_unspecified or known.is_loopback or known.is_link_local
     )
-    return known.is_global and not known.is_private and not special
+    local = isinstance(known, IPv6Address) and known.is_site_local
+    return known.is_global and not known.is_private and not special and not local and known not in _RELAYS
 
 
 def _hidden(known: IPv4Address | IPv6Address) -> list[IPv4Address]:
@@ -82,6 +84,8 @@ def _formed(url: str, private_allowed: bool) -> httpx2.URL:
         raise _refused(f"it is longer than {LONGEST} characters, or holds a space")
     if known.scheme not in (("https", "http") if private_allowed else ("https",)) or not known.host:
         raise _refused("it does not begin with https:// and a host")
+    if known.port is not None and not 0 < known.port < 2**16:
+        raise _refused("there is no such port")
     if known.userinfo or known.fragment:
         raise _refused("a user, password or fragment does not belong there")
     return known
