@@ -12,7 +12,7 @@ from api.decider import Decider
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import callbacks, eligibility, health, my_orders, orders
+from api.routes import callbacks, eligibility, health, my_orders, orders, reconciliation
 from api.sender import sending
 from api.timekeeper import keeping_time
 from api.world import World
@@ -21,7 +21,10 @@ ABOUT = """May this person have this perk without a deposit? Merchants ask with 
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (eligibility.router, orders.router, my_orders.router, callbacks.router, health.router)
+ROUTERS: Final = (
+    *(eligibility.router, orders.router, my_orders.router, callbacks.router, reconciliation.router),
+    health.router,
+)
 WORK: Final = (
     refreshing,
     keeping_time,

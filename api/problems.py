@@ -50,6 +50,7 @@ STATUS: Final = {
     "too_many_open": 409,
     "over_ceiling": 409,
     "only_downwards": 409,
+    "day_not_over": 409,
     "bad_time_range": 422,
     "bad_callback": 422,
     "features_stale": 503,
