@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from api import actions, builds, ledger, order_book, orders, releases, services
+from api import actions, builds, ledger, order_book, orders, services
 from api.database import open_database, reading
 from api.decisions import Asked
 from api.order_book import Order
@@ -27,7 +27,7 @@ from engine.errors import Refused
 from tests.api.door import consents
 from tests.api.exposure import broken
 from tests.api.ordering import Counter
-from tests.api.world import NOW, ROOT
+from tests.api.world import NOW, shipped
 from tests.effort import pairs
 
 MERCHANTS, PERKS = ("inn", "lodge", "manor"), ("hotel", "car", "power_bank")
@@ -134,7 +134,7 @@ class Market(RuleBasedStateMachine):
 @pytest.fixture
 def market(prepared: Callable[[str, str], str]) -> Iterator[type[Market]]:
     Market.made = Path(prepared("sqlite", "").removeprefix("sqlite:///"))
-    Market.engines = Engines(releases.load(ROOT / "rules"))
+    Market.engines = Engines(shipped())
     yield Market
     Market.engines.close()
 
