@@ -16,6 +16,7 @@ PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
 
 Short = Annotated[str, Field(pattern=PLAIN, max_length=60)]
 Long = Annotated[str, Field(pattern=PLAIN, max_length=500)]
+Brief = Annotated[str, Field(pattern=PLAIN, max_length=100)]  # a hundred of them are within what a body may be
 Minor = Annotated[int, Field(ge=0, le=MOST, description="minor units")]
 
 
@@ -70,7 +71,7 @@ class Payment(_Form):
 
     name: Short
     amount: Minor
-    description: Long | None = None
+    description: Brief | None = None
     count: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
 
@@ -79,7 +80,7 @@ class Discount(_Form):
 
     name: Short
     amount: Minor
-    description: Long | None = None
+    description: Brief | None = None
 
 
 Payments = Annotated[list[Payment], Field(min_length=1, max_length=100)]

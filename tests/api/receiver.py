@@ -1,5 +1,6 @@
 """A merchant's receiver of callbacks, on this machine: it can fail, hang, redirect and answer late."""
 
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving(port: int = 0) -> Iterator[Receiver]:
-    """A receiver at an address of its own."""
+def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """A receiver at an address of its own; by https with `context`."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,7 +52,9 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         def handle_error(self, *_: Any) -> None:  # a sender that does not wait is no error
             pass
 
-    with Server(("127.0.0.1", port), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
         thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()

@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from api import ledger
+from api.catalogue import kinds, schema
 from api.clock import iso
 from api.database import reading
 from api.world import World
+from engine.engines import Engines
+from engine.lang.check import release_of
 from tests.api.door import refused
 from tests.api.ordering import ROOM, Counter
 from tests.api.world import NOW, event
@@ -264,3 +267,14 @@ def test_a_form_that_is_none_is_refused_in_one_shape(counter: Counter) -> None:
     refused(counter.do("O-1", "modify", {"post_payments": pay}), 422, "bad_request")
     refused(counter.do("O-1", "sync", {}), 422, "bad_request")
     refused(counter.seen("x" * 33), 422, "bad_request")
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_a_refusal_of_the_operators_own_is_told_by_its_code(town: World) -> None:
+    files = {**town.release.files}
+    files["orders.yaml"] = files["orders.yaml"].replace("code: overdue_outstanding", "code: pay_first")
+    ours = World(town.database, Engines(release_of(files, schema(), kinds())))
+    counter = Counter(ours)
+    counter.due()
+    refused(counter.order("O-2"), 409, "pay_first")
+    ours.engines.close()

@@ -1,14 +1,21 @@
 """Callbacks: signed, at least once, by the schedule; to a receiver that fails, hangs and answers late."""
 
 import json
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from sqlalchemy import Engine
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -221,3 +228,42 @@ def test_the_body_is_what_the_order_was_when_it_changed(town: World) -> None:
         **{"order.created": "created", "order.confirmed": "in_service", "order.completed": "due"}
     }
     assert set(by_event["order.created"]["data"]) == set(counter.seen().json())
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A key, and a certificate of that name signed by itself."""
+    key, who = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number())
+        .not_valid_before(present() - timedelta(days=1))
+        .not_valid_after(present() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
+    path = folder / f"{name}.pem"
+    path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none) + made.public_bytes(pem))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("database_url", "name", "status"),
+    [("sqlite", "inn.example", 200), ("sqlite", "lodge.example", None)],
+    indirect=["database_url"],
+)
+def test_https_is_to_the_address_that_was_checked_and_the_name_that_was_given(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, status: int | None
+) -> None:
+    path, asked = certificate(tmp_path, name), socket.getaddrinfo
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    monkeypatch.setattr(sender, "_context", lambda: ssl.create_default_context(cafile=path))
+    monkeypatch.setattr(
+        "socket.getaddrinfo", lambda host, *a, **k: asked(host.replace("inn.example", "127.0.0.1"), *a, **k)
+    )
+    with receiving(context) as receiver:
+        wait_for(engine, receiver.url.replace("http://127.0.0.1", "https://inn.example"), "O-1")
+        sender.send_all(engine, NOW, private=True)
+        assert known(engine)[0].status == status
+        assert [headers["host"].partition(":")[0] for headers, _ in receiver.got] == ["inn.example"] * (status == 200)
