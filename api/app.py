@@ -9,10 +9,24 @@ from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.decider import Decider
+from api.gate import Gate
+from api.last_use import noting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import callbacks, eligibility, health, my_orders, orders, reconciliation
+from api.routes import (
+    callback_keys,
+    callbacks,
+    consents,
+    eligibility,
+    health,
+    my_consents,
+    my_orders,
+    orders,
+    reconciliation,
+    services,
+    tokens,
+)
 from api.sender import sending
 from api.timekeeper import keeping_time
 from api.world import World
@@ -22,19 +36,16 @@ deposit is waived. It holds no score and no reasons: those belong to the person.
 
 
 ROUTERS: Final = (
-    *(eligibility.router, orders.router, my_orders.router, callbacks.router, reconciliation.router),
-    health.router,
+    *(eligibility.router, services.router, callback_keys.router, callbacks.router, consents.router),
+    *(orders.router, reconciliation.router, my_consents.router, my_orders.router, tokens.router, health.router),
 )
-WORK: Final = (
-    refreshing,
-    keeping_time,
-    sending,
-)  # what runs beside the answers while the app serves, each until the end
+# What runs beside the answers while the app serves, each until the end.
+WORK: Final = (refreshing, noting, keeping_time, sending)
 
 
-def create_app(world: World, reload: Reload | None = None, *, works: bool = False) -> FastAPI:
+def create_app(world: World, reload: Reload | None = None, *, works: bool = False, gate: Gate | None = None) -> FastAPI:
     """The application over a database and a release; over what a folder says at any time, as long as it runs. `works`:
-    whether what must be done besides answering is done here too.
+    whether what must be done besides answering is done here too. `gate`: who is let in; any token of our own unless given.
     """
 
     @asynccontextmanager
@@ -48,6 +59,7 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
 
     app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running)
     app.state.world = world
+    app.state.gate = gate or Gate()
     app.state.decider = Decider(lambda: app.state.world)
     app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)

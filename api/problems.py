@@ -25,6 +25,22 @@ STATUS: Final = {
     "no_token": 401,
     "bad_token": 401,
     "wrong_role": 403,
+    "wrong_scope": 403,
+    "too_many_requests": 429,
+    "issuer_away": 503,
+    "bad_role": 422,
+    "bad_party": 422,
+    "bad_scope": 422,
+    "no_such_token": 404,
+    "bad_ceiling": 422,
+    "bad_callback": 422,
+    "bad_until": 422,
+    "not_asked": 422,
+    "warning_needed": 422,
+    "unknown_purpose": 422,
+    "unknown_consent": 404,
+    "bad_event": 422,
+    "consent_answered": 409,
     "too_large": 413,
     "no_consent": 403,
     "not_on_allow_list": 403,
@@ -52,7 +68,6 @@ STATUS: Final = {
     "only_downwards": 409,
     "day_not_over": 409,
     "bad_time_range": 422,
-    "bad_callback": 422,
     "features_stale": 503,
     "not_ready": 503,
     "engine_failed": 503,
@@ -72,6 +87,15 @@ class Problem(BaseModel):
     detail: str
     where: str | None = None
     hint: str | None = None
+
+
+class TooMany(Refused):
+    """More requests than may be. `again`: seconds after which there may be another."""
+
+    def __init__(self, message: str, again: int) -> None:
+        hint = f"wait {again} seconds"
+        super().__init__(message, where="Authorization", hint=hint, code="too_many_requests")
+        self.again = again
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -97,9 +121,8 @@ def answer(error: IftahError) -> JSONResponse:
     """The response that says what went wrong."""
     # What the database says of itself is for the operator's log, not for callers.
     hidden = error.code.startswith("database")
-    known = error.code in STATUS or isinstance(
-        error, Unmoved
-    )  # operators may give refusals of orders codes of their own
+    # Operators may give refusals of orders codes of their own.
+    known = error.code in STATUS or isinstance(error, Unmoved)
     code = "not_ready" if hidden else error.code if known else "internal"
     status = STATUS.get(code, STATUS["wrong_state"])
     if status >= 500:
@@ -115,6 +138,8 @@ def answer(error: IftahError) -> JSONResponse:
         hint="try again" if hidden else error.hint or None,
     )
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.again)
     return JSONResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 

@@ -8,7 +8,7 @@ import narwhals as nw
 import polars as pl
 from rich.console import Console
 
-from api import actions, auth, builds, clock, ledger, prepare, services, show, watching
+from api import actions, builds, clock, ledger, prepare, services, show, tokens, watching
 from api.builds import Build
 from api.decisions import Asked
 from api.routes.eligibility import EligibilityAnswer
@@ -53,8 +53,8 @@ def request(world: World, made: Build, settings: Settings) -> Iterator[str]:
     The merchant has signed up, and the person has consented to be asked about by its service, as far as that goes for a demo.
     """
     now = clock.now()
-    auth.revoke(world.database, MERCHANT, now)
-    secret = auth.issue(world.database, "merchant", MERCHANT, MERCHANT, now, now + timedelta(days=1))
+    tokens.revoke(world.database, MERCHANT, now)
+    secret = tokens.issue(world.database, "merchant", MERCHANT, MERCHANT, now, now + timedelta(days=1))
     _, asked = next(_examples(world, made))
     services.sign_up(world.database, MERCHANT, asked.perk, Terms(asked.perk), now)
     _consent(world, asked, made.purpose, now)

@@ -27,7 +27,10 @@ from api.tables import ORDERS
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 
 Number = Annotated[str, Path(pattern=NUMBER, description="the merchant's own number")]
-COMMON: Final = ("no_token", "bad_token", "wrong_role", "bad_request", "not_ready")
+COMMON: Final = (
+    *("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "issuer_away", "bad_request"),
+    "not_ready",
+)
 _MOVING: Final = (*COMMON, "too_large", "unknown_order", "order_mismatch", "wrong_state", "engine_failed")
 
 

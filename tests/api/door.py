@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from fastapi.testclient import TestClient
 
-from api import auth, builds, deps, ledger, services
+from api import builds, deps, ledger, services, tokens
 from api.actions import ready
 from api.app import create_app
 from api.services import Terms
@@ -32,7 +32,7 @@ class Door:
         self.scores = builds.scores(world.database, ready(world))
 
     def issue(self, role: str, party: str, expires: datetime | None = None) -> str:
-        token = auth.issue(self.world.database, role, party, party, NOW, expires)
+        token = tokens.issue(self.world.database, role, party, party, NOW, expires)
         self.parties[token] = party
         return token
 

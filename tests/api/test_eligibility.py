@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from api import auth, builds, decisions, ledger, releases
+from api import auth, builds, decisions, ledger, releases, tokens
 from api.app import create_app
 from api.database import reading
 from api.decisions import Asked, chained, committed, entry
@@ -120,7 +120,7 @@ def test_without_a_token_or_with_a_bad_one_nothing_is_answered(door: Door) -> No
     refused(door.put("p-1", token="iftah_nonsense"), 401, "bad_token")
     expired = door.issue("merchant", "late", NOW + timedelta(minutes=1))
     refused(door.put("p-1", token=expired), 401, "bad_token")
-    assert auth.revoke(door.world.database, "inn", NOW) == 1
+    assert tokens.revoke(door.world.database, "inn", NOW) == 1
     response = door.put("p-1")
     refused(response, 401, "bad_token")
     assert response.headers["www-authenticate"] == "Bearer"
@@ -336,7 +336,7 @@ def test_health_says_so_when_there_are_no_features_yet(engine: Engine) -> None:
     world = World(engine, Engines(shipped()))
     client = TestClient(create_app(world))
     refused(client.get("/v1/health"), 503, "not_ready")
-    token = auth.issue(engine, "merchant", "inn", "inn", NOW, None)
+    token = tokens.issue(engine, "merchant", "inn", "inn", NOW, None)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     refused(client.post("/v1/eligibility", content=QUESTION, headers=headers), 503, "not_ready")
     world.engines.close()

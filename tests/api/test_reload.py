@@ -22,7 +22,7 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
-from api import auth, builds, clock, ledger, releases, services
+from api import builds, clock, ledger, releases, services, tokens
 from api.database import open_database, reading, writing
 from api.services import Terms
 from engine.decide import Reference, decide, question_of
@@ -59,7 +59,7 @@ class Server:
         self.environment = clean | own | {"IFTAH_PORT": str(self.port)}
         self.database = open_database(own["IFTAH_DATABASE_URL"])
         now = clock.now()
-        self.token = auth.issue(self.database, "merchant", "inn", "inn", now, clock.later(now, days=1))
+        self.token = tokens.issue(self.database, "merchant", "inn", "inn", now, clock.later(now, days=1))
         services.sign_up(self.database, "inn", "hotel", Terms("hotel"), now)
         ledger.append(self.database, consents(self.people(), "inn", "hotel", now), now)
         with self.log.open("wb") as log:

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import Field, Session, SQLModel, select
 
-from api import auth, builds, clock, ledger, refresh, releases, services
+from api import builds, clock, ledger, refresh, releases, services, tokens
 from api.database import open_database
 from api.services import Terms
 from api.tables import Features
@@ -161,9 +161,9 @@ def prepared(url: str, people: int) -> tuple[list[str], list[str]]:
     refresh.until_done(engine, engines, clock.now)
     engines.close()
     later = clock.later(now, days=1)
-    tokens = [auth.issue(engine, "merchant", merchant, merchant, now, later) for merchant in merchants]
+    issued = [tokens.issue(engine, "merchant", merchant, merchant, now, later) for merchant in merchants]
     engine.dispose()
-    return tokens, known
+    return issued, known
 
 
 def questions(tokens: list[str], people: list[str], connections: int) -> list[Callable[[], bytes]]:

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
-from api import auth, builds, clock, ledger, refresh, releases, sender, services
+from api import builds, clock, ledger, refresh, releases, sender, services, tokens
 from api.clock import iso
 from api.database import open_database, reading
 from api.decisions import FIRST, chained, entry
@@ -94,10 +94,10 @@ def prepared(url: str, callback: str) -> Load:
     engines, day = Engines(releases.load(RULES)), clock.later(now, days=1)
     refresh.until_done(engine, engines, clock.now)
     engines.close()
-    tokens = {m: auth.issue(engine, "merchant", m, m, now, day) for m in merchants}
-    mine = {person: auth.issue(engine, "subject", person, person, now, day) for person in people}
+    keys = {m: tokens.issue(engine, "merchant", m, m, now, day) for m in merchants}
+    mine = {person: tokens.issue(engine, "subject", person, person, now, day) for person in people}
     engine.dispose()
-    return Load(url, tokens, mine)
+    return Load(url, keys, mine)
 
 
 def deal(load: Load, merchant: str, seed: int) -> None:

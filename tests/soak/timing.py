@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import ks_2samp
 
-from api import auth, builds, clock, ledger, refresh, releases, services
+from api import builds, clock, ledger, refresh, releases, services, tokens
 from api.database import open_database
 from api.services import Terms
 from engine.engines import Engines
@@ -50,7 +50,7 @@ def prepared(url: str) -> tuple[str, dict[Kind, list[str]]]:
     engines = Engines(releases.load(RULES))
     refresh.until_done(engine, engines, clock.now)
     engines.close()
-    token = auth.issue(engine, "merchant", "inn", "inn", now, clock.later(now, days=1))
+    token = tokens.issue(engine, "merchant", "inn", "inn", now, clock.later(now, days=1))
     engine.dispose()
     return token, {"declined": low, "no consent": silent, "nobody": [f"p-{n}x" for n in range(EACH)]}
 
