@@ -15,7 +15,23 @@ from api.last_use import noting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import audit, callback_keys, consents, eligibility, health, metrics, my_consents, services, tokens
+from api.routes import (
+    audit,
+    callback_keys,
+    callbacks,
+    consents,
+    eligibility,
+    health,
+    metrics,
+    my_consents,
+    my_orders,
+    orders,
+    reconciliation,
+    services,
+    tokens,
+)
+from api.sender import sending
+from api.timekeeper import keeping_time
 from api.watched import Watched
 from api.world import World
 
@@ -24,11 +40,12 @@ deposit is waived. It holds no score and no reasons: those belong to the person.
 
 
 ROUTERS: Final = (
-    *(eligibility.router, services.router, callback_keys.router, consents.router),
-    *(my_consents.router, tokens.router, audit.router, health.router, metrics.router),
+    *(eligibility.router, services.router, callback_keys.router, callbacks.router, consents.router, orders.router),
+    *(reconciliation.router, my_consents.router, my_orders.router),
+    *(tokens.router, audit.router, health.router, metrics.router),
 )
 # What runs beside the answers while the app serves, each until the end.
-WORK: Final = (refreshing, noting, digesting)
+WORK: Final = (refreshing, noting, digesting, keeping_time, sending)
 
 
 def create_app(world: World, reload: Reload | None = None, *, works: bool = False, gate: Gate | None = None) -> FastAPI:

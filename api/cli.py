@@ -154,6 +154,15 @@ def refresh() -> None:
         out.print(f"{said}: they wait for an `iftah build` as of a later moment")
 
 
+@app.command("clock")
+def keep_time() -> None:
+    """Move the orders that time moves, once: expired, overdue. A running server does so by itself."""
+    from api import timekeeper
+
+    moved = timekeeper.keep_time(prepare.enforced(settings()), clock.now())
+    out.print(f"{moved:,} orders moved")
+
+
 @app.command()
 def score() -> None:
     """Score everyone in the newest build under the rules folder's release."""

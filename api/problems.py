@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.mistakes import kind_and_place
 from api.watched import CODE, NAME
-from engine.errors import IftahError, Refused
+from engine.errors import IftahError, Refused, Unmoved
 
 log = logging.getLogger("iftah")
 
@@ -61,6 +61,21 @@ STATUS: Final = {
     "transaction_mismatch": 409,
     "transaction_expired": 409,
     "too_many_amounts": 429,
+    "unknown_order": 404,
+    "unknown_callback": 404,
+    "order_mismatch": 409,
+    "wrong_service": 409,
+    "not_admitted": 409,
+    "decision_used": 409,
+    "decision_superseded": 409,
+    "decision_expired": 409,
+    "wrong_state": 409,
+    "overdue_outstanding": 409,
+    "too_many_open": 409,
+    "over_ceiling": 409,
+    "only_downwards": 409,
+    "day_not_over": 409,
+    "bad_time_range": 422,
     "features_stale": 503,
     "not_ready": 503,
     "engine_failed": 503,
@@ -122,8 +137,10 @@ def answer(error: IftahError) -> JSONResponse:
     """The response that says what went wrong."""
     # What the database says of itself is for the operator's log, not for callers.
     hidden = error.code.startswith("database")
-    code = "not_ready" if hidden else error.code if error.code in STATUS else "internal"
-    status = STATUS[code]
+    # Operators may give refusals of orders codes of their own.
+    known = error.code in STATUS or isinstance(error, Unmoved)
+    code = "not_ready" if hidden else error.code if known else "internal"
+    status = STATUS.get(code, STATUS["wrong_state"])
     if status >= 500:
         log.error("%s: %s", error.code, error)
     message = "the service is not available just now" if hidden or code == "internal" else error.message

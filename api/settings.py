@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     oidc_jwks_url: str = Field("", description="where it publishes its keys; https")
     oidc_role_claim: str = Field("iftah_role", min_length=1, description="the claim that holds the role")
     oidc_party_claim: str = Field("iftah_party", min_length=1, description="the claim that holds the party")
+    callbacks_private: bool = Field(
+        default=False, description="for development: callbacks may go to http, loopback and private addresses"
+    )
     purpose: str = Field("perks", pattern="^[a-z][a-z_]*$", description="the purpose that people consent to")
     log_format: Literal["auto", "text", "json"] = Field(
         "auto", description="how the log is written; `auto`: text on a terminal, else a JSON object a line"
