@@ -12,14 +12,22 @@ from api.actions import World
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import eligibility, health
+from api.routes import casework, eligibility, health, me, my_disputes, my_reviews
+from api.sweeper import sweeping
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (eligibility.router, health.router)
-WORK: Final = (refreshing,)  # what runs beside the answers while the app serves, each until the end
+ROUTERS: Final = (
+    eligibility.router,
+    me.router,
+    my_disputes.router,
+    my_reviews.router,
+    casework.router,
+    health.router,
+)
+WORK: Final = (refreshing, sweeping)  # what runs beside the answers while the app serves, each until the end
 
 
 def create_app(world: World, reload: Reload | None = None, *, works: bool = False) -> FastAPI:

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Engine, insert, select, update
 
+from api import departed
 from api.clock import micros, moment
 from api.database import reading, writing
 from api.tables import TOKENS
@@ -42,6 +43,8 @@ def issue(engine: Engine, role: str, party: str, name: str, now: datetime, expir
     }
     with writing(engine) as connection:
         connection.execute(insert(TOKENS).values(row))
+        if role == "subject":
+            departed.come_back(connection, party)
     return secret
 
 

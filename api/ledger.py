@@ -12,15 +12,17 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, update
 
-from api import tables
+from api import departed, tables
+from api.clock import micros, moment
 from api.database import reading, writing
+from engine.errors import Refused
 from graph.events import CONTENT, IDENTITY, KIND, KIND_FIELDS, LONGEST, SCHEMA, conform, corrections, problems
 
 REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
@@ -31,7 +33,7 @@ _STORED: Final = {
     "seq": pl.Int64,
     **{c: t if t == pl.String else pl.Int64 for c, t in SCHEMA.items()},
 }  # times as integers
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+HOUSE: Final = "iftah"  # who contributes what the house itself has to say
 _ROWS_A_STATEMENT: Final = 250  # one statement for so many rows is three times as fast as one for each
 _ROWS_A_FETCH: Final = 20_000
 
@@ -113,19 +115,38 @@ def insert(engine: Engine, checked: Checked, now: datetime, *, all_or_nothing: b
         return Appended(0, 0, refused)
     try:
         with writing(engine) as connection:
-            before = extent_of(connection)
-            recorded_at = _later_than(before.recorded_at, now)
-            accepted = _INSERT[engine.dialect.name](connection, good, _micros(recorded_at))
-            clashes = _clashes(connection, good) if accepted < good.height else pl.DataFrame(schema=REFUSED_SCHEMA)
-            if all_or_nothing and not clashes.is_empty():
+            done = insert_in(connection, checked, now)
+            if all_or_nothing and not done.refused.is_empty():
                 raise _Nothing
-            if accepted:
-                _extend(connection, before, accepted, recorded_at, new := _without(good, clashes))
-                _follow_moves(connection, new)
     except _Nothing:
-        return Appended(0, 0, clashes)
-    said = pl.concat([refused, clashes]).sort("row")
+        return Appended(0, 0, done.refused)
+    return done
+
+
+def insert_in(connection: Connection, checked: Checked, now: datetime) -> Appended:
+    """The same within a write transaction, whose other changes then stand or fall with it."""
+    left = departed.naming(connection, checked.good)
+    good = _without(checked.good, left)
+    if good.is_empty():
+        return Appended(0, 0, pl.concat([checked.refused, left]).sort("row"))
+    before = extent_of(connection)
+    recorded_at = _later_than(before.recorded_at, now)
+    accepted = _INSERT[connection.dialect.name](connection, good, micros(recorded_at))
+    clashes = _clashes(connection, good) if accepted < good.height else pl.DataFrame(schema=REFUSED_SCHEMA)
+    if accepted:
+        _extend(connection, before, accepted, recorded_at, new := _without(good, clashes))
+        _follow_moves(connection, new)
+    said = pl.concat([checked.refused, left, clashes]).sort("row")
     return Appended(accepted, good.height - accepted - clashes.height, said, recorded_at if accepted else None)
+
+
+def say(connection: Connection, now: datetime, **event: object) -> None:
+    """Append one event of the house's own within a write transaction. Raises Refused when it may not enter the ledger."""
+    row = {"contributor": HOUSE, "happened_at": now, **event}
+    checked = check(pl.DataFrame([row], schema_overrides={c: SCHEMA[c] for c in row}), now)
+    done = insert_in(connection, checked, now)
+    if not done.refused.is_empty():
+        raise Refused(str(done.refused["reason"][0]), where="event", code="bad_event")
 
 
 class _Nothing(Exception):  # not an error: it rolls the transaction back
@@ -136,17 +157,9 @@ def _later_than(last: datetime | None, now: datetime) -> datetime:
     return now if last is None else max(now, last + timedelta(microseconds=1))
 
 
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
-
-
 def _extend(connection: Connection, before: Extent, accepted: int, recorded_at: datetime, good: pl.DataFrame) -> None:
     last = max(filter(None, (before.happened_at, good["happened_at"].max())))  # type: ignore[type-var]
-    row = {"events": before.events + accepted, "recorded_at": _micros(recorded_at), "happened_at": _micros(last)}  # type: ignore[arg-type]
+    row = {"events": before.events + accepted, "recorded_at": micros(recorded_at), "happened_at": micros(last)}  # type: ignore[arg-type]
     connection.execute(update(tables.Extent).values(row))
 
 
@@ -282,7 +295,7 @@ def read(
     where = ["true"]
     listed = LISTED[engine.dialect.name]
     if known_at is not None:
-        where.append(f"recorded_at <= {_micros(known_at)}")
+        where.append(f"recorded_at <= {micros(known_at)}")
     if people is not None:
         values["people"] = bound(engine.dialect.name, [p for p in people if "\0" not in p])
         ends = (f"SELECT seq FROM events WHERE {end} IN {listed('people')}" for end in ("subject", "other"))
@@ -381,4 +394,5 @@ def extent_of(connection: Connection) -> Extent:
     events, recorded_at, happened_at = connection.exec_driver_sql(
         "SELECT events, recorded_at, happened_at FROM extent"
     ).one()
-    return Extent(events, _moment(recorded_at), _moment(happened_at))
+    times = (None if t is None else moment(t) for t in (recorded_at, happened_at))
+    return Extent(events, *times)
