@@ -1,4 +1,4 @@
-"""A person with a bit of everything in a town, and how to look for what is left of them."""
+"""A person with a bit of everything, and how to look for what is left of them."""
 
 import json
 import sqlite3
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine, insert
 
-from api import auth, ledger
-from api.actions import World, eligibility
+from api import auth, builds
+from api.actions import World, eligibility, scored
 from api.clock import micros
 from api.database import writing
 from api.decisions import Asked
 from api.services import Terms, sign_up
 from api.tables import CONSENT_REQUESTS, DISPUTES, MONITORED, ORDERS, REVIEWS, SUBMISSIONS
-from tests.api.refreshing import Refresher, append
+from tests.api.refreshing import append
 from tests.api.world import NOW
 from tests.graph.story import story, willing
 
@@ -24,44 +24,41 @@ TEXTS = (ZEB, "kingfisher-statement", "kingfisher-order", "kingfisher-loan", "ki
 LATER = NOW + timedelta(hours=1)
 LIFE = f"""
 {willing(ZEB, "ann", "bob", "cy")}
-1993-01-01 tie.formed {ZEB} > ann #t-zeb-ann tie=friend strength=5
-1993-01-02 tie.formed ann > {ZEB} #t-ann-zeb tie=vouch strength=8
-1993-01-02 tie.formed bob > {ZEB} #t-bob-zeb tie=family strength=3
-1993-01-02 tie.formed bob > ann #t-bob-ann tie=friend strength=3
-1993-02-01 tie.formed ann > cy #t-ann-cy tie=friend strength=3
-1993-02-02 event.corrected ann #fix-tie ref_event=t-ann-cy fields={{"other":"{ZEB}"}}
-1998-03-01 payment.made {ZEB} > ann #pay-{ZEB}-1 amount=500 currency=CNY category=transfer
-1998-04-01 payment.made ann > {ZEB} #p2 amount=700 currency=CNY category=transfer
-1998-05-01 payment.made ann > {ZEB} #p3 amount=900 currency=CNY category=transfer
-1998-05-02 event.corrected ann #fix-p3 ref_event=p3 fields={{"amount":950}}
-1998-05-03 payment.made bob > {ZEB} #pay-{ZEB}-4 amount=40 currency=CNY category=transfer
-1998-05-04 dispute.opened bob #bob-says ref_event=pay-{ZEB}-4 statement=mine
-1998-05-05 payment.made bob > cy #p5 amount=60 currency=CNY category=transfer
-1998-05-06 event.corrected bob #fix-p5 ref_event=p5 fields={{"other":"{ZEB}"}}
-1998-05-07 payment.made {ZEB} > ann #p6 amount=33 currency=CNY category=transfer
-1998-05-08 dispute.opened {ZEB} @iftah #zeb-says ref_contributor=bank ref_event=p6 statement=kingfisher-statement
-1998-06-01 payment.made {ZEB} > shop #p7 amount=80 currency=CNY category=groceries
-1998-06-02 payment.made {ZEB} > shop #p8 amount=80 currency=CNY category=groceries
-1998-06-03 payment.made shop > {ZEB} #w1 amount=90000 currency=CNY category=wage
-1998-06-01 obligation.opened {ZEB} #o1 obligation=kingfisher-loan
-1998-07-01 obligation.paid {ZEB} #o2 obligation=kingfisher-loan
-1998-07-02 order.settled {ZEB} @iftah #o3 order=kingfisher-order days_late=0
+2020-01-01 tie.formed {ZEB} > ann #t-zeb-ann tie=friend strength=5
+2020-01-02 tie.formed ann > {ZEB} #t-ann-zeb tie=vouch strength=8
+2020-01-02 tie.formed bob > {ZEB} #t-bob-zeb tie=family strength=3
+2020-01-02 tie.formed bob > ann #t-bob-ann tie=friend strength=3
+2020-02-01 tie.formed ann > cy #t-ann-cy tie=friend strength=3
+2020-02-02 event.corrected ann #fix-tie ref_event=t-ann-cy fields={{"other":"{ZEB}"}}
+2025-03-01 payment.made {ZEB} > ann #pay-{ZEB}-1 amount=500 currency=CNY category=transfer
+2025-04-01 payment.made ann > {ZEB} #p2 amount=700 currency=CNY category=transfer
+2025-05-01 payment.made ann > {ZEB} #p3 amount=900 currency=CNY category=transfer
+2025-05-02 event.corrected ann #fix-p3 ref_event=p3 fields={{"amount":950}}
+2025-05-03 payment.made bob > {ZEB} #pay-{ZEB}-4 amount=40 currency=CNY category=transfer
+2025-05-04 dispute.opened bob #bob-says ref_event=pay-{ZEB}-4 statement=mine
+2025-05-05 payment.made bob > cy #p5 amount=60 currency=CNY category=transfer
+2025-05-06 event.corrected bob #fix-p5 ref_event=p5 fields={{"other":"{ZEB}"}}
+2025-05-07 payment.made {ZEB} > ann #p6 amount=33 currency=CNY category=transfer
+2025-05-08 dispute.opened {ZEB} @iftah #zeb-says ref_contributor=bank ref_event=p6 statement=kingfisher-statement
+2025-06-01 payment.made {ZEB} > shop #p7 amount=80 currency=CNY category=groceries
+2025-06-02 payment.made {ZEB} > shop #p8 amount=80 currency=CNY category=groceries
+2025-06-03 payment.made shop > {ZEB} #w1 amount=90000 currency=CNY category=wage
+2025-06-01 obligation.opened {ZEB} #o1 obligation=kingfisher-loan
+2025-07-01 obligation.paid {ZEB} #o2 obligation=kingfisher-loan
+2025-07-02 order.settled {ZEB} @iftah #o3 order=kingfisher-order days_late=0
 """
 
 
-def arrived(world: World) -> str:
-    """The person in the town, with a decision, an order that is closed, a token and all else; the token."""
-    engine = world.database
-    known = ledger.extent(engine).events
-    events = story(LIFE)
-    assert append(engine, events, NOW) == events.height, known
-    Refresher(engine, world.engines).all(NOW)
-    asked = Asked("inn", "t-1", ZEB, "power_bank", 99, "CNY")
-    answered = eligibility(world, asked, LATER)
+def arrived(world: World) -> None:
+    """The person in a small world, with a decision, an order that is closed, a token and all else."""
+    engine, events = world.database, story(LIFE)
+    assert append(engine, events, NOW) == events.height
+    scored(world, builds.build(engine, NOW, "perks", NOW))
+    answered = eligibility(world, Asked("inn", "t-1", ZEB, "power_bank", 99, "CNY"), LATER)
     eligibility(world, Asked("inn", "t-2", "ann", "power_bank", 99, "CNY"), LATER)
     sign_up(engine, "inn", "rooms", Terms("hotel", allowed=("ann", ZEB)), NOW)
     _kept(engine, answered.id)
-    return auth.issue(engine, "subject", ZEB, ZEB, NOW)
+    auth.issue(engine, "subject", ZEB, ZEB, NOW)
 
 
 def _kept(engine: Engine, decision: str) -> None:
