@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, insert, select
 
-from api import account
+from api import account, departed
 from api.account import Before
 from api.clock import iso, micros, moment
 from api.database import reading, writing
@@ -88,6 +88,8 @@ def decided(
         earlier = _before(connection, asked, now)
         if earlier:
             return earlier
+        if departed.gone(connection, [asked.subject]):  # while it was being looked what is known
+            raise Refused("unknown person", where="subject", hint="check the id", code="unknown_person")
         rows = account.given(connection, [asked.subject])[asked.subject]
         return _kept(connection, asked, now, decision(found, account.before(rows, asked.merchant, asked.perk, now)))
 

@@ -67,6 +67,8 @@ class Erased:
 def erase(engine: Engine, person: str, now: datetime) -> Erased:
     """Take a person out of everything. Raises Refused (`orders_open`) while an order of theirs is open."""
     with writing(engine) as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")  # what is deleted is overwritten at once
         _refuse_open_orders(connection, person)
         connection.execute(insert(ERASING).values(person=person))
         gone = leave(connection, person)

@@ -48,9 +48,12 @@ def leave(connection: Connection, person: str) -> Gone:
     said |= {r["seq"]: r for r in own if r["kind"] in CHANGES}
     parties = {p for r in items.values() for p in (r["subject"], r["other"]) if p} - {person}
     enrolled = excerpt.enrolled(connection, parties | _others(said.values()) - {person})
-    work = _Work(person, _others_by_item(said.values()), enrolled)
+    work = _Work(person, _moved(said.values()), enrolled)
     for row in sorted(items.values(), key=_seq):
         work.item(row)
+    apart = {_target(row) for row in said.values()} - {_key(row) for row in [*items.values(), *said.values()]}
+    for row in _keyed(connection, apart):  # others' events, of which something was said in the person's name
+        work.kept[_key(row)] = _key(row), work.alias(row["subject"])
     for row in sorted(said.values(), key=_seq):
         work.said(row)
     _replace(connection, work)
@@ -76,6 +79,14 @@ def _about(connection: Connection, items: Iterable[Row]) -> dict[int, Row]:
     return found
 
 
+def _keyed(connection: Connection, keys: set[Key]) -> Iterator[Row]:
+    for ids in _chunks({event_id for _, event_id in keys}):
+        contributors = {contributor for contributor, _ in keys}  # without them no index leads there
+        here = EVENTS.c.contributor.in_(sorted(contributors)), EVENTS.c.event_id.in_(ids)
+        rows = _rows(connection, select(EVENTS).where(*here))
+        yield from (row for row in rows if _key(row) in keys)
+
+
 def _key(row: Row) -> Key:
     return row["contributor"], row["event_id"]
 
@@ -94,15 +105,28 @@ def _others(said: Iterable[Row]) -> set[str]:
     return {other for row in said if (other := _fixed(row))}
 
 
-def _others_by_item(said: Iterable[Row]) -> dict[Key, str]:
-    """Of each item that a correction moved, to whom the last one did."""
-    return {_target(row): other for row in sorted(said, key=_seq) if (other := _fixed(row))}
+@dataclass(frozen=True)
+class _Moved:
+    """Where corrections moved items: each item's `other` by the latest that stands, and all that it ever had by any."""
+
+    now: Mapping[Key, str]
+    ever: Mapping[Key, set[str]]
+
+
+def _moved(said: Iterable[Row]) -> _Moved:
+    rows = sorted(said, key=_seq)
+    void = {_target(row) for row in rows if row["kind"] == "event.retracted"}
+    fixed = [(row, other) for row in rows if (other := _fixed(row))]
+    ever: dict[Key, set[str]] = {}
+    for row, other in fixed:
+        ever.setdefault(_target(row), set()).add(other)
+    return _Moved({_target(row): other for row, other in fixed if _key(row) not in void}, ever)
 
 
 class _Work:
     """What is to be done about each event: whoever it is about comes before what is said about it."""
 
-    def __init__(self, person: str, moved: Mapping[Key, str], enrolled: set[str]) -> None:
+    def __init__(self, person: str, moved: _Moved, enrolled: set[str]) -> None:
         self.person, self.moved, self.enrolled = person, moved, enrolled
         self.gone = Gone()
         self.new: list[Row] = []  # the changed ones, as they stand from now on
@@ -113,15 +137,15 @@ class _Work:
     def item(self, row: Row) -> None:
         """A piece of evidence, a consent or an enrolment."""
         subject, other = row["subject"], row["other"]
-        last = self.moved.get(_key(row), other)
-        end = last if subject == self.person else subject
+        ever = {p for p in (subject, other, *self.moved.ever.get(_key(row), ())) if p} - {self.person}
+        end = self.moved.now.get(_key(row), other) if subject == self.person else subject
         if row["kind"] in TIES:
-            self.gone.tied |= {p for p in (subject, other, last) if p} - {self.person}
+            self.gone.tied |= ever
         if self.person not in (subject, other):  # a correction alone names the person
-            self.kept[_key(row)] = _key(row), self._alias(end)
-        elif end in self.enrolled and end != self.person and self._stays(row):
-            self.gone.paid.add(end)
-            self._change(row, self._alias(end), _key(row))
+            self.kept[_key(row)] = _key(row), self.alias(end)
+        elif ever & self.enrolled and self._stays(row):
+            self.gone.paid |= ever & self.enrolled
+            self._change(row, self.alias(end), _key(row))
         else:
             self.gone.removed.append(row)
 
@@ -140,9 +164,10 @@ class _Work:
     def _stays(self, row: Row) -> bool:
         if row["kind"] == PAYMENT:
             return True
-        return row["kind"] in TIES and row["subject"] != self.person and _key(row) in self.moved
+        return row["kind"] in TIES and row["subject"] != self.person and _key(row) in self.moved.ever
 
-    def _alias(self, end: str) -> str:
+    def alias(self, end: str) -> str:
+        """The name for the person beside somebody."""
         return self.aliases.setdefault(end, f"gone-{secrets.token_hex(12)}")
 
     def _change(self, row: Row, alias: str, target: Key) -> None:

@@ -1,13 +1,18 @@
 """Leaving: nothing of the person is left, others' features stay, the chain holds, and nothing about them comes in again."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
 from api import auth, builds, departed, ledger, refresh
@@ -25,8 +30,12 @@ from tests.api.conftest import Template, dropped
 from tests.api.leaving import LATER, LIFE, TEXTS, ZEB, arrived, left_in
 from tests.api.refreshing import LOCAL, Refresher, append, rebuilt, rows
 from tests.api.world import NOW, event
+from tests.effort import pairs
+from tests.graph.happenings import before, happenings
 from tests.graph.story import story
+from tests.strategies import NOW as LAST
 
+LONG_AFTER = LAST + timedelta(days=40)
 PEOPLE_COUNTED = {
     "behaviour.out_counterparties",
     "behaviour.in_counterparties",
@@ -239,3 +248,27 @@ def test_events_of_others_stay_append_only(left: tuple[World, Erased]) -> None:
     assert refused.value.code == "append_only"
     with reading(left[0].database) as connection:
         assert connection.execute(text("SELECT count(*) FROM erasing")).scalar_one() == 0
+
+
+@settings(max_examples=pairs(8, 150), deadline=None, phases=[Phase.generate])  # a seed does not shrink
+@given(st.integers(0, 2**32))
+def test_whatever_happened_others_are_as_if_the_person_had_never_consented(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
+    """The law of leaving: what counts of others then is what counts when nothing of the person ever did."""
+    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('leaves') / 'iftah.db'}")
+    append(engine, pl.concat([before(), happenings(Random(seed), 30, 20)]), LONG_AFTER)
+    known, events = ledger.extent(engine).recorded_at, ledger.read(engine)
+    assert known
+    standing_of = pl.col("kind").is_in(["person.enrolled", "consent.granted"]) & (pl.col("subject") == "ann")
+    expected = rebuilt(events.filter(~standing_of), LONG_AFTER, known)
+    erase(engine, "ann", LONG_AFTER)
+    after = ledger.read(engine)
+    assert "ann" not in [
+        *after["subject"],
+        *after["other"],
+        *re.findall(r"\w+", " ".join(after["fields"].drop_nulls())),
+    ]
+    assert rebuilt(after, LONG_AFTER, known) == expected
+    assert ledger.extent(engine).events == after.height
+    engine.dispose()
