@@ -73,7 +73,7 @@ class Listed:
     id: str
     name: str
     role: str
-    party: str
+    party: str | None  # None: who has left
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -232,7 +232,7 @@ def token_list() -> None:
         state = (
             "revoked" if token.revoked_at else f"until {clock.iso(token.expires_at)}" if token.expires_at else "open"
         )
-        out.print(f"{token.id}  {token.role}  {token.party}  {token.name}  {state}", markup=False)
+        out.print(f"{token.id}  {token.role}  {token.party or '(left)'}  {token.name}  {state}", markup=False)
 
 
 @tokens.command("revoke")

@@ -54,7 +54,7 @@ def leave(connection: Connection, person: str) -> Gone:
     apart = {_target(row) for row in said.values()} - {_key(row) for row in [*items.values(), *said.values()]}
     for row in _keyed(connection, apart):  # others' events, of which something was said in the person's name
         work.kept[_key(row)] = _key(row), work.alias(row["subject"])
-    for row in sorted(said.values(), key=_seq):
+    for row in _in_turn(said.values()):
         work.said(row)
     _replace(connection, work)
     _follow(connection, [*items.values(), *said.values()], work)
@@ -103,6 +103,16 @@ def _fixed(row: Row) -> str | None:
 
 def _others(said: Iterable[Row]) -> set[str]:
     return {other for row in said if (other := _fixed(row))}
+
+
+def _in_turn(said: Iterable[Row]) -> Iterator[Row]:
+    """What is said, each after what it is about, whichever came first; two about each other as they came."""
+    waiting = {_key(row): row for row in sorted(said, key=_seq)}
+    while waiting:
+        ready = [row for row in waiting.values() if _target(row) not in waiting] or list(waiting.values())
+        yield from ready
+        for row in ready:
+            del waiting[_key(row)]
 
 
 @dataclass(frozen=True)

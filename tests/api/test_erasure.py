@@ -15,10 +15,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
-from api import auth, builds, departed, ledger, refresh
+from api import auth, builds, decisions, departed, ledger, refresh
 from api.actions import World
 from api.database import open_database, reading, writing
-from api.decisions import FIRST, chained, entry
+from api.decisions import FIRST, Asked, chained, entry
 from api.erasure import Erased, erase, sweep
 from api.standing import standing
 from api.tables import DECISIONS, EVENTS, MOVES, ORDERS, SERVICES, SUBMISSIONS, TOKENS
@@ -75,7 +75,6 @@ def mine(world: World, person: str) -> dict[str, Any]:
 def test_nothing_of_who_left_is_in_the_files_or_a_dump(left: tuple[World, Erased]) -> None:
     engine = left[0].database
     assert sweep(engine)
-    engine.dispose()  # as when the server stops: connections let go of the log
     assert left_in(engine, *TEXTS) == {}
     assert left_in(engine, "t-bob-ann") != {}  # what is looked for would be found
     assert not sweep(engine)
@@ -272,3 +271,12 @@ def test_whatever_happened_others_are_as_if_the_person_had_never_consented(
     assert rebuilt(after, LONG_AFTER, known) == expected
     assert ledger.extent(engine).events == after.height
     engine.dispose()
+
+
+def test_a_decision_that_was_under_way_is_not_kept(town: World) -> None:
+    asked = Asked("inn", "t-9", ZEB, "power_bank", 99, "CNY")
+    with pytest.raises(Refused) as refused:
+        decisions.decided(
+            town.database, asked, LATER, lambda: erase(town.database, ZEB, LATER), lambda *_: pytest.fail("decided")
+        )
+    assert refused.value.code == "unknown_person"

@@ -207,3 +207,14 @@ def test_only_a_person_s_own_token_opens_their_side(side: Side) -> None:
     for method, path in ROUTES:
         assert side.client.request(method, f"/v1/me{path}").json()["code"] == "no_token"
         assert side.call(method, f"/me{path}", who="merchant").json()["code"] == "wrong_role"
+
+
+def test_who_has_no_score_is_told_why_and_how_to_get_one(side: Side) -> None:
+    told = side.get("/me", who="cy")
+    assert (told["score"], told["band"]) == (None, None)
+    assert [r["code"] for r in told["reasons"]] == ["too_little_known"]
+    way = side.get("/me/raise", who="cy")
+    assert (way["score"], way["target"], way["reached"]) == (None, told["lowest"], True)
+    assert way["steps"]
+    assert way["new_score"] >= told["lowest"]
+    assert [row["score"] for row in side.get("/me/history", who="cy")] == [None]

@@ -37,7 +37,6 @@ def test_a_server_sweeps_after_somebody_left(side: Side, monkeypatch: pytest.Mon
     with TestClient(create_app(side.world, works=True)):
         erase(side.engine, ZEB, LATER)
         until(lambda: owed(side.engine) == 0)
-    side.engine.dispose()
     assert left_in(side.engine, ZEB) == {}
 
 
