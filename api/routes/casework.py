@@ -57,7 +57,8 @@ def all_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -
 
 
 @router.post(
-    "/disputes/{dispute_id}/resolve", responses=documented(*SAFE, "unknown_dispute", "already_answered", "bad_request")
+    "/disputes/{dispute_id}/resolve",
+    responses=documented(*SAFE, "unknown_dispute", "already_answered", "bad_request", "too_large"),
 )
 def resolve(dispute_id: Id, body: Resolution, world: InWorld, operator: Operator, now: Now) -> DisputeCase:
     """Answer a dispute."""
@@ -72,7 +73,8 @@ def all_reviews(world: InWorld, _: Operator, now: Now, waiting: Open = False) ->
 
 
 @router.post(
-    "/reviews/{review_id}/answer", responses=documented(*SAFE, "unknown_review", "already_answered", "bad_request")
+    "/reviews/{review_id}/answer",
+    responses=documented(*SAFE, "unknown_review", "already_answered", "bad_request", "too_large"),
 )
 def answer(review_id: Id, body: ReviewAnswer, world: InWorld, operator: Operator, now: Now) -> ReviewCase:
     """Answer a review. The recorded decision stays; a merchant who asks anew is answered anew."""

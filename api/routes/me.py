@@ -18,7 +18,7 @@ from engine.lang.program import Program
 router = APIRouter(prefix="/v1/me", tags=["people"])
 
 SAFE = ("no_token", "bad_token", "wrong_role")
-SCORED = (*SAFE, "unknown_person", "features_stale", "not_ready")
+SCORED = (*SAFE, "unknown_person", "features_stale", "not_ready", "bad_request")
 Language = Annotated[str | None, Header(alias="Accept-Language", max_length=200, description="of the reasons: en, zh")]
 Most = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
 
@@ -184,7 +184,7 @@ def history(world: InWorld, caller: Subject) -> list[Scored]:
         return [Scored(**row) for row in person.changes(connection, caller.party)]
 
 
-@router.get("/raise", responses=documented(*SCORED, "unknown_perk", "bad_score", "bad_request", "engine_failed"))
+@router.get("/raise", responses=documented(*SCORED, "unknown_perk", "bad_score", "engine_failed"))
 def raised(
     world: InWorld,
     caller: Subject,
@@ -230,7 +230,7 @@ def inquiries(
     return Inquiries(inquiries=[Inquiry(**row) for row in rows], next=_next(rows, most))
 
 
-@router.get("/export", responses=documented(*SAFE))
+@router.get("/export", responses=documented(*SAFE, "bad_request"))
 def export(world: InWorld, caller: Subject, now: Now, response: Response, language: Language = None) -> Export:
     """All that is kept of you, in one JSON document."""
     program: Program = world.release.programs[-1]
@@ -241,7 +241,7 @@ def export(world: InWorld, caller: Subject, now: Now, response: Response, langua
     return Export(person=caller.party, exported_at=now, score=score, **found)
 
 
-@router.put("/monitoring", responses=documented(*SAFE, "bad_request"))
+@router.put("/monitoring", responses=documented(*SAFE, "bad_request", "too_large"))
 def monitor(body: Attributes, world: InWorld, caller: Subject) -> dict[str, str]:
     """Give attributes for reports on how groups fare, in the place of those given before. No rule reads them; giving none is fine."""
     return person.monitor(world.database, caller.party, body)
@@ -253,7 +253,7 @@ def stop_monitoring(world: InWorld, caller: Subject) -> dict[str, str]:
     return person.monitor(world.database, caller.party, {})
 
 
-@router.delete("", responses=documented(*SAFE, "orders_open", "bad_request"))
+@router.delete("", responses=documented(*SAFE, "orders_open", "bad_request", "too_large"))
 def leave(_: Leave, world: InWorld, caller: Subject, now: Now) -> Left:
     """Leave for good: all that is kept of you is erased, and your token ends."""
     gone = erasure.erase(world.database, caller.party, now)
