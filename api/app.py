@@ -19,18 +19,23 @@ from api.routes import (
     audit,
     callback_keys,
     callbacks,
+    casework,
     consents,
     eligibility,
     health,
+    me,
     metrics,
     my_consents,
+    my_disputes,
     my_orders,
+    my_reviews,
     orders,
     reconciliation,
     services,
     tokens,
 )
 from api.sender import sending
+from api.sweeper import sweeping
 from api.timekeeper import keeping_time
 from api.watched import Watched
 from api.world import World
@@ -41,11 +46,19 @@ deposit is waived. It holds no score and no reasons: those belong to the person.
 
 ROUTERS: Final = (
     *(eligibility.router, services.router, callback_keys.router, callbacks.router, consents.router, orders.router),
-    *(reconciliation.router, my_consents.router, my_orders.router),
+    *(
+        reconciliation.router,
+        my_consents.router,
+        my_orders.router,
+        me.router,
+        my_disputes.router,
+        my_reviews.router,
+        casework.router,
+    ),
     *(tokens.router, audit.router, health.router, metrics.router),
 )
 # What runs beside the answers while the app serves, each until the end.
-WORK: Final = (refreshing, noting, digesting, keeping_time, sending)
+WORK: Final = (refreshing, noting, digesting, keeping_time, sending, sweeping)
 
 
 def create_app(world: World, reload: Reload | None = None, *, works: bool = False, gate: Gate | None = None) -> FastAPI:

@@ -19,7 +19,7 @@ import polars as pl
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, update
 
-from api import tables
+from api import departed, tables
 from api.clock import micros, moment
 from api.database import reading, writing
 from engine.errors import Refused
@@ -125,14 +125,18 @@ def insert(engine: Engine, checked: Checked, now: datetime, *, all_or_nothing: b
 
 def insert_in(connection: Connection, checked: Checked, now: datetime) -> Appended:
     """The same within a write transaction, whose other changes then stand or fall with it."""
-    good, before = checked.good, extent_of(connection)
+    left = departed.naming(connection, checked.good)
+    good = _without(checked.good, left)
+    if good.is_empty():
+        return Appended(0, 0, pl.concat([checked.refused, left]).sort("row"))
+    before = extent_of(connection)
     recorded_at = _later_than(before.recorded_at, now)
     accepted = _INSERT[connection.dialect.name](connection, good, micros(recorded_at))
     clashes = _clashes(connection, good) if accepted < good.height else pl.DataFrame(schema=REFUSED_SCHEMA)
     if accepted:
         _extend(connection, before, accepted, recorded_at, new := _without(good, clashes))
         _follow_moves(connection, new)
-    said = pl.concat([checked.refused, clashes]).sort("row")
+    said = pl.concat([checked.refused, left, clashes]).sort("row")
     return Appended(accepted, good.height - accepted - clashes.height, said, recorded_at if accepted else None)
 
 
@@ -140,9 +144,9 @@ def say(connection: Connection, now: datetime, **event: object) -> None:
     """Append one event of the house's own within a write transaction. Raises Refused when it may not enter the ledger."""
     row = {"contributor": HOUSE, "happened_at": now, **event}
     checked = check(pl.DataFrame([row], schema_overrides={c: SCHEMA[c] for c in row}), now)
-    refused = checked.refused if checked.good.is_empty() else insert_in(connection, checked, now).refused
-    if not refused.is_empty():
-        raise Refused(str(refused["reason"][0]), where="event", code="bad_event")
+    done = insert_in(connection, checked, now)
+    if not done.refused.is_empty():
+        raise Refused(str(done.refused["reason"][0]), where="event", code="bad_event")
 
 
 class _Nothing(Exception):  # not an error: it rolls the transaction back
@@ -151,10 +155,6 @@ class _Nothing(Exception):  # not an error: it rolls the transaction back
 
 def _later_than(last: datetime | None, now: datetime) -> datetime:
     return now if last is None else max(now, last + timedelta(microseconds=1))
-
-
-def _moment(stored: int | None) -> datetime | None:
-    return None if stored is None else moment(stored)
 
 
 def _extend(connection: Connection, before: Extent, accepted: int, recorded_at: datetime, good: pl.DataFrame) -> None:
@@ -394,4 +394,5 @@ def extent_of(connection: Connection) -> Extent:
     events, recorded_at, happened_at = connection.exec_driver_sql(
         "SELECT events, recorded_at, happened_at FROM extent"
     ).one()
-    return Extent(events, _moment(recorded_at), _moment(happened_at))
+    times = (None if t is None else moment(t) for t in (recorded_at, happened_at))
+    return Extent(events, *times)

@@ -17,6 +17,7 @@ from tests.api.world import ROOT
 
 OPEN: tuple[str, ...] = ()
 MERCHANT, SUBJECT, ADMIN, SUPERVISOR = ("merchant",), ("subject",), ("admin",), ("supervisor",)
+OPERATOR = ("operator",)
 ROLES = {
     "GET /v1/health": OPEN,
     "POST /v1/eligibility": MERCHANT,
@@ -44,6 +45,15 @@ ROLES = {
     "POST /v1/me/consents/withdraw": SUBJECT,
     "POST /v1/me/consents/{request_id}/grant": SUBJECT,
     "POST /v1/me/consents/{request_id}/decline": SUBJECT,
+    **{f"{method} /v1/me": SUBJECT for method in ("GET", "DELETE")},
+    **{f"GET /v1/me/{address}": SUBJECT for address in ("history", "raise", "evidence", "inquiries", "export")},
+    **{f"{method} /v1/me/monitoring": SUBJECT for method in ("PUT", "DELETE")},
+    **{f"{method} /v1/me/{address}": SUBJECT for method in ("GET", "POST") for address in ("disputes", "reviews")},
+    "POST /v1/me/disputes/{dispute_id}/statement": SUBJECT,
+    "GET /v1/disputes": OPERATOR,
+    "POST /v1/disputes/{dispute_id}/resolve": OPERATOR,
+    "GET /v1/reviews": OPERATOR,
+    "POST /v1/reviews/{review_id}/answer": OPERATOR,
     **{
         f"GET /v1/audit/{address}": SUPERVISOR
         for address in (

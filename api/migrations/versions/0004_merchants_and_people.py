@@ -194,10 +194,16 @@ def _create_people() -> None:
     op.create_index("disputes_of_subject", "disputes", ["subject"])
     op.create_index("disputes_by_due", "disputes", ["due_at"])
     op.create_table("monitored", _text("person", key=True), _text("attribute", key=True), _text("value"))
-    house = op.create_table("house", _small("id", key=True), _text("key"))
-    op.bulk_insert(house, [{"id": 1, "key": secrets.token_hex(32)}])
+    house = op.create_table("house", _small("id", key=True), _text("key"), _small("erased"), _small("swept"))
+    op.bulk_insert(house, [{"id": 1, "key": secrets.token_hex(32), "erased": 0, "swept": 0}])
     op.create_table("departed", _text("digest", key=True), _big("left_at"))
     op.create_table("erasing", _text("person", key=True))
+    op.create_table(
+        "score_history",
+        *(_seq(), _text("person"), _big("at"), _text("release"), _small("score", null=True), _text("band", null=True)),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("history_of_person", "score_history", ["person", "seq"])
 
 
 def _let_the_erased_go(table: str, *parties: str) -> None:
