@@ -12,13 +12,13 @@ from api.actions import World
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import eligibility, health
+from api.routes import eligibility, events, health
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (eligibility.router, health.router)
+ROUTERS: Final = (eligibility.router, events.router, health.router)
 WORK: Final = (refreshing,)  # what runs beside the answers while the app serves, each until the end
 
 

@@ -14,7 +14,7 @@ from api.tables import TOKENS
 from engine.errors import Refused
 
 ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "supervisor", "admin")
-RESERVED: Final = ("operator",)  # who asks by the command line
+RESERVED: Final = ("operator", "iftah")  # who asks by the command line, and the house itself
 PREFIX: Final = "iftah_"  # so that scanners for leaked keys know one
 
 

@@ -6,9 +6,11 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import bodies
 from api.problems import answer, too_large
 
 MOST_BYTES: Final = 64 * 1024  # a question takes a few hundred
+LARGER: Final = {("POST", "/v1/events"): bodies.MOST_UNPACKED}
 
 
 class BodyLimit:
@@ -21,8 +23,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        most = LARGER.get((scope["method"], scope["path"]), MOST_BYTES)
         announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdecimal() or int(announced[:12]) > MOST_BYTES:
+        if not announced.isdecimal() or int(announced[:12]) > most:
             await answer(too_large())(scope, receive, send)
             return
         come = 0
@@ -31,7 +34,7 @@ class BodyLimit:
             nonlocal come
             message = await receive()
             come += len(message.get("body", b""))
-            if come > MOST_BYTES:
+            if come > most:
                 raise HTTPException(413)
             return message
 
