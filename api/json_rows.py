@@ -53,7 +53,7 @@ def _plain(rows: list[bytes]) -> pl.DataFrame | None:
         found = [from_json(row, allow_inf_nan=False) for row in rows]
     except ValueError:
         return None
-    if set(map(type, found)) != {dict} or not (names := set().union(*found)) <= set(KNOWN):
+    if set(map(type, found)) != {dict} or not {"event_id"} <= (names := set().union(*found)) <= set(KNOWN):
         return None
     columns = {c: [row.get(c) for row in found] for c in KNOWN if c in names}
     for name, values in columns.items():
@@ -64,7 +64,7 @@ def _plain(rows: list[bytes]) -> pl.DataFrame | None:
         return None
     try:
         return pl.DataFrame([pl.Series(c, v, SCHEMA[c] if c in _NUMBERS else pl.String) for c, v in columns.items()])
-    except OverflowError:  # beyond 64 bits
+    except (OverflowError, TypeError):  # beyond 64 bits
         return None
 
 
@@ -95,8 +95,9 @@ def _careful(row: bytes) -> tuple[str | None, ...] | Wrong | None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Twice(next(name for name in names if names.count(name) > 1))
+        for name, _ in pairs:  # a name that is there twice is gone when it comes again
+            if found.pop(name, pairs) is pairs:
+                raise _Twice(name)
     return found
 
 
