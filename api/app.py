@@ -36,11 +36,14 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
                 running.enter_context(work(app))
             yield
 
-    app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running)
+    # No redirects to an address with or without a slash at its end: they would go to whatever host the caller named.
+    app = FastAPIOffline(
+        title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running, redirect_slashes=False
+    )
     app.state.world = world
     app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)
     app.add_middleware(BodyLimit)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=problems.documented())
     return app

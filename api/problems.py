@@ -19,6 +19,7 @@ log = logging.getLogger("iftah")
 
 STATUS: Final = {
     "bad_request": 422,
+    "ambiguous_header": 400,
     "bad_amount": 422,
     "bad_context": 422,
     "wrong_currency": 422,
@@ -42,6 +43,11 @@ STATUS: Final = {
     "engine_failed": 503,
     "internal": 500,
 }
+# What any route may answer, whatever it does: each documents it without naming it.
+ANYWHERE: Final = (
+    *("no_token", "bad_token", "wrong_role", "not_found", "too_large", "ambiguous_header", "bad_request"),
+    *("not_ready",),
+)
 MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -59,9 +65,9 @@ class Problem(BaseModel):
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these codes, for the OpenAPI page."""
+    """The `responses` of a route that may answer with these codes, and with what any may, for the OpenAPI page."""
     by_status: dict[int | str, list[str]] = {}
-    for code in codes:
+    for code in dict.fromkeys((*codes, *ANYWHERE)):
         by_status.setdefault(STATUS[code], []).append(code)
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {

@@ -69,17 +69,8 @@ class DecisionAnswer(EligibilityAnswer):
 @router.post(
     "/eligibility",
     responses=documented(
-        *(
-            "no_token",
-            "bad_token",
-            "wrong_role",
-            "unknown_person",
-            "unknown_perk",
-            "bad_amount",
-            "wrong_currency",
-            "bad_context",
-        ),
-        *("too_large", "bad_request", "transaction_mismatch", "transaction_expired", "features_stale", "not_ready"),
+        *("unknown_person", "unknown_perk", "bad_amount", "wrong_currency", "bad_context"),
+        *("transaction_mismatch", "transaction_expired", "features_stale"),
     ),
 )
 def ask(body: EligibilityRequest, world: InWorld, merchant: Merchant, now: Now) -> EligibilityAnswer:
@@ -92,7 +83,7 @@ def ask(body: EligibilityRequest, world: InWorld, merchant: Merchant, now: Now) 
 
 @router.get(
     "/decisions/{decision_id}",
-    responses=documented("no_token", "bad_token", "wrong_role", "unknown_decision", "bad_request"),
+    responses=documented("unknown_decision"),
 )
 def decision(decision_id: str, world: InWorld, merchant: Merchant) -> DecisionAnswer:
     """One of the merchant's own decisions."""

@@ -117,8 +117,7 @@ _BODY: Final = {
 @router.post(
     "",
     responses={
-        **documented("no_token", "bad_token", "wrong_role", "unsupported_type", "too_large", "too_many_rows"),
-        **documented("bad_request", "not_ready"),
+        **documented("unsupported_type", "too_many_rows"),
         200: {"model": Sent},
     },
     openapi_extra={"requestBody": _BODY},
@@ -142,7 +141,7 @@ def send(
     return Response(said, media_type="application/json")
 
 
-@router.get("/submissions", responses=documented("no_token", "bad_token", "wrong_role", "unknown_submission"))
+@router.get("/submissions", responses=documented("unknown_submission"))
 def sendings(
     world: InWorld,
     contributor: Contributor,
@@ -155,16 +154,14 @@ def sendings(
     return Submissions(submissions=shown, next=shown[-1].id if len(found) > limit else None)
 
 
-@router.get(
-    "/submissions/{submission_id}", responses=documented("no_token", "bad_token", "wrong_role", "unknown_submission")
-)
+@router.get("/submissions/{submission_id}", responses=documented("unknown_submission"))
 def sending(submission_id: str, world: InWorld, contributor: Contributor) -> Submission:
     """One sending, with what was refused of it."""
     return Submission(**vars(submissions.submission(world.database, contributor.party, submission_id)))
 
 
 # The id is the contributor's own and may have a slash in it.
-@router.get("/{event_id:path}", responses=documented("no_token", "bad_token", "wrong_role", "unknown_event"))
+@router.get("/{event_id:path}", responses=documented("unknown_event"))
 def event(event_id: str, world: InWorld, contributor: Contributor) -> Recorded:
     """One of the contributor's own events, and what was said of it since: never by whom, nor in which words."""
     return Recorded(**asdict(submissions.recorded(world.database, contributor.party, event_id)))
