@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
-
 from api.clock import iso, micros, moment
-from api.tables import DECISION_SUBJECTS, DECISIONS, ORDERS
+from api.database import Query
 from engine.caps import Used
 
 CAME_TO_NOTHING: Final = ("cancelled", "expired")  # states of orders that use nothing up
@@ -29,22 +27,28 @@ class Before:
     held_since: str | None
 
 
-def given(connection: Connection, subjects: Collection[str]) -> dict[str, list[Given]]:
-    """All that each of these people was answered and what became of it, oldest first."""
-    columns = ("seq", "id", "merchant", "perk", "currency", "waived", "decided_at", "valid_until")
-    query = (
-        select(*(DECISIONS.c[c] for c in columns))
-        .add_columns(DECISION_SUBJECTS.c.subject, DECISION_SUBJECTS.c.held_since, ORDERS.c.state, ORDERS.c.closed_at)
-        .select_from(
-            DECISION_SUBJECTS.join(DECISIONS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq).outerjoin(
-                ORDERS, ORDERS.c.decision == DECISIONS.c.id
-            )
-        )
-        .where(DECISION_SUBJECTS.c.subject.in_(sorted(subjects)))
-    )
+_GIVEN: Final = """
+SELECT s.subject, d.seq, d.merchant, d.perk, d.currency, d.amount, d.waived, d.decided_at, d.valid_until, s.held_since,
+    o.state, o.closed_at
+FROM decision_subjects AS s JOIN decisions AS d ON d.seq = s.seq LEFT JOIN orders AS o ON o.decision = d.id
+WHERE s.subject IN {subjects} ORDER BY d.seq
+"""
+_COLUMNS: Final = (
+    *("seq", "merchant", "perk", "currency", "amount", "waived", "decided_at", "valid_until", "held_since"),
+    *("state", "closed_at"),
+)
+
+
+def told(subjects: Collection[str]) -> Query:
+    """All that these people were answered, and what became of it."""
+    return Query(_GIVEN, {"subjects": sorted(subjects)})
+
+
+def given(rows: Iterable[tuple[Any, ...]], subjects: Collection[str]) -> dict[str, list[Given]]:
+    """The rows of `told` by person, oldest first."""
     found: dict[str, list[Given]] = {subject: [] for subject in subjects}
-    for row in connection.execute(query.order_by(DECISIONS.c.seq)).mappings():
-        found[row["subject"]].append(dict(row))
+    for subject, *row in rows:
+        found[subject].append(dict(zip(_COLUMNS, row, strict=True)))
     return found
 
 

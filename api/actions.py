@@ -1,57 +1,24 @@
 """Actions: what callers can have done, whichever door they came through. Routes and commands parse, call one, present."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Engine
 
 from api import builds, clock, decisions, refresh, standing, watching
-from api.account import Before
 from api.builds import Build
-from api.clock import day, iso
+from api.clock import day
 from api.database import reading
 from api.decisions import Answered, Asked
-from api.releases import Amendment, FolderRefused
+from api.eligibility import Put, answered
 from api.standing import Standing
-from engine.decide import Decision, Question, askable, assess, decide, read_context
-from engine.engines import Engines
-from engine.lang.program import Program, Release
+from api.world import World
+from engine.decide import assess
+from engine.errors import IftahError
+from engine.lang.program import Program
 from engine.lang.types import Value
 from engine.scorecard import Scored
-
-
-@dataclass(frozen=True)
-class World:
-    """What actions act on: the database, and the engines of the release in force.
-
-    Whoever acts takes it once and keeps it: a server whose rules change has another one for whoever comes next.
-    """
-
-    database: Engine
-    engines: Engines
-    since: datetime = field(default_factory=clock.now)  # when the release came into force here
-    refused: FolderRefused | None = None  # what keeps a changed rules folder out
-    amended: Amendment | None = None  # the last change of policy seen here
-
-    @property
-    def release(self) -> Release:
-        """The release in force."""
-        return self.engines.release
-
-    def program(self, made: Build) -> Program:
-        """The rules in force on the day that a build looks from."""
-        return self.release.at(day(made.as_of))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What a decision is made from."""
-
-    standing: Standing
-    values: dict[str, Value]
-    fields: dict[str, Value | None]
 
 
 @dataclass(frozen=True)
@@ -78,34 +45,10 @@ def ready(world: World) -> Build:
 
 def eligibility(world: World, asked: Asked, now: datetime) -> Answered:
     """May this person have this perk without a deposit? The answer is in the database before it is given."""
-
-    def known() -> _Known:
-        found = standing.standing(world.database, asked.subject, now)
-        program = world.program(found.at)
-        fields = read_context(askable(program, asked.perk, asked.amount, asked.currency), asked.context)
-        return _Known(found, _values(world, found, asked.subject), fields)
-
-    def decision(of: _Known, before: Before) -> Decision:
-        at, made = of.standing.at, of.standing.made
-        question = Question(
-            subject=asked.subject,
-            perk=asked.perk,
-            amount=asked.amount,
-            currency=asked.currency,
-            as_of=iso(at.as_of),
-            known_at=iso(at.known_at),
-            global_as_of=iso(made.as_of),
-            global_known_at=iso(made.known_at),
-            asked_at=iso(now),
-            purpose=made.purpose,
-            values=of.values,
-            context=of.fields,
-            used=before.used,
-            held_since=before.held_since,
-        )
-        return decide(world.engines.at(day(at.as_of)), question)
-
-    return decisions.decided(world.database, asked, now, known, decision)
+    (found,) = answered(world, [Put(asked, now)])
+    if isinstance(found, IftahError):
+        raise found
+    return found
 
 
 def scored(world: World, made: Build) -> pl.DataFrame:

@@ -8,23 +8,29 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import problems
-from api.actions import World
+from api.decider import Decider
+from api.gate import Gate
+from api.last_use import noting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import eligibility, events, health
+from api.routes import callback_keys, consents, eligibility, events, health, my_consents, services, tokens
+from api.world import World
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
 deposit is waived. It holds no score and no reasons: those belong to the person."""
 
 
-ROUTERS: Final = (eligibility.router, events.router, health.router)
-WORK: Final = (refreshing,)  # what runs beside the answers while the app serves, each until the end
+ROUTERS: Final = (
+    *(eligibility.router, services.router, callback_keys.router, consents.router),
+    *(events.router, my_consents.router, tokens.router, health.router),
+)
+WORK: Final = (refreshing, noting)  # what runs beside the answers while the app serves, each until the end
 
 
-def create_app(world: World, reload: Reload | None = None, *, works: bool = False) -> FastAPI:
+def create_app(world: World, reload: Reload | None = None, *, works: bool = False, gate: Gate | None = None) -> FastAPI:
     """The application over a database and a release; over what a folder says at any time, as long as it runs. `works`:
-    whether what must be done besides answering is done here too.
+    whether what must be done besides answering is done here too. `gate`: who is let in; any token of our own unless given.
     """
 
     @asynccontextmanager
@@ -41,6 +47,8 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
         title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running, redirect_slashes=False
     )
     app.state.world = world
+    app.state.gate = gate or Gate()
+    app.state.decider = Decider(lambda: app.state.world)
     app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)
     app.add_middleware(BodyLimit)

@@ -1,89 +1,143 @@
-"""Tokens: who calls, in which role, for which party. Only a hash of each is kept, so that no copy of the database is a key."""
+"""Callers: whom a token speaks for, in which role, for which party, within which scopes.
+
+Only the SHA-256 of a token is kept, so that no copy of the database is a key. What the database says of one is remembered
+for a second in each process, for it is asked with every request: a revocation holds at once in the process that made it, and
+within that second in every other. Tokens that speak for nobody are not remembered.
+"""
 
 import hashlib
-import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Final
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, select
 
-from api.clock import micros, moment
-from api.database import reading, writing
+from api.clock import micros
+from api.database import reading
 from api.tables import TOKENS
 from engine.errors import Refused
 
 ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "supervisor", "admin")
+# A scope is a group of routes: what comes after /v1 in their addresses.
+SCOPES: Final = (
+    *("eligibility", "decisions", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
+    *("me", "disputes", "reviews", "releases", "audit", "tokens"),
+)
 RESERVED: Final = ("operator", "iftah")  # who asks by the command line, and the house itself
 PREFIX: Final = "iftah_"  # so that scanners for leaked keys know one
+FRESH: Final = 1.0  # seconds that a token is remembered
+MOST: Final = 10_000  # tokens remembered
+ISSUED: Final = "issued"  # what the ids of tokens of another issuer begin with
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a token speaks for."""
+    """Whom a token speaks for. `scopes` None: all that the role may do."""
 
     token: str  # its id, not the secret
     role: str
     party: str
+    scopes: frozenset[str] | None = None
+
+    @property
+    def counted(self) -> str:
+        """By what its requests are counted: the token, or who it is where another issuer makes tokens as it likes."""
+        return f"{self.role} {self.party}" if self.token.startswith(ISSUED) else self.token
 
 
-def issue(engine: Engine, role: str, party: str, name: str, now: datetime, expires: datetime | None = None) -> str:
-    """A new token's secret: shown once, kept nowhere. Raises Refused for an unknown role or an empty party."""
-    if role not in ROLES:
-        raise Refused(f"unknown role `{role}`", where="role", hint=f"use one of {', '.join(ROLES)}", code="bad_role")
-    if not party.strip():
-        raise Refused("a token speaks for someone", where="party", hint="name the party", code="bad_party")
-    if party in RESERVED:
-        raise Refused(f"`{party}` is the house's own name", where="party", hint="choose another", code="bad_party")
-    secret = PREFIX + secrets.token_urlsafe(32)
-    row = {
-        **{"id": secrets.token_hex(8), "name": name, "role": role, "party": party, "digest": _digest(secret)},
-        **{"created_at": micros(now), "expires_at": micros(expires) if expires else None},
-    }
-    with writing(engine) as connection:
-        connection.execute(insert(TOKENS).values(row))
-    return secret
+@dataclass(slots=True)
+class _Held:
+    caller: Caller
+    ends: int | None  # microseconds
+    read_at: float  # of the process's own clock
+
+
+@dataclass
+class _Memory:
+    held: dict[str, _Held] = field(default_factory=dict)  # by digest
+    used: dict[str, int] = field(default_factory=dict)  # by id: the latest use that is not written down
+    turn: int = 0  # how often all was forgotten
+
+
+_MEMORIES: Final = WeakKeyDictionary[Engine, _Memory]()
 
 
 def caller(engine: Engine, secret: str, now: datetime) -> Caller:
     """Whom the secret speaks for. Raises Refused when it is unknown, expired or revoked: which is not told."""
-    query = select(TOKENS).where(TOKENS.c.digest == _digest(secret))
+    return remembered(engine, digest(secret), now) or looked_up(engine, digest(secret), now)
+
+
+def remembered(engine: Engine, name: str, now: datetime) -> Caller | None:
+    """Whom the token of that digest speaks for, if it was looked up within the last second. Asks nobody."""
+    memory = _memory(engine)
+    held = memory.held.get(name)
+    if held is None or monotonic() - held.read_at > FRESH or _ended(held.ends, now):
+        return None
+    if not held.caller.token.startswith(ISSUED):
+        memory.used[held.caller.token] = micros(now)
+    return held.caller
+
+
+def known_before(engine: Engine, name: str) -> bool:
+    """Whether the token of that digest was valid here not long ago."""
+    return name in _memory(engine).held
+
+
+def looked_up(engine: Engine, name: str, now: datetime) -> Caller:
+    """Whom the token of that digest speaks for, from the database. Raises Refused as `caller`."""
+    query = select(TOKENS).where(TOKENS.c.digest == name)
+    memory, began = _memory(engine), monotonic()
+    turn = memory.turn
     with reading(engine) as connection:
         row = connection.execute(query).mappings().first()
-    if row is None or row["revoked_at"] is not None or (row["expires_at"] or micros(now) + 1) <= micros(now):
-        raise Refused("the token is not valid", where="Authorization", hint="ask for a new one", code="bad_token")
-    return Caller(row["id"], row["role"], row["party"])
+    if row is None or row["revoked_at"] is not None or _ended(row["expires_at"], now):
+        memory.held.pop(name, None)
+        raise bad_token()
+    scopes = None if row["scopes"] is None else frozenset(row["scopes"].split(","))
+    found = Caller(row["id"], row["role"], row["party"], scopes)
+    if turn == memory.turn:  # otherwise a token was revoked while this was read
+        remember(engine, name, found, row["expires_at"], began)
+    memory.used[found.token] = micros(now)
+    return found
 
 
-def revoke(engine: Engine, name: str, now: datetime) -> int:
-    """End every token of that id or name that is not ended yet; how many that were."""
-    known = (TOKENS.c.id == name) | (TOKENS.c.name == name)
-    change = update(TOKENS).where(known, TOKENS.c.revoked_at.is_(None))
-    with writing(engine) as connection:
-        return connection.execute(change.values(revoked_at=micros(now))).rowcount
+def remember(engine: Engine, name: str, found: Caller, ends: int | None, read_at: float) -> None:
+    """Keep in mind for a second from `read_at` whom the token of that digest speaks for."""
+    held = _memory(engine).held
+    if len(held) >= MOST:
+        held.clear()
+    held[name] = _Held(found, ends, read_at)
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A token as it may be shown."""
-
-    id: str
-    name: str
-    role: str
-    party: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
+def forget(engine: Engine) -> None:
+    """Ask the database about every token anew."""
+    memory = _memory(engine)
+    memory.turn += 1
+    for held in list(memory.held.values()):
+        held.read_at = float("-inf")
 
 
-def listed(engine: Engine) -> list[Listed]:
-    """Every token, oldest first; never a secret."""
-    columns = ("id", "name", "role", "party", "created_at", "expires_at", "revoked_at")
-    with reading(engine) as connection:
-        rows = connection.execute(select(*(TOKENS.c[c] for c in columns)).order_by(TOKENS.c.created_at)).all()
-    return [Listed(*r[:4], *(None if t is None else moment(t) for t in r[4:])) for r in rows]
+def used(engine: Engine) -> dict[str, int]:
+    """When each token was last used in this process, by id; what is taken from here is to be written down."""
+    return _memory(engine).used
 
 
-def _digest(secret: str) -> str:
-    # A random 256-bit secret needs no slow hash: there is nothing to guess.
+def bad_token() -> Refused:
+    """The same whatever is wrong with it."""
+    return Refused("the token is not valid", where="Authorization", hint="ask for a new one", code="bad_token")
+
+
+def digest(secret: str) -> str:
+    """What is kept of a token. A random 256-bit secret needs no slow hash: there is nothing to guess."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _ended(ends: int | None, now: datetime) -> bool:
+    return ends is not None and ends <= micros(now)
+
+
+def _memory(engine: Engine) -> _Memory:
+    memory = _MEMORIES.get(engine)
+    return memory if memory is not None else _MEMORIES.setdefault(engine, _Memory())

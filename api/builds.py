@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import narwhals as nw
 import polars as pl
-from sqlalchemy import Connection, Engine, Select, Table, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Select, Table, delete, insert, select
 
 from api import excerpt, ledger, marks
 from api.catalogue import fingerprint
 from api.clock import day, micros, moment
-from api.database import reading, writing
+from api.database import Query, fetched, reading, writing
 from api.tables import BUILDS, FEATURES, MARKS, SCORES, WAITING
 from engine.errors import Refused
 from engine.lang import columnar
@@ -27,6 +27,8 @@ from engine.lang.types import Value
 from graph.features import features
 
 ROWS: Final = 10_000  # a statement
+_COLUMNS: Final = tuple(column.name for column in BUILDS.columns)
+NEWEST: Final = Query(f"SELECT {', '.join(_COLUMNS)} FROM builds WHERE id = (SELECT max(id) FROM builds)")
 Flags = Mapping[str, Value | None]
 
 
@@ -178,23 +180,27 @@ def latest(engine: Engine) -> Build | None:
 
 def latest_in(connection: Connection) -> Build | None:
     """The newest build, within a transaction."""
-    newest = select(func.max(BUILDS.c.id)).scalar_subquery()
-    row = connection.execute(select(BUILDS).where(BUILDS.c.id == newest)).mappings().first()
-    return _made(dict(row)) if row else None
+    (rows,) = fetched(connection, NEWEST)
+    return _made(dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def ready(connection: Connection) -> Build:
     """The build in force. Raises Refused when there is none yet."""
-    made = latest_in(connection)
-    if made is None:
+    return ready_of(fetched(connection, NEWEST)[0])
+
+
+def ready_of(rows: list[tuple[Any, ...]]) -> Build:
+    """The same from the rows of `NEWEST`."""
+    if not rows:
         raise Refused("no features have been built yet", where="server", hint="run `iftah build`", code="not_ready")
-    return made
+    return _made(dict(zip(_COLUMNS, rows[0], strict=True)))
 
 
 def _made(row: dict[str, Any]) -> Build:
     times = {name: moment(row[name]) for name in ("as_of", "known_at", "computed_at")}
     refreshed = row["refreshed_at"]
-    return Build(**{**row, **times, "refreshed_at": None if refreshed is None else moment(refreshed)})
+    flags = {"follows": bool(row["follows"])}
+    return Build(**{**row, **times, **flags, "refreshed_at": None if refreshed is None else moment(refreshed)})
 
 
 def keep(connection: Connection, table: Table, frame: pl.DataFrame) -> None:

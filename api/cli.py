@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from api import actions, auth, builds, clock, mistakes, prepare, show
+from api import actions, builds, clock, mistakes, prepare, show
 from api import refresh as refreshes
 from api.cli_evaluate import evaluations
 from api.cli_export import exports
 from api.cli_graph import graphs
 from api.cli_rules import FAILED, WRONG, rules
+from api.cli_tokens import tokens
 from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
@@ -36,7 +37,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-tokens = typer.Typer(help="Issue, list and revoke tokens.", no_args_is_help=True)
 app.add_typer(rules)
 app.add_typer(graphs)
 app.add_typer(tokens, name="token")
@@ -73,9 +73,11 @@ def main() -> None:
 def run() -> None:
     """Load evidence if there is none, build, score everyone, and serve."""
     from api import serving, walk
+    from api.gate import gate_of
     from api.reload import Reload
 
     chosen, stages = settings(), Stages()
+    gate = gate_of(chosen)
     with serving.listening(chosen.host, chosen.port) as socket:
         world, made = prepare.prepared(chosen, show.Steps(out), stages)
         out.print(show.stages(stages.done))
@@ -83,7 +85,7 @@ def run() -> None:
         out.print("A request that works, as the demo merchant (its token ends in a day):")
         for line in walk.request(world, made, chosen):
             out.print(line, markup=False)
-        serving.serve(world, socket, Reload(chosen.rules))
+        serving.serve(world, socket, Reload(chosen.rules), gate)
 
 
 @app.command()
@@ -203,47 +205,15 @@ def serve(
 ) -> None:
     """Serve the API from what has been built."""
     from api import serving
+    from api.gate import gate_of
     from api.reload import Reload
 
     chosen = settings()
+    gate = gate_of(chosen)
     with serving.listening(host or chosen.host, port or chosen.port) as socket:
         world = prepare.enforced(chosen, serving=True)
         out.print(f"OpenAPI page: http://{host or chosen.host}:{port or chosen.port}/docs")
-        serving.serve(world, socket, Reload(chosen.rules))
-
-
-@tokens.command("issue")
-def token_issue(
-    role: Annotated[str, typer.Option(help=", ".join(auth.ROLES))],
-    party: Annotated[str, typer.Option(help="the merchant, contributor or person it speaks for")],
-    name: Annotated[str, typer.Option(help="a name to know it by")] = "",
-    days: Annotated[int, typer.Option(help="how long it is valid", min=1, max=3660)] = 90,
-) -> None:
-    """Issue a token. It is shown once; only its hash is kept."""
-    now = clock.now()
-    database = open_database(settings().database_url)
-    print(auth.issue(database, role, party, name or party, now, clock.later(now, days=days)))
-
-
-@tokens.command("list")
-def token_list() -> None:
-    """List tokens, never their secrets."""
-    for token in auth.listed(open_database(settings().database_url)):
-        state = (
-            "revoked" if token.revoked_at else f"until {clock.iso(token.expires_at)}" if token.expires_at else "open"
-        )
-        out.print(f"{token.id}  {token.role}  {token.party}  {token.name}  {state}", markup=False)
-
-
-@tokens.command("revoke")
-def token_revoke(name: Annotated[str, typer.Argument(help="a token's id or name")]) -> None:
-    """End a token at once."""
-    ended = auth.revoke(open_database(settings().database_url), name, clock.now())
-    if not ended:
-        raise Refused(
-            f"no token `{name}` is in force", where="token", hint="see `iftah token list`", code="no_such_token"
-        )
-    out.print(f"{ended} ended")
+        serving.serve(world, socket, Reload(chosen.rules), gate)
 
 
 def _known_language(program: Program, language: str) -> None:

@@ -1,4 +1,4 @@
-"""Decisions: each written down before it is answered, and chained to the one before by its hash.
+"""Decisions as they are kept: each written down before it is answered, and chained to the one before by its hash.
 
 The record is the canonical JSON of everything the decision depended on. The entry in the chain names nobody: it holds
 what a merchant was told, and a salted commitment to the record. Its hash covers the hash before it, so that altering,
@@ -9,33 +9,31 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine
 
-from api import account
-from api.account import Before
 from api.clock import iso, micros, moment
-from api.database import reading, writing
-from api.tables import DECISION_SUBJECTS, DECISIONS
-from engine.decide import Decision
+from api.database import Query, fetched, inserted, reading
+from engine.decide import Decision, as_json
 from engine.errors import Refused
 
 FIRST: Final = "0" * 64  # what the first decision is chained to
+REFUSED: Final = "REFUSED"  # the outcome of a question that was not answered
+SHORTEST: Final = 250  # about as long as a record is that says nothing but that it was refused
 ENTRY: Final = (
     *("id", "merchant", "service", "service_version", "perk", "amount", "currency", "outcome", "waived", "deposit"),
     *("decided_at", "valid_until", "release", "commitment"),
 )
-_BOTH: Final = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-_WHOLE: Final = select(
-    *(DECISIONS.c[c] for c in ("seq", *ENTRY)),
-    *(DECISION_SUBJECTS.c[c] for c in ("transaction_id", "subject", "context")),
-).select_from(_BOTH)
-REPEATED: Final = timedelta(hours=24)  # how long the same transaction gets the same answer
-Known = TypeVar("Known")
+SUBJECT: Final = ("merchant", "transaction_id", "subject", "context", "held_since", "salt", "record")
+_WHOLE: Final = (*ENTRY, "transaction_id", "subject", "context")
+_SELECT: Final = f"""
+SELECT {", ".join(f"d.{c}" for c in ENTRY)}, s.transaction_id, s.subject, s.context
+FROM decisions AS d JOIN decision_subjects AS s ON s.seq = d.seq
+"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,14 @@ class Asked:
     service: str | None = None  # none: the house itself asks
     service_version: int | None = None
 
+    def same_as(self, other: "Asked") -> bool:
+        """Whether it is the same question; the version of the service is not the merchant's to say."""
+        return self._said() == other._said()
+
+    def _said(self) -> tuple[object, ...]:
+        about = self.service or (self.perk, self.currency)
+        return self.subject, about, self.amount, dict(self.context)
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -66,126 +72,95 @@ class Answered:
     valid_until: datetime
 
 
-def decided(
-    engine: Engine,
-    asked: Asked,
-    now: datetime,
-    known: Callable[[], Known],
-    decision: Callable[[Known, Before], Decision],
-) -> Answered:
-    """The answer to a question: made and kept now, or the one that was given to the same transaction before.
+Row = dict[str, Any]
 
-    What is `known` of the person is read outside the write transaction; `decision` is made inside, so that what was given
-    before is all that was, whoever else asks at the same time. Raises Refused for a transaction id used for another
-    question, or for the same after a day.
+
+def row_of(asked: Asked, now: datetime, made: Decision) -> Row:
+    """A decision as it is kept, but for its place in the chain."""
+    valid_until = now + timedelta(hours=made.valid_hours)
+    held = None if made.held_since is None else micros(datetime.fromisoformat(made.held_since))
+    told = {"outcome": made.outcome, "waived": made.answer.waived, "deposit": made.answer.deposit}
+    return _row(asked, now, valid_until, told | {"release": made.release, "held_since": held}, decision=made.parts())
+
+
+def refusal_of(asked: Asked, now: datetime, stand_in: Row, code: str) -> Row:
+    """A question that was not answered, as it is kept: the person sees who asked. The transaction may be asked again.
+
+    The record is padded to the length of the decision that was thrown away, for writing takes longer the more there is to write.
     """
-    with reading(engine) as connection:
-        before = _before(connection, asked, now)
-    if before:
-        return before
-    found = known()
-    with writing(engine) as connection:
-        earlier = _before(connection, asked, now)
-        if earlier:
-            return earlier
-        rows = account.given(connection, [asked.subject])[asked.subject]
-        return _kept(connection, asked, now, decision(found, account.before(rows, asked.merchant, asked.perk, now)))
+    told = {"outcome": REFUSED, "waived": 0, "deposit": asked.amount, "held_since": None}
+    padding = " " * max(0, len(stand_in["record"]) - SHORTEST)
+    made = _row(asked, now, now, told | {"release": stand_in["release"]}, refused=code, padding=padding)
+    return made | {"transaction_id": None}
+
+
+def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record: Any) -> Row:
+    name, salt = uuid.uuid4().hex, secrets.token_hex(32)
+    said = {"id": name, "merchant": asked.merchant, "transaction_id": asked.transaction_id, "service": asked.service}
+    text = as_json({**said, "decided_at": iso(now), "valid_until": iso(valid_until), **record})
+    return {
+        **{"id": name, "merchant": asked.merchant, "service": asked.service, "service_version": asked.service_version},
+        **{"perk": asked.perk, "amount": asked.amount, "currency": asked.currency, **told},
+        **{"decided_at": micros(now), "valid_until": micros(valid_until), "commitment": committed(salt, text)},
+        **{"transaction_id": asked.transaction_id, "subject": asked.subject},
+        **{"context": json.dumps(dict(asked.context), sort_keys=True), "salt": salt, "record": text},
+    }
+
+
+NEWEST: Final = Query("SELECT seq, hash FROM decisions ORDER BY seq DESC LIMIT 1")
+
+
+def keep(connection: Connection, rows: Iterable[Row], newest: list[tuple[Any, ...]]) -> None:
+    """Append to the chain, in this order; within a write transaction in which `newest` was read, so that nobody else does meanwhile."""
+    seq, previous = newest[0] if newest else (0, FIRST)
+    entries, subjects = [], []
+    for row in rows:
+        seq += 1
+        hash_ = chained(previous, entry(row))
+        entries.append((seq, *(row[c] for c in ENTRY), previous, hash_))
+        subjects.append((seq, *(row[c] for c in SUBJECT)))
+        previous = hash_
+    chain = ("seq", *ENTRY, "previous_hash", "hash")
+    inserted(connection, {"decisions": (chain, entries), "decision_subjects": (("seq", *SUBJECT), subjects)})
+
+
+def answered_before(keys: Collection[tuple[str, str]]) -> Query:
+    """What at least these transactions (merchant, transaction_id) were answered."""
+    merchants, transactions = (sorted({key[n] for key in keys}) for n in (0, 1))
+    where = "WHERE s.merchant IN {merchants} AND s.transaction_id IN {transactions}"
+    return Query(f"{_SELECT} {where}", {"merchants": merchants, "transactions": transactions})
+
+
+def by_transaction(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Answered]:
+    """The rows of `answered_before`, by merchant and transaction."""
+    made = (answer_of(dict(zip(_WHOLE, row, strict=True))) for row in rows)
+    return {(a.asked.merchant, a.asked.transaction_id or ""): a for a in made}
 
 
 def found(engine: Engine, merchant: str, name: str) -> Answered:
     """A merchant's own decision. Raises Refused for any other: whether it exists is not told."""
-    query = _WHOLE.where(DECISIONS.c.id == name, DECISIONS.c.merchant == merchant)
+    sql = f"{_SELECT} WHERE d.id = :name AND d.merchant = :merchant AND d.outcome <> '{REFUSED}'"
     with reading(engine) as connection:
-        row = connection.execute(query).mappings().first()
-    if row is None:
+        (rows,) = fetched(connection, Query(sql, {"name": name, "merchant": merchant}))
+    if not rows:
         hint = "ask with the token of the merchant who got it"
         raise Refused("unknown decision", where="decision_id", hint=hint, code="unknown_decision")
-    return _answered(dict(row))
+    return answer_of(dict(zip(_WHOLE, rows[0], strict=True)))
 
 
 def record_of(engine: Engine, name: str) -> dict[str, Any]:
-    """All that a decision depended on. Raises Refused when there is none of that id."""
+    """All that a decision depended on. Raises Refused when there is none of that id, or whom it was about has left."""
+    sql = "SELECT s.record FROM decisions AS d JOIN decision_subjects AS s ON s.seq = d.seq WHERE d.id = :name"
     with reading(engine) as connection:
-        query = select(DECISION_SUBJECTS.c.record).select_from(_BOTH).where(DECISIONS.c.id == name)
-        text = connection.execute(query).scalar()
-    if text is None:
+        (rows,) = fetched(connection, Query(sql, {"name": name}))
+    if not rows:
         raise Refused("unknown decision", where="decision_id", code="unknown_decision")
-    record: dict[str, Any] = json.loads(text)
+    record: dict[str, Any] = json.loads(rows[0][0])
     return record
 
 
-def _before(connection: Connection, asked: Asked, now: datetime) -> Answered | None:
-    if asked.transaction_id is None:
-        return None
-    query = _WHOLE.where(
-        DECISION_SUBJECTS.c.merchant == asked.merchant, DECISION_SUBJECTS.c.transaction_id == asked.transaction_id
-    )
-    row = connection.execute(query).mappings().first()
-    if row is None:
-        return None
-    before = _answered(dict(row))
-    if before.asked != asked:
-        message = f"transaction `{asked.transaction_id}` asked something else before"
-        raise Refused(message, where="transaction_id", hint="use a new transaction_id", code="transaction_mismatch")
-    if now - before.decided_at > REPEATED:
-        message = f"transaction `{asked.transaction_id}` was answered more than a day ago"
-        raise Refused(message, where="transaction_id", hint="use a new transaction_id", code="transaction_expired")
-    return before
-
-
-def _kept(connection: Connection, asked: Asked, now: datetime, made: Decision) -> Answered:
-    newest = select(DECISIONS.c.hash).order_by(DECISIONS.c.seq.desc()).limit(1)
-    previous = connection.execute(newest).scalar() or FIRST
-    name = uuid.uuid4().hex
-    valid_until = now + timedelta(hours=made.valid_hours)
-    record = {
-        **{"id": name, "merchant": asked.merchant, "transaction_id": asked.transaction_id},
-        **{"decided_at": iso(now), "valid_until": iso(valid_until), "decision": made.record()},
-    }
-    text, salt = canonical(record), secrets.token_hex(32)
-    row = {
-        **{"id": name, "merchant": asked.merchant, "service": asked.service, "service_version": asked.service_version},
-        **{"perk": asked.perk, "amount": asked.amount, "currency": asked.currency, "outcome": made.outcome},
-        **{"waived": made.answer.waived, "deposit": made.answer.deposit},
-        **{"decided_at": micros(now), "valid_until": micros(valid_until), "release": made.release},
-        "commitment": committed(salt, text),
-    }
-    chain = {"previous_hash": previous, "hash": chained(previous, entry(row))}
-    seq = connection.execute(insert(DECISIONS).values(row | chain).returning(DECISIONS.c.seq)).scalar()
-    about = {
-        **{"seq": seq, "merchant": asked.merchant, "transaction_id": asked.transaction_id, "subject": asked.subject},
-        **{"context": json.dumps(asked.context, sort_keys=True), "held_since": _held(made)},
-        **{"salt": salt, "record": text},
-    }
-    connection.execute(insert(DECISION_SUBJECTS).values(about))
-    return _answered(row | about)
-
-
-def canonical(value: Mapping[str, Any]) -> str:
-    """JSON in the one form that is hashed: sorted keys, no spaces, text as it is."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-def committed(salt: str, record: str) -> str:
-    """The commitment to a record: without the salt nothing can be guessed from it. SHA-256, hex."""
-    return hashlib.sha256(f"{salt}\n{record}".encode()).hexdigest()
-
-
-def entry(row: Mapping[str, Any]) -> str:
-    """What of a row of `decisions` is chained: canonical JSON of the columns `ENTRY`."""
-    return canonical({column: row[column] for column in ENTRY})
-
-
-def chained(previous: str, entry: str) -> str:
-    """The hash of an entry that follows another: SHA-256, hex."""
-    return hashlib.sha256(f"{previous}\n{entry}".encode()).hexdigest()
-
-
-def _held(made: Decision) -> int | None:
-    return None if made.held_since is None else micros(datetime.fromisoformat(made.held_since))
-
-
-def _answered(row: dict[str, Any]) -> Answered:
+def answer_of(row: Mapping[str, Any]) -> Answered:
+    """What the merchant is told of a row."""
     asked = Asked(
         merchant=row["merchant"],
         transaction_id=row["transaction_id"],
@@ -199,3 +174,18 @@ def _answered(row: dict[str, Any]) -> Answered:
     )
     times = moment(row["decided_at"]), moment(row["valid_until"])
     return Answered(row["id"], asked, row["outcome"], row["waived"], row["deposit"], *times)
+
+
+def committed(salt: str, record: str) -> str:
+    """The commitment to a record: without the salt nothing can be guessed from it. SHA-256, hex."""
+    return hashlib.sha256(f"{salt}\n{record}".encode()).hexdigest()
+
+
+def entry(row: Mapping[str, Any]) -> str:
+    """What of a row of `decisions` is chained: canonical JSON of the columns `ENTRY`."""
+    return as_json({column: row[column] for column in ENTRY})
+
+
+def chained(previous: str, entry: str) -> str:
+    """The hash of an entry that follows another: SHA-256, hex."""
+    return hashlib.sha256(f"{previous}\n{entry}".encode()).hexdigest()

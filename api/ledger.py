@@ -12,15 +12,17 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
 from sqlalchemy import Connection, Engine, update
 
 from api import tables
+from api.clock import micros, moment
 from api.database import reading, writing
 from api.insertion import insert_new, names
+from engine.errors import Refused
 from graph.events import CONTENT, IDENTITY, KIND, KIND_FIELDS, LONGEST, SCHEMA, conform, corrections, problems
 
 REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
@@ -32,7 +34,7 @@ _STORED: Final = {
     "seq": pl.Int64,
     **{c: t if t == pl.String else pl.Int64 for c, t in SCHEMA.items()},
 }  # times as integers
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+HOUSE: Final = "iftah"  # who contributes what the house itself has to say
 _ROWS_A_FETCH: Final = 20_000
 
 
@@ -135,7 +137,7 @@ def _inserted(connection: Connection, checked: Checked, now: datetime) -> Append
     good = checked.good
     before = extent_of(connection)
     recorded_at = _later_than(before.recorded_at, now)
-    accepted = insert_new(connection, good, _micros(recorded_at))
+    accepted = insert_new(connection, good, micros(recorded_at))
     clashes, repeats = _NO_ROWS, _NO_ROWS["row"]
     if accepted < good.height:
         clashes, repeats = _known_before(connection, good, recorded_at)
@@ -146,6 +148,15 @@ def _inserted(connection: Connection, checked: Checked, now: datetime) -> Append
     return Appended(accepted, repeats.len(), said, recorded_at if accepted else None, repeats)
 
 
+def say(connection: Connection, now: datetime, **event: object) -> None:
+    """Append one event of the house's own within a write transaction. Raises Refused when it may not enter the ledger."""
+    row = {"contributor": HOUSE, "happened_at": now, **event}
+    checked = check(pl.DataFrame([row], schema_overrides={c: SCHEMA[c] for c in row}), now)
+    refused = insert_in(connection, checked, now).refused
+    if not refused.is_empty():
+        raise Refused(str(refused["reason"][0]), where="event", code="bad_event")
+
+
 class _Nothing(Exception):  # not an error: it rolls back what was inserted
     pass
 
@@ -154,17 +165,13 @@ def _later_than(last: datetime | None, now: datetime) -> datetime:
     return now if last is None else max(now, last + timedelta(microseconds=1))
 
 
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+def _moment(stored: int | None) -> datetime | None:
+    return None if stored is None else moment(stored)
 
 
 def _extend(connection: Connection, before: Extent, accepted: int, recorded_at: datetime, good: pl.DataFrame) -> None:
     last = max(filter(None, (before.happened_at, good["happened_at"].max())))  # type: ignore[type-var]
-    row = {"events": before.events + accepted, "recorded_at": _micros(recorded_at), "happened_at": _micros(last)}  # type: ignore[arg-type]
+    row = {"events": before.events + accepted, "recorded_at": micros(recorded_at), "happened_at": micros(last)}  # type: ignore[arg-type]
     connection.execute(update(tables.Extent).values(row))
 
 
@@ -225,7 +232,7 @@ def read(
     where = ["true"]
     listed = LISTED[engine.dialect.name]
     if known_at is not None:
-        where.append(f"recorded_at <= {_micros(known_at)}")
+        where.append(f"recorded_at <= {micros(known_at)}")
     if people is not None:
         values["people"] = bound(engine.dialect.name, [p for p in people if "\0" not in p])
         ends = (f"SELECT seq FROM events WHERE {end} IN {listed('people')}" for end in ("subject", "other"))

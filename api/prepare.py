@@ -8,7 +8,6 @@ from time import perf_counter
 from sqlalchemy import Engine
 
 from api import actions, builds, clock, ledger, probe, releases
-from api.actions import World
 from api.builds import Build
 from api.catalogue import fingerprint
 from api.database import open_database
@@ -16,6 +15,7 @@ from api.evidence import Evidence, chosen
 from api.load import load_frames
 from api.settings import Settings
 from api.show import Steps
+from api.world import World
 from engine.engines import Engines
 from engine.lang.program import Release
 

@@ -26,9 +26,28 @@ STATUS: Final = {
     "no_token": 401,
     "bad_token": 401,
     "wrong_role": 403,
+    "wrong_scope": 403,
+    "too_many_requests": 429,
+    "issuer_away": 503,
+    "bad_role": 422,
+    "bad_party": 422,
+    "bad_scope": 422,
+    "no_such_token": 404,
+    "bad_ceiling": 422,
+    "bad_callback": 422,
+    "bad_until": 422,
+    "not_asked": 422,
+    "warning_needed": 422,
+    "unknown_purpose": 422,
+    "unknown_consent": 404,
+    "bad_event": 422,
+    "consent_answered": 409,
     "too_large": 413,
     "too_many_rows": 413,
     "unsupported_type": 415,
+    "no_consent": 403,
+    "not_on_allow_list": 403,
+    "unknown_service": 404,
     "unknown_person": 404,
     "unknown_perk": 404,
     "unknown_decision": 404,
@@ -38,6 +57,7 @@ STATUS: Final = {
     "method_not_allowed": 405,
     "transaction_mismatch": 409,
     "transaction_expired": 409,
+    "too_many_amounts": 429,
     "features_stale": 503,
     "not_ready": 503,
     "engine_failed": 503,
@@ -45,8 +65,17 @@ STATUS: Final = {
 }
 # What any route may answer, whatever it does: each documents it without naming it.
 ANYWHERE: Final = (
-    *("no_token", "bad_token", "wrong_role", "not_found", "too_large", "ambiguous_header", "bad_request"),
-    *("not_ready",),
+    *(
+        "no_token",
+        "bad_token",
+        "wrong_role",
+        "wrong_scope",
+        "not_found",
+        "too_large",
+        "ambiguous_header",
+        "bad_request",
+    ),
+    *("too_many_requests", "not_ready", "issuer_away"),
 )
 MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
 MEDIA_TYPE: Final = "application/problem+json"
@@ -62,6 +91,15 @@ class Problem(BaseModel):
     detail: str
     where: str | None = None
     hint: str | None = None
+
+
+class TooMany(Refused):
+    """More requests than may be. `again`: seconds after which there may be another."""
+
+    def __init__(self, message: str, again: int) -> None:
+        hint = f"wait {again} seconds"
+        super().__init__(message, where="Authorization", hint=hint, code="too_many_requests")
+        self.again = again
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -102,6 +140,8 @@ def answer(error: IftahError) -> JSONResponse:
         hint="try again" if hidden else error.hint or None,
     )
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(error.again)
     return JSONResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 

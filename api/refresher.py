@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from api import clock
-from api.actions import World
 from api.mistakes import kind_and_place
 from api.refresh import Refreshed, catch_up, refresh
+from api.world import World
 from engine.engines import Engines
 from engine.errors import IftahError
 

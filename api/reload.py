@@ -18,11 +18,11 @@ from typing import Final
 from fastapi import FastAPI
 
 from api import clock, probe, releases
-from api.actions import World
 from api.mistakes import kind_and_place
 from api.prepare import Stages
 from api.probe import Probe
 from api.releases import FolderRefused
+from api.world import World
 from engine.engines import Engines
 from engine.errors import IftahError, Refused
 from engine.probe import days

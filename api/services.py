@@ -4,6 +4,7 @@ A service is one merchant's own: its name in consents is `merchant/id`.
 """
 
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,11 +12,17 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, insert, select
 
 from api.clock import micros, moment
-from api.database import reading, writing
+from api.database import Query, reading, writing
 from api.tables import SERVICES
 from engine.errors import Refused
 
 MODES: Final = ("waive_first", "enjoy_first")
+
+_COLUMNS: Final = ("merchant", "id", "version", "perk", "mode", "ceiling", "allowed", "callback", "created_at")
+_NEWEST: Final = f"""
+SELECT {", ".join(_COLUMNS)} FROM services AS s WHERE merchant IN {{merchants}} AND id IN {{ids}}
+AND version = (SELECT max(version) FROM services AS o WHERE o.merchant = s.merchant AND o.id = s.id)
+"""
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,27 @@ def newest(connection: Connection, merchant: str, name: str) -> Service:
     """The version in force. Raises Refused when the merchant has no such service: whether another has is not told."""
     found = _newest(connection, merchant, name)
     if found is None:
-        hint = "sign up for it: PUT /v1/services/{id}"
-        raise Refused("unknown service", where="service", hint=hint, code="unknown_service")
+        raise unknown()
     return found
+
+
+def in_force(names: Collection[tuple[str, str]]) -> Query:
+    """The versions in force of at least these (merchant, service), as far as there are any."""
+    merchants, ids = (sorted({name[n] for name in names}) for n in (0, 1))
+    return Query(_NEWEST, {"merchants": merchants, "ids": ids})
+
+
+def by_name(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Service]:
+    """The rows of `in_force`, by merchant and service."""
+    made = (_made(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
+    return {(service.merchant, service.id): service for service in made}
+
+
+def unknown() -> Refused:
+    """What is said of a service that the merchant has not."""
+    return Refused(
+        "unknown service", where="service", hint="sign up for it: PUT /v1/services/{id}", code="unknown_service"
+    )
 
 
 def versions(engine: Engine, merchant: str, name: str) -> list[Service]:

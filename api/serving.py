@@ -8,9 +8,10 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from api.actions import World
 from api.app import create_app
+from api.gate import Gate
 from api.reload import Reload
+from api.world import World
 from engine.errors import Refused
 
 
@@ -29,10 +30,10 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield taken
 
 
-def serve(world: World, taken: socket.socket, reload: Reload) -> None:
+def serve(world: World, taken: socket.socket, reload: Reload, gate: Gate | None = None) -> None:
     """Serve until stopped, by what the folder of rules says at any time; then free the engine."""
     _log_here()
-    app = create_app(world, reload, works=True)
+    app = create_app(world, reload, works=True, gate=gate)
     gc.freeze()  # what is imported and compiled stays: the collector need not look through it at each batch
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     try:

@@ -25,6 +25,18 @@ class Settings(BaseSettings):
     town_seed: int = Field(1, ge=0, description="the seed of the synthetic town")
     host: str = Field("127.0.0.1", description="the address to serve on")
     port: int = Field(8000, ge=1, le=65535, description="the port to serve on")
+    rate_limit: str = Field("6000/minute", description="requests of one token: 100/second, 6000/minute; 0: any number")
+    rate_limit_failures: str = Field(
+        "60/minute", description="tokens from one address that are not valid, before it must wait; 0: any number"
+    )
+    rate_limit_storage: str = Field(
+        "memory://", description="where requests are counted; several processes count together in redis://host:6379"
+    )
+    oidc_issuer: str = Field("", description="another issuer of tokens: its `iss`, exactly")
+    oidc_audience: str = Field("", description="the `aud` that its tokens have for this service")
+    oidc_jwks_url: str = Field("", description="where it publishes its keys; https")
+    oidc_role_claim: str = Field("iftah_role", min_length=1, description="the claim that holds the role")
+    oidc_party_claim: str = Field("iftah_party", min_length=1, description="the claim that holds the party")
     purpose: str = Field("perks", pattern="^[a-z][a-z_]*$", description="the purpose that people consent to")
 
 

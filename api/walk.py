@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import narwhals as nw
 import polars as pl
 from rich.console import Console
 
-from api import actions, auth, builds, clock, prepare, show, watching
-from api.actions import World
+from api import actions, builds, clock, ledger, prepare, services, show, tokens, watching
 from api.builds import Build
 from api.decisions import Asked
 from api.routes.eligibility import EligibilityAnswer
+from api.services import Terms
 from api.settings import Settings
+from api.world import World
 from engine.lang import columnar
+from graph.events import CLASSES, conform
 from graph.sources import berka
 
 MERCHANT = "demo-merchant"
@@ -46,15 +48,30 @@ def demo(settings: Settings, console: Console) -> None:
 
 
 def request(world: World, made: Build, settings: Settings) -> Iterator[str]:
-    """One request that can be pasted and works, with a fresh token of the demo merchant; the one before ends."""
+    """One request that can be pasted and works, with a fresh token of the demo merchant; the one before ends.
+
+    The merchant has signed up, and the person has consented to be asked about by its service, as far as that goes for a demo.
+    """
     now = clock.now()
-    auth.revoke(world.database, MERCHANT, now)
-    secret = auth.issue(world.database, "merchant", MERCHANT, MERCHANT, now, now + timedelta(days=1))
+    tokens.revoke(world.database, MERCHANT, now)
+    secret = tokens.issue(world.database, "merchant", MERCHANT, MERCHANT, now, now + timedelta(days=1))
     _, asked = next(_examples(world, made))
-    body = {"subject": asked.subject, "perk": asked.perk, "amount": asked.amount, "currency": asked.currency}
+    services.sign_up(world.database, MERCHANT, asked.perk, Terms(asked.perk), now)
+    _consent(world, asked, made.purpose, now)
+    number = f"demo-{now:%Y%m%d%H%M%S}"
+    body = {"transaction_id": number, "service": asked.perk, "subject": asked.subject, "amount": asked.amount}
     yield f"curl -s http://{settings.host}:{settings.port}/v1/eligibility \\"
     yield f"  -H 'Authorization: Bearer {secret}' -H 'Content-Type: application/json' \\"
     yield f"  -d '{json.dumps(body)}'"
+
+
+def _consent(world: World, asked: Asked, purpose: str, now: datetime) -> None:
+    named = services.named(MERCHANT, asked.perk)
+    row = {"contributor": MERCHANT, "event_id": f"consent-{asked.perk}-{asked.subject}", "kind": "consent.granted"}
+    row |= {"subject": asked.subject, "purpose": purpose, "classes": ",".join(CLASSES), "service": named}
+    known = ledger.read(world.database, people=[asked.subject], kinds=["consent.granted"])
+    if row["event_id"] not in known["event_id"]:
+        ledger.append(world.database, conform(pl.DataFrame([row | {"happened_at": now}])), now)
 
 
 def _examples(world: World, made: Build) -> Iterator[tuple[str, Asked]]:

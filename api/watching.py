@@ -44,15 +44,25 @@ def of_person(
     `kept` are those beside the person's score: taken if they are of the same rules.
     """
     program = engines.release.at(day(at.as_of))
-    if not program.flags:
-        return {}
-    if kept is not None and kept.release == program.release:
-        found = kept.flags
-    else:
+    found = kept_of(engines, at, kept)
+    if found is None:
         with reading(engine) as connection:
             events = excerpt.of_people(connection, [person])
         found = of_people(events.drop("seq"), at, engines.watchers(day(at.as_of)), [person])[person]
-    return {p.flag: found.get(p.flag) if p.classes <= set(classes) else None for p in program.flags}
+    return agreed(program, found, classes)
+
+
+def kept_of(engines: Engines, at: Build, kept: Kept | None) -> Flags | None:
+    """The flags kept beside a score, if the rules read any that are of these rules; None: they have to be made."""
+    program = engines.release.at(day(at.as_of))
+    if not program.flags:
+        return {}
+    return kept.flags if kept is not None and kept.release == program.release else None
+
+
+def agreed(program: Program, flags: Flags, classes: Collection[str]) -> Flags:
+    """The flags that the rules read; missing where a class of the person's events is not among `classes`."""
+    return {p.flag: flags.get(p.flag) if p.classes <= set(classes) else None for p in program.flags}
 
 
 def of_everyone(engine: Engine, engines: Engines, made: Build, people: Collection[str]) -> dict[str, Flags]:

@@ -6,7 +6,7 @@ records everything that it depended on.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any, Final, Protocol
 
@@ -109,18 +109,30 @@ class Decision:
         """Whether ties to other people made no difference to outcome and amount."""
         return (self.answer.outcome, self.answer.waived) == (self.alone.outcome, self.alone.waived)
 
-    def record(self) -> dict[str, Any]:
-        """All of it, as JSON can hold it. A question of before rows had moments of their own comes out as it did then."""
-        same, said = self.same_without_relationships, asdict(self)
+    def parts(self) -> dict[str, Any]:
+        """All of it, for `as_json`. A question of before rows had moments of their own comes out as it did then."""
+        same, said = self.same_without_relationships, dict(vars(self))
         version = RECORD_VERSION
         if self.question.global_as_of is None:
             version = FIRST_VERSION
-            said["question"] = {k: v for k, v in said["question"].items() if not k.startswith("global_")}
+            said["question"] = {k: v for k, v in vars(self.question).items() if not k.startswith("global_")}
         return {"version": version, **said, "same_without_relationships": same}
 
     def canonical(self) -> str:
-        """The record in the one form that is hashed: sorted keys, no spaces, text as it is."""
-        return json.dumps(self.record(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        """The record in the one form that is hashed."""
+        return as_json(self.parts())
+
+    def record(self) -> dict[str, Any]:
+        """The record as JSON has it."""
+        found: dict[str, Any] = json.loads(self.canonical())
+        return found
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    """Canonical JSON: sorted keys, no spaces, text as it is; of a dataclass, its fields. Dataclasses are not copied first, which took longer than
+    to decide.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=vars)
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,17 @@ def answer(perk: Perk, statuses: Statuses, amount: int, left: Sequence[int | Non
     whole = perk.partial or given == amount
     cutting = [(rest, cap) for rest, cap in zip(left, perk.capped, strict=False) if rest is not None and rest < given]
     because = tuple(dict.fromkeys(cap.reason for _, cap in cutting)) if whole else ()
-    waived = min((rest for rest, _ in cutting), default=given)
+    waived = stepped(perk, min((rest for rest, _ in cutting), default=given), amount)
     if waived == amount:
         return Answer("ADMIT", amount, 0, tier.id if tier else None, ())
     if waived and perk.partial:
         return Answer("PARTIAL", waived, amount - waived, tier.id if tier else None, because)
     return Answer("DECLINE", 0, amount, None, because)
+
+
+def stepped(perk: Perk, waived: int, amount: int) -> int:
+    """The whole, or the whole steps of a part."""
+    return waived if waived == amount else waived - waived % perk.step
 
 
 def waives(tier: Tier, amount: int) -> int:

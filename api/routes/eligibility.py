@@ -6,13 +6,15 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import actions, decisions
+from api import decisions
 from api.decisions import Answered, Asked
-from api.deps import InWorld, Merchant, Now
+from api.deps import Answers, InWorld, Merchant, Now
+from api.pace import Paced
 from api.problems import documented
 
-router = APIRouter(prefix="/v1", tags=["merchants"])
+router = APIRouter(prefix="/v1", tags=["merchants"], route_class=Paced)
 
+SERVICE = r"^[a-z0-9_-]{1,40}$"
 PLAIN = r"^[^\x00-\x1f\x7f]+$"  # no control characters: PostgreSQL keeps no NUL, and nobody's id has any
 
 
@@ -21,15 +23,16 @@ class EligibilityRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    transaction_id: str | None = Field(
-        None,
+    transaction_id: str = Field(
         pattern=r"^[0-9A-Za-z_\-|*]{1,32}$",
         description="the merchant's own number for the question: asked again within 24 hours, it gets the first answer",
+        examples=["T-20260131-0001"],
     )
+    service: str = Field(pattern=SERVICE, description="the merchant's service", examples=["rooms"])
     subject: str = Field(pattern=PLAIN, max_length=128, description="the person", examples=["client-1"])
-    perk: str = Field(pattern=PLAIN, max_length=60, description="the perk", examples=["hotel"])
-    amount: int = Field(gt=0, le=10**12, description="the deposit, in minor units", examples=[50000])
-    currency: str = Field("CNY", pattern="^[A-Z]{3}$", description="ISO 4217")
+    amount: int = Field(
+        gt=0, le=10**12, description="the deposit, in minor units of the perk's currency", examples=[50000]
+    )
     context: dict[
         Annotated[str, Field(max_length=60)], Annotated[str, Field(max_length=128)] | bool | int | float | None
     ] = Field(
@@ -60,6 +63,8 @@ class DecisionAnswer(EligibilityAnswer):
     """An answer given before, with what was asked."""
 
     transaction_id: str | None
+    service: str | None
+    service_version: int | None
     subject: str
     perk: str
     amount: int
@@ -69,16 +74,16 @@ class DecisionAnswer(EligibilityAnswer):
 @router.post(
     "/eligibility",
     responses=documented(
-        *("unknown_person", "unknown_perk", "bad_amount", "wrong_currency", "bad_context"),
-        *("transaction_mismatch", "transaction_expired", "features_stale"),
+        *("unknown_service", "not_on_allow_list", "no_consent", "unknown_perk", "bad_amount", "wrong_currency"),
+        *("bad_context", "too_many_amounts", "transaction_mismatch", "transaction_expired", "features_stale"),
     ),
 )
-def ask(body: EligibilityRequest, world: InWorld, merchant: Merchant, now: Now) -> EligibilityAnswer:
+async def ask(body: EligibilityRequest, decider: Answers, merchant: Merchant, now: Now) -> EligibilityAnswer:
     """Ask about one person, one perk, one amount. The decision is on record before this answers."""
     asked = Asked(
-        merchant.party, body.transaction_id, body.subject, body.perk, body.amount, body.currency, body.context
+        merchant.party, body.transaction_id, body.subject, "", body.amount, "", body.context, service=body.service
     )
-    return EligibilityAnswer.of(actions.eligibility(world, asked, now))
+    return EligibilityAnswer.of(await decider.answer(asked, now))
 
 
 @router.get(

@@ -39,7 +39,7 @@ from api.tables.decisions import (
     DecisionSubject,
     Review,
 )
-from api.tables.evidence import EVENTS, MOVES, REFERRING, STANDING, TIED, Event, Extent, Move
+from api.tables.evidence import CHANGING, EVENTS, MOVES, REFERRING, STANDING, TIED, Event, Extent, Move
 from api.tables.orders import MESSAGES, ORDER_MOVES, ORDERS, Message, Order, OrderMove
 from api.tables.people import (
     DEPARTED,
@@ -59,6 +59,7 @@ from api.tables.people import (
 __all__ = [
     "BUILDS",
     "CALLBACK_KEYS",
+    "CHANGING",
     "CONSENT_REQUESTS",
     "DAY_DIGESTS",
     "DECISIONS",

@@ -4,7 +4,8 @@ whoever is being erased.
 `events` has three indexes. The unique key makes sending twice harmless. The two on `subject` and `other` find one
 person's evidence; they cost about as much as the rest of an insert together, so a bulk load into a small ledger
 drops these two and builds them once at its end (`api/load.py`). There is none on times: `extent` keeps the last ones.
-Four more are of few events each, and stay: what is said about an event; ties, consents and enrolments by person.
+Five more are of few events each, and stay: what is said about an event; what changes others; ties, consents and enrolments by
+person.
 """
 
 from typing import ClassVar, Final
@@ -18,6 +19,9 @@ SEQ = BigInteger().with_variant(Integer, "sqlite")
 # Conditions of the indexes on few events. SQLite uses one only where a query says its condition in these very words.
 REFERRING: Final = "ref_event IS NOT NULL"
 STANDING: Final = "kind IN ('person.enrolled', 'consent.granted', 'consent.withdrawn')"
+CHANGING: Final = (
+    "kind IN ('consent.withdrawn', 'dispute.opened', 'dispute.resolved', 'event.corrected', 'event.retracted')"
+)
 TIED: Final = "kind IN ('tie.formed', 'tie.ended')"
 
 
@@ -35,6 +39,7 @@ class Event(SQLModel, table=True):
         Index("events_of_other", "other"),
         _few("events_about", "ref_event", REFERRING),
         _few("events_of_standing", "subject", STANDING),
+        _few("events_that_change", "seq", CHANGING),
         _few("ties_of_subject", "subject", TIED),
         _few("ties_of_other", "other", TIED),
         {"sqlite_autoincrement": True},

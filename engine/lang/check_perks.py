@@ -97,6 +97,7 @@ class _Perk:
             self.amount(line.most) or 0,
             line.valid_hours.whole,
             line.partial,
+            (self.amount(line.step) if line.step else None) or 1,
             self.request,
             self.hold(line.hold) if line.hold else None,
             tuple(self.cap(c) for c in line.caps),

@@ -272,8 +272,9 @@ def _given(asked: Perk) -> nw.Expr:
 
 
 def _whole(asked: Perk, least: nw.Expr) -> nw.Expr:
-    """What is waived of it, where a perk that is not given in part is given as a whole or not."""
-    return least if asked.partial else nw.when(least == nw.col(AMOUNT)).then(least).otherwise(integer(0))
+    """What is waived of it: the whole, or of a perk that is given in part whole steps."""
+    part = least - least % asked.step if asked.partial else integer(0)
+    return nw.when(least == nw.col(AMOUNT)).then(least).otherwise(part)
 
 
 def _waives(tier: Tier, amount: nw.Expr) -> nw.Expr:

@@ -185,6 +185,7 @@ PERK: Final = Record(
         Field("most", AMOUNT),
         Field("valid_hours", Numeral(1, 24 * 366)),
         Field("partial", YesNo(), absent=True),
+        Field("step", AMOUNT, absent=None),
         *DATED,
         Field(
             "request", Table(Text("the name of a field", re.compile(r"[a-z][a-z0-9_]*")), REQUEST, keep=True), absent=()

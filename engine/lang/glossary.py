@@ -66,6 +66,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "most": "The largest deposit that can be asked about",
         "valid_hours": "For how long an answer may be relied on",
         "partial": "Whether a part of the deposit may be waived; else all or nothing. True unless given",
+        "step": "What is waived in part is a whole number of these, so that no answer tells more of the person than it must",
         **DATED,
         "request": "What else a request may say, and conditions may read as `request.NAME`",
         "hold": "A perk that is held: granted at one score, taken back at a lower one",

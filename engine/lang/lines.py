@@ -161,6 +161,7 @@ class PerkLine(Dated):
     most: Number
     valid_hours: Number
     partial: bool
+    step: Number | None
     request: tuple[tuple[Word, FieldLine | None], ...]
     hold: HoldLine | None
     caps: tuple[CapLine, ...]

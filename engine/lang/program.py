@@ -160,6 +160,7 @@ class Perk:
     most: int
     valid_hours: int
     partial: bool
+    step: int  # what is waived in part is a whole number of these
     request: tuple[Attribute, ...]
     hold: Hold | None
     caps: tuple[Cap, ...]

@@ -10,11 +10,10 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from api import releases
-from api.actions import World
 from api.database import open_database
+from api.world import World
 from engine.engines import Engines
-from tests.api.world import ROOT, settle
+from tests.api.world import settle, shipped
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
@@ -100,7 +99,7 @@ def town_url(request: pytest.FixtureRequest, tmp_path: Path, prepared: Callable[
 def town(town_url: str) -> Iterator[World]:
     """A scored town and the shipped rules."""
     engine = open_database(town_url)
-    world = World(engine, Engines(releases.load(ROOT / "rules")))
+    world = World(engine, Engines(shipped()))
     yield world
     world.engines.close()
     engine.dispose()

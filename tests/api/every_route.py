@@ -8,11 +8,14 @@ from typing import Any, Final, cast
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from api import auth, builds, deps, releases
-from api.actions import World, ready
+from api import auth, builds, deps, ledger, services, tokens
+from api.actions import ready
 from api.app import create_app
+from api.services import Terms
+from api.world import World
 from engine.engines import Engines
-from tests.api.world import NOW, ROOT
+from graph.events import CLASSES
+from tests.api.world import NOW, event, shipped
 
 PARTIES: Final = {"merchant": "inn", "contributor": "bank"}
 
@@ -53,13 +56,17 @@ OPEN: Final = tuple(r for r in ROUTES if r.path == "/v1/health")  # to anyone
 
 
 class Doors:
-    """The whole app over a scored town, and a token of each role."""
+    """The whole app over a scored town, a token of each role, and a person who lets `inn` ask about its hotel."""
 
     def __init__(self, database: Engine) -> None:
-        self.world = World(database, Engines(releases.load(ROOT / "rules")))
+        self.world = World(database, Engines(shipped()))
         self.app = create_app(self.world)
         self.app.dependency_overrides[deps.present] = lambda: NOW
         self.client = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
+        services.sign_up(database, "inn", "hotel", Terms("hotel"), NOW)
+        named = services.named("inn", "hotel")
+        told = {"purpose": "perks", "classes": ",".join(CLASSES), "service": named}
+        ledger.append(database, event("consent.granted", self.person, event_id="yes", **told), NOW)
         self.tokens = {role: self.issue(role, self.party(role)) for role in auth.ROLES}
 
     @cached_property
@@ -70,7 +77,7 @@ class Doors:
         return self.person if role == "subject" else PARTIES.get(role, f"a-{role}")
 
     def issue(self, role: str, party: str, **more: Any) -> str:
-        return auth.issue(self.world.database, role, party, f"{role} {party}", NOW, **more)
+        return tokens.issue(self.world.database, role, party, f"{role} {party}", NOW, **more)
 
     @cached_property
     def roles(self) -> dict[Route, str]:

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from api import decisions
-from api.actions import World
+from api.world import World
 from engine.decide import Reference, decide, question_of
-from tests.api.test_eligibility import Door, refused
+from tests.api.door import Door, refused
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The command line as a person at a terminal has it: real processes, a real port, exit statuses."""
+"""The command line as a person at a terminal has it: what it says, exit statuses; real processes, a real port where they matter."""
 
 import json
 import os
@@ -7,44 +7,47 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.api.terminal import IFTAH, Done, Run, alone, environment, in_process
 from tests.api.world import ROOT
 
-IFTAH = Path(sys.executable).with_name("iftah")
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A town of its own; no data set, no settings of whoever runs the tests."""
     folder = tmp_path_factory.mktemp("cli")
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")}
     own = {"IFTAH_DATABASE_URL": f"sqlite:///{folder / 'iftah.db'}", "IFTAH_TOWN_PEOPLE": "150"}
-    return clean | own | {"IFTAH_DATA": str(folder / "none"), "COLUMNS": "120"}
+    return environment(**own, IFTAH_DATA=str(folder / "none"), COLUMNS="120")
 
 
 @pytest.fixture(scope="module")
-def iftah(environment: dict[str, str]) -> Run:
-    def run(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        command = [str(IFTAH), *words]
-        return subprocess.run(
-            command, env=environment | changes, capture_output=True, text=True, timeout=120, check=False
-        )
+def iftah(env: dict[str, str]) -> Run:
+    def run(*words: str, **changes: str) -> Done:
+        return in_process(words, env | changes)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def walked(iftah: Run) -> str:
+def process(env: dict[str, str]) -> Run:
+    """The same in a process of its own."""
+
+    def run(*words: str, **changes: str) -> Done:
+        return alone(words, env | changes)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def walked(process: Run) -> str:
     """What `iftah demo` prints on an empty database; afterwards there is a scored town."""
-    done = iftah("demo")
+    done = process("demo")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -153,6 +156,16 @@ def test_what_cannot_be_done_is_said_in_one_line(walked: str, iftah: Run, words:
     assert len(done.stderr.splitlines()) == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_process_ends_with_the_status_and_says_nothing_else(walked: str, process: Run) -> None:
+    for words, status in ((("explain", "nobody"), 2), (("explain", _scored(walked)), 0), (("no-such-command",), 2)):
+        done = process(*words)
+        assert done.returncode == status
+        assert (done.stderr == "") == (status == 0)
+        assert (done.stdout == "") == (status != 0)
+        assert "Traceback" not in done.stderr
+        assert words[0] == "no-such-command" or len(done.stderr.splitlines()) == bool(status)
 
 
 def test_evaluating_all_passes_over_data_sets_that_are_not_there_and_says_so(iftah: Run) -> None:
@@ -269,15 +282,15 @@ def test_tokens_are_issued_listed_and_ended(walked: str, iftah: Run) -> None:
 
 
 def test_a_database_that_cannot_be_written_is_said_so(
-    walked: str, iftah: Run, environment: dict[str, str], tmp_path: Path
+    walked: str, process: Run, env: dict[str, str], tmp_path: Path
 ) -> None:
     if os.geteuid() == 0:
-        done = iftah("demo", IFTAH_DATABASE_URL="sqlite:////proc/iftah.db")  # root may write anywhere else
+        done = process("demo", IFTAH_DATABASE_URL="sqlite:////proc/iftah.db")  # root may write anywhere else
     else:
-        shutil.copy(environment["IFTAH_DATABASE_URL"].removeprefix("sqlite:///"), tmp_path / "iftah.db")
+        shutil.copy(env["IFTAH_DATABASE_URL"].removeprefix("sqlite:///"), tmp_path / "iftah.db")
         (tmp_path / "iftah.db").chmod(0o400)
         tmp_path.chmod(0o500)
-        done = iftah("demo", IFTAH_DATABASE_URL=f"sqlite:///{tmp_path / 'iftah.db'}")
+        done = process("demo", IFTAH_DATABASE_URL=f"sqlite:///{tmp_path / 'iftah.db'}")
         tmp_path.chmod(0o700)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -292,11 +305,11 @@ def port() -> int:
 
 
 @pytest.fixture
-def served(walked: str, environment: dict[str, str], port: int) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def served(walked: str, env: dict[str, str], port: int) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """`iftah run` in its own process, and what it printed before it began to serve."""
     process = subprocess.Popen(
         [str(IFTAH), "run"],
-        env=environment | {"IFTAH_PORT": str(port), "PYTHONUNBUFFERED": "1"},
+        env=env | {"IFTAH_PORT": str(port), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -332,10 +345,10 @@ def test_run_prints_a_request_that_can_be_pasted_and_works(
 
 
 def test_a_port_in_use_is_said_before_any_long_work(
-    served: tuple[subprocess.Popen[str], list[str]], iftah: Run, port: int
+    served: tuple[subprocess.Popen[str], list[str]], process: Run, port: int
 ) -> None:
     _wait(port)
-    done = iftah("run", IFTAH_PORT=str(port))
+    done = process("run", IFTAH_PORT=str(port))
     assert (done.returncode, done.stdout) == (2, "")
     assert f"127.0.0.1:{port}: cannot serve here: address already in use" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -1,23 +1,18 @@
 """`iftah export`, as a person at a terminal has it."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from api.clock import day, now
 from engine.pmml import document
+from tests.api.terminal import Done, environment, in_process
 from tests.api.world import ROOT
 from tests.engine.test_rules import release
 
 TODAY = day(now())
-IFTAH = Path(sys.executable).with_name("iftah")
 
 
-def export(*words: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")}
-    command = [str(IFTAH), "export", *words]
-    return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60, check=False)
+def export(*words: str) -> Done:
+    return in_process(("export", *words), environment(), ROOT)
 
 
 def test_the_scorecard_goes_to_standard_output_as_it_is() -> None:

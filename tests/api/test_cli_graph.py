@@ -1,20 +1,12 @@
 """`iftah graph` at a terminal: the file, what is said, what is refused."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from api.database import open_database
 from tests.api.circles import small_world
-
-IFTAH = Path(sys.executable).with_name("iftah")
-
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.api.terminal import Done, Run, environment, in_process
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +19,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def iftah(folder: Path) -> Run:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")}
-    own = {"IFTAH_DATABASE_URL": f"sqlite:///{folder / 'iftah.db'}"}
+    env = environment(IFTAH_DATABASE_URL=f"sqlite:///{folder / 'iftah.db'}")
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [str(IFTAH), "graph", *words]
-        return subprocess.run(
-            command, cwd=folder, env=clean | own, capture_output=True, text=True, timeout=60, check=False
-        )
+    def run(*words: str) -> Done:
+        return in_process(("graph", *words), env, folder)
 
     return run
 

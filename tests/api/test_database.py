@@ -162,7 +162,7 @@ def test_sqlite_runs_durably_with_a_write_ahead_log_and_foreign_keys(tmp_path: P
     engine.dispose()
 
 
-FEW = {"events_about", "events_of_standing", "ties_of_subject", "ties_of_other"}
+FEW = {"events_about", "events_of_standing", "events_that_change", "ties_of_subject", "ties_of_other"}
 
 
 def test_opening_builds_the_indexes_that_a_killed_load_left_out(tmp_path: Path) -> None:

@@ -18,17 +18,17 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from sqlalchemy import Engine
 
-from api import auth, bodies, deps, json_rows, ledger, releases
-from api.actions import World
+from api import bodies, deps, json_rows, ledger, tokens
 from api.app import create_app
 from api.database import open_database
 from api.intake import HELD
 from api.load import load_file
+from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
 from graph.events import CONTENT, SCHEMA, conform
-from tests.api.test_eligibility import refused
-from tests.api.world import ROOT
+from tests.api.door import refused
+from tests.api.world import shipped
 from tests.effort import pairs
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -36,8 +36,8 @@ LINES = "application/x-ndjson"
 
 
 @cache
-def shipped() -> Engines:
-    return Engines(releases.load(ROOT / "rules"))
+def engines() -> Engines:
+    return Engines(shipped())
 
 
 class Door:
@@ -45,14 +45,14 @@ class Door:
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.now = engine, NOW
-        app = create_app(World(engine, shipped()))
+        app = create_app(World(engine, engines()))
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
         self.tokens: dict[str, str] = {}
 
     def bearer(self, party: str = "bank", role: str = "contributor") -> dict[str, str]:
         if party + role not in self.tokens:
-            self.tokens[party + role] = auth.issue(self.engine, role, party, party, NOW)
+            self.tokens[party + role] = tokens.issue(self.engine, role, party, party, NOW)
         return {"Authorization": f"Bearer {self.tokens[party + role]}"}
 
     def post(self, body: bytes, kind: str = LINES, party: str = "bank", query: str = "", **headers: str) -> Any:

@@ -37,6 +37,7 @@ def as_of_0003(engine: Engine) -> None:
                 _drop_trigger(connection, table, f"{table}_refuse_{change}")
         for table in (*NEW, "decisions"):
             connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("DROP INDEX events_that_change"))
         for column in ("scopes", "replaces"):
             connection.execute(text(f"ALTER TABLE tokens DROP COLUMN {column}"))
         connection.execute(text(TABLE_BEFORE))

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.event import listens_for
 
-from api import builds, refresh, releases
+from api import builds, refresh
 from api.database import open_database, reading, writing
 from api.refresh import Most
 from engine.engines import Engines
 from tests.api.conftest import created, dropped, named
 from tests.api.refreshing import Refresher, append, rows, same_as_rebuilt
-from tests.api.world import ROOT
+from tests.api.world import shipped
 from tests.effort import pairs
 from tests.graph.happenings import before, happenings
 from tests.graph.story import story, willing
@@ -32,7 +32,7 @@ BASE = story(willing(*PEOPLE, "dan"))
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[Engines]:
-    found = Engines(releases.load(ROOT / "rules"))
+    found = Engines(shipped())
     yield found
     found.close()
 
@@ -79,7 +79,7 @@ def lived(engine: Engine, engines: Engines, batches: list[pl.DataFrame], follows
 SMALL = Most(events=2, people=2, rows=12, rows_of_one=6)
 
 
-@settings(max_examples=pairs(8, 120), deadline=None)
+@settings(max_examples=pairs(5, 120), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([Most(), SMALL]))
 def test_refreshed_is_rebuilt(
     template: Path,
@@ -109,7 +109,7 @@ def server(postgres: str) -> Iterator[Engine]:
     dropped(postgres, name)
 
 
-@settings(max_examples=pairs(4, 40), deadline=None)
+@settings(max_examples=pairs(3, 40), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([Most(), SMALL]))
 def test_refreshed_is_rebuilt_on_postgresql(
     server: Engine, engines: Engines, seed: int, follows: bool, most: Most

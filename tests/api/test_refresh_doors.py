@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from api import actions, builds, clock, decisions, ledger, refresh
-from api.actions import World
 from api.database import writing
 from api.decisions import Asked
 from api.refresh import Most
+from api.world import World
 from engine.decide import Reference, decide, question_of
 from engine.errors import Refused
 from tests.api.refreshing import GLOBAL, Refresher, append, later, rows, same_as_rebuilt, scored

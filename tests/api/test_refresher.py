@@ -18,15 +18,16 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import actions, builds, clock, ledger, refresh, releases
-from api.actions import World
 from api.app import create_app
 from api.catalogue import kinds, schema
 from api.database import open_database
+from api.world import World
 from engine.engines import Engines
 from engine.lang.check import release_of
 from graph.events import conform
 from tests.api.refreshing import append, rows, same_as_rebuilt, scored
 from tests.api.world import ROOT, event
+from tests.effort import pairs
 
 KILLED = """
 import sys
@@ -149,7 +150,7 @@ def sent(world: World, chance: Random, number: int) -> None:
 
 def test_a_refresh_that_is_killed_loses_nothing(following: World, town_url: str) -> None:
     chance, number = Random(5), 0
-    for _ in range(3):
+    for _ in range(pairs(2, 6)):
         command = [sys.executable, "-c", KILLED, town_url, str(ROOT / "rules")]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ, cwd=ROOT)
         assert process.stdout
@@ -181,7 +182,7 @@ def test_of_two_that_refresh_at_once_neither_undoes_the_other(following: World, 
     chance = Random(6)
     with ThreadPoolExecutor(2) as pool:
         rivals = [pool.submit(refreshing, most) for most in (refresh.Most(), refresh.Most(events=3, people=2))]
-        for number in range(1, 13):
+        for number in range(1, pairs(9, 25)):
             sent(following, chance, number)
         until(lambda: not (found := refresh.lag(following.database, clock.now())).events and not found.people)
         stop.set()

@@ -16,14 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import pytest
 from sqlalchemy import text
 
-from api import auth, builds, clock, releases
+from api import builds, clock, ledger, releases, services, tokens
 from api.database import open_database, reading, writing
+from api.services import Terms
 from engine.decide import Reference, decide, question_of
+from tests.api.door import consents
 from tests.api.world import ROOT
 
 # `iftah serve` with another probe, or other times: what a probe that hangs does can be seen only with one that does.
@@ -56,7 +59,9 @@ class Server:
         self.environment = clean | own | {"IFTAH_PORT": str(self.port)}
         self.database = open_database(own["IFTAH_DATABASE_URL"])
         now = clock.now()
-        self.token = auth.issue(self.database, "merchant", "inn", "inn", now, clock.later(now, days=1))
+        self.token = tokens.issue(self.database, "merchant", "inn", "inn", now, clock.later(now, days=1))
+        services.sign_up(self.database, "inn", "hotel", Terms("hotel"), now)
+        ledger.append(self.database, consents(self.people(), "inn", "hotel", now), now)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
         self.until(lambda health: bool(health))
@@ -99,8 +104,9 @@ class Server:
         assert datetime.fromisoformat(found["at"]).tzinfo
         return [str(line) for line in found["first"]]
 
-    def ask(self, subject: str, perk: str = "hotel", amount: int = 50_000) -> dict[str, Any]:
-        body = json.dumps({"subject": subject, "perk": perk, "amount": amount}).encode()
+    def ask(self, subject: str) -> dict[str, Any]:
+        question = {"transaction_id": uuid4().hex, "service": "hotel", "subject": subject, "amount": 50_000}
+        body = json.dumps(question).encode()
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/v1/eligibility", body, headers)
         with urllib.request.urlopen(request, timeout=60) as response:
@@ -116,7 +122,7 @@ class Server:
     def records(self) -> list[dict[str, Any]]:
         """Every decision on record, in order."""
         with reading(self.database) as connection:
-            rows = connection.execute(text("select record from decisions order by seq")).scalars()
+            rows = connection.execute(text("select record from decision_subjects order by seq")).scalars()
             return [json.loads(row) for row in rows]
 
     def logged(self) -> list[str]:

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from api import actions, builds, ledger, watching
-from api.actions import World
 from api.builds import Build
 from api.database import open_database, reading
+from api.world import World
 from engine.engines import Engines
 from engine.lang.types import Value
 from graph.view import consented

@@ -1,16 +1,18 @@
 """A small world to test doors on: a town, scored under the shipped rules."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy import Engine
 
 from api import actions, builds, ledger, releases
-from api.actions import World
 from api.builds import Build
 from api.clock import micros
+from api.world import World
 from engine.engines import Engines
+from engine.lang.program import Release
 from graph.events import conform
 from graph.sources.town import END, town
 
@@ -19,11 +21,17 @@ NOW = END + timedelta(days=1)
 PEOPLE = 120
 
 
+@cache
+def shipped() -> Release:
+    """The rules as shipped, read once: a release does not change."""
+    return releases.load(ROOT / "rules")
+
+
 def settle(engine: Engine) -> Build:
     """Evidence in, features and scores out; made as of the town's last day."""
     frames = pl.concat(list(town(PEOPLE, seed=5).events()))
     ledger.append(engine, frames, NOW)
-    world = World(engine, Engines(releases.load(ROOT / "rules")))
+    world = World(engine, Engines(shipped()))
     releases.keep(engine, world.release, micros(NOW))
     made = builds.build(engine, END, "perks", NOW)
     actions.scored(world, made)

@@ -30,10 +30,10 @@ from rich.table import Table
 from sqlalchemy import Engine, func, select
 
 from api import actions, builds, clock, ledger, marks, releases
-from api.actions import World
 from api.database import open_database, reading
 from api.load import load_frames
 from api.tables import EVENTS
+from api.world import World
 from engine.engines import Engines
 from graph.events import CLASSES, conform
 from graph.sources.town import town
@@ -128,21 +128,22 @@ def settle(url: str, people: int) -> None:
 
 
 @contextmanager
-def served(url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server over the database, once it answers."""
+def served(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple[int, int]]:
+    """A server over the database, or what else the command serves, once it answers: its process and its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"IFTAH_DATABASE_URL": url, "IFTAH_PORT": str(port), "IFTAH_RULES": str(RULES)}
-    server = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, stdout=subprocess.DEVNULL)
+    words = command or ("-c", SERVE)
+    server = subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/health", timeout=5).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=5).close()
                 break
             except OSError:
                 time.sleep(0.1)
-        yield server
+        yield server.pid, port
     finally:
         server.terminate()
         server.wait()
@@ -152,15 +153,15 @@ def measure(name: str, url: str, people: int, rate: int, seconds: float) -> Figu
     """Settle, serve, send, and watch."""
     settle(url, people)
     engine = open_database(url)
-    with served(url) as server, tempfile.TemporaryFile("w+") as told:
-        before, began = _cpu(server.pid), time.time()
+    with served(url) as (server, _), tempfile.TemporaryFile("w+") as told:
+        before, began = _cpu(server), time.time()
         command = [sys.executable, "-m", "tests.bench.fresh", "--send", url, str(rate), str(seconds)]
         sender = subprocess.Popen(command, stdout=told)
         seen, put_off = _watched(engine, sender)
-        cores = (_cpu(server.pid) - before) / (time.time() - began)
+        cores = (_cpu(server) - before) / (time.time() - began)
         told.seek(0)
         sent = [json.loads(line) for line in told]
-        peak = _peak(server.pid)
+        peak = peak_of(server)
     engine.dispose()
     waited = pl.Series([at - committed for last, committed, n in sent for at in [_first(seen, last)] for _ in range(n)])
     took = seen[-1][1] - (sent[0][1] - TICK)
@@ -202,27 +203,36 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _peak(pid: int) -> int:
+def peak_of(pid: int) -> int:
     status = Path(f"/proc/{pid}/status")
     found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
     return int(found[1]) * 1024 if found else 0
+
+
+@contextmanager
+def on_postgres() -> Iterator[str | None]:
+    """The URL of a database of the benchmark's own; None where no server answers."""
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=3).close()
+    except psycopg.OperationalError:
+        yield None
+        return
+    name = f"iftah_bench_{uuid4().hex}"
+    with psycopg.connect(POSTGRES, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        try:
+            yield POSTGRES.rpartition("/")[0] + f"/{name}"
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def run(people: int, rate: int, seconds: float) -> Iterator[Figure]:
     """On SQLite, and on PostgreSQL where one answers."""
     with tempfile.TemporaryDirectory() as folder:
         yield measure("SQLite", f"sqlite:///{folder}/iftah.db", people, rate, seconds)
-    try:
-        psycopg.connect(POSTGRES, connect_timeout=3).close()
-    except psycopg.OperationalError:
-        return
-    name = f"iftah_bench_{uuid4().hex}"
-    with psycopg.connect(POSTGRES, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        try:
-            yield measure("PostgreSQL", POSTGRES.rpartition("/")[0] + f"/{name}", people, rate, seconds)
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with on_postgres() as url:
+        if url:
+            yield measure("PostgreSQL", url, people, rate, seconds)
 
 
 def main(people: int = PEOPLE, rate: int = RATE, seconds: float = SECONDS) -> None:

@@ -151,6 +151,7 @@ def _perks(chooser: Random, base: int) -> Line:
     last = {"id": "t9", "when": "held" if hold else _likely(chooser, asked_of(base, False))}
     perk = {
         **{"id": PERK, "about": "a room", "currency": "CNY", "most": 5_000, "valid_hours": 24},
+        **chooser.choice([{}, {"step": chooser.choice([0.01, 1, 7, 250])}]),
         **{"partial": chooser.random() < 0.6, "request": FIELDS, "caps": _caps(chooser, 2)},
         "knockouts": [
             _dated(chooser, _knock_out(chooser, f"k{n}", names)) for n in range(chooser.choice([0, 1, 1, 2]))

@@ -73,6 +73,20 @@ def test_a_perk_that_is_not_partial_is_all_or_nothing(amount: int, outcome: str)
     assert (found.tier is None) == (outcome == "DECLINE")
 
 
+@pytest.mark.parametrize(
+    ("amount", "waived"), [(100_000, 100_000), (99_999, 99_999), (100_001, 100_000), (140_000, 100_000)]
+)
+def test_a_part_is_waived_in_whole_steps_and_a_whole_as_it_is(amount: int, waived: int) -> None:
+    perk = release("perks.yaml", "    most: 5000\n", "    most: 5000\n    step: 250\n").perk("room")
+    assert perk
+    assert perk.step == 25_000
+    tier = next(t for t in perk.tiers if t.up_to == 100_000)
+    found = answer(perk, ROOM | {tier.id: True}, amount, [None] * len(perk.capped))
+    assert (found.waived, found.deposit) == (waived, amount - waived)
+    cut = answer(perk, ROOM | {tier.id: True}, amount, [60_000, *[None] * len(perk.capped)][: len(perk.capped)])
+    assert cut.waived == (50_000 if perk.capped else waived)
+
+
 def test_amounts_are_in_the_minor_units_of_the_currency() -> None:
     found = release()
     room_, scooter = found.perk("room"), found.perk("scooter")

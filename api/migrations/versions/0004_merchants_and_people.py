@@ -30,6 +30,10 @@ def upgrade() -> None:
     _create_access()
     _create_orders()
     _create_people()
+    changing = sa.text(
+        "kind IN ('consent.withdrawn', 'dispute.opened', 'dispute.resolved', 'event.corrected', 'event.retracted')"
+    )
+    op.create_index("events_that_change", "events", ["seq"], sqlite_where=changing, postgresql_where=changing)
     _let_the_erased_go("events", "OLD.subject", "OLD.other")
     _let_the_erased_go("decision_subjects", "OLD.subject")
     _refuse("decisions", "UPDATE", "DELETE")

@@ -1,0 +1,94 @@
+"""Rates: how often a token may ask, and how often an address may come with tokens that are not valid."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from limits import RateLimitItem, parse
+from limits.errors import ConfigurationError, StorageError
+from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from api.problems import TooMany
+from engine.errors import Refused
+
+log = logging.getLogger("iftah")
+
+MEMORY: Final = "memory://"
+Told = TypeVar("Told")
+
+
+class Rates:
+    """The limits, over one storage. A limit of `0` is none. Raises Refused for what is neither a limit nor a storage.
+
+    A storage of several processes that does not answer limits nobody: it is logged, and questions are answered.
+    """
+
+    def __init__(self, requests: str = "0", failures: str = "0", storage: str = MEMORY) -> None:
+        self._requests = _limit(requests, "IFTAH_RATE_LIMIT")
+        self._failures = _limit(failures, "IFTAH_RATE_LIMIT_FAILURES")
+        store = _storage(storage)
+        self._limiter = SlidingWindowCounterRateLimiter(store)
+        self._away = False
+        self.waits = not isinstance(store, MemoryStorage)  # whether counting asks another process
+
+    def asked(self, key: str) -> None:
+        """Count a request. Raises TooMany when there were too many."""
+        if self._requests and not self._hit(self._requests, "token", key):
+            raise self._too_many(self._requests, "token", key, "too many requests with this token")
+
+    def failed(self, address: str) -> None:
+        """Count a token that was not valid. Raises TooMany as `guessing`."""
+        if self._failures and not self._hit(self._failures, "address", address):
+            self.guessing(address)
+
+    def guessing(self, address: str) -> None:
+        """Raises TooMany when more tokens came from the address that were not valid than may."""
+        if self._failures and not self._free(self._failures, "address", address):
+            raise self._too_many(self._failures, "address", address, "too many tokens that are not valid")
+
+    def _hit(self, limit: RateLimitItem, *key: str) -> bool:
+        return self._counted(lambda: self._limiter.hit(limit, *key), otherwise=True)
+
+    def _free(self, limit: RateLimitItem, *key: str) -> bool:
+        return self._counted(lambda: self._limiter.test(limit, *key), otherwise=True)
+
+    def _too_many(self, limit: RateLimitItem, kind: str, key: str, message: str) -> TooMany:
+        stats = self._counted(lambda: self._limiter.get_window_stats(limit, kind, key), otherwise=None)
+        seconds = 0.0 if stats is None else stats.reset_time - time.time()
+        return TooMany(message, max(1, math.ceil(seconds)))
+
+    def _counted(self, count: Callable[[], Told], *, otherwise: Told) -> Told:
+        """What the storage says; `otherwise`, if it does not answer."""
+        try:
+            found = count()
+        except StorageError as error:
+            if not self._away:
+                log.error("requests are not counted: %s", type(error.storage_error).__name__)
+            self._away = True
+            return otherwise
+        if self._away:
+            log.info("requests are counted again")
+        self._away = False
+        return found
+
+
+def _limit(text: str, setting: str) -> RateLimitItem | None:
+    if text.strip() == "0":
+        return None
+    try:
+        return parse(text)
+    except ValueError:
+        hint = "write 600/minute, or 0 for none"
+        raise Refused(f"`{text[:40]}` is not a limit", where=setting, hint=hint, code="bad_setting") from None
+
+
+def _storage(url: str) -> Storage:
+    try:
+        return storage_from_string(url, wrap_exceptions=True)  # type: ignore[return-value]
+    except (ConfigurationError, ValueError, TypeError):  # its text may hold the password in the address
+        hint = "use memory://, or redis://host:6379 with the package `redis` installed"
+        where = "IFTAH_RATE_LIMIT_STORAGE"
+        raise Refused("requests cannot be counted there", where=where, hint=hint, code="bad_setting") from None

@@ -1,0 +1,135 @@
+"""Services: what a merchant signs up for."""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import clock, services
+from api.deps import InWorld, Merchant, Now
+from api.problems import documented
+from api.services import Service, Terms
+from api.world import World
+from engine.errors import Refused
+
+router = APIRouter(prefix="/v1/services", tags=["merchants"])
+
+PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
+ServiceId = Annotated[str, Path(pattern="^[a-z0-9_-]{1,40}$", description="the merchant's own name for the service")]
+
+
+class ServiceTerms(BaseModel):
+    """What the merchant signs up for. A change is a further version; orders keep the one they were made under."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    perk: str = Field(pattern=PLAIN, max_length=60, description="a perk of the rules in force", examples=["hotel"])
+    mode: Literal["waive_first", "enjoy_first"] = Field(
+        "waive_first", description="waive_first: a deposit is waived; enjoy_first: payment comes after use"
+    )
+    ceiling: int | None = Field(
+        None, gt=0, le=10**12, description="the most that one order may come to, in minor units; enjoy_first needs it"
+    )
+    allowed: list[Annotated[str, Field(pattern=PLAIN, max_length=128)]] | None = Field(
+        None, max_length=1000, description="the only people it may ask about, before launch; null: anyone who consents"
+    )
+    callback: str | None = Field(
+        None, max_length=500, description="where orders' changes are told; https", examples=["https://inn.example/hook"]
+    )
+
+
+class ServiceAnswer(ServiceTerms):
+    """A version of a service."""
+
+    id: str
+    name: str = Field(description="as people's consents name it")
+    version: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, made: Service) -> Self:
+        """What the merchant is told of it."""
+        allowed = None if made.terms.allowed is None else list(made.terms.allowed)
+        terms = {**vars(made.terms), "allowed": allowed}
+        return cls(**terms, id=made.id, name=made.name, version=made.version, created_at=made.created_at)
+
+
+class ServiceVersions(BaseModel):
+    """A service, and how it came to be so."""
+
+    service: ServiceAnswer
+    versions: list[ServiceAnswer] = Field(description="every version, oldest first")
+
+
+class Services(BaseModel):
+    """The version in force of each service."""
+
+    services: list[ServiceAnswer]
+
+
+_COMMON: Final = ("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "not_ready")
+
+
+@router.put(
+    "/{service_id}",
+    responses={
+        201: {"model": ServiceAnswer, "description": "a new version"},
+        **documented(*_COMMON, "bad_request", "too_large", "unknown_perk", "bad_ceiling", "bad_callback"),
+    },
+)
+def sign_up(
+    service_id: ServiceId, body: ServiceTerms, world: InWorld, merchant: Merchant, now: Now, response: Response
+) -> ServiceAnswer:
+    """Sign up for a perk, or change the terms: 201 for a new version, 200 when these are in force already."""
+    _within_the_rules(world, body, now)
+    if body.callback is not None:
+        _target(body.callback)
+    allowed = None if body.allowed is None else tuple(sorted(set(body.allowed)))
+    terms = Terms(body.perk, body.mode, body.ceiling, allowed, body.callback)
+    made = services.sign_up(world.database, merchant.party, service_id, terms, now)
+    response.status_code = 201 if made.created_at == now else 200
+    return ServiceAnswer.of(made)
+
+
+@router.get("", responses=documented(*_COMMON))
+def listed(world: InWorld, merchant: Merchant) -> Services:
+    """The merchant's services."""
+    found = services.of_merchant(world.database, merchant.party)
+    return Services(services=[ServiceAnswer.of(service) for service in found])
+
+
+@router.get("/{service_id}", responses=documented(*_COMMON, "bad_request", "unknown_service"))
+def shown(service_id: ServiceId, world: InWorld, merchant: Merchant) -> ServiceVersions:
+    """One of the merchant's services, with every version."""
+    found = [ServiceAnswer.of(service) for service in services.versions(world.database, merchant.party, service_id)]
+    return ServiceVersions(service=found[-1], versions=found)
+
+
+def _within_the_rules(world: World, terms: ServiceTerms, now: datetime) -> None:
+    """Raises Refused for a perk that the rules have not, and for a ceiling that they do not let be."""
+    program = world.release.at(clock.day(now))
+    perk = program.perk(terms.perk)
+    if perk is None:
+        known = ", ".join(p.id for p in program.perks)
+        raise Refused(f"unknown perk `{terms.perk}`", code="unknown_perk", where="perk", hint=f"use one of {known}")
+    most = perk.most
+    if terms.ceiling is None and terms.mode == "enjoy_first":
+        hint = f"give the most that one order may come to, up to {most}"
+        raise Refused("enjoy_first needs a ceiling", where="ceiling", hint=hint, code="bad_ceiling")
+    if terms.ceiling is not None and terms.ceiling > most:
+        message = f"a ceiling of {terms.ceiling} is beyond the perk's"
+        raise Refused(message, where="ceiling", hint=f"up to {most} in minor units", code="bad_ceiling")
+
+
+def _target(url: str) -> None:
+    """Raises Refused for an address that no callback may go to."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and url.isprintable()
+    except ValueError:
+        good = False
+    if not good:
+        hint = "give an https address without a user in it"
+        raise Refused("callbacks cannot go there", where="callback", hint=hint, code="bad_callback")

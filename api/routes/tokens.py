@@ -1,0 +1,123 @@
+"""Tokens, for whoever administers them: issue, list, rotate, revoke."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Final, Self
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import clock, tokens
+from api.auth import ROLES, SCOPES
+from api.deps import InWorld, Now, caller_as
+from api.problems import documented
+from api.tokens import Issued, Listed
+
+router = APIRouter(prefix="/v1/tokens", tags=["administration"], dependencies=[Depends(caller_as("admin"))])
+
+PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
+MOST_DAYS: Final = 366  # no token that was made here lives for ever
+TokenId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="the token's id")]
+Days = Annotated[int, Field(ge=1, le=MOST_DAYS, description="how long it is valid")]
+
+
+class TokenRequest(BaseModel):
+    """For whom a token is to speak."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    role: str = Field(description=", ".join(ROLES), max_length=20, examples=["merchant"])
+    party: str = Field(
+        pattern=PLAIN, max_length=128, description="the merchant, contributor or person", examples=["inn"]
+    )
+    name: str = Field("", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=60, description="to know it by")
+    scopes: list[Annotated[str, Field(max_length=20)]] | None = Field(
+        None, max_length=20, description=f"some of {', '.join(SCOPES)}; null: all that the role may do"
+    )
+    days: Days = 90
+
+
+class Rotation(BaseModel):
+    """How a token goes over into the next."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    grace_hours: int = Field(24, ge=0, le=168, description="that the old one stays valid, never longer than it was to")
+    days: Days = 90
+
+
+class Token(BaseModel):
+    """A token without its secret."""
+
+    id: str
+    name: str
+    role: str
+    party: str
+    scopes: list[str] | None
+    replaces: str | None = Field(description="the id of the token that it was made in the place of")
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="to about a minute")
+
+    @classmethod
+    def of(cls, found: Listed) -> Self:
+        """What may be told of a token."""
+        return cls.model_validate(found, from_attributes=True)
+
+
+class NewToken(BaseModel):
+    """A new token."""
+
+    secret: str = Field(description="shown this once; only its hash is kept")
+    token: Token
+
+    @classmethod
+    def of(cls, made: Issued) -> Self:
+        """With its secret."""
+        return cls(secret=made.secret, token=Token.of(made.token))
+
+
+class Tokens(BaseModel):
+    """Tokens, oldest first."""
+
+    tokens: list[Token]
+    next: str | None = Field(description="what to give as `after` for those that follow; null: there are none")
+
+
+_COMMON: Final = ("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "bad_request", "not_ready")
+
+
+@router.post("", status_code=201, responses=documented(*_COMMON, "bad_role", "bad_party", "bad_scope"))
+def issue(body: TokenRequest, world: InWorld, now: Now) -> NewToken:
+    """Issue a token. Its secret is in this answer and nowhere else."""
+    expires = clock.later(now, days=body.days)
+    name = body.name or body.party
+    return NewToken.of(tokens.issued(world.database, body.role, body.party, name, now, expires, body.scopes))
+
+
+@router.get("", responses=documented(*_COMMON, "no_such_token"))
+def listed(
+    world: InWorld,
+    role: Annotated[str | None, Query(max_length=20)] = None,
+    party: Annotated[str | None, Query(max_length=128, pattern=PLAIN)] = None,
+    after: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$")] = None,
+    most: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Tokens:
+    """List tokens, those that ended too."""
+    found = tokens.listed(world.database, role=role, party=party, after=after, most=most + 1)
+    more = found[most - 1].id if len(found) > most else None
+    return Tokens(tokens=[Token.of(token) for token in found[:most]], next=more)
+
+
+@router.post("/{token_id}/rotate", status_code=201, responses=documented(*_COMMON, "no_such_token"))
+def rotate(token_id: TokenId, world: InWorld, now: Now, body: Rotation | None = None) -> NewToken:
+    """Issue a token in the place of another, which ends after a while."""
+    how = body or Rotation()
+    expires, grace = clock.later(now, days=how.days), timedelta(hours=how.grace_hours)
+    return NewToken.of(tokens.rotated(world.database, token_id, now, expires, grace))
+
+
+@router.delete("/{token_id}", status_code=204, responses=documented(*_COMMON, "no_such_token"))
+def revoke(token_id: TokenId, world: InWorld, now: Now) -> None:
+    """End a token at once; doing it again changes nothing."""
+    tokens.revoke_one(world.database, token_id, now)

@@ -1,0 +1,36 @@
+"""The world that actions act on."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from api import clock
+from api.builds import Build
+from api.clock import day
+from api.releases import Amendment, FolderRefused
+from engine.engines import Engines
+from engine.lang.program import Program, Release
+
+
+@dataclass(frozen=True)
+class World:
+    """What actions act on: the database, and the engines of the release in force.
+
+    Whoever acts takes it once and keeps it: a server whose rules change has another one for whoever comes next.
+    """
+
+    database: Engine
+    engines: Engines
+    since: datetime = field(default_factory=clock.now)  # when the release came into force here
+    refused: FolderRefused | None = None  # what keeps a changed rules folder out
+    amended: Amendment | None = None  # the last change of policy seen here
+
+    @property
+    def release(self) -> Release:
+        """The release in force."""
+        return self.engines.release
+
+    def program(self, made: Build) -> Program:
+        """The rules in force on the day that a build looks from."""
+        return self.release.at(day(made.as_of))

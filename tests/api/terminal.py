@@ -1,0 +1,44 @@
+"""Commands as at a terminal: in a process of their own, or in this one where a fresh interpreter would add nothing but its start."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from api import cli
+
+IFTAH = Path(sys.executable).with_name("iftah")
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+def environment(**own: str) -> dict[str, str]:
+    """No setting of whoever runs the tests."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")} | own
+
+
+def in_process(words: tuple[str, ...], env: Mapping[str, str], folder: Path | None = None) -> Done:
+    """What the command says, and its status, from its entry point in this process."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
+    with (
+        patch.dict(os.environ, env, clear=True),
+        patch.object(sys, "argv", ["iftah", *words]),
+        chdir(folder or Path.cwd()),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as stopped,
+    ):
+        cli.main()
+    said = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    return Done(["iftah", *words], int(stopped.value.code or 0), *said)
+
+
+def alone(words: tuple[str, ...], env: Mapping[str, str]) -> Done:
+    """The same in a process of its own."""
+    return subprocess.run([str(IFTAH), *words], env=env, capture_output=True, text=True, timeout=120, check=False)

@@ -1,0 +1,98 @@
+"""Roles: every route of the app is walked with every role and with none, and opens for those that stand here alone."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from api import auth, clock, releases, tokens
+from api.app import create_app
+from api.database import open_database
+from api.world import World
+from engine.engines import Engines
+from tests.api.world import ROOT
+
+OPEN: tuple[str, ...] = ()
+MERCHANT, SUBJECT, ADMIN = ("merchant",), ("subject",), ("admin",)
+ROLES = {
+    "GET /v1/health": OPEN,
+    "POST /v1/eligibility": MERCHANT,
+    "GET /v1/decisions/{decision_id}": MERCHANT,
+    "GET /v1/services": MERCHANT,
+    "GET /v1/services/{service_id}": MERCHANT,
+    "PUT /v1/services/{service_id}": MERCHANT,
+    "GET /v1/callbacks/secret": MERCHANT,
+    "POST /v1/callbacks/secret/rotate": MERCHANT,
+    "POST /v1/consents": MERCHANT,
+    "GET /v1/consents/{request_id}": MERCHANT,
+    "GET /v1/me/consents": SUBJECT,
+    "POST /v1/me/consents": SUBJECT,
+    "POST /v1/me/consents/withdraw": SUBJECT,
+    "POST /v1/me/consents/{request_id}/grant": SUBJECT,
+    "POST /v1/me/consents/{request_id}/decline": SUBJECT,
+    "GET /v1/tokens": ADMIN,
+    "POST /v1/tokens": ADMIN,
+    "POST /v1/tokens/{token_id}/rotate": ADMIN,
+    "DELETE /v1/tokens/{token_id}": ADMIN,
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    database = open_database(f"sqlite:///{tmp_path_factory.mktemp('roles') / 'iftah.db'}")
+    world = World(database, Engines(releases.load(ROOT / "rules")))
+    yield world
+    world.engines.close()
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def routes(world: World) -> dict[str, tuple[str, str]]:
+    """Each route as it stands in `ROLES`, with its method and an address that it matches."""
+    found = {}
+    for path, methods in create_app(world).openapi()["paths"].items():
+        for method in methods:
+            found[f"{method.upper()} {path}"] = (method.upper(), re.sub(r"\{\w+\}", "0" * 16, path))
+    return found
+
+
+def test_every_route_says_whose_it_is(routes: dict[str, tuple[str, str]]) -> None:
+    assert set(routes) == set(ROLES)
+
+
+def test_no_route_is_hidden_from_the_document(world: World) -> None:
+    app = create_app(world)
+    hidden = {r.path for r in app.routes if isinstance(r, APIRoute) and not r.include_in_schema}
+    assert hidden <= {"/docs", "/openapi.json", "/docs/oauth2-redirect", "/redoc"}
+
+
+def test_a_route_opens_for_its_roles_and_for_nobody_else(world: World, routes: dict[str, tuple[str, str]]) -> None:
+    client = TestClient(create_app(world), raise_server_exceptions=False)
+    secrets = {role: tokens.issue(world.database, role, f"a-{role}", role, clock.now()) for role in auth.ROLES}
+    wrong = []
+    for name, (method, path) in routes.items():
+        answers = {role: _asked(client, method, path, secret) for role, secret in secrets.items()}
+        answers[""] = _asked(client, method, path, None)
+        for role, (status, code) in answers.items():
+            allowed = ROLES[name] == OPEN or role in ROLES[name]
+            expected = (401, "no_token") if not role else (403, "wrong_role")
+            right = status not in (401, 403) and status != 500 if allowed else (status, code) == expected
+            if not right:
+                wrong.append(f"{name} as {role or 'nobody'}: {status} {code}")
+    assert wrong == []
+
+
+def test_every_group_of_routes_is_a_scope(routes: dict[str, tuple[str, str]]) -> None:
+    groups = {path.split("/")[2] for name, (_, path) in routes.items() if ROLES.get(name)}
+    assert groups <= set(auth.SCOPES)
+
+
+def _asked(client: TestClient, method: str, path: str, secret: str | None) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    body: dict[str, Any] = {} if method == "GET" else {"json": {}}
+    response = client.request(method, path, headers=headers, **body)
+    said = response.json() if response.content else {}
+    return response.status_code, said.get("code", "") if isinstance(said, dict) else ""
