@@ -22,6 +22,7 @@ from api.routes import (
     casework,
     consents,
     eligibility,
+    events,
     health,
     me,
     metrics,
@@ -46,16 +47,8 @@ deposit is waived. It holds no score and no reasons: those belong to the person.
 
 ROUTERS: Final = (
     *(eligibility.router, services.router, callback_keys.router, callbacks.router, consents.router, orders.router),
-    *(
-        reconciliation.router,
-        my_consents.router,
-        my_orders.router,
-        me.router,
-        my_disputes.router,
-        my_reviews.router,
-        casework.router,
-    ),
-    *(tokens.router, audit.router, health.router, metrics.router),
+    *(reconciliation.router, events.router, me.router, my_consents.router, my_orders.router, my_disputes.router),
+    *(my_reviews.router, casework.router, tokens.router, audit.router, health.router, metrics.router),
 )
 # What runs beside the answers while the app serves, each until the end.
 WORK: Final = (refreshing, noting, digesting, keeping_time, sending, sweeping)
@@ -75,7 +68,10 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
                 running.enter_context(work(app))
             yield
 
-    app = FastAPIOffline(title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running)
+    # No redirects to an address with or without a slash at its end: they would go to whatever host the caller named.
+    app = FastAPIOffline(
+        title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running, redirect_slashes=False
+    )
     app.state.world = world
     app.state.gate = gate or Gate()
     app.state.decider = Decider(lambda: app.state.world)
@@ -84,5 +80,5 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
     app.add_middleware(BodyLimit)
     app.add_middleware(Watched)  # the last is the outermost
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=problems.documented())
     return app

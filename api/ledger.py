@@ -10,22 +10,23 @@ import gc
 import io
 import json
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
-from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Engine, update
 
 from api import departed, tables
 from api.clock import micros, moment
 from api.database import reading, writing
+from api.insertion import insert_new, names
 from engine.errors import Refused
 from graph.events import CONTENT, IDENTITY, KIND, KIND_FIELDS, LONGEST, SCHEMA, conform, corrections, problems
 
 REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
+_NO_ROWS: Final = pl.DataFrame(schema=REFUSED_SCHEMA)
 _TEXTS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String)
 _TIMES: Final = tuple(c for c, t in SCHEMA.items() if isinstance(t, pl.Datetime))
 _DAYS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.Date)
@@ -34,18 +35,20 @@ _STORED: Final = {
     **{c: t if t == pl.String else pl.Int64 for c, t in SCHEMA.items()},
 }  # times as integers
 HOUSE: Final = "iftah"  # who contributes what the house itself has to say
-_ROWS_A_STATEMENT: Final = 250  # one statement for so many rows is three times as fast as one for each
 _ROWS_A_FETCH: Final = 20_000
 
 
 @dataclass(frozen=True)
 class Appended:
-    """What became of a batch. `refused`: `row` (0-based in the batch) and `reason`; `recorded_at` None: nothing was new."""
+    """What became of a batch. `refused`: `row` (0-based in the batch) and `reason`; `recorded_at` None: nothing was new;
+    `repeats`: the rows that are duplicates.
+    """
 
     accepted: int
     duplicates: int
     refused: pl.DataFrame
     recorded_at: datetime | None = None
+    repeats: pl.Series = field(default_factory=lambda: _NO_ROWS["row"])
 
 
 @dataclass(frozen=True)
@@ -110,12 +113,19 @@ def _holding_nul(events: pl.DataFrame, column: str) -> pl.DataFrame:
 
 def insert(engine: Engine, checked: Checked, now: datetime, *, all_or_nothing: bool = False) -> Appended:
     """The second half of `append`, for those who check one batch while another is being written."""
-    good, refused = checked.good, checked.refused
-    if good.is_empty() or (all_or_nothing and not refused.is_empty()):
-        return Appended(0, 0, refused)
+    if checked.good.is_empty() or (all_or_nothing and not checked.refused.is_empty()):
+        return Appended(0, 0, checked.refused)
+    with writing(engine) as connection:
+        return insert_in(connection, checked, now, all_or_nothing=all_or_nothing)
+
+
+def insert_in(connection: Connection, checked: Checked, now: datetime, *, all_or_nothing: bool = False) -> Appended:
+    """The same within a write transaction, whose other changes then stand or fall with it."""
+    if checked.good.is_empty() or (all_or_nothing and not checked.refused.is_empty()):
+        return Appended(0, 0, checked.refused)
     try:
-        with writing(engine) as connection:
-            done = insert_in(connection, checked, now)
+        with connection.begin_nested() if all_or_nothing else nullcontext():
+            done = _inserted(connection, checked, now)
             if all_or_nothing and not done.refused.is_empty():
                 raise _Nothing
     except _Nothing:
@@ -123,33 +133,34 @@ def insert(engine: Engine, checked: Checked, now: datetime, *, all_or_nothing: b
     return done
 
 
-def insert_in(connection: Connection, checked: Checked, now: datetime) -> Appended:
-    """The same within a write transaction, whose other changes then stand or fall with it."""
+def _inserted(connection: Connection, checked: Checked, now: datetime) -> Appended:
     left = departed.naming(connection, checked.good)
     good = _without(checked.good, left)
     if good.is_empty():
         return Appended(0, 0, pl.concat([checked.refused, left]).sort("row"))
     before = extent_of(connection)
     recorded_at = _later_than(before.recorded_at, now)
-    accepted = _INSERT[connection.dialect.name](connection, good, micros(recorded_at))
-    clashes = _clashes(connection, good) if accepted < good.height else pl.DataFrame(schema=REFUSED_SCHEMA)
+    accepted = insert_new(connection, good, micros(recorded_at))
+    clashes, repeats = _NO_ROWS, _NO_ROWS["row"]
+    if accepted < good.height:
+        clashes, repeats = _known_before(connection, good, recorded_at)
     if accepted:
         _extend(connection, before, accepted, recorded_at, new := _without(good, clashes))
         _follow_moves(connection, new)
     said = pl.concat([checked.refused, left, clashes]).sort("row")
-    return Appended(accepted, good.height - accepted - clashes.height, said, recorded_at if accepted else None)
+    return Appended(accepted, repeats.len(), said, recorded_at if accepted else None, repeats)
 
 
 def say(connection: Connection, now: datetime, **event: object) -> None:
     """Append one event of the house's own within a write transaction. Raises Refused when it may not enter the ledger."""
     row = {"contributor": HOUSE, "happened_at": now, **event}
     checked = check(pl.DataFrame([row], schema_overrides={c: SCHEMA[c] for c in row}), now)
-    done = insert_in(connection, checked, now)
-    if not done.refused.is_empty():
-        raise Refused(str(done.refused["reason"][0]), where="event", code="bad_event")
+    refused = insert_in(connection, checked, now).refused
+    if not refused.is_empty():
+        raise Refused(str(refused["reason"][0]), where="event", code="bad_event")
 
 
-class _Nothing(Exception):  # not an error: it rolls the transaction back
+class _Nothing(Exception):  # not an error: it rolls back what was inserted
     pass
 
 
@@ -174,101 +185,26 @@ def _follow_moves(connection: Connection, good: pl.DataFrame) -> None:
         connection.exec_driver_sql(statement.format(marks), row)
 
 
-def _narrow(good: pl.DataFrame, *more: str) -> pl.DataFrame:
-    """As stored, without `recorded_at` and the columns that are null in every row: half of an insert's cost is columns."""
-    used = [c for c in CONTENT if good[c].null_count() < good.height]
-    return good.select(*more, *(pl.col(c) if c in _TEXTS else pl.col(c).to_physical().cast(pl.Int64) for c in used))
+def _known_before(connection: Connection, good: pl.DataFrame, recorded_at: datetime) -> tuple[pl.DataFrame, pl.Series]:
+    """The rows whose content is not the content recorded under their id; and the others of those that are not new.
 
-
-def _insert_sqlite(connection: Connection, good: pl.DataFrame, recorded_at: int) -> int:
-    rows = _narrow(good).with_columns(pl.lit(recorded_at).alias("recorded_at"))
-    same = [c for c in rows.columns if c != "event_id" and _is_constant(rows[c])]
-    constants = rows.select(same).row(0)
-    varying = rows.drop(same)
-    flat = _row_by_row(varying)
-    size = varying.width * _ROWS_A_STATEMENT
-    whole = len(flat) - len(flat) % size
-    cursor: Any = connection.connection.cursor()
-    accepted = 0
-    for start, end, step in ((0, whole, size), (whole, len(flat), varying.width)):
-        if start < end:
-            sql = _insert_statement(same, varying.columns, step // varying.width)
-            cursor.executemany(sql, ((*flat[at : at + step], *constants) for at in range(start, end, step)))
-            accepted += cursor.rowcount
-    return accepted
-
-
-def _insert_statement(same: list[str], varying: list[str], rows: int) -> str:
-    """For so many rows; what is the same in all of them (most often contributor, kind, currency) is bound only once.
-
-    Placeholders are plain: Python 3.12 and later look each numbered one up by name, in a time that grows with their number.
+    The first row of an id has been recorded by now, with `recorded_at` if it is new.
     """
-    constants = ", ".join("?" * len(same))
-    row = f"({', '.join('?' * len(varying))})"
-    values = f"(VALUES {', '.join([row] * rows)}) AS v CROSS JOIN (SELECT {constants}) AS k"
-    return f"INSERT INTO events ({_names([*varying, *same])}) SELECT v.*, k.* FROM {values} WHERE true ON CONFLICT DO NOTHING"
-
-
-def _is_constant(column: pl.Series) -> bool:
-    return column.null_count() == 0 and bool((column == column[0]).all())
-
-
-def _row_by_row(rows: pl.DataFrame) -> list[Any]:
-    """All values in one list, row after row; columns are dealt out by slices, without a step of Python for each value."""
-    flat: list[Any] = [None] * (rows.width * rows.height)
-    for place, column in enumerate(rows):
-        flat[place :: rows.width] = column.to_list()
-    return flat
-
-
-def _insert_postgresql(connection: Connection, good: pl.DataFrame, recorded_at: int) -> int:
-    """Straight into the table as if all were new, which takes a third of the time; if not all are, by the careful road."""
-    rows = _narrow(good, "row").with_columns(pl.lit(recorded_at).alias("recorded_at"))
-    try:
-        with connection.begin_nested():
-            _copy_in(connection, "events", rows.drop("row"))
-    except UniqueViolation:
-        return _insert_what_is_new(connection, rows)
-    return rows.height
-
-
-def _insert_what_is_new(connection: Connection, rows: pl.DataFrame) -> int:
-    names = _names(rows.columns[1:])
-    connection.exec_driver_sql(
-        f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT 0::bigint AS row, {names} FROM events LIMIT 0"
-    )
-    _copy_in(connection, "batch", rows)
-    new = f"INSERT INTO events ({names}) SELECT {names} FROM batch ORDER BY row ON CONFLICT DO NOTHING"
-    return connection.exec_driver_sql(new).rowcount
-
-
-def _copy_in(connection: Connection, table: str, rows: pl.DataFrame) -> None:
-    cursor: Any = connection.connection.cursor()
-    with cursor.copy(f"COPY {table} ({_names(rows.columns)}) FROM STDIN (FORMAT csv)") as copy:
-        copy.write(rows.write_csv(include_header=False).encode())
-
-
-_INSERT: Final = {"sqlite": _insert_sqlite, "postgresql": _insert_postgresql}
-
-
-def _names(columns: Collection[str]) -> str:
-    return ", ".join(f'"{c}"' for c in columns)
-
-
-def _clashes(connection: Connection, good: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose content is not the content recorded under their id; the first row of an id has been recorded by now."""
-    recorded = _select(connection, CONTENT, *_of_keys(connection, good))
+    recorded = _select(connection, (*CONTENT, "recorded_at"), *_of_keys(connection, good))
     both = good.join(recorded, on=IDENTITY, how="left", suffix="_recorded", maintain_order="left")
     differs = {c: pl.col(c).ne_missing(pl.col(f"{c}_recorded")) for c in CONTENT if c not in IDENTITY}
-    names = pl.concat_str(
+    differing = pl.concat_str(
         [pl.when(d).then(pl.lit(f"`{c}`")) for c, d in differs.items()], separator=", ", ignore_nulls=True
     )
     said = (
         pl.lit("`event_id` was sent before with other content, see "),
-        names,
+        differing,
         pl.lit(": send event.corrected instead"),
     )
-    return both.filter(pl.any_horizontal(differs.values())).select("row", pl.concat_str(*said).alias("reason"))
+    clashing = pl.any_horizontal(differs.values())
+    new = (pl.col("recorded_at_recorded") == recorded_at) & pl.struct(IDENTITY).is_first_distinct()
+    clashes = both.filter(clashing).select("row", pl.concat_str(*said).alias("reason"))
+    return clashes, both.filter(~clashing & ~new)["row"]
 
 
 def _of_keys(connection: Connection, good: pl.DataFrame) -> tuple[str, dict[str, Any]]:
@@ -335,7 +271,7 @@ def _columns_of(kinds: Collection[str]) -> list[str]:
 
 def _select(connection: Connection, columns: Collection[str], source: str, values: dict[str, Any]) -> pl.DataFrame:
     """These columns of `source` (what comes after FROM), as the types of SCHEMA."""
-    sql = f"SELECT {_names(columns)} FROM {source}"
+    sql = f"SELECT {names(columns)} FROM {source}"
     stored = _FETCH[connection.dialect.name](
         connection.connection.cursor(), sql, {c: _STORED[c] for c in columns}, values
     )

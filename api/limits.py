@@ -6,13 +6,20 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import bodies
 from api.problems import answer, too_large
+from engine.errors import Refused
 
 MOST_BYTES: Final = 64 * 1024  # a question takes a few hundred
+LARGER: Final = {("POST", "/v1/events"): bodies.MOST_UNPACKED}
+# Of two, a proxy before us may take one and we the other.
+ONCE: Final = ("authorization", "content-type", "content-length", "content-encoding", "host")
 
 
 class BodyLimit:
-    """Refuses a larger body with 413: by its announced length before reading, else as soon as more has come."""
+    """Refuses an address with a NUL, a header that says two things, and a larger body: by its announced length before
+    reading, else as soon as more has come.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -21,9 +28,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdecimal() or int(announced[:12]) > MOST_BYTES:
-            await answer(too_large())(scope, receive, send)
+        headers = Headers(scope=scope)
+        refused = _refused(scope, headers, most := LARGER.get((scope["method"], scope["path"]), MOST_BYTES))
+        if refused is not None:
+            await answer(refused)(scope, receive, send)
             return
         come = 0
 
@@ -31,8 +39,18 @@ class BodyLimit:
             nonlocal come
             message = await receive()
             come += len(message.get("body", b""))
-            if come > MOST_BYTES:
+            if come > most:
                 raise HTTPException(413)
             return message
 
         await self.app(scope, counted, send)
+
+
+def _refused(scope: Scope, headers: Headers, most: int) -> Refused | None:
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # no database need be asked, and PostgreSQL cannot be
+        return Refused("the address has a NUL character", where="the address", hint="remove it", code="bad_request")
+    twice = next((name for name in ONCE if len(headers.getlist(name)) > 1), None)
+    if twice is not None:
+        return Refused("a header is there twice", where=twice.title(), hint="send it once", code="ambiguous_header")
+    announced = headers.get("content-length", "0")
+    return None if announced.isdecimal() and int(announced[:12]) <= most else too_large()

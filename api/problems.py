@@ -22,6 +22,7 @@ log = logging.getLogger("iftah")
 
 STATUS: Final = {
     "bad_request": 422,
+    "ambiguous_header": 400,
     "bad_amount": 422,
     "bad_context": 422,
     "wrong_currency": 422,
@@ -45,6 +46,8 @@ STATUS: Final = {
     "bad_event": 422,
     "consent_answered": 409,
     "too_large": 413,
+    "too_many_rows": 413,
+    "unsupported_type": 415,
     "no_consent": 403,
     "not_on_allow_list": 403,
     "unknown_service": 404,
@@ -59,6 +62,8 @@ STATUS: Final = {
     "unknown_item": 404,
     "unknown_dispute": 404,
     "unknown_review": 404,
+    "unknown_event": 404,
+    "unknown_submission": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "transaction_mismatch": 409,
@@ -88,6 +93,20 @@ STATUS: Final = {
     "engine_failed": 503,
     "internal": 500,
 }
+# What any route may answer, whatever it does: each documents it without naming it.
+ANYWHERE: Final = (
+    *(
+        "no_token",
+        "bad_token",
+        "wrong_role",
+        "wrong_scope",
+        "not_found",
+        "too_large",
+        "ambiguous_header",
+        "bad_request",
+    ),
+    *("too_many_requests", "not_ready", "issuer_away"),
+)
 MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -122,9 +141,9 @@ class ProblemResponse(JSONResponse):
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these codes, for the OpenAPI page."""
+    """The `responses` of a route that may answer with these codes, and with what any may, for the OpenAPI page."""
     by_status: dict[int | str, list[str]] = {}
-    for code in codes:
+    for code in dict.fromkeys((*codes, *ANYWHERE)):
         by_status.setdefault(STATUS[code], []).append(code)
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {

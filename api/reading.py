@@ -11,9 +11,8 @@ row's number is its line's. Any other block goes line by line through Python's c
 import csv
 import difflib
 import gzip
-import json
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -23,16 +22,14 @@ import polars as pl
 import pyarrow as pa  # no types published
 import pyarrow.parquet as pq
 
+from api.json_rows import KNOWN, LONGEST_ROW, SHOWN, json_rows, text_frame
 from api.values import MEANING, Batch, Wrong, typed
 from engine.errors import Refused
 from graph.events import SCHEMA
 
 BATCH_ROWS: Final = 100_000
-LONGEST_ROW: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
 NEEDED: Final = ("contributor", "event_id", "kind", "subject", "happened_at")
-KNOWN: Final = tuple(c for c in SCHEMA if c != "recorded_at")
 _BLOCK: Final = 10_000_000  # bytes of text read at once: about 100,000 payments
-_SHOWN: Final = 200  # characters of an unreadable row that are repeated
 _BROKEN: Final = (EOFError, zlib.error, OSError)  # what gzip raises; BadGzipFile is an OSError
 
 
@@ -230,7 +227,7 @@ def _careful(data: bytes, line: int, columns: list[str], last: bool) -> _Rows:
             lines.append(line + at)
         at += size or 1
     left = b"\n".join([*physical[at:], b""]) if at < len(physical) else b""
-    return _Rows(_text_frame(columns, rows), pl.Series(lines, dtype=pl.Int64), wrong, left, line + at)
+    return _Rows(text_frame(columns, rows), pl.Series(lines, dtype=pl.Int64), wrong, left, line + at)
 
 
 def _lines_of_row(physical: list[bytes], at: int) -> int | None:
@@ -247,7 +244,7 @@ def _lines_of_row(physical: list[bytes], at: int) -> int | None:
 
 
 def _csv_row(row: bytes, columns: list[str], *, closed: bool) -> list[str] | Wrong | None:
-    shown = row[:_SHOWN].decode(errors="replace")
+    shown = row[:SHOWN].decode(errors="replace")
     if not row.strip():
         return None
     if len(row) > LONGEST_ROW:
@@ -267,76 +264,18 @@ def _csv_row(row: bytes, columns: list[str], *, closed: bool) -> list[str] | Wro
     return found
 
 
-def _text_frame(columns: Collection[str], rows: list[Any]) -> pl.DataFrame:
-    texts = zip(*rows, strict=True) if rows else [()] * len(columns)
-    frame = pl.DataFrame([pl.Series(n, t, pl.String) for n, t in zip(columns, texts, strict=True)])
-    return frame.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)).alias(c) for c in columns)
-
-
 # --- NDJSON --------------------------------------------------------------------------------------------------------
 
 
 def _start_ndjson(_path: Path, _header: bytes) -> _Parse:
-    return _json_rows
+    return _json_lines
 
 
-def _json_rows(data: bytes, line: int, _last: bool) -> _Rows:
+def _json_lines(data: bytes, line: int, _last: bool) -> _Rows:
     physical = data.split(b"\n")
     if not physical[-1]:
         physical.pop()
-    rows: list[tuple[str | None, ...]] = []
-    lines: list[int] = []
-    wrong: list[Wrong] = []
-    for at, text in enumerate(physical, line):
-        found = _json_row(text)
-        if isinstance(found, Wrong):
-            wrong.append(found._replace(line=at))
-        elif found:
-            rows.append(found)
-            lines.append(at)
-    return _Rows(_text_frame(KNOWN, rows), pl.Series(lines, dtype=pl.Int64), wrong, b"", line + len(physical))
-
-
-def _json_row(line: bytes) -> tuple[str | None, ...] | Wrong | None:
-    shown = line[:_SHOWN].decode(errors="replace")
-    if not line.strip():
-        return None
-    if len(line) > LONGEST_ROW:
-        return Wrong(0, f"the row is longer than {LONGEST_ROW} bytes: shorten it", shown)
-    try:
-        row = json.loads(line.decode())
-    except UnicodeDecodeError as error:
-        return Wrong(0, f"byte {error.start + 1} of the row is not UTF-8: save the file as UTF-8", shown)
-    except (ValueError, RecursionError):
-        return Wrong(0, "the line is not JSON: write one object a line", shown)
-    if not isinstance(row, dict):
-        return Wrong(0, "the line is not a JSON object: write one object a line", shown)
-    problem = next((p for name, value in row.items() if (p := _json_problem(name, value))), None)
-    return Wrong(0, problem, row) if problem else tuple(_as_text(row.get(c)) for c in KNOWN)
-
-
-def _json_problem(name: str, value: object) -> str | None:
-    if name == "recorded_at":
-        return "`recorded_at` is set by the ledger: leave it out"
-    if name not in SCHEMA:
-        close = difflib.get_close_matches(name, KNOWN, 1)
-        return f"unknown field `{name[:40]}`: " + (
-            f"did you mean `{close[0]}`?" if close else "the fields are listed in docs/events.md"
-        )
-    wanted = SCHEMA[name] == pl.Int64
-    fits = (
-        value is None or isinstance(value, str) or (wanted and isinstance(value, int) and not isinstance(value, bool))
-    )
-    fits = fits or (name == "fields" and isinstance(value, dict))
-    if not fits:
-        return f"`{name}` is {'not a whole number' if wanted else 'not a text'}"
-    if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        return f"`{name}` has half of a character (a lone surrogate): check how it was written"
-    return None
-
-
-def _as_text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    return _Rows(*json_rows(physical, line), b"", line + len(physical))
 
 
 # --- Parquet -------------------------------------------------------------------------------------------------------

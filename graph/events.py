@@ -340,7 +340,13 @@ def corrections(text: str) -> dict[str, object]:
         raise ValueError('`fields` is not JSON: write an object such as {"amount": 1200}') from None
     if not isinstance(fields, dict) or not fields:
         raise ValueError("`fields` sets nothing: write a JSON object with at least one field")
+    if any(_has_half(text) for text in (*fields, *fields.values()) if isinstance(text, str)):
+        raise ValueError("`fields` has half of a character (a lone surrogate): check how it was written")
     return fields
+
+
+def _has_half(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def parsed(fields: dict[str, object]) -> dict[str, object]:

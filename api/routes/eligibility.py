@@ -74,9 +74,8 @@ class DecisionAnswer(EligibilityAnswer):
 @router.post(
     "/eligibility",
     responses=documented(
-        *("no_token", "bad_token", "wrong_role", "unknown_service", "not_on_allow_list", "no_consent", "unknown_perk"),
-        *("bad_amount", "wrong_currency", "bad_context", "too_large", "bad_request", "too_many_amounts"),
-        *("transaction_mismatch", "transaction_expired", "features_stale", "not_ready"),
+        *("unknown_service", "not_on_allow_list", "no_consent", "unknown_perk", "bad_amount", "wrong_currency"),
+        *("bad_context", "too_many_amounts", "transaction_mismatch", "transaction_expired", "features_stale"),
     ),
 )
 async def ask(body: EligibilityRequest, decider: Answers, merchant: Merchant, now: Now) -> EligibilityAnswer:
@@ -91,7 +90,7 @@ async def ask(body: EligibilityRequest, decider: Answers, merchant: Merchant, no
 
 @router.get(
     "/decisions/{decision_id}",
-    responses=documented("no_token", "bad_token", "wrong_role", "unknown_decision", "bad_request"),
+    responses=documented("unknown_decision"),
 )
 def decision(decision_id: str, world: InWorld, merchant: Merchant) -> DecisionAnswer:
     """One of the merchant's own decisions."""

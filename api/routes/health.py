@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 
 from api import refresh
 from api.deps import InWorld, Now, Stuck
-from api.problems import documented
 
 router = APIRouter(prefix="/v1", tags=["operation"])
 
@@ -57,7 +56,7 @@ class Health(BaseModel):
     fresh: Freshness
 
 
-@router.get("/health", responses=documented("not_ready"))
+@router.get("/health")
 def health(world: InWorld, now: Now, stuck: Stuck) -> Health:
     """Whether eligibility can be answered, from what, and under which rules."""
     lag, refused, amended = refresh.lag(world.database, now), world.refused, world.amended

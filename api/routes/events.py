@@ -1,0 +1,167 @@
+"""Evidence by the API: contributors send events, and see again what they sent and what was refused of it."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from api import bodies, intake, submissions
+from api.clock import iso
+from api.deps import Contributor, InWorld, Now
+from api.json_rows import KNOWN
+from api.problems import documented
+from graph.events import KINDS, SCHEMA
+
+router = APIRouter(prefix="/v1/events", tags=["contributors"])
+
+
+class RowResult(BaseModel):
+    """What became of one event."""
+
+    row: int = Field(description="its place in what was sent, from 0; blank lines do not count")
+    event_id: str | None
+    result: Literal["accepted", "duplicate", "refused"]
+    reason: str | None = Field(description="why it was refused")
+
+
+class Sent(BaseModel):
+    """What became of a sending. Sent again it changes nothing: what was accepted is a duplicate then."""
+
+    id: str = Field(description="of the sending; GET /v1/events/submissions/{id} shows it again")
+    accepted: int
+    duplicates: int = Field(description="events that were recorded before, with the same content")
+    refused: int
+    recorded_at: datetime | None = Field(description="when those accepted were recorded; null: none was")
+    rows: list[RowResult]
+
+
+class Problem(BaseModel):
+    """A row that was refused. The reason names fields and leaves out what was in them."""
+
+    row: int
+    event_id: str | None
+    reason: str
+
+
+class SubmissionSummary(BaseModel):
+    """A sending."""
+
+    id: str
+    received_at: datetime
+    rows: int
+    accepted: int
+    duplicates: int
+    refused: int = Field(description="all rows where all or nothing was asked for and one was refused")
+
+
+class Submission(SubmissionSummary):
+    """A sending, and each of its rows that was refused for its own sake."""
+
+    problems: list[Problem]
+
+
+class Submissions(BaseModel):
+    """Sendings, newest first."""
+
+    submissions: list[SubmissionSummary]
+    next: str | None = Field(description="give it as `before` for those that are older; null: there are none")
+
+
+class Said(BaseModel):
+    """What was said of an event since."""
+
+    what: Literal["corrected", "retracted", "disputed", "dispute_resolved"]
+    recorded_at: datetime
+    event_id: str | None = Field(description="of the contributor's own correction or retraction")
+    fields: dict[str, Any] | None = Field(description="what a correction sets")
+    outcome: str | None = Field(description="of a dispute; upheld: the event stays out")
+
+
+class Recorded(BaseModel):
+    """An event as it was recorded; what came after does not change it, but what is seen of it."""
+
+    event: dict[str, Any]
+    recorded_at: datetime
+    since: list[Said]
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+def _sent_event() -> dict[str, Any]:
+    """An event's JSON Schema, from its columns."""
+    whole = [c for c in KNOWN if str(SCHEMA[c]) == "Int64"]
+    fields: dict[str, Any] = {c: {"type": ["integer" if c in whole else "string", "null"]} for c in KNOWN}
+    fields["kind"] = {"type": "string", "enum": [k.name for k in KINDS]}
+    fields["fields"] = {"type": ["object", "string", "null"]}
+    needed = ["event_id", "kind", "subject", "happened_at"]
+    return {"type": "object", "properties": fields, "required": needed, "additionalProperties": False}
+
+
+_LIST: Final = {"type": "array", "items": _sent_event(), "minItems": 1, "maxItems": bodies.MOST_ROWS}
+_WRAPPED: Final = {"type": "object", "properties": {"events": _LIST}, "required": ["events"]}
+_BODY: Final = {
+    "required": True,
+    "description": f"at most {bodies.MOST_ROWS} events; the columns of docs/events.md; may be gzip (Content-Encoding)",
+    "content": {
+        bodies.LIST: {"schema": {"anyOf": [_LIST, {**_WRAPPED, "additionalProperties": False}]}},
+        bodies.LINES[0]: {"schema": {"type": "string", "description": "one JSON object a line"}},
+    },
+}
+
+
+@router.post(
+    "",
+    responses={
+        **documented("unsupported_type", "too_many_rows"),
+        200: {"model": Sent},
+    },
+    openapi_extra={"requestBody": _BODY},
+)
+def send(
+    request: Request,
+    world: InWorld,
+    contributor: Contributor,
+    now: Now,
+    body: Annotated[bytes, Depends(_body)],  # read when it is known who sends it
+    all_or_nothing: Annotated[bool, Query(description="one refused event keeps out all others")] = False,
+) -> Response:
+    """Send events. The answer says of each whether it is accepted, known already, or refused and why."""
+    headers = request.headers
+    rows = bodies.rows_of(body, headers.get("content-type"), headers.get("content-encoding"))
+    taken = intake.take(world.database, contributor.party, rows, now, all_or_nothing=all_or_nothing)
+    at = None if taken.recorded_at is None else iso(taken.recorded_at)
+    head = {"id": taken.id, "accepted": taken.accepted, "duplicates": taken.duplicates, "refused": taken.refused}
+    # Polars writes ten thousand rows in the time in which one by one a hundred are written.
+    said = json.dumps({**head, "recorded_at": at})[:-1] + f', "rows": {taken.rows.write_json()}}}'
+    return Response(said, media_type="application/json")
+
+
+@router.get("/submissions", responses=documented("unknown_submission"))
+def sendings(
+    world: InWorld,
+    contributor: Contributor,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(max_length=128, description="a submission's id")] = None,
+) -> Submissions:
+    """The contributor's sendings, newest first."""
+    found = submissions.sent(world.database, contributor.party, limit + 1, before)
+    shown = [SubmissionSummary(**{k: v for k, v in vars(one).items() if k != "problems"}) for one in found[:limit]]
+    return Submissions(submissions=shown, next=shown[-1].id if len(found) > limit else None)
+
+
+@router.get("/submissions/{submission_id}", responses=documented("unknown_submission"))
+def sending(submission_id: str, world: InWorld, contributor: Contributor) -> Submission:
+    """One sending, with what was refused of it."""
+    return Submission(**vars(submissions.submission(world.database, contributor.party, submission_id)))
+
+
+# The id is the contributor's own and may have a slash in it.
+@router.get("/{event_id:path}", responses=documented("unknown_event"))
+def event(event_id: str, world: InWorld, contributor: Contributor) -> Recorded:
+    """One of the contributor's own events, and what was said of it since: never by whom, nor in which words."""
+    return Recorded(**asdict(submissions.recorded(world.database, contributor.party, event_id)))

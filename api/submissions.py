@@ -1,0 +1,133 @@
+"""What a contributor sees again: its sendings, what was refused of them, and its events with what was said of them since."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, RowMapping, and_, func, or_, select, text
+
+from api.clock import EPOCH, iso, later, moment
+from api.database import reading
+from api.tables import EVENTS, MOVES, REFERRING, SUBMISSIONS
+from engine.errors import Refused
+from graph.events import CONTENT
+
+_SAID: Final = {  # of an event by another: the kind -> the word
+    "event.corrected": "corrected",
+    "event.retracted": "retracted",
+    "dispute.opened": "disputed",
+    "dispute.resolved": "dispute_resolved",
+}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A sending. `problems`: of each row refused for its own sake its `row`, `event_id` and `reason`."""
+
+    id: str
+    received_at: datetime
+    rows: int
+    accepted: int
+    duplicates: int
+    refused: int
+    problems: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of an event: `event_id` and `fields` only where the contributor said it itself."""
+
+    what: str
+    recorded_at: datetime
+    event_id: str | None = None
+    fields: dict[str, Any] | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event as it was recorded, without the columns that are empty, and what was said of it since, in order."""
+
+    event: dict[str, Any]
+    recorded_at: datetime
+    since: list[Said]
+
+
+def sent(engine: Engine, contributor: str, most: int, before: str | None = None) -> list[Submission]:
+    """The contributor's sendings, newest first; those older than `before`. Raises Refused `unknown_submission`."""
+    at = (SUBMISSIONS.c.received_at, SUBMISSIONS.c.id)
+    query = select(SUBMISSIONS).where(SUBMISSIONS.c.contributor == contributor)
+    with reading(engine) as connection:
+        if before is not None:
+            last = _row(connection, contributor, before)
+            received, name = last["received_at"], last["id"]
+            query = query.where(or_(at[0] < received, and_(at[0] == received, at[1] < name)))
+        rows = connection.execute(query.order_by(*(c.desc() for c in at)).limit(most)).mappings()
+        return [_submission(row) for row in rows]
+
+
+def submission(engine: Engine, contributor: str, name: str) -> Submission:
+    """One of them. Raises Refused `unknown_submission`: whether another's is called so is not told."""
+    with reading(engine) as connection:
+        return _submission(_row(connection, contributor, name))
+
+
+def _row(connection: Connection, contributor: str, name: str) -> RowMapping:
+    query = select(SUBMISSIONS).where(SUBMISSIONS.c.id == name, SUBMISSIONS.c.contributor == contributor)
+    found = None if "\0" in name else connection.execute(query).mappings().first()
+    if found is None:
+        hint = "GET /v1/events/submissions lists yours"
+        raise Refused("unknown submission", where="submission", hint=hint, code="unknown_submission")
+    return found
+
+
+def _submission(row: RowMapping) -> Submission:
+    counts = {c: row[c] for c in ("rows", "accepted", "duplicates", "refused")}
+    return Submission(row["id"], moment(row["received_at"]), problems=json.loads(row["problems"]), **counts)
+
+
+def recorded(engine: Engine, contributor: str, event_id: str) -> Recorded:
+    """The contributor's own event. Raises Refused `unknown_event`: whether another's is called so is not told."""
+    own = select(EVENTS).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
+    with reading(engine) as connection:
+        row = None if "\0" in event_id else connection.execute(own).mappings().first()
+        if row is None:
+            hint = "it is your own event's id, as it was accepted"
+            raise Refused("unknown event", where="event_id", hint=hint, code="unknown_event")
+        since = _since(connection, row)
+    return Recorded(_content(row), moment(row["recorded_at"]), since)
+
+
+def _content(row: RowMapping) -> dict[str, Any]:
+    """As it is sent. Never a statement: that is the person's."""
+    found = {c: row[c] for c in CONTENT if c != "statement" and row[c] is not None}
+    for column, value in found.items():
+        if column in ("happened_at", "until"):
+            found[column] = iso(moment(value))
+        elif column == "due":
+            found[column] = later(EPOCH, days=value).date().isoformat()
+    if "fields" in found:
+        found["fields"] = json.loads(found["fields"])
+    return found
+
+
+def _since(connection: Connection, item: RowMapping) -> list[Said]:
+    """What counts of what was said: the contributor's own word, and the disputes of the event's parties."""
+    key = {"contributor": item["contributor"], "event_id": item["event_id"]}
+    whose = func.coalesce(EVENTS.c.ref_contributor, EVENTS.c.contributor)
+    about = select(EVENTS).where(text(REFERRING), EVENTS.c.ref_event == key["event_id"], whose == key["contributor"])
+    moved = select(MOVES.c.other).where(*(MOVES.c[name] == value for name, value in key.items()))
+    parties = {item["subject"], item["other"], *connection.execute(moved).scalars()}
+    told = []
+    for row in connection.execute(about.order_by(EVENTS.c.seq)).mappings():
+        own = row["kind"].startswith("event.") and row["contributor"] == key["contributor"]
+        if own or (row["kind"].startswith("dispute.") and row["subject"] in parties):
+            told.append(_said(row, own=own))
+    return told
+
+
+def _said(row: RowMapping, *, own: bool) -> Said:
+    fields = json.loads(row["fields"]) if own and row["fields"] else None
+    event_id = row["event_id"] if own else None
+    return Said(_SAID[row["kind"]], moment(row["recorded_at"]), event_id, fields, row["outcome"])
