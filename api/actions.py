@@ -30,6 +30,7 @@ class Explained:
     program: Program
     values: dict[str, Value]
     scored: Scored
+    classes: frozenset[str] = frozenset()  # of evidence, that the person consents to
 
     @property
     def day(self) -> int:
@@ -65,7 +66,8 @@ def explained(world: World, person: str, now: datetime) -> Explained:
     """How a person's score comes about."""
     found = standing.standing(world.database, person, now)
     values, day_ = _values(world, found, person), day(found.at.as_of)
-    return Explained(person, found.at, world.program(found.at), values, assess(world.engines.at(day_), values, day_))
+    made = assess(world.engines.at(day_), values, day_)
+    return Explained(person, found.at, world.program(found.at), values, made, found.classes)
 
 
 def _values(world: World, found: Standing, person: str) -> dict[str, Value]:

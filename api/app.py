@@ -9,12 +9,36 @@ from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.decider import Decider
+from api.digester import digesting
 from api.gate import Gate
 from api.last_use import noting
 from api.limits import BodyLimit
 from api.refresher import refreshing
 from api.reload import Reload, reloading
-from api.routes import callback_keys, consents, eligibility, events, health, my_consents, services, tokens
+from api.routes import (
+    audit,
+    callback_keys,
+    callbacks,
+    casework,
+    consents,
+    eligibility,
+    events,
+    health,
+    me,
+    metrics,
+    my_consents,
+    my_disputes,
+    my_orders,
+    my_reviews,
+    orders,
+    reconciliation,
+    services,
+    tokens,
+)
+from api.sender import sending
+from api.sweeper import sweeping
+from api.timekeeper import keeping_time
+from api.watched import Watched
 from api.world import World
 
 ABOUT = """May this person have this perk without a deposit? Merchants ask with a token; the answer says how much of the
@@ -22,10 +46,20 @@ deposit is waived. It holds no score and no reasons: those belong to the person.
 
 
 ROUTERS: Final = (
-    *(eligibility.router, services.router, callback_keys.router, consents.router),
-    *(events.router, my_consents.router, tokens.router, health.router),
+    *(eligibility.router, services.router, callback_keys.router, callbacks.router, consents.router, orders.router),
+    *(
+        reconciliation.router,
+        my_consents.router,
+        my_orders.router,
+        me.router,
+        my_disputes.router,
+        my_reviews.router,
+        casework.router,
+    ),
+    *(events.router, tokens.router, audit.router, health.router, metrics.router),
 )
-WORK: Final = (refreshing, noting)  # what runs beside the answers while the app serves, each until the end
+# What runs beside the answers while the app serves, each until the end.
+WORK: Final = (refreshing, noting, digesting, keeping_time, sending, sweeping)
 
 
 def create_app(world: World, reload: Reload | None = None, *, works: bool = False, gate: Gate | None = None) -> FastAPI:
@@ -52,6 +86,7 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
     app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Watched)  # the last is the outermost
     for router in ROUTERS:
         app.include_router(router, responses=problems.documented())
     return app

@@ -1,7 +1,7 @@
 """Builds: everyone's features as of a moment, and everyone's score under a release.
 
 A build is written in one transaction: readers see the one before it, or it. Features of earlier builds are dropped then
-(decisions keep the values they used); scores stay, as the person's history. `api/refresh.py` keeps the rows of the newest
+(decisions keep the values they used); a score that differs from the last one is kept as the person's history. `api/refresh.py` keeps the rows of the newest
 build up with the ledger: its `seq` is the last event that they take into account.
 """
 
@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import narwhals as nw
 import polars as pl
-from sqlalchemy import Connection, Engine, Select, Table, delete, insert, select
+from sqlalchemy import Connection, Engine, Select, Table, delete, func, insert, select, update
 
-from api import excerpt, ledger, marks
+from api import departed, excerpt, history, ledger, marks
 from api.catalogue import fingerprint
 from api.clock import day, micros, moment
 from api.database import Query, fetched, reading, writing
-from api.tables import BUILDS, FEATURES, MARKS, SCORES, WAITING
+from api.tables import BUILDS, EVENTS, FEATURES, MARKS, SCORES, WAITING
 from engine.errors import Refused
 from engine.lang import columnar
 from engine.lang.program import Program
@@ -59,7 +59,7 @@ def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime, 
     `follows`: whether refreshes look from now on from the moment they are made at, not from `as_of`.
     """
     with reading(engine) as connection:
-        extent, seq = ledger.extent_of(connection), excerpt.last(connection)
+        extent, seq, erased = ledger.extent_of(connection), excerpt.last(connection), departed.erased(connection)
     if extent.recorded_at is None:
         raise Refused(
             "there is no evidence to build from", where="ledger", hint="run `iftah load FILE`", code="no_evidence"
@@ -83,7 +83,22 @@ def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime, 
         keep(connection, FEATURES, rows)
         if waiting is not None:
             keep(connection, WAITING, marks.to_come(number, waiting, as_of))
+        if departed.erased(connection) != erased:
+            row |= _without_the_erased(connection, number, seq)
     return _made(row | {"id": number, "refreshed_at": None})
+
+
+def _without_the_erased(connection: Connection, number: int, seq: int) -> dict[str, int]:
+    """Take out of a build who was erased while it was computed, and count anew. What others' rows hold goes with the next."""
+    there = select(EVENTS.c.subject).where(EVENTS.c.kind == "person.enrolled")
+    gone = (FEATURES.c.build == number) & FEATURES.c.person.not_in(there)
+    connection.execute(delete(FEATURES).where(gone))
+    connection.execute(delete(WAITING).where(WAITING.c.build == number, WAITING.c.seq.not_in(select(EVENTS.c.seq))))
+    people = select(func.count()).where(FEATURES.c.build == number)
+    seen = select(func.count()).where(EVENTS.c.seq <= seq)
+    counts = {"people": connection.execute(people).scalar_one(), "seen": connection.execute(seen).scalar_one()}
+    connection.execute(update(BUILDS).where(BUILDS.c.id == number).values(counts))
+    return counts
 
 
 def _before_their_time(engine: Engine, as_of: datetime, seq: int) -> pl.DataFrame:
@@ -109,6 +124,7 @@ def score(engine: Engine, program: Program, made: Build, flags: Mapping[str, Fla
         left = pl.DataFrame({"person": list(set(there) - set(refreshed))}, schema={"person": pl.String})
         connection.execute(delete(SCORES).where(SCORES.c.build == made.id, SCORES.c.person.not_in(_refreshed(made))))
         keep(connection, SCORES, rows.join(left, on="person", how="semi"))
+        history.follow(connection, made.id, made.computed_at)
         marks.put_off(connection, made.id, dict.fromkeys(refreshed, frozenset()), made.seq)
 
 

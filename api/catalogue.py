@@ -51,6 +51,6 @@ def kinds() -> Kinds:
 
 @cache
 def fingerprint() -> str:
-    """The hash of all definitions: a build made by another catalogue is not comparable."""
-    said = json.dumps([asdict(f) for f in graph.schema()], sort_keys=True)
+    """The hash of all definitions: a build made by another catalogue is not comparable. Effort is no part of a definition."""
+    said = json.dumps([{k: v for k, v in asdict(f).items() if k != "effort"} for f in graph.schema()], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()

@@ -13,6 +13,8 @@ from rich.console import Console
 
 from api import actions, builds, clock, mistakes, prepare, show
 from api import refresh as refreshes
+from api.backup import copied
+from api.cli_audit import audits
 from api.cli_evaluate import evaluations
 from api.cli_export import exports
 from api.cli_graph import graphs
@@ -22,7 +24,7 @@ from api.database import open_database
 from api.decisions import Asked
 from api.load import load_file
 from api.prepare import Stages, open_world
-from api.settings import settings
+from api.settings import in_force, settings
 from engine.errors import IftahError, Refused
 from engine.lang.problems import RulesError
 from engine.lang.program import Program
@@ -40,6 +42,7 @@ app = typer.Typer(
 app.add_typer(rules)
 app.add_typer(graphs)
 app.add_typer(tokens, name="token")
+app.add_typer(audits, name="audit")
 app.add_typer(evaluations, name="evaluate")
 app.add_typer(exports, name="export")
 out = Console(highlight=False, soft_wrap=True)
@@ -85,7 +88,7 @@ def run() -> None:
         out.print("A request that works, as the demo merchant (its token ends in a day):")
         for line in walk.request(world, made, chosen):
             out.print(line, markup=False)
-        serving.serve(world, socket, Reload(chosen.rules), gate)
+        serving.serve(world, socket, Reload(chosen.rules), gate, chosen.log_format)
 
 
 @app.command()
@@ -151,6 +154,15 @@ def refresh() -> None:
         out.print(f"{said}: they wait for an `iftah build` as of a later moment")
 
 
+@app.command("clock")
+def keep_time() -> None:
+    """Move the orders that time moves, once: expired, overdue. A running server does so by itself."""
+    from api import timekeeper
+
+    moved = timekeeper.keep_time(prepare.enforced(settings()), clock.now())
+    out.print(f"{moved:,} orders moved")
+
+
 @app.command()
 def score() -> None:
     """Score everyone in the newest build under the rules folder's release."""
@@ -202,6 +214,10 @@ def eligible(
 def serve(
     host: Annotated[str | None, typer.Option(help="the address; IFTAH_HOST unless given")] = None,
     port: Annotated[int | None, typer.Option(help="the port; IFTAH_PORT unless given", min=1, max=65535)] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="processes; more than one on PostgreSQL only; IFTAH_WORKERS unless given", min=1, max=64),
+    ] = None,
 ) -> None:
     """Serve the API from what has been built."""
     from api import serving
@@ -209,11 +225,34 @@ def serve(
     from api.reload import Reload
 
     chosen = settings()
+    chosen = chosen.model_copy(update={"workers": workers or chosen.workers})
+    serving.allowed(chosen)
     gate = gate_of(chosen)
     with serving.listening(host or chosen.host, port or chosen.port) as socket:
         world = prepare.enforced(chosen, serving=True)
         out.print(f"OpenAPI page: http://{host or chosen.host}:{port or chosen.port}/docs")
-        serving.serve(world, socket, Reload(chosen.rules), gate)
+        if chosen.workers > 1:
+            serving.serve_by_several(world, socket, chosen)
+        else:
+            serving.serve(world, socket, Reload(chosen.rules), gate, chosen.log_format)
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="the copy to make; it must not be there yet")]) -> None:
+    """Copy an SQLite database while it is in use: the state of one moment, whole or not at all."""
+    database = open_database(settings().database_url)
+    try:
+        copied(database, file)
+    finally:
+        database.dispose()
+    out.print(f"{file}: {file.stat().st_size:,} bytes", markup=False)
+
+
+@app.command("settings")
+def settings_() -> None:
+    """Show every setting in force, and where it is from; passwords and tokens are left out."""
+    for setting in in_force(settings()):
+        out.print(f"{setting.name} = {setting.value}  ({setting.source})", markup=False)
 
 
 def _known_language(program: Program, language: str) -> None:

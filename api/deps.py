@@ -14,6 +14,7 @@ from api import clock
 from api.auth import Caller
 from api.decider import Decider
 from api.gate import Gate
+from api.watched import CALLER
 from api.world import World
 from engine.errors import Refused
 
@@ -61,6 +62,7 @@ def caller_as(*roles: str) -> Callable[..., Awaitable[Caller]]:
         gate: Gate = request.app.state.gate
         address = request.client.host if request.client else ""
         known = await gate.admit(world.database, given.credentials, now, address)
+        request.scope[CALLER] = known  # for the log
         if known.role not in roles:
             message = f"a token of the role {known.role} may not do this"
             raise Refused(message, where="Authorization", hint=f"use one of {', '.join(roles)}", code="wrong_role")
@@ -85,3 +87,5 @@ Now = Annotated[datetime, Depends(present)]
 Merchant = Annotated[Caller, Depends(caller_as("merchant"))]
 Contributor = Annotated[Caller, Depends(caller_as("contributor"))]
 Subject = Annotated[Caller, Depends(caller_as("subject"))]
+Supervisor = Annotated[Caller, Depends(caller_as("supervisor"))]
+Operator = Annotated[Caller, Depends(caller_as("operator"))]

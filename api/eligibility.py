@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from api import account, builds, decisions, services, standing, watching
+from api import account, builds, decisions, departed, services, standing, watching
 from api.clock import day, iso, micros
 from api.database import fetched, writing
 from api.decisions import Answered, Asked, Row
@@ -30,6 +30,7 @@ REPEATED: Final = timedelta(hours=24)  # how long the same transaction gets the 
 PROBED: Final = timedelta(hours=24)  # in which the amounts asked about one person are counted
 MOST_AMOUNTS: Final = 5  # that one merchant may ask about one person in that time
 NO_CONSENT: Final = "no_consent"
+NOBODY: Final = ""  # as whom somebody is remembered who had left before the question came
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,11 @@ class _Batch:
 
     def write(self) -> None:
         """Write down what was decided."""
-        if self.rows:
-            decisions.keep(self.connection, self.rows, self.newest)
+        if not self.rows:
+            return
+        left = departed.gone(self.connection, {row["subject"] for row in self.rows})
+        nameless = ({**row, "subject": NOBODY} if row["subject"] in left else row for row in self.rows)
+        decisions.keep(self.connection, nameless, self.newest)
 
 
 def _transaction(asked: Asked) -> tuple[str, str] | None:

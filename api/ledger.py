@@ -18,7 +18,7 @@ from typing import Any, Final
 import polars as pl
 from sqlalchemy import Connection, Engine, update
 
-from api import tables
+from api import departed, tables
 from api.clock import micros, moment
 from api.database import reading, writing
 from api.insertion import insert_new, names
@@ -134,7 +134,10 @@ def insert_in(connection: Connection, checked: Checked, now: datetime, *, all_or
 
 
 def _inserted(connection: Connection, checked: Checked, now: datetime) -> Appended:
-    good = checked.good
+    left = departed.naming(connection, checked.good)
+    good = _without(checked.good, left)
+    if good.is_empty():
+        return Appended(0, 0, pl.concat([checked.refused, left]).sort("row"))
     before = extent_of(connection)
     recorded_at = _later_than(before.recorded_at, now)
     accepted = insert_new(connection, good, micros(recorded_at))
@@ -144,7 +147,7 @@ def _inserted(connection: Connection, checked: Checked, now: datetime) -> Append
     if accepted:
         _extend(connection, before, accepted, recorded_at, new := _without(good, clashes))
         _follow_moves(connection, new)
-    said = pl.concat([checked.refused, clashes]).sort("row")
+    said = pl.concat([checked.refused, left, clashes]).sort("row")
     return Appended(accepted, repeats.len(), said, recorded_at if accepted else None, repeats)
 
 
@@ -163,10 +166,6 @@ class _Nothing(Exception):  # not an error: it rolls back what was inserted
 
 def _later_than(last: datetime | None, now: datetime) -> datetime:
     return now if last is None else max(now, last + timedelta(microseconds=1))
-
-
-def _moment(stored: int | None) -> datetime | None:
-    return None if stored is None else moment(stored)
 
 
 def _extend(connection: Connection, before: Extent, accepted: int, recorded_at: datetime, good: pl.DataFrame) -> None:
@@ -331,4 +330,5 @@ def extent_of(connection: Connection) -> Extent:
     events, recorded_at, happened_at = connection.exec_driver_sql(
         "SELECT events, recorded_at, happened_at FROM extent"
     ).one()
-    return Extent(events, _moment(recorded_at), _moment(happened_at))
+    times = (None if t is None else moment(t) for t in (recorded_at, happened_at))
+    return Extent(events, *times)

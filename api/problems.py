@@ -3,6 +3,7 @@
 `code` is stable and what a program should look at. No stack trace and nobody's data leaves by this door.
 """
 
+import json
 import logging
 from typing import Any, Final
 
@@ -11,9 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from api.mistakes import kind_and_place
-from engine.errors import IftahError, Refused
+from api.watched import CODE, NAME
+from engine.errors import IftahError, Refused, Unmoved
 
 log = logging.getLogger("iftah")
 
@@ -53,11 +56,38 @@ STATUS: Final = {
     "unknown_decision": 404,
     "unknown_event": 404,
     "unknown_submission": 404,
+    "unknown_release": 404,
+    "no_digest": 404,
+    "erased": 410,
+    "not_replayable": 409,
+    "bad_year": 422,
+    "unknown_item": 404,
+    "unknown_dispute": 404,
+    "unknown_review": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "transaction_mismatch": 409,
     "transaction_expired": 409,
     "too_many_amounts": 429,
+    "unknown_order": 404,
+    "unknown_callback": 404,
+    "order_mismatch": 409,
+    "wrong_service": 409,
+    "not_admitted": 409,
+    "decision_used": 409,
+    "decision_superseded": 409,
+    "decision_expired": 409,
+    "wrong_state": 409,
+    "overdue_outstanding": 409,
+    "too_many_open": 409,
+    "over_ceiling": 409,
+    "only_downwards": 409,
+    "day_not_over": 409,
+    "bad_time_range": 422,
+    "orders_open": 409,
+    "dispute_answered": 409,
+    "already_answered": 409,
+    "bad_score": 422,
     "features_stale": 503,
     "not_ready": 503,
     "engine_failed": 503,
@@ -102,6 +132,14 @@ class TooMany(Refused):
         self.again = again
 
 
+class ProblemResponse(JSONResponse):
+    """The answer, which leaves its code where whoever logs the request finds it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[CODE] = json.loads(bytes(self.body))["code"]
+        await super().__call__(scope, receive, send)
+
+
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these codes, and with what any may, for the OpenAPI page."""
     by_status: dict[int | str, list[str]] = {}
@@ -125,8 +163,10 @@ def answer(error: IftahError) -> JSONResponse:
     """The response that says what went wrong."""
     # What the database says of itself is for the operator's log, not for callers.
     hidden = error.code.startswith("database")
-    code = "not_ready" if hidden else error.code if error.code in STATUS else "internal"
-    status = STATUS[code]
+    # Operators may give refusals of orders codes of their own.
+    known = error.code in STATUS or isinstance(error, Unmoved)
+    code = "not_ready" if hidden else error.code if known else "internal"
+    status = STATUS.get(code, STATUS["wrong_state"])
     if status >= 500:
         log.error("%s: %s", error.code, error)
     message = "the service is not available just now" if hidden or code == "internal" else error.message
@@ -142,7 +182,7 @@ def answer(error: IftahError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(error.again)
-    return JSONResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
+    return ProblemResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 
 def too_large() -> Refused:
@@ -188,6 +228,8 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return answer(Refused(message.get(code, "the request cannot be read"), hint="see /docs", code=code))
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("internal: %s", kind_and_place(error))
-    return answer(Refused("something went wrong on our side", hint="try again", code="internal"))
+    said = answer(Refused("something went wrong on our side", hint="try again", code="internal"))
+    said.headers["X-Request-ID"] = request.scope.get(NAME, "")  # this answer is made outside of what adds it
+    return said

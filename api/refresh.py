@@ -19,7 +19,7 @@ from typing import Final
 import polars as pl
 from sqlalchemy import Connection, Engine, delete, select, update
 
-from api import builds, excerpt, ledger, marks, watching
+from api import builds, departed, excerpt, history, ledger, marks, watching
 from api.builds import Build
 from api.catalogue import fingerprint
 from api.clock import day, micros
@@ -108,6 +108,7 @@ def refresh(database: Engine, engines: Engines, now: datetime, most: Most | None
     """
     limits = most or Most()
     with reading(database) as connection:
+        erased = departed.erased(connection)
         batch = _batch(connection, engines, now, limits)
     if batch is None:
         return None
@@ -115,6 +116,8 @@ def refresh(database: Engine, engines: Engines, now: datetime, most: Most | None
     with writing(database) as connection:
         current = builds.latest_in(connection)
         if current is None or (current.id, current.seq) != (batch.at.id, batch.at.seq):
+            return Refreshed()
+        if departed.erased(connection) != erased:  # what was read may hold somebody who is gone
             return Refreshed()
         _write(connection, batch.at, batch.source.people, rows)
         marks.forget(connection, batch.at.id, batch.source.people)
@@ -128,6 +131,7 @@ def catch_up(database: Engine, engines: Engines, now: datetime, most: Most | Non
     """Some of the people who were put off; None when nobody is. Raises Refused for a build of another catalogue."""
     limits = most or Most()
     with reading(database) as connection:
+        erased = departed.erased(connection)
         made = builds.latest_in(connection)
         marked = [] if made is None else marks.oldest(connection, made.id, limits.people)
         if made is None or not marked:
@@ -139,7 +143,7 @@ def catch_up(database: Engine, engines: Engines, now: datetime, most: Most | Non
     rows = _made(engines, at, source, astray)
     with writing(database) as connection:
         current = builds.latest_in(connection)
-        if current is None or current.id != made.id:
+        if current is None or current.id != made.id or departed.erased(connection) != erased:
             return Refreshed()
         now_marked = {m.person: m for m in marks.of(connection, made.id, chosen)}
         still = [m.person for m in marked if m.person in source.people and _may(m, now_marked.get(m.person))]
@@ -285,6 +289,7 @@ def _write(connection: Connection, at: Build, people: Collection[str], rows: _Ro
     features = rows.features.filter(these)
     builds.keep(connection, FEATURES, features)
     builds.keep(connection, SCORES, rows.scores.filter(these))
+    history.follow(connection, at.id, at.computed_at, chosen)
     change = {"people": BUILDS.c.people + features.height - gone, "refreshed_at": micros(at.computed_at)}
     connection.execute(update(BUILDS).where(BUILDS.c.id == at.id).values(change))
 

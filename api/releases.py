@@ -121,5 +121,26 @@ def kept(engine: Engine, name: str) -> Release:
     with reading(engine) as connection:
         found = connection.execute(select(RELEASES.c.files).where(RELEASES.c.id == name)).scalar()
     if found is None:
-        raise Refused(f"there is no release `{name[:12]}`", where="release", code="unknown_release")
+        raise _unknown(name)
     return release_of(json.loads(found), schema(), kinds())
+
+
+def listed(engine: Engine) -> list[tuple[str, int]]:
+    """Every release that was ever in force, newest first: its id, and when it last came into force (microseconds)."""
+    query = select(RELEASES.c.id, RELEASES.c.loaded_at).order_by(RELEASES.c.loaded_at.desc())
+    with reading(engine) as connection:
+        return [(name, at) for name, at in connection.execute(query)]
+
+
+def files_of(engine: Engine, name: str) -> tuple[int, Mapping[str, str]]:
+    """When a release last came into force, and its files. Raises Refused when it is not known."""
+    query = select(RELEASES.c.loaded_at, RELEASES.c.files).where(RELEASES.c.id == name)
+    with reading(engine) as connection:
+        found = connection.execute(query).first()
+    if found is None:
+        raise _unknown(name)
+    return found.loaded_at, json.loads(found.files)
+
+
+def _unknown(name: str) -> Refused:
+    return Refused(f"there is no release `{name[:12]}`", where="release", code="unknown_release")

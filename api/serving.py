@@ -1,18 +1,32 @@
 """Serving: the port taken first, so that a port in use is said before any long work."""
 
 import gc
-import logging
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
+from api import logs, prepare
 from api.app import create_app
-from api.gate import Gate
+from api.gate import Gate, gate_of
+from api.metrics import SHARED
 from api.reload import Reload
+from api.settings import Settings, settings
 from api.world import World
 from engine.errors import Refused
+
+HEALTHY: Final = 30  # seconds in which a process must say that it lives: compiling rules takes some
+FINISH: Final = 5  # seconds that a server which stops gives to the answers that are being made
+_HOW: Final[dict[str, Any]] = {
+    **{"log_config": None, "access_log": False, "loop": "uvloop", "http": "httptools"},
+    **{"timeout_graceful_shutdown": FINISH, "server_header": False},
+}
 
 
 @contextmanager
@@ -30,24 +44,48 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield taken
 
 
-def serve(world: World, taken: socket.socket, reload: Reload, gate: Gate | None = None) -> None:
+def serve(
+    world: World, taken: socket.socket, reload: Reload, gate: Gate | None = None, log_format: str = "auto"
+) -> None:
     """Serve until stopped, by what the folder of rules says at any time; then free the engine."""
-    _log_here()
+    logs.install(log_format)
     app = create_app(world, reload, works=True, gate=gate)
     gc.freeze()  # what is imported and compiled stays: the collector need not look through it at each batch
-    config = uvicorn.Config(app, log_level="warning", access_log=False)
     try:
-        uvicorn.Server(config).run(sockets=[taken])
+        uvicorn.Server(uvicorn.Config(app, **_HOW)).run(sockets=[taken])
     finally:
         app.state.world.engines.close()
         world.database.dispose()
 
 
-def _log_here() -> None:
-    """What is logged goes to stderr, with its time; also what went well, such as new rules."""
-    log = logging.getLogger("iftah")
-    if not log.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
+def allowed(chosen: Settings) -> None:
+    """Raises Refused when so many processes cannot serve from that database."""
+    if chosen.workers > 1 and chosen.database_url.startswith("sqlite"):
+        message = "several processes need PostgreSQL: a file has one writer, for which the others would only wait"
+        hint = "set database_url to a PostgreSQL, or workers to 1"
+        raise Refused(message, where="workers", hint=hint, code="bad_setting")
+
+
+def serve_by_several(world: World, taken: socket.socket, chosen: Settings) -> None:
+    """The same by so many processes over the one socket; one that ends is replaced.
+
+    The world was opened to see that it can be; each process opens its own.
+    """
+    world.engines.close()
+    world.database.dispose()
+    logs.install(chosen.log_format)
+    config = uvicorn.Config(
+        "api.serving:worker", factory=True, workers=chosen.workers, timeout_worker_healthcheck=HEALTHY, **_HOW
+    )
+    with TemporaryDirectory(prefix="iftah-metrics-") as folder:
+        os.environ[SHARED] = folder  # before they start: it is read when they import what counts
+        Multiprocess(config, sockets=[taken]).run()
+
+
+def worker() -> FastAPI:
+    """The application of one process of several. The rules were probed by the one that started it."""
+    chosen = settings()
+    logs.install(chosen.log_format)
+    app = create_app(prepare.enforced(chosen), Reload(chosen.rules), works=True, gate=gate_of(chosen))
+    gc.freeze()
+    return app

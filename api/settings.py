@@ -1,21 +1,38 @@
-"""Settings: read once from the environment, each `IFTAH_` and its name in capitals."""
+"""Settings: read once, from the environment (`IFTAH_` and a setting's name in capitals) and from one file, `iftah.toml`.
 
+The environment wins. The file is the one in the working directory, or the one that `IFTAH_CONFIG` names.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from engine.errors import Refused
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 VAR: Final = ROOT / "var"  # made when it is needed; every other folder is the operator's to make
+PREFIX: Final = "IFTAH_"
+FILE: Final = "iftah.toml"
+NOT_SETTINGS: Final = ("CONFIG", "AGREEMENT", "TEST_POSTGRES")  # variables of this prefix that say something else
+ALMOST: Final = 0.8  # how like a setting a variable must be to be taken for one with a slip in it
+SECRET: Final = ("token", "secret", "password")  # what a setting is called whose value is shown to nobody
 
 
 class Settings(BaseSettings):
     """What an operator can set. Every problem is reported at once, by the variable's name."""
 
-    model_config = SettingsConfigDict(env_prefix="IFTAH_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
 
     database_url: str = Field(f"sqlite:///{VAR / 'iftah.db'}", description="where the ledger is kept")
     rules: Path = Field(ROOT / "rules", description="the folder of rule files")
@@ -25,6 +42,7 @@ class Settings(BaseSettings):
     town_seed: int = Field(1, ge=0, description="the seed of the synthetic town")
     host: str = Field("127.0.0.1", description="the address to serve on")
     port: int = Field(8000, ge=1, le=65535, description="the port to serve on")
+    workers: int = Field(1, ge=1, le=64, description="how many processes serve; more than one needs PostgreSQL")
     rate_limit: str = Field("6000/minute", description="requests of one token: 100/second, 6000/minute; 0: any number")
     rate_limit_failures: str = Field(
         "60/minute", description="tokens from one address that are not valid, before it must wait; 0: any number"
@@ -37,20 +55,148 @@ class Settings(BaseSettings):
     oidc_jwks_url: str = Field("", description="where it publishes its keys; https")
     oidc_role_claim: str = Field("iftah_role", min_length=1, description="the claim that holds the role")
     oidc_party_claim: str = Field("iftah_party", min_length=1, description="the claim that holds the party")
+    callbacks_private: bool = Field(
+        default=False, description="for development: callbacks may go to http, loopback and private addresses"
+    )
     purpose: str = Field("perks", pattern="^[a-z][a-z_]*$", description="the purpose that people consent to")
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="how the log is written; `auto`: text on a terminal, else a JSON object a line"
+    )
+    metrics_token: str | None = Field(
+        None, min_length=16, description="what must be sent to read `/metrics`; without one only this machine may"
+    )
+    report_smallest_group: int = Field(20, ge=2, description="people of the smallest group that a yearly report shows")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - it is called by these names
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, then the file."""
+        return init_settings, env_settings, _File(settings_cls)
+
+
+class _File(PydanticBaseSettingsSource):
+    """What the file says, under the names of the settings."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return in_file().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return in_file()
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A setting as it may be shown: its value without anything secret, and where it is from."""
+
+    name: str
+    value: str
+    source: str
+    about: str
 
 
 def settings() -> Settings:
     """The settings in force. Raises Refused with every problem in one line."""
+    unknown = [*_unknown()]
     try:
         found = Settings()
     except ValidationError as error:
-        wrong = (f"IFTAH_{str(e['loc'][0]).upper()} `{e['input']}`: {_said(e['msg'])}" for e in error.errors())
-        raise Refused("; ".join(wrong), where="settings", hint="see the README", code="bad_setting") from None
+        wrong = [
+            _wrong(str(e["loc"][0]), e["input"], e["msg"]) for e in error.errors() if e["type"] != "extra_forbidden"
+        ]
+        raise Refused("; ".join([*unknown, *wrong]), where="settings", hint=_HINT, code="bad_setting") from None
+    if unknown:
+        raise Refused("; ".join(unknown), where="settings", hint=_HINT, code="bad_setting")
     if str(VAR) in found.database_url:
         VAR.mkdir(exist_ok=True)
     return found
 
 
-def _said(message: str) -> str:
-    return message[:1].lower() + message[1:]
+_HINT: Final = "see docs/settings.md"
+
+
+def config() -> Path:
+    """The file of settings, whether it is there or not."""
+    return Path(os.environ.get(f"{PREFIX}CONFIG") or FILE)
+
+
+def in_file() -> dict[str, Any]:
+    """What the file of settings says; nothing when there is none. Raises Refused when it cannot be read, or one that is named is not there."""
+    path = config()
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if not os.environ.get(f"{PREFIX}CONFIG"):
+            return {}
+        hint = f"make it, or leave {PREFIX}CONFIG away"
+        raise Refused("there is no such file", where=str(path), hint=hint, code="bad_setting") from None
+    except OSError as error:
+        raise Refused(f"cannot be read: {error.strerror}", where=str(path), code="bad_setting") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        said = str(error)[:1].lower() + str(error)[1:]
+        raise Refused(f"not TOML: {said}", where=str(path), hint='write name = "value"', code="bad_setting") from None
+
+
+def in_force(chosen: Settings) -> list[InForce]:
+    """Every setting, what it is and where it is from; passwords in URLs and whole secrets are left out."""
+    said, file = {name.upper() for name, value in os.environ.items() if value}, in_file()
+    found = []
+    for name, field in Settings.model_fields.items():
+        source = (
+            f"{PREFIX}{name.upper()}"
+            if f"{PREFIX}{name.upper()}" in said
+            else str(config())
+            if name in file
+            else "default"
+        )
+        found.append(InForce(name, shown(name, getattr(chosen, name)), source, field.description or ""))
+    return found
+
+
+def shown(name: str, value: object) -> str:
+    """A value as anybody may read it."""
+    if value is None:
+        return "(none)"
+    if any(part in name.split("_") for part in SECRET):
+        return "***"
+    text = str(value)
+    if "://" not in text or "@" not in text:
+        return text
+    try:
+        return make_url(text).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return "***"
+
+
+def default_of(field: FieldInfo) -> str:
+    """A setting's default as documents have it: places within the checkout by their names from there."""
+    if field.default is None or field.default is PydanticUndefined:
+        return "(none)"
+    text = str(field.default).replace(str(VAR), "…/var").replace(f"{ROOT.parent}/shared", "../shared")
+    return text.replace(f"{ROOT}/", "")
+
+
+def _unknown() -> Iterator[str]:
+    """What is written as a setting and is none. Of variables only what is almost one: others set some under our prefix too."""
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(PREFIX)
+        if name != variable and name not in NOT_SETTINGS and name.lower() not in Settings.model_fields:
+            close = get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=ALMOST)
+            if close:
+                yield f"{variable}: there is no such setting (did you mean {PREFIX}{close[0].upper()}?)"
+    for name in in_file():
+        if name not in Settings.model_fields:
+            close = get_close_matches(name.lower(), Settings.model_fields, n=1)
+            meant = f" (did you mean {close[0]}?)" if close else ""
+            yield f"{config()}: {name}: there is no such setting{meant}"
+
+
+def _wrong(name: str, value: object, message: str) -> str:
+    variable = f"{PREFIX}{name.upper()}"
+    place = variable if os.environ.get(variable) else f"{config()}: {name}"
+    return f"{place} `{shown(name, value)}`: {message[:1].lower() + message[1:]}"

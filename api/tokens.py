@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, and_, insert, or_, select, update
 
+from api import departed
 from api.auth import PREFIX, RESERVED, ROLES, SCOPES, digest, forget
 from api.clock import micros, moment
 from api.database import reading, writing
@@ -27,7 +28,7 @@ class Listed:
     id: str
     name: str
     role: str
-    party: str
+    party: str | None  # none: the person has left
     scopes: tuple[str, ...] | None
     replaces: str | None
     created_at: datetime
@@ -70,6 +71,8 @@ def issued(
     check(role, party, scopes)
     kept = None if scopes is None else tuple(sorted(set(scopes)))
     with writing(engine) as connection:
+        if role == "subject":
+            departed.come_back(connection, party)
         return _made(connection, Listed(secrets.token_hex(8), name, role, party, kept, None, now, expires))
 
 

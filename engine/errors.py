@@ -4,6 +4,7 @@
     ├── RulesError        rule files that do not check (carries every problem)
     ├── EngineError       an engine that did not answer; the decision is not made
     └── Refused           a request or an input that is not accepted (the shell maps its code to a status)
+        └── Unmoved       an order that the rules do not move (the code is the rule file's own)
 
 A message is lower-case, has no full stop, quotes what the user wrote in backticks, and never names a person's data.
 """
@@ -35,3 +36,9 @@ class Refused(IftahError):
     """An input that is not accepted. Nothing was changed."""
 
     code = "refused"
+
+
+class Unmoved(Refused):
+    """An order that the rules do not move: refused by their own code."""
+
+    code = "wrong_state"

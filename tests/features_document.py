@@ -30,7 +30,8 @@ What rules can speak of: {len(FEATURES)} features of a person, as of a moment. G
 Each feature has a **class** of evidence. Without the person's consent to it the feature is *missing*, which is never zero.
 **Local** features depend on the person's own events and on the people next to them, and can be refreshed for one person
 at once; **global** ones need everybody's and are of the last build. Ratios are decimals, halves rounded up; money is in
-minor units (cents, fen) of its one currency.
+minor units (cents, fen) of its one currency. What a person can **better** themselves has an effort: 1 a matter of days, 2 of
+a few weeks, 3 of months, 4 of a year or more; it is judgement, and serves to tell people what would raise their score.
 
 ## How formulas are written
 
@@ -87,11 +88,16 @@ def _section(feature: Feature) -> str:
         f"- window: {feature.window}",
         f"- class: {feature.data_class}. {feature.missing}",
         f"- {feature.scope}; cost: {feature.cost}",
+        f"- for the person: {_effort(feature)}",
         f"- in the town: missing for {missing}; p10 {p10}, p50 {p50}, p90 {p90}, highest {highest}",
     ]
     if feature.reference:
         lines.append(f"- reference: {feature.reference}")
     return "\n".join(lines)
+
+
+def _effort(feature: Feature) -> str:
+    return "not theirs to change" if feature.effort is None else f"can be bettered, effort {feature.effort} of 4"
 
 
 def _kind(feature: Feature) -> str:

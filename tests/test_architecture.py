@@ -16,6 +16,7 @@ CORES = ("engine", "graph", "api")
 MOST_FUNCTION, MOST_FILE = 60, 400
 TOP = {"pyproject.toml", "README.md", "engine", "rules", "graph", "api", "tests", "docs", "Makefile", "CONTRIBUTING.md"}
 TOP |= {"CHANGELOG.md", "LICENSE", ".ci", ".gitignore", "constraints.txt", "constraints-sdist.txt"}
+TOP |= {"Dockerfile", "compose.yaml", ".dockerignore"}  # docs/decisions/0025-running-it.md
 NOT_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "shared"}
 DATA = (".asc", ".gz", ".parquet", ".db", ".sqlite", ".csv", ".zip", ".pkl", ".npz", ".whl", ".so", ".png")
 HOSTS = ("pypi" + ".org", "files.python" + "hosted", "debian" + ".org")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import decisions
+from api import decisions, metrics
 from api.decisions import Answered, Asked
 from api.deps import Answers, InWorld, Merchant, Now
 from api.pace import Paced
@@ -83,7 +83,9 @@ async def ask(body: EligibilityRequest, decider: Answers, merchant: Merchant, no
     asked = Asked(
         merchant.party, body.transaction_id, body.subject, "", body.amount, "", body.context, service=body.service
     )
-    return EligibilityAnswer.of(await decider.answer(asked, now))
+    found = await decider.answer(asked, now)
+    metrics.answered(found.outcome)
+    return EligibilityAnswer.of(found)
 
 
 @router.get(

@@ -2,15 +2,15 @@
 
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import clock, services
+from api import clock, services, targets
 from api.deps import InWorld, Merchant, Now
 from api.problems import documented
 from api.services import Service, Terms
+from api.settings import settings
 from api.world import World
 from engine.errors import Refused
 
@@ -85,7 +85,7 @@ def sign_up(
     """Sign up for a perk, or change the terms: 201 for a new version, 200 when these are in force already."""
     _within_the_rules(world, body, now)
     if body.callback is not None:
-        _target(body.callback)
+        targets.check(body.callback, settings().callbacks_private)
     allowed = None if body.allowed is None else tuple(sorted(set(body.allowed)))
     terms = Terms(body.perk, body.mode, body.ceiling, allowed, body.callback)
     made = services.sign_up(world.database, merchant.party, service_id, terms, now)
@@ -121,15 +121,3 @@ def _within_the_rules(world: World, terms: ServiceTerms, now: datetime) -> None:
     if terms.ceiling is not None and terms.ceiling > most:
         message = f"a ceiling of {terms.ceiling} is beyond the perk's"
         raise Refused(message, where="ceiling", hint=f"up to {most} in minor units", code="bad_ceiling")
-
-
-def _target(url: str) -> None:
-    """Raises Refused for an address that no callback may go to."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme == "https" and bool(parts.hostname) and parts.username is None and url.isprintable()
-    except ValueError:
-        good = False
-    if not good:
-        hint = "give an https address without a user in it"
-        raise Refused("callbacks cannot go there", where="callback", hint=hint, code="bad_callback")

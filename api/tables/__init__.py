@@ -20,6 +20,7 @@ from api.tables.built import (
     FEATURES,
     MARKS,
     RELEASES,
+    SCORE_HISTORY,
     SCORES,
     WAITING,
     Build,
@@ -27,6 +28,7 @@ from api.tables.built import (
     Mark,
     Release,
     Score,
+    ScoreChange,
     Waiting,
 )
 from api.tables.decisions import (
@@ -80,6 +82,7 @@ __all__ = [
     "RELEASES",
     "REVIEWS",
     "SCORES",
+    "SCORE_HISTORY",
     "SERVICES",
     "STANDING",
     "SUBMISSIONS",
@@ -108,6 +111,7 @@ __all__ = [
     "Release",
     "Review",
     "Score",
+    "ScoreChange",
     "Service",
     "Submission",
     "Token",

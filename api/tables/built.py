@@ -5,6 +5,8 @@ from typing import ClassVar, Final
 from sqlalchemy import BigInteger, Index
 from sqlmodel import Field, SQLModel
 
+from api.tables.evidence import SEQ
+
 
 class Build(SQLModel, table=True):
     """One computation of everyone's features: as of when, knowing what, for which purpose, by which catalogue."""
@@ -76,6 +78,20 @@ class Score(SQLModel, table=True):
     flags: str | None = None  # JSON: the flags that the release's rules read
 
 
+class ScoreChange(SQLModel, table=True):
+    """A score that differs from the person's last one, or is the first: what the person sees as the score's history."""
+
+    __tablename__: ClassVar[str] = "score_history"
+    __table_args__ = (Index("history_of_person", "person", "seq"), {"sqlite_autoincrement": True})
+
+    seq: int | None = Field(default=None, primary_key=True, sa_type=SEQ)
+    person: str
+    at: int = Field(sa_type=BigInteger)
+    release: str
+    score: int | None = None
+    band: str | None = None
+
+
 class Release(SQLModel, table=True):
     """A set of rule files, named by the hash of its canonical form."""
 
@@ -91,4 +107,5 @@ FEATURES: Final = SQLModel.metadata.tables["features"]
 MARKS: Final = SQLModel.metadata.tables["marks"]
 WAITING: Final = SQLModel.metadata.tables["waiting"]
 SCORES: Final = SQLModel.metadata.tables["scores"]
+SCORE_HISTORY: Final = SQLModel.metadata.tables["score_history"]
 RELEASES: Final = SQLModel.metadata.tables["releases"]

@@ -16,7 +16,9 @@ class Order(SQLModel, table=True):
         UniqueConstraint("merchant", "out_order_no", name="one_order_per_number"),
         UniqueConstraint("decision", name="one_order_per_decision"),
         Index("orders_of_subject", "subject"),
-        Index("orders_by_state", "state"),
+        Index("orders_by_state", "state", "created_at"),
+        Index("orders_by_due", "state", "due_at"),
+        Index("orders_of_merchant", "merchant", "created_at"),
     )
 
     id: str = Field(primary_key=True)
@@ -48,7 +50,7 @@ class OrderMove(SQLModel, table=True):
     """One thing that happened to an order. `digest` is of what was asked, so that asking again is known."""
 
     __tablename__: ClassVar[str] = "order_moves"
-    __table_args__ = (Index("moves_of_order", "order"), {"sqlite_autoincrement": True})
+    __table_args__ = (Index("moves_of_order", "order"), Index("moves_by_time", "at"), {"sqlite_autoincrement": True})
 
     seq: int | None = Field(default=None, primary_key=True, sa_type=SEQ)
     order: str
@@ -64,7 +66,11 @@ class Message(SQLModel, table=True):
     """A callback that waits, was sent or was given up. Written in the transaction of the change that it tells of."""
 
     __tablename__: ClassVar[str] = "messages"
-    __table_args__ = (Index("messages_by_time", "state", "next_at"), Index("messages_of_order", "order"))
+    __table_args__ = (
+        Index("messages_by_time", "state", "next_at"),
+        Index("messages_of_order", "order"),
+        Index("messages_of_merchant", "merchant", "created_at"),
+    )
 
     id: str = Field(primary_key=True)  # the `webhook-id`
     merchant: str

@@ -52,12 +52,16 @@ class Monitored(SQLModel, table=True):
 
 
 class House(SQLModel, table=True):
-    """One row: the house's own secret, under which it is remembered who left."""
+    """One row: the house's own secret, under which it is remembered who left; how many were erased, and how many of these
+    were swept out of the files too.
+    """
 
     __tablename__: ClassVar[str] = "house"
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     key: str
+    erased: int = 0
+    swept: int = 0
 
 
 class Departed(SQLModel, table=True):

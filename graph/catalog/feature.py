@@ -35,6 +35,7 @@ class Feature:
     cost: str = "O(events of the person)"
     reference: str = ""
     formula: str = ""  # how it is computed, in the terms of docs/features.md
+    effort: int | None = None  # how hard it is for the person to better it, 1 to 4; None: not theirs to change
 
     @property
     def dimension(self) -> str:

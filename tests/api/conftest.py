@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from api.database import open_database
 from api.world import World
 from engine.engines import Engines
+from tests.api.side import Side, peopled
 from tests.api.world import settle, shipped
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
@@ -111,3 +112,72 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = open_database(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def shipped_engines() -> Iterator[Engines]:
+    """The engines of the shipped rules, made once."""
+    engines = Engines(shipped())
+    yield engines
+    engines.close()
+
+
+class Template:
+    """A database filled once, to copy from, of each kind that is asked for."""
+
+    def __init__(self, folder: Path, fill: Callable[[Engine], None]) -> None:
+        self.folder, self.fill = folder, fill
+        self.made: dict[str, str] = {}
+        self.server = ""
+
+    def copy(self, kind: str, server: str, folder: Path) -> str:
+        """The URL of a copy: in a file of the folder, or a database of the server."""
+        if kind not in self.made:
+            self.server = server or self.server
+            self.made[kind] = self._new(kind)
+            engine = open_database(self.made[kind])
+            self.fill(engine)
+            engine.dispose()
+        if kind == "postgresql":
+            return named(server, created(server, self.made[kind].rpartition("/")[2]))
+        shutil.copy(self.made[kind].removeprefix("sqlite:///"), folder / "iftah.db")
+        return f"sqlite:///{folder / 'iftah.db'}"
+
+    def _new(self, kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{self.folder / 'template.db'}"
+        return named(self.server, created(self.server, "template0"))
+
+    def drop(self) -> None:
+        if "postgresql" in self.made:
+            dropped(self.server, self.made["postgresql"].rpartition("/")[2])
+
+
+@pytest.fixture(scope="session")
+def around_zeb(tmp_path_factory: pytest.TempPathFactory, shipped_engines: Engines) -> Iterator[Template]:
+    """The small world of `tests.api.side`."""
+    template = Template(tmp_path_factory.mktemp("side"), lambda engine: peopled(engine, shipped_engines))
+    yield template
+    template.drop()
+
+
+@pytest.fixture
+def side(around_zeb: Template, tmp_path: Path, shipped_engines: Engines) -> Iterator[Side]:
+    """The person's side of the door, in a small world of its own."""
+    engine = open_database(around_zeb.copy("sqlite", "", tmp_path))
+    yield Side(engine, shipped_engines)
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_side(
+    request: pytest.FixtureRequest, around_zeb: Template, tmp_path: Path, shipped_engines: Engines
+) -> Iterator[Side]:
+    """The same on each database."""
+    server = request.getfixturevalue("postgres") if request.param == "postgresql" else ""
+    url = around_zeb.copy(request.param, server, tmp_path)
+    engine = open_database(url)
+    yield Side(engine, shipped_engines)
+    engine.dispose()
+    if server:
+        dropped(server, url.rpartition("/")[2])

@@ -19,6 +19,7 @@ EARLIER = f"""
 NEW = (
     *("decision_subjects", "day_digests", "reviews", "services", "callback_keys", "consent_requests", "orders"),
     *("order_moves", "messages", "submissions", "disputes", "monitored", "house", "departed", "erasing"),
+    "score_history",
 )
 TABLE_BEFORE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,
 transaction_id VARCHAR, subject VARCHAR NOT NULL, perk VARCHAR NOT NULL, amount BIGINT NOT NULL, currency VARCHAR NOT NULL,

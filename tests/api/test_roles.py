@@ -16,7 +16,8 @@ from engine.engines import Engines
 from tests.api.world import ROOT
 
 OPEN: tuple[str, ...] = ()
-MERCHANT, SUBJECT, ADMIN = ("merchant",), ("subject",), ("admin",)
+MERCHANT, SUBJECT, ADMIN, SUPERVISOR = ("merchant",), ("subject",), ("admin",), ("supervisor",)
+OPERATOR = ("operator",)
 ROLES = {
     "GET /v1/health": OPEN,
     "POST /v1/eligibility": MERCHANT,
@@ -26,6 +27,17 @@ ROLES = {
     "PUT /v1/services/{service_id}": MERCHANT,
     "GET /v1/callbacks/secret": MERCHANT,
     "POST /v1/callbacks/secret/rotate": MERCHANT,
+    "GET /v1/callbacks": MERCHANT,
+    "POST /v1/callbacks/{message_id}/resend": MERCHANT,
+    "GET /v1/orders": MERCHANT,
+    "POST /v1/orders": MERCHANT,
+    "GET /v1/orders/{out_order_no}": MERCHANT,
+    **{f"POST /v1/orders/{{out_order_no}}/{action}": MERCHANT for action in ("cancel", "complete", "modify", "pay")},
+    **{f"POST /v1/orders/{{out_order_no}}/{action}": MERCHANT for action in ("sync", "dispute")},
+    "GET /v1/reconciliation/{day}": MERCHANT,
+    "GET /v1/me/orders": SUBJECT,
+    "POST /v1/me/orders/{order_id}/confirm": SUBJECT,
+    "POST /v1/me/orders/{order_id}/dispute": SUBJECT,
     "POST /v1/consents": MERCHANT,
     "GET /v1/consents/{request_id}": MERCHANT,
     "GET /v1/me/consents": SUBJECT,
@@ -33,6 +45,27 @@ ROLES = {
     "POST /v1/me/consents/withdraw": SUBJECT,
     "POST /v1/me/consents/{request_id}/grant": SUBJECT,
     "POST /v1/me/consents/{request_id}/decline": SUBJECT,
+    **{f"{method} /v1/me": SUBJECT for method in ("GET", "DELETE")},
+    **{f"GET /v1/me/{address}": SUBJECT for address in ("history", "raise", "evidence", "inquiries", "export")},
+    **{f"{method} /v1/me/monitoring": SUBJECT for method in ("PUT", "DELETE")},
+    **{f"{method} /v1/me/{address}": SUBJECT for method in ("GET", "POST") for address in ("disputes", "reviews")},
+    "POST /v1/me/disputes/{dispute_id}/statement": SUBJECT,
+    "GET /v1/disputes": OPERATOR,
+    "POST /v1/disputes/{dispute_id}/resolve": OPERATOR,
+    "GET /v1/reviews": OPERATOR,
+    "POST /v1/reviews/{review_id}/answer": OPERATOR,
+    **{
+        f"GET /v1/audit/{address}": SUPERVISOR
+        for address in (
+            *(
+                "decisions",
+                "decisions/{decision_id}",
+                "decisions/{decision_id}/replay",
+                "decisions/{decision_id}/proof",
+            ),
+            *("releases", "releases/{release_id}", "digests", "report/{year}"),
+        )
+    },
     "GET /v1/tokens": ADMIN,
     "POST /v1/tokens": ADMIN,
     "POST /v1/tokens/{token_id}/rotate": ADMIN,

@@ -80,7 +80,7 @@ def test_a_merchant_signs_up_changes_its_terms_and_asks_under_the_newest(town: W
     person = door.anyone()
     door.consent(person, service="rooms")
     refused(door.put(person, service="rooms"), 403, "not_on_allow_list")
-    second = counter.put(callback="https://inn.example/hook")
+    second = counter.put(callback="https://93.184.216.34/hook")
     assert (second.status_code, second.json()["version"]) == (201, 2)
     told = door.put(person, service="rooms").json()
     assert door.show(told["decision_id"]).json()["service_version"] == 2

@@ -133,9 +133,15 @@ def served(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"IFTAH_DATABASE_URL": url, "IFTAH_PORT": str(port), "IFTAH_RULES": str(RULES)}
+    environment = os.environ | {
+        "IFTAH_DATABASE_URL": url,
+        "IFTAH_PORT": str(port),
+        "IFTAH_RULES": str(RULES),
+        "IFTAH_RATE_LIMIT": "0",
+    }
     words = command or ("-c", SERVE)
-    server = subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.DEVNULL)
+    nowhere = subprocess.DEVNULL  # a line a request is written, and not shown
+    server = subprocess.Popen([sys.executable, *words], env=environment, stdout=nowhere, stderr=nowhere)
     try:
         for _ in range(600):
             try:

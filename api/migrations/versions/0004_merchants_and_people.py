@@ -156,13 +156,16 @@ def _create_orders() -> None:
         sa.UniqueConstraint("decision", name="one_order_per_decision"),
     )
     op.create_index("orders_of_subject", "orders", ["subject"])
-    op.create_index("orders_by_state", "orders", ["state"])
+    op.create_index("orders_by_state", "orders", ["state", "created_at"])
+    op.create_index("orders_by_due", "orders", ["state", "due_at"])
+    op.create_index("orders_of_merchant", "orders", ["merchant", "created_at"])
     op.create_table(
         "order_moves",
         *(_seq(), *_texts("order", "action", "digest", "before", "after"), _big("total", null=True), _big("at")),
         sqlite_autoincrement=True,
     )
     op.create_index("moves_of_order", "order_moves", ["order"])
+    op.create_index("moves_by_time", "order_moves", ["at"])
     op.create_table(
         "messages",
         *(_text("id", key=True), *_texts("merchant", "order", "event", "url", "body"), _big("created_at")),
@@ -171,6 +174,7 @@ def _create_orders() -> None:
     )
     op.create_index("messages_by_time", "messages", ["state", "next_at"])
     op.create_index("messages_of_order", "messages", ["order"])
+    op.create_index("messages_of_merchant", "messages", ["merchant", "created_at"])
 
 
 def _create_people() -> None:
@@ -190,10 +194,16 @@ def _create_people() -> None:
     op.create_index("disputes_of_subject", "disputes", ["subject"])
     op.create_index("disputes_by_due", "disputes", ["due_at"])
     op.create_table("monitored", _text("person", key=True), _text("attribute", key=True), _text("value"))
-    house = op.create_table("house", _small("id", key=True), _text("key"))
-    op.bulk_insert(house, [{"id": 1, "key": secrets.token_hex(32)}])
+    house = op.create_table("house", _small("id", key=True), _text("key"), _small("erased"), _small("swept"))
+    op.bulk_insert(house, [{"id": 1, "key": secrets.token_hex(32), "erased": 0, "swept": 0}])
     op.create_table("departed", _text("digest", key=True), _big("left_at"))
     op.create_table("erasing", _text("person", key=True))
+    op.create_table(
+        "score_history",
+        *(_seq(), _text("person"), _big("at"), _text("release"), _small("score", null=True), _text("band", null=True)),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("history_of_person", "score_history", ["person", "seq"])
 
 
 def _let_the_erased_go(table: str, *parties: str) -> None:

@@ -1,0 +1,111 @@
+"""Metrics: what a running server says of itself, in Prometheus' text format.
+
+What is counted is counted in the process, or, with several, in files that they share. What is true of the database is
+read when it is asked for. Labels are bounded: route templates, codes, outcomes; never a merchant or a person.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+
+from api import refresh
+from api.clock import micros
+from api.database import reading
+from api.tables import DAY_DIGESTS, MESSAGES
+from api.world import World
+from engine.errors import IftahError
+
+log = logging.getLogger("iftah")
+
+SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"  # the folder of the files, when several processes serve
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+REGISTRY: Final = CollectorRegistry()
+REQUESTS: Final = Counter(
+    "iftah_requests", "requests answered", ("method", "route", "status", "code"), registry=REGISTRY
+)
+SECONDS: Final = Histogram(
+    "iftah_request_seconds", "seconds to an answer", ("method", "route"), buckets=BUCKETS, registry=REGISTRY
+)
+ANSWERS: Final = Counter("iftah_answers", "answers about eligibility, by outcome", ("outcome",), registry=REGISTRY)
+
+
+def answered(outcome: str) -> None:
+    """One more merchant has its answer."""
+    ANSWERS.labels(outcome).inc()
+
+
+def text(world: World, stuck: str | None, now: datetime) -> bytes:
+    """All of it, now. A database that does not answer is said by `iftah_database_up 0`."""
+    present = CollectorRegistry()
+    present.register(_Present(world, stuck, now))
+    counted = REGISTRY
+    if os.environ.get(SHARED):
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    return generate_latest(counted) + generate_latest(present)
+
+
+class _Present(Collector):
+    """What is read when it is asked for."""
+
+    def __init__(self, world: World, stuck: str | None, now: datetime) -> None:
+        self.world, self.stuck, self.now = world, stuck, now
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        release = GaugeMetricFamily("iftah_release", "the release in force, by its label", labels=["release"])
+        release.add_metric([self.world.release.id], 1)
+        yield release
+        yield _gauge(
+            "iftah_rules_refused", "whether a changed rules folder was refused", self.world.refused is not None
+        )
+        yield _gauge(
+            "iftah_refresh_stuck", "whether rows are not refreshed because something is wrong", bool(self.stuck)
+        )
+        try:
+            yield from [*self._features(), *self._outbox(), *self._digests()]
+        except IftahError as error:
+            if error.code != "not_ready":  # there is no build yet
+                log.error("metrics: %s", error)
+                yield _gauge("iftah_database_up", "whether the database answers", 0)
+                return
+        yield _gauge("iftah_database_up", "whether the database answers", 1)
+
+    def _features(self) -> Iterator[GaugeMetricFamily]:
+        lag = refresh.lag(self.world.database, self.now)
+        made = lag.made
+        newest = max(made.computed_at, made.refreshed_at or made.computed_at)
+        about = "seconds since a person's row was last made anew"
+        yield _gauge("iftah_features_age_seconds", about, (self.now - newest).total_seconds())
+        about = "seconds since the features of the whole graph were computed"
+        yield _gauge("iftah_build_age_seconds", about, (self.now - made.computed_at).total_seconds())
+        yield _gauge("iftah_people", "people in the build in force", made.people)
+        yield _gauge("iftah_events_behind", "events that no row takes into account yet", lag.events)
+        yield _gauge("iftah_events_behind_seconds", "seconds since the oldest of them was recorded", lag.seconds)
+        yield _gauge("iftah_people_put_off", "people with a row still to be made", lag.people)
+
+    def _outbox(self) -> Iterator[GaugeMetricFamily]:
+        count = func.count(), func.min(MESSAGES.c.created_at)
+        with reading(self.world.database) as connection:
+            waiting, oldest = connection.execute(select(*count).where(MESSAGES.c.state == "waiting")).one()
+            failed = connection.execute(select(func.count()).where(MESSAGES.c.state == "failed")).scalar() or 0
+        yield _gauge("iftah_outbox_waiting", "callbacks that wait to be sent", waiting)
+        age = 0.0 if oldest is None else (micros(self.now) - oldest) / 1e6
+        yield _gauge("iftah_outbox_oldest_seconds", "seconds that the oldest of them waits", age)
+        yield _gauge("iftah_outbox_failed", "callbacks that were given up", failed)
+
+    def _digests(self) -> Iterator[GaugeMetricFamily]:
+        with reading(self.world.database) as connection:
+            last = connection.execute(select(func.max(DAY_DIGESTS.c.day))).scalar()
+        yield _gauge("iftah_digest_day", "the last day with a digest, counted from 1970-01-01; 0: none", last or 0)
+
+
+def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, about, value=float(value))

@@ -1,0 +1,54 @@
+"""Reconciliation: everything that happened to a merchant's orders in one day (UTC), to hold its own books against.
+
+One line of JSON a move, in the order in which they were made. A day is given when it is over, and is the same for ever.
+"""
+
+import base64
+import hashlib
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from sqlalchemy import select
+
+from api.clock import iso, micros, moment
+from api.database import reading
+from api.tables import ORDER_MOVES, ORDERS
+from api.world import World
+from engine.errors import Refused
+
+SETTLED: Final = timedelta(minutes=10)  # after midnight, when what was asked before it is written down
+
+
+def of_day(world: World, merchant: str, day: date, now: datetime) -> bytes:
+    """The day's moves, as NDJSON. Raises Refused `day_not_over`."""
+    begin = datetime.combine(day, time(), UTC)
+    if now - begin < timedelta(days=1) + SETTLED:
+        hint = "ask from ten minutes after its midnight (UTC) on"
+        raise Refused("the day is not over yet", where="day", hint=hint, code="day_not_over")
+    of_order = ("out_order_no", "service", "perk", "currency", "waived")
+    query = (
+        select(
+            *(ORDERS.c[c] for c in ("id", *of_order)), *(ORDER_MOVES.c[c] for c in ("action", "after", "total", "at"))
+        )
+        .join_from(ORDER_MOVES, ORDERS, ORDERS.c.id == ORDER_MOVES.c.order)
+        .where(ORDERS.c.merchant == merchant, ORDER_MOVES.c.at >= micros(begin))
+        .where(ORDER_MOVES.c.at < micros(begin + timedelta(days=1)))
+        .order_by(ORDER_MOVES.c.seq)
+    )
+    with reading(world.database) as connection:
+        rows = connection.execute(query).mappings().all()
+    lines = (
+        {
+            **{"at": iso(moment(row["at"])), "order_id": row["id"], "out_order_no": row["out_order_no"]},
+            **{"service_id": row["service"], "perk": row["perk"], "action": row["action"], "state": row["after"]},
+            **{"currency": row["currency"], "waived_amount": row["waived"], "total_amount": row["total"]},
+        }
+        for row in rows
+    )
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+def content_digest(content: bytes) -> str:
+    """The header `Content-Digest` (RFC 9530), by SHA-256."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"

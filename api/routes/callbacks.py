@@ -1,0 +1,63 @@
+"""What a merchant was told by callbacks, and what is still to be told."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from api import messages
+from api.deps import InWorld, Merchant, Now
+from api.messages import Message
+from api.problems import documented
+from api.routes.orders import COMMON
+
+router = APIRouter(prefix="/v1/callbacks", tags=["orders"])
+
+
+class Callback(BaseModel):
+    """A message and how far it has come."""
+
+    id: str = Field(description="its `webhook-id`")
+    order_id: str
+    event: str
+    url: str
+    state: Literal["waiting", "sent", "failed"]
+    attempts: int
+    status: int | None = Field(description="of the last answer; null when there was none")
+    created_at: datetime
+    next_at: datetime | None = Field(description="when it is tried again")
+    sent_at: datetime | None
+
+    @classmethod
+    def of(cls, message: Message) -> Self:
+        """What is told of a message: not its body, which is the order's as it was."""
+        next_at = message.next_at if message.state == "waiting" else None
+        known = {k: v for k, v in vars(message).items() if k in cls.model_fields}
+        return cls(**known | {"order_id": message.order, "next_at": next_at})
+
+
+class Callbacks(BaseModel):
+    """Messages, newest first."""
+
+    callbacks: list[Callback]
+
+
+@router.get("", responses=documented(*COMMON))
+def listed(
+    world: InWorld,
+    merchant: Merchant,
+    state: Annotated[Literal["waiting", "sent", "failed"] | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Callbacks:
+    """The merchant's newest messages."""
+    found = messages.listed(world.database, merchant.party, state, limit)
+    return Callbacks(callbacks=[Callback.of(message) for message in found])
+
+
+@router.post("/{message_id}/resend", responses=documented(*COMMON, "unknown_callback"))
+def resend(
+    message_id: Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")], world: InWorld, merchant: Merchant, now: Now
+) -> Callback:
+    """Send a message again at once, whatever became of it."""
+    return Callback.of(messages.resend(world.database, merchant.party, message_id, now))

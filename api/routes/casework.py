@@ -1,0 +1,94 @@
+"""What waits for a human of the house: disputes and reviews, by when they are due."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import disputes, reviews
+from api.clock import micros
+from api.deps import InWorld, Now, Operator
+from api.problems import documented
+from api.routes.cases import Dispute, Review
+from api.routes.my_disputes import SAFE, Id, Said
+
+router = APIRouter(prefix="/v1", tags=["operators"])
+
+Open = Annotated[bool, Query(alias="open", description="only those that wait for an answer")]
+
+
+class DisputeCase(Dispute):
+    """A dispute as whoever answers it sees it."""
+
+    subject: str
+    overdue: bool = Field(description="unanswered past its day; the item stays out of the score meanwhile")
+    resolved_by: str | None
+
+
+class ReviewCase(Review):
+    """A review as whoever answers it sees it."""
+
+    subject: str
+    overdue: bool
+    answered_by: str | None
+
+
+class Resolution(BaseModel):
+    """The answer to a dispute: upheld, and the item stays out; rejected, and it counts again."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    outcome: Literal["upheld", "rejected"]
+    note: Said | None = Field(None, description="for the person")
+
+
+class ReviewAnswer(BaseModel):
+    """The answer to a review."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    outcome: Literal["upheld", "changed"]
+    note: Said | None = Field(None, description="for the person")
+
+
+@router.get("/disputes", responses=documented(*SAFE, "bad_request"))
+def all_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -> list[DisputeCase]:
+    """Disputes, what is due first comes first."""
+    return [_dispute(row, now) for row in disputes.listed(world.database, waiting=waiting)]
+
+
+@router.post(
+    "/disputes/{dispute_id}/resolve",
+    responses=documented(*SAFE, "unknown_dispute", "already_answered", "bad_request", "too_large"),
+)
+def resolve(dispute_id: Id, body: Resolution, world: InWorld, operator: Operator, now: Now) -> DisputeCase:
+    """Answer a dispute."""
+    row = disputes.resolved(world.database, dispute_id, body.outcome, body.note, operator.party, now)
+    return _dispute(row, now)
+
+
+@router.get("/reviews", responses=documented(*SAFE, "bad_request"))
+def all_reviews(world: InWorld, _: Operator, now: Now, waiting: Open = False) -> list[ReviewCase]:
+    """Reviews, what is due first comes first."""
+    return [_review(row, now) for row in reviews.listed(world.database, waiting=waiting)]
+
+
+@router.post(
+    "/reviews/{review_id}/answer",
+    responses=documented(*SAFE, "unknown_review", "already_answered", "bad_request", "too_large"),
+)
+def answer(review_id: Id, body: ReviewAnswer, world: InWorld, operator: Operator, now: Now) -> ReviewCase:
+    """Answer a review. The recorded decision stays; a merchant who asks anew is answered anew."""
+    row = reviews.answered(world.database, review_id, body.outcome, body.note, operator.party, now)
+    return _review(row, now)
+
+
+def _dispute(row: dict[str, Any], now: datetime) -> DisputeCase:
+    late = row["resolved_at"] is None and row["due_at"] < micros(now)
+    more = {"subject": row["subject"], "resolved_by": row["resolved_by"], "overdue": late}
+    return DisputeCase(**Dispute.of(row).model_dump(), **more)
+
+
+def _review(row: dict[str, Any], now: datetime) -> ReviewCase:
+    late = row["answered_at"] is None and row["due_at"] < micros(now)
+    more = {"subject": row["subject"], "answered_by": row["answered_by"], "overdue": late}
+    return ReviewCase(**Review.of(row).model_dump(), **more)

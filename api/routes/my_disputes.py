@@ -1,0 +1,60 @@
+"""A person's objections to items of evidence."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import disputes
+from api.database import reading
+from api.deps import InWorld, Now, Subject
+from api.problems import documented
+from api.routes.cases import Dispute
+from api.routes.eligibility import PLAIN
+
+router = APIRouter(prefix="/v1/me/disputes", tags=["people"])
+
+SAFE = ("no_token", "bad_token", "wrong_role")
+STATEMENT = r"^[^\x00]*$"
+Id = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]
+Said = Annotated[str, Field(min_length=1, max_length=2000, pattern=STATEMENT)]
+
+
+class Objection(BaseModel):
+    """An item of your evidence that is not right."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    contributor: str = Field(pattern=PLAIN, max_length=128, description="who told it")
+    event_id: str = Field(pattern=PLAIN, max_length=128, description="as GET /v1/me/evidence names it")
+    statement: Said | None = None
+
+
+class Statement(BaseModel):
+    """What you have to say about it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    statement: Said
+
+
+@router.post(
+    "", status_code=201, responses=documented(*SAFE, "unknown_item", "dispute_answered", "bad_request", "too_large")
+)
+def dispute(body: Objection, world: InWorld, caller: Subject, now: Now, response: Response) -> Dispute:
+    """Object to an item. It is out of your score at once, and the answer comes within twenty days. Asked again: 200, the same."""
+    row, new = disputes.opened(world.database, caller.party, body.contributor, body.event_id, body.statement, now)
+    response.status_code = 201 if new else 200
+    return Dispute.of(row)
+
+
+@router.get("", responses=documented(*SAFE))
+def mine(world: InWorld, caller: Subject) -> list[Dispute]:
+    """Your objections, newest first."""
+    with reading(world.database) as connection:
+        return [Dispute.of(row) for row in disputes.of_person(connection, caller.party)]
+
+
+@router.post("/{dispute_id}/statement", responses=documented(*SAFE, "unknown_dispute", "bad_request", "too_large"))
+def state(dispute_id: Id, body: Statement, world: InWorld, caller: Subject) -> Dispute:
+    """Put a statement beside an item that you objected to, also after the answer."""
+    return Dispute.of(disputes.stated(world.database, caller.party, dispute_id, body.statement))

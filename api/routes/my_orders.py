@@ -1,0 +1,89 @@
+"""What people see of their own orders, and do with them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Self
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+
+from api import order_book, orders
+from api.database import reading
+from api.deps import InWorld, Now, Subject
+from api.order_book import Order
+from api.orders import Request
+from api.problems import documented
+from api.routes.order_forms import DisputeForm
+from api.routes.orders import COMMON
+from api.tables import ORDERS
+
+router = APIRouter(prefix="/v1/me/orders", tags=["people"])
+
+OrderId = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]
+_MOST: Final = 1000
+_MOVING: Final = (*COMMON, "unknown_order", "order_mismatch", "wrong_state", "engine_failed")
+
+
+class MyOrder(BaseModel):
+    """An order, as the person sees it whom it is about."""
+
+    order_id: str
+    merchant: str
+    service_id: str
+    service_introduction: str
+    state: str
+    perk: str
+    currency: str
+    waived_amount: int = Field(description="the deposit that was not taken")
+    total_amount: int | None = Field(description="what is to be paid")
+    post_payments: list[dict[str, Any]] | None
+    post_discounts: list[dict[str, Any]] | None
+    damage_amount: int | None
+    created_at: datetime
+    starts_at: datetime | None
+    ends_at: datetime | None
+    due_at: datetime | None = Field(
+        description="by when it must be paid: what is not paid then is reported as overdue, and counts in the score"
+    )
+    closed_at: datetime | None
+    dispute: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        """What the person is told of it."""
+        return cls(
+            merchant=order.merchant, **{k: v for k, v in order_book.told(order).items() if k in cls.model_fields}
+        )
+
+
+class MyOrders(BaseModel):
+    """The person's orders, newest first."""
+
+    orders: list[MyOrder]
+
+
+@router.get("", responses=documented(*COMMON))
+def listed(world: InWorld, person: Subject) -> MyOrders:
+    """Every order that is about the person; the newest thousand."""
+    with reading(world.database) as connection:
+        found = order_book.page(connection, ORDERS.c.subject == person.party, _MOST)
+    return MyOrders(orders=[MyOrder.of(order) for order in found])
+
+
+@router.post("/{order_id}/confirm", responses=documented(*_MOVING, "overdue_outstanding", "too_many_open"))
+def confirm(order_id: OrderId, world: InWorld, person: Subject, now: Now) -> MyOrder:
+    """Confirm an order: it begins."""
+    return MyOrder.of(orders.ask(world, _own(person.party, order_id), Request("confirm"), now))
+
+
+@router.post("/{order_id}/dispute", responses=documented(*_MOVING, "too_large"))
+def dispute(order_id: OrderId, body: DisputeForm, world: InWorld, person: Subject, now: Now) -> MyOrder:
+    """Dispute an order, or end the person's own dispute of it. While it is disputed it does not become overdue."""
+    return MyOrder.of(orders.dispute(world, _own(person.party, order_id), "person", body.statement, now))
+
+
+def _own(subject: str, name: str) -> orders.Find:
+    def find(connection: Connection) -> Order:
+        return order_book.of_person(connection, subject, name)
+
+    return find

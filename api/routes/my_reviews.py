@@ -1,0 +1,37 @@
+"""A person's requests that a human looks at a decision again."""
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import reviews
+from api.database import reading
+from api.deps import InWorld, Now, Subject
+from api.problems import documented
+from api.routes.cases import Review
+from api.routes.my_disputes import SAFE, Said
+
+router = APIRouter(prefix="/v1/me/reviews", tags=["people"])
+
+
+class ReviewRequest(BaseModel):
+    """A decision about you that a human should look at."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    decision_id: str = Field(pattern="^[0-9a-f]{1,64}$", description="as GET /v1/me/inquiries names it")
+    statement: Said | None = None
+
+
+@router.post("", status_code=201, responses=documented(*SAFE, "unknown_decision", "bad_request", "too_large"))
+def ask(body: ReviewRequest, world: InWorld, caller: Subject, now: Now, response: Response) -> Review:
+    """Ask for a human's look at a decision. Asked again: 200, the same."""
+    row, new = reviews.asked(world.database, caller.party, body.decision_id, body.statement, now)
+    response.status_code = 201 if new else 200
+    return Review.of(row)
+
+
+@router.get("", responses=documented(*SAFE))
+def mine(world: InWorld, caller: Subject) -> list[Review]:
+    """Your requests, newest first."""
+    with reading(world.database) as connection:
+        return [Review.of(row) for row in reviews.of_person(connection, caller.party)]

@@ -1,0 +1,131 @@
+"""What merchants do with orders."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import Connection
+
+from api import order_book, orders
+from api.database import reading
+from api.deps import InWorld, Merchant, Now
+from api.order_book import Order
+from api.orders import NewOrder, Request
+from api.problems import documented
+from api.routes.order_forms import (
+    NUMBER,
+    CancelForm,
+    CompleteForm,
+    DisputeForm,
+    ModifyForm,
+    OrderAnswer,
+    OrderForm,
+    Orders,
+    SyncForm,
+)
+from api.tables import ORDERS
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"])
+
+Number = Annotated[str, Path(pattern=NUMBER, description="the merchant's own number")]
+COMMON: Final = (
+    *("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "issuer_away", "bad_request"),
+    "not_ready",
+)
+_MOVING: Final = (*COMMON, "too_large", "unknown_order", "order_mismatch", "wrong_state", "engine_failed")
+
+
+@router.post(
+    "",
+    responses=documented(
+        *COMMON,
+        *("too_large", "unknown_decision", "wrong_service", "not_admitted", "decision_used", "decision_superseded"),
+        *("decision_expired", "no_consent", "order_mismatch", "over_ceiling", "bad_time_range"),
+        *("overdue_outstanding", "too_many_open", "engine_failed"),
+    ),
+)
+def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+    """Make an order of a decision. The same number with the same parameters gets the same order again."""
+    new = NewOrder(
+        out_order_no=body.out_order_no,
+        service=body.service_id,
+        decision=body.decision_id,
+        risk_amount=body.risk_fund.amount,
+        starts_at=body.time_range.start_time,
+        ends_at=body.time_range.end_time,
+        needs_confirming=body.need_user_confirm,
+        content=body.said(),
+    )
+    return OrderAnswer.of(orders.create(world, merchant.party, new, now))
+
+
+@router.get("", responses=documented(*COMMON, "unknown_order"))
+def listed(
+    world: InWorld,
+    merchant: Merchant,
+    state: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
+    after: Annotated[str | None, Query(pattern=NUMBER, description="the last number that was seen")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Orders:
+    """The merchant's orders, newest first."""
+    mine = ORDERS.c.merchant == merchant.party
+    with reading(world.database) as connection:
+        last = None if after is None else order_book.of_merchant(connection, merchant.party, after)
+        found = order_book.page(connection, mine if state is None else mine & (ORDERS.c.state == state), limit, last)
+    more = found[-1].out_order_no if len(found) == limit else None
+    return Orders(orders=[OrderAnswer.of(order) for order in found], next=more)
+
+
+@router.get("/{out_order_no}", responses=documented(*COMMON, "unknown_order"))
+def shown(out_order_no: Number, world: InWorld, merchant: Merchant) -> OrderAnswer:
+    """One of the merchant's orders, as it is now. After a time-out: ask here, under the same number."""
+    with reading(world.database) as connection:
+        return OrderAnswer.of(order_book.of_merchant(connection, merchant.party, out_order_no))
+
+
+@router.post("/{out_order_no}/cancel", responses=documented(*_MOVING))
+def cancel(out_order_no: Number, body: CancelForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+    """Cancel an order that is not completed."""
+    asked = Request("cancel", body.said())
+    return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), asked, now))
+
+
+@router.post("/{out_order_no}/complete", responses=documented(*_MOVING, "bad_amount", "over_ceiling", "bad_time_range"))
+def complete(out_order_no: Number, body: CompleteForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+    """The service has ended: what is to be paid, within what was waived or agreed on. Nothing to pay is paid at once."""
+    times = body.time_range.start_time, body.time_range.end_time
+    asked = orders.completion(body.said(), body.damage_amount, *times, now)
+    return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), asked, now))
+
+
+@router.post("/{out_order_no}/modify", responses=documented(*_MOVING, "bad_amount", "only_downwards"))
+def modify(out_order_no: Number, body: ModifyForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+    """Lower what is to be paid, while it is due."""
+    asked = orders.modification(body.said())
+    return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), asked, now))
+
+
+@router.post("/{out_order_no}/pay", responses=documented(*_MOVING))
+def pay(out_order_no: Number, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+    """It was paid now."""
+    return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), Request("pay"), now))
+
+
+@router.post("/{out_order_no}/sync", responses=documented(*_MOVING, "bad_time_range"))
+def sync(out_order_no: Number, body: SyncForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+    """It was paid in another way, earlier. What was told of it as overdue is taken back when it was in time."""
+    asked = Request("sync", body.said())
+    return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), asked, now))
+
+
+@router.post("/{out_order_no}/dispute", responses=documented(*_MOVING))
+def dispute(out_order_no: Number, body: DisputeForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+    """Dispute an order, or end the merchant's own dispute of it."""
+    own = _own(merchant.party, out_order_no)
+    return OrderAnswer.of(orders.dispute(world, own, "merchant", body.statement, now))
+
+
+def _own(merchant: str, number: str) -> orders.Find:
+    def find(connection: Connection) -> Order:
+        return order_book.of_merchant(connection, merchant, number)
+
+    return find

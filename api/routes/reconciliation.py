@@ -1,0 +1,29 @@
+"""A merchant's books, a day at a time."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from api import reconciliation
+from api.deps import InWorld, Merchant, Now
+from api.problems import documented
+from api.routes.orders import COMMON
+
+router = APIRouter(prefix="/v1/reconciliation", tags=["orders"])
+
+NDJSON = "application/x-ndjson"
+
+
+@router.get(
+    "/{day}",
+    response_class=Response,
+    responses={200: {"content": {NDJSON: {}}, "description": "one move a line"}, **documented(*COMMON, "day_not_over")},
+)
+def of_day(
+    day: Annotated[date, Path(description="such as 2026-01-31, UTC")], world: InWorld, merchant: Merchant, now: Now
+) -> Response:
+    """Everything that happened to the merchant's orders on a day that is over. `Content-Digest` has its SHA-256."""
+    content = reconciliation.of_day(world, merchant.party, day, now)
+    headers = {"Content-Digest": reconciliation.content_digest(content)}
+    return Response(content, media_type=NDJSON, headers=headers)

@@ -1,0 +1,117 @@
+"""A person with a bit of everything, and how to look for what is left of them."""
+
+import json
+import sqlite3
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, insert
+
+from api import builds, tokens
+from api.actions import World, eligibility, scored
+from api.clock import micros
+from api.database import writing
+from api.decisions import Asked
+from api.services import Terms, sign_up
+from api.tables import CONSENT_REQUESTS, DISPUTES, MONITORED, ORDERS, REVIEWS, SUBMISSIONS
+from tests.api.refreshing import append
+from tests.api.world import NOW
+from tests.graph.story import story, willing
+
+ZEB = "zebulon-quill"
+TEXTS = (ZEB, "kingfisher-statement", "kingfisher-order", "kingfisher-loan", "kingfisher-order-text", "kingfisher-why")
+LATER = NOW + timedelta(hours=1)
+LIFE = f"""
+{willing(ZEB, "ann", "bob", "cy")}
+2020-01-01 tie.formed {ZEB} > ann #t-zeb-ann tie=friend strength=5
+2020-01-02 tie.formed ann > {ZEB} #t-ann-zeb tie=vouch strength=8
+2020-01-02 tie.formed bob > {ZEB} #t-bob-zeb tie=family strength=3
+2020-01-02 tie.formed bob > ann #t-bob-ann tie=friend strength=3
+2020-02-01 tie.formed ann > cy #t-ann-cy tie=friend strength=3
+2020-02-02 event.corrected ann #fix-tie ref_event=t-ann-cy fields={{"other":"{ZEB}"}}
+2025-03-01 payment.made {ZEB} > ann #pay-{ZEB}-1 amount=500 currency=CNY category=transfer
+2025-04-01 payment.made ann > {ZEB} #p2 amount=700 currency=CNY category=transfer
+2025-05-01 payment.made ann > {ZEB} #p3 amount=900 currency=CNY category=transfer
+2025-05-02 event.corrected ann #fix-p3 ref_event=p3 fields={{"amount":950}}
+2025-05-03 payment.made bob > {ZEB} #pay-{ZEB}-4 amount=40 currency=CNY category=transfer
+2025-05-04 dispute.opened bob #bob-says ref_event=pay-{ZEB}-4 statement=mine
+2025-05-05 payment.made bob > cy #p5 amount=60 currency=CNY category=transfer
+2025-05-06 event.corrected bob #fix-p5 ref_event=p5 fields={{"other":"{ZEB}"}}
+2025-05-07 payment.made {ZEB} > ann #p6 amount=33 currency=CNY category=transfer
+2025-05-08 dispute.opened {ZEB} @iftah #zeb-says ref_contributor=bank ref_event=p6 statement=kingfisher-statement
+2025-06-01 payment.made {ZEB} > shop #p7 amount=80 currency=CNY category=groceries
+2025-06-02 payment.made {ZEB} > shop #p8 amount=80 currency=CNY category=groceries
+2025-06-03 payment.made shop > {ZEB} #w1 amount=90000 currency=CNY category=wage
+2025-06-01 obligation.opened {ZEB} #o1 obligation=kingfisher-loan
+2025-07-01 obligation.paid {ZEB} #o2 obligation=kingfisher-loan
+2025-07-02 order.settled {ZEB} @iftah #o3 order=kingfisher-order days_late=0
+"""
+
+
+def arrived(world: World) -> None:
+    """The person in a small world, with a decision, an order that is closed, a token and all else."""
+    engine, events = world.database, story(LIFE)
+    assert append(engine, events, NOW) == events.height
+    scored(world, builds.build(engine, NOW, "perks", NOW))
+    answered = eligibility(world, Asked("inn", "t-1", ZEB, "power_bank", 99, "CNY"), LATER)
+    eligibility(world, Asked("inn", "t-2", "ann", "power_bank", 99, "CNY"), LATER)
+    sign_up(engine, "inn", "rooms", Terms("hotel", allowed=("ann", ZEB)), NOW)
+    _kept(engine, answered.id)
+    tokens.issue(engine, "subject", ZEB, ZEB, NOW)
+
+
+def _kept(engine: Engine, decision: str) -> None:
+    at = micros(LATER)
+    content = {
+        "service_introduction": f"kingfisher-order-text for {ZEB}",
+        "risk_fund": {"name": "DEPOSIT", "amount": 99},
+    }
+    order = {
+        **{"id": "order-1", "merchant": "inn", "out_order_no": "1", "service": "rooms", "service_version": 1},
+        **{"decision": decision, "subject": ZEB, "perk": "hotel", "currency": "CNY", "mode": "waive_first"},
+        **{"waived": 99, "state": "settled", "created_at": at, "changed_at": at, "closed_at": at, "disputed": False},
+        **{"content": json.dumps(content), "digest": "d"},
+    }
+    own = {"id": "x-1", "subject": ZEB}
+    asked = {"merchant": "inn", "service": "rooms", "purpose": "perks", "classes": "identity", "state": "asked"}
+    sent = {
+        "id": "s-1",
+        "contributor": "bank",
+        "received_at": at,
+        "rows": 1,
+        "accepted": 0,
+        "duplicates": 0,
+        "refused": 1,
+    }
+    with writing(engine) as connection:
+        connection.execute(insert(ORDERS).values(order))
+        connection.execute(insert(CONSENT_REQUESTS).values(**own, **asked, asked_at=at))
+        connection.execute(
+            insert(REVIEWS).values(**own, decision=decision, statement="kingfisher-why", asked_at=at, due_at=at)
+        )
+        disputed = {"contributor": "bank", "event_id": f"pay-{ZEB}-1", "opened_at": at, "due_at": at}
+        connection.execute(insert(DISPUTES).values(**own, **disputed, statement="kingfisher-why"))
+        connection.execute(insert(MONITORED).values(person=ZEB, attribute="group", value="kingfisher-why"))
+        problems = json.dumps([{"row": 0, "event_id": f"pay-{ZEB}-9", "reason": "`amount` is missing"}])
+        connection.execute(insert(SUBMISSIONS).values(**sent, problems=problems))
+
+
+def left_in(engine: Engine, *texts: str) -> dict[str, list[str]]:
+    """Which of these texts are still in the database: in its files and its dump."""
+    found: dict[str, list[str]] = {}
+    for place, data in _everything(engine).items():
+        if hits := [text for text in texts if text.encode() in data]:
+            found[place] = hits
+    return found
+
+
+def _everything(engine: Engine) -> dict[str, bytes]:
+    if engine.dialect.name == "postgresql":
+        url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return {"pg_dump": subprocess.run(["pg_dump", url], capture_output=True, check=True).stdout}
+    path = Path(str(engine.url.database))
+    files = {p.name: p.read_bytes() for p in path.parent.glob(f"{path.name}*")}
+    with sqlite3.connect(path) as connection:
+        dump = "\n".join(connection.iterdump()).encode()
+    return {**files, "dump": dump}

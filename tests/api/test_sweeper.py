@@ -1,0 +1,58 @@
+"""The sweeper: a server sweeps what was erased out of the files by itself, and goes on after trouble."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, select
+
+from api import sweeper
+from api.app import create_app
+from api.database import reading
+from api.erasure import erase
+from api.tables import HOUSE
+from engine.errors import Refused
+from tests.api.leaving import LATER, ZEB, left_in
+from tests.api.side import Side
+
+
+def owed(engine: Engine) -> int:
+    with reading(engine) as connection:
+        erased, swept = connection.execute(select(HOUSE.c.erased, HOUSE.c.swept)).one()
+    return int(erased - swept)
+
+
+def until(done: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+def test_a_server_sweeps_after_somebody_left(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "FIRST", 0.05)
+    monkeypatch.setattr(sweeper, "EVERY", 0.05)
+    with TestClient(create_app(side.world, works=True)):
+        erase(side.engine, ZEB, LATER)
+        until(lambda: owed(side.engine) == 0)
+    assert left_in(side.engine, ZEB) == {}
+
+
+def test_trouble_is_told_and_it_is_tried_again(
+    side: Side, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = []
+
+    def troubled(_: Engine) -> bool:
+        tried.append(None)
+        raise Refused("the disk is full", where="here", code="database_full")
+
+    monkeypatch.setattr(sweeper, "FIRST", 0.02)
+    monkeypatch.setattr(sweeper, "EVERY", 0.02)
+    monkeypatch.setattr(sweeper, "sweep", troubled)
+    with caplog.at_level(logging.ERROR, "iftah"), TestClient(create_app(side.world, works=True)):
+        until(lambda: len(tried) > 1)
+    assert "not swept" in caplog.text
+    assert "disk is full" in caplog.text
