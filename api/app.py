@@ -47,16 +47,8 @@ deposit is waived. It holds no score and no reasons: those belong to the person.
 
 ROUTERS: Final = (
     *(eligibility.router, services.router, callback_keys.router, callbacks.router, consents.router, orders.router),
-    *(
-        reconciliation.router,
-        my_consents.router,
-        my_orders.router,
-        me.router,
-        my_disputes.router,
-        my_reviews.router,
-        casework.router,
-    ),
-    *(events.router, tokens.router, audit.router, health.router, metrics.router),
+    *(reconciliation.router, events.router, me.router, my_consents.router, my_orders.router, my_disputes.router),
+    *(my_reviews.router, casework.router, tokens.router, audit.router, health.router, metrics.router),
 )
 # What runs beside the answers while the app serves, each until the end.
 WORK: Final = (refreshing, noting, digesting, keeping_time, sending, sweeping)

@@ -40,7 +40,7 @@ def token_list() -> None:
     for token in issuing.listed(open_database(settings().database_url)):
         scopes = f"  {','.join(token.scopes)}" if token.scopes else ""
         used = f"  used {clock.iso(token.last_used_at)}" if token.last_used_at else ""
-        typer.echo(f"{token.id}  {token.role}  {token.party}  {token.name}{scopes}  {_state(token)}{used}")
+        typer.echo(f"{token.id}  {token.role}  {token.party or '(left)'}  {token.name}{scopes}  {_state(token)}{used}")
 
 
 @tokens.command("rotate")

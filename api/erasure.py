@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
-from api import auth, builds, departed, marks
+from api import auth, builds, departed, marks, order_book
 from api.clock import micros
 from api.database import reported, writing
 from api.leaving import Gone, leave
@@ -26,6 +26,7 @@ from api.tables import (
     FEATURES,
     HOUSE,
     MARKS,
+    MESSAGES,
     MONITORED,
     ORDERS,
     REVIEWS,
@@ -51,7 +52,17 @@ OWN: Final = (  # tables whose rows of the person go, and the column that names 
 _PLAIN: Final = re.compile(r"[A-Z][A-Z_]*|[0-9T:.Z+-]*")
 _REWRITTEN: Final = (
     *("events", "moves", "features", "scores", "score_history", "marks", "waiting", "decision_subjects", "tokens"),
-    *("consent_requests", "disputes", "reviews", "monitored", "orders", "services", "submissions", "erasing"),
+    *(
+        "consent_requests",
+        "disputes",
+        "reviews",
+        "monitored",
+        "orders",
+        "messages",
+        "services",
+        "submissions",
+        "erasing",
+    ),
 )
 
 
@@ -145,6 +156,17 @@ def _orders(connection: Connection, person: str) -> None:
     for name, content in connection.execute(query).all():
         blank = json.dumps(_blank(json.loads(content)), ensure_ascii=False)
         connection.execute(update(ORDERS).where(ORDERS.c.id == name).values(subject=None, content=blank))
+        _messages(connection, name)
+
+
+def _messages(connection: Connection, order: str) -> None:
+    """What was or will be sent of an order, without the same texts."""
+    query = select(MESSAGES.c.id, MESSAGES.c.body).where(MESSAGES.c.order == order)
+    for name, text in connection.execute(query).all():
+        body = json.loads(text)
+        data = {field: _blank(v) if field in order_book.SAID else v for field, v in body["data"].items()}
+        body = json.dumps({**body, "data": data}, ensure_ascii=False)
+        connection.execute(update(MESSAGES).where(MESSAGES.c.id == name).values(body=body))
 
 
 def _blank(value: Any) -> Any:

@@ -168,7 +168,15 @@ class Left(BaseModel):
 
 
 Attribute = Annotated[str, Field(pattern="^[a-z][a-z_]*$", max_length=40)]
-Attributes = Annotated[dict[Attribute, Annotated[str, Field(pattern=PLAIN, max_length=60)]], Field(max_length=10)]
+
+
+class Monitoring(BaseModel):
+    """What you give for reports by group."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    attributes: dict[Attribute, Annotated[str, Field(pattern=PLAIN, max_length=60)]] = Field(
+        max_length=10, examples=[{"region": "north"}]
+    )
 
 
 @router.get("", responses=documented(*SCORED))
@@ -242,9 +250,9 @@ def export(world: InWorld, caller: Subject, now: Now, response: Response, langua
 
 
 @router.put("/monitoring", responses=documented(*SAFE, "bad_request", "too_large"))
-def monitor(body: Attributes, world: InWorld, caller: Subject) -> dict[str, str]:
+def monitor(body: Monitoring, world: InWorld, caller: Subject) -> dict[str, str]:
     """Give attributes for reports on how groups fare, in the place of those given before. No rule reads them; giving none is fine."""
-    return person.monitor(world.database, caller.party, body)
+    return person.monitor(world.database, caller.party, body.attributes)
 
 
 @router.delete("/monitoring", responses=documented(*SAFE))

@@ -51,7 +51,7 @@ class Token(BaseModel):
     id: str
     name: str
     role: str
-    party: str | None = Field(description="null: the person has left")
+    party: str | None = Field(description="none: the person has left")
     scopes: list[str] | None
     replaces: str | None = Field(description="the id of the token that it was made in the place of")
     created_at: datetime

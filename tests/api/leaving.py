@@ -14,7 +14,7 @@ from api.clock import micros
 from api.database import writing
 from api.decisions import Asked
 from api.services import Terms, sign_up
-from api.tables import CONSENT_REQUESTS, DISPUTES, MONITORED, ORDERS, REVIEWS, SUBMISSIONS
+from api.tables import CONSENT_REQUESTS, DISPUTES, MESSAGES, MONITORED, ORDERS, REVIEWS, SUBMISSIONS
 from tests.api.refreshing import append
 from tests.api.world import NOW
 from tests.graph.story import story, willing
@@ -73,6 +73,27 @@ def _kept(engine: Engine, decision: str) -> None:
         **{"waived": 99, "state": "settled", "created_at": at, "changed_at": at, "closed_at": at, "disputed": False},
         **{"content": json.dumps(content), "digest": "d"},
     }
+    told = {
+        "order_id": "order-1",
+        "state": "settled",
+        "dispute": {"by": "person", "statement": "kingfisher-order-text"},
+    }
+    message = {
+        **{
+            "id": "msg-1",
+            "merchant": "inn",
+            "order": "order-1",
+            "event": "order.disputed",
+            "url": "https://inn.example",
+        },
+        **{
+            "body": json.dumps({"type": "order.disputed", "data": told}),
+            "created_at": at,
+            "next_at": at,
+            "attempts": 1,
+        },
+        **{"state": "sent", "sent_at": at},
+    }
     own = {"id": "x-1", "subject": ZEB}
     asked = {"merchant": "inn", "service": "rooms", "purpose": "perks", "classes": "identity", "state": "asked"}
     sent = {
@@ -86,6 +107,7 @@ def _kept(engine: Engine, decision: str) -> None:
     }
     with writing(engine) as connection:
         connection.execute(insert(ORDERS).values(order))
+        connection.execute(insert(MESSAGES).values(message))
         connection.execute(insert(CONSENT_REQUESTS).values(**own, **asked, asked_at=at))
         connection.execute(
             insert(REVIEWS).values(**own, decision=decision, statement="kingfisher-why", asked_at=at, due_at=at)

@@ -31,7 +31,7 @@ from tests.api.world import NOW, shipped
 from tests.effort import pairs
 
 MERCHANTS, PERKS = ("inn", "lodge", "manor"), ("hotel", "car", "power_bank")
-AMOUNTS = {"hotel": (400_000, 500_000, 100), "car": (2_500_000, 1_200_000), "power_bank": (9_900, 5_000)}
+AMOUNTS = {"hotel": (500_000, 500_000, 100), "car": (2_500_000, 1_200_000), "power_bank": (9_900, 5_000)}
 
 
 def prepare(world: World) -> str:
@@ -79,26 +79,38 @@ class Market(RuleBasedStateMachine):
 
     skews = st.sampled_from([0, 0, 0, 1, 25]).map(lambda hours: timedelta(hours=hours))
 
-    @rule(merchant=st.sampled_from(MERCHANTS), perk=st.sampled_from(PERKS), data=st.data(), skew=skews)
+    # Mostly rooms: theirs is the cap that is soonest reached.
+    @rule(merchant=st.sampled_from(MERCHANTS), perk=st.sampled_from(("hotel",) * 4 + PERKS), data=st.data(), skew=skews)
     def ask(self, merchant: str, perk: str, data: st.DataObject, skew: timedelta) -> None:
-        amount = data.draw(st.sampled_from(AMOUNTS[perk]))
+        self._asked(merchant, perk, data.draw(st.sampled_from(AMOUNTS[perk])), skew)
+
+    def _asked(self, merchant: str, perk: str, amount: int, skew: timedelta) -> None:
         asked = Asked(merchant, None, self.person, "", amount, "", service=perk)
         answer = self.tried(lambda: actions.eligibility(self.world, asked, self.now - skew))
         if answer and answer.waived:
             self.given.append((merchant, perk, answer.id, answer.waived))
 
+    @rule(first=st.sampled_from(MERCHANTS))
+    def rush(self, first: str) -> None:
+        """One asks for a room, and then for a lesser one; everyone else asks for all that there is."""
+        self._asked(first, "hotel", 500_000, timedelta())
+        for merchant in (first, *MERCHANTS):
+            self._asked(merchant, "hotel", 100 if merchant == first else 500_000, timedelta())
+
     @rule(data=st.data(), skew=skews, at_once=st.booleans())
     def order(self, data: st.DataObject, skew: timedelta, at_once: bool) -> None:
         if not self.given:
             return
-        merchant, perk, decision, waived = data.draw(st.sampled_from(self.given[-6:]))
+        merchant, perk, decision, waived = one = data.draw(st.sampled_from(self.given[-12:]))
         self.numbers += 1
         new = NewOrder(f"O-{self.numbers}", perk, decision, waived, None, None, not at_once, {})
         made = self.tried(lambda: orders.create(self.world, merchant, new, self.now - skew))
         if made:
             self.reached.add(made.state)
+            if data.draw(st.integers(0, 4)):  # or it is tried once more
+                self.given.remove(one)
 
-    @rule(data=st.data(), action=st.sampled_from(["confirm", "confirm", "cancel", "complete", "pay", "dispute"]))
+    @rule(data=st.data(), action=st.sampled_from(["confirm", "confirm", "cancel", "complete", "pay", "pay", "dispute"]))
     def move(self, data: st.DataObject, action: str) -> None:
         with reading(self.world.database) as connection:
             known = order_book.page(connection, order_book.ORDERS.c.closed_at.is_(None), 20)
@@ -117,7 +129,7 @@ class Market(RuleBasedStateMachine):
         asked = orders.completion(said, 0, self.now, self.now, self.now) if action == "complete" else Request(action)
         return orders.ask(self.world, find, asked, self.now)
 
-    @rule(hours=st.sampled_from([1, 1, 23, 25, 24 * 8, 24 * 31]))
+    @rule(hours=st.sampled_from([0, 0, 0, 1, 1, 23, 25, 24 * 8, 24 * 31]))
     def wait(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
 
@@ -141,10 +153,10 @@ def market(prepared: Callable[[str, str], str]) -> Iterator[type[Market]]:
 
 def test_no_story_of_questions_orders_and_time_passes_a_limit(market: type[Market]) -> None:
     how = settings(
-        max_examples=pairs(12, 400), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=pairs(12, 400), stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(market, settings=how)
-    assert {"decision_superseded", "decision_used", "wrong_state"} <= market.reached  # it is no desert
+    assert {"created", "in_service", "wrong_state"} <= market.reached  # it is no desert
 
 
 def test_an_answer_ordered_by_a_clock_that_is_behind_is_not_given_twice(town: World) -> None:

@@ -149,7 +149,7 @@ def test_who_asked_is_told_newest_first_with_what_came_and_why(either_side: Side
 def test_the_export_is_all_of_it_in_one_document(either_side: Side) -> None:
     side = either_side
     side.asked()
-    side.call("PUT", "/me/monitoring", {"sex": "f", "region": "north"})
+    side.call("PUT", "/me/monitoring", {"attributes": {"sex": "f", "region": "north"}})
     side.call("POST", "/me/disputes", {"contributor": "bank", "event_id": "p7"})
     side.refreshed()
     with writing(side.engine) as connection:
@@ -183,10 +183,13 @@ def test_an_export_needs_no_score(side: Side) -> None:
 
 def test_what_is_given_for_monitoring_is_kept_replaced_and_taken_back(side: Side) -> None:
     before = side.get("/me")["score"]
-    assert side.call("PUT", "/me/monitoring", {"sex": "f", "region": "north"}).json() == {"region": "north", "sex": "f"}
-    assert side.call("PUT", "/me/monitoring", {"sex": "m"}).json() == {"sex": "m"}
+    assert side.call("PUT", "/me/monitoring", {"attributes": {"sex": "f", "region": "north"}}).json() == {
+        "region": "north",
+        "sex": "f",
+    }
+    assert side.call("PUT", "/me/monitoring", {"attributes": {"sex": "m"}}).json() == {"sex": "m"}
     assert side.get("/me/export")["monitoring"] == {"sex": "m"}
-    assert side.call("PUT", "/me/monitoring", {"Sex!": "m"}).status_code == 422
+    assert side.call("PUT", "/me/monitoring", {"attributes": {"Sex!": "m"}}).status_code == 422
     assert side.call("DELETE", "/me/monitoring").json() == {}
     assert side.get("/me/export")["monitoring"] == {}
     assert side.get("/me")["score"] == before

@@ -17,7 +17,7 @@ from tests.api.world import ROOT
 
 OPEN: tuple[str, ...] = ()
 MERCHANT, SUBJECT, ADMIN, SUPERVISOR = ("merchant",), ("subject",), ("admin",), ("supervisor",)
-OPERATOR = ("operator",)
+OPERATOR, CONTRIBUTOR = ("operator",), ("contributor",)
 ROLES = {
     "GET /v1/health": OPEN,
     "POST /v1/eligibility": MERCHANT,
@@ -38,6 +38,10 @@ ROLES = {
     "GET /v1/me/orders": SUBJECT,
     "POST /v1/me/orders/{order_id}/confirm": SUBJECT,
     "POST /v1/me/orders/{order_id}/dispute": SUBJECT,
+    "POST /v1/events": CONTRIBUTOR,
+    "GET /v1/events/submissions": CONTRIBUTOR,
+    "GET /v1/events/submissions/{submission_id}": CONTRIBUTOR,
+    "GET /v1/events/{event_id}": CONTRIBUTOR,
     "POST /v1/consents": MERCHANT,
     "GET /v1/consents/{request_id}": MERCHANT,
     "GET /v1/me/consents": SUBJECT,
