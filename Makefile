@@ -51,7 +51,8 @@ bench: $(STAMP) ## speed and memory, each beside something else in the same run
 agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/engine/test_agreement.py tests/engine/test_watch.py \
 		tests/engine/test_orders.py tests/engine/test_cel.py tests/engine/test_pmml.py tests/graph \
-		tests/api/test_refresh.py tests/api/test_refresher.py tests/api/test_exposure.py tests/api/test_kills.py tests/eval/test_berka.py
+		tests/api/test_refresh.py tests/api/test_refresher.py tests/api/test_exposure.py tests/api/test_kills.py tests/eval/test_berka.py \
+		tests/api/test_schemathesis.py tests/api/test_intake.py
 
 soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, a server killed fifty times
 	@$(BIN)/python -m tests.soak

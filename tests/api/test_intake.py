@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from sqlalchemy import Engine
 
-from api import bodies, deps, json_rows, ledger, tokens
+from api import bodies, deps, erasure, json_rows, ledger, tokens
 from api.app import create_app
 from api.database import open_database
 from api.intake import HELD
@@ -180,6 +180,15 @@ def test_a_contributor_cannot_retract_a_consent_that_a_file_recorded_under_its_n
     door.send(payment("p"))
     found = door.send(about("event.retracted", "r1", "no"), about("event.retracted", "r2", "p"))
     assert results(found) == ["refused", "accepted"]
+
+
+def test_nothing_is_taken_about_somebody_who_has_left(door: Door) -> None:
+    door.send(payment("a"), payment("b", subject="bob", other="shop"))
+    erasure.erase(door.engine, "ann", NOW)
+    found = door.send(payment("a"), payment("c"), payment("d", subject="bob"), payment("e", subject="eve", other="ann"))
+    assert results(found) == ["refused", "refused", "accepted", "refused"]
+    again = door.send(payment("d", subject="bob"), payment("f", subject="ann"), query="?all_or_nothing=true")
+    assert results(again) == ["refused", "refused"]
 
 
 def test_the_house_is_no_contributor(door: Door) -> None:
