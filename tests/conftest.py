@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("COLUMNS", "120")  # what is printed does not depend on the terminal, read when a console is made
+
 _BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 

@@ -315,7 +315,8 @@ def test_a_change_of_policy_is_told_in_the_log_and_by_health(server: Server) -> 
     assert found["policy_changed"]["changes"] == said
     assert found["policy_changed"]["at"] == found["since"]
     for line in said:
-        assert [x for x in server.logged()[already:] if x.endswith(f" WARNING the policy has changed: {line}")]
+        told = [json.loads(x) for x in server.logged()[already:] if x.startswith("{")]
+        assert [x for x in told if (x["level"], x["event"]) == ("warning", f"the policy has changed: {line}")]
     server.write("trust.yaml", *BASE)  # another release, the same policy: it is still told
     again = server.until(lambda health: health["release"] != found["release"])
     assert again["policy_changed"] == found["policy_changed"]

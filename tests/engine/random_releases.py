@@ -70,7 +70,9 @@ def drawn(chooser: Random) -> dict[str, Line]:
         _too_good(chooser, perks["perks"][0], base)
     files = {"trust.yaml": _scorecard(chooser, base, FEW if close else POINTS), "perks.yaml": perks}
     files |= {"policy.yaml": POLICY, "reasons.yaml": REASONS, "watch.yaml": WATCH}
-    return files | {f"lists/{name}.yaml": _list(chooser, name) for name in LISTS}
+    files |= {f"lists/{name}.yaml": _list(chooser, name) for name in LISTS}
+    perks["perks"][0] |= chooser.choice([{}, {"step": chooser.choice([0.01, 1, 7, 250])}])
+    return files
 
 
 def written(file: Line) -> str:
@@ -151,7 +153,6 @@ def _perks(chooser: Random, base: int) -> Line:
     last = {"id": "t9", "when": "held" if hold else _likely(chooser, asked_of(base, False))}
     perk = {
         **{"id": PERK, "about": "a room", "currency": "CNY", "most": 5_000, "valid_hours": 24},
-        **chooser.choice([{}, {"step": chooser.choice([0.01, 1, 7, 250])}]),
         **{"partial": chooser.random() < 0.6, "request": FIELDS, "caps": _caps(chooser, 2)},
         "knockouts": [
             _dated(chooser, _knock_out(chooser, f"k{n}", names)) for n in range(chooser.choice([0, 1, 1, 2]))
