@@ -18,6 +18,8 @@ from api.world import World
 from engine.errors import IftahError
 
 MOST: Final = 64  # questions answered together
+GATHER: Final = 4  # pauses at most before some are answered
+PAUSE: Final = 0.001  # seconds
 
 _Waiting = tuple[Put, asyncio.Future[Answered]]
 
@@ -57,10 +59,19 @@ class _Line:
     async def _run(self) -> None:
         try:
             while self._waiting:
+                await self._gathered()
                 batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 await self._answer(batch)
         finally:
             self._running = None
+
+    async def _gathered(self) -> None:
+        """Wait for those who are about to ask, as long as more come: while one thread reads questions another could hardly answer any."""
+        for _ in range(GATHER):
+            before = len(self._waiting)
+            await asyncio.sleep(PAUSE)
+            if len(self._waiting) == before or before >= MOST:
+                return
 
     async def _answer(self, batch: list[_Waiting]) -> None:
         try:

@@ -7,15 +7,18 @@ import hmac
 from collections.abc import Collection
 from datetime import datetime
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import polars as pl
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from api.clock import micros
+from api.database import Query, reading
 from api.tables import DEPARTED, HOUSE
 from graph.events import corrections
 
 REASON: Final = "names somebody who has left: nothing about them is taken"
+_KEYS: Final = WeakKeyDictionary[Engine, bytes]()
 _FEW: Final = 500  # so many are asked for by name; of more, everybody who left is compared
 
 
@@ -47,6 +50,15 @@ def gone(connection: Connection, people: Collection[str]) -> set[str]:
     if len(digests) <= _FEW:
         query = query.where(DEPARTED.c.digest.in_(digests))
     return {digests[d] for d in connection.execute(query).scalars() if d in digests}
+
+
+def asked(engine: Engine, people: Collection[str]) -> tuple[dict[str, str], Query]:
+    """The digests of these people, and the query for those of whom has left; asks for the house's key once in the life of a process."""
+    if engine not in _KEYS:
+        with reading(engine) as connection:
+            _KEYS[engine] = _key(connection)
+    digests = {_digest(_KEYS[engine], person): person for person in people}
+    return digests, Query("SELECT digest FROM departed WHERE digest IN {digests}", {"digests": sorted(digests)})
 
 
 def naming(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:

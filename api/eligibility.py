@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from api import account, builds, decisions, departed, services, standing, watching
 from api.clock import day, iso, micros
-from api.database import fetched, writing
+from api.database import ALONE, fetched, writing
 from api.decisions import Answered, Asked, Row
 from api.services import Service
 from api.standing import Standing
@@ -57,7 +57,7 @@ def answered(world: World, questions: Sequence[Put]) -> list[Answered | IftahErr
     live: Live = {}
     while True:
         try:
-            with writing(world.database) as connection:
+            with writing(world.database, locked=False) as connection:
                 batch = _Batch(world, connection, questions, live)
                 answers = [batch.answer(put) for put in questions]
                 batch.write()
@@ -75,13 +75,16 @@ class _Batch:
         self.world, self.connection, self.live = world, connection, live
         asked = [put.asked for put in questions]
         people, latest = {a.subject for a in asked}, max(put.now for put in questions)
-        made_rows, earlier, signed_up, given, self.newest, *known = fetched(
+        digests, leaving = departed.asked(world.database, people)
+        _, made_rows, earlier, signed_up, given, self.newest, left, *known = fetched(
             connection,
+            ALONE,
             builds.NEWEST,
             decisions.answered_before({t for a in asked if (t := _transaction(a))}),
             services.in_force({(a.merchant, a.service) for a in asked if a.service}),
             account.told(people),
             decisions.NEWEST,
+            leaving,
             *standing.known_of(people, latest),
         )
         made = builds.ready_of(made_rows)
@@ -91,6 +94,7 @@ class _Batch:
         pairs = {(a.subject, _named(a)) for a in asked}
         self.standings = standing.standings(connection, made, pairs, latest, known)
         self.given = account.given(given, people)
+        self.left = {digests[digest] for (digest,) in left}
         self.rows: list[Row] = []
         self._see_to_flags()
 
@@ -173,8 +177,7 @@ class _Batch:
         """Write down what was decided."""
         if not self.rows:
             return
-        left = departed.gone(self.connection, {row["subject"] for row in self.rows})
-        nameless = ({**row, "subject": NOBODY} if row["subject"] in left else row for row in self.rows)
+        nameless = ({**row, "subject": NOBODY} if row["subject"] in self.left else row for row in self.rows)
         decisions.keep(self.connection, nameless, self.newest)
 
 

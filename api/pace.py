@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from api.problems import answer
 from engine.errors import IftahError
 
-STEP: Final = 0.004  # seconds
+STEP: Final = 0.002  # seconds
 
 
 class Paced(APIRoute):

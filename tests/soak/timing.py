@@ -2,7 +2,7 @@
 
 A merchant asks a server, one question after the other and in random order, about people who have not consented, about nobody, and
 about people who are declined. The times of each two kinds are put to the two-sample test of Kolmogorov and Smirnov
-(`scipy.stats.ks_2samp`). Where time told, its p would be next to nothing: a fortieth of the calls moved by one step of four
+(`scipy.stats.ks_2samp`). Where time told, its p would be next to nothing: a fortieth of the calls moved by one step of two
 milliseconds is found among 2,000 calls each. Ends with 1 when it is below a hundredth for any of the pairs; of six comparisons of what is the same,
 one in seventeen runs says so by chance: run it again.
 """
