@@ -52,18 +52,20 @@ def beside(name: str, work: Callable[[Event], None]) -> Iterator[None]:
 
 
 @contextmanager
-def in_rounds(name: str, pause: float, one: Callable[[], object]) -> Iterator[None]:
-    """Do `one` round after the other, with a pause of so many seconds between them."""
+def in_rounds(name: str, pause: float, one: Callable[[], object], first: float | None = None) -> Iterator[None]:
+    """Do `one` round after the other, with a pause of so many seconds before each; before the `first`, another."""
     trouble = Trouble(name)
 
     def rounds(stop: Event) -> None:
-        while not stop.wait(pause):
+        ended = stop.wait(pause if first is None else first)
+        while not ended:
             try:
                 one()
             except Exception as error:
                 trouble.is_(error)
             else:
                 trouble.is_over()
+            ended = stop.wait(pause)
 
     with beside(name, rounds):
         yield

@@ -40,19 +40,26 @@ def test_a_server_sweeps_after_somebody_left(side: Side, monkeypatch: pytest.Mon
     assert left_in(side.engine, ZEB) == {}
 
 
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (Refused("the disk is full", where="here", code="database_full"), "disk is full"),
+        (ZeroDivisionError("a mistake of ours"), "something went wrong inside"),
+    ],
+)
 def test_trouble_is_told_and_it_is_tried_again(
-    side: Side, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    trouble: Exception, said: str, side: Side, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tried = []
 
     def troubled(_: Engine) -> bool:
         tried.append(None)
-        raise Refused("the disk is full", where="here", code="database_full")
+        raise trouble
 
     monkeypatch.setattr(sweeper, "FIRST", 0.02)
     monkeypatch.setattr(sweeper, "EVERY", 0.02)
     monkeypatch.setattr(sweeper, "sweep", troubled)
     with caplog.at_level(logging.ERROR, "iftah"), TestClient(create_app(side.world, works=True)):
         until(lambda: len(tried) > 1)
-    assert "not swept" in caplog.text
-    assert "disk is full" in caplog.text
+    assert "sweeping what was erased out of the files: not done" in caplog.text
+    assert said in caplog.text
