@@ -177,7 +177,7 @@ def told(order: Order) -> dict[str, Any]:
     times = {c: None if (at := getattr(order, c)) is None else iso(at) for c in _TIMES}
     said = {name: order.content.get(name) for name in SAID}
     return {
-        **{"order_id": order.id, "out_order_no": order.out_order_no, "service_id": order.service},
+        **{"order_id": order.id, "out_order_no": order.out_order_no, "service": order.service},
         **{"decision_id": order.decision, "state": order.state, "perk": order.perk, "currency": order.currency},
         **{"mode": order.mode, "waived_amount": order.waived, "total_amount": order.total},
         **{"disputed": order.disputed, **times, **said},

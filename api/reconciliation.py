@@ -41,7 +41,7 @@ def of_day(world: World, merchant: str, day: date, now: datetime) -> bytes:
     lines = (
         {
             **{"at": iso(moment(row["at"])), "order_id": row["id"], "out_order_no": row["out_order_no"]},
-            **{"service_id": row["service"], "perk": row["perk"], "action": row["action"], "state": row["after"]},
+            **{"service": row["service"], "perk": row["perk"], "action": row["action"], "state": row["after"]},
             **{"currency": row["currency"], "waived_amount": row["waived"], "total_amount": row["total"]},
         }
         for row in rows

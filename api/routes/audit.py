@@ -18,8 +18,7 @@ from engine.errors import Refused
 
 log = logging.getLogger("iftah")
 
-EVERY = ("no_token", "bad_token", "wrong_role", "bad_request", "not_ready")
-router = APIRouter(prefix="/v1/audit", tags=["supervisors"], responses=documented(*EVERY))
+router = APIRouter(prefix="/v1/audit", tags=["supervisors"])
 
 DecisionId = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$", description="a decision's id")]
 PLAIN = r"^[^\x00-\x1f\x7f]+$"

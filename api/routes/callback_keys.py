@@ -1,13 +1,10 @@
 """The secret by which a merchant checks that a callback is from here."""
 
-from typing import Final
-
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api import callback_keys
 from api.deps import InWorld, Merchant, Now
-from api.problems import documented
 
 router = APIRouter(prefix="/v1/callbacks/secret", tags=["merchants"])
 
@@ -19,16 +16,13 @@ class Secrets(BaseModel):
     others: list[str] = Field(description="that also sign, for a day after a rotation")
 
 
-_COMMON: Final = ("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "not_ready")
-
-
-@router.get("", responses=documented(*_COMMON))
+@router.get("")
 def secret(world: InWorld, merchant: Merchant, now: Now) -> Secrets:
     """The merchant's own secret, made at the first need."""
     return _told(callback_keys.kept(world.database, merchant.party, now))
 
 
-@router.post("/rotate", responses=documented(*_COMMON))
+@router.post("/rotate")
 def rotate(world: InWorld, merchant: Merchant, now: Now) -> Secrets:
     """Make a new secret; callbacks are signed by both for 24 hours."""
     return _told(callback_keys.rotated(world.database, merchant.party, now))

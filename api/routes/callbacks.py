@@ -10,7 +10,6 @@ from api import messages
 from api.deps import InWorld, Merchant, Now
 from api.messages import Message
 from api.problems import documented
-from api.routes.orders import COMMON
 
 router = APIRouter(prefix="/v1/callbacks", tags=["orders"])
 
@@ -43,7 +42,7 @@ class Callbacks(BaseModel):
     callbacks: list[Callback]
 
 
-@router.get("", responses=documented(*COMMON))
+@router.get("")
 def listed(
     world: InWorld,
     merchant: Merchant,
@@ -55,7 +54,7 @@ def listed(
     return Callbacks(callbacks=[Callback.of(message) for message in found])
 
 
-@router.post("/{message_id}/resend", responses=documented(*COMMON, "unknown_callback"))
+@router.post("/{message_id}/resend", responses=documented("unknown_callback"))
 def resend(
     message_id: Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")], world: InWorld, merchant: Merchant, now: Now
 ) -> Callback:

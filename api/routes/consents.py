@@ -50,15 +50,12 @@ class ConsentAnswer(BaseModel):
         return cls.model_validate(vars(found.ask) | said)
 
 
-_COMMON: Final = ("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "bad_request", "not_ready")
-
-
 @router.post(
     "",
     status_code=201,
     responses={
         200: {"model": ConsentAnswer, "description": "the same, which is open already"},
-        **documented(*_COMMON, "too_large", "unknown_service", "bad_until"),
+        **documented("unknown_service", "bad_until"),
     },
 )
 def ask(body: ConsentRequest, world: InWorld, merchant: Merchant, now: Now, response: Response) -> ConsentAnswer:
@@ -70,7 +67,7 @@ def ask(body: ConsentRequest, world: InWorld, merchant: Merchant, now: Now, resp
     return ConsentAnswer.of(made)
 
 
-@router.get("/{request_id}", responses=documented(*_COMMON, "unknown_consent"))
+@router.get("/{request_id}", responses=documented("unknown_consent"))
 def shown(request_id: RequestId, world: InWorld, merchant: Merchant, now: Now) -> ConsentAnswer:
     """What became of one of the merchant's requests."""
     return ConsentAnswer.of(consents.of_merchant(world.database, merchant.party, request_id, now))

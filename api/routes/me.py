@@ -17,8 +17,7 @@ from engine.lang.program import Program
 
 router = APIRouter(prefix="/v1/me", tags=["people"])
 
-SAFE = ("no_token", "bad_token", "wrong_role")
-SCORED = (*SAFE, "unknown_person", "features_stale", "not_ready", "bad_request")
+SCORED = ("unknown_person", "features_stale")
 Language = Annotated[str | None, Header(alias="Accept-Language", max_length=200, description="of the reasons: en, zh")]
 Most = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
 
@@ -185,7 +184,7 @@ def me(world: InWorld, caller: Subject, now: Now, language: Language = None) -> 
     return _me(actions.explained(world, caller.party, now), language)
 
 
-@router.get("/history", responses=documented(*SAFE))
+@router.get("/history")
 def history(world: InWorld, caller: Subject) -> list[Scored]:
     """Your scores as they changed, oldest first."""
     with reading(world.database) as connection:
@@ -213,7 +212,7 @@ def raised(
     return Raised(score=made.explained.scored.score, target=best.target, reached=best.reached, steps=steps, **new)
 
 
-@router.get("/evidence", responses=documented(*SAFE, "bad_request"))
+@router.get("/evidence")
 def evidence(
     world: InWorld, caller: Subject, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0, most: Most = person.PAGE
 ) -> Evidence:
@@ -223,7 +222,7 @@ def evidence(
     return Evidence(items=[Item(**row) for row in rows], next=_next(rows, most))
 
 
-@router.get("/inquiries", responses=documented(*SAFE, "bad_request"))
+@router.get("/inquiries")
 def inquiries(
     world: InWorld,
     caller: Subject,
@@ -238,7 +237,7 @@ def inquiries(
     return Inquiries(inquiries=[Inquiry(**row) for row in rows], next=_next(rows, most))
 
 
-@router.get("/export", responses=documented(*SAFE, "bad_request"))
+@router.get("/export")
 def export(world: InWorld, caller: Subject, now: Now, response: Response, language: Language = None) -> Export:
     """All that is kept of you, in one JSON document."""
     program: Program = world.release.programs[-1]
@@ -249,19 +248,19 @@ def export(world: InWorld, caller: Subject, now: Now, response: Response, langua
     return Export(person=caller.party, exported_at=now, score=score, **found)
 
 
-@router.put("/monitoring", responses=documented(*SAFE, "bad_request", "too_large"))
+@router.put("/monitoring")
 def monitor(body: Monitoring, world: InWorld, caller: Subject) -> dict[str, str]:
     """Give attributes for reports on how groups fare, in the place of those given before. No rule reads them; giving none is fine."""
     return person.monitor(world.database, caller.party, body.attributes)
 
 
-@router.delete("/monitoring", responses=documented(*SAFE))
+@router.delete("/monitoring")
 def stop_monitoring(world: InWorld, caller: Subject) -> dict[str, str]:
     """Take these attributes back."""
     return person.monitor(world.database, caller.party, {})
 
 
-@router.delete("", responses=documented(*SAFE, "orders_open", "bad_request", "too_large"))
+@router.delete("", responses=documented("orders_open"))
 def leave(_: Leave, world: InWorld, caller: Subject, now: Now) -> Left:
     """Leave for good: all that is kept of you is erased, and your token ends."""
     gone = erasure.erase(world.database, caller.party, now)

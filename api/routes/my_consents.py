@@ -106,12 +106,11 @@ class Answered(BaseModel):
     granted: list[DataClass]
 
 
-_COMMON: Final = ("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "not_ready")
-_CHANGE: Final = (*_COMMON, "bad_request", "too_large", "bad_event")
+_CHANGE: Final = ("bad_event",)
 _GRANT: Final = (*_CHANGE, "bad_until", "warning_needed")
 
 
-@router.get("", responses=documented(*_COMMON))
+@router.get("")
 def shown(world: InWorld, me: Subject, now: Now) -> Consents:
     """What is asked of me, and what I allow."""
     waiting = [Waiting.of(found) for found in consents.waiting(world.database, me.party, now)]

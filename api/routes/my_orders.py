@@ -14,14 +14,13 @@ from api.order_book import Order
 from api.orders import Request
 from api.problems import documented
 from api.routes.order_forms import DisputeForm
-from api.routes.orders import COMMON
 from api.tables import ORDERS
 
 router = APIRouter(prefix="/v1/me/orders", tags=["people"])
 
 OrderId = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]
 _MOST: Final = 1000
-_MOVING: Final = (*COMMON, "unknown_order", "order_mismatch", "wrong_state", "engine_failed")
+_MOVING: Final = ("unknown_order", "order_mismatch", "wrong_state", "engine_failed")
 
 
 class MyOrder(BaseModel):
@@ -29,7 +28,7 @@ class MyOrder(BaseModel):
 
     order_id: str
     merchant: str
-    service_id: str
+    service: str
     service_introduction: str
     state: str
     perk: str
@@ -62,7 +61,7 @@ class MyOrders(BaseModel):
     orders: list[MyOrder]
 
 
-@router.get("", responses=documented(*COMMON))
+@router.get("")
 def listed(world: InWorld, person: Subject) -> MyOrders:
     """Every order that is about the person; the newest thousand."""
     with reading(world.database) as connection:
@@ -76,7 +75,7 @@ def confirm(order_id: OrderId, world: InWorld, person: Subject, now: Now) -> MyO
     return MyOrder.of(orders.ask(world, _own(person.party, order_id), Request("confirm"), now))
 
 
-@router.post("/{order_id}/dispute", responses=documented(*_MOVING, "too_large"))
+@router.post("/{order_id}/dispute", responses=documented(*_MOVING))
 def dispute(order_id: OrderId, body: DisputeForm, world: InWorld, person: Subject, now: Now) -> MyOrder:
     """Dispute an order, or end the person's own dispute of it. While it is disputed it does not become overdue."""
     return MyOrder.of(orders.dispute(world, _own(person.party, order_id), "person", body.statement, now))

@@ -91,7 +91,7 @@ class OrderForm(_Form):
     """An order to be made of a decision."""
 
     out_order_no: str = Field(pattern=NUMBER, description="the merchant's own number", examples=["O-20260131-0001"])
-    service_id: str = Field(pattern=SERVICE, examples=["rooms"])
+    service: str = Field(pattern=SERVICE, examples=["rooms"])
     decision_id: str = Field(pattern="^[0-9a-f]{1,64}$", description="the newest answer about the person")
     service_introduction: Short
     risk_fund: RiskFund
@@ -146,7 +146,7 @@ class OrderAnswer(BaseModel):
 
     order_id: str
     out_order_no: str
-    service_id: str
+    service: str
     decision_id: str
     state: str = Field(description="created, in_service, due, overdue, settled, cancelled or expired")
     perk: str

@@ -27,17 +27,12 @@ from api.tables import ORDERS
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 
 Number = Annotated[str, Path(pattern=NUMBER, description="the merchant's own number")]
-COMMON: Final = (
-    *("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "issuer_away", "bad_request"),
-    "not_ready",
-)
-_MOVING: Final = (*COMMON, "too_large", "unknown_order", "order_mismatch", "wrong_state", "engine_failed")
+_MOVING: Final = ("unknown_order", "order_mismatch", "wrong_state", "engine_failed")
 
 
 @router.post(
     "",
     responses=documented(
-        *COMMON,
         *("too_large", "unknown_decision", "wrong_service", "not_admitted", "decision_used", "decision_superseded"),
         *("decision_expired", "no_consent", "order_mismatch", "over_ceiling", "bad_time_range"),
         *("overdue_outstanding", "too_many_open", "engine_failed"),
@@ -47,7 +42,7 @@ def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now) -> Ord
     """Make an order of a decision. The same number with the same parameters gets the same order again."""
     new = NewOrder(
         out_order_no=body.out_order_no,
-        service=body.service_id,
+        service=body.service,
         decision=body.decision_id,
         risk_amount=body.risk_fund.amount,
         starts_at=body.time_range.start_time,
@@ -58,7 +53,7 @@ def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now) -> Ord
     return OrderAnswer.of(orders.create(world, merchant.party, new, now))
 
 
-@router.get("", responses=documented(*COMMON, "unknown_order"))
+@router.get("", responses=documented("unknown_order"))
 def listed(
     world: InWorld,
     merchant: Merchant,
@@ -75,7 +70,7 @@ def listed(
     return Orders(orders=[OrderAnswer.of(order) for order in found], next=more)
 
 
-@router.get("/{out_order_no}", responses=documented(*COMMON, "unknown_order"))
+@router.get("/{out_order_no}", responses=documented("unknown_order"))
 def shown(out_order_no: Number, world: InWorld, merchant: Merchant) -> OrderAnswer:
     """One of the merchant's orders, as it is now. After a time-out: ask here, under the same number."""
     with reading(world.database) as connection:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Response
 from api import reconciliation
 from api.deps import InWorld, Merchant, Now
 from api.problems import documented
-from api.routes.orders import COMMON
 
 router = APIRouter(prefix="/v1/reconciliation", tags=["orders"])
 
@@ -18,7 +17,7 @@ NDJSON = "application/x-ndjson"
 @router.get(
     "/{day}",
     response_class=Response,
-    responses={200: {"content": {NDJSON: {}}, "description": "one move a line"}, **documented(*COMMON, "day_not_over")},
+    responses={200: {"content": {NDJSON: {}}, "description": "one move a line"}, **documented("day_not_over")},
 )
 def of_day(
     day: Annotated[date, Path(description="such as 2026-01-31, UTC")], world: InWorld, merchant: Merchant, now: Now

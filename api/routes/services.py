@@ -69,18 +69,15 @@ class Services(BaseModel):
     services: list[ServiceAnswer]
 
 
-_COMMON: Final = ("no_token", "bad_token", "wrong_role", "wrong_scope", "too_many_requests", "not_ready")
-
-
 @router.put(
-    "/{service_id}",
+    "/{service}",
     responses={
         201: {"model": ServiceAnswer, "description": "a new version"},
-        **documented(*_COMMON, "bad_request", "too_large", "unknown_perk", "bad_ceiling", "bad_callback"),
+        **documented("unknown_perk", "bad_ceiling", "bad_callback"),
     },
 )
 def sign_up(
-    service_id: ServiceId, body: ServiceTerms, world: InWorld, merchant: Merchant, now: Now, response: Response
+    service: ServiceId, body: ServiceTerms, world: InWorld, merchant: Merchant, now: Now, response: Response
 ) -> ServiceAnswer:
     """Sign up for a perk, or change the terms: 201 for a new version, 200 when these are in force already."""
     _within_the_rules(world, body, now)
@@ -88,22 +85,22 @@ def sign_up(
         targets.check(body.callback, settings().callbacks_private)
     allowed = None if body.allowed is None else tuple(sorted(set(body.allowed)))
     terms = Terms(body.perk, body.mode, body.ceiling, allowed, body.callback)
-    made = services.sign_up(world.database, merchant.party, service_id, terms, now)
+    made = services.sign_up(world.database, merchant.party, service, terms, now)
     response.status_code = 201 if made.created_at == now else 200
     return ServiceAnswer.of(made)
 
 
-@router.get("", responses=documented(*_COMMON))
+@router.get("")
 def listed(world: InWorld, merchant: Merchant) -> Services:
     """The merchant's services."""
     found = services.of_merchant(world.database, merchant.party)
     return Services(services=[ServiceAnswer.of(service) for service in found])
 
 
-@router.get("/{service_id}", responses=documented(*_COMMON, "bad_request", "unknown_service"))
-def shown(service_id: ServiceId, world: InWorld, merchant: Merchant) -> ServiceVersions:
+@router.get("/{service}", responses=documented("unknown_service"))
+def shown(service: ServiceId, world: InWorld, merchant: Merchant) -> ServiceVersions:
     """One of the merchant's services, with every version."""
-    found = [ServiceAnswer.of(service) for service in services.versions(world.database, merchant.party, service_id)]
+    found = [ServiceAnswer.of(one) for one in services.versions(world.database, merchant.party, service)]
     return ServiceVersions(service=found[-1], versions=found)
 
 

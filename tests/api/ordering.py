@@ -30,7 +30,7 @@ class Counter(Door):
 
     def form(self, number: str, decision: str, amount: int = 50_000, **changes: Any) -> dict[str, Any]:
         fund = {"name": "DEPOSIT", "amount": amount}
-        said = {"out_order_no": number, "service_id": "hotel", "decision_id": decision, "risk_fund": fund}
+        said = {"out_order_no": number, "service": "hotel", "decision_id": decision, "risk_fund": fund}
         return said | {"service_introduction": "a room"} | changes
 
     def order(self, number: str = "O-1", decision: str | None = None, token: str | None = None, **changes: Any) -> Any:

@@ -324,7 +324,7 @@ def _sent(doors: Doors) -> Any:
 
 
 def _ordered(doors: Doors) -> str:
-    decided = {"decision_id": _asked(doors)["decision_id"], "service_id": "hotel", "service_introduction": "a room"}
+    decided = {"decision_id": _asked(doors)["decision_id"], "service": "hotel", "service_introduction": "a room"}
     made = _posted(doors, "orders", out_order_no="O-1", risk_fund={"name": "DEPOSIT", "amount": 50_000}, **decided)
     return str(made["out_order_no"])
 
@@ -338,7 +338,7 @@ OWNED: Final[dict[str, Callable[[Doors], str]]] = {
     "/v1/decisions/{decision_id}": lambda doors: str(_asked(doors)["decision_id"]),
     "/v1/events/submissions/{submission_id}": lambda doors: str(_sent(doors)["id"]),
     "/v1/events/{event_id}": lambda doors: str(_sent(doors)["rows"][0]["event_id"]),
-    "/v1/services/{service_id}": lambda doors: "hotel",
+    "/v1/services/{service}": lambda doors: "hotel",
     "/v1/consents/{request_id}": lambda doors: str(
         _posted(doors, "consents", service="hotel", subject=doors.person, classes=["credit"])["id"]
     ),

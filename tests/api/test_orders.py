@@ -87,7 +87,7 @@ def test_only_a_decision_that_promises_something_and_is_the_newest_becomes_an_or
     first, second = counter.decided(), counter.decided(40_000)
     refused(counter.order(decision=first["decision_id"]), 409, "decision_superseded")
     refused(counter.order(decision=second["decision_id"]), 409, "over_ceiling")  # 50,000 are not waived
-    refused(counter.order(decision=second["decision_id"], service_id="rooms", amount=1), 409, "wrong_service")
+    refused(counter.order(decision=second["decision_id"], service="rooms", amount=1), 409, "wrong_service")
     refused(counter.order(decision="0" * 32), 404, "unknown_decision")
     other = counter.issue("merchant", "lodge")
     refused(counter.order(decision=second["decision_id"], token=other), 404, "unknown_decision")

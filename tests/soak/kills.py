@@ -115,7 +115,7 @@ def deal(load: Load, merchant: str, seed: int) -> None:
             continue
         name = f"O-{number}"
         fund = {"amount": answer["waived_amount"]}
-        form = {"out_order_no": name, "service_id": "rooms", "decision_id": answer["decision_id"], "risk_fund": fund}
+        form = {"out_order_no": name, "service": "rooms", "decision_id": answer["decision_id"], "risk_fund": fund}
         for made in _life(load, name, token, person, form | {"service_introduction": "a room"}, chance):
             load.orders.append((merchant, name, made["state"]))
 
