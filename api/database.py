@@ -11,7 +11,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -176,7 +176,7 @@ def _write_ahead(driver: Any) -> None:
 def writing(engine: Engine, *, locked: bool = True) -> Iterator[Connection]:
     """One write transaction, alone: committed at the end, rolled back on any exception. Raises Refused for trouble.
 
-    Not `locked`: whoever writes asks `ALONE` before anything else, which spares PostgreSQL a way there and back.
+    Not `locked`: whoever writes fetches `alone` before anything else, which spares PostgreSQL a way there and back.
     """
     _still_there(engine)
     with reported(engine), engine.connect() as connection:
@@ -204,9 +204,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield reader
 
 
-# Whatever PostgreSQL thinks that it knows of tables which grow: each text is looked up by itself.
-_LOCKING: Final = f"SELECT pg_advisory_xact_lock({_LOCK})"
-_LOOK_UP: Final = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true)"
+# Whatever PostgreSQL thinks that it knows of tables which grow: each text is looked up by itself, and by one process.
+_LOOKED_UP: Final = {
+    **{f"enable_{way}": "off" for way in ("seqscan", "hashjoin", "mergejoin")},
+    "max_parallel_workers_per_gather": "0",
+    "plan_cache_mode": "force_generic_plan",
+}
+_LOOK_UP: Final = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _LOOKED_UP.items())
+_LOCK_AND_LOOK_UP: Final = f"{_LOOK_UP}, pg_advisory_xact_lock({_LOCK})"
 
 
 @dataclass(frozen=True)
@@ -217,18 +222,17 @@ class Query:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-ALONE: Final = Query("SELECT 1")  # on SQLite a write transaction is alone from its beginning
+def fetched(connection: Connection, *queries: Query, alone: bool = False) -> list[list[tuple[Any, ...]]]:
+    """The rows of each query; on PostgreSQL all of them by one way there and back. For where each microsecond counts.
 
-
-def fetched(connection: Connection, *queries: Query) -> list[list[tuple[Any, ...]]]:
-    """The rows of each query; on PostgreSQL all of them by one way there and back. For where each microsecond counts."""
+    `alone`: while nobody else writes, until the transaction ends; on SQLite a write transaction is so from its beginning.
+    """
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
         return [driver.execute(_worded("sqlite", q.sql), _bound(q.values)).fetchall() for q in queries]
     with driver.pipeline():
-        driver.execute(_LOOK_UP)
-        worded = (_LOCKING if q is ALONE else _worded("postgresql", q.sql) for q in queries)
-        cursors = [driver.cursor().execute(sql, q.values or None) for sql, q in zip(worded, queries, strict=True)]
+        driver.execute(_LOCK_AND_LOOK_UP if alone else _LOOK_UP)
+        cursors = [driver.cursor().execute(_worded("postgresql", q.sql), q.values or None) for q in queries]
         return [cursor.fetchall() for cursor in cursors]
 
 
@@ -237,14 +241,22 @@ def _bound(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def inserted(connection: Connection, rows: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]]) -> None:
-    """Insert rows, by table and columns; in the same manner."""
+    """Insert rows, by table and columns; on PostgreSQL all of them by one way there and back."""
     driver: Any = connection.connection.driver_connection
-    sqlite = connection.dialect.name == "sqlite"
-    with nullcontext() if sqlite else driver.pipeline():
+    if connection.dialect.name == "sqlite":
         for table, (columns, some) in rows.items():
-            names = ", ".join(f'"{column}"' for column in columns)
-            marks = ", ".join(["?" if sqlite else "%s"] * len(columns))
-            driver.cursor().executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", some)
+            names, marks = _listed(columns), ", ".join("?" * len(columns))
+            driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", some)
+        return
+    with driver.pipeline():
+        for table, (columns, some) in rows.items():
+            names, told = _listed(columns), json.dumps([dict(zip(columns, row, strict=True)) for row in some])
+            made = f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
+            driver.execute(made, (told,))
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
 
 
 @lru_cache(256)

@@ -1,11 +1,12 @@
 """Decider: questions that come while others are being answered are answered together next, in one write transaction.
 
-A commit costs the same for one answer as for fifty. So the busier a server is, the less each answer costs, and nobody waits
-for others when it is not.
+A commit costs the same for one answer as for fifty. So the busier a server is, the less each answer costs. Whoever asks waits a few
+milliseconds, at most, for as many as asked before: those who were answered together are about to ask again together.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -18,8 +19,7 @@ from api.world import World
 from engine.errors import IftahError
 
 MOST: Final = 64  # questions answered together
-GATHER: Final = 4  # pauses at most before some are answered
-PAUSE: Final = 0.001  # seconds
+GATHER: Final = 0.004  # seconds at most in which those come who are expected
 
 _Waiting = tuple[Put, asyncio.Future[Answered]]
 
@@ -47,31 +47,40 @@ class _Line:
         self._world = world
         self._waiting: list[_Waiting] = []
         self._running: asyncio.Task[None] | None = None  # held: the loop itself holds tasks weakly
+        self._usual = 1  # how many are expected to ask: as many as came, and one fewer each time that fewer do
+        self._come = asyncio.Event()  # as many wait
 
     async def answer(self, put: Put) -> Answered:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((put, future))
+        self._see_who_come()
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         found: Answered = await future
         return found
+
+    def _see_who_come(self) -> None:
+        if len(self._waiting) >= self._usual:
+            self._come.set()
+        else:
+            self._come.clear()
 
     async def _run(self) -> None:
         try:
             while self._waiting:
                 await self._gathered()
                 batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                self._usual = max(len(batch), self._usual - 1)
+                self._see_who_come()
                 await self._answer(batch)
         finally:
             self._running = None
 
     async def _gathered(self) -> None:
-        """Wait for those who are about to ask, as long as more come: while one thread reads questions another could hardly answer any."""
-        for _ in range(GATHER):
-            before = len(self._waiting)
-            await asyncio.sleep(PAUSE)
-            if len(self._waiting) == before or before >= MOST:
-                return
+        """Wait a moment for those who are about to ask: while one thread reads questions another could hardly answer any."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await self._come.wait()
 
     async def _answer(self, batch: list[_Waiting]) -> None:
         try:

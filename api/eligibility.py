@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from api import account, builds, decisions, departed, services, standing, watching
 from api.clock import day, iso, micros
-from api.database import ALONE, fetched, writing
+from api.database import fetched, writing
 from api.decisions import Answered, Asked, Row
 from api.services import Service
 from api.standing import Standing
@@ -76,9 +76,8 @@ class _Batch:
         asked = [put.asked for put in questions]
         people, latest = {a.subject for a in asked}, max(put.now for put in questions)
         digests, leaving = departed.asked(world.database, people)
-        _, made_rows, earlier, signed_up, given, self.newest, left, *known = fetched(
+        made_rows, earlier, signed_up, given, self.newest, left, *known = fetched(
             connection,
-            ALONE,
             builds.NEWEST,
             decisions.answered_before({t for a in asked if (t := _transaction(a))}),
             services.in_force({(a.merchant, a.service) for a in asked if a.service}),
@@ -86,6 +85,7 @@ class _Batch:
             decisions.NEWEST,
             leaving,
             *standing.known_of(people, latest),
+            alone=True,
         )
         made = builds.ready_of(made_rows)
         self.program = world.program(made)
