@@ -25,7 +25,7 @@ def test_everything_that_can_be_lost_is_found(town: World, town_url: str, receiv
     made = counter.due()
     counter.do("O-1", "pay")
     load = Load(
-        town_url, {}, {}, orders=[("inn", "O-1", state) for state in ("created", "in_service", "due", "settled")]
+        town_url, {}, {}, "", orders=[("inn", "O-1", state) for state in ("created", "in_service", "due", "settled")]
     )
     load.decisions.append((made["decision_id"], "ADMIT", 50_000))
     assert set(lost(load, receiver).values()) == {0}
