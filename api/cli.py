@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from api import actions, builds, clock, mistakes, prepare, show
+from api import actions, builds, clock, erasure, mistakes, prepare, show
 from api import refresh as refreshes
 from api.backup import copied
 from api.cli_audit import audits
@@ -246,6 +246,28 @@ def backup(file: Annotated[Path, typer.Argument(help="the copy to make; it must 
     finally:
         database.dispose()
     out.print(f"{file}: {file.stat().st_size:,} bytes", markup=False)
+
+
+@app.command()
+def erase(
+    person: Person, yes: Annotated[bool, typer.Option("--yes", help="do not ask whether it is meant")] = False
+) -> None:
+    """Erase a person who asks for it by letter, as `DELETE /v1/me` does. It cannot be taken back."""
+    database = open_database(settings().database_url)
+    try:
+        events, decisions = erasure.held(database, person)
+        if not (events or decisions):
+            raise Refused("nothing is kept of this person", where="person", hint="check the id", code="unknown_person")
+        if not yes:
+            typer.confirm(f"Erase {events:,} events and {decisions:,} decisions' records of this person?", abort=True)
+        gone = erasure.erase(database, person, clock.now())
+        swept = erasure.sweep(database)
+    finally:
+        database.dispose()
+    said = f"{gone.events:,} events are erased, {gone.kept_of_others:,} stay as somebody else's without the person"
+    out.print(f"{said}; {gone.decisions:,} decisions stay in the chain, without whom they were about")
+    if not swept:
+        out.print("the files are in use: a running server sweeps them within the hour")
 
 
 @app.command("settings")

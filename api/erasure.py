@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from api import auth, builds, departed, marks, order_book
 from api.clock import micros
-from api.database import reported, writing
+from api.database import reading, reported, writing
 from api.leaving import Gone, leave
 from api.tables import (
     BUILDS,
@@ -23,6 +23,7 @@ from api.tables import (
     DECISION_SUBJECTS,
     DISPUTES,
     ERASING,
+    EVENTS,
     FEATURES,
     HOUSE,
     MARKS,
@@ -94,6 +95,15 @@ def erase(engine: Engine, person: str, now: datetime) -> Erased:
         connection.execute(delete(ERASING))
     auth.forget(engine)  # the tokens that ended
     return Erased(len(gone.removed), len(gone.changed), decisions)
+
+
+def held(engine: Engine, person: str) -> tuple[int, int]:
+    """How many events name the person, and how many decisions are about them."""
+    here = (EVENTS.c.subject == person) | (EVENTS.c.other == person)
+    asked = select(func.count()).where(DECISION_SUBJECTS.c.subject == person)
+    with reading(engine) as connection:
+        events = connection.execute(select(func.count()).select_from(EVENTS).where(here)).scalar_one()
+        return events, connection.execute(asked).scalar_one()
 
 
 def sweep(engine: Engine) -> bool:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import Event, Thread
 from typing import Final
 
 from fastapi import FastAPI
@@ -11,6 +10,7 @@ from sqlalchemy import Engine, bindparam, or_, update
 
 from api import auth
 from api.database import writing
+from api.rounds import in_rounds
 from api.tables import TOKENS
 from engine.errors import IftahError
 
@@ -22,28 +22,16 @@ MINUTE: Final = 60_000_000  # microseconds
 
 @contextmanager
 def noting(app: FastAPI) -> Iterator[None]:
-    """Write down what is used, from a thread of its own, until the end; what is left, then."""
-    stop, written = Event(), dict[str, int]()
-
-    def run() -> None:
-        while not stop.wait(EVERY):
-            _try(app.state.world.database, written, MINUTE)
-
-    thread = Thread(target=run, name="last use of tokens", daemon=True)
-    thread.start()
+    """Write down what is used, until the end; what is left, then."""
+    written = dict[str, int]()
     try:
-        yield
+        with in_rounds("last uses of tokens", EVERY, lambda: note(app.state.world.database, written, MINUTE)):
+            yield
     finally:
-        stop.set()
-        thread.join()
-        _try(app.state.world.database, written, 0)
-
-
-def _try(engine: Engine, written: dict[str, int], pause: int) -> None:
-    try:
-        note(engine, written, pause)
-    except IftahError as error:  # nothing is lost: it is tried again
-        log.warning("last uses of tokens are not written: %s", error.code)
+        try:
+            note(app.state.world.database, written, 0)
+        except IftahError as error:
+            log.warning("last uses of tokens are not written: %s", error.code)
 
 
 def note(engine: Engine, written: dict[str, int], pause: int) -> int:

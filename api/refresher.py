@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from threading import Event, Thread
+from functools import partial
+from threading import Event
 from time import monotonic
 from typing import Final
 
@@ -20,6 +21,7 @@ from sqlalchemy import Engine
 from api import clock
 from api.mistakes import kind_and_place
 from api.refresh import Refreshed, catch_up, refresh
+from api.rounds import beside
 from api.world import World
 from engine.engines import Engines
 from engine.errors import IftahError
@@ -28,7 +30,6 @@ log = logging.getLogger("iftah")
 
 EVERY: Final = 0.05  # seconds between looks while there is nothing to do
 AGAIN: Final = 1.0  # seconds to another try when something is wrong
-LEAVE: Final = 10.0  # seconds that a server which stops waits for each thread to end
 
 Work = Callable[[Engine, Engines, datetime], Refreshed | None]
 
@@ -37,29 +38,22 @@ Work = Callable[[Engine, Engines, datetime], Refreshed | None]
 def refreshing(app: FastAPI) -> Iterator[None]:
     """Keep rows and scores up with the ledger, from two threads, until the end. `app.state.stuck` says what is wrong."""
     refresher = _Refresher(app)
-    works: tuple[tuple[str, Work], ...] = (("new events", refresh), ("people put off", catch_up))
-    threads = [Thread(target=refresher.run, args=work, name=work[0], daemon=True) for work in works]
-    for thread in threads:
-        thread.start()
-    try:
+    new, put_off = partial(refresher.run, "new events", refresh), partial(refresher.run, "people put off", catch_up)
+    with beside("new events", new), beside("people put off", put_off):
         yield
-    finally:
-        refresher.stop.set()
-        for thread in threads:
-            thread.join(LEAVE)
 
 
 class _Refresher:
     """What the threads have in common."""
 
     def __init__(self, app: FastAPI) -> None:
-        self.app, self.stop = app, Event()
+        self.app = app
         self.wrong: dict[str, str] = {}  # by the work that does not go on
 
-    def run(self, name: str, work: Work) -> None:
+    def run(self, name: str, work: Work, stop: Event) -> None:
         """Do what there is to do, until told to stop."""
         pause = EVERY
-        while not self.stop.wait(pause):
+        while not stop.wait(pause):
             world: World = self.app.state.world
             began = monotonic()
             try:

@@ -1,5 +1,6 @@
 """Leaving: nothing of the person is left, others' features stay, the chain holds, and nothing about them comes in again."""
 
+import io
 import json
 import re
 from collections import defaultdict
@@ -18,7 +19,7 @@ from sqlalchemy import select, text, update
 from api import actions, builds, departed, ledger, refresh, services, tokens
 from api.database import open_database, reading, writing
 from api.decisions import FIRST, Asked, chained, entry
-from api.erasure import Erased, erase, sweep
+from api.erasure import Erased, erase, held, sweep
 from api.services import Terms
 from api.standing import standing
 from api.tables import DECISIONS, EVENTS, MOVES, ORDERS, SERVICES, SUBMISSIONS, TOKENS
@@ -30,6 +31,7 @@ from graph.view import visible
 from tests.api.conftest import Template, dropped
 from tests.api.leaving import LATER, LIFE, TEXTS, ZEB, arrived, left_in
 from tests.api.refreshing import LOCAL, Refresher, append, rebuilt, rows
+from tests.api.terminal import environment, in_process
 from tests.api.world import NOW, event
 from tests.effort import pairs
 from tests.graph.happenings import before, happenings
@@ -285,3 +287,19 @@ def test_a_question_about_somebody_who_left_is_refused_and_kept_without_their_na
         newest = "select * from decision_subjects where seq = (select max(seq) from decision_subjects)"
         row = connection.execute(text(newest)).one()
     assert ZEB not in json.dumps(list(row))
+
+
+def test_whoever_asks_by_letter_is_erased_by_a_command_which_asks_whether_it_is_meant(
+    town: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = environment(IFTAH_DATABASE_URL=town.database.url.render_as_string(hide_password=False))
+    for answer in ("n\n", ""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        asked = in_process(("erase", ZEB), env)
+        assert asked.returncode == 1 and "1 decisions' records" in asked.stdout, asked
+    assert held(town.database, ZEB)[1] == 1
+    done = in_process(("erase", ZEB, "--yes"), env)
+    assert done.returncode == 0 and "1 decisions stay in the chain" in done.stdout, done
+    assert held(town.database, ZEB) == (0, 0)
+    again = in_process(("erase", ZEB, "--yes"), env)
+    assert (again.returncode, again.stdout) == (2, "") and "nothing is kept of this person" in again.stderr
