@@ -2,17 +2,18 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, func, or_, select, text
+from sqlalchemy import Connection, Engine, RowMapping, and_, delete, func, or_, select, text
 
-from api.clock import EPOCH, iso, later, moment
-from api.database import reading
+from api.clock import EPOCH, iso, later, micros, moment
+from api.database import reading, writing
 from api.tables import EVENTS, MOVES, REFERRING, SUBMISSIONS
 from engine.errors import Refused
 from graph.events import CONTENT
 
+KEPT: Final = timedelta(days=90)  # how long a sending is told of; what was accepted of it is in the ledger
 _SAID: Final = {  # of an event by another: the kind -> the word
     "event.corrected": "corrected",
     "event.retracted": "retracted",
@@ -71,6 +72,16 @@ def submission(engine: Engine, contributor: str, name: str) -> Submission:
     """One of them. Raises Refused `unknown_submission`: whether another's is called so is not told."""
     with reading(engine) as connection:
         return _submission(_row(connection, contributor, name))
+
+
+def drop_old(engine: Engine, now: datetime) -> int:
+    """Take away the sendings that were kept for long enough; how many that were."""
+    old = SUBMISSIONS.c.received_at <= micros(now - KEPT)
+    with reading(engine) as connection:
+        if not connection.execute(select(func.count()).where(old)).scalar_one():
+            return 0
+    with writing(engine) as connection:
+        return connection.execute(delete(SUBMISSIONS).where(old)).rowcount
 
 
 def _row(connection: Connection, contributor: str, name: str) -> RowMapping:

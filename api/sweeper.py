@@ -1,4 +1,5 @@
-"""Sweeper: after somebody left, the server rewrites the files so that nothing of them is left in free space.
+"""Sweeper: what was kept for long enough goes; after somebody left, the server rewrites the files so that nothing of them is left
+in free space.
 
 That takes as long as copying the database, so departures are gathered: it looks once an hour, and first a minute after it
 has started.
@@ -11,8 +12,10 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from api import clock
 from api.erasure import sweep
 from api.rounds import in_rounds
+from api.submissions import drop_old
 
 log = logging.getLogger("iftah")
 
@@ -22,11 +25,14 @@ EVERY: Final = 3600.0
 
 @contextmanager
 def sweeping(app: FastAPI) -> Iterator[None]:
-    """Sweep what was erased, until the end."""
+    """Drop what is old and sweep what was erased, until the end."""
 
-    def one() -> None:
+    def sweep_erased() -> None:
         if sweep(app.state.world.database):
             log.info("what was erased is swept out of the database's files")
 
-    with in_rounds("sweeping what was erased out of the files", EVERY, one, FIRST):
+    with (
+        in_rounds("old sendings", EVERY, lambda: drop_old(app.state.world.database, clock.now()), FIRST),
+        in_rounds("sweeping what was erased out of the files", EVERY, sweep_erased, FIRST),
+    ):
         yield

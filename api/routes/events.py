@@ -148,7 +148,7 @@ def sendings(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     before: Annotated[str | None, Query(max_length=128, description="a submission's id")] = None,
 ) -> Submissions:
-    """The contributor's sendings, newest first."""
+    """The contributor's sendings of the last ninety days, newest first."""
     found = submissions.sent(world.database, contributor.party, limit + 1, before)
     shown = [SubmissionSummary(**{k: v for k, v in vars(one).items() if k != "problems"}) for one in found[:limit]]
     return Submissions(submissions=shown, next=shown[-1].id if len(found) > limit else None)

@@ -1,18 +1,20 @@
-"""The sweeper: a server sweeps what was erased out of the files by itself, and goes on after trouble."""
+"""The sweeper: a server sweeps what was erased out of the files by itself, drops old sendings, and goes on after trouble."""
 
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 
-from api import sweeper
+from api import clock, submissions, sweeper
 from api.app import create_app
-from api.database import reading
+from api.clock import micros
+from api.database import reading, writing
 from api.erasure import erase
-from api.tables import HOUSE
+from api.tables import HOUSE, SUBMISSIONS
 from engine.errors import Refused
 from tests.api.leaving import LATER, ZEB, left_in
 from tests.api.side import Side
@@ -63,3 +65,20 @@ def test_trouble_is_told_and_it_is_tried_again(
         until(lambda: len(tried) > 1)
     assert "sweeping what was erased out of the files: not done" in caplog.text
     assert said in caplog.text
+
+
+def test_a_sending_is_told_of_for_ninety_days(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, empty = clock.now(), {"rows": 1, "accepted": 1, "duplicates": 0, "refused": 0, "problems": "[]"}
+    ages = {"old": submissions.KEPT + timedelta(hours=1), "young": submissions.KEPT - timedelta(hours=1)}
+    rows = [{"id": n, "contributor": "bank", "received_at": micros(now - a), **empty} for n, a in ages.items()]
+    with writing(side.engine) as connection:
+        connection.execute(insert(SUBMISSIONS), rows)
+    monkeypatch.setattr(sweeper, "FIRST", 0.05)
+
+    def left() -> list[str]:
+        return [one.id for one in submissions.sent(side.engine, "bank", 10)]
+
+    assert left() == ["young", "old"]
+    with TestClient(create_app(side.world, works=True)):
+        until(lambda: left() != ["young", "old"])
+    assert left() == ["young"]
