@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from api.mistakes import kind_and_place
+from api.rates import TooMany
 from api.watched import CODE, NAME
 from engine.errors import IftahError, Refused, Unmoved
 
@@ -121,15 +122,6 @@ class Problem(BaseModel):
     detail: str
     where: str | None = None
     hint: str | None = None
-
-
-class TooMany(Refused):
-    """More requests than may be. `again`: seconds after which there may be another."""
-
-    def __init__(self, message: str, again: int) -> None:
-        hint = f"wait {again} seconds"
-        super().__init__(message, where="Authorization", hint=hint, code="too_many_requests")
-        self.again = again
 
 
 class ProblemResponse(JSONResponse):

@@ -11,13 +11,21 @@ from limits.errors import ConfigurationError, StorageError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from api.problems import TooMany
 from engine.errors import Refused
 
 log = logging.getLogger("iftah")
 
 MEMORY: Final = "memory://"
 Told = TypeVar("Told")
+
+
+class TooMany(Refused):
+    """More requests than may be. `again`: seconds after which there may be another."""
+
+    def __init__(self, message: str, again: int) -> None:
+        hint = f"wait {again} seconds"
+        super().__init__(message, where="Authorization", hint=hint, code="too_many_requests")
+        self.again = again
 
 
 class Rates:

@@ -16,8 +16,7 @@ from api import auth, deps, tokens
 from api.app import create_app
 from api.database import open_database
 from api.gate import Gate, gate_of
-from api.problems import TooMany
-from api.rates import Rates
+from api.rates import Rates, TooMany
 from api.settings import Settings
 from api.world import World
 from engine.errors import Refused
