@@ -110,6 +110,30 @@ ANYWHERE: Final = (
 )
 MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
 MEDIA_TYPE: Final = "application/problem+json"
+BODY: Final = "the body"
+# What is wrong with a value, by pydantic's name of it (`_PLAIN`) or by what that begins with (`_ALIKE`): for callers who may
+# write another language than Python.
+_PLAIN: Final = {
+    "missing": "is missing",
+    "extra_forbidden": "does not belong here",
+    "json_invalid": "is not JSON",
+    "string_pattern_mismatch": "has characters that do not belong there",
+    "string_type": "should be text",
+    "string_too_long": "should have at most {max_length} characters",
+    "string_too_short": "should have at least {min_length} characters",
+    "too_long": "should have at most {max_length} items",
+    "too_short": "should have at least {min_length} items",
+    "list_type": "should be a list",
+    "timezone_aware": "should say its time zone, as 2026-01-31T09:30:00Z does",
+}
+_ALIKE: Final = {
+    "model_": "should be an object",
+    "dict_": "should be an object",
+    "int_": "should be a whole number",
+    "bool_": "should be true or false",
+    "date_": "should be a day such as 2026-01-31",
+    "datetime_": "should be a time such as 2026-01-31T09:30:00Z",
+}
 
 
 class Problem(BaseModel):
@@ -179,7 +203,7 @@ def answer(error: IftahError) -> JSONResponse:
 
 def too_large() -> Refused:
     """What is said of a body that is larger than any question."""
-    return Refused("the request is too large", where="the body", hint="one question at a time", code="too_large")
+    return Refused("the request is too large", where=BODY, hint="one question at a time", code="too_large")
 
 
 async def _expected(_: Request, error: Exception) -> JSONResponse:
@@ -189,9 +213,12 @@ async def _expected(_: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
+    if any(e["loc"] == ("body",) and isinstance(e["input"], bytes) for e in error.errors()):
+        message, hint = "the body is not said to be JSON", "send `Content-Type: application/json`"
+        return answer(Refused(message, where=BODY, hint=hint, code="bad_request"))
     wrong = [(_place(e)[:MOST_SHOWN], _plain(e)) for e in error.errors()[:MOST_PROBLEMS]]
     code = "bad_amount" if {where for where, _ in wrong} == {"amount"} else "bad_request"
-    said = "; ".join(f"`{where}` {what}" for where, what in wrong)
+    said = "; ".join(f"{where if where == BODY else f'`{where}`'} {what}" for where, what in wrong)
     places = ", ".join(dict.fromkeys(where for where, _ in wrong))
     return answer(Refused(said, where=places, hint="see /docs for what belongs there", code=code))
 
@@ -199,16 +226,17 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 def _place(error: Any) -> str:
     """The field; for what is no JSON at all the place in it says nothing."""
     inside = [] if error["type"] == "json_invalid" else error["loc"][1:]
-    return ".".join(str(part) for part in inside) or "the body"
+    return ".".join(str(part) for part in inside if part != "[key]") or BODY
 
 
 def _plain(error: Any) -> str:
-    """Pydantic's message without the input: what the caller sent may be anybody's data."""
+    """What is wrong, without the input: what the caller sent may be anybody's data."""
     kind = str(error["type"])
-    said = {"missing": "is missing", "extra_forbidden": "does not belong here", "json_invalid": "is not JSON"} | {
-        "string_pattern_mismatch": "has characters that do not belong there"
-    }
-    return said.get(kind, str(error["msg"]).replace("Input should", "should").replace("Value error, ", ""))
+    alike = (said for begins, said in _ALIKE.items() if kind.startswith(begins))
+    said = _PLAIN.get(kind) or next(alike, None)
+    if said:
+        return said.format_map(error.get("ctx", {}))
+    return str(error["msg"]).replace("Input should", "should").replace("Value error, ", "")
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
