@@ -15,26 +15,29 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from api import messages, order_book, outcomes
-from api.clock import day, micros
+from api.clock import day, iso, micros
 from api.database import writing
 from api.order_book import Order
 from api.promises import promise
 from api.world import World
 from engine.errors import EngineError, Refused, Unmoved
 from engine.lang.check_orders import NONE
+from engine.lang.program import Orders
 from engine.lang.types import Value
-from engine.orders import asked_of, move
+from engine.orders import WRONG_STATE, asked_of, move
 
 PAY_WITHIN: Final = timedelta(days=7)  # from completion until it is overdue
 MOST: Final = 10**12  # minor units
-# What is told of a refusal of the rules, by its code; of a code of the operators' own the code itself.
+# What is told of a refusal of the rules, by its code: the message, where, and a hint; of a code of the operators' own the code itself.
 REFUSALS: Final = {
-    "wrong_state": ("the order is not in a state for this", "see its state: GET /v1/orders/{out_order_no}"),
-    "overdue_outstanding": ("another order of the person is not paid", "take the deposit"),
-    "too_many_open": ("the person has as many orders in service as there may be", "take the deposit"),
-    "over_ceiling": ("the amount is more than was waived or agreed on", "see `waived_amount` of the order"),
-    "bad_time_range": ("the times are not in order, or lie in the future", "start <= end <= now"),
-    "only_downwards": ("a total can only be lowered", "send a total below the one before"),
+    "overdue_outstanding": ("another order of the person is not paid", "order", "take the deposit"),
+    "too_many_open": ("the person has as many orders in service as there may be", "order", "take the deposit"),
+    "over_ceiling": (
+        *("the amount is more than was waived or agreed on", "post_payments"),
+        "see `waived_amount` of the order",
+    ),
+    "bad_time_range": ("the times are not in order, or lie in the future", "time_range", "start <= end <= now"),
+    "only_downwards": ("a total can only be lowered", "post_payments", "send a total below the one before"),
 }
 
 
@@ -133,7 +136,7 @@ def dispute(world: World, find: Find, by: str, statement: str | None, now: datet
         if opened == order.disputed and (not opened or order.content["dispute"] == _said(by, statement)):
             return order
         if order.closed_at is not None or order.state == "created":
-            raise _unmoved("wrong_state")
+            raise _wrong_state(order, "dispute")
         if order.disputed and order.content["dispute"]["by"] != by:
             raise _mismatch("order", "the dispute is the other party's")
         content = {**order.content, "dispute": _said(by, statement) if opened else None}
@@ -160,6 +163,11 @@ def ripe(world: World, order: Order, now: datetime) -> bool:
     return bool(move(world.engines.at(day(now)), asked, day(now)).to)
 
 
+def states(world: World, now: datetime) -> tuple[str, ...]:
+    """The states that an order can be in under the rules in force."""
+    return _life(world, now).states
+
+
 def total_of(content: Mapping[str, Any]) -> int:
     """What is charged: the payments less the discounts, in minor units. Raises Refused `bad_amount` below nothing or too much."""
     parts = [sum(int(one["amount"]) for one in content.get(name) or ()) for name in ("post_payments", "post_discounts")]
@@ -184,9 +192,11 @@ def _drafted(connection: Connection, merchant: str, new: NewOrder, asked: str, n
     """The order before it is one: in the state `none`."""
     of = promise(connection, merchant, new.service, new.decision, now)
     if new.risk_amount > of.waived:
-        raise _unmoved("over_ceiling")
+        message, hint = "the amount is more than the decision waives", f"up to {of.waived}"
+        raise Unmoved(message, where="risk_fund.amount", hint=hint, code="over_ceiling")
     if new.starts_at and new.ends_at and new.starts_at > new.ends_at:
-        raise _unmoved("bad_time_range")
+        message, hint = "the service ends before it begins", "start_time <= end_time"
+        raise Unmoved(message, where="time_range", hint=hint, code="bad_time_range")
     terms = of.service.terms
     return Order(
         id=uuid.uuid4().hex,
@@ -228,9 +238,9 @@ def _moved(world: World, connection: Connection, order: Order, request: Request,
     asked = {**_values(order), **of_person, **request.values, **asked_of(order.state, kind), "event.at": _seconds(now)}
     told = move(world.engines.at(day(now)), asked, day(now))
     if not told.to:
-        raise _unmoved(told.code)
+        raise _wrong_state(order, request.action) if told.code == WRONG_STATE else _unmoved(told.code)
     what = {"state": told.to, "content": {**order.content, **request.said}, **request.changes}
-    if told.to in _final(world, now):
+    if told.to in _life(world, now).final:
         what |= {"closed_at": now, "disputed": False}
     if order.state == NONE:
         after = order_book.add(connection, order, request.digest, now, **what)
@@ -244,14 +254,15 @@ def _moved(world: World, connection: Connection, order: Order, request: Request,
 def _paid_after_completion(order: Order, request: Request, now: datetime) -> None:
     paid_at = request.said.get("paid_at")
     if paid_at and order.ends_at and not order.ends_at <= datetime.fromisoformat(paid_at) <= now:
-        raise _unmoved("bad_time_range")
+        hint = f"from {iso(order.ends_at)}, when the service ended, until now"
+        raise Unmoved("nobody paid for it then", where="paid_at", hint=hint, code="bad_time_range")
 
 
-def _final(world: World, now: datetime) -> tuple[str, ...]:
+def _life(world: World, now: datetime) -> Orders:
     orders = world.release.at(day(now)).orders
     if orders is None:
         raise EngineError("the rules say nothing of orders", hint="add orders.yaml")
-    return orders.final
+    return orders
 
 
 def _is_free(request: Request, order: Order) -> bool:
@@ -280,5 +291,13 @@ def _mismatch(where: str, message: str) -> Refused:
 
 
 def _unmoved(code: str) -> Refused:
-    message, hint = REFUSALS.get(code, (f"the rules refuse it: {code}", "see rules/orders.yaml"))
-    return Unmoved(message, where="order", hint=hint, code=code)
+    message, where, hint = REFUSALS.get(code, (f"the rules refuse it: {code}", "order", "see rules/orders.yaml"))
+    return Unmoved(message, where=where, hint=hint, code=code)
+
+
+def _wrong_state(order: Order, action: str) -> Refused:
+    message, hint = (
+        f"`{action}` is not for an order that is `{order.state}`",
+        "created, confirmed, completed, then paid",
+    )
+    return Unmoved(message, where="order", hint=hint, code=WRONG_STATE)

@@ -3,7 +3,7 @@
 import json
 import logging
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
@@ -93,7 +93,7 @@ def decisions(
     until: Annotated[datetime | None, Query(alias="to", description="decided before that")] = None,
     merchant: Annotated[str | None, Query(pattern=PLAIN, max_length=128)] = None,
     perk: Annotated[str | None, Query(pattern=PLAIN, max_length=60)] = None,
-    outcome: Annotated[str | None, Query(pattern="^[A-Z]{1,20}$")] = None,
+    outcome: Annotated[Literal["ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE", "REFUSED"] | None, Query()] = None,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Entries:

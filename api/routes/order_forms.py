@@ -132,7 +132,7 @@ class ModifyForm(_Form):
 class SyncForm(_Form):
     """The person paid in another way."""
 
-    paid_at: When = Field(description="between completion and now")
+    paid_at: When = Field(description="between the end of the service and now")
 
 
 class DisputeForm(_Form):

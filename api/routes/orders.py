@@ -23,6 +23,7 @@ from api.routes.order_forms import (
     SyncForm,
 )
 from api.tables import ORDERS
+from engine.errors import Refused
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 
@@ -53,15 +54,19 @@ def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now) -> Ord
     return OrderAnswer.of(orders.create(world, merchant.party, new, now))
 
 
-@router.get("", responses=documented("unknown_order"))
+@router.get("", responses=documented("unknown_order", "engine_failed"))
 def listed(
     world: InWorld,
     merchant: Merchant,
+    now: Now,
     state: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
     after: Annotated[str | None, Query(pattern=NUMBER, description="the last number that was seen")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Orders:
     """The merchant's orders, newest first."""
+    if state is not None and state not in (known := orders.states(world, now)):
+        hint = f"use one of {', '.join(known)}"
+        raise Refused("no order can be in that state", where="state", hint=hint, code="bad_request")
     mine = ORDERS.c.merchant == merchant.party
     with reading(world.database) as connection:
         last = None if after is None else order_book.of_merchant(connection, merchant.party, after)

@@ -240,6 +240,7 @@ def test_decisions_are_found_by_time_merchant_perk_and_outcome_a_page_at_a_time(
     begin, end = made[1].decided_at.isoformat(), made[3].decided_at.isoformat()
     assert ids(**{"from": begin, "to": end}) == {made[1].id, made[2].id}
     assert office.people[0] not in json.dumps(office.get("decisions").json())
+    assert office.get("decisions", outcome="REFUSE").json()["code"] == "bad_request"  # and not: there are none
 
 
 def test_a_record_is_shown_with_what_opens_its_commitment_and_the_reading_is_logged(

@@ -24,6 +24,10 @@ WRONG: Final[dict[str, tuple[dict[str, Any], str, str]]] = {
 }
 
 
+# No question gets as far as the database.
+pytestmark = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def door(town: World) -> Door:
     return Door(town)

@@ -241,6 +241,31 @@ def test_orders_are_listed_newest_first_a_page_at_a_time(counter: Counter) -> No
     assert ([o["out_order_no"] for o in rest["orders"]], rest["next"]) == (["O-2", "O-1", "O-0"], None)
     assert [o["out_order_no"] for o in listed(state="cancelled")["orders"]] == ["O-3"]
     assert counter.client.get("/v1/orders?after=none", headers=counter.bearer(counter.token)).status_code == 404
+    lost = counter.client.get("/v1/orders?state=lost", headers=counter.bearer(counter.token))
+    assert refused(lost, 422, "bad_request")["hint"].startswith("use one of created, in_service, ")
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # what is said is the same on both
+def test_a_refusal_says_what_was_wrong_where_and_what_would_not_be(counter: Counter) -> None:
+    def said(answer: Any, status: int, code: str) -> tuple[str, str]:
+        problem = refused(answer, status, code)
+        return problem["detail"], problem["where"]
+
+    decision, at = counter.decided(40_000)["decision_id"], counter.now
+    over = counter.order(decision=decision)
+    assert said(over, 409, "over_ceiling") == ("the amount is more than the decision waives", "risk_fund.amount")
+    backwards = {"start_time": iso(at + timedelta(days=2)), "end_time": iso(at + timedelta(days=1))}
+    answer = counter.order(decision=decision, amount=40_000, time_range=backwards)
+    assert said(answer, 422, "bad_time_range") == ("the service ends before it begins", "time_range")
+    to_come = {"start_time": iso(at + timedelta(days=1)), "end_time": iso(at + timedelta(days=2))}
+    made = counter.order(decision=decision, amount=40_000, time_range=to_come).json()
+    early = ("`pay` is not for an order that is `created`", "order")
+    assert said(counter.do("O-1", "pay"), 409, "wrong_state") == early
+    counter.confirm(made["order_id"])
+    assert said(counter.complete(time_range=to_come), 422, "bad_time_range")[1] == "time_range"
+    assert counter.complete().json()["state"] == "due"
+    sync = counter.do("O-1", "sync", {"paid_at": iso(at - timedelta(days=30))})
+    assert said(sync, 422, "bad_time_range") == ("nobody paid for it then", "paid_at")
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # nothing is asked of the database
