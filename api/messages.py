@@ -4,11 +4,12 @@ so that none is lost and none tells of what did not happen; sending is `api.send
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, case, func, insert, or_, select, update
 
 from api import order_book, services
 from api.clock import iso, micros, moment
@@ -108,19 +109,26 @@ def listed(engine: Engine, merchant: str, state: str | None, most: int) -> list[
 
 
 def resend(engine: Engine, merchant: str, name: str, now: datetime) -> Message:
-    """The message, to be sent at once and by the whole schedule anew. Raises Refused for none, or another merchant's."""
+    """The message, to be sent at once and by the whole schedule anew, to where the service's messages go by now.
+
+    Raises Refused for none, or another merchant's.
+    """
     mine = (MESSAGES.c.id == name) & (MESSAGES.c.merchant == merchant)
-    anew = {"state": "waiting", "attempts": 0, "next_at": micros(now), "leased_until": None}
+    anew: dict[str, Any] = {"state": "waiting", "attempts": 0, "next_at": micros(now), "leased_until": None}
     with writing(engine) as connection:
-        connection.execute(update(MESSAGES).where(mine).values(anew))
         row = connection.execute(select(MESSAGES).where(mine)).mappings().first()
-    if row is None:
-        hint = "see GET /v1/callbacks"
-        raise Refused("unknown callback", where="id", hint=hint, code="unknown_callback")
-    return _message(row)
+        if row is None:
+            hint = "see GET /v1/callbacks"
+            raise Refused("unknown callback", where="id", hint=hint, code="unknown_callback")
+        order = order_book.by_id(connection, row["order"])
+        url = services.newest(connection, merchant, order.service).terms.callback
+        if url is not None:
+            anew["url"] = url
+        connection.execute(update(MESSAGES).where(mine).values(anew))
+    return _message({**row, **anew})
 
 
-def _message(row: RowMapping) -> Message:
+def _message(row: Mapping[Any, Any]) -> Message:
     values = {f.name: row[f.name] for f in fields(Message)}
     times = {c: None if row[c] is None else moment(row[c]) for c in ("created_at", "next_at", "sent_at")}
     return Message(**values | times)

@@ -120,6 +120,20 @@ def test_a_message_given_up_is_sent_again_when_the_merchant_asks(town: World, re
     assert (sent["state"], sent["attempts"]) == ("sent", 1)
 
 
+def test_a_message_sent_again_goes_to_where_the_merchant_is_by_now(town: World, receiver: Receiver) -> None:
+    counter = Counter(town, callback="http://127.0.0.1:9/moved-away")
+    counter.order()
+    counter.sign_up(callback=receiver.url)
+    sender.send_all(town.database, counter.now, private=True)
+    headers = counter.bearer(counter.token)
+    (waiting,) = counter.client.get("/v1/callbacks", headers=headers).json()["callbacks"]
+    assert (waiting["state"], waiting["status"]) == ("waiting", None)
+    anew = counter.client.post(f"/v1/callbacks/{waiting['id']}/resend", headers=headers).json()
+    assert (anew["url"], anew["attempts"], anew["state"]) == (receiver.url, 0, "waiting")
+    sender.send_all(town.database, counter.now, private=True)
+    assert receiver.ids() == [waiting["id"]]
+
+
 @pytest.mark.parametrize("status", [301, 307, 404])
 def test_only_2xx_is_an_answer_and_no_redirect_is_followed(engine: Engine, receiver: Receiver, status: int) -> None:
     receiver.answers = [status]
