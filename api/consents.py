@@ -156,7 +156,7 @@ def give(engine: Engine, said: Said, now: datetime) -> bool:
     with writing(engine) as connection:
         if said.service is not None:
             merchant, _, service = said.service.rpartition("/")
-            services.newest(connection, merchant, service)
+            services.newest(connection, merchant, service, hint="name it as `merchant/service`")
         if _covered(connection, said, now):
             return False
         _give(connection, said, f"consent-{secrets.token_hex(16)}", now)

@@ -26,7 +26,7 @@ from api.world import World
 from engine.errors import Refused
 from engine.improve import Change, Improved, improve, next_band, next_tier
 from engine.lang.program import Program
-from engine.lang.types import Value, written
+from engine.lang.types import Type, Value, written
 from graph import schema
 from graph.events import KIND
 from graph.touched import TIES
@@ -35,6 +35,7 @@ PAGE: Final = 100
 _ENDS: Final = {True: {"en": "at least", "zh": "至少"}, False: {"en": "at most", "zh": "至多"}}
 _STEP: Final = {"en": "{about} Now: {before}; {end} {after}.", "zh": "{about}目前：{before}；{end} {after}。"}
 _NOTHING: Final = {"en": "nothing yet", "zh": "尚无"}
+_DAY: Final = 86_400  # seconds
 Row = dict[str, Any]
 
 
@@ -47,6 +48,20 @@ class Raise:
     words: tuple[str, ...]
 
 
+def explained(world: World, person: str, now: datetime) -> Explained:
+    """The person's score and why, asked by the person: as `actions.explained`, but for what is said when there is none."""
+    try:
+        return actions.explained(world, person, now)
+    except Refused as refused:
+        if refused.code != "unknown_person":
+            raise
+    message = (
+        "there is no score of yours: you are not enrolled, or object to that, or do not let `identity` be looked at"
+    )
+    hint = "see GET /v1/me/consents, /v1/me/disputes and /v1/me/evidence"
+    raise Refused(message, where="subject", hint=hint, code="unknown_person")
+
+
 def raised(
     world: World, person: str, now: datetime, language: str, perk: str | None = None, target: int | None = None
 ) -> Raise:
@@ -54,7 +69,7 @@ def raised(
 
     Only what they consent to count is looked at. Raises Refused: as `actions.explained`, `unknown_perk`, `bad_score`.
     """
-    known = actions.explained(world, person, now)
+    known = explained(world, person, now)
     card, score = known.program.scorecard, known.scored.score
     if perk is not None:
         found = known.program.perk(perk)
@@ -80,10 +95,18 @@ def _words(program: Program, best: Improved, language: str) -> list[str]:
     for step in best.steps:
         type_ = program.schema[step.feature].type
         about = wording(program, reason[step.items[0]], language) if step.items else step.feature
-        before = _in(_NOTHING, language) if step.before is None else written(step.before, type_)
-        words = {"about": about, "before": before, "after": written(step.after, type_)}
+        before = _in(_NOTHING, language) if step.before is None else _plainly(step.before, type_, language)
+        words = {"about": about, "before": before, "after": _plainly(step.after, type_, language)}
         told.append(_in(_STEP, language).format(**words, end=_in(_ENDS[step.up], language)))
     return told
+
+
+def _plainly(value: Value, type_: Type, language: str) -> str:
+    """The value as a person reads it: whole days in words, all else as operators write it."""
+    if type_.kind != "duration" or int(value) * type_.step % _DAY:
+        return written(value, type_)
+    days = int(value) * type_.step // _DAY
+    return _in({"en": "1 day" if days == 1 else f"{days} days", "zh": f"{days} 天"}, language)
 
 
 def _in(texts: Mapping[str, str], language: str) -> str:

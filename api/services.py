@@ -17,6 +17,7 @@ from api.tables import SERVICES
 from engine.errors import Refused
 
 MODES: Final = ("waive_first", "enjoy_first")
+SIGN_UP: Final = "sign up for it: PUT /v1/services/{id}"
 
 _COLUMNS: Final = ("merchant", "id", "version", "perk", "mode", "ceiling", "allowed", "callback", "created_at")
 _NEWEST: Final = f"""
@@ -68,11 +69,11 @@ def sign_up(engine: Engine, merchant: str, name: str, terms: Terms, now: datetim
     return made
 
 
-def newest(connection: Connection, merchant: str, name: str) -> Service:
+def newest(connection: Connection, merchant: str, name: str, hint: str = SIGN_UP) -> Service:
     """The version in force. Raises Refused when the merchant has no such service: whether another has is not told."""
     found = _newest(connection, merchant, name)
     if found is None:
-        raise unknown()
+        raise unknown(hint)
     return found
 
 
@@ -88,11 +89,9 @@ def by_name(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Service]:
     return {(service.merchant, service.id): service for service in made}
 
 
-def unknown() -> Refused:
+def unknown(hint: str = SIGN_UP) -> Refused:
     """What is said of a service that the merchant has not."""
-    return Refused(
-        "unknown service", where="service", hint="sign up for it: PUT /v1/services/{id}", code="unknown_service"
-    )
+    return Refused("unknown service", where="service", hint=hint, code="unknown_service")
 
 
 def versions(engine: Engine, merchant: str, name: str) -> list[Service]:

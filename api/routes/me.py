@@ -181,7 +181,7 @@ class Monitoring(BaseModel):
 @router.get("", responses=documented(*SCORED))
 def me(world: InWorld, caller: Subject, now: Now, language: Language = None) -> Me:
     """Your score, its parts, and the reasons why it is not higher."""
-    return _me(actions.explained(world, caller.party, now), language)
+    return _me(person.explained(world, caller.party, now), language)
 
 
 @router.get("/history")

@@ -3,13 +3,16 @@
 import json
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
 from api import actions, languages
 from api.database import writing
 from api.tables import CONSENT_REQUESTS
+from api.world import World
 from engine.decide import assess
 from tests.api.leaving import ZEB
+from tests.api.ordering import Counter
 from tests.api.refreshing import append
 from tests.api.side import Side
 from tests.api.world import event
@@ -104,6 +107,16 @@ def test_nothing_is_advised_of_what_one_does_not_consent_to(side: Side) -> None:
     assert not [s for s in steps if s["feature"].startswith(("behaviour.", "relationships."))]
 
 
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # words are the same on both
+def test_a_time_is_told_in_days_and_not_as_operators_write_it(town: World) -> None:
+    counter = Counter(town)
+    for language, end in (("en", "{} days."), ("zh", "{} 天。")):
+        headers = counter.bearer(counter.me) | {"Accept-Language": language}
+        steps = counter.client.get("/v1/me/raise?score=950", headers=headers).json()["steps"]
+        (young,) = (s for s in steps if s["feature"] == "identity.tenure_days")
+        assert young["text"].endswith(end.format(young["reach"]))
+
+
 def test_what_is_stored_is_told_with_who_told_it_and_nothing_of_others(side: Side) -> None:
     items = {i["event_id"]: i for i in side.get("/me/evidence")["items"]}
     assert items["p7"]["contributor"] == "bank"
@@ -175,7 +188,9 @@ def test_the_export_is_all_of_it_in_one_document(either_side: Side) -> None:
 def test_an_export_needs_no_score(side: Side) -> None:
     append(side.engine, event("consent.withdrawn", ZEB, side.now, purpose="perks"), side.now)
     side.refreshed()
-    assert side.call("GET", "/me").json()["code"] == "unknown_person"
+    none = side.call("GET", "/me").json()
+    assert none["code"] == "unknown_person"
+    assert none["detail"].startswith("there is no score of yours: ")  # and not that the person should ask the person
     told = side.get("/me/export")
     assert told["score"] is None
     assert told["evidence"]
