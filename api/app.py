@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.decider import Decider
+from api.described import describe
 from api.digester import digesting
 from api.gate import Gate
 from api.last_use import noting
@@ -81,4 +82,6 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
     app.add_middleware(Watched)  # the last is the outermost
     for router in ROUTERS:
         app.include_router(router, responses=problems.documented())
+    app.webhooks.include_router(callbacks.told)
+    describe(app)
     return app

@@ -111,6 +111,7 @@ ANYWHERE: Final = (
 MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
 MEDIA_TYPE: Final = "application/problem+json"
 BODY: Final = "the body"
+DETAILS: Final = "ProblemDetails"  # the name of `Problem` in the OpenAPI document
 # What is wrong with a value, by pydantic's name of it (`_PLAIN`) or by what that begins with (`_ALIKE`): for callers who may
 # write another language than Python.
 _PLAIN: Final = {
@@ -161,7 +162,7 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     by_status: dict[int | str, list[str]] = {}
     for code in dict.fromkeys((*codes, *ANYWHERE)):
         by_status.setdefault(STATUS[code], []).append(code)
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{DETAILS}"}}}
     return {
         status: {"description": f"code: {', '.join(some)}", "content": content} for status, some in by_status.items()
     }

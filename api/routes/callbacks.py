@@ -3,15 +3,38 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Header, Path, Query
 from pydantic import BaseModel, Field
 
 from api import messages
 from api.deps import InWorld, Merchant, Now
 from api.messages import Message
 from api.problems import documented
+from api.routes.order_forms import OrderAnswer
 
 router = APIRouter(prefix="/v1/callbacks", tags=["orders"])
+told = APIRouter(tags=["orders"])  # what we ask of merchants: for the document alone
+
+Event = Literal[
+    "order.created",
+    "order.confirmed",
+    "order.completed",
+    "order.modified",
+    "order.paid",
+    "order.overdue",
+    "order.cancelled",
+    "order.expired",
+    "order.disputed",
+    "order.agreed",
+]
+
+
+class Told(BaseModel):
+    """What a service's callback address is sent."""
+
+    type: Event = Field(description="agreed: a dispute was ended; of states of the operators' own, those too")
+    timestamp: datetime = Field(description="when it happened")
+    data: OrderAnswer = Field(description="the order as it was then")
 
 
 class Callback(BaseModel):
@@ -60,3 +83,23 @@ def resend(
 ) -> Callback:
     """Send a message again at once, whatever became of it."""
     return Callback.of(messages.resend(world.database, merchant.party, message_id, now))
+
+
+@told.post(
+    "order",
+    status_code=204,
+    responses={204: {"description": "any 2xx: it is taken"}, "default": {"description": "it is sent again"}},
+)
+def happened(
+    body: Told,
+    webhook_id: Annotated[str, Header(description="the same whenever it is sent again")],
+    webhook_timestamp: Annotated[int, Header(description="when it was sent, in seconds since 1970")],
+    webhook_signature: Annotated[
+        str, Header(description="`v1,` and the signature, by each secret in force; apart by spaces")
+    ],
+) -> None:
+    """Something happened to an order of a service that has a callback address. Signed by Standard Webhooks: base64 of
+    HMAC-SHA256 of `webhook-id.webhook-timestamp.body`, the body byte by byte, under the bytes of GET /v1/callbacks/secret,
+    which are the base64 after `whsec_`. Unless 2xx is answered within five seconds it is sent again, after 15 seconds first
+    and then ever more rarely, for a day. It can come twice, and before what happened earlier.
+    """

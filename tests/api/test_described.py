@@ -1,0 +1,83 @@
+"""The OpenAPI document as somebody meets it who has nothing else: what is listed tells itself, and can be tried as it stands."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final, cast, get_args
+
+import jsonschema
+import pytest
+
+from api import messages
+from api.app import create_app
+from api.messages import EVENT
+from api.routes.callbacks import Event, Told
+from api.routes.order_forms import OrderAnswer
+from api.world import World
+from tests.api.ordering import Counter
+from tests.api.world import shipped
+
+DOCUMENT: Final[dict[str, Any]] = create_app(cast(World, None)).openapi()
+OPERATIONS: Final = [
+    operation for where in ("paths", "webhooks") for path in DOCUMENT[where].values() for operation in path.values()
+]
+FORMS: Final = sorted(
+    {
+        content["schema"]["$ref"].rpartition("/")[2]
+        for operation in OPERATIONS
+        for content in operation.get("requestBody", {"content": {}})["content"].values()
+        if "$ref" in content["schema"]
+    }
+)
+
+
+def test_each_route_is_listed_under_a_sentence_of_its_own() -> None:
+    summaries = [operation["summary"] for operation in OPERATIONS]
+    assert len(set(summaries)) == len(summaries)
+    assert [s for s in summaries if " " not in s] == []
+
+
+def test_every_body_can_be_sent_as_the_page_shows_it() -> None:
+    """Without an example the page makes one up from the pattern of a text, such as `{{}-y{zy`."""
+    assert len(FORMS) > 15
+    for name in FORMS:
+        schema = DOCUMENT["components"]["schemas"][name]
+        for example in schema.get("examples", []):
+            jsonschema.validate(example, schema | {"components": DOCUMENT["components"]})
+        assert name == "Told" or "examples" in schema or not list(made_up(schema)), name
+
+
+def made_up(schema: dict[str, Any]) -> Iterator[str]:
+    """The texts of a form for which the page has nothing but a pattern."""
+    for name, field in schema.get("properties", {}).items():
+        ways = [field, *field.get("anyOf", [])]
+        if "examples" not in field and any("pattern" in way for way in ways):
+            yield name
+
+
+def test_what_went_wrong_is_described_once_and_meant_everywhere() -> None:
+    (said,) = {
+        content["schema"]["$ref"]
+        for path in DOCUMENT["paths"].values()
+        for operation in path.values()
+        for answer in operation["responses"].values()
+        for kind, content in answer.get("content", {}).items()
+        if kind == "application/problem+json"
+    }
+    assert {"code", "detail", "hint"} <= set(DOCUMENT["components"]["schemas"][said.rpartition("/")[2]]["properties"])
+
+
+def test_each_callback_that_is_sent_is_one_of_those_described() -> None:
+    by_the_clock = re.findall(r"on: clock,.* to: (\w+)", shipped().files["orders.yaml"])
+    assert by_the_clock == ["expired", "overdue"]
+    assert set(get_args(Event)) == {f"order.{what}" for what in {*EVENT.values(), *by_the_clock, "disputed", "agreed"}}
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # a body is the same text on both
+def test_the_body_of_a_callback_is_as_described(town: World) -> None:
+    counter = Counter(town, callback="https://inn.example/hook")
+    counter.due()
+    sent = [m.body for m in messages.take(town.database, counter.now, 50)]
+    happened = {Told.model_validate_json(body).type for body in sent}
+    assert happened == {"order.created", "order.confirmed", "order.completed"}
+    assert all(set(json.loads(body)["data"]) == set(OrderAnswer.model_fields) for body in sent)
