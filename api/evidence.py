@@ -38,5 +38,5 @@ def chosen(settings: Settings) -> Evidence:
     made = town.town(settings.town_people, seed=settings.town_seed)
     about = f"the town, {settings.town_people:,} synthetic people, seed {settings.town_seed}"
     if settings.evidence == "auto":
-        about += " (no Berka data set at IFTAH_DATA)"
+        about += f" (no Berka data set in {folder}: IFTAH_DATA says where to look)"
     return Evidence("town", about, town.END, made.events)

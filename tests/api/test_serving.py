@@ -93,6 +93,9 @@ def test_two_processes_answer_one_that_is_killed_is_replaced_and_all_end_when_as
         for _ in range(10):
             fetched(health)
         assert counted(fetched(metrics)) == before + 10  # whichever of them answers, it counts for all
+        afar = urllib.request.Request(metrics, headers={"X-Forwarded-For": "192.0.2.7"})
+        with pytest.raises(urllib.error.HTTPError, match="401"):  # a proxy on this machine says who calls
+            urllib.request.urlopen(afar, timeout=5)
         os.kill(first[0], signal.SIGKILL)
         second = until(lambda: len(found := children(process.pid)) == 2 and first[0] not in found and found)
         until(lambda: fetched(health))
