@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, insert, select, union
+from sqlalchemy import Connection, Engine, Select, delete, insert, select, union
 
 from api import actions, disputes, history, reviews
 from api.actions import Explained
@@ -135,6 +135,13 @@ def evidence(connection: Connection, person: str, after: int = 0, most: int | No
     return [_item(dict(row), person, said.get((row["contributor"], row["event_id"]))) for row in rows]
 
 
+def item(connection: Connection, person: str, contributor: str, event_id: str, dispute: str) -> Row | None:
+    """One piece of it, as the person sees it, with what became of their objection; None when it is stored no more."""
+    query = select(EVENTS).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _item(dict(row), person, dispute)
+
+
 def _item(row: Row, person: str, dispute: str | None) -> Row:
     own = row["subject"] == person
     kind = KIND[row["kind"]]
@@ -165,12 +172,22 @@ def inquiries(
     most: int | None = PAGE,
 ) -> list[Row]:
     """Who asked about the person, newest first, from before a number on: when, what for, and what came of it and why."""
-    both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    query = select(DECISIONS, DECISION_SUBJECTS.c.record).select_from(both)
-    query = query.where(DECISION_SUBJECTS.c.subject == person).order_by(DECISIONS.c.seq.desc()).limit(most)
+    query = _asked_about(person).order_by(DECISIONS.c.seq.desc()).limit(most)
     if before is not None:
         query = query.where(DECISIONS.c.seq < before)
     return [_inquiry(dict(row), program, language) for row in connection.execute(query).mappings()]
+
+
+def inquiry(connection: Connection, program: Program | None, person: str, decision: str, language: str) -> Row | None:
+    """One of them, by its decision; None when it is not about the person."""
+    row = connection.execute(_asked_about(person).where(DECISIONS.c.id == decision)).mappings().first()
+    return None if row is None else _inquiry(dict(row), program, language)
+
+
+def _asked_about(person: str) -> Select[Any]:
+    both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+    found = select(DECISIONS, DECISION_SUBJECTS.c.record).select_from(both)
+    return found.where(DECISION_SUBJECTS.c.subject == person)
 
 
 def _inquiry(row: Row, program: Program | None, language: str) -> Row:

@@ -6,12 +6,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import disputes, reviews
+from api import disputes, person, reviews
 from api.clock import micros
+from api.database import reading
 from api.deps import InWorld, Now, Operator
+from api.languages import chosen
 from api.problems import documented
 from api.routes.cases import Dispute, Review
+from api.routes.me import Inquiry, Item, Language
 from api.routes.my_disputes import Id, Said
+from api.world import World
 
 router = APIRouter(prefix="/v1", tags=["operators"])
 
@@ -22,6 +26,7 @@ class DisputeCase(Dispute):
     """A dispute as whoever answers it sees it."""
 
     subject: str
+    item: Item | None = Field(description="what is objected to, as the person sees it; null: it is stored no more")
     overdue: bool = Field(description="unanswered past its day; the item stays out of the score meanwhile")
     resolved_by: str | None
 
@@ -30,6 +35,7 @@ class ReviewCase(Review):
     """A review as whoever answers it sees it."""
 
     subject: str
+    decision: Inquiry | None = Field(description="what was asked and answered, and why, as the person sees it")
     overdue: bool
     answered_by: str | None
 
@@ -53,7 +59,7 @@ class ReviewAnswer(BaseModel):
 @router.get("/disputes")
 def all_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -> list[DisputeCase]:
     """Disputes, what is due first comes first."""
-    return [_dispute(row, now) for row in disputes.listed(world.database, waiting=waiting)]
+    return _disputes(world, disputes.listed(world.database, waiting=waiting), now)
 
 
 @router.post(
@@ -63,32 +69,48 @@ def all_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -
 def resolve(dispute_id: Id, body: Resolution, world: InWorld, operator: Operator, now: Now) -> DisputeCase:
     """Answer a dispute."""
     row = disputes.resolved(world.database, dispute_id, body.outcome, body.note, operator.party, now)
-    return _dispute(row, now)
+    return _disputes(world, [row], now)[0]
 
 
 @router.get("/reviews")
-def all_reviews(world: InWorld, _: Operator, now: Now, waiting: Open = False) -> list[ReviewCase]:
+def all_reviews(
+    world: InWorld, _: Operator, now: Now, waiting: Open = False, language: Language = None
+) -> list[ReviewCase]:
     """Reviews, what is due first comes first."""
-    return [_review(row, now) for row in reviews.listed(world.database, waiting=waiting)]
+    return _reviews(world, reviews.listed(world.database, waiting=waiting), language, now)
 
 
 @router.post(
     "/reviews/{review_id}/answer",
     responses=documented("unknown_review", "already_answered"),
 )
-def answer(review_id: Id, body: ReviewAnswer, world: InWorld, operator: Operator, now: Now) -> ReviewCase:
+def answer(
+    review_id: Id, body: ReviewAnswer, world: InWorld, operator: Operator, now: Now, language: Language = None
+) -> ReviewCase:
     """Answer a review. The recorded decision stays; a merchant who asks anew is answered anew."""
     row = reviews.answered(world.database, review_id, body.outcome, body.note, operator.party, now)
-    return _review(row, now)
+    return _reviews(world, [row], language, now)[0]
 
 
-def _dispute(row: dict[str, Any], now: datetime) -> DisputeCase:
-    late = row["resolved_at"] is None and row["due_at"] < micros(now)
-    more = {"subject": row["subject"], "resolved_by": row["resolved_by"], "overdue": late}
-    return DisputeCase(**Dispute.of(row).model_dump(), **more)
+def _disputes(world: World, rows: list[dict[str, Any]], now: datetime) -> list[DisputeCase]:
+    cases = []
+    with reading(world.database) as connection:
+        for row in rows:
+            about = row["subject"], row["contributor"], row["event_id"]
+            late = row["resolved_at"] is None and row["due_at"] < micros(now)
+            more = {"subject": row["subject"], "resolved_by": row["resolved_by"], "overdue": late}
+            more["item"] = person.item(connection, *about, row["outcome"] or "open")
+            cases.append(DisputeCase(**Dispute.of(row).model_dump(), **more))
+    return cases
 
 
-def _review(row: dict[str, Any], now: datetime) -> ReviewCase:
-    late = row["answered_at"] is None and row["due_at"] < micros(now)
-    more = {"subject": row["subject"], "answered_by": row["answered_by"], "overdue": late}
-    return ReviewCase(**Review.of(row).model_dump(), **more)
+def _reviews(world: World, rows: list[dict[str, Any]], language: str | None, now: datetime) -> list[ReviewCase]:
+    program, cases = world.release.programs[-1], []
+    words = chosen(language, program.languages)
+    with reading(world.database) as connection:
+        for row in rows:
+            late = row["answered_at"] is None and row["due_at"] < micros(now)
+            more = {"subject": row["subject"], "answered_by": row["answered_by"], "overdue": late}
+            more["decision"] = person.inquiry(connection, program, row["subject"], row["decision"], words)
+            cases.append(ReviewCase(**Review.of(row).model_dump(), **more))
+    return cases

@@ -93,6 +93,8 @@ def test_what_is_due_first_comes_first_and_what_is_late_stays_out(either_side: S
         (second["dispute_id"], False),
     ]
     assert cases[0]["subject"] == ZEB
+    item = next(i for i in side.get("/me/evidence")["items"] if i["event_id"] == ITEM["event_id"])
+    assert cases[0]["item"] == item  # whoever answers need not look elsewhere for what is meant
     assert payments(side) == before - 2
     side.call("POST", f"/disputes/{first['dispute_id']}/resolve", {"outcome": "rejected"}, who="operator")
     assert payments(side) == before - 1  # a late answer still is one

@@ -23,6 +23,7 @@ def test_a_person_asks_and_is_told_what_came_of_it(either_side: Side) -> None:
     assert [(c["review_id"], c["subject"], c["statement"], c["overdue"]) for c in cases] == [
         (review["review_id"], ZEB, "please look", False)
     ]
+    assert [c["decision"] for c in cases] == side.get("/me/inquiries")["inquiries"]
     answer = {"outcome": "changed", "note": "ask again"}
     told = side.call("POST", f"/reviews/{review['review_id']}/answer", answer, who="operator").json()
     assert (told["outcome"], told["answered_by"]) == ("changed", "the-operator")
