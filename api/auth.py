@@ -19,11 +19,11 @@ from api.database import reading
 from api.tables import TOKENS
 from engine.errors import Refused
 
-ROLES: Final = ("merchant", "contributor", "subject", "operator", "supervisor", "admin")
+ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "supervisor", "admin")
 # A scope is a group of routes: what comes after /v1 in their addresses.
 SCOPES: Final = (
     *("eligibility", "decisions", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
-    *("me", "disputes", "reviews", "audit", "tokens"),
+    *("me", "disputes", "reviews", "releases", "audit", "tokens"),
 )
 RESERVED: Final = ("operator", "iftah")  # who asks by the command line, and the house itself
 PREFIX: Final = "iftah_"  # so that scanners for leaked keys know one
