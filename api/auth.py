@@ -23,7 +23,7 @@ ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "s
 # A scope is a group of routes: what comes after /v1 in their addresses.
 SCOPES: Final = (
     *("eligibility", "decisions", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
-    *("me", "disputes", "reviews", "releases", "audit", "tokens"),
+    *("me", "disputes", "reviews", "audit", "tokens"),
 )
 RESERVED: Final = ("operator", "iftah")  # who asks by the command line, and the house itself
 PREFIX: Final = "iftah_"  # so that scanners for leaked keys know one

@@ -81,12 +81,12 @@ def check_proof(
     file: Annotated[Path, typer.Argument(help="what `iftah audit proof` printed")],
     root: Annotated[str | None, typer.Option(help="the root that was published for the day")] = None,
 ) -> None:
-    """Check a proof, without any database."""
+    """Check a proof, without any database; the status is 1 when it leads elsewhere."""
     given = _json(file)
     reached = digests.check(given)
     if root is not None and root.lower() != reached:
-        message = f"the proof leads to {reached}, not to the root that was given"
-        raise Refused(message, where=str(file), hint="see that both are of the same day", code="bad_proof")
+        out.print(f"the proof leads to {reached}, not to the root that was given: see that both are of the same day")
+        raise typer.Exit(FAILED)
     said = given["entry"]
     out.print(f"decision {said['id']} of {said['merchant']}: {said['outcome']}, {given['day']}", markup=False)
     out.print(f"root {reached}" + ("" if root else ": compare it with what was published for the day"))

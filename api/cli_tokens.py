@@ -47,11 +47,14 @@ def token_list() -> None:
 def token_rotate(
     name: Annotated[str, typer.Argument(help="a token's id")],
     grace: Annotated[int, typer.Option(help="hours that the old one stays valid", min=0, max=168)] = 24,
-    days: Annotated[int, typer.Option(help="how long the new one is valid", min=1, max=3660)] = 90,
+    days: Annotated[
+        int | None, typer.Option(help="how long the new one is valid; as long as the old one was", min=1, max=3660)
+    ] = None,
 ) -> None:
     """Issue a token in the place of another, which ends after a while. The new one is shown once."""
     now, database = clock.now(), open_database(settings().database_url)
-    print(issuing.rotated(database, name, now, clock.later(now, days=days), timedelta(hours=grace)).secret)
+    lasts = None if days is None else timedelta(days=days)
+    print(issuing.rotated(database, name, now, lasts, timedelta(hours=grace)).secret)
 
 
 @tokens.command("revoke")

@@ -29,7 +29,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "Statement": {"statement": "I paid on the first"},
     "ReviewRequest": {"decision_id": "d3ed0123456789abcdef0123456789ab", "statement": "my bill was paid"},
     "Resolution": {"outcome": "upheld", "note": "the bank confirms it"},
-    "ReviewAnswer": {"outcome": "upheld", "note": "the evidence is as it was"},
+    "ReviewAnswer": {"outcome": "stands", "note": "the evidence is as it was"},
     "TokenRequest": {"role": "merchant", "party": "inn", "name": "the front desk", "days": 90},
     "Rotation": {"grace_hours": 24, "days": 90},
 }

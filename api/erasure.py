@@ -126,7 +126,7 @@ def sweep(engine: Engine) -> bool:
 def _refuse_open_orders(connection: Connection, person: str) -> None:
     query = select(func.count()).where(ORDERS.c.subject == person, ORDERS.c.closed_at.is_(None))
     if number := connection.execute(query).scalar_one():
-        hint = "settle or cancel them first"
+        hint = "ask the merchant to settle or cancel them first"
         raise Refused(f"orders are open: {number}", where="orders", hint=hint, code="orders_open")
 
 

@@ -44,7 +44,7 @@ def asked(engine: Engine, person: str, decision: str, statement: str | None, now
 
 
 def answered(engine: Engine, name: str, outcome: str, note: str | None, by: str, now: datetime) -> Row:
-    """Answer a request: `upheld` (the decision was right) or `changed`. The same answer again changes nothing.
+    """Answer a request: `stands` (the decision was right) or `mistaken` (what it rested on is put right). The same answer again changes nothing.
 
     Raises Refused: `unknown_review`, `already_answered`.
     """

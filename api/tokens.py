@@ -91,8 +91,16 @@ def check(role: str, party: str, scopes: Collection[str] | None = None) -> None:
         raise Refused("a scope is a group of routes", where="scopes", hint=hint, code="bad_scope")
 
 
-def rotated(engine: Engine, name: str, now: datetime, expires: datetime, grace: timedelta = GRACE) -> Issued:
+def rotated(
+    engine: Engine,
+    name: str,
+    now: datetime,
+    lasts: timedelta | None = None,
+    grace: timedelta = GRACE,
+    longest: timedelta | None = None,
+) -> Issued:
     """A new token in the place of that of the id `name`, which stays valid for `grace`, never for longer than it was to.
+    Unless it is said how long the new one `lasts`, it does as long as the old one was to; never longer than `longest`.
 
     Raises Refused when no such token is in force.
     """
@@ -103,6 +111,10 @@ def rotated(engine: Engine, name: str, now: datetime, expires: datetime, grace: 
             raise no_such_token(name)
         ends = now + grace if before.expires_at is None else min(before.expires_at, now + grace)
         connection.execute(update(TOKENS).where(TOKENS.c.id == name).values(expires_at=micros(ends)))
+        if lasts is None and before.expires_at is not None:
+            lasts = before.expires_at - before.created_at
+        lasts = min((given for given in (lasts, longest) if given is not None), default=None)
+        expires = None if lasts is None else now + lasts
         issued = _made(
             connection,
             replace(

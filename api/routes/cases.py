@@ -35,7 +35,9 @@ class Review(BaseModel):
     statement: str | None
     asked_at: datetime
     due_at: datetime
-    outcome: Literal["upheld", "changed"] | None = Field(description="changed: the merchant may ask anew")
+    outcome: Literal["stands", "mistaken"] | None = Field(
+        description="mistaken: what the decision rested on, evidence or a rule, is put right, and the merchant may ask anew"
+    )
     note: str | None
     answered_at: datetime | None
 

@@ -52,7 +52,7 @@ class ReviewAnswer(BaseModel):
     """The answer to a review."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    outcome: Literal["upheld", "changed"]
+    outcome: Literal["stands", "mistaken"]
     note: Said | None = Field(None, description="for the person")
 
 

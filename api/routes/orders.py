@@ -40,7 +40,10 @@ _MOVING: Final = ("unknown_order", "order_mismatch", "wrong_state", "engine_fail
     ),
 )
 def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
-    """Make an order of a decision. The same number with the same parameters gets the same order again."""
+    """Make an order of a decision. The same number with the same parameters gets the same order again.
+
+    A decision is about the deposit: a person who has not paid another order, or has too many open, gets no order of it.
+    """
     new = NewOrder(
         out_order_no=body.out_order_no,
         service=body.service,

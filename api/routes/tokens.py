@@ -42,7 +42,9 @@ class Rotation(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     grace_hours: int = Field(24, ge=0, le=168, description="that the old one stays valid, never longer than it was to")
-    days: Days = 90
+    days: Days | None = Field(
+        None, description="how long the new one is valid; unless said, as long as the old one was to be"
+    )
 
 
 class Token(BaseModel):
@@ -110,8 +112,9 @@ def listed(
 def rotate(token_id: TokenId, world: InWorld, now: Now, body: Rotation | None = None) -> NewToken:
     """Issue a token in the place of another, which ends after a while."""
     how = body or Rotation()
-    expires, grace = clock.later(now, days=how.days), timedelta(hours=how.grace_hours)
-    return NewToken.of(tokens.rotated(world.database, token_id, now, expires, grace))
+    lasts = None if how.days is None else timedelta(days=how.days)
+    grace, longest = timedelta(hours=how.grace_hours), timedelta(days=MOST_DAYS)
+    return NewToken.of(tokens.rotated(world.database, token_id, now, lasts, grace, longest))
 
 
 @router.delete("/{token_id}", status_code=204, responses=documented("no_such_token"))

@@ -24,11 +24,11 @@ def test_a_person_asks_and_is_told_what_came_of_it(either_side: Side) -> None:
         (review["review_id"], ZEB, "please look", False)
     ]
     assert [c["decision"] for c in cases] == side.get("/me/inquiries")["inquiries"]
-    answer = {"outcome": "changed", "note": "ask again"}
+    answer = {"outcome": "mistaken", "note": "ask again"}
     told = side.call("POST", f"/reviews/{review['review_id']}/answer", answer, who="operator").json()
-    assert (told["outcome"], told["answered_by"]) == ("changed", "the-operator")
+    assert (told["outcome"], told["answered_by"]) == ("mistaken", "the-operator")
     mine = side.get("/me/reviews")
-    assert [(r["outcome"], r["note"]) for r in mine] == [("changed", "ask again")]
+    assert [(r["outcome"], r["note"]) for r in mine] == [("mistaken", "ask again")]
     assert "answered_by" not in mine[0]
     assert side.get("/reviews?open=true", who="operator") == []
     with reading(side.engine) as connection:
@@ -46,14 +46,14 @@ def test_asking_twice_is_asking_once(side: Side) -> None:
 def test_an_answer_is_given_once(side: Side) -> None:
     review = side.call("POST", "/me/reviews", {"decision_id": side.asked()}).json()
     path = f"/reviews/{review['review_id']}/answer"
-    assert side.call("POST", path, {"outcome": "upheld"}, who="operator").status_code == 200
-    assert side.call("POST", path, {"outcome": "upheld"}, who="operator").status_code == 200
-    assert side.call("POST", path, {"outcome": "changed"}, who="operator").json()["code"] == "already_answered"
+    assert side.call("POST", path, {"outcome": "stands"}, who="operator").status_code == 200
+    assert side.call("POST", path, {"outcome": "stands"}, who="operator").status_code == 200
+    assert side.call("POST", path, {"outcome": "mistaken"}, who="operator").json()["code"] == "already_answered"
     assert (
-        side.call("POST", "/reviews/00/answer", {"outcome": "changed"}, who="operator").json()["code"]
+        side.call("POST", "/reviews/00/answer", {"outcome": "mistaken"}, who="operator").json()["code"]
         == "unknown_review"
     )
-    assert side.call("POST", path, {"outcome": "changed"}).json()["code"] == "wrong_role"
+    assert side.call("POST", path, {"outcome": "mistaken"}).json()["code"] == "wrong_role"
 
 
 def test_nobody_asks_about_another_s_decision(side: Side) -> None:

@@ -102,19 +102,20 @@ def test_a_token_that_could_not_be_is_not_issued(engine: Engine) -> None:
 def test_a_rotated_token_stays_valid_for_the_grace_and_never_longer_than_it_was_to(engine: Engine) -> None:
     secret = tokens.issue(engine, "merchant", "inn", "desk", NOW, NOW + 30 * DAY, ["orders"])
     (old,) = tokens.listed(engine)
-    new = tokens.rotated(engine, old.id, NOW, NOW + 90 * DAY)
+    new = tokens.rotated(engine, old.id, NOW, 90 * DAY)
     assert (new.token.replaces, new.token.scopes, new.token.party) == (old.id, ("orders",), "inn")
     assert auth.caller(engine, new.secret, NOW + 89 * DAY).scopes == {"orders"}
     auth.caller(engine, secret, NOW + DAY - timedelta(seconds=1))
     with pytest.raises(Refused, match="not valid"):
         auth.caller(engine, secret, NOW + DAY)
     with pytest.raises(Refused, match="is in force"):
-        tokens.rotated(engine, old.id, NOW + DAY, NOW + 90 * DAY)
+        tokens.rotated(engine, old.id, NOW + DAY, 90 * DAY)
     tokens.issue(engine, "merchant", "inn", "short", NOW, NOW + HOUR)
     (short,) = (t for t in tokens.listed(engine) if t.name == "short")
     assert short.expires_at == NOW + HOUR
-    tokens.rotated(engine, short.id, NOW, NOW + DAY)
+    later = tokens.rotated(engine, short.id, NOW + HOUR / 2)
     assert {t.id: t for t in tokens.listed(engine)}[short.id].expires_at == NOW + HOUR
+    assert later.token.expires_at == NOW + HOUR / 2 + HOUR  # no longer than a token of its kind
 
 
 def test_the_last_use_is_written_at_most_once_a_minute_and_never_by_an_answer(engine: Engine) -> None:
