@@ -26,6 +26,7 @@ from api import builds, clock, ledger, releases, services, tokens
 from api.database import open_database, reading, writing
 from api.services import Terms
 from engine.decide import Reference, decide, question_of
+from tests.api.databases import Template
 from tests.api.door import consents
 from tests.api.world import ROOT
 
@@ -139,8 +140,8 @@ IFTAH = str(Path(sys.executable).with_name("iftah"))
 
 
 @pytest.fixture(scope="module")
-def town_file(prepared: Callable[[str, str], str]) -> Path:
-    return Path(prepared("sqlite", "").removeprefix("sqlite:///"))
+def town_file(settled: Template) -> Path:
+    return settled.file
 
 
 @pytest.fixture(scope="module")
