@@ -11,11 +11,18 @@ from sqlalchemy import Engine
 from api.database import open_database
 from api.world import World
 from engine.engines import Engines
+from tests.api.apps import lending
 from tests.api.databases import Template, created, dropped, named
 from tests.api.side import Side, peopled
 from tests.api.world import settle, shipped
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+
+
+@pytest.fixture(autouse=True)
+def applications() -> Iterator[None]:
+    with lending():
+        yield
 
 
 @pytest.fixture(scope="session")
