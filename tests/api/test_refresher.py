@@ -175,7 +175,7 @@ def test_of_two_that_refresh_at_once_neither_undoes_the_other(following: World, 
     chance = Random(6)
     with ThreadPoolExecutor(2) as pool:
         rivals = [pool.submit(refreshing, most) for most in (refresh.Most(), refresh.Most(events=3, people=2))]
-        for number in range(1, pairs(9, 25)):
+        for number in range(1, pairs(6, 25)):
             sent(following, chance, number)
         until(lambda: not (found := refresh.lag(following.database, clock.now())).events and not found.people)
         stop.set()
