@@ -369,14 +369,13 @@ def test_a_mended_file_leaves_no_old_rejects_behind(sqlite: Engine, tmp_path: Pa
 
 
 def loads(url: str, file: str) -> None:
-    """A file in many batches, each told of when it is in the ledger."""
-    load_file(
-        open_database(url),
-        Path(file),
-        now=lambda: datetime.now(UTC),
-        batch_rows=200,
-        on_progress=lambda *_: print("batch", flush=True),
-    )
+    """A file in many batches, each told of when it is in the ledger; not so fast that it is done before it is killed."""
+
+    def told(*_: object) -> None:
+        print("batch", flush=True)
+        time.sleep(0.005)
+
+    load_file(open_database(url), Path(file), now=lambda: datetime.now(UTC), batch_rows=200, on_progress=told)
 
 
 @pytest.mark.parametrize("batches", [0, 1, 9])
