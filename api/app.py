@@ -73,10 +73,6 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
     app = FastAPIOffline(
         title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running, redirect_slashes=False
     )
-    app.state.world = world
-    app.state.gate = gate or Gate()
-    app.state.decider = Decider(lambda: app.state.world)
-    app.state.stuck = None  # why rows are not refreshed, if something is wrong
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Watched)  # the last is the outermost
@@ -84,4 +80,13 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
         app.include_router(router, responses=problems.documented())
     app.webhooks.include_router(callbacks.told)
     describe(app)
+    return over(app, world, gate)
+
+
+def over(app: FastAPI, world: World, gate: Gate | None = None) -> FastAPI:
+    """The application, over this world from now on."""
+    app.state.world = world
+    app.state.gate = gate or Gate()
+    app.state.decider = Decider(lambda: app.state.world)
+    app.state.stuck = None  # why rows are not refreshed, if something is wrong
     return app

@@ -1,11 +1,16 @@
 """Where the public data sets are: $IFTAH_DATA, or `../shared/data` beside the checkout. They are never in the project."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("COLUMNS", "120")  # what is printed does not depend on the terminal, read when a console is made
+# Thousands of commits to files that no test keeps: in memory they wait for no disk.
+_IN_MEMORY = Path("/dev/shm")
+if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > 4 << 30:
+    os.environ.setdefault("TMPDIR", str(_IN_MEMORY))
 
 _BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

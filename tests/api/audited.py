@@ -9,9 +9,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from api import actions, builds, deps, tokens
-from api.app import create_app
 from api.decisions import Answered, Asked
 from api.world import World
+from tests.api.apps import app_over
 from tests.api.world import NOW
 
 
@@ -20,7 +20,7 @@ class Office:
 
     def __init__(self, world: World) -> None:
         self.world, self.now = world, NOW + timedelta(hours=1)
-        app = create_app(world)
+        app = app_over(world)
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
         self.token = tokens.issue(world.database, "supervisor", "bank-of-banks", "s", NOW)

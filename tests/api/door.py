@@ -10,10 +10,10 @@ from fastapi.testclient import TestClient
 
 from api import builds, deps, ledger, services, tokens
 from api.actions import ready
-from api.app import create_app
 from api.services import Terms
 from api.world import World
 from graph.events import CLASSES
+from tests.api.apps import app_over
 from tests.api.world import NOW, event
 
 
@@ -25,7 +25,7 @@ class Door:
         self.parties: dict[str, str] = {}
         self.ready: dict[tuple[str, str], set[str]] = {}
         self.numbers = count(1)
-        app = create_app(world)
+        app = app_over(world)
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
         self.token = self.issue("merchant", "inn")

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 import polars as pl
@@ -46,8 +48,19 @@ def scored(engine: Engine) -> dict[str, tuple[int | None, str | None]]:
 
 
 def rebuilt(events: pl.DataFrame, as_of: datetime, known_at: datetime) -> dict[str, dict[str, Any]]:
-    """Everyone's local features as a build has them."""
-    found = features(events, as_of, known_at, "perks", wanted=LOCAL)
+    """Everyone's local features as a build has them. Events that were asked about a moment ago are not gone through again."""
+    return _rebuilt(_bytes(events), as_of, known_at)
+
+
+def _bytes(events: pl.DataFrame) -> bytes:
+    told = BytesIO()
+    events.write_ipc(told)
+    return told.getvalue()
+
+
+@lru_cache(16)
+def _rebuilt(events: bytes, as_of: datetime, known_at: datetime) -> dict[str, dict[str, Any]]:
+    found = features(pl.read_ipc(BytesIO(events)), as_of, known_at, "perks", wanted=LOCAL)
     return {r.pop("person"): r for r in found.iter_rows(named=True)}
 
 

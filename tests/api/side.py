@@ -7,10 +7,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from api import actions, builds, deps, tokens
-from api.app import create_app
 from api.decisions import Asked
 from api.world import World
 from engine.engines import Engines
+from tests.api.apps import app_over
 from tests.api.leaving import LIFE, ZEB
 from tests.api.refreshing import Refresher, append
 from tests.api.world import NOW
@@ -29,7 +29,7 @@ class Side:
     def __init__(self, engine: Engine, engines: Engines) -> None:
         self.engine, self.now = engine, NOW + timedelta(hours=1)
         self.world = World(engine, engines)
-        app = create_app(self.world)
+        app = app_over(self.world)
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
         self.tokens: dict[str, str] = {}

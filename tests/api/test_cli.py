@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api import warm
 from tests.api.terminal import IFTAH, Done, Run, alone, environment, in_process
 from tests.api.world import ROOT
 
@@ -35,11 +36,12 @@ def iftah(env: dict[str, str]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def process(env: dict[str, str]) -> Run:
+def process(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The same in a process of its own."""
+    folder = tmp_path_factory.mktemp("said")
 
     def run(*words: str, **changes: str) -> Done:
-        return alone(words, env | changes)
+        return warm.done(folder, words, env | changes)
 
     return run
 
@@ -158,9 +160,9 @@ def test_what_cannot_be_done_is_said_in_one_line(walked: str, iftah: Run, words:
     assert "Traceback" not in done.stderr
 
 
-def test_a_process_ends_with_the_status_and_says_nothing_else(walked: str, process: Run) -> None:
+def test_a_process_ends_with_the_status_and_says_nothing_else(walked: str, process: Run, env: dict[str, str]) -> None:
     for words, status in ((("explain", "nobody"), 2), (("explain", _scored(walked)), 0), (("no-such-command",), 2)):
-        done = process(*words)
+        done = alone(words, env) if words[-1] == "nobody" else process(*words)  # one as it is installed
         assert done.returncode == status
         assert (done.stderr == "") == (status == 0)
         assert (done.stdout == "") == (status != 0)
@@ -178,17 +180,19 @@ def test_evaluating_all_passes_over_data_sets_that_are_not_there_and_says_so(ift
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("words", "changes", "said"),
     [
-        ({"IFTAH_PORT": "0", "IFTAH_EVIDENCE": "x"}, ("IFTAH_PORT `0`", "IFTAH_EVIDENCE `x`")),
-        ({"IFTAH_DATABASE_URL": "mongodb://x"}, ("unknown database scheme",)),
-        ({"IFTAH_DATABASE_URL": "sqlite:////nowhere/at/all/iftah.db"}, ("/nowhere/at/all/iftah.db",)),
-        ({"IFTAH_RULES": "/nowhere"}, ("/nowhere", "no such folder")),
-        ({"IFTAH_EVIDENCE": "berka"}, ("the Berka data set is not there",)),
+        ("demo", {"IFTAH_PORT": "0", "IFTAH_EVIDENCE": "x"}, ("IFTAH_PORT `0`", "IFTAH_EVIDENCE `x`")),
+        ("score", {"IFTAH_DATABASE_URL": "mongodb://x"}, ("unknown database scheme",)),
+        ("score", {"IFTAH_DATABASE_URL": "sqlite:////nowhere/at/all/iftah.db"}, ("/nowhere/at/all/iftah.db",)),
+        ("demo", {"IFTAH_RULES": "/nowhere"}, ("/nowhere", "no such folder")),
+        ("demo", {"IFTAH_EVIDENCE": "berka"}, ("the Berka data set is not there",)),
     ],
 )
-def test_a_bad_setting_is_said_in_one_line(iftah: Run, changes: dict[str, str], said: tuple[str, ...]) -> None:
-    done = iftah("demo", **changes)
+def test_a_bad_setting_is_said_in_one_line(
+    iftah: Run, words: str, changes: dict[str, str], said: tuple[str, ...]
+) -> None:
+    done = iftah(words, **changes)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert all(part in done.stderr for part in said)
@@ -297,16 +301,16 @@ def test_a_database_that_cannot_be_written_is_said_so(
     assert "database" in done.stderr
 
 
-@pytest.fixture
-def port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
-@pytest.fixture
-def served(walked: str, env: dict[str, str], port: int) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """`iftah run` in its own process, and what it printed before it began to serve."""
+@pytest.fixture(scope="module")
+def served(walked: str, env: dict[str, str]) -> Iterator[tuple[int, list[str]]]:
+    """`iftah run`: its port, and what it printed before it began to serve."""
+    port = free_port()
     process = subprocess.Popen(
         [str(IFTAH), "run"],
         env=env | {"IFTAH_PORT": str(port), "PYTHONUNBUFFERED": "1"},
@@ -320,15 +324,13 @@ def served(walked: str, env: dict[str, str], port: int) -> Iterator[tuple[subpro
         lines.append(line.rstrip())
         if line.lstrip().startswith("-d "):
             break
-    yield process, lines
+    yield port, lines
     process.kill()
     process.communicate()
 
 
-def test_run_prints_a_request_that_can_be_pasted_and_works(
-    served: tuple[subprocess.Popen[str], list[str]], port: int
-) -> None:
-    _, lines = served
+def test_run_prints_a_request_that_can_be_pasted_and_works(served: tuple[int, list[str]]) -> None:
+    port, lines = served
     start = next(n for n, line in enumerate(lines) if line.startswith("curl"))
     command = "\n".join(lines[start:])
     assert f"http://127.0.0.1:{port}/docs" in "\n".join(lines)
@@ -344,9 +346,8 @@ def test_run_prints_a_request_that_can_be_pasted_and_works(
         assert response.status == 200
 
 
-def test_a_port_in_use_is_said_before_any_long_work(
-    served: tuple[subprocess.Popen[str], list[str]], process: Run, port: int
-) -> None:
+def test_a_port_in_use_is_said_before_any_long_work(served: tuple[int, list[str]], process: Run) -> None:
+    port, _ = served
     _wait(port)
     done = process("run", IFTAH_PORT=str(port))
     assert (done.returncode, done.stdout) == (2, "")
@@ -355,15 +356,15 @@ def test_a_port_in_use_is_said_before_any_long_work(
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_the_server_stops_when_asked_to(
-    served: tuple[subprocess.Popen[str], list[str]], port: int, sign: signal.Signals
-) -> None:
-    process, _ = served
+def test_the_server_stops_when_asked_to(walked: str, env: dict[str, str], tmp_path: Path, sign: signal.Signals) -> None:
+    port = free_port()
+    process = warm.Process(tmp_path / "log", env | {"IFTAH_PORT": str(port)}, warm.command, "run")
     _wait(port)
-    process.send_signal(sign)
-    _, said = process.communicate(timeout=30)
-    assert "Traceback" not in said
-    assert process.returncode in (0, 130, -sign)
+    os.kill(process.pid, sign)
+    status = process.wait(30)
+    process.kill()
+    assert "Traceback" not in process.said()
+    assert status in (0, 130, -sign)
 
 
 def _wait(port: int) -> None:

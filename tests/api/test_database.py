@@ -28,9 +28,9 @@ def test_the_events_table_has_the_columns_of_the_events_schema() -> None:
     assert [c.name for c in SQLModel.metadata.tables["events"].columns] == ["seq", *SCHEMA]
 
 
-def test_opening_a_database_again_keeps_what_is_in_it(database_url: str) -> None:
+def test_opening_a_database_again_keeps_what_is_in_it(bare_url: str) -> None:
     for names in ([], ["first"]):
-        engine = open_database(database_url)
+        engine = open_database(bare_url)
         with Session(engine) as session:
             assert [release.id for release in session.exec(select(tables.Release))] == names
             session.add(tables.Release(id=f"{'first' if not names else 'second'}", files="{}", loaded_at=0))
@@ -38,8 +38,8 @@ def test_opening_a_database_again_keeps_what_is_in_it(database_url: str) -> None
         engine.dispose()
 
 
-def test_an_older_database_is_brought_to_the_present_by_itself(database_url: str) -> None:
-    engine = open_database(database_url)
+def test_an_older_database_is_brought_to_the_present_by_itself(bare_url: str) -> None:
+    engine = open_database(bare_url)
     with writing(engine) as connection:
         connection.exec_driver_sql("DELETE FROM alembic_version")
         for table in reversed(SQLModel.metadata.sorted_tables):
@@ -50,35 +50,35 @@ def test_an_older_database_is_brought_to_the_present_by_itself(database_url: str
             for table in ("events", "decision_subjects"):
                 connection.exec_driver_sql(f"DROP FUNCTION {table}_refuse_delete")
     engine.dispose()
-    again = open_database(database_url)
+    again = open_database(bare_url)
     assert set(inspect(again).get_table_names()) == {*SQLModel.metadata.tables, "alembic_version"}
     again.dispose()
 
 
-def test_a_database_newer_than_the_program_is_refused_in_one_line(database_url: str) -> None:
-    engine = open_database(database_url)
+def test_a_database_newer_than_the_program_is_refused_in_one_line(bare_url: str) -> None:
+    engine = open_database(bare_url)
     with writing(engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
     with pytest.raises(Refused, match=r"revision `9999`.*update the program") as refused:
-        open_database(database_url)
+        open_database(bare_url)
     assert refused.value.code == "database_newer"
     assert "\n" not in str(refused.value)
 
 
-def test_processes_that_open_a_new_database_at_once_do_not_collide(database_url: str) -> None:
-    program = f"from api.database import open_database; open_database({database_url!r}).dispose()"
+def test_processes_that_open_a_new_database_at_once_do_not_collide(bare_url: str) -> None:
+    program = f"from api.database import open_database; open_database({bare_url!r}).dispose()"
     started = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(3)]
     said = [process.communicate(timeout=60)[1].decode() for process in started]
     assert [process.returncode for process in started] == [0] * 3, said
-    engine = open_database(database_url)
+    engine = open_database(bare_url)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM extent").scalar() == 1
     engine.dispose()
 
 
-def test_migrations_write_nothing_on_the_terminal(database_url: str, capfd: pytest.CaptureFixture[str]) -> None:
-    open_database(database_url).dispose()
+def test_migrations_write_nothing_on_the_terminal(bare_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    open_database(bare_url).dispose()
     assert capfd.readouterr() == ("", "")
 
 

@@ -28,7 +28,8 @@ from engine.engines import Engines
 from engine.errors import Refused
 from graph.features import features
 from graph.view import visible
-from tests.api.conftest import Template, dropped
+from tests.api.conftest import server_of
+from tests.api.databases import Template
 from tests.api.leaving import LATER, LIFE, TEXTS, ZEB, arrived, left_in
 from tests.api.refreshing import LOCAL, Refresher, append, rebuilt, rows
 from tests.api.terminal import environment, in_process
@@ -56,13 +57,10 @@ def lived(tmp_path_factory: pytest.TempPathFactory, shipped_engines: Engines) ->
 @pytest.fixture(params=["sqlite", "postgresql"])
 def town(request: pytest.FixtureRequest, tmp_path: Path, lived: Template, shipped_engines: Engines) -> Iterator[World]:
     """A copy of it of the test's own."""
-    server = request.getfixturevalue("postgres") if request.param == "postgresql" else ""
-    url = lived.copy(request.param, server, tmp_path)
-    database = open_database(url)
-    yield World(database, shipped_engines)
-    database.dispose()
-    if server:
-        dropped(server, url.rpartition("/")[2])
+    with lived.lent(server_of(request), tmp_path) as url:
+        database = open_database(url)
+        yield World(database, shipped_engines)
+        database.dispose()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from engine.errors import Refused
 from engine.lang.program import Program
 from graph.events import CLASSES
 from graph.features import features
+from tests.effort import pairs
 from tests.graph.story import moment, story, willing
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
@@ -123,12 +124,12 @@ def test_what_became_known_when_does_not_matter_as_no_ledger_is_involved():
 
 
 def test_two_processes_give_what_one_gives_and_progress_is_told_to_the_end():
-    many = pl.concat([LABELS, *(LABELS.head(1).with_columns(date=date(2020, 4, 1) + timedelta(n)) for n in range(20))])
+    many = pl.concat([LABELS, *(LABELS.head(1).with_columns(date=date(2020, 4, 1) + timedelta(n)) for n in range(10))])
     told: list[tuple[int, int]] = []
     apart = at_loans(EVENTS, many, rules(), workers=2, on_progress=lambda done, total: told.append((done, total)))
     assert_frame_equal(apart, at_loans(EVENTS, many, rules()))
-    assert told[0] == (0, 25)
-    assert told[-1] == (25, 25)
+    assert told[0] == (0, 15)
+    assert told[-1] == (15, 15)
     assert told == sorted(told)
     assert len(told) > 2
 
@@ -141,7 +142,7 @@ def test_without_balances_is_what_comes_out_when_nobody_consented_to_them(releas
     assert_frame_equal(willing_too.with_columns(pl.lit(None, pl.Int64).alias(n) for n in RESTRICTED), unwilling)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=pairs(25, 100), deadline=None)
 @given(st.data())
 def test_a_loans_score_is_the_one_a_decision_would_be_made_with(release, data):
     bounds = {n: st.one_of(st.none(), st.integers(f.low, min(f.high, 5000))) for n, f in FEATURES.items()}

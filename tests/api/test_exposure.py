@@ -24,6 +24,7 @@ from api.timekeeper import keep_time
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
+from tests.api.databases import Template
 from tests.api.door import consents
 from tests.api.exposure import broken
 from tests.api.ordering import Counter
@@ -144,8 +145,8 @@ class Market(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def market(prepared: Callable[[str, str], str]) -> Iterator[type[Market]]:
-    Market.made = Path(prepared("sqlite", "").removeprefix("sqlite:///"))
+def market(settled: Template) -> Iterator[type[Market]]:
+    Market.made = settled.file
     Market.engines = Engines(shipped())
     yield Market
     Market.engines.close()

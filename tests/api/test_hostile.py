@@ -1,7 +1,6 @@
 """Hostile requests, each tried on every route: nothing is let in, nothing breaks, and one shape answers."""
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,26 +10,23 @@ import pytest
 
 from api import tokens
 from api.database import open_database
-from tests.api.conftest import created, dropped, named
+from tests.api.databases import Template
 from tests.api.every_route import OPEN, ROUTES, Doors, Route, bearer
 from tests.api.world import NOW
 
 MARK: Final = "f0rged"  # in every text that must not come out in a log
-Prepare = Callable[[str, str], str]
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory, prepared: Prepare) -> Iterator[Doors]:
-    file = tmp_path_factory.mktemp("hostile") / "iftah.db"
-    shutil.copy(prepared("sqlite", "").removeprefix("sqlite:///"), file)
-    yield from opened(f"sqlite:///{file}")
+def doors(tmp_path_factory: pytest.TempPathFactory, settled: Template) -> Iterator[Doors]:
+    with settled.lent("", tmp_path_factory.mktemp("hostile")) as url:
+        yield from opened(url)
 
 
 @pytest.fixture(scope="module")
-def on_postgresql(postgres: str, prepared: Prepare) -> Iterator[Doors]:
-    name = created(postgres, prepared("postgresql", postgres).rpartition("/")[2])
-    yield from opened(named(postgres, name))
-    dropped(postgres, name)
+def on_postgresql(postgres: str, tmp_path_factory: pytest.TempPathFactory, settled: Template) -> Iterator[Doors]:
+    with settled.lent(postgres, tmp_path_factory.mktemp("hostile")) as url:
+        yield from opened(url)
 
 
 def opened(url: str) -> Iterator[Doors]:

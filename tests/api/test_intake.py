@@ -19,7 +19,6 @@ from polars.testing import assert_frame_equal
 from sqlalchemy import Engine
 
 from api import bodies, deps, erasure, json_rows, ledger, tokens
-from api.app import create_app
 from api.database import open_database
 from api.intake import HELD
 from api.load import load_file
@@ -27,6 +26,7 @@ from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
 from graph.events import CONTENT, SCHEMA, conform
+from tests.api.apps import app_over
 from tests.api.door import refused
 from tests.api.world import shipped
 from tests.effort import pairs
@@ -45,7 +45,7 @@ class Door:
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.now = engine, NOW
-        app = create_app(World(engine, engines()))
+        app = app_over(World(engine, engines()))
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
         self.tokens: dict[str, str] = {}

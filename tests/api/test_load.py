@@ -4,8 +4,6 @@ import gzip
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -22,6 +20,8 @@ from api.load import BULK_ROWS, LoadReport, load_file, load_frames
 from api.reading import read_file
 from engine.errors import Refused
 from graph.events import SCHEMA, conform
+from tests.api import warm
+from tests.api.databases import Template
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 HEADER = "contributor,event_id,kind,subject,other,happened_at,amount,currency"
@@ -29,10 +29,11 @@ GOOD = "bank,{0},payment.made,ann,shop,2024-03-01T09:30:00Z,1200,CNY"
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
-    yield engine
-    engine.dispose()
+def sqlite(empty: Template, tmp_path: Path) -> Iterator[Engine]:
+    with empty.lent("", tmp_path) as url:
+        engine = open_database(url)
+        yield engine
+        engine.dispose()
 
 
 def load(engine: Engine, path: Path, **more: int) -> LoadReport:
@@ -367,15 +368,14 @@ def test_a_mended_file_leaves_no_old_rejects_behind(sqlite: Engine, tmp_path: Pa
     assert [p.name for p in tmp_path.glob("in.csv*")] == ["in.csv"]
 
 
-CHILD = """
-import sys
-from datetime import datetime, UTC
-from pathlib import Path
-from api.database import open_database
-from api.load import load_file
-load_file(open_database(sys.argv[1]), Path(sys.argv[2]), now=lambda: datetime.now(UTC), batch_rows=200,
-          on_progress=lambda *_: print("batch", flush=True))
-"""
+def loads(url: str, file: str) -> None:
+    """A file in many batches, each told of when it is in the ledger; not so fast that it is done before it is killed."""
+
+    def told(*_: object) -> None:
+        print("batch", flush=True)
+        time.sleep(0.005)
+
+    load_file(open_database(url), Path(file), now=lambda: datetime.now(UTC), batch_rows=200, on_progress=told)
 
 
 @pytest.mark.parametrize("batches", [0, 1, 9])
@@ -386,15 +386,13 @@ def test_a_load_killed_at_any_moment_and_run_again_ends_with_exactly_the_file(
     rows[10] = rows[10] + ",too many"
     file = tmp_path / "in.csv"
     file.write_text("\n".join(rows))
-    open_database(database_url).dispose()
-    child = subprocess.Popen([sys.executable, "-c", CHILD, database_url, str(file)], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    for _ in range(max(batches, 1)):
-        assert child.stdout.readline() == b"batch\n"
+    child = warm.Process(tmp_path / "log", os.environ, loads, database_url, str(file))
+    while child.poll() is None and child.said().count("batch\n") < max(batches, 1):
+        time.sleep(0.001)
     time.sleep(0.003 * (batches == 0))
     os.kill(child.pid, signal.SIGKILL)
     assert child.wait(10) == -signal.SIGKILL
-    child.stdout.close()
+    child.kill()
     engine = open_database(database_url)
     before = ledger.extent(engine).events
     assert 0 < before < 11_999

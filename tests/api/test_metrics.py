@@ -9,11 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, text
 
 from api import deps, metrics, tokens
-from api.app import create_app
 from api.clock import micros
 from api.database import writing
 from api.tables import MESSAGES
 from api.world import World
+from tests.api.apps import app_over
 from tests.api.world import NOW
 
 ONCE = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
@@ -24,7 +24,7 @@ class Watch:
 
     def __init__(self, world: World, host: str = "127.0.0.1") -> None:
         self.world, self.now = world, NOW + timedelta(hours=1)
-        app = create_app(world)
+        app = app_over(world)
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, client=(host, 1), raise_server_exceptions=False)
 

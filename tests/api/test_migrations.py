@@ -73,14 +73,14 @@ def _refuse_changes(connection: Connection, table: str) -> None:
     )
 
 
-def test_decisions_of_before_are_taken_over_into_a_chain_that_names_nobody(database_url: str) -> None:
-    engine = open_database(database_url)
+def test_decisions_of_before_are_taken_over_into_a_chain_that_names_nobody(bare_url: str) -> None:
+    engine = open_database(bare_url)
     as_of_0003(engine)
     with engine.begin() as connection:
         for number in (1, 2):
             connection.execute(text(EARLIER_DECISION.format(number).replace(":", r"\:")))
     engine.dispose()
-    again = open_database(database_url)
+    again = open_database(bare_url)
     assert decisions.record_of(again, "d2") == {"decision": 2}
     assert decisions.found(again, "inn", "d1").asked.subject == "ann"
     previous = decisions.FIRST
@@ -99,8 +99,8 @@ def test_decisions_of_before_are_taken_over_into_a_chain_that_names_nobody(datab
     again.dispose()
 
 
-def test_a_build_and_corrections_of_before_there_were_refreshes(database_url: str) -> None:
-    engine = open_database(database_url)
+def test_a_build_and_corrections_of_before_there_were_refreshes(bare_url: str) -> None:
+    engine = open_database(bare_url)
     append(engine, story(EARLIER), NOW)
     made = builds.build(engine, NOW, "perks", NOW)
     append(engine, story("2023-01-03 payment.made bob > shop #q amount=5 currency=CNY"), NOW)
@@ -116,7 +116,7 @@ def test_a_build_and_corrections_of_before_there_were_refreshes(database_url: st
             connection.execute(text(f"DROP INDEX {index}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     engine.dispose()
-    again = open_database(database_url)
+    again = open_database(bare_url)
     found = builds.latest(again)
     assert found
     assert (found.follows, found.seen, found.later, found.refreshed_at) == (False, made.events, 0, None)

@@ -18,7 +18,7 @@ from api.settings import Settings
 from api.world import World
 from engine.errors import Refused
 from tests.api.audited import Office
-from tests.api.conftest import created, dropped, named
+from tests.api.databases import created, dropped, named
 from tests.api.world import ROOT
 
 OPERATIONS = ROOT / "docs" / "operations.md"
@@ -36,7 +36,7 @@ def restored(world: World, folder: Path) -> Iterator[Engine]:
         return
     server, dump = url.replace("+psycopg", ""), folder / "iftah.dump"
     subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", server], check=True)
-    name = created(server, "template0")
+    name = created(server)
     subprocess.run(["pg_restore", f"--dbname={named(server, name)}", "--exit-on-error", str(dump)], check=True)
     engine = open_database(named(server, name))
     yield engine

@@ -13,13 +13,13 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from sqlalchemy import Engine
 
 from api import auth, deps, tokens
-from api.app import create_app
 from api.database import open_database
 from api.gate import Gate, gate_of
 from api.rates import Rates, TooMany
 from api.settings import Settings
 from api.world import World
 from engine.errors import Refused
+from tests.api.apps import app_over
 from tests.api.door import refused
 from tests.api.world import NOW
 
@@ -37,7 +37,7 @@ class Turnstile:
 
     def __init__(self, engine: Engine, rates: Rates) -> None:
         self.engine = engine
-        app = create_app(World(engine, None), gate=Gate(rates))  # type: ignore[arg-type]
+        app = app_over(World(engine, None), gate=Gate(rates))  # type: ignore[arg-type]
         app.dependency_overrides[deps.present] = lambda: NOW
         self.client = TestClient(app, raise_server_exceptions=False)
         self.good = [tokens.issue(engine, "admin", "ops", "x", NOW, NOW + timedelta(days=1)) for _ in range(2)]

@@ -16,10 +16,10 @@ from sqlalchemy import Engine
 from sqlalchemy.event import listens_for
 
 from api import builds, refresh
-from api.database import open_database, reading, writing
+from api.database import open_database, reading
 from api.refresh import Most
 from engine.engines import Engines
-from tests.api.conftest import created, dropped, named
+from tests.api.databases import Template
 from tests.api.refreshing import Refresher, append, rows, same_as_rebuilt
 from tests.api.world import shipped
 from tests.effort import pairs
@@ -37,22 +37,14 @@ def engines() -> Iterator[Engines]:
     found.close()
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "iftah.db"
-    open_database(f"sqlite:///{path}").dispose()
-    return path
-
-
-def emptied(engine: Engine) -> None:
-    """As when it was new: what is append-only is so for everyone but a test."""
-    with writing(engine) as connection:
-        for table in ("scores", "features", "marks", "waiting", "builds", "moves"):
-            connection.exec_driver_sql(f"DELETE FROM {table}")
-        connection.exec_driver_sql("ALTER TABLE events DISABLE TRIGGER ALL")
-        connection.exec_driver_sql("DELETE FROM events")
-        connection.exec_driver_sql("ALTER TABLE events ENABLE TRIGGER ALL")
-        connection.exec_driver_sql("UPDATE extent SET events = 0, recorded_at = NULL, happened_at = NULL")
+@pytest.fixture
+def both(empty: Template, postgres: str, tmp_path: Path) -> Iterator[tuple[Engine, ...]]:
+    """An empty database of each kind."""
+    with empty.lent("", tmp_path) as file, empty.lent(postgres, tmp_path) as url:
+        opened = tuple(map(open_database, (file, url)))
+        yield opened
+        for engine in opened:
+            engine.dispose()
 
 
 def stories(seed: int) -> list[pl.DataFrame]:
@@ -63,9 +55,9 @@ def stories(seed: int) -> list[pl.DataFrame]:
     return [events[a:b] for a, b in zip([0, *cuts], [*cuts, events.height], strict=True)]
 
 
-def lived(engine: Engine, engines: Engines, batches: list[pl.DataFrame], follows: bool, most: Most) -> None:
+def lived(url: str, engines: Engines, batches: list[pl.DataFrame], follows: bool, most: Most) -> None:
     """Batch after batch is recorded, and refreshed, hours apart; after each everyone's row is that of a rebuild."""
-    now = NOW
+    engine, now = open_database(url), NOW
     append(engine, before(), now)
     append(engine, batches[0], now)
     builds.build(engine, now, "perks", now, follows=follows)
@@ -74,15 +66,17 @@ def lived(engine: Engine, engines: Engines, batches: list[pl.DataFrame], follows
         append(engine, batch, now)
         Refresher(engine, engines, most).all(now)
         same_as_rebuilt(engine, now)
+    engine.dispose()
 
 
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SMALL = Most(events=2, people=2, rows=12, rows_of_one=6)
 
 
-@settings(max_examples=pairs(5, 120), deadline=None)
+@settings(max_examples=pairs(3, 120), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([Most(), SMALL]))
 def test_refreshed_is_rebuilt(
-    template: Path,
+    empty: Template,
     tmp_path_factory: pytest.TempPathFactory,
     engines: Engines,
     seed: int,
@@ -90,32 +84,18 @@ def test_refreshed_is_rebuilt(
     most: Most,
 ) -> None:
     folder = tmp_path_factory.mktemp("lived")
-    shutil.copy(template, folder / "iftah.db")
-    engine = open_database(f"sqlite:///{folder / 'iftah.db'}")
-    try:
-        lived(engine, engines, stories(seed), follows, most)
-    finally:
-        engine.dispose()
-        shutil.rmtree(folder)
+    with empty.lent("", folder) as url:
+        lived(url, engines, stories(seed), follows, most)
+    shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="module")
-def server(postgres: str) -> Iterator[Engine]:
-    """A PostgreSQL database for all stories, emptied before each."""
-    name = created(postgres, "template0")
-    engine = open_database(named(postgres, name))
-    yield engine
-    engine.dispose()
-    dropped(postgres, name)
-
-
-@settings(max_examples=pairs(3, 40), deadline=None)
+@settings(max_examples=pairs(2, 40), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([Most(), SMALL]))
 def test_refreshed_is_rebuilt_on_postgresql(
-    server: Engine, engines: Engines, seed: int, follows: bool, most: Most
+    empty: Template, postgres: str, engines: Engines, seed: int, follows: bool, most: Most
 ) -> None:
-    emptied(server)
-    lived(server, engines, stories(seed), follows, most)
+    with empty.lent(postgres, Path()) as url:
+        lived(url, engines, stories(seed), follows, most)
 
 
 @pytest.mark.parametrize(
@@ -144,23 +124,24 @@ def test_refreshed_is_rebuilt_on_postgresql(
         2024-01-02 event.corrected ann #y ref_event=q fields={"happened_at":"2024-01-01T09:00:00Z"}""",
     ],
 )
-def test_one_after_the_other(engine: Engine, engines: Engines, lines: str) -> None:
+def test_one_after_the_other(both: tuple[Engine, ...], engines: Engines, lines: str) -> None:
     """Each is refreshed by itself, so that no other event covers for a mark that was missed."""
-    append(engine, BASE, NOW)
-    builds.build(engine, NOW, "perks", NOW, follows=True)
-    seen = [rows(engine)]
+    for engine in both:
+        append(engine, BASE, NOW)
+        builds.build(engine, NOW, "perks", NOW, follows=True)
+    seen = [[rows(engine) for engine in both]]
     for line in lines.splitlines():
-        assert append(engine, story(line), NOW) == 1
-        Refresher(engine, engines).all(NOW)
-        same_as_rebuilt(engine, NOW)
-        seen.append(rows(engine))
-    assert any(a != b for a, b in pairwise(seen))
+        for engine in both:
+            assert append(engine, story(line), NOW) == 1
+            Refresher(engine, engines).all(NOW)
+            same_as_rebuilt(engine, NOW)
+        seen.append([rows(engine) for engine in both])
+    assert [any(a != b for a, b in pairwise(one)) for one in zip(*seen, strict=True)] == [True, True]
 
 
-def test_what_a_refresh_reads_goes_by_indexes_alone(engines: Engines, template: Path, tmp_path: Path) -> None:
+@ON_SQLITE
+def test_what_a_refresh_reads_goes_by_indexes_alone(engine: Engine, engines: Engines) -> None:
     """So that its cost does not grow with the ledger. The plans are SQLite's, which go by its rules and not by its statistics."""
-    shutil.copy(template, tmp_path / "iftah.db")
-    engine = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
     append(engine, BASE, NOW)
     builds.build(engine, NOW, "perks", NOW, follows=True)
     told = """
@@ -188,12 +169,9 @@ def test_what_a_refresh_reads_goes_by_indexes_alone(engines: Engines, template: 
     assert [p for p in plans if p.startswith("SCAN events")] == []
 
 
-def test_a_person_with_very_many_payments_is_right_and_keeps_nobody_waiting(
-    engines: Engines, template: Path, tmp_path: Path
-) -> None:
+@ON_SQLITE
+def test_a_person_with_very_many_payments_is_right_and_keeps_nobody_waiting(engine: Engine, engines: Engines) -> None:
     """As with a million, with fewer: the limits are as low."""
-    shutil.copy(template, tmp_path / "iftah.db")
-    engine = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
     append(engine, BASE, NOW)
     paid = "\n".join(
         f"2024-01-{n % 28 + 1:02} payment.made payer{n} > ann #p{n} amount=5 currency=CNY" for n in range(3_000)
@@ -210,4 +188,3 @@ def test_a_person_with_very_many_payments_is_right_and_keeps_nobody_waiting(
     ann = rows(engine)["ann"][1]
     assert (ann["behaviour.payments"], ann["capacity.payers"]) == (1, 3_000)
     same_as_rebuilt(engine, NOW)
-    engine.dispose()

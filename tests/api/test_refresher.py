@@ -1,14 +1,13 @@
 """A server's rows follow the ledger by themselves: through outages, new builds and new rules, kills and rivals."""
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -25,21 +24,19 @@ from api.world import World
 from engine.engines import Engines
 from engine.lang.check import release_of
 from graph.events import conform
+from tests.api import warm
 from tests.api.refreshing import append, rows, same_as_rebuilt, scored
-from tests.api.world import ROOT, event
+from tests.api.world import event, shipped
 from tests.effort import pairs
 
-KILLED = """
-import sys
-from api import clock, refresh, releases
-from api.database import open_database
-from engine.engines import Engines
-database, engines = open_database(sys.argv[1]), Engines(releases.load(__import__("pathlib").Path(sys.argv[2])))
-print("ready", flush=True)
-while True:
-    refresh.refresh(database, engines, clock.now(), refresh.Most(events=5))
-    refresh.catch_up(database, engines, clock.now())
-"""
+
+def refreshes(url: str) -> None:
+    """Until it is killed."""
+    database, engines = open_database(url), Engines(shipped())
+    print("ready", flush=True)
+    while True:
+        refresh.refresh(database, engines, clock.now(), refresh.Most(events=5))
+        refresh.catch_up(database, engines, clock.now())
 
 
 @pytest.fixture
@@ -148,20 +145,16 @@ def sent(world: World, chance: Random, number: int) -> None:
     assert append(world.database, conform(pl.concat(some)), clock.now()) == 4
 
 
-def test_a_refresh_that_is_killed_loses_nothing(following: World, town_url: str) -> None:
+def test_a_refresh_that_is_killed_loses_nothing(following: World, town_url: str, tmp_path: Path) -> None:
     chance, number = Random(5), 0
     for _ in range(pairs(2, 6)):
-        command = [sys.executable, "-c", KILLED, town_url, str(ROOT / "rules")]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ, cwd=ROOT)
-        assert process.stdout
-        process.stdout.readline()
+        process = warm.Process(tmp_path / f"log-{number}", os.environ, refreshes, town_url)
+        until(process.said)
         for _ in range(4):
             number += 1
             sent(following, chance, number)
         time.sleep(chance.random() / 2)
         process.kill()  # SIGKILL: between any two of its steps
-        process.wait()
-        process.stdout.close()
     refresh.until_done(following.database, following.engines, clock.now)
     same_as_rebuilt(following.database, clock.now())
 
@@ -182,7 +175,7 @@ def test_of_two_that_refresh_at_once_neither_undoes_the_other(following: World, 
     chance = Random(6)
     with ThreadPoolExecutor(2) as pool:
         rivals = [pool.submit(refreshing, most) for most in (refresh.Most(), refresh.Most(events=3, people=2))]
-        for number in range(1, pairs(9, 25)):
+        for number in range(1, pairs(6, 25)):
             sent(following, chance, number)
         until(lambda: not (found := refresh.lag(following.database, clock.now())).events and not found.people)
         stop.set()

@@ -6,153 +6,56 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import polars as pl
 import pytest
-from sqlalchemy import text
 
-from api import builds, clock, ledger, releases, services, tokens
-from api.database import open_database, reading, writing
-from api.services import Terms
-from engine.decide import Reference, decide, question_of
-from tests.api.door import consents
-from tests.api.world import ROOT
-
-# `iftah serve` with another probe, or other times: what a probe that hangs does can be seen only with one that does.
-SERVES = """
-import json, sys
-from api import prepare, serving
+from api import prepare, releases, serving
+from api.database import open_database, writing
 from api.reload import Reload
 from api.settings import settings
-chosen = settings()
-with serving.listening(chosen.host, chosen.port) as taken:
-    serving.serve(prepare.enforced(chosen), taken, Reload(chosen.rules, **json.loads(sys.argv[1])))
-"""
+from engine.decide import Reference, decide, question_of
+from tests.api import warm
+from tests.api.databases import Template
+from tests.api.refreshing import scored
+from tests.api.served import Server
+from tests.api.terminal import environment, in_process
+from tests.api.world import ROOT, shipped
+
 HANGS = "import os, pathlib, time; pathlib.Path({!r}).write_text(str(os.getpid())); time.sleep(600)"
-BASE = ("base: 480", "base: 490")
-Change = tuple[str, str]
 
 
-class Server:
-    """A server in a process of its own, with a database and a rules folder of its own."""
-
-    def __init__(self, folder: Path, database: Path, command: Sequence[str]) -> None:
-        self.rules, self.log = folder / "rules", folder / "log"
-        shutil.copytree(ROOT / "rules", self.rules)
-        shutil.copy(database, folder / "iftah.db")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")}
-        own = {"IFTAH_DATABASE_URL": f"sqlite:///{folder / 'iftah.db'}", "IFTAH_RULES": str(self.rules)}
-        self.environment = clean | own | {"IFTAH_PORT": str(self.port)}
-        self.database = open_database(own["IFTAH_DATABASE_URL"])
-        now = clock.now()
-        self.token = tokens.issue(self.database, "merchant", "inn", "inn", now, clock.later(now, days=1))
-        services.sign_up(self.database, "inn", "hotel", Terms("hotel"), now)
-        ledger.append(self.database, consents(self.people(), "inn", "hotel", now), now)
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        self.until(lambda health: bool(health))
-
-    def write(self, file: str, *change: str) -> None:
-        path = self.rules / file
-        before = path.read_text(encoding="utf-8")
-        assert before.count(change[0]) == 1
-        path.write_text(before.replace(*change), encoding="utf-8")
-
-    def restore(self) -> None:
-        """The shipped rules again, in force and with nothing against them."""
-        shutil.rmtree(self.rules, ignore_errors=True)
-        shutil.copytree(ROOT / "rules", self.rules)
-        self.until(lambda health: health["release"] == SHIPPED and health["rules_refused"] is None)
-
-    def health(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v1/health", timeout=30) as response:
-            found: dict[str, Any] = json.load(response)
-        assert found["status"] == "ready"
-        return found
-
-    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """What health says once it says what is wanted."""
-        found: dict[str, Any] = {}
-        for _ in range(1_200):
-            try:
-                found = self.health()
-                if wanted(found):
-                    return found
-            except OSError:
-                assert self.process.poll() is None, self.logged()
-            time.sleep(0.05)
-        pytest.fail(f"health never said it, but {found}\n{self.logged()}")
-
-    def refused(self) -> list[str]:
-        """What is said against the folder, once there is something."""
-        found = self.until(lambda health: health["rules_refused"] is not None)["rules_refused"]
-        assert found["problems"] >= len(found["first"]) >= 1
-        assert datetime.fromisoformat(found["at"]).tzinfo
-        return [str(line) for line in found["first"]]
-
-    def ask(self, subject: str) -> dict[str, Any]:
-        question = {"transaction_id": uuid4().hex, "service": "hotel", "subject": subject, "amount": 50_000}
-        body = json.dumps(question).encode()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/v1/eligibility", body, headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
-            found: dict[str, Any] = json.load(response)
-        return found
-
-    def people(self) -> list[str]:
-        made = builds.latest(self.database)
-        assert made
-        scores = builds.scores(self.database, made)
-        return [str(p) for p in scores.filter(pl.col("score").is_not_null())["person"]]
-
-    def records(self) -> list[dict[str, Any]]:
-        """Every decision on record, in order."""
-        with reading(self.database) as connection:
-            rows = connection.execute(text("select record from decision_subjects order by seq")).scalars()
-            return [json.loads(row) for row in rows]
-
-    def logged(self) -> list[str]:
-        return self.log.read_text(encoding="utf-8").splitlines()
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.database.dispose()
+SHIPPED = shipped().id
 
 
-SHIPPED = releases.load(ROOT / "rules").id
-IFTAH = str(Path(sys.executable).with_name("iftah"))
+def serves(how: dict[str, Any]) -> None:
+    """`iftah serve` with another probe, or other times: what a probe that hangs does can be seen only with one that does."""
+    chosen = settings()
+    with serving.listening(chosen.host, chosen.port) as taken:
+        serving.serve(prepare.enforced(chosen), taken, Reload(chosen.rules, **how))
 
 
 @pytest.fixture(scope="module")
-def town_file(prepared: Callable[[str, str], str]) -> Path:
-    return Path(prepared("sqlite", "").removeprefix("sqlite:///"))
+def town_file(settled: Template) -> Path:
+    return settled.file
 
 
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory: pytest.TempPathFactory, town_file: Path) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("served"), town_file, [IFTAH, "serve"])
+    server = Server(tmp_path_factory.mktemp("served"), town_file, warm.command, "serve")
     yield server
     server.stop()
 
 
 @pytest.fixture
 def server(lasting: Server) -> Iterator[Server]:
-    """`iftah serve`, serving the shipped rules."""
+    """`iftah serve`, serving what an earlier test has left in its folder: a release, and nothing against it."""
     lasting.restore()
     yield lasting
     assert lasting.process.poll() is None
@@ -173,13 +76,9 @@ def impatient(tmp_path: Path, town_file: Path) -> Iterator[tuple[Server, Path]]:
 
 def _hanging(folder: Path, town_file: Path, pid: Path, seconds: float) -> Iterator[tuple[Server, Path]]:
     how = {"command": [sys.executable, "-c", HANGS.format(str(pid))], "seconds": seconds}
-    found = Server(folder, town_file, serving(how))
+    found = Server(folder, town_file, serves, how)
     yield found, pid
     found.stop()
-
-
-def serving(how: dict[str, Any]) -> list[str]:
-    return [sys.executable, "-c", SERVES, json.dumps(how)]
 
 
 def alive(pid: int) -> bool:
@@ -201,6 +100,7 @@ def started(pid: Path) -> int:
 
 def test_every_answer_is_of_one_release_while_the_rules_change_under_four_askers(server: Server) -> None:
     people, stop, failures = server.people(), threading.Event(), list[str]()
+    before = server.health()["release"]
     already = len(server.records())
 
     def askers(start: int) -> None:
@@ -215,11 +115,11 @@ def test_every_answer_is_of_one_release_while_the_rules_change_under_four_askers
     for thread in threads:
         thread.start()
     try:
-        server.write("trust.yaml", *BASE)
-        changed = server.until(lambda health: health["release"] != SHIPPED)["release"]
+        change = server.rebase(10)
+        changed = server.other(before)["release"]
         server.ask(people[0])  # under each release at least once, however long a round of the askers takes
-        server.write("trust.yaml", *reversed(BASE))
-        server.until(lambda health: health["release"] == SHIPPED)
+        server.write("trust.yaml", *reversed(change))
+        server.other(changed)
         server.ask(people[0])
     finally:
         stop.set()
@@ -227,15 +127,15 @@ def test_every_answer_is_of_one_release_while_the_rules_change_under_four_askers
             thread.join()
     assert failures == []
     made = server.records()[already:]
-    assert {r["decision"]["release"] for r in made} == {SHIPPED, changed}
-    kept = {name: releases.kept(server.database, name) for name in (SHIPPED, changed)}
+    assert {r["decision"]["release"] for r in made} == {before, changed}
+    kept = {name: releases.kept(server.database, name) for name in (before, changed)}
     for record in made:
         question = question_of(record["decision"])
         again = decide(Reference(kept[record["decision"]["release"]].at(question.day)), question)
         assert json.loads(again.canonical()) == record["decision"]
     # ten points more on the same person, unless the range ends
     scores = {r["decision"]["release"]: r["decision"]["scored"]["score"] for r in made if _of(r) == people[0]}
-    assert scores[changed] - scores[SHIPPED] == 10
+    assert scores[changed] - scores[before] == 10
 
 
 def _of(record: dict[str, Any]) -> str:
@@ -244,98 +144,100 @@ def _of(record: dict[str, Any]) -> str:
 
 def test_health_and_the_log_say_since_when_a_new_release_serves(server: Server) -> None:
     before = server.health()
-    server.write("trust.yaml", *BASE)
-    found = server.until(lambda health: health["release"] != SHIPPED)
+    server.rebase()
+    found = server.other(before["release"])
     assert datetime.fromisoformat(found["since"]) > datetime.fromisoformat(before["since"])
     assert found["rules_refused"] is None
-    line = f"release {found['release'][:12]} serves, no longer {SHIPPED[:12]}: check "
+    line = f"release {found['release'][:12]} serves, no longer {before['release'][:12]}: check "
     assert [said for said in server.logged() if line in said]
     assert releases.kept(server.database, found["release"]).id == found["release"]
 
 
 def test_a_broken_file_leaves_the_release_in_force_until_it_is_mended(server: Server) -> None:
+    before = server.health()["release"]
     server.write("trust.yaml", "feature: credit.kept\n", "feature: credit.keptt\n")
     wrong = server.refused()
     assert re.fullmatch(r"trust\.yaml:\d+:14 error R101 unknown name `credit\.keptt` \(did you mean .*\)", wrong[0])
-    assert server.health()["release"] == SHIPPED
+    assert server.health()["release"] == before
     server.ask(server.people()[0])
-    assert server.records()[-1]["decision"]["release"] == SHIPPED
+    assert server.records()[-1]["decision"]["release"] == before
     server.write("trust.yaml", "feature: credit.keptt\n", "feature: credit.kept\n")
-    assert server.until(lambda health: health["rules_refused"] is None)["release"] == SHIPPED
+    assert server.until(lambda health: health["rules_refused"] is None)["release"] == before
 
 
 def test_every_problem_is_logged_once_and_not_at_every_look(server: Server) -> None:
-    already = len(server.logged())
+    already, before = len(server.logged()), server.health()["release"]
     for name in ("kept", "missed", "open"):
         server.write("trust.yaml", f"feature: credit.{name}\n", f"feature: credit.{name}xx\n")
     assert server.until(lambda health: (health["rules_refused"] or {}).get("problems") == 3)
-    time.sleep(2)  # several looks
+    time.sleep(0.9)  # several looks
     said = "\n".join(server.logged()[already:])
-    assert said.count(f"the rules folder is refused, release {SHIPPED[:12]} serves on: 3 problems") == 1
+    assert said.count(f"the rules folder is refused, release {before[:12]} serves on: 3 problems") == 1
     for name in ("kept", "missed", "open"):
         assert said.count(f"error R101 unknown name `credit.{name}xx`") == 1
 
 
 def test_files_saved_together_are_one_change(server: Server) -> None:
-    already = len(server.logged())
+    already, before = len(server.logged()), server.health()["release"]
     server.write("trust.yaml", "reason: few_promises_kept", "reason: kept_too_few")  # unknown, until the next line
     server.write("reasons.yaml", "few_promises_kept:", "kept_too_few:")
-    server.until(lambda health: health["release"] != SHIPPED)
+    server.other(before)
     assert not [line for line in server.logged()[already:] if "refused" in line]
 
 
 def test_a_change_of_comments_is_no_other_release(server: Server) -> None:
-    since = server.health()["since"]
+    before = server.health()
     server.write("trust.yaml", "kind: scorecard", "kind: scorecard # as it was")
     server.write("perks.yaml", "    currency: CNY\n    most: 200\n", "    currency: XYZ\n    most: 200\n")
     assert "error R013" in server.refused()[0]
     server.write("perks.yaml", "    currency: XYZ\n", "    currency: CNY\n")
     found = server.until(lambda health: health["rules_refused"] is None)
-    assert (found["release"], found["since"]) == (SHIPPED, since)
+    assert (found["release"], found["since"]) == (before["release"], before["since"])
 
 
-def test_a_folder_that_is_gone_is_refused_and_put_back_it_serves(server: Server) -> None:
+def test_a_folder_that_is_gone_is_refused_and_put_back_it_serves(server: Server, tmp_path: Path) -> None:
+    before, kept = server.health()["release"], shutil.copytree(server.rules, tmp_path / "kept")
     shutil.rmtree(server.rules)
     assert server.refused() == ["rules: there is no such folder (name the folder of rule files with IFTAH_RULES)"]
     server.ask(server.people()[0])
     server.rules.mkdir()
     server.until(lambda health: "there are no rule files" in health["rules_refused"]["first"][0])
     server.rules.rmdir()
-    shutil.copytree(ROOT / "rules", server.rules)
-    server.write("trust.yaml", *BASE)
-    assert server.until(lambda health: health["rules_refused"] is None)["release"] != SHIPPED
+    shutil.copytree(kept, server.rules)
+    server.rebase()
+    assert server.until(lambda health: health["rules_refused"] is None)["release"] != before
 
 
 def test_a_change_of_policy_is_told_in_the_log_and_by_health(server: Server) -> None:
-    already = len(server.logged())
+    already, before = len(server.logged()), server.health()["release"]
     server.write("policy.yaml", "relationships_share: 5", "relationships_share: 10")
     server.write("policy.yaml", "  - age\n", "")
-    found = server.until(lambda health: health["release"] != SHIPPED)
+    found = server.other(before)
     said = ["forbidden_names without `age`", "relationships_share 5 -> 10"]
     assert found["policy_changed"]["changes"] == said
     assert found["policy_changed"]["at"] == found["since"]
     for line in said:
         told = [json.loads(x) for x in server.logged()[already:] if x.startswith("{")]
         assert [x for x in told if (x["level"], x["event"]) == ("warning", f"the policy has changed: {line}")]
-    server.write("trust.yaml", *BASE)  # another release, the same policy: it is still told
-    again = server.until(lambda health: health["release"] != found["release"])
+    server.rebase()  # another release, the same policy: it is still told
+    again = server.other(found["release"])
     assert again["policy_changed"] == found["policy_changed"]
 
 
 def test_a_probe_that_hangs_is_ended_and_the_release_in_force_goes_on(impatient: tuple[Server, Path]) -> None:
     server, pid = impatient
-    server.write("trust.yaml", *BASE)
+    change = server.rebase()
     assert server.refused() == ["rules: the probe did not end within 1 s"]
     server.ask(server.people()[0])
     assert server.records()[-1]["decision"]["release"] == SHIPPED
-    server.write("trust.yaml", *reversed(BASE))
+    server.write("trust.yaml", *reversed(change))
     server.until(lambda health: health["rules_refused"] is None)
     assert not alive(started(pid))
 
 
 def test_answers_are_given_while_a_probe_hangs_and_when_it_is_killed(hanging: tuple[Server, Path]) -> None:
     server, pid = hanging
-    server.write("trust.yaml", *BASE)
+    server.rebase()
     probe = started(pid)
     server.ask(server.people()[0])
     assert server.health()["rules_refused"] is None
@@ -345,11 +247,11 @@ def test_answers_are_given_while_a_probe_hangs_and_when_it_is_killed(hanging: tu
 
 
 def test_a_release_that_the_database_will_not_have_is_tried_again(tmp_path: Path, town_file: Path) -> None:
-    server = Server(tmp_path, town_file, serving({"again": 1}))
+    server = Server(tmp_path, town_file, serves, {"again": 0.3})
     full = "create trigger full before insert on releases begin select raise(abort, 'database or disk is full'); end"
     with writing(server.database) as connection:
         connection.exec_driver_sql(full)
-    server.write("trust.yaml", *BASE)
+    server.rebase()
     assert server.refused() == ["the database will not keep the release; it will be tried again"]
     assert server.health()["release"] == SHIPPED
     with writing(server.database) as connection:
@@ -363,41 +265,44 @@ def test_a_release_that_the_database_will_not_have_is_tried_again(tmp_path: Path
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_server_that_stops_leaves_no_probe_behind(hanging: tuple[Server, Path], sign: signal.Signals) -> None:
     server, pid = hanging
-    server.write("trust.yaml", *BASE)
+    server.rebase()
     probe = started(pid)
-    server.process.send_signal(sign)
+    os.kill(server.process.pid, sign)
     server.process.wait(30)
     assert not alive(probe)
 
 
-def test_a_folder_that_does_not_check_is_not_served_at_all(server: Server, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_check_is_not_served_at_all(settled: Template, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "rules", tmp_path / "rules")
     trust = tmp_path / "rules" / "trust.yaml"
     trust.write_text(trust.read_text().replace("credit.kept\n", "credit.keptt\n"))
-    with socket.socket() as free:
+    with settled.lent("", tmp_path) as url, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    own = server.environment | {"IFTAH_RULES": str(tmp_path / "rules"), "IFTAH_PORT": port}
-    done = subprocess.run([IFTAH, "serve"], env=own, capture_output=True, text=True, timeout=60, check=False)
+        free.close()
+        own = {"IFTAH_DATABASE_URL": url, "IFTAH_RULES": str(tmp_path / "rules"), "IFTAH_PORT": port}
+        done = in_process(("serve",), environment(**own))
     assert done.returncode == 2
     assert re.search(r"trust\.yaml:\d+:14 error R101 ", done.stderr)
 
 
-def test_commands_tell_a_change_of_policy_once(server: Server, tmp_path: Path) -> None:
-    shutil.copy(server.environment["IFTAH_DATABASE_URL"].removeprefix("sqlite:///"), tmp_path / "iftah.db")
+def test_commands_tell_a_change_of_policy_once(settled: Template, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "rules", tmp_path / "rules")
     policy = tmp_path / "rules" / "policy.yaml"
     policy.write_text(policy.read_text().replace("relationships_share: 5", "relationships_share: 7"))
-    own = {"IFTAH_RULES": str(tmp_path / "rules"), "IFTAH_DATABASE_URL": f"sqlite:///{tmp_path / 'iftah.db'}"}
+    with settled.lent("", tmp_path) as url:
+        own = {"IFTAH_RULES": str(tmp_path / "rules"), "IFTAH_DATABASE_URL": url}
 
-    def said(*words: str, **changes: str) -> list[str]:
-        run = [IFTAH, *words]
-        environment = server.environment | own | changes
-        done = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=60, check=True)
-        return done.stderr.splitlines()
+        def said(*words: str, **changes: str) -> list[str]:
+            done = warm.done(tmp_path, words, environment(**own | changes))
+            assert done.returncode == 0
+            return done.stderr.splitlines()
 
-    asked = ("eligible", server.people()[0], "--perk", "hotel", "--amount", "500")
-    assert said("score") == ["the policy has changed: relationships_share 5 -> 7"]
-    assert said("score") == said(*asked) == []
-    # back to the shipped rules, which the database has known for longer
-    assert said(*asked, IFTAH_RULES=str(ROOT / "rules")) == ["the policy has changed: relationships_share 7 -> 5"]
+        database = open_database(url)
+        person = min(p for p, (score, _) in scored(database).items() if score)
+        database.dispose()
+        asked = ("eligible", person, "--perk", "hotel", "--amount", "500")
+        assert said("score") == ["the policy has changed: relationships_share 5 -> 7"]
+        assert said("score") == said(*asked) == []
+        # back to the shipped rules, which the database has known for longer
+        assert said(*asked, IFTAH_RULES=str(ROOT / "rules")) == ["the policy has changed: relationships_share 7 -> 5"]

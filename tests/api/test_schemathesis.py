@@ -1,8 +1,7 @@
 """Every route answers what its OpenAPI document says: requests are made from the document, proper and improper ones."""
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -19,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.database import open_database
+from tests.api.databases import Template
 from tests.api.every_route import ROUTES, Doors, Route, bearer
 from tests.effort import pairs
 
@@ -31,14 +31,13 @@ def lines(_context: Any, value: Any) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory, prepared: Callable[[str, str], str]) -> Iterator[Doors]:
-    file = tmp_path_factory.mktemp("schemathesis") / "iftah.db"
-    shutil.copy(prepared("sqlite", "").removeprefix("sqlite:///"), file)
-    database = open_database(f"sqlite:///{file}")
-    doors = Doors(database)
-    yield doors
-    doors.world.engines.close()
-    database.dispose()
+def doors(tmp_path_factory: pytest.TempPathFactory, settled: Template) -> Iterator[Doors]:
+    with settled.lent("", tmp_path_factory.mktemp("schemathesis")) as url:
+        database = open_database(url)
+        doors = Doors(database)
+        yield doors
+        doors.world.engines.close()
+        database.dispose()
 
 
 @cache

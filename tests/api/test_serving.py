@@ -28,8 +28,10 @@ from api.settings import Settings
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
+from tests.api import warm
 from tests.api.door import Door
 from tests.api.proxy import line_to
+from tests.api.terminal import environment
 from tests.api.world import ROOT
 
 IFTAH = Path(sys.executable).with_name("iftah")
@@ -121,7 +123,9 @@ def test_several_processes_on_one_file_are_refused_with_a_reason() -> None:
 
 
 @ON_POSTGRESQL
-def test_an_answer_that_is_being_made_is_given_before_the_server_ends(town: World, town_url: str) -> None:
+def test_an_answer_that_is_being_made_is_given_before_the_server_ends(
+    town: World, town_url: str, tmp_path: Path
+) -> None:
     """It waits for the one writer, which is here a transaction of the test's own, when the server is told to stop."""
     door, port = Door(town), free_port()
     person, answers = door.anyone(), []
@@ -130,17 +134,20 @@ def test_an_answer_that_is_being_made_is_given_before_the_server_ends(town: Worl
     body = {"transaction_id": "T-1", "service": "hotel", "subject": person, "amount": 50_000}
     headers = door.bearer(door.token) | {"Content-Type": "application/json"}
     asked = urllib.request.Request(f"http://127.0.0.1:{port}/v1/eligibility", json.dumps(body).encode(), headers)
-    with served(town_url, port) as process:
+    own = environment(IFTAH_DATABASE_URL=town_url, IFTAH_PORT=str(port))
+    process = warm.Process(tmp_path / "log", own, warm.command, "serve")
+    try:
         until(lambda: fetched(f"http://127.0.0.1:{port}/v1/health"))
         asking = threading.Thread(target=lambda: answers.append(json.loads(urllib.request.urlopen(asked).read())))
         with writing(town.database), town.database.connect() as watching:
             asking.start()
             until(lambda: watching.exec_driver_sql(WAITS).scalar())
-            process.send_signal(signal.SIGTERM)
+            os.kill(process.pid, signal.SIGTERM)
             time.sleep(0.3)
         asking.join(30)
-        process.communicate(timeout=30)
-    assert process.returncode in (0, -signal.SIGTERM)
+        assert process.wait(30) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
     assert door.show(answers[0]["decision_id"]).json()["transaction_id"] == "T-1"
 
 

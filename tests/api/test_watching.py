@@ -1,7 +1,6 @@
 """Flags hold to what may be seen: consent, disputes, corrections, both times; and are the same live as when all are scored."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,9 @@ from api.world import World
 from engine.engines import Engines
 from engine.lang.types import Value
 from graph.view import consented
+from tests.api.databases import Template
 from tests.api.watched import FLAGS, watchful
+from tests.effort import pairs
 from tests.graph.story import moment, story, willing
 from tests.strategies import frame
 
@@ -158,14 +159,6 @@ def test_on_the_other_side_of_it_the_other_is_who_paid(eye: Eye) -> None:
     assert eye.on(told + "2024-03-02 tie.formed cy > ann #t tie=friend", "friend") is False
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty, migrated SQLite database, to copy from."""
-    path = tmp_path_factory.mktemp("empty") / "iftah.db"
-    open_database(f"sqlite:///{path}").dispose()
-    return path
-
-
 def recorded(engine: Engine, events: pl.DataFrame) -> Build:
     """The events in the ledger, each recorded by itself, and what a build of them would be."""
     for n in range(events.height):
@@ -232,22 +225,21 @@ def happenings(chooser: Random) -> pl.DataFrame:
     return pl.concat([story(willing(*PEOPLE)), frame([r | {"recorded_at": r["happened_at"]} for r in rows])])
 
 
-def test_flags_made_live_are_those_made_for_everyone(engines: Engines, template: Path, tmp_path: Path) -> None:
+def test_flags_made_live_are_those_made_for_everyone(engines: Engines, empty: Template, tmp_path: Path) -> None:
     raised = 0
-    for seed in range(25):
-        path = tmp_path / f"{seed}.db"
-        shutil.copy(template, path)
-        database = open_database(f"sqlite:///{path}")
-        found = same_live(database, engines, recorded(database, happenings(Random(seed))))
-        raised += sum(v is True for flags in found.values() for v in flags.values())
-        database.dispose()
-    assert raised > 50, "otherwise they are the same for want of any"
+    for seed in range(seeds := pairs(10, 50)):
+        with empty.lent("", tmp_path) as url:
+            database = open_database(url)
+            found = same_live(database, engines, recorded(database, happenings(Random(seed))))
+            raised += sum(v is True for flags in found.values() for v in flags.values())
+            database.dispose()
+    assert raised > 2 * seeds, "otherwise they are the same for want of any"
 
 
 def test_flags_kept_beside_the_score_are_those_made_live(town: World, engines: Engines) -> None:
     world = World(town.database, engines)
     made = actions.ready(world)
-    people = builds.people_of(world.database, made)[:60]
+    people = builds.people_of(world.database, made)[:25]
     classes = {"identity", "relationship", "behaviour", "restricted", "credit"}
     live = {p: watching.of_person(world.database, engines, made, p, classes) for p in people}
     actions.scored(world, made)

@@ -1,0 +1,79 @@
+"""Processes that need not import everything first: forked from one that has, by `multiprocessing`'s fork server.
+
+They are processes like any other: with a number, signals, a status, a port. What starts by its name, as at a terminal,
+is in `tests.api.terminal` and wherever the start itself is what is tested.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tests.api.terminal import Done
+
+_PRELOADED = ["api.cli", "api.serving", "api.walk", "api.migrations.run", "tests.api.served"]
+_WARM = get_context("forkserver")
+_WARM.set_forkserver_preload(_PRELOADED)
+
+
+class Process:
+    """A function that runs in a process of its own, its streams in files: both in `log`, or stdout in `out`."""
+
+    def __init__(
+        self, log: Path, env: Mapping[str, str], work: Callable[..., None], *given: Any, out: Path | None = None
+    ) -> None:
+        self.log = log
+        streams = str(out or log), str(log)
+        self._process = _WARM.Process(target=_begun, args=(streams, dict(env), work, *given), daemon=True)
+        self._process.start()
+        assert self._process.pid
+        self.pid = self._process.pid
+
+    def said(self) -> str:
+        """What is in the log by now."""
+        return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+
+    def poll(self) -> int | None:
+        """The status, negative for a signal; None while it runs."""
+        self._process.join(0)
+        return self._process.exitcode
+
+    def wait(self, seconds: float = 60) -> int:
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, f"it did not end within {seconds} s"
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        """Killed, if it has not ended, and gone."""
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+def done(folder: Path, words: tuple[str, ...], env: Mapping[str, str]) -> Done:
+    """What `iftah` says to these words, and its status."""
+    out, err = folder / "stdout", folder / "stderr"
+    for stream in (out, err):
+        stream.write_bytes(b"")
+    process = Process(err, env, command, *words, out=out)
+    status = process.wait(120)
+    process.kill()
+    return Done(["iftah", *words], status, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+
+def command(*words: str) -> None:
+    """What `iftah` does with these words."""
+    from api import cli
+
+    sys.argv = ["iftah", *words]
+    cli.main()
+
+
+def _begun(streams: tuple[str, str], env: dict[str, str], work: Callable[..., None], *given: Any) -> None:
+    for number, path in enumerate(streams, 1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), number)
+    os.environ.clear()
+    os.environ.update(env)
+    work(*given)
