@@ -101,7 +101,7 @@ def scored(native: Callable[[pl.DataFrame], Any]) -> pl.DataFrame:
 
 
 def test_the_perks_are_those_that_are_tried() -> None:
-    assert PERKS == {p.id for p in release().perks}
+    assert {p.id for p in release().perks} == PERKS
 
 
 @engines
