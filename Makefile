@@ -49,8 +49,7 @@ bench: $(STAMP) ## speed and memory, each beside something else in the same run
 	@$(BIN)/python -m tests.bench
 
 agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
-	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/engine/test_agreement.py tests/engine/test_watch.py \
-		tests/engine/test_orders.py tests/engine/test_cel.py tests/engine/test_pmml.py tests/graph \
+	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/engine tests/graph \
 		tests/api/test_refresh.py tests/api/test_refresher.py tests/api/test_exposure.py tests/api/test_kills.py tests/eval/test_berka.py \
 		tests/api/test_schemathesis.py tests/api/test_intake.py tests/api/test_evaluate.py tests/api/test_watching.py
 

@@ -247,11 +247,14 @@ def _reasons(frame: Frame, codes: list[str], lost: Mapping[str, nw.Expr], alone:
             *(nw.when(nw.col(k) < taken).then(nw.col(k)).otherwise(integer(0)).alias(k) for k in keys)
         )
     none = nw.lit(None, nw.String)
-    for top in REASONS:
+
+    def told(top: str) -> nw.Expr:
         key = nw.col(f"~{top}")
         named = chosen([((key > 0) & (key % base == base - 1 - n), nw.lit(c)) for n, c in enumerate(codes)], none)
         single = nw.lit(only) if top == REASONS[0] else none
-        frame = frame.with_columns(nw.when(alone).then(single).otherwise(named).alias(top))
+        return nw.when(alone).then(single).otherwise(named).alias(top)
+
+    frame = frame.with_columns(*map(told, REASONS))
     return frame.drop(*keys, *(f"~{r}" for r in REASONS))
 
 

@@ -8,15 +8,17 @@ aliases, tags, directives, a second document, tabs. A scalar stays text: what it
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml import events as ev
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from engine.lang.problems import Report, Span
+from engine.lang.problems import Problem, Report, Span
 
 LARGEST: Final = 1_000_000  # characters
+KEPT: Final = 20_000  # characters of a file that is not read again: its tree takes some eighty times as many bytes
 DEEPEST: Final = 16
 IN_FLOW: Final = "close the brackets; within them a text with brackets, commas or colons stands in double quotes"
 NEGATED: Final = "leave it out; a condition is negated with `not`"
@@ -63,6 +65,21 @@ Node = Scalar | Sequence | Mapping
 
 def read(file: str, text: str, report: Report) -> Node | None:
     """The tree of `text`, or None with the reason in `report`. `file` is its name in problems."""
+    root, problems = known(file, text) if len(text) <= KEPT else _told(file, text)
+    report.problems.extend(problems)
+    return root
+
+
+def _told(file: str, text: str) -> tuple[Node | None, tuple[Problem, ...]]:
+    report = Report()
+    return _read(file, text, report), tuple(report.problems)
+
+
+# Reading is most of a check, and a folder that has changed has changed in one file.
+known: Final = lru_cache(maxsize=64)(_told)
+
+
+def _read(file: str, text: str, report: Report) -> Node | None:
     if len(text) > LARGEST:
         report.add("R007", f"the file has more than {LARGEST:,} characters", Span(file), "divide it")
         return None

@@ -1,7 +1,7 @@
 """Every benchmark, each in a fresh process: `python -m tests.bench`, or `make bench`. Some eight minutes on two cores.
 
-`--quick` runs them all on next to nothing, to see that they still run; its figures mean nothing. Ends with 0, or with 1
-when one of them failed.
+`--quick` runs them on next to nothing, to see that they still run; its figures mean nothing. Named ones run alone:
+`python -m tests.bench load ask`. Ends with 0, or with 1 when one of them failed.
 """
 
 import argparse
@@ -10,8 +10,6 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final
 
 # module -> its arguments, and those of a quick run
@@ -21,23 +19,30 @@ BENCHES: Final = {
     "decide": ((), ("20", "500", "1")),
     "size": ((), ("1000",)),
     "algorithms": ((), ("300", "3000")),
-    "fresh": ((), ("150", "50", "1")),
-    "ask": ((), ("100", "1", "2")),
+    "fresh": ((), ("100", "50", "0.5", "SQLite")),  # a database each, of the two on which both are measured
+    "ask": ((), ("100", "0.4", "2", "PostgreSQL")),
 }
 
 
-def main() -> int:
-    """Run them one after the other, as each would run by itself."""
+def chosen(arguments: list[str]) -> tuple[bool, list[str]]:
+    """Whether quickly, and which."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description="every benchmark, each in a fresh process"
     )
     parser.add_argument("--quick", action="store_true", help="on next to nothing, to see that they run")
-    quick = parser.parse_args().quick
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], metavar="name", help=f"of {', '.join(BENCHES)}")
+    given = parser.parse_args(arguments)
+    return given.quick, given.names or list(BENCHES)
+
+
+def main() -> int:
+    """Run them one after the other, as each would run by itself."""
+    quick, names = chosen(sys.argv[1:])
     failed = []
-    with ThreadPoolExecutor(len(BENCHES) if quick else 1) as pool:  # side by side only where the times mean nothing
-        for name, (code, said, seconds) in zip(BENCHES, pool.map(partial(_run, quick), BENCHES), strict=True):
-            print(f"{said}{name}: {seconds:.0f} s\n", flush=True)
-            failed += [name] * (code != 0)
+    for name in names:
+        code, said, seconds = _run(quick, name)
+        print(f"{said}{name}: {seconds:.0f} s\n", flush=True)
+        failed += [name] * (code != 0)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ from engine.lang.columnar import score
 from engine.lang.online import Online
 from engine.lang.program import SCORE, Program, Release
 from engine.lang.reference import OPERATORS, evaluate
+from engine.lang.source import known
 from engine.lang.truths import And, Attr, Cmp, Int, Truth, Values
 from engine.lang.types import EPOCH
 from graph.features import features
@@ -48,6 +50,7 @@ SAME: Final = 60  # rules that every engine is given
 MANY: Final = 300  # rules that are checked
 DAY: Final = (END.date() - EPOCH).days
 _ROUNDS: Final = 3
+_BEST: Final = 3  # of so many
 _MAC: Final = sys.platform == "darwin"
 Ask = Callable[[Any], object]
 
@@ -73,10 +76,29 @@ CHECK: Final = f"check {MANY} rules"
 RELOAD: Final = "reload the shipped rules"
 
 
+@cache  # as is all that the names of one process share
+def shipped() -> Release:
+    """The shipped rules."""
+    return releases.load(RULES)
+
+
+@cache
+def sixty() -> tuple[list[Drawn], Program]:
+    """The rules that every engine is given, and what they mean in the place of the shipped scorecard's."""
+    rules = drawn(shipped().at(DAY), SAME)
+    return rules, release_of(files(shipped(), rules), schema(), kinds()).at(DAY)
+
+
 def people_of_a_town(program: Program, people: int) -> pl.DataFrame:
     """The features that the rules read, of about so many people."""
     events = pl.concat(list(town(people, seed=1).events()))
     return features(events.with_columns(recorded_at=pl.col("happened_at")), END, END, "perks").select(program.features)
+
+
+@cache
+def townspeople(people: int) -> pl.DataFrame:
+    """About so many people, under the shipped rules."""
+    return people_of_a_town(shipped().at(DAY), people)
 
 
 def questions(program: Program, people: pl.DataFrame) -> list[Question]:
@@ -89,17 +111,16 @@ def questions(program: Program, people: pl.DataFrame) -> list[Question]:
     ]
 
 
-def whole(name: str, shipped: Release, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
+def whole(name: str, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
     """An engine under the shipped rules, and what it is asked."""
-    program = shipped.at(DAY)
+    program = shipped().at(DAY)
     engine = Online(program) if name == WHOLE_ONLINE else Reference(program)
     return lambda question: decide(engine, question), questions(program, people)
 
 
-def same(name: str, shipped: Release, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
+def same(name: str, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
     """An engine with the sixty rules, and what it is asked; it is seen to find the points that the reference finds."""
-    rules = drawn(shipped.at(DAY), SAME)
-    program = release_of(files(shipped, rules), schema(), kinds()).at(DAY)
+    rules, program = sixty()
     crowd = [fitting(program, values) for values in people.iter_rows(named=True)]
     stage, points = program.stages[SCORE], [(r.id, r.points) for r in rules]
 
@@ -198,38 +219,44 @@ def _timed(ask: Ask, asked: Sequence[Any]) -> list[int]:
     return spent
 
 
-def _everyone(program: Program, people: pl.DataFrame, everyone: int) -> float:
-    """Seconds to score so many people at once: the best of three."""
+def _everyone(program: Program, people: pl.DataFrame, everyone: int, times: int) -> float:
+    """Seconds to score so many people at once, the best of so many times."""
     frame = nw.from_native(people.sample(everyone, with_replacement=True, seed=1))
-    return min(_seconds(lambda: score(program, frame, DAY)["score"].len()))
+    return min(_seconds(lambda: score(program, frame, DAY)["score"].len(), times))
 
 
-def _seconds(act: Callable[[], object]) -> Iterator[float]:
-    """Of three runs."""
-    for _ in range(3):
+def _seconds(act: Callable[[], object], times: int) -> Iterator[float]:
+    """Of each run."""
+    for _ in range(times):
         begin = time.perf_counter()
         act()
         yield time.perf_counter() - begin
 
 
-def _measure(name: str, people: int, everyone: int) -> Figure:
-    release = releases.load(RULES)
+def _measure(name: str, people: int, everyone: int, times: int) -> Figure:
+    release = shipped()
     if name == CHECK:
         texts = files(release, drawn(release.at(DAY), MANY))
-        return _once(name, min(_seconds(lambda: _checked(texts))))
+        return _once(name, min(_seconds(lambda: _checked(texts), times)))
     if name == RELOAD:  # from the change of a file to the swap, the longest wait for the next look included
-        return _once(name, min(sum(timed(RULES).values()) for _ in range(3)))
-    crowd = people_of_a_town(release.at(DAY), people)
+        return _once(name, min(_reloaded() for _ in range(times)))
+    crowd = townspeople(people)
     if name == EVERYBODY:
-        return _once(name, _everyone(release.at(DAY), crowd, everyone) / everyone)
+        return _once(name, _everyone(release.at(DAY), crowd, everyone, times) / everyone)
     make = whole if name in (WHOLE_REFERENCE, WHOLE_ONLINE) else same
-    return _figure(name, _timed(*make(name, release, crowd)))
+    return _figure(name, _timed(*make(name, crowd)))
 
 
 def _checked(texts: dict[str, str]) -> Release:
+    known.cache_clear()  # as the first time
     release, problems = check(texts, schema(), kinds())
     assert release is not None, problems
     return release
+
+
+def _reloaded() -> float:
+    known.cache_clear()
+    return sum(timed(RULES).values())
 
 
 def _once(name: str, seconds: float) -> Figure:
@@ -246,21 +273,22 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _MAC else 1024)
 
 
-def _apart(names: Sequence[str], people: int, everyone: int) -> dict[str, Figure]:
-    command = [sys.executable, "-m", "tests.bench.decide", "--apart", str(people), str(everyone), *names]
+def _apart(names: Sequence[str], people: int, everyone: int, times: int) -> dict[str, Figure]:
+    sizes = map(str, (people, everyone, times))
+    command = [sys.executable, "-m", "tests.bench.decide", "--apart", *sizes, *names]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return {name: Figure(**said) for name, said in json.loads(done.stdout).items()}
 
 
 def run(people: int = PEOPLE, everyone: int = EVERYONE, together: int = 0) -> dict[str, Figure]:
     """The empty call; then the engines and the whole population, one after the other, each in a process of its own; or
-    `together` in one, where the figures mean nothing.
+    `together` in one, and nothing again for the best of it, where the figures mean nothing.
     """
     empty = _figure(EMPTY, _timed(lambda _: None, range(people * 10)))
     names = (*NAMES, CHECK, RELOAD)
     found = {EMPTY: empty}
     for some in [names] if together else [(name,) for name in names]:
-        found |= _apart(some, people, everyone)
+        found |= _apart(some, people, everyone, 1 if together else _BEST)
     return found
 
 
@@ -288,7 +316,7 @@ def main(people: int = PEOPLE, everyone: int = EVERYONE, together: int = 0) -> N
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--apart"]:
-        some = {name: asdict(_measure(name, int(sys.argv[2]), int(sys.argv[3]))) for name in sys.argv[4:]}
-        print(json.dumps(some))
+        sizes = [int(a) for a in sys.argv[2:5]]
+        print(json.dumps({name: asdict(_measure(name, *sizes)) for name in sys.argv[5:]}))
     else:
         main(*(int(a) for a in sys.argv[1:4]))

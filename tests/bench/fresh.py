@@ -232,25 +232,25 @@ def on_postgres() -> Iterator[str | None]:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def run(people: int, rate: int, seconds: float) -> Iterator[Figure]:
-    """On SQLite, and on PostgreSQL where one answers."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield measure("SQLite", f"sqlite:///{folder}/iftah.db", people, rate, seconds)
-    with on_postgres() as url:
-        if url:
-            yield measure("PostgreSQL", url, people, rate, seconds)
+@contextmanager
+def databases(only: str = "") -> Iterator[dict[str, str]]:
+    """The URL of a database of the benchmark's own on SQLite, and on PostgreSQL where one answers; or on `only` the one named."""
+    with tempfile.TemporaryDirectory() as folder, on_postgres() as postgres:
+        urls = {"SQLite": f"sqlite:///{folder}/iftah.db"} | ({"PostgreSQL": postgres} if postgres else {})
+        yield {only: urls[only]} if only in urls else urls
 
 
-def main(people: int = PEOPLE, rate: int = RATE, seconds: float = SECONDS) -> None:
+def main(people: int = PEOPLE, rate: int = RATE, seconds: float = SECONDS, only: str = "") -> None:
     """Print the figures as a table."""
     title = f"from accepted to in the score: {people:,} people, {rate:,} events a second for {seconds:g} s"
     columns = ("database", "p50 s", "p99 s", "most s", "of the rate", "server's cores", "put off", "peak MB")
     table = Table(*columns, title=title)
-    for f in run(people, rate, seconds):
-        share, peak = f"{f.rate / rate:.2f}", f"{f.peak / 1e6:,.0f}"
-        table.add_row(
-            f.name, f"{f.p50:.2f}", f"{f.p99:.2f}", f"{f.most:.2f}", share, f"{f.cores:.2f}", str(f.put_off), peak
-        )
+    with databases(only) as urls:
+        for name, url in urls.items():
+            f = measure(name, url, people, rate, seconds)
+            share, peak = f"{f.rate / rate:.2f}", f"{f.peak / 1e6:,.0f}"
+            waited = (f"{f.p50:.2f}", f"{f.p99:.2f}", f"{f.most:.2f}")
+            table.add_row(f.name, *waited, share, f"{f.cores:.2f}", str(f.put_off), peak)
     Console().print(table)
 
 
@@ -258,4 +258,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--send"]:
         send(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
     else:
-        main(*(int(a) for a in sys.argv[1:4]))
+        main(*(kind(a) for kind, a in zip((int, int, float, str), sys.argv[1:], strict=False)))

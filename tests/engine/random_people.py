@@ -51,15 +51,16 @@ class Trial:
 
 
 def trials(days: int, count: int) -> st.SearchStrategy[Trial]:
-    """A random release, and `count` random people on each of `days` days, around a day or two of change."""
+    """A random release, and `count` random people on each of `days` days."""
+    return st.integers(0, 2**64).map(lambda seed: drawn(seed, days, count))
 
-    def trial(seed: int) -> Trial:
-        chooser = Random(seed)
-        found = release(chooser)
-        around = [d + n for d in chooser.sample(ON_DAYS, len(ON_DAYS)) for n in (-1, 0, 1)]
-        return Trial(found, seed, [crowd(chooser, day, count) for day in chooser.sample(around[: days + 1], days)])
 
-    return st.integers(0, 2**64).map(trial)
+def drawn(seed: int, days: int, count: int) -> Trial:
+    """The same of a seed. The days are in no order, around a day or two of change."""
+    chooser = Random(seed)
+    found = release(chooser)
+    around = [d + n for d in chooser.sample(ON_DAYS, len(ON_DAYS)) for n in (-1, 0, 1)]
+    return Trial(found, seed, [crowd(chooser, day, count) for day in chooser.sample(around[: days + 1], days)])
 
 
 def crowd(chooser: Random, day: int, count: int) -> Crowd:

@@ -21,7 +21,7 @@ from tests.engine.lang.test_resolve import scalar
 from tests.engine.random_rules import AMOUNTS, ANCHORS, NUMBERS, OPS, SCHEMA, conditions, crowd, leaves
 
 PEOPLE = 30
-LEAST = pairs(10_000, 60_000)  # of each of the two comparisons
+LEAST = pairs(4_000, 60_000)  # of each of the two comparisons
 ASKED: Schema = SCHEMA | {
     SCORE: Attribute(SCORE, Type("int", 0, (), 350, 950)),
     AMOUNT: Attribute(AMOUNT, Type("decimal", 2, (), 0, 10**9)),

@@ -203,7 +203,7 @@ def test_rules_without_orders_say_so() -> None:
 
 
 @settings(
-    max_examples=pairs(40, 400),
+    max_examples=pairs(25, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
@@ -224,7 +224,7 @@ def test_durable_rules_moves_as_the_reference_does(seed: int) -> None:
 
 
 @settings(
-    max_examples=pairs(40, 400),
+    max_examples=pairs(25, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -17,6 +17,7 @@ from engine.lang.truths import Statuses, Values
 from engine.lang.types import Value
 from engine.probe import columns, days, difference, differs, disagreement, rows, watched
 from engine.watch import Event, reference
+from tests.effort import pairs
 from tests.engine import small
 from tests.engine.random_rules import Trial, trials
 from tests.engine.small import DAY
@@ -193,7 +194,7 @@ def test_every_stretch_of_days_of_a_release_is_probed() -> None:
     assert [release.at(day).since for day in days(release)] == [None, 19_358, 19_723]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=pairs(3, 8), deadline=None, suppress_health_check=list(HealthCheck))
 @given(trials(1))
 def test_the_engines_agree_on_probes_of_random_rules(trial: Trial) -> None:
     engine = Online(trial.program)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from graph.circle import Circle, LeftOut, Node, Payments, Tie, Total, circle, people_known, trust_shown, with_trust
 from graph.events import SCHEMA
 from graph.view import SIDES, consented, visible
+from tests.effort import pairs
 from tests.graph.story import moment, story, willing
 
 AS_OF = moment("2024-06-01")
@@ -191,7 +192,7 @@ def tied(pairs: list[tuple[int, int]], called: list[str]) -> str:
     return "\n".join((willing(*called), *lines))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=pairs(16, 40), deadline=None)
 @given(PAIRS, st.randoms(use_true_random=False))
 def test_nothing_changes_when_those_who_are_not_named_have_other_ids(
     pairs: list[tuple[int, int]], random: Random
@@ -210,7 +211,7 @@ def test_nothing_changes_when_those_who_are_not_named_have_other_ids(
     assert not [i for i in (ids[n] for n in others) if i in str(asdict(first))]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=pairs(16, 40), deadline=None)
 @given(PAIRS, st.integers(1, 3))
 def test_who_is_in_it_is_who_networkx_finds_within_as_many_steps(pairs: list[tuple[int, int]], hops: int) -> None:
     ids = [f"q{n:02}" for n in range(12)]

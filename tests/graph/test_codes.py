@@ -15,7 +15,7 @@ from tests.graph.story import story, willing
 from tests.strategies import MOMENTS, NOW, ledgers
 
 
-@settings(max_examples=pairs(33, 300), deadline=None)
+@settings(max_examples=pairs(16, 300), deadline=None)
 @given(ledgers(), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
 def test_the_view_with_codes_is_the_view_with_ids(events, as_of, known_at):
     made = coded(events.lazy())
@@ -35,7 +35,7 @@ def test_the_view_with_codes_is_the_view_with_ids(events, as_of, known_at):
     )
 
 
-@settings(max_examples=pairs(6, 60), deadline=None)
+@settings(max_examples=pairs(3, 60), deadline=None)
 @given(ledgers(most=30))
 def test_features_of_everyone_are_those_that_ids_give(events):
     events = enrolled(events)
@@ -50,7 +50,7 @@ def test_a_correction_that_names_somebody_new_reaches_them_by_codes_too():
     assert found.rows() == [("ann", 0), ("zoë", 1)]
 
 
-@settings(max_examples=pairs(10, 90), deadline=None)
+@settings(max_examples=pairs(4, 90), deadline=None)
 @given(ledgers(most=40), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
 def test_features_as_of_a_past_moment_are_those_that_were_built_at_that_moment(events, as_of, known_at):
     events = enrolled(events)

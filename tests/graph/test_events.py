@@ -20,6 +20,7 @@ from graph.events import (
     corrected,
     problems,
 )
+from tests.effort import pairs
 from tests.strategies import MOMENTS, frame, ledgers
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -128,7 +129,7 @@ odd_rows = st.dictionaries(st.sampled_from(CONTENT), st.none(), max_size=12).fla
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=pairs(50, 150), deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([PAYMENT, CORRECTION, TIE, {"contributor": "bank"}]), odd_rows),

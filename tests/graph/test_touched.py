@@ -142,7 +142,7 @@ def circles(events: pl.DataFrame) -> dict[str, Circle]:
 LATER = NOW + timedelta(hours=6)
 
 
-@settings(max_examples=effort.pairs(30, 400), deadline=None)
+@settings(max_examples=effort.pairs(10, 400), deadline=None)
 @given(st.integers(0, 2**32))
 def test_whoever_changes_is_touched(seed: int) -> None:
     """However late an event comes, and whatever was said about it before."""

@@ -22,7 +22,7 @@ def ids(text: str, as_of: str = "2024-06-01", known_at: str = "2030-01-01") -> l
     return view.filter(pl.col("contributor") != "desk")["event_id"].to_list()
 
 
-@settings(max_examples=pairs(100, 900), deadline=None)
+@settings(max_examples=pairs(40, 900), deadline=None)
 @given(ledgers(), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
 def test_the_view_is_what_a_plain_reading_row_by_row_gives(events, as_of, known_at):
     view = visible(events, as_of, known_at, "perks")
@@ -30,7 +30,7 @@ def test_the_view_is_what_a_plain_reading_row_by_row_gives(events, as_of, known_
     assert view.rows(named=True) == plain_visible(events, as_of, known_at, "perks")
 
 
-@settings(max_examples=pairs(33, 300), deadline=None)
+@settings(max_examples=pairs(16, 300), deadline=None)
 @given(ledgers(), st.data())
 def test_an_event_that_happens_or_is_recorded_later_changes_nothing(events, data):
     late = data.draw(rows(99))

@@ -89,12 +89,12 @@ def two_releases() -> tuple[Program, Program]:
     return shipped.at(DAY), release_of(other, schema(), kinds()).at(DAY)
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="whether durable-rules lasts")
     parser.add_argument("--quick", action="store_true", help="a few thousand decisions, to see that it runs")
     parser.add_argument("--within", type=float, default=20, help="megabytes that memory may grow by (20)")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     size = QUICK if given.quick else WHOLE
     first, second = two_releases()
     asked = questions(first, people_of_a_town(first, size.people))
@@ -115,4 +115,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

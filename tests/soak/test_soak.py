@@ -10,25 +10,21 @@ import pytest
 from engine.decide import Reference, decide
 from engine.lang.online import Online
 from tests.bench.decide import people_of_a_town, questions
-from tests.soak.__main__ import resident, two_releases, wrong
-
-
-def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.soak", "--quick", *arguments]
-    root = Path(__file__).parents[2]
-    return subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, check=False)
+from tests.soak.__main__ import main, resident, two_releases, wrong
 
 
 def test_a_quick_one_ends_well_and_prints_what_it_read() -> None:
-    done = soak()
+    command = [sys.executable, "-m", "tests.soak", "--quick"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     for words in ("decisions", "MB", "5,000", "grew by", "threads", "wrong"):
         assert words in done.stdout
 
 
-def test_it_ends_with_1_when_memory_grows_beyond_what_is_given() -> None:
-    done = soak("--within", "-1")  # not even by nothing
-    assert (done.returncode, done.stderr) == (1, "")
+def test_it_ends_with_1_when_memory_grows_beyond_what_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--quick", "--within", "-1"]) == 1  # not even by nothing
+    assert "of -1 at most" in capsys.readouterr().out
 
 
 def test_a_decision_that_is_not_the_reference_s_is_counted() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from api.catalogue import kinds, schema
 from engine.lang.check import cases_in, check, release_of
 from engine.lang.problems import CODES, RulesError
+from tests.effort import pairs
 from tests.engine.small import KINDS, SCHEMA, Broken, base, broken, changed, golden, release, said_of
 
 GOLDEN_NAME = "116a25c8b6569d7103349dd576899876e76ceb12106d8de8cad8add170a7a11c"
@@ -188,7 +189,7 @@ def mutations(draw: st.DrawFn) -> dict[str, str]:
     return {**SHIPPED, name: "\n".join(lines)}
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=pairs(27, 80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutations())
 def test_whatever_is_done_to_the_shipped_rules_the_checker_answers(files: dict[str, str]) -> None:
     found, problems = check(files, schema(), kinds())
@@ -198,7 +199,7 @@ def test_whatever_is_done_to_the_shipped_rules_the_checker_answers(files: dict[s
         assert problem.at.line <= files.get(problem.at.file, "").count("\n") + 2
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=pairs(50, 150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from(sorted(golden()["base"])), text=st.text(max_size=200))
 def test_any_text_in_place_of_a_file_is_a_problem(name: str, text: str) -> None:
     found, problems = check({**base(), name: text}, SCHEMA, KINDS)

@@ -23,6 +23,7 @@ from tests.engine import small
 from tests.engine.small import DAY, asked
 
 PEOPLE = 100
+PERKS = {"hotel", "car", "bicycle", "power_bank", "apartment"}  # named here: collecting the tests reads no rules
 AMOUNTS = (1, 99, 9_900, 29_900, 100_000)
 
 
@@ -92,12 +93,23 @@ def test_scores_bands_points_and_reasons_are_the_reference_s(native: Callable[[p
     assert 20 < came["score"].is_not_null().sum() < PEOPLE, "both the scorable and the unscorable should be met"
 
 
-@engines
-@pytest.mark.parametrize("name", [p.id for p in release().perks])
-def test_a_perk_s_answers_are_the_reference_s(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+@cache
+def scored(native: Callable[[pl.DataFrame], Any]) -> pl.DataFrame:
+    """The crowd with what it asks for and its scores, as an engine gives them."""
     amounts = pl.Series("asked", [AMOUNTS[n % len(AMOUNTS)] for n in range(PEOPLE)])
-    people = nw.from_native(native(frame(crowd()).with_columns(amounts)))
-    came = collected(perk_of(release(), name, score(release(), people), nw.col("asked")))
+    return collected(score(release(), nw.from_native(native(frame(crowd()).with_columns(amounts)))))
+
+
+def test_the_perks_are_those_that_are_tried() -> None:
+    assert {p.id for p in release().perks} == PERKS
+
+
+@engines
+@pytest.mark.parametrize("name", sorted(PERKS))
+def test_a_perk_s_answers_are_the_reference_s(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+    people = nw.from_native(native(scored(native)))
+    amounts = scored(native)["asked"]
+    came = collected(perk_of(release(), name, people, nw.col("asked")))
     reference, perk = Reference(release()), release().perk(name)
     assert perk
     for person, amount, row in zip(crowd(), amounts, came.rows(named=True), strict=True):

@@ -18,6 +18,7 @@ from engine.lang.layout import formatted
 from engine.lang.parse import KINDS
 from engine.lang.problems import Report
 from engine.lang.types import Schema
+from tests.effort import pairs
 from tests.engine import random_rules, small
 from tests.engine.lang.core_schema import values
 from tests.engine.random_layout import scrambled
@@ -75,13 +76,13 @@ def test_the_small_files_are_valid(name: str) -> None:
     assert errors(base()[name], "small") == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=pairs(25, 60), deadline=None)
 @given(random_rules.scorecards() | random_rules.perk_files())
 def test_random_files_are_valid(text: str) -> None:
     assert errors(text, "random") == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=pairs(25, 60), deadline=None)
 @given(st.sampled_from(sorted(base())), st.integers(0, 2**32))
 def test_what_fmt_writes_is_valid_however_it_was_written(name: str, seed: int) -> None:
     text = formatted(name, scrambled(base()[name], seed), Report())

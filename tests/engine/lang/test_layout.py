@@ -17,6 +17,7 @@ from engine.lang.canonical import canonical
 from engine.lang.check import release_of
 from engine.lang.layout import formatted
 from engine.lang.problems import Report
+from tests.effort import pairs
 from tests.engine.random_layout import scrambled
 from tests.engine.random_rules import perk_files, scorecards
 from tests.engine.small import KINDS, SCHEMA, base, release
@@ -72,7 +73,7 @@ def texts() -> st.SearchStrategy[str]:
     return st.sampled_from(known) | scorecards() | perk_files()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=pairs(25, 40), deadline=None)
 @given(texts())
 def test_a_layout_says_the_same_and_is_laid_out_as_itself(text: str) -> None:
     once = laid_out(text)
@@ -80,7 +81,7 @@ def test_a_layout_says_the_same_and_is_laid_out_as_itself(text: str) -> None:
     assert laid_out(once) == once
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=pairs(27, 80), deadline=None)
 @given(texts(), st.integers(0, 2**32))
 def test_however_a_file_is_laid_out_it_keeps_its_meaning_and_every_comment(text: str, seed: int) -> None:
     careless = scrambled(text, seed)
@@ -92,7 +93,7 @@ def test_however_a_file_is_laid_out_it_keeps_its_meaning_and_every_comment(text:
     assert not re.search(r"[ \t]$|\n\n\n|\A\n|\n\n\Z", once, re.M) or '"' in once
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=pairs(25, 40), deadline=None)
 @given(texts(), st.integers(0, 2**32), st.integers(0, 2**32))
 def test_but_for_comments_and_blank_lines_a_meaning_has_one_layout(text: str, seed: int, other: int) -> None:
     assert laid_out(scrambled(text, seed, quiet=True)) == laid_out(scrambled(text, other, quiet=True))
@@ -121,7 +122,7 @@ CHARACTERS = [
 CHARACTERS += ["\\", " ", "\u3000", "? ", "~", "---\n", "...\n", "\t", "|2\n", "\u00a0", "a", "中"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=pairs(100, 300), deadline=None)
 @given(st.sampled_from([c["before"] for c in golden()]), st.sampled_from(CHARACTERS), st.integers(0), st.booleans())
 def test_any_slip_of_the_pen_is_refused_or_laid_out(text: str, slip: str, place: int, instead: bool) -> None:
     place %= len(text)

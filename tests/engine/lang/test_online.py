@@ -200,8 +200,8 @@ def test_loading_and_closing_releases_does_not_grow() -> None:
 
     cycle(200)
     before = resident()
-    cycle(1_800)
-    assert resident() - before < 20 * MEGABYTE
+    cycle(720)
+    assert resident() - before < 8 * MEGABYTE
 
 
 @needs_proc

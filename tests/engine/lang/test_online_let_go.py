@@ -45,8 +45,8 @@ def test_engines_that_nobody_holds_any_more_leave_nothing_behind() -> None:
     held = Held(Online(PROGRAMS[0]))
     replaced(held, 200)
     before = resident()
-    replaced(held, 1_800)
-    assert resident() - before < 20 * MEGABYTE
+    replaced(held, 720)
+    assert resident() - before < 8 * MEGABYTE
 
 
 @needs_proc

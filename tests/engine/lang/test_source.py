@@ -23,6 +23,15 @@ def tree(text: str) -> Node:
     return found
 
 
+def test_a_file_that_is_read_again_is_told_of_again_under_the_name_that_it_has_then() -> None:
+    for text in ("a: 1\na: 2\n", "a: 1\nb: &x 2\n"):
+        assert problems(text) == problems(text) != []
+        report = Report()
+        read("b.yaml", text, report)
+        assert [p.at.file for p in report.problems] == ["b.yaml"]
+    assert tree("a: 1") == tree("a: 1") != tree("a: 2")
+
+
 def scalars(node: Node) -> list[Scalar]:
     if isinstance(node, Scalar):
         return [node]

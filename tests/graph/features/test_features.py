@@ -218,7 +218,7 @@ def test_without_consent_to_identity_there_is_no_row():
     assert features(story(text), AS_OF, AS_OF, "perks", ["ann", "nobody"]).is_empty()
 
 
-@settings(max_examples=pairs(8, 75), deadline=None)
+@settings(max_examples=pairs(4, 75), deadline=None)
 @given(ledgers(), st.data())
 def test_later_events_change_no_feature(events, data):
     late = data.draw(rows(99))
@@ -232,7 +232,7 @@ def enrolled(events: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([events, story(willing("ann", "bob"))])
 
 
-@settings(max_examples=pairs(8, 75), deadline=None)
+@settings(max_examples=pairs(4, 75), deadline=None)
 @given(ledgers(most=25))
 def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
     events = enrolled(events)
@@ -241,7 +241,7 @@ def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
     assert_frame_equal(pl.concat(alone), full)
 
 
-@settings(max_examples=pairs(8, 75), deadline=None)
+@settings(max_examples=pairs(4, 75), deadline=None)
 @given(ledgers(most=25))
 def test_what_touches_some_is_all_that_the_features_of_each_of_them_need(events):
     events = enrolled(events)
@@ -264,7 +264,7 @@ def test_what_touches_someone_leaves_out_other_peoples_payments_unless_corrected
     assert kept.filter(kind="person.enrolled").height == 3
 
 
-@settings(max_examples=pairs(8, 75), deadline=None)
+@settings(max_examples=pairs(4, 75), deadline=None)
 @given(ledgers(most=25))
 def test_ties_known_already_give_what_ties_looked_up_give(events):
     view, consents = seen(enrolled(events), NOW, NOW, "perks")
@@ -273,7 +273,7 @@ def test_ties_known_already_give_what_ties_looked_up_give(events):
     assert_frame_equal(*(f.to_native().collect().sort("person") for f in (looked_up, known)))
 
 
-@settings(max_examples=pairs(8, 75), deadline=None)
+@settings(max_examples=pairs(4, 75), deadline=None)
 @given(ledgers(most=25))
 def test_the_order_of_rows_that_agree_in_everything_else_does_not_matter(events):
     events = enrolled(events)
@@ -281,7 +281,7 @@ def test_the_order_of_rows_that_agree_in_everything_else_does_not_matter(events)
     assert_frame_equal(compute(view, NOW, consents), compute(view.reverse(), NOW, consents.reverse()))
 
 
-@settings(max_examples=pairs(8, 75), deadline=None)
+@settings(max_examples=pairs(4, 75), deadline=None)
 @given(ledgers(most=25))
 def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
     table = features(enrolled(events), NOW, NOW, "perks")

@@ -79,7 +79,7 @@ def expected(history: list[Payment]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(NAMES, pl.Int64)})
 
 
-@settings(max_examples=pairs(15, 180), deadline=None)
+@settings(max_examples=pairs(6, 180), deadline=None)
 @given(HISTORIES)
 def test_the_features_of_payments_are_what_their_definitions_say(history):
     assert_frame_equal(features(ledger(history), NOW, NOW, "perks").select("person", *NAMES), expected(history))

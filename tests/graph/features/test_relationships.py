@@ -120,7 +120,7 @@ def plain(view: pl.DataFrame) -> tuple[nx.Graph, nx.DiGraph]:
     return undirected, directed
 
 
-@settings(max_examples=pairs(20, 180), deadline=None)
+@settings(max_examples=pairs(8, 180), deadline=None)
 @given(crowds())
 def test_what_is_said_of_a_persons_place_is_what_networkx_says(events):
     view, consents = seen(events, NOW, NOW, "perks")
@@ -145,7 +145,7 @@ def test_what_is_said_of_a_persons_place_is_what_networkx_says(events):
         assert row["relationships.clustering"] == int(clustering.get(person, 0) * 1000 + 0.5 + 1e-9)
 
 
-@settings(max_examples=pairs(13, 120), deadline=None)
+@settings(max_examples=pairs(6, 120), deadline=None)
 @given(crowds(), st.sets(st.sampled_from(CROWD), min_size=1, max_size=3))
 def test_the_local_features_of_a_few_need_no_more_than_their_ties_and_those_among_their_people(events, few):
     view, consents = seen(events, NOW, NOW, "perks")
@@ -157,14 +157,14 @@ def test_the_local_features_of_a_few_need_no_more_than_their_ties_and_those_amon
     assert_frame_equal(nearby(part, NOW, consents, few).sort("person"), everyone)
 
 
-@settings(max_examples=pairs(8, 75), deadline=None)
+@settings(max_examples=pairs(4, 75), deadline=None)
 @given(crowds(), st.integers(0, 6))
 def test_one_of_a_crowd_at_a_time_gives_what_all_at_once_gives(events, number):
     full = features(events, NOW, NOW, "perks")
     assert_frame_equal(features(events, NOW, NOW, "perks", [CROWD[number]]), full.filter(person=CROWD[number]))
 
 
-@settings(max_examples=pairs(8, 75), deadline=None)
+@settings(max_examples=pairs(4, 75), deadline=None)
 @given(crowds())
 def test_only_what_is_wanted_is_returned_and_it_is_the_same(events):
     wanted = ["relationships.walk", "identity.level", "relationships.circles"]

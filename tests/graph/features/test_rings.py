@@ -83,7 +83,7 @@ def moved(draw: st.DrawFn) -> list[dict[str, object]]:
     return rows
 
 
-@settings(max_examples=pairs(10, 90), deadline=None)
+@settings(max_examples=pairs(4, 90), deadline=None)
 @given(crowds(), moved())
 def test_payments_change_nothing_about_relationships_and_ties_nothing_about_fraud(events, payments):
     both = pl.concat([events, frame(payments)])

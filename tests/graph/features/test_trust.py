@@ -190,7 +190,7 @@ def half_up(value: Fraction | float) -> int:
     return int(np.floor(round(float(value), 9) * 100 + 0.5 + 1e-9))
 
 
-@settings(max_examples=pairs(15, 180), deadline=None)
+@settings(max_examples=pairs(6, 180), deadline=None)
 @given(crowds())
 def test_trust_and_walks_are_what_networkx_and_fractions_say(events):
     view, consents = seen(events, NOW, NOW, "perks")
@@ -210,7 +210,7 @@ def test_trust_and_walks_are_what_networkx_and_fractions_say(events):
             assert (row["relationships.trust"], row["relationships.walk"]) == (trusted, walked)
 
 
-@settings(max_examples=pairs(15, 180), deadline=None)
+@settings(max_examples=pairs(6, 180), deadline=None)
 @given(crowds())
 def test_what_is_said_of_people_solves_the_equations_of_the_definition(events):
     """By rounds of plain sums; the weight of a voice is its walk as the feature has it, in hundredths."""
