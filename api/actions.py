@@ -6,13 +6,15 @@ from typing import Any
 
 import polars as pl
 
-from api import builds, clock, decisions, refresh, standing, watching
-from api.builds import Build
+from api import clock
 from api.clock import day
 from api.database import reading
-from api.decisions import Answered, Asked
-from api.eligibility import Put, answered
-from api.standing import Standing
+from api.decisions import decisions
+from api.decisions.decisions import Answered, Asked
+from api.decisions.eligibility import Put, answered
+from api.features import builds, refresh, standing, watching
+from api.features.builds import Build
+from api.features.standing import Standing
 from api.world import World
 from engine.decide import assess
 from engine.errors import IftahError

@@ -8,14 +8,17 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import problems
-from api.decider import Decider
+from api.access.gate import Gate
+from api.background.digester import digesting
+from api.background.last_use import noting
+from api.background.refresher import refreshing
+from api.background.reload import Reload, reloading
+from api.background.sender import sending
+from api.background.sweeper import sweeping
+from api.background.timekeeper import keeping_time
+from api.decisions.decider import Decider
 from api.described import describe
-from api.digester import digesting
-from api.gate import Gate
-from api.last_use import noting
 from api.limits import BodyLimit
-from api.refresher import refreshing
-from api.reload import Reload, reloading
 from api.routes import (
     audit,
     callback_keys,
@@ -36,9 +39,6 @@ from api.routes import (
     services,
     tokens,
 )
-from api.sender import sending
-from api.sweeper import sweeping
-from api.timekeeper import keeping_time
 from api.watched import Watched
 from api.world import World
 

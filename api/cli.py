@@ -11,18 +11,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from api import actions, builds, clock, erasure, mistakes, prepare, show
-from api import refresh as refreshes
+from api import actions, clock, mistakes, prepare, show
 from api.backup import copied
-from api.cli_audit import audits
-from api.cli_evaluate import evaluations
-from api.cli_export import exports
-from api.cli_graph import graphs
-from api.cli_rules import FAILED, WRONG, rules
-from api.cli_tokens import tokens
+from api.commands.audit import audits
+from api.commands.evaluate import evaluations
+from api.commands.export import exports
+from api.commands.graph import graphs
+from api.commands.rules import FAILED, WRONG, rules
+from api.commands.tokens import tokens
 from api.database import open_database
-from api.decisions import Asked
-from api.load import load_file
+from api.decisions.decisions import Asked
+from api.evidence.load import load_file
+from api.features import builds
+from api.features import refresh as refreshes
+from api.people import erasure
 from api.prepare import Stages, open_world
 from api.settings import in_force, settings
 from engine.errors import IftahError, Refused
@@ -75,9 +77,10 @@ def main() -> None:
 @app.command()
 def run() -> None:
     """Load evidence if there is none, build, score everyone, and serve."""
-    from api import serving, walk
-    from api.gate import gate_of
-    from api.reload import Reload
+    from api import serving
+    from api.access.gate import gate_of
+    from api.background.reload import Reload
+    from api.commands import walk
 
     chosen, stages = settings(), Stages()
     gate = gate_of(chosen)
@@ -94,7 +97,7 @@ def run() -> None:
 @app.command()
 def demo() -> None:
     """Do the same without serving, and show one answer of each kind."""
-    from api import walk
+    from api.commands import walk
 
     walk.demo(settings(), out)
 
@@ -157,7 +160,7 @@ def refresh() -> None:
 @app.command("clock")
 def keep_time() -> None:
     """Move the orders that time moves, once: expired, overdue. A running server does so by itself."""
-    from api import timekeeper
+    from api.background import timekeeper
 
     moved = timekeeper.keep_time(prepare.enforced(settings()), clock.now())
     out.print(f"{moved:,} orders moved")
@@ -221,8 +224,8 @@ def serve(
 ) -> None:
     """Serve the API from what has been built."""
     from api import serving
-    from api.gate import gate_of
-    from api.reload import Reload
+    from api.access.gate import gate_of
+    from api.background.reload import Reload
 
     chosen = settings()
     chosen = chosen.model_copy(update={"workers": workers or chosen.workers})

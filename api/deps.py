@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api import clock
-from api.auth import Caller
-from api.decider import Decider
-from api.gate import Gate
+from api.access.auth import Caller
+from api.access.gate import Gate
+from api.decisions.decider import Decider
 from api.watched import CALLER
 from api.world import World
 from engine.errors import Refused

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import bodies
+from api.evidence import bodies
 from api.problems import answer, too_large
 from engine.errors import Refused
 

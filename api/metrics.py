@@ -16,9 +16,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
-from api import refresh
 from api.clock import micros
 from api.database import reading
+from api.features import refresh
 from api.tables import DAY_DIGESTS, MESSAGES
 from api.world import World
 from engine.errors import IftahError

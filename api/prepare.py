@@ -7,12 +7,15 @@ from time import perf_counter
 
 from sqlalchemy import Engine
 
-from api import actions, builds, clock, ledger, probe, releases
-from api.builds import Build
+from api import actions, clock
 from api.catalogue import fingerprint
 from api.database import open_database
-from api.evidence import Evidence, chosen
-from api.load import load_frames
+from api.evidence import ledger
+from api.evidence.first import Evidence, chosen
+from api.evidence.load import load_frames
+from api.features import builds
+from api.features.builds import Build
+from api.releases import probe, releases
 from api.settings import Settings
 from api.show import Steps
 from api.world import World

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from api.access.rates import TooMany
 from api.mistakes import kind_and_place
-from api.rates import TooMany
 from api.watched import CODE, NAME
 from engine.errors import IftahError, Refused, Unmoved
 

@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from api import logs, prepare
+from api.access.gate import Gate, gate_of
 from api.app import create_app
-from api.gate import Gate, gate_of
+from api.background.reload import Reload
 from api.metrics import SHARED
-from api.reload import Reload
 from api.settings import Settings, settings
 from api.world import World
 from engine.errors import Refused

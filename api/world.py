@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from api import clock
-from api.builds import Build
 from api.clock import day
-from api.releases import Amendment, FolderRefused
+from api.features.builds import Build
+from api.releases.releases import Amendment, FolderRefused
 from engine.engines import Engines
 from engine.lang.program import Program, Release
 

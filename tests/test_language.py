@@ -13,9 +13,9 @@ from typing import Final, get_args
 import pytest
 from typer.main import get_command
 
-from api import cli_rules
 from api.catalogue import kinds, schema
 from api.cli import app
+from api.commands import rules as cli_rules
 from engine import cases
 from engine.lang import expressions, resolve
 from engine.lang.check_orders import schema_of

@@ -17,11 +17,11 @@ import polars as pl
 from rich.table import Table
 
 import graph
-from api import watching
-from api.builds import with_flags
 from api.clock import EPOCH
 from api.evaluate.figures import PURPOSE, Measure, measure, spanned, table_of
 from api.evaluate.workers import Progress, mapped, most
+from api.features import watching
+from api.features.builds import with_flags
 from engine import metrics
 from engine.lang import columnar
 from engine.lang.program import Program

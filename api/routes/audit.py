@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from api import audit, digests, releases, replay, report
-from api.audit import Sought, day_name
 from api.clock import moment
 from api.deps import InWorld, Now, Supervisor
 from api.problems import documented
+from api.releases import releases
 from api.settings import settings
+from api.supervision import audit, digests, replay, report
+from api.supervision.audit import Sought, day_name
 from engine.errors import Refused
 
 log = logging.getLogger("iftah")

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api import callback_keys
 from api.deps import InWorld, Merchant, Now
+from api.orders import callback_keys
 
 router = APIRouter(prefix="/v1/callbacks/secret", tags=["merchants"])
 

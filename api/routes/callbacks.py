@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Header, Path, Query
 from pydantic import BaseModel, Field
 
-from api import messages
 from api.deps import InWorld, Merchant, Now
-from api.messages import Message
+from api.orders import messages
+from api.orders.messages import Message
 from api.problems import documented
 from api.routes.order_forms import OrderAnswer
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from api import person
+from api.people import person
 
 
 class Dispute(BaseModel):

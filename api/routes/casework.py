@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import disputes, person, reviews
 from api.clock import micros
 from api.database import reading
 from api.deps import InWorld, Now, Operator
-from api.languages import chosen
+from api.people import disputes, person, reviews
+from api.people.languages import chosen
 from api.problems import documented
 from api.routes.cases import Dispute, Review
 from api.routes.me import Inquiry, Item, Language

@@ -6,8 +6,9 @@ from typing import Annotated, Final, Literal, Self
 from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api import actions, consents
-from api.consents import Ask, Request
+from api import actions
+from api.consent import consents
+from api.consent.consents import Ask, Request
 from api.deps import InWorld, Merchant, Now
 from api.problems import documented
 

@@ -6,10 +6,11 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import decisions, metrics
-from api.decisions import Answered, Asked
+from api import metrics
+from api.decisions import decisions
+from api.decisions.decisions import Answered, Asked
+from api.decisions.pace import Paced
 from api.deps import Answers, InWorld, Merchant, Now
-from api.pace import Paced
 from api.problems import documented
 
 router = APIRouter(prefix="/v1", tags=["merchants"], route_class=Paced)

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api import bodies, intake, submissions
 from api.clock import iso
 from api.deps import Contributor, InWorld, Now
-from api.json_rows import KNOWN
+from api.evidence import bodies, intake, submissions
+from api.evidence.json_rows import KNOWN
 from api.problems import documented
 from graph.events import KINDS, SCHEMA
 

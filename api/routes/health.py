@@ -6,8 +6,8 @@ from typing import Final, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api import refresh
 from api.deps import InWorld, Now, Stuck
+from api.features import refresh
 
 router = APIRouter(prefix="/v1", tags=["operation"])
 

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import actions, erasure, person
+from api import actions
 from api.database import reading
 from api.deps import InWorld, Now, Subject
-from api.languages import chosen
+from api.people import erasure, person
+from api.people.languages import chosen
 from api.problems import documented
 from api.routes.cases import Dispute, Review
 from api.routes.eligibility import PLAIN

@@ -6,11 +6,12 @@ from typing import Annotated, Final, Literal, Self
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api import actions, consents
+from api import actions
 from api.clock import moment
-from api.consents import WARNED, WARNING, Request, Said
+from api.consent import consents
+from api.consent.consents import WARNED, WARNING, Request, Said
+from api.consent.permissions import Grants
 from api.deps import InWorld, Now, Subject
-from api.permissions import Grants
 from api.problems import documented
 from api.routes.consents import PLAIN, Classes, DataClass, RequestId
 from engine.errors import Refused

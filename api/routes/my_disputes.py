@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import disputes
 from api.database import reading
 from api.deps import InWorld, Now, Subject
+from api.people import disputes
 from api.problems import documented
 from api.routes.cases import Dispute
 from api.routes.eligibility import PLAIN

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from api import order_book, orders
 from api.database import reading
 from api.deps import InWorld, Now, Subject
-from api.order_book import Order
-from api.orders import Request
+from api.orders import order_book, orders
+from api.orders.order_book import Order
+from api.orders.orders import Request
 from api.problems import documented
 from api.routes.order_forms import DisputeForm
 from api.tables import ORDERS

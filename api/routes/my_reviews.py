@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import reviews
 from api.database import reading
 from api.deps import InWorld, Now, Subject
+from api.people import reviews
 from api.problems import documented
 from api.routes.cases import Review
 from api.routes.my_disputes import Said

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from api import order_book
-from api.order_book import Order
-from api.orders import MOST
+from api.orders import order_book
+from api.orders.order_book import Order
+from api.orders.orders import MOST
 from graph.events import EARLIEST, LATEST_PLAN
 
 NUMBER: Final = r"^[0-9A-Za-z_\-|*]{1,32}$"

@@ -5,11 +5,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection
 
-from api import order_book, orders
 from api.database import reading
 from api.deps import InWorld, Merchant, Now
-from api.order_book import Order
-from api.orders import NewOrder, Request
+from api.orders import order_book, orders
+from api.orders.order_book import Order
+from api.orders.orders import NewOrder, Request
 from api.problems import documented
 from api.routes.order_forms import (
     NUMBER,

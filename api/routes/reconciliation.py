@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from api import reconciliation
 from api.deps import InWorld, Merchant, Now
+from api.orders import reconciliation
 from api.problems import documented
 
 router = APIRouter(prefix="/v1/reconciliation", tags=["orders"])

@@ -6,8 +6,9 @@ from typing import Annotated, Final, Literal, Self
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import clock, services, targets
+from api import clock, services
 from api.deps import InWorld, Merchant, Now
+from api.orders import targets
 from api.problems import documented
 from api.services import Service, Terms
 from api.settings import settings

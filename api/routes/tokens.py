@@ -6,11 +6,12 @@ from typing import Annotated, Final, Self
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import clock, tokens
-from api.auth import ROLES, SCOPES
+from api import clock
+from api.access import tokens
+from api.access.auth import ROLES, SCOPES
+from api.access.tokens import Issued, Listed
 from api.deps import InWorld, Now, caller_as
 from api.problems import documented
-from api.tokens import Issued, Listed
 
 router = APIRouter(prefix="/v1/tokens", tags=["administration"], dependencies=[Depends(caller_as("admin"))])
 

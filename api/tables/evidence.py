@@ -3,7 +3,7 @@ whoever is being erased.
 
 `events` has three indexes. The unique key makes sending twice harmless. The two on `subject` and `other` find one
 person's evidence; they cost about as much as the rest of an insert together, so a bulk load into a small ledger
-drops these two and builds them once at its end (`api/load.py`). There is none on times: `extent` keeps the last ones.
+drops these two and builds them once at its end (`api/evidence/load.py`). There is none on times: `extent` keeps the last ones.
 Five more are of few events each, and stay: what is said about an event; what changes others; ties, consents and enrolments by
 person.
 """

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from fastapi import FastAPI
 
+from api.access.gate import Gate
 from api.app import create_app, over
-from api.gate import Gate
 from api.world import World
 
 _FREE: list[FastAPI] = []

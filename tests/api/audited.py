@@ -8,8 +8,10 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from api import actions, builds, deps, tokens
-from api.decisions import Answered, Asked
+from api import actions, deps
+from api.access import tokens
+from api.decisions.decisions import Answered, Asked
+from api.features import builds
 from api.world import World
 from tests.api.apps import app_over
 from tests.api.world import NOW

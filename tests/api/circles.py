@@ -2,7 +2,8 @@
 
 from sqlalchemy import Engine
 
-from api import builds, ledger
+from api.evidence import ledger
+from api.features import builds
 from tests.graph.story import moment, story, willing
 
 NOW, AS_OF = moment("2024-09-01"), moment("2024-06-01")

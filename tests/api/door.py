@@ -8,8 +8,11 @@ from typing import Any
 import polars as pl
 from fastapi.testclient import TestClient
 
-from api import builds, deps, ledger, services, tokens
+from api import deps, services
+from api.access import tokens
 from api.actions import ready
+from api.evidence import ledger
+from api.features import builds
 from api.services import Terms
 from api.world import World
 from graph.events import CLASSES

@@ -9,9 +9,12 @@ from typing import Any, Final, cast
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from api import auth, builds, deps, ledger, services, tokens
+from api import deps, services
+from api.access import auth, tokens
 from api.actions import ready
 from api.app import create_app
+from api.evidence import ledger
+from api.features import builds
 from api.services import Terms
 from api.world import World
 from engine.engines import Engines

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine, insert
 
-from api import builds, tokens
+from api.access import tokens
 from api.actions import World, eligibility, scored
 from api.clock import micros
 from api.database import writing
-from api.decisions import Asked
+from api.decisions.decisions import Asked
+from api.features import builds
 from api.services import Terms, sign_up
 from api.tables import CONSENT_REQUESTS, DISPUTES, MESSAGES, MONITORED, ORDERS, REVIEWS, SUBMISSIONS
 from tests.api.refreshing import append

@@ -10,11 +10,12 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Engine, select
 
-from api import builds, ledger, refresh
-from api.builds import Build
 from api.clock import moment
 from api.database import reading
-from api.refresh import Most
+from api.evidence import ledger
+from api.features import builds, refresh
+from api.features.builds import Build
+from api.features.refresh import Most
 from api.tables import FEATURES, SCORES
 from engine.engines import Engines
 from graph.catalog import FEATURES as CATALOGUE

@@ -18,8 +18,12 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
-from api import builds, clock, ledger, releases, services, tokens
+from api import clock, services
+from api.access import tokens
 from api.database import open_database, reading
+from api.evidence import ledger
+from api.features import builds
+from api.releases import releases
 from api.services import Terms
 from tests.api import warm
 from tests.api.door import consents

@@ -6,8 +6,10 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from api import actions, builds, deps, tokens
-from api.decisions import Asked
+from api import actions, deps
+from api.access import tokens
+from api.decisions.decisions import Asked
+from api.features import builds
 from api.world import World
 from engine.engines import Engines
 from tests.api.apps import app_over

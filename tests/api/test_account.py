@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from api import decisions
+from api.decisions import decisions
 from api.world import World
 from engine.decide import Reference, decide, question_of
 from tests.api.door import Door, refused

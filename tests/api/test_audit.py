@@ -9,13 +9,16 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from api import audit, auth, decisions, digests, releases, replay, tokens
+from api.access import auth, tokens
 from api.catalogue import kinds, schema
-from api.cli_audit import audits
 from api.clock import EPOCH
 from api.clock import day as day_of
+from api.commands.audit import audits
 from api.database import fetched, writing
-from api.decisions import Asked, committed
+from api.decisions import decisions
+from api.decisions.decisions import Asked, committed
+from api.releases import releases
+from api.supervision import audit, digests, replay
 from api.world import World
 from engine.decide import as_json
 from engine.errors import Refused

@@ -9,9 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from api import consents, ledger, permissions, services
-from api.consents import Ask
+from api import services
+from api.consent import consents, permissions
+from api.consent.consents import Ask
 from api.database import fetched, open_database, reading
+from api.evidence import ledger
 from api.services import Terms
 from api.world import World
 from engine.errors import Refused

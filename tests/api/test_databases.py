@@ -4,8 +4,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from api import ledger
 from api.database import open_database, writing
+from api.evidence import ledger
 from tests.api.databases import Template
 from tests.api.world import NOW, event
 

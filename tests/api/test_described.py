@@ -8,9 +8,9 @@ from typing import Any, Final, cast, get_args
 import jsonschema
 import pytest
 
-from api import messages
 from api.app import create_app
-from api.messages import EVENT
+from api.orders import messages
+from api.orders.messages import EVENT
 from api.routes.callbacks import Event, Told
 from api.routes.order_forms import OrderAnswer
 from api.world import World

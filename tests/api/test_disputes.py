@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api import ledger
+from api.evidence import ledger
 from tests.api.leaving import ZEB
 from tests.api.refreshing import append, rows
 from tests.api.side import Side

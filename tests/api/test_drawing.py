@@ -10,9 +10,10 @@ from xml.etree.ElementTree import Element
 import pytest
 from sqlalchemy import Engine
 
-from api import drawing, ledger, page, picture
 from api.database import open_database
-from api.panels import COLOURS, GREY, colour, shortened
+from api.evidence import ledger
+from api.pictures import drawing, page, picture
+from api.pictures.panels import COLOURS, GREY, colour, shortened
 from engine.errors import Refused
 from graph.features import features
 from tests.api.circles import AS_OF, EVIL, LONG, NOW, settle, small_world

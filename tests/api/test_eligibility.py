@@ -10,11 +10,15 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from api import auth, builds, decisions, ledger, releases, tokens
+from api.access import auth, tokens
 from api.app import create_app
 from api.database import reading
-from api.decisions import Asked, chained, committed, entry
-from api.eligibility import Put, answered
+from api.decisions import decisions
+from api.decisions.decisions import Asked, chained, committed, entry
+from api.decisions.eligibility import Put, answered
+from api.evidence import ledger
+from api.features import builds
+from api.releases import releases
 from api.world import World
 from engine.decide import Reference, decide, question_of
 from engine.engines import Engines

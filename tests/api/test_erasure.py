@@ -16,12 +16,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
-from api import actions, builds, departed, ledger, refresh, services, tokens
+from api import actions, services
+from api.access import tokens
 from api.database import open_database, reading, writing
-from api.decisions import FIRST, Asked, chained, entry
-from api.erasure import Erased, erase, held, sweep
+from api.decisions.decisions import FIRST, Asked, chained, entry
+from api.evidence import departed, ledger
+from api.features import builds, refresh
+from api.features.standing import standing
+from api.people.erasure import Erased, erase, held, sweep
 from api.services import Terms
-from api.standing import standing
 from api.tables import DECISIONS, EVENTS, MOVES, ORDERS, SERVICES, SUBMISSIONS, TOKENS
 from api.world import World
 from engine.engines import Engines

@@ -14,7 +14,7 @@ from rich.console import Console
 
 import graph
 from api.evaluate.berka import CHEAP, RESTRICTED, UNSCORABLE, at_loans, evaluation, scores, shown
-from api.releases import load
+from api.releases.releases import load
 from engine.decide import Reference, assess
 from engine.errors import Refused
 from engine.lang.program import Program

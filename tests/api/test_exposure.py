@@ -14,13 +14,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from api import actions, builds, ledger, order_book, orders, services
+from api import actions, services
+from api.background.timekeeper import keep_time
 from api.database import open_database, reading
-from api.decisions import Asked
-from api.order_book import Order
-from api.orders import NewOrder, Request
+from api.decisions.decisions import Asked
+from api.evidence import ledger
+from api.features import builds
+from api.orders import order_book, orders
+from api.orders.order_book import Order
+from api.orders.orders import NewOrder, Request
 from api.services import Terms
-from api.timekeeper import keep_time
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused

@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from api import findings
-from api.findings import Finding
+from api.releases import findings
+from api.releases.findings import Finding
 from engine.lang.check import check
 from engine.lang.problems import Problem, Span
 from tests.engine.small import SCHEMA, broken, changed, said_of

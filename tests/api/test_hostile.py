@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from api import tokens
+from api.access import tokens
 from api.database import open_database
 from tests.api.databases import Template
 from tests.api.every_route import OPEN, ROUTES, Doors, Route, bearer

@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from sqlalchemy import Engine
 
-from api import bodies, deps, erasure, json_rows, ledger, tokens
+from api import deps
+from api.access import tokens
 from api.database import open_database
-from api.intake import HELD
-from api.load import load_file
+from api.evidence import bodies, json_rows, ledger
+from api.evidence.intake import HELD
+from api.evidence.load import load_file
+from api.people import erasure
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from sqlalchemy import Engine
 
-from api import ledger
 from api.database import open_database, writing
+from api.evidence import ledger
 from engine.errors import Refused
 from graph.events import CONTENT, SCHEMA, conform
 

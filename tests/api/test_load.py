@@ -14,10 +14,10 @@ import pytest
 from polars.testing import assert_frame_equal
 from sqlalchemy import Engine, inspect
 
-from api import ledger
 from api.database import open_database
-from api.load import BULK_ROWS, LoadReport, load_file, load_frames
-from api.reading import read_file
+from api.evidence import ledger
+from api.evidence.load import BULK_ROWS, LoadReport, load_file, load_frames
+from api.evidence.reading import read_file
 from engine.errors import Refused
 from graph.events import SCHEMA, conform
 from tests.api import warm

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api import auth, deps, logs, tokens
+from api import deps, logs
+from api.access import auth, tokens
 from api.app import create_app
 from api.world import World
 from tests.api.world import NOW

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from api import actions, languages
+from api import actions
 from api.database import writing
+from api.people import languages
 from api.tables import CONSENT_REQUESTS
 from api.world import World
 from engine.decide import assess

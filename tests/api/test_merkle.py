@@ -5,7 +5,7 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import merkle
+from api.supervision import merkle
 
 LEAVES = st.lists(st.binary(max_size=6), min_size=1, max_size=40)
 

@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert, text
 
-from api import deps, metrics, tokens
+from api import deps, metrics
+from api.access import tokens
 from api.clock import micros
 from api.database import writing
 from api.tables import MESSAGES

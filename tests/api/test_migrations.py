@@ -2,8 +2,10 @@
 
 from sqlalchemy import Connection, Engine, insert, text
 
-from api import builds, decisions, ledger
 from api.database import open_database, reading, writing
+from api.decisions import decisions
+from api.evidence import ledger
+from api.features import builds
 from api.tables import DECISIONS
 from tests.api.refreshing import append
 from tests.api.world import NOW

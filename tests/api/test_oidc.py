@@ -18,10 +18,11 @@ from fastapi.testclient import TestClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from sqlalchemy import Engine
 
-from api import deps, oidc
+from api import deps
+from api.access import oidc
+from api.access.gate import Gate, gate_of
+from api.access.oidc import Issuer
 from api.app import create_app
-from api.gate import Gate, gate_of
-from api.oidc import Issuer
 from api.settings import Settings
 from api.world import World
 from engine.errors import Refused

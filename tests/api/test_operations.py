@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from api import audit, digests, metrics
+from api import metrics
 from api.backup import copied
 from api.database import open_database
 from api.settings import Settings
+from api.supervision import audit, digests
 from api.world import World
 from engine.errors import Refused
 from tests.api.audited import Office

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
-from api import ledger
 from api.catalogue import kinds, schema
 from api.clock import iso
 from api.database import reading
+from api.evidence import ledger
 from api.world import World
 from engine.engines import Engines
 from engine.lang.check import release_of

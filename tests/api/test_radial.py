@@ -3,7 +3,7 @@
 import math
 from itertools import combinations
 
-from api.radial import Room, places
+from api.pictures.radial import Room, places
 
 
 def test_places_are_on_rings_in_order_of_steps_with_the_person_in_the_middle() -> None:

@@ -12,10 +12,11 @@ from limits.errors import StorageError
 from limits.strategies import SlidingWindowCounterRateLimiter
 from sqlalchemy import Engine
 
-from api import auth, deps, tokens
+from api import deps
+from api.access import auth, tokens
+from api.access.gate import Gate, gate_of
+from api.access.rates import Rates, TooMany
 from api.database import open_database
-from api.gate import Gate, gate_of
-from api.rates import Rates, TooMany
 from api.settings import Settings
 from api.world import World
 from engine.errors import Refused

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.event import listens_for
 
-from api import builds, refresh
 from api.database import open_database, reading
-from api.refresh import Most
+from api.features import builds, refresh
+from api.features.refresh import Most
 from engine.engines import Engines
 from tests.api.databases import Template
 from tests.api.refreshing import Refresher, append, rows, same_as_rebuilt

@@ -8,10 +8,13 @@ import polars as pl
 import pytest
 from sqlalchemy import Engine, text
 
-from api import actions, builds, clock, decisions, ledger, refresh
+from api import actions, clock
 from api.database import writing
-from api.decisions import Asked
-from api.refresh import Most
+from api.decisions import decisions
+from api.decisions.decisions import Asked
+from api.evidence import ledger
+from api.features import builds, refresh
+from api.features.refresh import Most
 from api.world import World
 from engine.decide import Reference, decide, question_of
 from engine.errors import Refused

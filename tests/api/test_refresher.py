@@ -16,10 +16,13 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from api import actions, builds, clock, ledger, refresh, releases
+from api import actions, clock
 from api.app import create_app
 from api.catalogue import kinds, schema
 from api.database import open_database
+from api.evidence import ledger
+from api.features import builds, refresh
+from api.releases import releases
 from api.world import World
 from engine.engines import Engines
 from engine.lang.check import release_of

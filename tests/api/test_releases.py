@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from api import releases
 from api.catalogue import kinds, schema
+from api.releases import releases
 from engine.lang.check import release_of
 from engine.lang.program import Release
 from tests.api.world import NOW, ROOT

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from api import prepare, releases, serving
+from api import prepare, serving
+from api.background.reload import Reload
 from api.database import open_database, writing
-from api.reload import Reload
+from api.releases import releases
 from api.settings import settings
 from engine.decide import Reference, decide, question_of
 from tests.api import warm

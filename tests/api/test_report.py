@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from api import report
 from api.database import writing
-from api.report import Tally
+from api.supervision import report
+from api.supervision.report import Tally
 from api.tables import MONITORED
 from api.world import World
 from tests.api.audited import Office, tampered

@@ -8,9 +8,11 @@ import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from api import auth, clock, releases, tokens
+from api import clock
+from api.access import auth, tokens
 from api.app import create_app
 from api.database import open_database
+from api.releases import releases
 from api.world import World
 from engine.engines import Engines
 from tests.api.world import ROOT

@@ -19,11 +19,13 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Engine
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from api import callback_keys, messages, sender, services
+from api import services
+from api.background import sender
 from api.clock import now as present
 from api.database import writing
-from api.messages import SCHEDULE, Message
-from api.order_book import Order
+from api.orders import callback_keys, messages
+from api.orders.messages import SCHEDULE, Message
+from api.orders.order_book import Order
 from api.services import Terms
 from api.world import World
 from tests.api.door import refused
@@ -146,7 +148,7 @@ def test_only_2xx_is_an_answer_and_no_redirect_is_followed(engine: Engine, recei
 def test_a_late_answer_is_none_and_holds_up_nobody(
     engine: Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.sender.ANSWER", 0.2)
+    monkeypatch.setattr("api.background.sender.ANSWER", 0.2)
     receiver.late = 0.6
     wait_for(engine, receiver.url, *(f"O-{n}" for n in range(9)))
     with receiving() as other:

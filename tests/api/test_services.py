@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from api import callback_keys, services
+from api import services
 from api.database import reading, writing
+from api.orders import callback_keys
 from api.services import Terms
 from api.world import World
 from engine.errors import Refused

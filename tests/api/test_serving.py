@@ -21,10 +21,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api import audit, deps, releases, serving
+from api import deps, serving
 from api.app import create_app
 from api.database import open_database, writing
+from api.releases import releases
 from api.settings import Settings
+from api.supervision import audit
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused

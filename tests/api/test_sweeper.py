@@ -9,11 +9,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, insert, select
 
-from api import clock, submissions, sweeper
+from api import clock
 from api.app import create_app
+from api.background import sweeper
 from api.clock import micros
 from api.database import reading, writing
-from api.erasure import erase
+from api.evidence import submissions
+from api.people.erasure import erase
 from api.tables import HOUSE, SUBMISSIONS
 from engine.errors import Refused
 from tests.api.leaving import LATER, ZEB, left_in

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api import targets
+from api.orders import targets
 from engine.errors import Refused
 
 PUBLIC = "93.184.216.34"

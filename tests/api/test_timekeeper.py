@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from api import rounds
+from api.background import rounds
+from api.background.timekeeper import keep_time
 from api.clock import iso
-from api.timekeeper import keep_time
 from api.world import World
 from engine.errors import Refused
 from tests.api.ordering import Counter
@@ -80,7 +80,7 @@ def test_what_was_told_as_overdue_is_taken_back_when_it_was_paid_in_time(counter
 
 
 def test_more_than_are_looked_at_together_are_all_moved(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.timekeeper.MOST", 2)
+    monkeypatch.setattr("api.background.timekeeper.MOST", 2)
     for n in range(5):
         counter.order(f"O-{n}", counter.decided(100)["decision_id"], amount=100)
     counter.later(days=31)

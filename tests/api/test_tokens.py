@@ -9,9 +9,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
-from api import auth, cli_tokens, deps, last_use, tokens
+from api import deps
+from api.access import auth, tokens
 from api.app import create_app
+from api.background import last_use
 from api.cli import app as cli
+from api.commands import tokens as cli_tokens
 from api.database import open_database
 from api.world import World
 from engine.errors import Refused

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from api.values import typed
+from api.evidence.values import typed
 from graph.events import SCHEMA
 
 

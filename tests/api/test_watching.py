@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 from sqlalchemy import Engine, text
 
-from api import actions, builds, ledger, watching
-from api.builds import Build
+from api import actions
 from api.database import open_database, reading
+from api.evidence import ledger
+from api.features import builds, watching
+from api.features.builds import Build
 from api.world import World
 from engine.engines import Engines
 from engine.lang.types import Value

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.api.terminal import Done
 
-_PRELOADED = ["api.cli", "api.serving", "api.walk", "api.migrations.run", "tests.api.served"]
+_PRELOADED = ["api.cli", "api.serving", "api.commands.walk", "api.migrations.run", "tests.api.served"]
 _WARM = get_context("forkserver")
 _WARM.set_forkserver_preload(_PRELOADED)
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import Engine
 
-from api import actions, builds, ledger, releases
-from api.builds import Build
+from api import actions
 from api.clock import micros
+from api.evidence import ledger
+from api.features import builds
+from api.features.builds import Build
+from api.releases import releases
 from api.world import World
 from engine.engines import Engines
 from engine.lang.program import Release

@@ -27,9 +27,9 @@ import zen
 from rich.console import Console
 from rich.table import Table
 
-from api import releases
+from api.background.reload import timed
 from api.catalogue import kinds, schema
-from api.reload import timed
+from api.releases import releases
 from engine.decide import Question, Reference, decide, fitting
 from engine.lang.check import check, release_of
 from engine.lang.columnar import score

@@ -29,9 +29,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, func, select
 
-from api import actions, builds, clock, ledger, marks, releases
+from api import actions, clock
 from api.database import open_database, reading
-from api.load import load_frames
+from api.evidence import ledger
+from api.evidence.load import load_frames
+from api.features import builds, marks
+from api.releases import releases
 from api.tables import EVENTS
 from api.world import World
 from engine.engines import Engines

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.database import open_database
-from api.load import load_file
+from api.evidence.load import load_file
 from graph.events import SCHEMA
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graph
-from api import releases
+from api.releases import releases
 from engine.decide import Reference, assess
 from engine.engines import Engines
 from engine.improve import MOST, Change, Improved, improve, next_band, next_tier

@@ -17,8 +17,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from api import releases
 from api.catalogue import kinds, schema
+from api.releases import releases
 from engine.decide import Decision, Question, Reference, decide
 from engine.lang.check import release_of
 from engine.lang.online import Online

@@ -26,10 +26,15 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
-from api import builds, clock, ledger, refresh, releases, sender, services, tokens
+from api import clock, services
+from api.access import tokens
+from api.background import sender
 from api.clock import iso
 from api.database import open_database, reading
-from api.decisions import FIRST, chained, entry
+from api.decisions.decisions import FIRST, chained, entry
+from api.evidence import ledger
+from api.features import builds, refresh
+from api.releases import releases
 from api.services import Terms
 from engine.engines import Engines
 from tests.api.door import consents

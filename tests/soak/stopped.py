@@ -29,8 +29,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from api import audit
 from api.database import open_database
+from api.supervision import audit
 from tests.bench.ask import CONNECTIONS, prepared
 from tests.bench.fresh import served
 

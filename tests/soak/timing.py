@@ -22,8 +22,12 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import ks_2samp
 
-from api import builds, clock, ledger, refresh, releases, services, tokens
+from api import clock, services
+from api.access import tokens
 from api.database import open_database
+from api.evidence import ledger
+from api.features import builds, refresh
+from api.releases import releases
 from api.services import Terms
 from engine.engines import Engines
 from tests.api.door import consents

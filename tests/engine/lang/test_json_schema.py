@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from api.catalogue import schema
-from api.cli_rules import schema_text
+from api.commands.rules import schema_text
 from engine.lang import shapes
 from engine.lang.glossary import KEYS
 from engine.lang.json_schema import json_schema

@@ -42,7 +42,7 @@ from typing import Any
 import durable_rules_engine as rete
 import pytest
 
-from api import releases
+from api.releases import releases
 from engine.decide import Reference, assess
 from engine.errors import EngineError
 from engine.lang.check import check, release_of

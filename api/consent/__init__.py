@@ -1,0 +1,1 @@
+"""What people consent to: asked, given, withdrawn."""

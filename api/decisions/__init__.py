@@ -1,0 +1,1 @@
+"""Questions of merchants, answered and kept."""

@@ -1,0 +1,102 @@
+"""Decider: questions that come while others are being answered are answered together next, in one write transaction.
+
+A commit costs the same for one answer as for fifty. So the busier a server is, the less each answer costs. Whoever asks waits a few
+milliseconds, at most, for as many as asked before: those who were answered together are about to ask again together.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from starlette.concurrency import run_in_threadpool
+
+from api.decisions.decisions import Answered, Asked
+from api.decisions.eligibility import Put, answered
+from api.world import World
+from engine.errors import IftahError
+
+MOST: Final = 64  # questions answered together
+GATHER: Final = 0.004  # seconds at most in which those come who are expected
+
+_Waiting = tuple[Put, asyncio.Future[Answered]]
+
+
+class Decider:
+    """Answers questions, on any event loop; those of one loop together."""
+
+    def __init__(self, world: Callable[[], World]) -> None:
+        self._world = world  # the one in force when a batch begins
+        self._of = WeakKeyDictionary[asyncio.AbstractEventLoop, _Line]()
+
+    async def answer(self, asked: Asked, now: datetime) -> Answered:
+        """The answer, when it is in the database. Raises what `api.decisions.eligibility.answered` says."""
+        loop = asyncio.get_running_loop()
+        line = self._of.get(loop)
+        if line is None:
+            line = self._of[loop] = _Line(self._world)
+        return await line.answer(Put(asked, now))
+
+
+class _Line:
+    """The questions that wait on one event loop."""
+
+    def __init__(self, world: Callable[[], World]) -> None:
+        self._world = world
+        self._waiting: list[_Waiting] = []
+        self._running: asyncio.Task[None] | None = None  # held: the loop itself holds tasks weakly
+        self._usual = 1  # how many are expected to ask: as many as came, and one fewer each time that fewer do
+        self._come = asyncio.Event()  # as many wait
+
+    async def answer(self, put: Put) -> Answered:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((put, future))
+        self._see_who_come()
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        found: Answered = await future
+        return found
+
+    def _see_who_come(self) -> None:
+        if len(self._waiting) >= self._usual:
+            self._come.set()
+        else:
+            self._come.clear()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._gathered()
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                self._usual = max(len(batch), self._usual - 1)
+                self._see_who_come()
+                await self._answer(batch)
+        finally:
+            self._running = None
+
+    async def _gathered(self) -> None:
+        """Wait a moment for those who are about to ask: while one thread reads questions another could hardly answer any."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await self._come.wait()
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        try:
+            answers = await run_in_threadpool(answered, self._world(), [put for put, _ in batch])
+        except BaseException as error:  # a mistake of ours, too, is told to each who waits for it
+            told = error if isinstance(error, Exception) else asyncio.CancelledError()
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(told)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.done():  # whoever asked is gone; the answer is on record
+                continue
+            if isinstance(answer, IftahError):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)

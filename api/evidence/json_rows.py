@@ -1,0 +1,146 @@
+"""Rows of JSON, one object each -> columns of texts and whole numbers, whichever door they came by: a file or a request.
+
+There are two roads. A batch of which each row is plainly what it should be is parsed by pydantic's JSON in C and looked at
+column by column. Any other goes row by row, three times slower, and each row that can't be read is refused with its reason.
+"""
+
+import difflib
+import json
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any, Final
+
+import polars as pl
+from pydantic_core import from_json
+
+from api.evidence.values import Wrong
+from graph.events import SCHEMA
+
+KNOWN: Final = tuple(c for c in SCHEMA if c != "recorded_at")
+LONGEST_ROW: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
+SHOWN: Final = 200  # characters of an unreadable row that are repeated
+_NUMBERS: Final = frozenset(c for c in KNOWN if SCHEMA[c] == pl.Int64)
+_NAME: Final = 40  # characters of a field's name that are repeated
+
+
+def json_rows(rows: list[bytes], first: int) -> tuple[pl.DataFrame, pl.Series, list[Wrong]]:
+    """The readable rows, the number of each, and the wrong ones; blank rows are passed over. The first has the number `first`."""
+    plain = _plain(rows)
+    if plain is not None:
+        return plain, pl.int_range(first, first + plain.height, dtype=pl.Int64, eager=True), []
+    good: list[tuple[str | None, ...]] = []
+    numbers: list[int] = []
+    wrong: list[Wrong] = []
+    for number, row in enumerate(rows, first):
+        found = _careful(row)
+        if isinstance(found, Wrong):
+            wrong.append(found._replace(line=number))
+        elif found:
+            good.append(found)
+            numbers.append(number)
+    return text_frame(KNOWN, good), pl.Series(numbers, dtype=pl.Int64), wrong
+
+
+def _plain(rows: list[bytes]) -> pl.DataFrame | None:
+    """The columns, if every row is an object of known fields, each once and of its column's own type. Otherwise None.
+
+    Without backslashes each quote begins or ends a key or a text. So there is no key twice, anywhere, if there are no more
+    quotes than those of the keys and texts that were kept.
+    """
+    if not rows or max(map(len, rows)) > LONGEST_ROW or any(b"\\" in row for row in rows):
+        return None
+    try:
+        found = [from_json(row, allow_inf_nan=False) for row in rows]
+    except ValueError:
+        return None
+    if set(map(type, found)) != {dict} or not {"event_id"} <= (names := set().union(*found)) <= set(KNOWN):
+        return None
+    columns = {c: [row.get(c) for row in found] for c in KNOWN if c in names}
+    for name, values in columns.items():
+        if not set(map(type, values)) <= {int if name in _NUMBERS else str, type(None)} or "" in values:
+            return None
+    keys, texts = sum(map(len, found)), (len(v) - v.count(None) for c, v in columns.items() if c not in _NUMBERS)
+    if sum(row.count(b'"') for row in rows) != 2 * (keys + sum(texts)):
+        return None
+    try:
+        return pl.DataFrame([pl.Series(c, v, SCHEMA[c] if c in _NUMBERS else pl.String) for c, v in columns.items()])
+    except (OverflowError, TypeError):  # beyond 64 bits
+        return None
+
+
+class _Twice(ValueError):
+    pass
+
+
+def _careful(row: bytes) -> tuple[str | None, ...] | Wrong | None:
+    shown = row[:SHOWN].decode(errors="replace")
+    if not row.strip():
+        return None
+    if len(row) > LONGEST_ROW:
+        return Wrong(0, f"the row is longer than {LONGEST_ROW} bytes: shorten it", shown)
+    try:
+        found = json.loads(row.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        if not isinstance(found, dict):
+            return Wrong(0, "the row is not a JSON object: write one object a row", shown)
+        problem = next((p for name, value in found.items() if (p := _problem(name, value))), None)
+        return Wrong(0, problem, found) if problem else tuple(_as_text(found.get(c)) for c in KNOWN)
+    except UnicodeDecodeError as error:
+        return Wrong(0, f"byte {error.start + 1} of the row is not UTF-8: save the file as UTF-8", shown)
+    except _Twice as twice:
+        return Wrong(0, f"`{_named(str(twice))}` is there twice: keep one", shown)
+    except (ValueError, RecursionError):
+        return Wrong(0, "the row is not JSON: write one object a row", shown)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for name, _ in pairs:  # a name that is there twice is gone when it comes again
+            if found.pop(name, pairs) is pairs:
+                raise _Twice(name)
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are no JSON
+
+
+def _named(name: str) -> str:
+    """A field's name as it may be repeated: short, and nothing in it but what can be printed."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:_NAME])
+
+
+def _problem(name: str, value: object) -> str | None:
+    if name == "recorded_at":
+        return "`recorded_at` is set by the ledger: leave it out"
+    if name not in SCHEMA:
+        return _unknown(_named(name))
+    wanted = SCHEMA[name] == pl.Int64
+    fits = (
+        value is None or isinstance(value, str) or (wanted and isinstance(value, int) and not isinstance(value, bool))
+    )
+    fits = fits or (name == "fields" and isinstance(value, dict))
+    if not fits:
+        return f"`{name}` is {'not a whole number' if wanted else 'not a text'}"
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return f"`{name}` has half of a character (a lone surrogate): check how it was written"
+    return None
+
+
+@lru_cache(1_000)
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, KNOWN, 1)
+    return f"unknown field `{name}`: " + (
+        f"did you mean `{close[0]}`?" if close else "the fields are listed in docs/events.md"
+    )
+
+
+def _as_text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def text_frame(columns: Collection[str], rows: list[Any]) -> pl.DataFrame:
+    """Rows of texts as columns; an empty text is null."""
+    texts = zip(*rows, strict=True) if rows else [()] * len(columns)
+    frame = pl.DataFrame([pl.Series(n, t, pl.String) for n, t in zip(columns, texts, strict=True)])
+    return frame.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)).alias(c) for c in columns)

@@ -1,0 +1,1 @@
+"""Orders made of decisions, and what merchants are told of them."""

@@ -1,0 +1,1 @@
+"""Rule files as they come into force."""

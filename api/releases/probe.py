@@ -1,0 +1,176 @@
+"""The probe: rules are tried out in a process of their own before they decide anything.
+
+What durable-rules does with rules that it cannot take is to hang with the interpreter's lock held, or to crash: only
+another process survives it. That process is given the texts of the files and nothing else, checks and compiles them as
+this one would, and compares the engines on made-up people (`engine.probe`). It says `ok`, or why not in one line.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Event
+from time import monotonic, perf_counter
+from typing import Any, Final
+
+from api.catalogue import kinds, schema
+from engine.crowd import PEOPLE
+from engine.engines import Engines
+from engine.errors import IftahError, Refused
+from engine.lang.check import release_of
+from engine.lang.program import Release
+from engine.probe import days, disagreement
+
+COMMAND: Final = (
+    sys.executable,
+    "-P",
+    "-m",
+    "api.releases.probe",
+)  # -P: whatever lies in the present folder is not imported
+SECONDS: Final = 20.0  # for a program of the release; it takes about one
+ALONE: Final = 60  # seconds for a program after which the process ends by itself, should nobody be there to end it
+LOOK: Final = 0.1  # seconds from look to look whether the server stops
+MOST_SAID: Final = 300  # characters of a line
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A probe that found nothing wrong: on how many people, and the seconds that its stages took."""
+
+    people: int
+    seconds: Mapping[str, float]
+
+
+class Probe:
+    """The process. `start` has it ready to be asked, `close` ends it, however it is; then it can be started again.
+
+    `stop`, when set, ends waiting for it.
+    """
+
+    def __init__(self, command: Sequence[str] = COMMAND, stop: Event | None = None) -> None:
+        self._command, self._stop = command, stop or Event()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """The process: one that waits for files, if there is none yet. Raises Refused when it cannot be had."""
+        if self._process is None:
+            own = {name: value for name, value in os.environ.items() if not name.startswith("IFTAH_")}
+            pipe = subprocess.PIPE
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - our own command
+                    # In a session of its own: Ctrl-C is for the server.
+                    self._command,
+                    stdin=pipe,
+                    stdout=pipe,
+                    stderr=pipe,
+                    env=own,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise _refused(f"the probe cannot be started: {error.strerror}") from None
+        return self._process
+
+    def ask(self, release: Release, seconds: float = SECONDS) -> Probed:
+        """Probe a release. Raises Refused, in one line, for a difference, any failure, or no answer within
+        `seconds` for each program.
+        """
+        seconds *= len(release.programs)
+        process, until = self.start(), monotonic() + seconds
+        files: bytes | None = json.dumps(dict(release.files)).encode()
+        while not self._stop.is_set():
+            try:
+                said, wrong = process.communicate(files, timeout=LOOK)
+                return _answer(release, process.returncode, said, wrong)
+            except subprocess.TimeoutExpired:
+                files = None  # what was sent is sent
+            if monotonic() > until:
+                raise _refused(f"the probe did not end within {seconds:g} s")
+        raise _refused("the probe was stopped with the server")
+
+    def close(self) -> None:
+        """End the process if it has not ended, and wait until it has."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                with suppress(OSError):  # what it never read
+                    pipe.close()
+        process.wait()
+
+
+def probed(release: Release, command: Sequence[str] = COMMAND, seconds: float = SECONDS) -> Probed:
+    """Probe a release, from the start of the process to its end. Raises Refused."""
+    probe = Probe(command)
+    try:
+        return probe.ask(release, seconds)
+    finally:
+        probe.close()
+
+
+def _answer(release: Release, status: int, said: bytes, wrong: bytes) -> Probed:
+    if status < 0:
+        raise _refused(f"the probe was killed by {_signal(-status)}")
+    if status:
+        raise _refused(_last(wrong) or f"the probe failed with status {status}")
+    try:
+        found = json.loads(_last(said))
+        name, people, seconds = found["release"], int(found["people"]), dict(found["seconds"])
+    except (ValueError, KeyError, TypeError):
+        raise _refused("the probe did not say what it found") from None
+    if name != release.id:  # the program on disk is not the one that runs
+        raise _refused("the probe understands these rules otherwise: restart, for the program has changed")
+    return Probed(people, seconds)
+
+
+def _refused(message: str) -> Refused:
+    return Refused(message, where="rules", code="rules_refused")
+
+
+def _last(said: bytes) -> str:
+    lines = said.decode(errors="replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    return "".join(c for c in last if c.isprintable())[:MOST_SAID]
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def main() -> None:
+    """The process itself: files as JSON on stdin; a report as JSON on stdout, or one line on stderr and status 1."""
+    signal.alarm(ALONE)
+    files = json.load(sys.stdin)
+    try:
+        report = _tried(files)
+    except IftahError as error:
+        sys.exit(str(error))
+    print(json.dumps(report))
+
+
+def _tried(files: Mapping[str, str]) -> dict[str, Any]:
+    began = perf_counter()
+    release = release_of(files, schema(), kinds())
+    signal.alarm(ALONE * len(release.programs))
+    checked = perf_counter()
+    engines = Engines(release)
+    for day in days(release):
+        engines.watchers(day)
+    compiled = perf_counter()
+    found = disagreement(engines)
+    if found:
+        raise IftahError(found)
+    spent = {"check": checked - began, "compile": compiled - checked, "compare": perf_counter() - compiled}
+    return {"release": release.id, "people": PEOPLE, "seconds": spent}
+
+
+if __name__ == "__main__":
+    main()

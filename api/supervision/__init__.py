@@ -1,0 +1,1 @@
+"""The chain of decisions walked, proved, replayed and reported."""
