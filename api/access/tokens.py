@@ -53,19 +53,6 @@ def issue(
     now: datetime,
     expires: datetime | None = None,
     scopes: Collection[str] | None = None,
-) -> str:
-    """A new token's secret. Raises Refused as `issued`."""
-    return issued(engine, role, party, name, now, expires, scopes).secret
-
-
-def issued(
-    engine: Engine,
-    role: str,
-    party: str,
-    name: str,
-    now: datetime,
-    expires: datetime | None = None,
-    scopes: Collection[str] | None = None,
 ) -> Issued:
     """A new token. Raises Refused for an unknown role or scope, and for a party that is empty or the house's own."""
     check(role, party, scopes)

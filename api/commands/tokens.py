@@ -32,7 +32,7 @@ def token_issue(
     """Issue a token. It is shown once; only its hash is kept."""
     now = clock.now()
     database = open_database(settings().database_url)
-    print(issuing.issue(database, role, party, name or party, now, clock.later(now, days=days), scopes or None))
+    print(issuing.issue(database, role, party, name or party, now, clock.later(now, days=days), scopes or None).secret)
 
 
 @tokens.command("list")

@@ -57,7 +57,7 @@ def request(world: World, made: Build, settings: Settings) -> Iterator[str]:
     """
     now = clock.now()
     tokens.revoke(world.database, MERCHANT, now)
-    secret = tokens.issue(world.database, "merchant", MERCHANT, MERCHANT, now, now + timedelta(days=1))
+    secret = tokens.issue(world.database, "merchant", MERCHANT, MERCHANT, now, now + timedelta(days=1)).secret
     _, asked = next(_examples(world, made))
     services.sign_up(world.database, MERCHANT, asked.perk, Terms(asked.perk), now)
     _consent(world, asked, made.purpose, now)

@@ -92,7 +92,7 @@ def issue(body: TokenRequest, world: InWorld, now: Now) -> NewToken:
     """Issue a token. Its secret is in this answer and nowhere else."""
     expires = clock.later(now, days=body.days)
     name = body.name or body.party
-    return NewToken.of(tokens.issued(world.database, body.role, body.party, name, now, expires, body.scopes))
+    return NewToken.of(tokens.issue(world.database, body.role, body.party, name, now, expires, body.scopes))
 
 
 @router.get("", responses=documented("no_such_token"))

@@ -25,7 +25,7 @@ class Office:
         app = app_over(world)
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
-        self.token = tokens.issue(world.database, "supervisor", "bank-of-banks", "s", NOW)
+        self.token = tokens.issue(world.database, "supervisor", "bank-of-banks", "s", NOW).secret
         self.people = [str(p) for p in builds.scores(world.database, actions.ready(world))["person"]]
 
     def decided(self, person: str, perk: str = "hotel", amount: int = 50_000, at: datetime | None = None) -> Answered:

@@ -36,7 +36,7 @@ class Door:
 
     def bearer(self, party: str = "bank", role: str = "contributor") -> dict[str, str]:
         if party + role not in self.tokens:
-            self.tokens[party + role] = tokens.issue(self.engine, role, party, party, NOW)
+            self.tokens[party + role] = tokens.issue(self.engine, role, party, party, NOW).secret
         return {"Authorization": f"Bearer {self.tokens[party + role]}"}
 
     def post(self, body: bytes, kind: str = LINES, party: str = "bank", query: str = "", **headers: str) -> Any:

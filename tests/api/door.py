@@ -35,7 +35,7 @@ class Door:
         self.scores = builds.scores(world.database, ready(world))
 
     def issue(self, role: str, party: str, expires: datetime | None = None) -> str:
-        token = tokens.issue(self.world.database, role, party, party, NOW, expires)
+        token = tokens.issue(self.world.database, role, party, party, NOW, expires).secret
         self.parties[token] = party
         return token
 

@@ -83,7 +83,7 @@ class Doors:
         return self.person if role == "subject" else PARTIES.get(role, f"a-{role}")
 
     def issue(self, role: str, party: str, **more: Any) -> str:
-        return tokens.issue(self.world.database, role, party, f"{role} {party}", NOW, **more)
+        return tokens.issue(self.world.database, role, party, f"{role} {party}", NOW, **more).secret
 
     @cached_property
     def roles(self) -> dict[Route, str]:

@@ -45,7 +45,7 @@ class Server:
         self.environment = clean | own | {"IFTAH_PORT": str(self.port)}
         self.database = open_database(own["IFTAH_DATABASE_URL"])
         now = clock.now()
-        self.token = tokens.issue(self.database, "merchant", "inn", "inn", now, clock.later(now, days=1))
+        self.token = tokens.issue(self.database, "merchant", "inn", "inn", now, clock.later(now, days=1)).secret
         services.sign_up(self.database, "inn", "hotel", Terms("hotel"), now)
         ledger.append(self.database, consents(self.people(), "inn", "hotel", now), now)
         self.process = warm.Process(self.log, self.environment, work, *given)

@@ -40,7 +40,7 @@ class Side:
         if who not in self.tokens:
             role = who if who in ("operator", "merchant") else "subject"
             party = f"the-{who}" if role == who else who
-            self.tokens[who] = tokens.issue(self.engine, role, party, who, NOW)
+            self.tokens[who] = tokens.issue(self.engine, role, party, who, NOW).secret
         bearer = {"Authorization": f"Bearer {self.tokens[who]}", **headers}
         return self.client.request(method, f"/v1{path}", json=body, headers=bearer)
 

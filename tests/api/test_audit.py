@@ -279,7 +279,7 @@ def test_only_a_supervisor_reads_the_audit(office: Office) -> None:
         "report/2026",
     )
     for role in set(auth.ROLES) - {"supervisor"}:
-        token = tokens.issue(office.world.database, role, "someone", "x", NOW)
+        token = tokens.issue(office.world.database, role, "someone", "x", NOW).secret
         assert {office.get(address, token).json()["code"] for address in ways} == {"wrong_role"}
 
 

@@ -340,7 +340,7 @@ def test_health_says_so_when_there_are_no_features_yet(engine: Engine) -> None:
     world = World(engine, Engines(shipped()))
     client = TestClient(create_app(world))
     refused(client.get("/v1/health"), 503, "not_ready")
-    token = tokens.issue(engine, "merchant", "inn", "inn", NOW, None)
+    token = tokens.issue(engine, "merchant", "inn", "inn", NOW, None).secret
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     refused(client.post("/v1/eligibility", content=QUESTION, headers=headers), 503, "not_ready")
     world.engines.close()

@@ -48,7 +48,7 @@ def test_nothing_that_anybody_sends_is_in_the_log(town: World, heard: io.StringI
     """Every route, with every role and with none, marked everywhere; and with a mistake of ours in its way."""
     app = create_app(town)
     client = TestClient(app, raise_server_exceptions=False)
-    secrets = [tokens.issue(town.database, role, MARK, MARK, NOW) for role in auth.ROLES] + [f"iftah_{MARK}"]
+    secrets = [tokens.issue(town.database, role, MARK, MARK, NOW).secret for role in auth.ROLES] + [f"iftah_{MARK}"]
     marked = {"X-Request-ID": MARK, "User-Agent": MARK, "X-Forwarded-For": MARK, MARK: MARK, "Cookie": f"a={MARK}"}
     body = {"subject": MARK, "perk": "hotel", "amount": 1, "context": {MARK: MARK}, MARK: MARK}
     asked = 0
@@ -83,7 +83,7 @@ def ways(app: Any) -> list[tuple[str, str]]:
 @ONCE
 def test_a_request_is_one_line_with_its_template_status_code_time_and_caller(town: World, heard: io.StringIO) -> None:
     client = TestClient(create_app(town))
-    secret = tokens.issue(town.database, "supervisor", "bank", "b", NOW)
+    secret = tokens.issue(town.database, "supervisor", "bank", "b", NOW).secret
     given = str(uuid.uuid4())
     answer = client.get(
         "/v1/audit/decisions/00ff", headers={"Authorization": f"Bearer {secret}", "X-Request-ID": given}

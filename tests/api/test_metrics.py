@@ -96,7 +96,7 @@ def test_without_a_token_only_the_machine_itself_reads_them(town: World, monkeyp
     monkeypatch.setenv("IFTAH_METRICS_TOKEN", "a-token-for-metrics")
     far = Watch(town, "192.0.2.7")
     assert far.read(Authorization="Bearer a-token-for-metrics")
-    merchants = tokens.issue(town.database, "admin", "x", "x", NOW)
+    merchants = tokens.issue(town.database, "admin", "x", "x", NOW).secret
     for given in ({}, {"Authorization": f"Bearer {merchants}"}, {"Authorization": "Bearer \xff"}):
         refused = Watch(town).client.get("/metrics", headers={k: v.encode("latin-1") for k, v in given.items()})
         assert (refused.status_code, refused.json()["code"]) == (401, "bad_token")

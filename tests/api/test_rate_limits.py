@@ -41,7 +41,7 @@ class Turnstile:
         app = app_over(World(engine, None), gate=Gate(rates))  # type: ignore[arg-type]
         app.dependency_overrides[deps.present] = lambda: NOW
         self.client = TestClient(app, raise_server_exceptions=False)
-        self.good = [tokens.issue(engine, "admin", "ops", "x", NOW, NOW + timedelta(days=1)) for _ in range(2)]
+        self.good = [tokens.issue(engine, "admin", "ops", "x", NOW, NOW + timedelta(days=1)).secret for _ in range(2)]
 
     def come(self, secret: str) -> Any:
         return self.client.get("/v1/tokens", headers={"Authorization": f"Bearer {secret}"})

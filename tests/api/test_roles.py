@@ -110,7 +110,7 @@ def test_no_route_is_hidden_from_the_document(world: World) -> None:
 
 def test_a_route_opens_for_its_roles_and_for_nobody_else(world: World, routes: dict[str, tuple[str, str]]) -> None:
     client = TestClient(create_app(world), raise_server_exceptions=False)
-    secrets = {role: tokens.issue(world.database, role, f"a-{role}", role, clock.now()) for role in auth.ROLES}
+    secrets = {role: tokens.issue(world.database, role, f"a-{role}", role, clock.now()).secret for role in auth.ROLES}
     wrong = []
     for name, (method, path) in routes.items():
         answers = {role: _asked(client, method, path, secret) for role, secret in secrets.items()}

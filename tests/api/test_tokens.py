@@ -25,13 +25,13 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def test_a_token_speaks_for_its_party_in_its_role(engine: Engine) -> None:
-    secret = tokens.issue(engine, "merchant", "inn", "front desk", NOW)
+    secret = tokens.issue(engine, "merchant", "inn", "front desk", NOW).secret
     caller = auth.caller(engine, secret, NOW)
     assert (caller.role, caller.party, caller.scopes) == ("merchant", "inn", None)
 
 
 def test_only_a_hash_of_a_secret_is_in_the_database(engine: Engine) -> None:
-    secret = tokens.issue(engine, "merchant", "inn", "front desk", NOW)
+    secret = tokens.issue(engine, "merchant", "inn", "front desk", NOW).secret
     with engine.connect() as connection:
         rows = connection.execute(text("select * from tokens")).all()
     assert secret not in str(rows)
@@ -40,18 +40,18 @@ def test_only_a_hash_of_a_secret_is_in_the_database(engine: Engine) -> None:
 
 
 def test_two_tokens_are_never_alike(engine: Engine) -> None:
-    assert len({tokens.issue(engine, "merchant", "inn", "x", NOW) for _ in range(20)}) == 20
+    assert len({tokens.issue(engine, "merchant", "inn", "x", NOW).secret for _ in range(20)}) == 20
 
 
 def test_an_expired_token_is_refused_from_its_last_moment_on(engine: Engine) -> None:
-    secret = tokens.issue(engine, "merchant", "inn", "x", NOW, NOW + DAY)
+    secret = tokens.issue(engine, "merchant", "inn", "x", NOW, NOW + DAY).secret
     auth.caller(engine, secret, NOW + DAY - timedelta(microseconds=1))
     with pytest.raises(Refused, match="not valid"):
         auth.caller(engine, secret, NOW + DAY)
 
 
 def test_a_revoked_token_is_refused_and_revoking_again_ends_nothing(engine: Engine) -> None:
-    secret = tokens.issue(engine, "merchant", "inn", "desk", NOW)
+    secret = tokens.issue(engine, "merchant", "inn", "desk", NOW).secret
     auth.caller(engine, secret, NOW)
     assert tokens.revoke(engine, "desk", NOW) == 1
     assert tokens.revoke(engine, "desk", NOW) == 0
@@ -62,7 +62,7 @@ def test_a_revoked_token_is_refused_and_revoking_again_ends_nothing(engine: Engi
 
 def test_what_another_process_revokes_is_refused_here_within_a_second(database_url: str) -> None:
     here, there = open_database(database_url), open_database(database_url)
-    secret = tokens.issue(here, "merchant", "inn", "desk", NOW)
+    secret = tokens.issue(here, "merchant", "inn", "desk", NOW).secret
     auth.caller(here, secret, NOW)
     began = perf_counter()
     tokens.revoke(there, "desk", NOW)
@@ -78,7 +78,7 @@ def test_what_another_process_revokes_is_refused_here_within_a_second(database_u
 
 
 def test_a_token_that_is_used_again_within_a_second_asks_the_database_once(engine: Engine) -> None:
-    secret = tokens.issue(engine, "merchant", "inn", "desk", NOW)
+    secret = tokens.issue(engine, "merchant", "inn", "desk", NOW).secret
     auth.caller(engine, secret, NOW)
     with engine.begin() as connection:
         connection.execute(text("drop table tokens"))
@@ -103,7 +103,7 @@ def test_a_token_that_could_not_be_is_not_issued(engine: Engine) -> None:
 
 
 def test_a_rotated_token_stays_valid_for_the_grace_and_never_longer_than_it_was_to(engine: Engine) -> None:
-    secret = tokens.issue(engine, "merchant", "inn", "desk", NOW, NOW + 30 * DAY, ["orders"])
+    secret = tokens.issue(engine, "merchant", "inn", "desk", NOW, NOW + 30 * DAY, ["orders"]).secret
     (old,) = tokens.listed(engine)
     new = tokens.rotated(engine, old.id, NOW, 90 * DAY)
     assert (new.token.replaces, new.token.scopes, new.token.party) == (old.id, ("orders",), "inn")
@@ -122,7 +122,7 @@ def test_a_rotated_token_stays_valid_for_the_grace_and_never_longer_than_it_was_
 
 
 def test_the_last_use_is_written_at_most_once_a_minute_and_never_by_an_answer(engine: Engine) -> None:
-    secret = tokens.issue(engine, "merchant", "inn", "desk", NOW)
+    secret = tokens.issue(engine, "merchant", "inn", "desk", NOW).secret
     written: dict[str, int] = {}
 
     def used_at() -> Any:
@@ -143,7 +143,7 @@ def test_the_last_use_is_written_at_most_once_a_minute_and_never_by_an_answer(en
 
 
 def test_a_server_that_stops_has_written_the_last_use_down(engine: Engine) -> None:
-    secret = tokens.issue(engine, "admin", "ops", "desk", NOW)
+    secret = tokens.issue(engine, "admin", "ops", "desk", NOW).secret
     app = create_app(World(engine, None), works=True)  # type: ignore[arg-type]
     app.dependency_overrides[deps.present] = lambda: NOW + HOUR
     with TestClient(app) as client:
@@ -159,7 +159,7 @@ class Desk:
         app = create_app(World(engine, None))  # type: ignore[arg-type]
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
-        self.secret = tokens.issue(engine, "admin", "ops", "root", NOW)
+        self.secret = tokens.issue(engine, "admin", "ops", "root", NOW).secret
 
     def call(self, method: str, path: str = "", secret: str | None = None, **given: Any) -> Any:
         headers = {"Authorization": f"Bearer {secret or self.secret}"}
@@ -219,15 +219,15 @@ def test_tokens_are_listed_a_page_at_a_time_without_their_secrets(desk: Desk) ->
 
 
 def test_a_token_with_scopes_opens_those_groups_of_routes_alone(desk: Desk) -> None:
-    narrow = tokens.issue(desk.engine, "admin", "ops", "narrow", NOW, None, ["tokens"])
-    other = tokens.issue(desk.engine, "admin", "ops", "other", NOW, None, ["audit", "orders"])
+    narrow = tokens.issue(desk.engine, "admin", "ops", "narrow", NOW, None, ["tokens"]).secret
+    other = tokens.issue(desk.engine, "admin", "ops", "other", NOW, None, ["audit", "orders"]).secret
     assert desk.call("GET", secret=narrow).status_code == 200
     refused(desk.call("GET", secret=other), 403, "wrong_scope")
 
 
 def test_a_merchants_token_for_its_orders_asks_about_nobody(town: World) -> None:
     door = Door(town)
-    token = tokens.issue(town.database, "merchant", "inn", "till", NOW, None, ["orders", "decisions"])
+    token = tokens.issue(town.database, "merchant", "inn", "till", NOW, None, ["orders", "decisions"]).secret
     refused(door.put("p-1", token), 403, "wrong_scope")
     refused(door.show("x", token), 404, "unknown_decision")
 

@@ -166,7 +166,7 @@ def prepared(url: str, people: int) -> tuple[list[str], list[str]]:
     refresh.until_done(engine, engines, clock.now)
     engines.close()
     later = clock.later(now, days=1)
-    issued = [tokens.issue(engine, "merchant", merchant, merchant, now, later) for merchant in merchants]
+    issued = [tokens.issue(engine, "merchant", merchant, merchant, now, later).secret for merchant in merchants]
     engine.dispose()
     return issued, known
 

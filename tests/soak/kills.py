@@ -99,9 +99,9 @@ def prepared(url: str, callback: str) -> Load:
     engines, day = Engines(releases.load(RULES)), clock.later(now, days=1)
     refresh.until_done(engine, engines, clock.now)
     engines.close()
-    keys = {m: tokens.issue(engine, "merchant", m, m, now, day) for m in merchants}
-    mine = {person: tokens.issue(engine, "subject", person, person, now, day) for person in people}
-    contributor = tokens.issue(engine, "contributor", "bank", "bank", now, day)
+    keys = {m: tokens.issue(engine, "merchant", m, m, now, day).secret for m in merchants}
+    mine = {person: tokens.issue(engine, "subject", person, person, now, day).secret for person in people}
+    contributor = tokens.issue(engine, "contributor", "bank", "bank", now, day).secret
     engine.dispose()
     return Load(url, keys, mine, contributor)
 

@@ -54,7 +54,7 @@ def prepared(url: str) -> tuple[str, dict[Kind, list[str]]]:
     engines = Engines(releases.load(RULES))
     refresh.until_done(engine, engines, clock.now)
     engines.close()
-    token = tokens.issue(engine, "merchant", "inn", "inn", now, clock.later(now, days=1))
+    token = tokens.issue(engine, "merchant", "inn", "inn", now, clock.later(now, days=1)).secret
     engine.dispose()
     return token, {"declined": low, "no consent": silent, "nobody": [f"p-{n}x" for n in range(EACH)]}
 
