@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import Connection
 
 from api.database import reading
@@ -33,14 +33,17 @@ _MOVING: Final = ("unknown_order", "order_mismatch", "wrong_state", "engine_fail
 
 @router.post(
     "",
-    responses=documented(
-        *("too_large", "unknown_decision", "wrong_service", "not_admitted", "decision_used", "decision_superseded"),
-        *("decision_expired", "no_consent", "order_mismatch", "over_ceiling", "bad_time_range"),
-        *("overdue_outstanding", "too_many_open", "engine_failed"),
-    ),
+    responses={
+        201: {"model": OrderAnswer, "description": "a new order"},
+        **documented(
+            *("unknown_decision", "wrong_service", "not_admitted", "decision_used", "decision_superseded"),
+            *("decision_expired", "no_consent", "order_mismatch", "over_ceiling", "bad_time_range"),
+            *("overdue_outstanding", "too_many_open", "engine_failed"),
+        ),
+    },
 )
-def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
-    """Make an order of a decision. The same number with the same parameters gets the same order again.
+def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now, response: Response) -> OrderAnswer:
+    """Make an order of a decision: 201. The same number with the same parameters gets the same order again: 200.
 
     A decision is about the deposit: a person who has not paid another order, or has too many open, gets no order of it.
     """
@@ -54,7 +57,9 @@ def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now) -> Ord
         needs_confirming=body.need_user_confirm,
         content=body.said(),
     )
-    return OrderAnswer.of(orders.create(world, merchant.party, new, now))
+    made = orders.create(world, merchant.party, new, now)
+    response.status_code = 201 if made.created_at == now else 200
+    return OrderAnswer.of(made)
 
 
 @router.get("", responses=documented("unknown_order", "engine_failed"))

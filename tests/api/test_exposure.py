@@ -159,8 +159,12 @@ def test_no_story_of_questions_orders_and_time_passes_a_limit(market: type[Marke
     how = settings(
         max_examples=pairs(12, 400), stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
     )
-    run_state_machine_as_test(market, settings=how)
-    assert {"created", "in_service", "wrong_state"} <= market.reached  # it is no desert
+    wanted = {"created", "in_service", "wrong_state"}  # it is no desert
+    for _ in range(5):  # what is drawn is left to chance: now and then a dozen stories are all short
+        run_state_machine_as_test(market, settings=how)
+        if wanted <= market.reached:
+            break
+    assert wanted <= market.reached
 
 
 def test_an_answer_ordered_by_a_clock_that_is_behind_is_not_given_twice(town: World) -> None:

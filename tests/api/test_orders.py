@@ -64,8 +64,9 @@ def test_an_order_goes_from_a_decision_to_being_paid_and_the_ledger_hears_of_it(
 
 def test_asking_for_the_same_again_changes_nothing_and_for_other_is_refused(counter: Counter) -> None:
     decision = counter.decided()["decision_id"]
-    made = counter.order(decision=decision).json()
-    assert counter.order(decision=decision).json() == made
+    first, counter.now = counter.order(decision=decision), counter.now + timedelta(seconds=1)
+    again, made = counter.order(decision=decision), first.json()
+    assert (first.status_code, again.status_code, again.json()) == (201, 200, made)
     refused(counter.order(decision=decision, attach="other"), 409, "order_mismatch")
     assert counter.confirm(made["order_id"]).json() == counter.confirm(made["order_id"]).json()
     completed = counter.complete().json()

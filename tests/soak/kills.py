@@ -66,7 +66,7 @@ class Load:
     events: list[str] = field(default_factory=list)
 
     def ask(self, method: str, path: str, token: str, body: Any = None) -> dict[str, Any] | None:
-        """What is answered 200, None when it is refused: asked again until there is an answer, as merchants do."""
+        """What is answered, None when it is refused: asked again until there is an answer, as merchants do."""
         while not self.stop.is_set():
             line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
             try:
@@ -78,7 +78,7 @@ class Load:
                 time.sleep(0.02)
             else:
                 if answer.status < 500:
-                    return said if answer.status == 200 else None
+                    return said if answer.status in (200, 201) else None
             finally:
                 line.close()
         return None
