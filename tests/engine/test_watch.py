@@ -253,7 +253,7 @@ def answers() -> Iterator[Answers]:
 
 
 @settings(
-    max_examples=pairs(34, 1_000),
+    max_examples=pairs(100, 1_000),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
