@@ -32,7 +32,7 @@ def test_a_day_has_every_move_of_the_merchants_orders_once_it_is_over(counter: C
     assert counter.do("O-1", "pay").status_code == 200
     refused(asked(), 409, "day_not_over")
     counter.later(minutes=11)
-    assert counter.order("O-2").status_code == 200  # of the next day
+    assert counter.order("O-2").status_code == 201  # of the next day
     answer = asked()
     moves = [json.loads(line) for line in answer.text.splitlines()]
     assert [(m["action"], m["state"], m["total_amount"]) for m in moves] == [
