@@ -50,10 +50,10 @@ def _route(method: str, path: str, operation: dict[str, Any]) -> Route:
     return Route(method.upper(), path, query, "requestBody" in operation)
 
 
-_DOCUMENT: Final = create_app(cast(World, None)).openapi()
+DOCUMENT: Final[dict[str, Any]] = create_app(cast(World, None)).openapi()
 ROUTES: Final = tuple(
     _route(method, path, operation)
-    for path, operations in _DOCUMENT["paths"].items()
+    for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 )
 OPEN: Final = tuple(r for r in ROUTES if r.path == "/v1/health")  # to anyone

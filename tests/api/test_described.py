@@ -3,21 +3,20 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
 import jsonschema
 import pytest
 
-from api.app import create_app
 from api.orders import messages
 from api.orders.messages import EVENT
 from api.routes.callbacks import Event, Told
 from api.routes.order_forms import OrderAnswer
 from api.world import World
+from tests.api.every_route import DOCUMENT
 from tests.api.ordering import Counter
 from tests.api.world import shipped
 
-DOCUMENT: Final[dict[str, Any]] = create_app(cast(World, None)).openapi()
 OPERATIONS: Final = [
     operation for where in ("paths", "webhooks") for path in DOCUMENT[where].values() for operation in path.values()
 ]
