@@ -24,6 +24,11 @@ from engine.errors import Refused
 FIRST: Final = "0" * 64  # what the first decision is chained to
 REFUSED: Final = "REFUSED"  # the outcome of a question that was not answered
 SHORTEST: Final = 250  # about as long as a record is that says nothing but that it was refused
+# As dear to write as a record, for it is pressed together as well, and it says nothing.
+_PART: Final = (
+    '{{"baseline":{},"bin":{},"dimension":"none","id":"none_{}","points":{},"reason":"none_{}","status":true}}'
+)
+_PADDING: Final = ",".join(_PART.format(n * 7 % 50, n % 5, n % 97, n * 3 % 40, n % 23) for n in range(300))
 ENTRY: Final = (
     *("id", "merchant", "service", "service_version", "perk", "amount", "currency", "outcome", "waived", "deposit"),
     *("decided_at", "valid_until", "release", "commitment"),
@@ -89,7 +94,7 @@ def refusal_of(asked: Asked, now: datetime, stand_in: Row, code: str) -> Row:
     The record is padded to the length of the decision that was thrown away, for writing takes longer the more there is to write.
     """
     told = {"outcome": REFUSED, "waived": 0, "deposit": asked.amount, "held_since": None}
-    padding = " " * max(0, len(stand_in["record"]) - SHORTEST)
+    padding = _PADDING[: max(0, len(stand_in["record"]) - SHORTEST)]
     made = _row(asked, now, now, told | {"release": stand_in["release"]}, refused=code, padding=padding)
     return made | {"transaction_id": None}
 

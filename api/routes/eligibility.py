@@ -9,11 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import metrics
 from api.decisions import decisions
 from api.decisions.decisions import Answered, Asked
-from api.decisions.pace import Paced
 from api.deps import Answers, InWorld, Merchant, Now
 from api.problems import documented
 
-router = APIRouter(prefix="/v1", tags=["merchants"], route_class=Paced)
+router = APIRouter(prefix="/v1", tags=["merchants"])
 
 SERVICE = r"^[a-z0-9_-]{1,40}$"
 PLAIN = r"^[^\x00-\x1f\x7f]+$"  # no control characters: PostgreSQL keeps no NUL, and nobody's id has any
