@@ -1,5 +1,6 @@
 """Where the public data sets are: $IFTAH_DATA, or `../shared/data` beside the checkout. They are never in the project."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +14,17 @@ if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(
     os.environ.setdefault("TMPDIR", str(_IN_MEMORY))
 
 _BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """At the end everything goes: libraries tell of what was never let go."""
+    gc.unfreeze()
 
 
 def _data_set(name: str) -> Path:

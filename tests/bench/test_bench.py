@@ -31,6 +31,7 @@ def test_a_benchmark_runs_and_prints_its_ratios_and_peak_memory(
     _, quick = BENCHES[name]
     monkeypatch.setattr(sys, "argv", [name, *quick])
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delitem(sys.modules, f"tests.bench.{name}", raising=False)  # other tests may have imported it
     status = None
     try:
         runpy.run_module(f"tests.bench.{name}", run_name="__main__", alter_sys=True)
