@@ -258,11 +258,12 @@ def erase(
     """Erase a person who asks for it by letter, as `DELETE /v1/me` does. It cannot be taken back."""
     database = open_database(settings().database_url)
     try:
-        events, decisions = erasure.held(database, person)
-        if not (events or decisions):
+        held = erasure.held(database, person)
+        if not held:
             raise Refused("nothing is kept of this person", where="person", hint="check the id", code="unknown_person")
         if not yes:
-            typer.confirm(f"Erase {events:,} events and {decisions:,} decisions' records of this person?", abort=True)
+            rows = ", ".join(f"{number:,} {name}" for name, number in held.items())
+            typer.confirm(f"Erase what names this person ({rows})?", abort=True)
         gone = erasure.erase(database, person, clock.now())
         swept = erasure.sweep(database)
     finally:

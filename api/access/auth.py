@@ -20,6 +20,7 @@ from api.tables import TOKENS
 from engine.errors import Refused
 
 ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "supervisor", "admin")
+# `approver` is for a second pair of eyes on releases; no route asks for it yet.
 # A scope is a group of routes: what comes after /v1 in their addresses.
 SCOPES: Final = (
     *("eligibility", "decisions", "services", "consents", "callbacks", "orders", "reconciliation", "events"),

@@ -29,10 +29,8 @@ def graph(
 ) -> None:
     """Draw a person's circle as the newest build saw it: ties and money apart, trust as colour."""
     ending = _ending(to)
-    from api.pictures import (
-        drawing,  # their layout takes long to import
-        page,
-    )
+    # Their layout takes long to import.
+    from api.pictures import drawing, page
 
     made = picture.picture(open_database(settings().database_url), person, hops, viewer, clock.now())
     replace.write(to, {".svg": drawing.text, ".html": page.text}[ending](made))

@@ -22,7 +22,6 @@ from engine.errors import IftahError
 
 MOST: Final = 64  # questions answered together
 GATHER: Final = 0.004  # seconds at most in which those come who are expected
-
 BLUR: Final = 3_000  # microseconds at most that answers wait for no reason
 
 _Waiting = tuple[Put, asyncio.Future[Answered]]
@@ -108,7 +107,8 @@ class _Line:
 
 def _in_some_time(world: World, questions: Sequence[Put]) -> list[Answered | IftahError]:
     """The answers, after a wait of a random length: what is left of a difference in how long answers and refusals take, some
-    tens of microseconds by how `api.decisions.eligibility` works, is lost in it.
+    tens of microseconds by how `api.decisions.eligibility` works, is lost in it. Here, for the event loop's clock has whole
+    milliseconds only: beside one of its steps such a difference would be plain.
     """
     answers = answered(world, questions)
     time.sleep(secrets.randbelow(BLUR) / 1_000_000)

@@ -100,13 +100,19 @@ def erase(engine: Engine, person: str, now: datetime) -> Erased:
     return Erased(len(gone.removed), len(gone.changed), decisions)
 
 
-def held(engine: Engine, person: str) -> tuple[int, int]:
-    """How many events name the person, and how many decisions are about them."""
-    here = (EVENTS.c.subject == person) | (EVENTS.c.other == person)
-    asked = select(func.count()).where(DECISION_SUBJECTS.c.subject == person)
+def held(engine: Engine, person: str) -> dict[str, int]:
+    """How many rows name the person, by table; where there are none the table is left out."""
+    named = [(table, table.c[column] == person) for table, column in OWN]
+    named += [
+        (EVENTS, (EVENTS.c.subject == person) | (EVENTS.c.other == person)),
+        (ORDERS, ORDERS.c.subject == person),
+        (TOKENS, (TOKENS.c.role == "subject") & (TOKENS.c.party == person)),
+        (SERVICES, SERVICES.c.allowed.contains(json.dumps(person), autoescape=True)),
+        (SUBMISSIONS, SUBMISSIONS.c.problems.contains(json.dumps(person)[1:-1], autoescape=True)),
+    ]
     with reading(engine) as connection:
-        events = connection.execute(select(func.count()).select_from(EVENTS).where(here)).scalar_one()
-        return events, connection.execute(asked).scalar_one()
+        counts = {t.name: connection.execute(select(func.count()).where(here)).scalar_one() for t, here in named}
+    return {name: number for name, number in counts.items() if number}
 
 
 def sweep(engine: Engine) -> bool:

@@ -25,12 +25,8 @@ from engine.lang.check import release_of
 from engine.lang.program import Release
 from engine.probe import days, disagreement
 
-COMMAND: Final = (
-    sys.executable,
-    "-P",
-    "-m",
-    "api.releases.probe",
-)  # -P: whatever lies in the present folder is not imported
+# -P: whatever lies in the present folder is not imported
+COMMAND: Final = (sys.executable, "-P", "-m", "api.releases.probe")
 SECONDS: Final = 20.0  # for a program of the release; it takes about one
 ALONE: Final = 60  # seconds for a program after which the process ends by itself, should nobody be there to end it
 LOOK: Final = 0.1  # seconds from look to look whether the server stops

@@ -298,12 +298,23 @@ def test_whoever_asks_by_letter_is_erased_by_a_command_which_asks_whether_it_is_
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         asked = in_process(("erase", ZEB), env)
         assert asked.returncode == 1, asked
-        assert "1 decisions' records" in asked.stdout
-    assert held(town.database, ZEB)[1] == 1
+        assert "1 decision_subjects" in asked.stdout
+    assert held(town.database, ZEB)["decision_subjects"] == 1
     done = in_process(("erase", ZEB, "--yes"), env)
     assert done.returncode == 0, done
     assert "1 decisions stay in the chain" in done.stdout
-    assert held(town.database, ZEB) == (0, 0)
+    assert held(town.database, ZEB) == {}
     again = in_process(("erase", ZEB, "--yes"), env)
     assert (again.returncode, again.stdout) == (2, "")
     assert "nothing is kept of this person" in again.stderr
+
+
+def test_whoever_is_only_named_by_others_is_held_too(town: World) -> None:
+    services.sign_up(town.database, "lodge", "rooms", Terms("hotel", allowed=("no-more-than-this",)), LATER)
+    assert held(town.database, "no-more-than-this") == {"services": 1}
+    assert held(town.database, "no-more-than") == {}
+    tokens.issue(town.database, "subject", "caller", "phone", LATER)
+    assert held(town.database, "caller") == {"tokens": 1}
+    erase(town.database, "caller", LATER)
+    erase(town.database, "no-more-than-this", LATER)
+    assert held(town.database, "caller") == held(town.database, "no-more-than-this") == {}
