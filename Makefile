@@ -51,7 +51,7 @@ bench: $(STAMP) ## speed and memory, each beside something else in the same run
 agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/engine tests/graph \
 		tests/api/test_refresh.py tests/api/test_refresher.py tests/api/test_exposure.py tests/api/test_kills.py tests/eval/test_berka.py \
-		tests/api/test_schemathesis.py tests/api/test_intake.py tests/api/test_evaluate.py tests/api/test_watching.py
+		tests/api/test_schemathesis.py tests/api/contributor tests/api/test_evaluate.py tests/api/test_watching.py
 
 soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, whether time tells, PostgreSQL stopped under load, a server killed fifty times
 	@$(BIN)/python -m tests.soak

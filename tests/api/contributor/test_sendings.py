@@ -4,43 +4,18 @@ import asyncio
 import gzip
 import json
 import tracemalloc
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from sqlalchemy import Engine
 
-from api.database import open_database
 from api.evidence import bodies, ledger
 from engine.errors import Refused
 from graph.events import CONTENT, conform
-from tests.api.contributor import LINES, NOW, Door, about, lines, payment, results
+from tests.api.contributor.door import LINES, NOW, Door, about, lines, payment, results
 from tests.api.door import refused
-
-
-@pytest.fixture
-def door(engine: Engine) -> Door:
-    return Door(engine)
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Door]:
-    engine = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
-    yield Door(engine)
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """One for many tests, which leave in it what they leave."""
-    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('used') / 'iftah.db'}")
-    yield Door(engine)
-    engine.dispose()
-
 
 BODIES: dict[str, tuple[str, bytes, str | None]] = {
     "lines": (LINES, lines(payment("a"), payment("b")), None),

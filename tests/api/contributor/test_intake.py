@@ -1,7 +1,6 @@
 """Evidence by the API: what becomes of each row."""
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,37 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from sqlalchemy import Engine
 
-from api.database import open_database
 from api.evidence import json_rows, ledger
 from api.evidence.intake import HELD
 from api.evidence.load import load_file
 from api.people import erasure
 from graph.events import SCHEMA, conform
-from tests.api.contributor import LINES, NOW, Door, about, lines, payment, results
+from tests.api.contributor.door import LINES, NOW, Door, about, lines, payment, results
 from tests.api.door import refused
 from tests.effort import pairs
-
-
-@pytest.fixture
-def door(engine: Engine) -> Door:
-    return Door(engine)
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Door]:
-    engine = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
-    yield Door(engine)
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """One for many tests, which leave in it what they leave."""
-    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('used') / 'iftah.db'}")
-    yield Door(engine)
-    engine.dispose()
 
 
 def test_each_row_is_told_whether_it_is_accepted_known_or_refused(door: Door) -> None:
