@@ -93,12 +93,10 @@ def town_url(request: pytest.FixtureRequest, settled: Template, tmp_path: Path) 
 
 
 @pytest.fixture
-def town(town_url: str) -> Iterator[World]:
+def town(town_url: str, shipped_engines: Engines) -> Iterator[World]:
     """A scored town and the shipped rules."""
     engine = open_database(town_url)
-    world = World(engine, Engines(shipped()))
-    yield world
-    world.engines.close()
+    yield World(engine, shipped_engines)
     engine.dispose()
 
 
