@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, case, func, insert, or_, select, update
 
 from api import services
 from api.clock import iso, micros, moment
@@ -98,15 +98,23 @@ def done(connection: Connection, message: Message, status: int | None, now: date
     connection.execute(update(MESSAGES).where(mine, MESSAGES.c.state == "waiting").values(what))
 
 
-def listed(engine: Engine, merchant: str, state: str | None, most: int) -> list[Message]:
-    """The merchant's newest messages."""
-    query = (
-        select(MESSAGES).where(MESSAGES.c.merchant == merchant).order_by(MESSAGES.c.created_at.desc(), MESSAGES.c.id)
-    )
+def listed(engine: Engine, merchant: str, state: str | None, limit: int, after: str | None = None) -> list[Message]:
+    """The merchant's newest messages, or those next after one of them. Raises Refused for an `after` that is not one."""
+    own, at = MESSAGES.c.merchant == merchant, MESSAGES.c.created_at
+    query = select(MESSAGES).where(own).order_by(at.desc(), MESSAGES.c.id).limit(limit)
     if state is not None:
         query = query.where(MESSAGES.c.state == state)
     with reading(engine) as connection:
-        return [_message(row) for row in connection.execute(query.limit(most)).mappings()]
+        if after is not None:
+            last = connection.execute(select(at, MESSAGES.c.id).where(own, MESSAGES.c.id == after)).first()
+            if last is None:
+                raise _unknown()
+            query = query.where(or_(at < last[0], and_(at == last[0], MESSAGES.c.id > last[1])))
+        return [_message(row) for row in connection.execute(query).mappings()]
+
+
+def _unknown() -> Refused:
+    return Refused("unknown callback", where="id", hint="see GET /v1/callbacks", code="unknown_callback")
 
 
 def resend(engine: Engine, merchant: str, name: str, now: datetime) -> Message:
@@ -119,8 +127,7 @@ def resend(engine: Engine, merchant: str, name: str, now: datetime) -> Message:
     with writing(engine) as connection:
         row = connection.execute(select(MESSAGES).where(mine)).mappings().first()
         if row is None:
-            hint = "see GET /v1/callbacks"
-            raise Refused("unknown callback", where="id", hint=hint, code="unknown_callback")
+            raise _unknown()
         order = order_book.by_id(connection, row["order"])
         url = services.newest(connection, merchant, order.service).terms.callback
         if url is not None:

@@ -12,6 +12,7 @@ from api.clock import moment
 from api.deps import InWorld, Now, Supervisor
 from api.problems import documented
 from api.releases import releases
+from api.routes.page import After, Page
 from api.settings import settings
 from api.supervision import audit, digests, replay, report
 from api.supervision.audit import Sought, day_name
@@ -47,11 +48,8 @@ class Entry(BaseModel):
     hash: str
 
 
-class Entries(BaseModel):
+class Entries(Page[Entry]):
     """Decisions, newest first."""
-
-    decisions: list[Entry]
-    next: int | None = Field(description="`before` of the next page; null: this is the last")
 
 
 class WholeDecision(Entry):
@@ -70,6 +68,10 @@ class ReleaseLine(BaseModel):
     loaded_at: datetime = Field(description="when it last came into force")
 
 
+class ReleaseLines(Page[ReleaseLine]):
+    """Releases, newest first."""
+
+
 class ReleaseFiles(ReleaseLine):
     """The same with the text of each file."""
 
@@ -86,6 +88,10 @@ class DigestLine(BaseModel):
     made_at: datetime
 
 
+class DigestLines(Page[DigestLine]):
+    """Digests, oldest first."""
+
+
 @router.get("/decisions")
 def decisions(
     world: InWorld,
@@ -95,16 +101,13 @@ def decisions(
     merchant: Annotated[str | None, Query(pattern=PLAIN, max_length=128)] = None,
     perk: Annotated[str | None, Query(pattern=PLAIN, max_length=60)] = None,
     outcome: Annotated[Literal["ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE", "REFUSED"] | None, Query()] = None,
-    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
+    after: After = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Entries:
     """Decisions by time, merchant, perk and outcome, newest first, a page at a time."""
     what = Sought(_utc(since), _utc(until), merchant, perk, outcome)
-    found = audit.sought(world.database, what, before, limit + 1)
-    return Entries(
-        decisions=[_entry(row) for row in found[:limit]],
-        next=found[limit - 1]["seq"] if len(found) > limit else None,
-    )
+    found = audit.sought(world.database, what, None if after is None else int(after), limit + 1)
+    return Entries.cut([_entry(row) for row in found], limit, "seq")
 
 
 @router.get("/decisions/{decision_id}", responses=documented("unknown_decision"))
@@ -137,9 +140,10 @@ def proof(decision_id: DecisionId, world: InWorld, _: Supervisor) -> dict[str, A
 
 
 @router.get("/releases")
-def all_releases(world: InWorld, _: Supervisor) -> list[ReleaseLine]:
+def all_releases(world: InWorld, _: Supervisor) -> ReleaseLines:
     """Every release that was ever in force, newest first."""
-    return [ReleaseLine(id=name, loaded_at=moment(at)) for name, at in releases.listed(world.database)]
+    found = releases.listed(world.database)
+    return ReleaseLines(items=[ReleaseLine(id=name, loaded_at=moment(at)) for name, at in found])
 
 
 @router.get("/releases/{release_id}", responses=documented("unknown_release"))
@@ -152,12 +156,11 @@ def release(
 
 
 @router.get("/digests")
-def all_digests(world: InWorld, _: Supervisor) -> list[DigestLine]:
+def all_digests(world: InWorld, _: Supervisor) -> DigestLines:
     """The digest of each day that is over, oldest first."""
-    return [
-        DigestLine(day=day_name(d.day), first=d.first, last=d.last, root=d.root, made_at=d.made_at)
-        for d in digests.listed(world.database)
-    ]
+    found = digests.listed(world.database)
+    lines = [DigestLine(day=day_name(d.day), first=d.first, last=d.last, root=d.root, made_at=d.made_at) for d in found]
+    return DigestLines(items=lines)
 
 
 @router.get("/report/{year}", responses=documented("bad_year"))

@@ -11,10 +11,12 @@ from api.orders import messages
 from api.orders.messages import Message
 from api.problems import documented
 from api.routes.order_forms import OrderAnswer
+from api.routes.page import NEXT, Page
 
 router = APIRouter(prefix="/v1/callbacks", tags=["orders"])
 told = APIRouter(tags=["orders"])  # what we ask of merchants: for the document alone
 
+MESSAGE = "^msg_[0-9a-f]{32}$"
 Event = Literal[
     "order.created",
     "order.confirmed",
@@ -59,28 +61,25 @@ class Callback(BaseModel):
         return cls(**known | {"order_id": message.order, "next_at": next_at})
 
 
-class Callbacks(BaseModel):
+class Callbacks(Page[Callback]):
     """Messages, newest first."""
 
-    callbacks: list[Callback]
 
-
-@router.get("")
+@router.get("", responses=documented("unknown_callback"))
 def listed(
     world: InWorld,
     merchant: Merchant,
     state: Annotated[Literal["waiting", "sent", "failed"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[str | None, Query(pattern=MESSAGE, description=NEXT)] = None,
 ) -> Callbacks:
     """The merchant's newest messages."""
-    found = messages.listed(world.database, merchant.party, state, limit)
-    return Callbacks(callbacks=[Callback.of(message) for message in found])
+    found = messages.listed(world.database, merchant.party, state, limit + 1, after)
+    return Callbacks.cut([Callback.of(message) for message in found], limit, "id")
 
 
 @router.post("/{message_id}/resend", responses=documented("unknown_callback"))
-def resend(
-    message_id: Annotated[str, Path(pattern="^msg_[0-9a-f]{32}$")], world: InWorld, merchant: Merchant, now: Now
-) -> Callback:
+def resend(message_id: Annotated[str, Path(pattern=MESSAGE)], world: InWorld, merchant: Merchant, now: Now) -> Callback:
     """Send a message again at once, whatever became of it."""
     return Callback.of(messages.resend(world.database, merchant.party, message_id, now))
 

@@ -15,6 +15,7 @@ from api.problems import documented
 from api.routes.cases import Dispute, Review
 from api.routes.me import Inquiry, Item, Language
 from api.routes.my_disputes import Id, Said
+from api.routes.page import Page
 from api.world import World
 
 router = APIRouter(prefix="/v1", tags=["operators"])
@@ -40,6 +41,14 @@ class ReviewCase(Review):
     answered_by: str | None
 
 
+class DisputeCases(Page[DisputeCase]):
+    """Disputes, what is due first comes first."""
+
+
+class ReviewCases(Page[ReviewCase]):
+    """Reviews, what is due first comes first."""
+
+
 class Resolution(BaseModel):
     """The answer to a dispute: upheld, and the item stays out; rejected, and it counts again."""
 
@@ -57,9 +66,9 @@ class ReviewAnswer(BaseModel):
 
 
 @router.get("/disputes")
-def all_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -> list[DisputeCase]:
+def all_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -> DisputeCases:
     """Disputes, what is due first comes first."""
-    return _disputes(world, disputes.listed(world.database, waiting=waiting), now)
+    return DisputeCases(items=_disputes(world, disputes.listed(world.database, waiting=waiting), now))
 
 
 @router.post(
@@ -73,11 +82,9 @@ def resolve(dispute_id: Id, body: Resolution, world: InWorld, operator: Operator
 
 
 @router.get("/reviews")
-def all_reviews(
-    world: InWorld, _: Operator, now: Now, waiting: Open = False, language: Language = None
-) -> list[ReviewCase]:
+def all_reviews(world: InWorld, _: Operator, now: Now, waiting: Open = False, language: Language = None) -> ReviewCases:
     """Reviews, what is due first comes first."""
-    return _reviews(world, reviews.listed(world.database, waiting=waiting), language, now)
+    return ReviewCases(items=_reviews(world, reviews.listed(world.database, waiting=waiting), language, now))
 
 
 @router.post(

@@ -13,6 +13,7 @@ from api.deps import Contributor, InWorld, Now
 from api.evidence import bodies, intake, submissions
 from api.evidence.json_rows import KNOWN
 from api.problems import documented
+from api.routes.page import NEXT, Page
 from graph.events import KINDS, SCHEMA
 
 router = APIRouter(prefix="/v1/events", tags=["contributors"])
@@ -63,11 +64,8 @@ class Submission(SubmissionSummary):
     problems: list[Problem]
 
 
-class Submissions(BaseModel):
+class Submissions(Page[SubmissionSummary]):
     """Sendings, newest first."""
-
-    submissions: list[SubmissionSummary]
-    next: str | None = Field(description="give it as `before` for those that are older; null: there are none")
 
 
 class Said(BaseModel):
@@ -146,12 +144,12 @@ def sendings(
     world: InWorld,
     contributor: Contributor,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[str | None, Query(max_length=128, description="a submission's id")] = None,
+    after: Annotated[str | None, Query(max_length=128, description=NEXT)] = None,
 ) -> Submissions:
     """The contributor's sendings of the last ninety days, newest first."""
-    found = submissions.sent(world.database, contributor.party, limit + 1, before)
-    shown = [SubmissionSummary(**{k: v for k, v in vars(one).items() if k != "problems"}) for one in found[:limit]]
-    return Submissions(submissions=shown, next=shown[-1].id if len(found) > limit else None)
+    found = submissions.sent(world.database, contributor.party, limit + 1, after)
+    shown = [SubmissionSummary(**{k: v for k, v in vars(one).items() if k != "problems"}) for one in found]
+    return Submissions.cut(shown, limit, "id")
 
 
 @router.get("/submissions/{submission_id}", responses=documented("unknown_submission"))

@@ -14,13 +14,14 @@ from api.people.languages import chosen
 from api.problems import documented
 from api.routes.cases import Dispute, Review
 from api.routes.eligibility import PLAIN
+from api.routes.page import After, Page
 from engine.lang.program import Program
 
 router = APIRouter(prefix="/v1/me", tags=["people"])
 
 SCORED = ("unknown_person", "features_stale")
 Language = Annotated[str | None, Header(alias="Accept-Language", max_length=200, description="of the reasons: en, zh")]
-Most = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
 class Reason(BaseModel):
@@ -64,6 +65,10 @@ class Scored(BaseModel):
     release: str
 
 
+class History(Page[Scored]):
+    """Scores as they changed, oldest first."""
+
+
 class Step(BaseModel):
     """One thing to change."""
 
@@ -103,11 +108,8 @@ class Item(BaseModel):
     dispute: Literal["open", "upheld", "rejected"] | None
 
 
-class Evidence(BaseModel):
-    """A page of what is stored; `next` is `after` of the next page."""
-
-    items: list[Item]
-    next: int | None
+class Evidence(Page[Item]):
+    """What is stored, oldest first."""
 
 
 class Inquiry(BaseModel):
@@ -128,11 +130,8 @@ class Inquiry(BaseModel):
     reasons: list[Reason]
 
 
-class Inquiries(BaseModel):
-    """A page of who asked, newest first; `next` is `before` of the next page."""
-
-    inquiries: list[Inquiry]
-    next: int | None
+class Inquiries(Page[Inquiry]):
+    """Who asked, newest first."""
 
 
 class Export(BaseModel):
@@ -186,10 +185,10 @@ def me(world: InWorld, caller: Subject, now: Now, language: Language = None) -> 
 
 
 @router.get("/history")
-def history(world: InWorld, caller: Subject) -> list[Scored]:
+def history(world: InWorld, caller: Subject) -> History:
     """Your scores as they changed, oldest first."""
     with reading(world.database) as connection:
-        return [Scored(**row) for row in person.changes(connection, caller.party)]
+        return History(items=[Scored(**row) for row in person.changes(connection, caller.party)])
 
 
 @router.get("/raise", responses=documented(*SCORED, "unknown_perk", "bad_score", "engine_failed"))
@@ -214,28 +213,27 @@ def raised(
 
 
 @router.get("/evidence")
-def evidence(
-    world: InWorld, caller: Subject, after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0, most: Most = person.PAGE
-) -> Evidence:
+def evidence(world: InWorld, caller: Subject, after: After = None, limit: Limit = person.PAGE) -> Evidence:
     """What is stored of you and who told it, oldest first, in pages."""
     with reading(world.database) as connection:
-        rows = person.evidence(connection, caller.party, after, most)
-    return Evidence(items=[Item(**row) for row in rows], next=_next(rows, most))
+        rows = person.evidence(connection, caller.party, int(after or 0), limit + 1)
+    return Evidence.cut([Item(**row) for row in rows], limit, "number")
 
 
 @router.get("/inquiries")
 def inquiries(
     world: InWorld,
     caller: Subject,
-    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
-    most: Most = person.PAGE,
+    after: After = None,
+    limit: Limit = person.PAGE,
     language: Language = None,
 ) -> Inquiries:
     """Who asked about you, when, what for, and what came of it, newest first, in pages."""
     program = world.release.programs[-1]
     with reading(world.database) as connection:
-        rows = person.inquiries(connection, program, caller.party, chosen(language, program.languages), before, most)
-    return Inquiries(inquiries=[Inquiry(**row) for row in rows], next=_next(rows, most))
+        words, last = chosen(language, program.languages), None if after is None else int(after)
+        rows = person.inquiries(connection, program, caller.party, words, last, limit + 1)
+    return Inquiries.cut([Inquiry(**row) for row in rows], limit, "number")
 
 
 @router.get("/export")
@@ -266,10 +264,6 @@ def leave(_: Leave, world: InWorld, caller: Subject, now: Now) -> Left:
     """Leave for good: all that is kept of you is erased, and your token ends."""
     gone = erasure.erase(world.database, caller.party, now)
     return Left(events=gone.events, kept_of_others=gone.kept_of_others, decisions=gone.decisions)
-
-
-def _next(rows: list[dict[str, Any]], most: int) -> int | None:
-    return int(rows[-1]["number"]) if len(rows) == most else None
 
 
 def _me(found: actions.Explained, language: str | None) -> Me:

@@ -11,12 +11,17 @@ from api.people import disputes
 from api.problems import documented
 from api.routes.cases import Dispute
 from api.routes.eligibility import PLAIN
+from api.routes.page import Page
 
 router = APIRouter(prefix="/v1/me/disputes", tags=["people"])
 
 STATEMENT = r"^[^\x00]*$"
 Id = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]
 Said = Annotated[str, Field(min_length=1, max_length=2000, pattern=STATEMENT)]
+
+
+class Disputes(Page[Dispute]):
+    """Objections, newest first."""
 
 
 class Objection(BaseModel):
@@ -45,10 +50,10 @@ def dispute(body: Objection, world: InWorld, caller: Subject, now: Now, response
 
 
 @router.get("")
-def mine(world: InWorld, caller: Subject) -> list[Dispute]:
+def mine(world: InWorld, caller: Subject) -> Disputes:
     """Your objections, newest first."""
     with reading(world.database) as connection:
-        return [Dispute.of(row) for row in disputes.of_person(connection, caller.party)]
+        return Disputes(items=[Dispute.of(row) for row in disputes.of_person(connection, caller.party)])
 
 
 @router.post("/{dispute_id}/statement", responses=documented("unknown_dispute"))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
@@ -14,12 +14,13 @@ from api.orders.order_book import Order
 from api.orders.orders import Request
 from api.problems import documented
 from api.routes.order_forms import DisputeForm
+from api.routes.page import NEXT, Page
 from api.tables import ORDERS
 
 router = APIRouter(prefix="/v1/me/orders", tags=["people"])
 
-OrderId = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]
-_MOST: Final = 1000
+ORDER: Final = "^[0-9a-f]{1,64}$"
+OrderId = Annotated[str, Path(pattern=ORDER)]
 _MOVING: Final = ("unknown_order", "order_mismatch", "wrong_state", "engine_failed")
 
 
@@ -55,18 +56,22 @@ class MyOrder(BaseModel):
         )
 
 
-class MyOrders(BaseModel):
+class MyOrders(Page[MyOrder]):
     """The person's orders, newest first."""
 
-    orders: list[MyOrder]
 
-
-@router.get("")
-def listed(world: InWorld, person: Subject) -> MyOrders:
-    """Every order that is about the person; the newest thousand."""
+@router.get("", responses=documented("unknown_order"))
+def listed(
+    world: InWorld,
+    person: Subject,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+    after: Annotated[str | None, Query(pattern=ORDER, description=NEXT)] = None,
+) -> MyOrders:
+    """Every order that is about the person."""
     with reading(world.database) as connection:
-        found = order_book.page(connection, ORDERS.c.subject == person.party, _MOST)
-    return MyOrders(orders=[MyOrder.of(order) for order in found])
+        last = None if after is None else order_book.of_person(connection, person.party, after)
+        found = order_book.page(connection, ORDERS.c.subject == person.party, limit + 1, last)
+    return MyOrders.cut([MyOrder.of(order) for order in found], limit, "order_id")
 
 
 @router.post("/{order_id}/confirm", responses=documented(*_MOVING, "overdue_outstanding", "too_many_open"))

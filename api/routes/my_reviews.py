@@ -9,8 +9,13 @@ from api.people import reviews
 from api.problems import documented
 from api.routes.cases import Review
 from api.routes.my_disputes import Said
+from api.routes.page import Page
 
 router = APIRouter(prefix="/v1/me/reviews", tags=["people"])
+
+
+class Reviews(Page[Review]):
+    """Requests, newest first."""
 
 
 class ReviewRequest(BaseModel):
@@ -31,7 +36,7 @@ def ask(body: ReviewRequest, world: InWorld, caller: Subject, now: Now, response
 
 
 @router.get("")
-def mine(world: InWorld, caller: Subject) -> list[Review]:
+def mine(world: InWorld, caller: Subject) -> Reviews:
     """Your requests, newest first."""
     with reading(world.database) as connection:
-        return [Review.of(row) for row in reviews.of_person(connection, caller.party)]
+        return Reviews(items=[Review.of(row) for row in reviews.of_person(connection, caller.party)])

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from api.orders import order_book
 from api.orders.order_book import Order
 from api.orders.orders import MOST
+from api.routes.page import Page
 from graph.events import EARLIEST, LATEST_PLAN
 
 NUMBER: Final = r"^[0-9A-Za-z_\-|*]{1,32}$"
@@ -179,8 +180,5 @@ class OrderAnswer(BaseModel):
         return cls(**order_book.told(order))
 
 
-class Orders(BaseModel):
-    """Some orders, newest first."""
-
-    orders: list[OrderAnswer]
-    next: str | None = Field(description="ask again with this as `after` for the next; null: these are all")
+class Orders(Page[OrderAnswer]):
+    """Orders, newest first."""

@@ -22,6 +22,7 @@ from api.routes.order_forms import (
     Orders,
     SyncForm,
 )
+from api.routes.page import NEXT
 from api.tables import ORDERS
 from engine.errors import Refused
 
@@ -68,7 +69,7 @@ def listed(
     merchant: Merchant,
     now: Now,
     state: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
-    after: Annotated[str | None, Query(pattern=NUMBER, description="the last number that was seen")] = None,
+    after: Annotated[str | None, Query(pattern=NUMBER, description=NEXT)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Orders:
     """The merchant's orders, newest first."""
@@ -78,9 +79,9 @@ def listed(
     mine = ORDERS.c.merchant == merchant.party
     with reading(world.database) as connection:
         last = None if after is None else order_book.of_merchant(connection, merchant.party, after)
-        found = order_book.page(connection, mine if state is None else mine & (ORDERS.c.state == state), limit, last)
-    more = found[-1].out_order_no if len(found) == limit else None
-    return Orders(orders=[OrderAnswer.of(order) for order in found], next=more)
+        which = mine if state is None else mine & (ORDERS.c.state == state)
+        found = order_book.page(connection, which, limit + 1, last)
+    return Orders.cut([OrderAnswer.of(order) for order in found], limit, "out_order_no")
 
 
 @router.get("/{out_order_no}", responses=documented("unknown_order"))

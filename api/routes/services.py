@@ -10,6 +10,7 @@ from api import clock, services
 from api.deps import InWorld, Merchant, Now
 from api.orders import targets
 from api.problems import documented
+from api.routes.page import Page
 from api.services import Service, Terms
 from api.settings import settings
 from api.world import World
@@ -64,10 +65,8 @@ class ServiceVersions(BaseModel):
     versions: list[ServiceAnswer] = Field(description="every version, oldest first")
 
 
-class Services(BaseModel):
+class Services(Page[ServiceAnswer]):
     """The version in force of each service."""
-
-    services: list[ServiceAnswer]
 
 
 @router.put(
@@ -95,7 +94,7 @@ def sign_up(
 def listed(world: InWorld, merchant: Merchant) -> Services:
     """The merchant's services."""
     found = services.of_merchant(world.database, merchant.party)
-    return Services(services=[ServiceAnswer.of(service) for service in found])
+    return Services(items=[ServiceAnswer.of(service) for service in found])
 
 
 @router.get("/{service}", responses=documented("unknown_service"))

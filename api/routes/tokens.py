@@ -12,6 +12,7 @@ from api.access.auth import ROLES, SCOPES
 from api.access.tokens import Issued, Listed
 from api.deps import InWorld, Now, caller_as
 from api.problems import documented
+from api.routes.page import NEXT, Page
 
 router = APIRouter(prefix="/v1/tokens", tags=["administration"], dependencies=[Depends(caller_as("admin"))])
 
@@ -80,11 +81,8 @@ class NewToken(BaseModel):
         return cls(secret=made.secret, token=Token.of(made.token))
 
 
-class Tokens(BaseModel):
+class Tokens(Page[Token]):
     """Tokens, oldest first."""
-
-    tokens: list[Token]
-    next: str | None = Field(description="what to give as `after` for those that follow; null: there are none")
 
 
 @router.post("", status_code=201, responses=documented("bad_role", "bad_party", "bad_scope"))
@@ -100,13 +98,12 @@ def listed(
     world: InWorld,
     role: Annotated[str | None, Query(max_length=20)] = None,
     party: Annotated[str | None, Query(max_length=128, pattern=PLAIN)] = None,
-    after: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$")] = None,
-    most: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$", description=NEXT)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Tokens:
     """List tokens, those that ended too."""
-    found = tokens.listed(world.database, role=role, party=party, after=after, most=most + 1)
-    more = found[most - 1].id if len(found) > most else None
-    return Tokens(tokens=[Token.of(token) for token in found[:most]], next=more)
+    found = tokens.listed(world.database, role=role, party=party, after=after, most=limit + 1)
+    return Tokens.cut([Token.of(token) for token in found], limit, "id")
 
 
 @router.post("/{token_id}/rotate", status_code=201, responses=documented("no_such_token"))

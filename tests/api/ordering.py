@@ -70,7 +70,7 @@ class Counter(Door):
         return self.client.get(f"/v1/orders/{number}", headers=self.bearer(token or self.token))
 
     def mine(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.client.get("/v1/me/orders", headers=self.bearer(self.me)).json()["orders"]
+        found: list[dict[str, Any]] = self.client.get("/v1/me/orders", headers=self.bearer(self.me)).json()["items"]
         return found
 
     def state(self, number: str = "O-1") -> str:

@@ -103,7 +103,7 @@ def test_a_question_that_was_refused_is_in_the_chain_and_no_rule_was_asked_in_it
         decisions.keep(connection, [decisions.refusal_of(asked, office.now, stand_in, "no_consent")], newest)
     found = audit.verify(office.world.database)
     assert (found.decisions, found.broken) == (2, None)
-    refused = office.get("decisions", outcome="REFUSED").json()["decisions"][0]
+    refused = office.get("decisions", outcome="REFUSED").json()["items"][0]
     assert office.get(f"decisions/{refused['id']}").json()["record"]["refused"] == "no_consent"
     assert office.get(f"decisions/{refused['id']}/replay").json()["code"] == "not_replayable"
     assert office.get(f"decisions/{answered.id}/replay").json()["equal"]
@@ -128,7 +128,7 @@ def test_each_decision_is_in_the_digest_of_one_day_and_has_a_proof(office: Offic
     found = digests.make(office.world.database, office.now + timedelta(days=9))
     assert [d.day for d in found] == sorted({day_of(m.decided_at) for m in made})
     assert digests.make(office.world.database, office.now + timedelta(days=9)) == []
-    roots = {d["day"]: d["root"] for d in office.get("digests").json()}
+    roots = {d["day"]: d["root"] for d in office.get("digests").json()["items"]}
     for answered in made:
         proof = office.get(f"decisions/{answered.id}/proof").json()
         assert proof["entry"]["id"] == answered.id
@@ -233,10 +233,10 @@ def test_a_record_that_is_not_what_the_rules_say_is_shown_apart(office: Office) 
 def test_decisions_are_found_by_time_merchant_perk_and_outcome_a_page_at_a_time(office: Office) -> None:
     made = [*office.some(5), office.decided(office.people[0], "bicycle", 9_900, office.now + timedelta(days=3))]
     first = office.get("decisions", limit=4).json()
-    assert [d["id"] for d in first["decisions"]] == [a.id for a in reversed(made[2:])]
-    rest = office.get("decisions", limit=4, before=first["next"]).json()
-    assert ([d["id"] for d in rest["decisions"]], rest["next"]) == ([made[1].id, made[0].id], None)
-    ids = lambda **query: {d["id"] for d in office.get("decisions", **query).json()["decisions"]}  # noqa: E731
+    assert [d["id"] for d in first["items"]] == [a.id for a in reversed(made[2:])]
+    rest = office.get("decisions", limit=4, after=first["next"]).json()
+    assert ([d["id"] for d in rest["items"]], rest["next"]) == ([made[1].id, made[0].id], None)
+    ids = lambda **query: {d["id"] for d in office.get("decisions", **query).json()["items"]}  # noqa: E731
     assert ids(perk="bicycle") == {made[5].id}
     assert ids(merchant="nobody") == set()
     assert ids(merchant="operator", outcome="ADMIT") == {a.id for a in made if a.outcome == "ADMIT"}
@@ -261,7 +261,7 @@ def test_a_record_is_shown_with_what_opens_its_commitment_and_the_reading_is_log
 
 @ONCE
 def test_releases_are_shown_with_their_files_as_they_were(office: Office) -> None:
-    (line,) = office.get("releases").json()
+    (line,) = office.get("releases").json()["items"]
     assert line["id"] == office.world.release.id
     assert office.get(f"releases/{line['id']}").json()["files"] == dict(office.world.release.files)
     assert office.get("releases/00ff").json()["code"] == "unknown_release"

@@ -66,6 +66,22 @@ def test_what_went_wrong_is_described_once_and_meant_everywhere() -> None:
     assert {"code", "detail", "hint"} <= set(DOCUMENT["components"]["schemas"][said.rpartition("/")[2]]["properties"])
 
 
+def test_every_list_comes_in_the_same_form_and_is_paged_by_the_same_parameters() -> None:
+    """`items` and `next`, `limit` and `after`: a client reads one list as it reads any other."""
+    schemas, pages = DOCUMENT["components"]["schemas"], []
+    for operation in OPERATIONS:
+        answers = [operation["responses"][s] for s in ("200", "201") if s in operation["responses"]]
+        (schema,) = {json.dumps(c.get("schema", {})) for a in answers for c in a.get("content", {}).values()} or {"{}"}
+        named = json.loads(schema)
+        assert named.get("type") != "array", operation["operationId"]
+        fields = schemas[named["$ref"].rpartition("/")[2]]["properties"] if "$ref" in named else {}
+        if set(fields) & {"items", "next"} or [f.get("type") for f in fields.values()] == ["array"]:
+            assert set(fields) == {"items", "next"}, operation["operationId"]
+            pages.append(operation["operationId"])
+        assert {p["name"] for p in operation.get("parameters", ())} & {"before", "most", "page", "offset"} == set()
+    assert len(pages) > 12
+
+
 def test_each_callback_that_is_sent_is_one_of_those_described() -> None:
     by_the_clock = re.findall(r"on: clock,.* to: (\w+)", shipped().files["orders.yaml"])
     assert by_the_clock == ["expired", "overdue"]

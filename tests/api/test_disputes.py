@@ -48,7 +48,7 @@ def test_the_answer_decides_whether_the_item_counts_again(either_side: Side, out
     told = side.call("POST", f"/disputes/{made['dispute_id']}/resolve", answer, who="operator").json()
     assert (told["outcome"], told["resolved_by"], told["overdue"]) == (outcome, "the-operator", False)
     assert payments(side) == before - (0 if counts else 1)
-    mine = side.get("/me/disputes")
+    mine = side.get("/me/disputes")["items"]
     assert [(d["outcome"], d["note"]) for d in mine] == [(outcome, "we asked the bank")]
     assert "resolved_by" not in mine[0]
     again = side.call("POST", f"/disputes/{made['dispute_id']}/resolve", answer, who="operator")
@@ -87,7 +87,7 @@ def test_what_is_due_first_comes_first_and_what_is_late_stays_out(either_side: S
     side.later(days=5)
     second = opened(side, event_id="p8")
     side.later(days=16)
-    cases = side.get("/disputes?open=true", who="operator")
+    cases = side.get("/disputes?open=true", who="operator")["items"]
     assert [(c["dispute_id"], c["overdue"]) for c in cases] == [
         (first["dispute_id"], True),
         (second["dispute_id"], False),
@@ -98,8 +98,8 @@ def test_what_is_due_first_comes_first_and_what_is_late_stays_out(either_side: S
     assert payments(side) == before - 2
     side.call("POST", f"/disputes/{first['dispute_id']}/resolve", {"outcome": "rejected"}, who="operator")
     assert payments(side) == before - 1  # a late answer still is one
-    assert len(side.get("/disputes?open=true", who="operator")) == 1
-    assert len(side.get("/disputes", who="operator")) == 2
+    assert len(side.get("/disputes?open=true", who="operator")["items"]) == 1
+    assert len(side.get("/disputes", who="operator")["items"]) == 2
 
 
 def test_a_statement_is_put_beside_an_item_also_after_the_answer(side: Side) -> None:
@@ -107,7 +107,7 @@ def test_a_statement_is_put_beside_an_item_also_after_the_answer(side: Side) -> 
     side.call("POST", f"/disputes/{made['dispute_id']}/resolve", {"outcome": "rejected"}, who="operator")
     path = f"/me/disputes/{made['dispute_id']}/statement"
     assert side.call("POST", path, {"statement": "It was my brother"}).json()["statement"] == "It was my brother"
-    assert side.get("/disputes", who="operator")[0]["statement"] == "It was my brother"
+    assert side.get("/disputes", who="operator")["items"][0]["statement"] == "It was my brother"
     assert side.call("POST", path, {"statement": "mine"}, who="ann").json()["code"] == "unknown_dispute"
 
 

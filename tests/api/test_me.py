@@ -59,12 +59,12 @@ def test_a_language_is_the_one_liked_best_of_those_there_are() -> None:
 
 def test_the_history_has_a_row_for_each_score_that_differs(either_side: Side) -> None:
     side = either_side
-    first = side.get("/me/history")
+    first = side.get("/me/history")["items"]
     assert [row["score"] for row in first] == [side.get("/me")["score"]]
     side.refreshed()
     append(side.engine, event("account.balance", ZEB, side.now, amount=1, currency="CNY"), side.later(minutes=1))
     side.refreshed()
-    after = side.get("/me/history")
+    after = side.get("/me/history")["items"]
     assert after[:1] == first
     assert len(after) == 2
     assert after[-1]["score"] == side.get("/me")["score"] != first[0]["score"]
@@ -72,7 +72,7 @@ def test_the_history_has_a_row_for_each_score_that_differs(either_side: Side) ->
         side.engine, event("account.balance", ZEB, side.now, "again", amount=1, currency="CNY"), side.later(minutes=1)
     )
     side.refreshed()
-    assert side.get("/me/history") == after  # the same score is no change
+    assert side.get("/me/history")["items"] == after  # the same score is no change
 
 
 def test_what_would_raise_it_is_told_in_words_and_the_engine_agrees(side: Side) -> None:
@@ -134,12 +134,12 @@ def test_what_is_stored_is_told_with_who_told_it_and_nothing_of_others(side: Sid
 
 def test_what_is_stored_comes_in_pages_that_make_the_whole(either_side: Side) -> None:
     side = either_side
-    whole = side.get("/me/evidence?most=1000")
+    whole = side.get("/me/evidence?limit=1000")
     assert whole["next"] is None
     pages: list[Any] = []
     after: int | None = 0
     while after is not None:
-        page = side.get(f"/me/evidence?most=5&after={after}")
+        page = side.get(f"/me/evidence?limit=5&after={after}")
         assert len(page["items"]) <= 5
         pages, after = pages + page["items"], page["next"]
     assert pages == whole["items"]
@@ -151,13 +151,13 @@ def test_who_asked_is_told_newest_first_with_what_came_and_why(either_side: Side
     side.later(minutes=5)
     second = side.asked("car", 10_000_000, "t-2")
     side.asked(transaction="t-3", of="ann")
-    told = side.get("/me/inquiries")["inquiries"]
+    told = side.get("/me/inquiries")["items"]
     assert [i["decision_id"] for i in told] == [second, first]
     assert (told[0]["merchant"], told[0]["perk"], told[0]["purpose"]) == ("inn", "car", "perks")
     assert told[0]["outcome"] in ("PARTIAL", "DECLINE")
     assert told[0]["reasons"][0]["text"].endswith(".")
-    assert side.get(f"/me/inquiries?before={told[0]['number']}")["inquiries"] == told[1:]
-    assert [i["decision_id"] for i in side.get("/me/inquiries?most=1")["inquiries"]] == [second]
+    assert side.get(f"/me/inquiries?after={told[0]['number']}")["items"] == told[1:]
+    assert [i["decision_id"] for i in side.get("/me/inquiries?limit=1")["items"]] == [second]
 
 
 def test_the_export_is_all_of_it_in_one_document(either_side: Side) -> None:
@@ -174,10 +174,10 @@ def test_the_export_is_all_of_it_in_one_document(either_side: Side) -> None:
     told = answer.json()
     assert told["version"] == 1
     assert told["score"] == side.get("/me")
-    assert told["history"] == side.get("/me/history")
+    assert told["history"] == side.get("/me/history")["items"]
     assert told["evidence"] == side.get("/me/evidence")["items"]
-    assert told["inquiries"] == side.get("/me/inquiries")["inquiries"]
-    assert told["disputes"] == side.get("/me/disputes")
+    assert told["inquiries"] == side.get("/me/inquiries")["items"]
+    assert told["disputes"] == side.get("/me/disputes")["items"]
     assert told["reviews"] == []
     assert told["monitoring"] == {"region": "north", "sex": "f"}
     assert [c["merchant"] for c in told["consent_requests"]] == ["inn"]
@@ -236,4 +236,4 @@ def test_who_has_no_score_is_told_why_and_how_to_get_one(side: Side) -> None:
     assert (way["score"], way["target"], way["reached"]) == (None, told["lowest"], True)
     assert way["steps"]
     assert way["new_score"] >= told["lowest"]
-    assert [row["score"] for row in side.get("/me/history", who="cy")] == [None]
+    assert [row["score"] for row in side.get("/me/history", who="cy")["items"]] == [None]

@@ -120,7 +120,7 @@ def test_nobody_sees_or_moves_an_order_that_is_not_theirs(counter: Counter) -> N
     refused(counter.confirm(made["order_id"], somebody), 404, "unknown_order")
     refused(counter.confirm(made["order_id"], counter.token), 403, "wrong_role")
     refused(counter.seen("O-1", counter.me), 403, "wrong_role")
-    assert counter.client.get("/v1/orders", headers=counter.bearer(other)).json() == {"orders": [], "next": None}
+    assert counter.client.get("/v1/orders", headers=counter.bearer(other)).json() == {"items": [], "next": None}
     refused(counter.client.get("/v1/orders/O-1"), 401, "no_token")
 
 
@@ -237,10 +237,10 @@ def test_orders_are_listed_newest_first_a_page_at_a_time(counter: Counter) -> No
         return counter.client.get("/v1/orders", params=query, headers=counter.bearer(counter.token)).json()
 
     first = listed(limit=2)
-    assert ([o["out_order_no"] for o in first["orders"]], first["next"]) == (["O-4", "O-3"], "O-3")
+    assert ([o["out_order_no"] for o in first["items"]], first["next"]) == (["O-4", "O-3"], "O-3")
     rest = listed(after="O-3")
-    assert ([o["out_order_no"] for o in rest["orders"]], rest["next"]) == (["O-2", "O-1", "O-0"], None)
-    assert [o["out_order_no"] for o in listed(state="cancelled")["orders"]] == ["O-3"]
+    assert ([o["out_order_no"] for o in rest["items"]], rest["next"]) == (["O-2", "O-1", "O-0"], None)
+    assert [o["out_order_no"] for o in listed(state="cancelled")["items"]] == ["O-3"]
     assert counter.client.get("/v1/orders?after=none", headers=counter.bearer(counter.token)).status_code == 404
     lost = counter.client.get("/v1/orders?state=lost", headers=counter.bearer(counter.token))
     assert refused(lost, 422, "bad_request")["hint"].startswith("use one of created, in_service, ")

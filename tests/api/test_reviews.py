@@ -19,18 +19,18 @@ def test_a_person_asks_and_is_told_what_came_of_it(either_side: Side) -> None:
     assert asked.status_code == 201
     review = asked.json()
     assert review["due_at"][:10] == (side.now + timedelta(days=20)).date().isoformat()
-    cases = side.get("/reviews?open=true", who="operator")
+    cases = side.get("/reviews?open=true", who="operator")["items"]
     assert [(c["review_id"], c["subject"], c["statement"], c["overdue"]) for c in cases] == [
         (review["review_id"], ZEB, "please look", False)
     ]
-    assert [c["decision"] for c in cases] == side.get("/me/inquiries")["inquiries"]
+    assert [c["decision"] for c in cases] == side.get("/me/inquiries")["items"]
     answer = {"outcome": "mistaken", "note": "ask again"}
     told = side.call("POST", f"/reviews/{review['review_id']}/answer", answer, who="operator").json()
     assert (told["outcome"], told["answered_by"]) == ("mistaken", "the-operator")
-    mine = side.get("/me/reviews")
+    mine = side.get("/me/reviews")["items"]
     assert [(r["outcome"], r["note"]) for r in mine] == [("mistaken", "ask again")]
     assert "answered_by" not in mine[0]
-    assert side.get("/reviews?open=true", who="operator") == []
+    assert side.get("/reviews?open=true", who="operator") == {"items": [], "next": None}
     with reading(side.engine) as connection:
         assert connection.execute(select(DECISIONS)).mappings().all() == before
     assert side.asked(transaction="t-2") != decision  # the merchant may ask anew
@@ -65,4 +65,4 @@ def test_nobody_asks_about_another_s_decision(side: Side) -> None:
 def test_a_late_review_shows(side: Side) -> None:
     side.call("POST", "/me/reviews", {"decision_id": side.asked()})
     side.later(days=21)
-    assert [c["overdue"] for c in side.get("/reviews", who="operator")] == [True]
+    assert [c["overdue"] for c in side.get("/reviews", who="operator")["items"]] == [True]

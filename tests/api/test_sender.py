@@ -109,7 +109,7 @@ def test_a_message_given_up_is_sent_again_when_the_merchant_asks(town: World, re
     for wait in (0, *SCHEDULE):
         sender.send_all(town.database, counter.later(seconds=wait), private=True)
     headers = counter.bearer(counter.token)
-    (failed,) = counter.client.get("/v1/callbacks?state=failed", headers=headers).json()["callbacks"]
+    (failed,) = counter.client.get("/v1/callbacks?state=failed", headers=headers).json()["items"]
     assert (failed["event"], failed["attempts"], failed["next_at"]) == ("order.created", 16, None)
     again = f"/v1/callbacks/{failed['id']}/resend"
     refused(
@@ -118,7 +118,7 @@ def test_a_message_given_up_is_sent_again_when_the_merchant_asks(town: World, re
     assert counter.client.post(again, headers=headers).json()["state"] == "waiting"
     receiver.status = 204
     assert sender.send_all(town.database, counter.now, private=True) == 1
-    (sent,) = counter.client.get("/v1/callbacks", headers=headers).json()["callbacks"]
+    (sent,) = counter.client.get("/v1/callbacks", headers=headers).json()["items"]
     assert (sent["state"], sent["attempts"]) == ("sent", 1)
 
 
@@ -128,7 +128,7 @@ def test_a_message_sent_again_goes_to_where_the_merchant_is_by_now(town: World, 
     counter.sign_up(callback=receiver.url)
     sender.send_all(town.database, counter.now, private=True)
     headers = counter.bearer(counter.token)
-    (waiting,) = counter.client.get("/v1/callbacks", headers=headers).json()["callbacks"]
+    (waiting,) = counter.client.get("/v1/callbacks", headers=headers).json()["items"]
     assert (waiting["state"], waiting["status"]) == ("waiting", None)
     anew = counter.client.post(f"/v1/callbacks/{waiting['id']}/resend", headers=headers).json()
     assert (anew["url"], anew["attempts"], anew["state"]) == (receiver.url, 0, "waiting")

@@ -87,9 +87,9 @@ def test_a_merchant_signs_up_changes_its_terms_and_asks_under_the_newest(town: W
     assert door.show(told["decision_id"]).json()["service_version"] == 2
     shown = counter.call("GET", "/v1/services/rooms").json()
     assert [version["version"] for version in shown["versions"]] == [1, 2]
-    assert shown["service"] == second.json() == counter.call("GET").json()["services"][0]
+    assert shown["service"] == second.json() == counter.call("GET").json()["items"][0]
     other = door.issue("merchant", "lodge")
-    assert counter.call("GET", token=other).json() == {"services": []}
+    assert counter.call("GET", token=other).json() == {"items": [], "next": None}
     refused(counter.call("GET", "/v1/services/rooms", other), 404, "unknown_service")
 
 
@@ -110,7 +110,7 @@ def test_terms_that_the_rules_do_not_let_be_are_refused_and_nothing_is_signed_up
         refused(counter.put(**terms), status, code)
     for name in ("Rooms", "a" * 41, "a.b", "é"):
         refused(counter.put(name), 422, "bad_request")
-    assert counter.call("GET").json() == {"services": []}
+    assert counter.call("GET").json() == {"items": [], "next": None}
     assert counter.put(mode="enjoy_first", ceiling=2_000_000, allowed=["x"] * 1000).status_code == 201
     secret = counter.call("GET", "/v1/callbacks/secret").json()
     assert secret == counter.call("GET", "/v1/callbacks/secret").json()

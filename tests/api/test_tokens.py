@@ -208,12 +208,12 @@ def test_tokens_are_listed_a_page_at_a_time_without_their_secrets(desk: Desk) ->
     page: dict[str, Any] = {"next": ""}
     while page["next"] is not None:
         after = {"after": page["next"]} if page["next"] else {}
-        page = desk.call("GET", params={"most": 2, "role": "merchant"} | after).json()
-        ids += [token["id"] for token in page["tokens"]]
+        page = desk.call("GET", params={"limit": 2, "role": "merchant"} | after).json()
+        ids += [token["id"] for token in page["items"]]
     assert sorted(ids) == sorted(token["token"]["id"] for token in made)
     assert len(ids) == 4
     told = desk.call("GET", params={"party": "lodge"})
-    assert {token["party"] for token in told.json()["tokens"]} == {"lodge"}
+    assert {token["party"] for token in told.json()["items"]} == {"lodge"}
     assert not any(token["secret"] in told.text for token in made)
     refused(desk.call("GET", params={"after": "0" * 16}), 404, "no_such_token")
 

@@ -128,12 +128,12 @@ def test_a_contributor_sees_its_sendings_newest_first_page_by_page(door: Door) -
         door.send(payment(f"p{n}"), payment(f"p{n - 1}"))
     door.send(payment("x"), party="other-bank")
     first = door.get("submissions?limit=3").json()
-    rest = door.get(f"submissions?limit=3&before={first['next']}").json()
-    ids = [one["id"] for one in (*first["submissions"], *rest["submissions"])]
+    rest = door.get(f"submissions?limit=3&after={first['next']}").json()
+    ids = [one["id"] for one in (*first["items"], *rest["items"])]
     assert (len(ids), len(set(ids)), rest["next"]) == (5, 5, None)
-    times = [one["received_at"] for one in (*first["submissions"], *rest["submissions"])]
+    times = [one["received_at"] for one in (*first["items"], *rest["items"])]
     assert times == sorted(times, reverse=True)
-    assert all((one["rows"], one["refused"]) == (2, 0) for one in first["submissions"])
+    assert all((one["rows"], one["refused"]) == (2, 0) for one in first["items"])
 
 
 def test_what_was_refused_is_seen_again_without_what_was_in_it(door: Door) -> None:
@@ -148,7 +148,7 @@ def test_what_was_refused_is_seen_again_without_what_was_in_it(door: Door) -> No
 def test_nobody_elses_sending_or_event_is_shown(door: Door) -> None:
     sent = door.send(payment("a"))
     refused(door.get(f"submissions/{sent['id']}", "other-bank"), 404, "unknown_submission")
-    refused(door.get(f"submissions?before={sent['id']}", "other-bank"), 404, "unknown_submission")
+    refused(door.get(f"submissions?after={sent['id']}", "other-bank"), 404, "unknown_submission")
     refused(door.get("a", "other-bank"), 404, "unknown_event")
     refused(door.get("b"), 404, "unknown_event")
 
