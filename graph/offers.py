@@ -27,6 +27,10 @@ def _directed(given: Given) -> str | None:
     return "directed graphs are NetworkX's" if given["G"].is_directed() else None
 
 
+def _undirected(given: Given) -> str | None:
+    return None if given["G"].is_directed() else "what undirected edges give each other is NetworkX's to say"
+
+
 def _weighted(given: Given) -> str | None:
     return "weighted triangles are NetworkX's" if given["weight"] is not None else None
 
@@ -75,9 +79,9 @@ OFFERS: Final[dict[str, Offer]] = {
     "number_strongly_connected_components": Offer("components"),
     "number_weakly_connected_components": Offer("components"),
     "out_degree_centrality": Offer("centrality"),
-    "overall_reciprocity": Offer("clustering"),
+    "overall_reciprocity": Offer("clustering", (_undirected,)),
     "pagerank": Offer("centrality", (_weight_called,), worth="converting"),
-    "reciprocity": Offer("clustering"),
+    "reciprocity": Offer("clustering", (_undirected,)),
     "single_source_shortest_path_length": Offer("paths", worth="ours alone"),
     "strongly_connected_components": Offer("components"),
     "to_scipy_sparse_array": Offer("matrices", (_some_rows, _weight_called)),

@@ -1,17 +1,15 @@
 """How central each node is: PageRank, HITS, degrees, and the degrees of those around."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import networkx as nx
 import numpy as np
-from scipy.sparse import linalg
 
 from graph.compiled.csr import Array
 from graph.compiled.graphs import Compiled
 
 Values = Mapping[Any, float]
-_FEWEST: Final = 3  # nodes for which ARPACK has an answer
 Direction = Literal["in", "out", "in+out"]
 
 
@@ -73,27 +71,52 @@ def hits(
     tol: float = 1e-8,
     nstart: Values | None = None,
     normalized: bool = True,
+    *,
+    method: str = "power_iteration",
 ) -> tuple[dict[Any, float], dict[Any, float]]:
-    """`nx.hits`: hubs and authorities (Kleinberg 1999), the first singular vectors, by ARPACK from an even start.
+    """`nx.hits`: hubs and authorities (Kleinberg 1999), by power iteration, until the L1 change is below `tol`.
 
-    Cost: O(edges) an iteration. PowerIterationFailedConvergence after `max_iter`.
+    These are the values of NetworkX 3.7; before, its answer depended on the run where several pairs of singular vectors
+    are equally strong, as on stars, paths and disjoint edges. `nstart` needs a value for every node: NetworkXError without.
+    Another `method` is NetworkX's. Cost: O(edges) an iteration. PowerIterationFailedConvergence after `max_iter`.
     """
-    if len(G) < _FEWEST:
-        raise NotImplementedError("so small a graph is NetworkX's")
-    if max_iter <= 0:
-        raise nx.PowerIterationFailedConvergence(max_iter)
-    matrix = G.csr.matrix("weight")
-    beside = linalg.LinearOperator(matrix.shape, matvec=lambda v: matrix.T @ (matrix @ v), dtype=float)
-    start = np.ones(len(G)) if nstart is None else np.array(list(nstart.values()), dtype=float)
-    try:
-        _, vectors = linalg.eigsh(beside, k=1, v0=start, maxiter=max_iter, tol=tol**2)
-    except linalg.ArpackNoConvergence as slow:
-        raise nx.PowerIterationFailedConvergence(max_iter) from slow
-    authorities = vectors[:, 0]
-    hubs = matrix @ authorities
+    if len(G) == 0:
+        return {}, {}
+    hubs = np.full(len(G), 1 / len(G)) if nstart is None else _start(G, nstart)
+    if method != "power_iteration":
+        raise NotImplementedError("singular vectors are NetworkX's")
+    hubs, authorities = _hub_iteration(G.csr.matrix("weight"), hubs, max_iter, tol)
     if normalized:
-        hubs, authorities = hubs / hubs.sum(), authorities / authorities.sum()
-    return G.named(hubs), G.named(authorities)
+        return G.named(hubs / hubs.sum()), G.named(authorities / authorities.sum())
+    return G.named(hubs), G.named(authorities / authorities.max())
+
+
+def _start(graph: Compiled, nstart: Values) -> Array:
+    """The starting value of each node, in shares of the whole, shape (n,)."""
+    missing = graph.nodes - nstart.keys()
+    if missing:
+        raise nx.NetworkXError(f"nstart must have a value for every node; missing: {missing}")
+    values = np.array([nstart[node] for node in graph], dtype=float)
+    total = values.sum()
+    if total == 0:
+        raise nx.NetworkXError("nstart values must not sum to zero")
+    shares: Array = values / total
+    return shares
+
+
+def _hub_iteration(matrix: Any, hubs: Array, max_iter: int, tol: float) -> tuple[Array, Array]:
+    """The hubs, the largest of which is 1, and the authorities they make."""
+    incoming = matrix.T
+    for _ in range(max_iter):
+        before, authorities = hubs, incoming @ hubs
+        hubs = matrix @ authorities
+        largest = hubs.max()
+        if largest == 0 or not np.isfinite(largest):  # no edges, or weights beyond floats: it never settles
+            break
+        hubs = hubs / largest
+        if np.abs(hubs - before).sum() < tol:
+            return hubs, authorities
+    raise nx.PowerIterationFailedConvergence(max_iter)
 
 
 def degree_centrality(G: Compiled) -> dict[Any, float]:  # noqa: N803
@@ -130,7 +153,8 @@ def average_neighbor_degree(
     """
     if not G.is_directed() and (source, target) != ("out", "out"):
         raise nx.NetworkXError("source and target arguments are only supported for directed graphs")
-    own, others = _degrees(G, source, "source", weight), _degrees(G, target, "target", None).astype(float)
+    own = _degrees(G, source, "source", weight).astype(float)
+    others = _degrees(G, target, "target", None).astype(float)
     matrix = G.csr.matrix(weight)
     sums = np.zeros(len(G))
     if "out" in source:

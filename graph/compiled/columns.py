@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from graph.compiled.csr import CSR, Array
+from graph.compiled.csr import CSR, SAFE, Array, magnitude
 from graph.compiled.graphs import Compiled, DiGraph, Graph
 
 MOST_NODES: Final = np.iinfo(np.int32).max
@@ -62,7 +62,10 @@ def _series(name: str, column: Column) -> pl.Series:
 def _numbers(name: str, column: Column) -> Array:
     series = _series(name, column)
     if series.dtype.is_integer():
-        return series.cast(pl.Int64).to_numpy()
+        numbers = series.cast(pl.Int64, strict=False)
+        if numbers.null_count():
+            raise ValueError(f"column `{name}` holds integers beyond 64 bits: give floats, or a larger unit")
+        return numbers.to_numpy()
     if series.dtype.is_float():
         if not series.is_finite().all():
             raise ValueError(f"column `{name}` holds what is no number: an edge attribute is finite")
@@ -108,9 +111,19 @@ def _compressed(source: Array, target: Array, columns: Mapping[str, Array], n: i
     if not columns:
         pattern = _matrix(source, target, np.ones(len(source), dtype=bool), n, directed)
         return CSR(pattern.indptr, pattern.indices)
-    matrices = {name: _matrix(source, target, column, n, directed) for name, column in columns.items()}
+    matrices = {name: _summed(name, source, target, column, n, directed) for name, column in columns.items()}
     shape = next(iter(matrices.values()))
     return CSR(shape.indptr, shape.indices, {name: matrix.data for name, matrix in matrices.items()})
+
+
+def _summed(name: str, source: Array, target: Array, values: Array, n: int, directed: bool) -> Any:
+    """The matrix of a column. ValueError where integers of parallel edges sum to more than 64 bits hold."""
+    matrix = _matrix(source, target, values, n, directed)
+    if values.dtype.kind == "i" and magnitude(values) >= SAFE:
+        floats = _matrix(source, target, values.astype(np.float64), n, directed)
+        if (np.abs(floats.data - matrix.data) >= SAFE).any():  # an integer that wrapped around is 2**64 away
+            raise ValueError(f"column `{name}` sums to integers beyond 64 bits: give floats, or a larger unit")
+    return matrix
 
 
 def _matrix(source: Array, target: Array, values: Array, n: int, directed: bool) -> Any:

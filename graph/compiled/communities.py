@@ -34,8 +34,8 @@ def louvain_communities(
 def _partition(graph: Graph, weight: str | None, resolution: float, order: Array) -> Array:
     """The community of each node, shape (n,); nodes are visited in `order`."""
     half = sparse.triu(graph.csr.matrix(weight), format="coo")
-    if not half.data.min() > 0:
-        raise NotImplementedError("weights that are not positive are NetworkX's")
+    if not (half.data.min() > 0 and np.isfinite(half.data).all() and 0 < resolution < np.inf):
+        raise NotImplementedError("weights and resolutions that are not positive numbers are NetworkX's")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     ends = np.sort(np.stack([place[half.row], place[half.col]]), axis=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from graph.compiled.csr import CSR, MISSING, Array
 from graph.compiled.graphs import Compiled, DiGraph, Graph
 
 Attributes = Mapping[str, Any]
+EXACT: Final = 2**53  # integers up to which a float holds every one
 
 
 def from_networkx(
@@ -54,15 +55,20 @@ def _all_of(rows: list[Any]) -> Attributes:
 
 
 def _column(values: Iterable[Any]) -> Array:
-    """Numbers as a column of numbers; anything else, and numbers beyond 64 bits, as objects."""
+    """Numbers as a column of numbers; anything else, and numbers that a column would round, as objects."""
     held = list(values)
-    if all(kind in (int, float) for kind in set(map(type, held))):
+    if {int, float}.issuperset(map(type, held)):
         column = np.array(held)
-        if column.dtype.kind in "if":
+        if column.dtype.kind == "i" or (column.dtype.kind == "f" and _are_floats(held)):
             return column
     objects = np.empty(len(held), dtype=object)
     objects[:] = held
     return objects
+
+
+def _are_floats(held: list[Any]) -> bool:
+    """Whether floats hold each of these numbers as it is: 2**60 + 1 beside 1.5 would become another number."""
+    return all(-EXACT <= value <= EXACT for value in held if type(value) is int)
 
 
 def _nodes(graph: Any, wanted: Attributes | None, everything: bool) -> dict[Any, dict[str, Any]]:

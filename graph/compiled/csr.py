@@ -20,6 +20,12 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
+SAFE: Final = 2**62  # magnitudes below which no sum of 64-bit integers wraps around
+
+
+def magnitude(values: Array) -> float:
+    """An upper bound of every sum of some of the values, within rounding. Cost: O(entries)."""
+    return float(np.abs(values.astype(np.float64)).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +76,17 @@ class CSR:
             return np.array([1.0 if value is MISSING else value for value in found], dtype=np.float64)
         except (TypeError, ValueError):
             raise NotImplementedError(f"edge attribute `{weight}` is not a number on every edge") from None
+
+    def numbers(self, weight: str) -> Array:
+        """The column of that name as it is, 1 where an edge lacks it: integers stay integers, however large."""
+        held = self.columns.get(weight)
+        if held is None:
+            return np.ones(len(self.indices), dtype=np.int64)
+        if held.dtype != object:
+            return held
+        values = np.empty(len(held), dtype=object)
+        values[:] = [1 if value is MISSING else value for value in held]
+        return values
 
     def matrix(self, weight: str | None = None) -> Any:
         """The adjacency matrix as a SciPy CSR array of floats, over the same index arrays: nothing but weights is copied."""

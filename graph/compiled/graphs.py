@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import networkx as nx
 import numpy as np
 
-from graph.compiled.csr import CSR, Array
+from graph.compiled.csr import CSR, SAFE, Array, magnitude
 from graph.compiled.rows import Degrees, DiDegrees, InDegrees, OutDegrees, Rows
 
 
@@ -179,16 +180,23 @@ class DiGraph(_Compressed, nx.DiGraph):  # type: ignore[misc]
 
 
 def _row_sums(csr: CSR, weight: str, *, own: bool = False) -> Array:
-    """The sum of each row of a column, or of its self-loop alone; integers stay integers."""
-    values = csr.columns.get(weight, np.ones(len(csr.indices), dtype=np.int64))
-    if values.dtype.kind not in "iu":
-        values = csr.weights(weight)
+    """The sum of each row of a column, or of its self-loop alone; integers stay integers, and exact beyond 64 bits."""
+    values = csr.numbers(weight)
     if own:
         values = np.where(csr.sources() == csr.indices, values, 0)
+    if values.dtype == object or (values.dtype.kind == "i" and magnitude(values) >= SAFE):
+        return _exact_sums(csr, values)
     totals = np.zeros(csr.n, dtype=values.dtype)
     filled = csr.lengths > 0
     if filled.any():
         totals[filled] = np.add.reduceat(values, csr.indptr[:-1][filled])
+    return totals
+
+
+def _exact_sums(csr: CSR, values: Array) -> Array:
+    """The sum of each row as Python adds numbers: slow, and for columns that need it."""
+    entries, totals = values.tolist(), np.empty(csr.n, dtype=object)
+    totals[:] = [sum(entries[begin:end]) for begin, end in pairwise(csr.indptr.tolist())]
     return totals
 
 

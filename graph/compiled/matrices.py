@@ -22,10 +22,9 @@ def to_scipy_sparse_array(
     """
     if len(G) == 0:
         raise nx.NetworkXError("Graph has no nodes or edges")
-    held = G.csr.columns.get(weight)
-    values = np.ones(len(G.csr.indices), dtype=np.int64) if held is None else held
+    values = G.csr.numbers(weight)
     if values.dtype == object:
-        values = G.csr.weights(weight)
+        values = np.array(values.tolist(), dtype=dtype)
     arrays = (values.astype(dtype or values.dtype), G.csr.indices, G.csr.indptr)
     try:
         return sparse.csr_array(arrays, shape=(len(G), len(G)), copy=True).asformat(format)

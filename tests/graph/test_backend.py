@@ -1,12 +1,17 @@
 import logging
 from collections.abc import Callable, Iterator
 from functools import wraps
+from importlib import import_module
+from inspect import Parameter, signature
 
 import networkx as nx
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from networkx.algorithms.community.tests import test_louvain
 
+from graph import backend
 from graph.backend import BACKEND, EXPECTED_FAILURES, WORTH_CONVERTING
 from graph.compiled import DiGraph, Graph, from_columns
 from graph.offers import OFFERS
@@ -73,6 +78,38 @@ def test_our_own_name_is_known_to_networkx_with_what_we_offer():
     assert nx.utils.backends.backend_info["iftah"]["functions"].keys() == OFFERS.keys()
     assert "iftah : Compressed sparse rows" in nx.pagerank.__doc__
     assert all(function(name) for name in OFFERS)
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_what_is_offered_takes_the_arguments_of_the_installed_networkx(name):
+    """By name, kind, order and default; what NetworkX does not have is for a later one, and by keyword alone."""
+    theirs = list(signature(nx.utils.backends._registered_algorithms[name].orig_func).parameters.values())
+    ours = list(signature(getattr(import_module(f"graph.compiled.{OFFERS[name].module}"), name)).parameters.values())
+    arguments = [(argument.name, argument.kind, argument.default) for argument in ours]
+    assert arguments[: len(theirs)] == [(argument.name, argument.kind, argument.default) for argument in theirs]
+    assert {argument.kind for argument in ours[len(theirs) :]} <= {Parameter.KEYWORD_ONLY}
+
+
+def test_a_function_that_gained_an_argument_is_networkxs_until_ours_has_it(ran, monkeypatch):
+    """As `hits` gained `method` in NetworkX 3.7: an argument we do not know may change the answer."""
+    dispatching = nx.utils.backends._registered_algorithms["degree_centrality"]
+
+    def later(G, *, method="new"):  # noqa: N803
+        return dict.fromkeys(G, method)
+
+    monkeypatch.setattr(dispatching, "orig_func", later)
+    for known in (backend._signature, backend._newer):
+        known.cache_clear()
+    try:
+        assert (
+            BACKEND.can_run("degree_centrality", (RING.copy(),), {})
+            == "this NetworkX has arguments not compiled here: method"
+        )
+        assert BACKEND.degree_centrality(RING, method="newer") == {"a": "newer", "b": "newer", "c": "newer"}
+        assert BACKEND.degree_centrality(RING) == {"a": "new", "b": "new", "c": "new"}
+    finally:
+        for known in (backend._signature, backend._newer):
+            known.cache_clear()
 
 
 @settings(deadline=None, max_examples=pairs(20, 180))
@@ -161,6 +198,35 @@ def test_conversion_there_and_back_keeps_all_there_is(pair: Pair):
     assert back.graph == {"name": "town"}
 
 
+NUMBERS = st.one_of(
+    st.integers(-(2**70), 2**70),
+    st.integers(2**53 - 2, 2**53 + 2),
+    st.sampled_from((2**60 + 1, 2**63 - 1, 2**63, -(2**63), 2**64, 0, 1)),
+    st.floats(allow_nan=False),
+)
+
+
+@settings(deadline=None, max_examples=pairs(100, 1000))
+@given(st.lists(NUMBERS, max_size=6), st.booleans())
+@example([2**60 + 1, 1.5], False)
+@example([2**63, 1], True)
+def test_conversion_changes_no_number_and_neither_do_the_sums_of_numbers(numbers: list, directed: bool):
+    plain = (nx.DiGraph if directed else nx.Graph)((n // 2, n // 3 + 1, {"amount": v}) for n, v in enumerate(numbers))
+    ours = BACKEND.convert_from_nx(plain, edge_attrs={"amount": 1})
+    assert nx.utils.graphs_equal(BACKEND.convert_to_nx(ours), plain)
+    assert all(ours.edges[edge]["amount"] == plain.edges[edge]["amount"] for edge in plain.edges)
+    if all(isinstance(number, int) for number in numbers):
+        assert dict(ours.degree(weight="amount")) == dict(plain.degree(weight="amount"))
+
+
+def test_a_matrix_of_integers_beside_fractions_holds_the_integers_as_networkx_does():
+    plain = nx.Graph([("a", "b", {"amount": 2**60 + 1}), ("b", "c", {"amount": 1.5}), ("c", "d", {})])
+    ours = BACKEND.convert_from_nx(plain, preserve_edge_attrs=True)
+    for dtype in (int, float, None):
+        found, expected = (nx.to_scipy_sparse_array(graph, weight="amount", dtype=dtype) for graph in (ours, plain))
+        assert found.todense().tolist() == expected.todense().tolist()
+
+
 def test_conversion_keeps_the_attributes_asked_for_and_fills_those_that_lack():
     plain = nx.Graph([("a", "b", {"amount": 5, "note": "x"}), ("b", "c", {})])
     plain.add_node("a", level=2)
@@ -183,6 +249,7 @@ def test_networkxs_own_tests_of_what_is_offered_pass():
     done = run(*OFFERED)
     said = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout
-    assert any(f" {len(EXPECTED_FAILURES)} xfailed, 0 failed, 0 error" in line for line in said)
+    expected = [name for name in EXPECTED_FAILURES if hasattr(test_louvain, name.partition("::")[2])]
+    assert any(f" {len(expected)} xfailed, 0 failed, 0 error" in line for line in said)
     calls = dict(pair.split() for line in said if line.startswith("calls: ") for pair in line[7:].split(", "))
     assert [name for name in OFFERS if calls[name] == "0"] == []

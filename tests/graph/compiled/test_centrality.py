@@ -53,38 +53,6 @@ def test_pagerank_from_nobody_in_the_graph_is_refused():
             nx.pagerank(graph.copy(), personalization=nobody)
 
 
-def test_hubs_and_authorities_of_a_fan_by_hand():
-    """Two point at three, one of them at all three: authorities follow the eigenvector of [[2, 2, 1], [2, 2, 1], [1, 1, 1]],
-    (1, 1, x) with x = (2 + x) / (4 + x), so x = (sqrt(17) - 3) / 2."""
-    fan = from_columns(pl.Series(["a", "a", "a", "b", "b"]), pl.Series(["x", "y", "z", "x", "y"]), directed=True)
-    _, authorities = nx.hits(fan)
-    x = (17**0.5 - 3) / 2
-    assert authorities == pytest.approx({"a": 0, "b": 0, "x": 1 / (2 + x), "y": 1 / (2 + x), "z": x / (2 + x)})
-
-
-def test_hits_are_networkxs_and_the_same_every_time():
-    plain = nx.gnp_random_graph(40, 0.2, seed=1, directed=True)
-    ends = pl.DataFrame(list(plain.edges), schema=["source", "target"], orient="row")
-    ours = from_columns(ends["source"], ends["target"], nodes=40, directed=True)
-    for found, expected in zip(nx.hits(ours), nx.hits(plain), strict=True):
-        assert close(found, expected)
-    assert nx.hits(ours) == nx.hits(ours)
-    with pytest.raises(nx.PowerIterationFailedConvergence):
-        nx.hits(ours, max_iter=0)
-
-
-@pytest.mark.parametrize("edges", [([], []), (["a"], ["a"]), (["a"], ["b"])])
-def test_hits_of_next_to_nobody_are_networkxs_affair(edges):
-    ours = from_columns(*(pl.Series(ends, dtype=pl.String) for ends in edges), directed=True)
-    try:
-        expected = nx.hits(ours.copy())
-    except Exception as refused:
-        with pytest.raises(type(refused)):
-            nx.hits(ours)
-    else:
-        assert list(map(pytest.approx, nx.hits(ours))) == list(expected)
-
-
 @settings(deadline=None, max_examples=pairs(20, 180))
 @given(ANY)
 def test_degree_centralities_are_networkxs(pair: Pair):

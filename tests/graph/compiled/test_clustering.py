@@ -67,6 +67,23 @@ def test_reciprocity_is_networkxs(pair: Pair):
             assert nx.reciprocity(ours, node) == nx.reciprocity(plain, node)
 
 
+@settings(deadline=None, max_examples=pairs(20, 180))
+@given(UNDIRECTED)
+def test_the_reciprocity_of_an_undirected_graph_is_what_networkx_makes_of_it(pair: Pair):
+    """It counts no edge as running both ways, and refuses a node: an undirected graph has no predecessors."""
+    for ask in (nx.reciprocity, nx.overall_reciprocity):
+        if pair.plain.number_of_edges():
+            assert ask(pair.ours) == ask(pair.plain) == 0
+        else:
+            with pytest.raises(nx.NetworkXError, match="empty graphs"):
+                ask(pair.ours)
+    for node in pair.plain:
+        for nodes in (node, [node]):
+            for graph in (pair.ours, pair.plain):
+                with pytest.raises(AttributeError, match="predecessors"):
+                    nx.reciprocity(graph, nodes)
+
+
 def test_the_reciprocity_of_nothing_is_refused():
     alone = from_columns(*(pl.Series([], dtype=pl.String),) * 2, nodes=pl.Series(["a"]), directed=True)
     with pytest.raises(nx.NetworkXError, match="empty graphs"):

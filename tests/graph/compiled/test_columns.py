@@ -130,3 +130,26 @@ def test_what_cannot_be_a_graph_is_refused_in_one_line(given, said):
     with pytest.raises(ValueError, match=r"^[^\n]+$") as refused:
         from_columns(**given, directed=False)
     assert str(refused.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("source", "amounts", "told"),
+    [
+        (["a"], pl.Series([2**63], dtype=pl.UInt64), "holds integers beyond 64 bits"),
+        (["a"], pl.Series([2**70], dtype=pl.Int128), "holds integers beyond 64 bits"),
+        (["a", "a"], pl.Series([2**62, 2**62]), "sums to integers beyond 64 bits"),
+        (["a", "a"], pl.Series([-(2**62), -(2**62) - 1]), "sums to integers beyond 64 bits"),
+    ],
+)
+def test_integers_beyond_64_bits_are_refused_and_never_wrap_around(source, amounts, told):
+    with pytest.raises(ValueError, match=f"column `weight` {told}"):
+        from_columns(source, ["b"] * len(source), amounts, directed=False)
+
+
+def test_integers_of_64_bits_are_kept_and_their_sums_are_exact():
+    largest = 2**63 - 1
+    graph = from_columns(["a", "a", "b"], ["b", "b", "c"], [2**62, 2**62 - 1, largest], directed=False)
+    assert dict(graph.degree(weight="weight")) == {"a": largest, "b": 2 * largest, "c": largest}
+    arcs = from_columns(["a", "a"], ["b", "c"], [largest, largest], directed=True)
+    assert dict(arcs.out_degree(weight="weight")) == {"a": 2 * largest, "b": 0, "c": 0}
+    assert dict(arcs.in_degree(weight="weight")) == {"a": 0, "b": largest, "c": largest}

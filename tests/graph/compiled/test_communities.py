@@ -59,3 +59,13 @@ def test_large_graphs_give_the_same_communities_again():
 def test_weights_that_are_not_positive_are_left_to_networkx():
     graph = from_columns(pl.Series(["a", "b"]), pl.Series(["b", "c"]), pl.Series([1, 0]), directed=False)
     assert nx.community.is_partition(graph, nx.community.louvain_communities(graph, seed=1))
+
+
+@pytest.mark.parametrize(
+    "asked", [{"resolution": -1}, {"resolution": 0}, {"resolution": float("nan")}, {"weight": "inf"}]
+)
+def test_resolutions_and_weights_that_are_no_positive_numbers_are_networkxs_affair(asked):
+    plain = nx.Graph([("a", "b", {"inf": float("inf")}), ("b", "c", {"inf": 1.0}), ("d", "e", {"inf": 2.0})])
+    ours = from_networkx(plain, preserve_edge_attrs=True)
+    found, expected = (nx.community.louvain_communities(graph, seed=1, **asked) for graph in (ours, plain))
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
