@@ -8,7 +8,7 @@ from typing import Final
 
 import graph
 from engine.lang.types import DATE, STRING, Attribute, EventKind, Kinds, Schema, Type
-from graph.events import CATEGORIES, CHANNELS, KINDS, TIES
+from graph.vocabulary import CATEGORIES, CHANNELS, KINDS, TIES
 
 
 @cache

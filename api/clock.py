@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.errors import Refused
-from graph.events import EARLIEST
+from graph.vocabulary import EARLIEST
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

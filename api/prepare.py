@@ -15,9 +15,9 @@ from api.evidence.first import Evidence, chosen
 from api.evidence.load import load_frames
 from api.features import builds
 from api.features.builds import Build
-from api.releases import probe, releases
+from api.progress import Steps
+from api.releases import probe, releases, rules_folder
 from api.settings import Settings
-from api.show import Steps
 from api.world import World
 from engine.engines import Engines
 from engine.lang.program import Release
@@ -40,7 +40,7 @@ class Stages:
 
 def open_world(settings: Settings) -> World:
     """The database, migrated, and the engine of the release in the rules folder. Raises Refused or RulesError."""
-    return World(open_database(settings.database_url), Engines(releases.load(settings.rules)))
+    return World(open_database(settings.database_url), Engines(rules_folder.load(settings.rules)))
 
 
 def enforced(settings: Settings, *, serving: bool = False) -> World:
@@ -48,7 +48,7 @@ def enforced(settings: Settings, *, serving: bool = False) -> World:
 
     What is to serve is probed first: what would hang or crash does so elsewhere.
     """
-    release = releases.load(settings.rules)
+    release = rules_folder.load(settings.rules)
     if serving:
         probe.probed(release)
     return _in_force(open_database(settings.database_url), release)
@@ -59,7 +59,7 @@ def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, B
     evidence = chosen(settings)
     steps.say(f"evidence: {evidence.about}")
     with stages.stage("rules") as said:
-        release = releases.load(settings.rules)
+        release = rules_folder.load(settings.rules)
         said.append(f"release {release.id[:12]}")
     with stages.stage("probe") as said:
         said.append(f"engines agree on {probe.probed(release).people:,} made-up people")

@@ -4,10 +4,7 @@ The environment wins. The file is the one in the working directory, or the one t
 """
 
 import os
-import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,14 +15,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from api.settings_source import HINT, PREFIX, ROOT, RULES, VAR, config, in_file, unknown_settings
 from engine.errors import Refused
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-VAR: Final = ROOT / "var"  # made when it is needed; every other folder is the operator's to make
-PREFIX: Final = "IFTAH_"
-FILE: Final = "iftah.toml"
-NOT_SETTINGS: Final = ("CONFIG", "AGREEMENT", "TEST_POSTGRES")  # variables of this prefix that say something else
-ALMOST: Final = 0.8  # how like a setting a variable must be to be taken for one with a slip in it
 SECRET: Final = ("token", "secret", "password")  # what a setting is called whose value is shown to nobody
 
 
@@ -35,7 +27,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
 
     database_url: str = Field(f"sqlite:///{VAR / 'iftah.db'}", description="where the ledger is kept")
-    rules: Path = Field(ROOT / "rules", description="the folder of rule files")
+    rules: Path = Field(RULES, description="the folder of rule files")
     data: Path = Field(ROOT.parent / "shared" / "data", description="the folder of public data sets")
     evidence: Literal["auto", "berka", "town"] = Field("auto", description="what an empty database is filled with")
     town_people: int = Field(2_000, ge=1, le=2_000_000, description="how many people the synthetic town has")
@@ -102,44 +94,19 @@ class InForce:
 
 def settings() -> Settings:
     """The settings in force. Raises Refused with every problem in one line."""
-    unknown = [*_unknown()]
+    unknown = [*unknown_settings()]
     try:
         found = Settings()
     except ValidationError as error:
         wrong = [
             _wrong(str(e["loc"][0]), e["input"], e["msg"]) for e in error.errors() if e["type"] != "extra_forbidden"
         ]
-        raise Refused("; ".join([*unknown, *wrong]), where="settings", hint=_HINT, code="bad_setting") from None
+        raise Refused("; ".join([*unknown, *wrong]), where="settings", hint=HINT, code="bad_setting") from None
     if unknown:
-        raise Refused("; ".join(unknown), where="settings", hint=_HINT, code="bad_setting")
+        raise Refused("; ".join(unknown), where="settings", hint=HINT, code="bad_setting")
     if str(VAR) in found.database_url:
         VAR.mkdir(exist_ok=True)
     return found
-
-
-_HINT: Final = "see docs/settings.md"
-
-
-def config() -> Path:
-    """The file of settings, whether it is there or not."""
-    return Path(os.environ.get(f"{PREFIX}CONFIG") or FILE)
-
-
-def in_file() -> dict[str, Any]:
-    """What the file of settings says; nothing when there is none. Raises Refused when it cannot be read, or one that is named is not there."""
-    path = config()
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if not os.environ.get(f"{PREFIX}CONFIG"):
-            return {}
-        hint = f"make it, or leave {PREFIX}CONFIG away"
-        raise Refused("there is no such file", where=str(path), hint=hint, code="bad_setting") from None
-    except OSError as error:
-        raise Refused(f"cannot be read: {error.strerror}", where=str(path), code="bad_setting") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        said = str(error)[:1].lower() + str(error)[1:]
-        raise Refused(f"not TOML: {said}", where=str(path), hint='write name = "value"', code="bad_setting") from None
 
 
 def in_force(chosen: Settings) -> list[InForce]:
@@ -179,21 +146,6 @@ def default_of(field: FieldInfo) -> str:
         return "(none)"
     text = str(field.default).replace(str(VAR), "…/var").replace(f"{ROOT.parent}/shared", "../shared")
     return text.replace(f"{ROOT}/", "")
-
-
-def _unknown() -> Iterator[str]:
-    """What is written as a setting and is none. Of variables only what is almost one: others set some under our prefix too."""
-    for variable in sorted(os.environ):
-        name = variable.removeprefix(PREFIX)
-        if name != variable and name not in NOT_SETTINGS and name.lower() not in Settings.model_fields:
-            close = get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=ALMOST)
-            if close:
-                yield f"{variable}: there is no such setting (did you mean {PREFIX}{close[0].upper()}?)"
-    for name in in_file():
-        if name not in Settings.model_fields:
-            close = get_close_matches(name.lower(), Settings.model_fields, n=1)
-            meant = f" (did you mean {close[0]}?)" if close else ""
-            yield f"{config()}: {name}: there is no such setting{meant}"
 
 
 def _wrong(name: str, value: object, message: str) -> str:

@@ -1,12 +1,9 @@
 """How things are shown in a terminal; elsewhere the same as plain lines."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from api.actions import Explained
@@ -17,35 +14,6 @@ from engine.lang.types import Type, written
 BIN: int = 25  # score points a bar
 WIDEST: int = 48
 STATUS = {True: "met", False: "not met", None: "unknown"}
-
-
-class Steps:
-    """Says what is going on: a bar on a terminal, a line at the start and end elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    def say(self, text: str) -> None:
-        """One line."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int | None], None]]:
-        """Long work: call what is given with (done, total or None) as it goes on."""
-        if not self.console.is_terminal:
-            self.say(f"{what} ...")
-            yield lambda _done, _total: None
-            return
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self.console, transient=True) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def stages(done: Sequence[tuple[str, float, str]]) -> Table:

@@ -10,7 +10,8 @@ from typing import Final
 
 import polars as pl
 
-from graph.events import CATEGORIES, DISPUTE_OUTCOMES, KIND, KIND_FIELDS, KINDS, SCHEMA, TIES
+from graph.events import KIND_FIELDS, SCHEMA
+from graph.vocabulary import CATEGORIES, DISPUTE_OUTCOMES, KIND, KINDS, TIES
 
 WORDS: Final = {
     "kind": tuple(KIND),

@@ -21,7 +21,8 @@ from typing import Final
 
 import polars as pl
 
-from graph.events import IDENTITY, KIND, KINDS, UTC_MICROSECONDS, corrections, parsed
+from graph.events import IDENTITY, UTC_MICROSECONDS, corrections, parsed
+from graph.vocabulary import KIND, KINDS
 
 CHANGES: Final = tuple(k.name for k in KINDS if "ref_event" in k.needs)
 CONSENTS: Final = ("consent.granted", "consent.withdrawn")

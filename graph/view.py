@@ -14,7 +14,8 @@ from typing import Final
 import polars as pl
 
 from graph.codes import PLAIN, Coding
-from graph.events import CLASSES, CORRECTABLE, IDENTITY, KINDS, SCHEMA, corrections, parsed
+from graph.events import CORRECTABLE, IDENTITY, SCHEMA, corrections, parsed
+from graph.vocabulary import CLASSES, KINDS
 
 RETENTION: Final = "5y"  # calendar years; five years after 29 February is 28 February
 EVIDENCE: Final = tuple(k.name for k in KINDS if k.data_class)

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from graph.events import CATEGORIES, SCHEMA
+from graph.events import SCHEMA
+from graph.vocabulary import CATEGORIES
 
 END: Final = datetime(2026, 6, 30, 12, tzinfo=UTC)  # what is built as of
 SEED: Final = 4

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from graph.events import KINDS, SCHEMA, conform
+from graph.events import SCHEMA, conform
+from graph.vocabulary import KINDS
 
 PEOPLE = ("ann", "bob", "cy")
 NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)

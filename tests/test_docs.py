@@ -7,6 +7,7 @@ import pytest
 
 import graph
 from api.settings import Settings
+from api.settings_source import NAMES
 from tests import settings_document
 from tests.features_document import DOCUMENT, INTRODUCTION, document, written
 
@@ -24,6 +25,10 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 def test_the_readme_names_no_setting_that_is_not_there() -> None:
     said = set(re.findall(r"`(IFTAH_[A-Z_]+)`", (ROOT / "README.md").read_text()))
     assert said <= {f"IFTAH_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_every_setting_is_known_by_its_name_before_settings_are_validated() -> None:
+    assert set(NAMES) == set(Settings.model_fields), "add the new setting to NAMES of api/settings_source.py"
 
 
 def test_the_document_of_settings_is_as_generated() -> None:

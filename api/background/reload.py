@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from api import clock
 from api.mistakes import kind_and_place
 from api.prepare import Stages
-from api.releases import probe, releases
+from api.releases import probe, releases, rules_folder
 from api.releases.probe import Probe
 from api.releases.releases import FolderRefused
 from api.world import World
@@ -60,7 +60,7 @@ class Attempt:
 def signature(folder: Path) -> Signature:
     """What tells one state of the folder from another without reading it."""
     found = [(".", int(folder.is_dir()), 0)]
-    for name, path in releases.rule_paths(folder):
+    for name, path in rules_folder.rule_paths(folder):
         try:
             about = path.stat()
         except OSError:  # it has gone since
@@ -73,7 +73,7 @@ def attempt(folder: Path, current: str, ask: Probe, stages: Stages, seconds: flo
     """Check the folder, probe it and compile it, each timed in `stages`; `current` is the id of the release in force."""
     try:
         with stages.stage("check"):
-            _, release, problems = releases.checked(folder)
+            _, release, problems = rules_folder.checked(folder)
         if release is None:
             return Attempt(problems=tuple(map(str, problems)))
         if release.id == current:

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
-from api import clock, show
-from api.commands.rules import FAILED
+from api import clock
+from api.commands import FAILED, commands
 from api.database import open_database
-from api.releases import releases
+from api.progress import Steps
+from api.releases import rules_folder
 from api.settings import settings
 from api.supervision import audit, digests, replay, report
 from api.supervision.audit import day_name
@@ -27,6 +28,8 @@ from engine.engines import Engines
 from engine.errors import Refused
 
 audits = typer.Typer(help="Verify, replay, prove and report decisions.", no_args_is_help=True)
+app = commands()
+app.add_typer(audits, name="audit")
 out = Console(highlight=False, soft_wrap=True)
 
 DecisionArgument = Annotated[str, typer.Argument(help="a decision's id")]
@@ -47,7 +50,7 @@ def verify(
 ) -> None:
     """Walk the chain of decisions; name the first break, if there is one, with the status 1."""
     began = perf_counter()
-    with _database() as database, show.Steps(out).progress("walking the chain") as moved:
+    with _database() as database, Steps(out).progress("walking the chain") as moved:
         found = audit.verify(database, lambda decisions: moved(decisions, None), head)
     seconds = perf_counter() - began
     held = f"{found.decisions:,} decisions hold, {found.erased:,} of them without their record (the person has left)"
@@ -97,7 +100,7 @@ def check_proof(
 @audits.command("replay")
 def replay_(decision: DecisionArgument) -> None:
     """Decide again under the release of then and compare bit for bit; the status is 1 when it is another."""
-    with _database() as database, closing(Engines(releases.load(settings().rules))) as engines:
+    with _database() as database, closing(Engines(rules_folder.load(settings().rules))) as engines:
         found = replay.replay(World(database, engines), decision)
     if found.equal:
         out.print(f"decision {decision} under release {found.release[:12]}: the same, bit for bit")

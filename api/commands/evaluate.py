@@ -9,14 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from api import clock
-from api.releases import releases
+from api.commands import commands
+from api.progress import Steps
+from api.releases import rules_folder
 from api.settings import Settings, settings
-from api.show import Steps
 from engine.errors import Refused
 from engine.lang.program import Program
 from graph.sources import amlsim, berka, bitcoin_otc, facebook_sybil
 
 evaluations = typer.Typer(help="Measure the score and the features on real data.", no_args_is_help=True)
+app = commands()
+app.add_typer(evaluations, name="evaluate")
 out = Console(highlight=False, soft_wrap=True)
 
 # What takes a second to import is imported when it is asked for.
@@ -111,6 +114,6 @@ def evaluated(name: str, chosen: Settings, program: Program, steps: Steps) -> It
 
 def _one(name: str) -> None:
     chosen = settings()
-    program = releases.load(chosen.rules).at(clock.day(clock.now()))  # as in force today
+    program = rules_folder.load(chosen.rules).at(clock.day(clock.now()))  # as in force today
     for part in evaluated(name, chosen, program, Steps(out)):
         out.print(part)

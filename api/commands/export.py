@@ -6,12 +6,15 @@ from typing import Annotated
 import typer
 
 from api import clock
-from api.releases import releases
+from api.commands import commands
+from api.releases import rules_folder
 from api.settings import settings
 from engine import pmml
 from engine.errors import Refused
 
 exports = typer.Typer(help="Write the rules for other people's engines.", no_args_is_help=True)
+app = commands()
+app.add_typer(exports, name="export")
 
 
 @exports.command("pmml")
@@ -21,7 +24,7 @@ def export_pmml(
 ) -> None:
     """Write the scorecard of the rules folder as a PMML 4.4 Scorecard."""
     today = clock.day(clock.now() if as_of is None else clock.parsed(as_of, "--as-of"))
-    text = pmml.document(releases.load(settings().rules).at(today), today)
+    text = pmml.document(rules_folder.load(settings().rules).at(today), today)
     if out is None:
         typer.echo(text, nl=False)
         return

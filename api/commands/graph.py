@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from api import clock, replace
+from api.commands import commands
 from api.database import open_database
 from api.pictures import picture
 from api.releases.findings import printable
@@ -16,11 +17,11 @@ from graph.circle import Viewer
 
 ENDINGS: Final = (".svg", ".html")
 
-graphs = typer.Typer()
+app = commands()
 out = Console(highlight=False, soft_wrap=True)
 
 
-@graphs.command()
+@app.command()
 def graph(
     person: Annotated[str, typer.Argument(help="the person's id")],
     to: Annotated[Path, typer.Option("--out", help=f"the file to write: {' or '.join(ENDINGS)}")],

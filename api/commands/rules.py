@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
-from rich.console import Console
 
 from api import replace
 from api.catalogue import kinds, schema
-from api.releases import findings, junit, releases
+from api.commands import FAILED, WRONG, commands, console
+from api.releases import findings, rules_folder
 from api.releases.findings import Finding, shown_path
-from api.settings import settings
+from api.settings_source import rules_folder as folder_in_force
 from engine import cases
 from engine.cases import Outcome
 from engine.errors import IftahError, Refused
@@ -23,11 +23,9 @@ from engine.lang.json_schema import json_schema
 from engine.lang.layout import formatted
 from engine.lang.problems import Problem, Report, Span
 
-FAILED, WRONG = 1, 2  # exit statuses: something was refused; it could not be done
 SCHEMAS: Final = Path("docs/schemas")
 
-rules = typer.Typer()
-out = Console(highlight=False, soft_wrap=True)
+app = commands()
 
 Places = Annotated[
     list[Path] | None, typer.Argument(help="a folder of rule files, or files of one; IFTAH_RULES unless given")
@@ -35,7 +33,7 @@ Places = Annotated[
 Folder = Annotated[Path | None, typer.Argument(help="the folder of rule files; IFTAH_RULES unless given")]
 
 
-@rules.command()
+@app.command()
 def check(
     places: Places = None,
     to: Annotated[
@@ -45,7 +43,7 @@ def check(
     """Check rule files and run their cases: everything that is wrong, with its place and what to do."""
     found, said, count = list[Finding](), list[str](), 0
     for folder in _folders(places):
-        texts, release, problems = releases.checked(folder)
+        texts, release, problems = rules_folder.checked(folder)
         if release:
             problems = findings.failing(cases.run(release, texts, schema(), kinds()))
             said.append(f"{len(texts)} files, no problem; release {release.id[:12]}")
@@ -56,12 +54,12 @@ def check(
     else:
         _show(found)
         for line in [f"{_counted(len(found), 'problem')} in {_counted(count, 'file')}"] if found else said:
-            out.print(line, markup=False)
+            print(line)
     if found:
         raise typer.Exit(FAILED)
 
 
-@rules.command()
+@app.command()
 def fmt(
     places: Places = None,
     look: Annotated[bool, typer.Option("--check", help="write nothing: name what would change, with status 1")] = False,
@@ -82,44 +80,46 @@ def fmt(
         changed += 1
         if not look:
             replace.write(path, new)
-        out.print(f"{shown_path(path)} {'would be' if look else 'is'} laid out anew", markup=False)
+        print(f"{shown_path(path)} {'would be' if look else 'is'} laid out anew")
     _show(found)
-    out.print(f"{_counted(changed, 'file')} {'to be ' if look else ''}laid out anew, {kept} left as they are")
+    print(f"{_counted(changed, 'file')} {'to be ' if look else ''}laid out anew, {kept} left as they are")
     if wrong or found or (look and changed):
         raise typer.Exit(WRONG if wrong else FAILED)
 
 
-@rules.command("test")
+@app.command("test")
 def run_cases(
     folder: Folder = None,
     to: Annotated[Path | None, typer.Option("--junit", help="write JUnit XML there too")] = None,
 ) -> None:
     """Run the cases beside the rules: how many come out in each file, and of the others what came instead."""
-    place = folder or settings().rules
-    texts, release, problems = releases.checked(place)
+    place = folder or folder_in_force()
+    texts, release, problems = rules_folder.checked(place)
     if release is None:
         _show(findings.found_in(place, texts, problems))
-        out.print(f"{_counted(len(problems), 'problem')} in {_counted(len(texts), 'file')}: no case was run")
+        print(f"{_counted(len(problems), 'problem')} in {_counted(len(texts), 'file')}: no case was run")
         raise typer.Exit(WRONG)
     outcomes = defaultdict[str, list[Outcome]](list)
     for outcome in cases.run(release, texts, schema(), kinds()):
         outcomes[shown_path(place / outcome.at.file)].append(outcome)
     for file, of_file in outcomes.items():
         failed = [o for o in of_file if o.failures]
-        out.print(f"{file}: {len(of_file) - len(failed)} of {len(of_file)} come out", markup=False)
+        print(f"{file}: {len(of_file) - len(failed)} of {len(of_file)} come out")
         for outcome in failed:
-            out.print(f"  {file}:{outcome.at.line}:{outcome.at.column} {outcome.name}", markup=False)
+            print(f"  {file}:{outcome.at.line}:{outcome.at.column} {outcome.name}")
             for line in outcome.failures:
-                out.print(f"    {findings.printable(line)}", markup=False)
+                print(f"    {findings.printable(line)}")
             for line in outcome.why:
-                out.print(f"      {findings.printable(line)}", markup=False)
+                print(f"      {findings.printable(line)}")
     if to:
+        from api.releases import junit  # its library takes long to import
+
         junit.write(to, outcomes)
     if any(o.failures for of_file in outcomes.values() for o in of_file):
         raise typer.Exit(FAILED)
 
 
-@rules.command("schema")
+@app.command("schema")
 def schema_(
     kind: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; all of them unless given")] = None,
     to: Annotated[Path | None, typer.Option("--out", help=f"the folder to write to; {SCHEMAS} for all of them")] = None,
@@ -138,7 +138,7 @@ def schema_(
         raise Refused(f"cannot be made: {error.strerror}", where=str(folder), code="not_written") from None
     for each in [kind] if kind else KINDS:
         replace.write(folder / f"{each}.json", schema_text(each))
-        out.print(shown_path(folder / f"{each}.json"), markup=False)
+        print(shown_path(folder / f"{each}.json"))
 
 
 def schema_text(kind: str) -> str:
@@ -147,8 +147,10 @@ def schema_text(kind: str) -> str:
 
 
 def _show(found: list[Finding]) -> None:
-    for line in findings.as_text(found):
-        out.print(line)
+    if found:
+        out = console()
+        for line in findings.as_text(found):
+            out.print(line)
 
 
 def _counted(count: int, what: str) -> str:
@@ -158,7 +160,7 @@ def _counted(count: int, what: str) -> str:
 def _folders(places: list[Path] | None) -> list[Path]:
     """The folders of rule files that are meant: that of a list is the one above."""
     found = dict[Path, None]()
-    for place in places or [settings().rules]:
+    for place in places or [folder_in_force()]:
         if place.is_dir():
             found[place] = None
         elif place.exists():
@@ -169,9 +171,9 @@ def _folders(places: list[Path] | None) -> list[Path]:
 
 
 def _files(places: list[Path] | None) -> Iterator[Path]:
-    for place in places or [settings().rules]:
+    for place in places or [folder_in_force()]:
         if place.is_dir():
-            yield from (path for _, path in releases.rule_paths(place))
+            yield from (path for _, path in rules_folder.rule_paths(place))
         elif place.exists():
             yield place
         else:

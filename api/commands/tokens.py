@@ -9,10 +9,13 @@ from api import clock
 from api.access import auth
 from api.access import tokens as issuing
 from api.access.tokens import Listed
+from api.commands import commands
 from api.database import open_database
 from api.settings import settings
 
 tokens = typer.Typer(help="Issue, list, rotate and revoke tokens.", no_args_is_help=True)
+app = commands()
+app.add_typer(tokens, name="token")
 
 
 @tokens.command("issue")

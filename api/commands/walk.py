@@ -14,13 +14,15 @@ from api.decisions.decisions import Asked
 from api.evidence import ledger
 from api.features import builds, watching
 from api.features.builds import Build
+from api.progress import Steps
 from api.routes.eligibility import EligibilityAnswer
 from api.services import Terms
 from api.settings import Settings
 from api.world import World
 from engine.lang import columnar
-from graph.events import CLASSES, conform
+from graph.events import conform
 from graph.sources import berka
+from graph.vocabulary import CLASSES
 
 MERCHANT = "demo-merchant"
 OUTCOMES = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
@@ -29,7 +31,7 @@ ASKED = (("hotel", 50_000), ("car", 1_200_000))  # perk, minor units: the second
 
 def demo(settings: Settings, console: Console) -> None:
     """Prepare, then show: the stages, the scores, one answer of each outcome, and the evaluation on Berka."""
-    steps, stages = show.Steps(console), prepare.Stages()
+    steps, stages = Steps(console), prepare.Stages()
     world, made = prepare.prepared(settings, steps, stages)
     console.print(show.stages(stages.done))
     for line in show.distribution(world.program(made), builds.scores(world.database, made)):
@@ -99,7 +101,7 @@ def _examples(world: World, made: Build) -> Iterator[tuple[str, Asked]]:
             yield outcome, Asked(MERCHANT, None, row["person"], row["perk"], row["amount"], currency)
 
 
-def _shown(world: World, outcome: str, asked: Asked, steps: show.Steps, console: Console) -> None:
+def _shown(world: World, outcome: str, asked: Asked, steps: Steps, console: Console) -> None:
     now = clock.now()
     told, program = actions.eligibility(world, asked, now), world.program(actions.ready(world))
     console.rule(outcome)

@@ -19,7 +19,8 @@ from api.database import fetched, reading, writing
 from api.evidence.ledger import say
 from api.tables import CONSENT_REQUESTS
 from engine.errors import Refused
-from graph.events import CLASSES, LATEST_PLAN
+from graph.events import LATEST_PLAN
+from graph.vocabulary import CLASSES
 
 OPEN: Final = timedelta(days=30)  # how long a request waits for its answer
 WARNED: Final = "restricted"  # the class that needs a warning: PRC credit reporting regulation 2013, art. 14

@@ -13,7 +13,7 @@ from typing import Any, Final
 from api.clock import micros
 from api.database import Query
 from api.tables import REFERRING, STANDING
-from graph.events import CLASSES
+from graph.vocabulary import CLASSES
 
 Pair = tuple[str, str | None]  # a person, and the service that asks; None: the house itself
 Row = tuple[Any, ...]

@@ -27,7 +27,7 @@ from engine.decide import Decision, Question, askable, decide, read_context
 from engine.errors import IftahError, Refused
 from engine.lang.program import Perk, Program
 from engine.lang.types import Value
-from graph.events import CLASSES
+from graph.vocabulary import CLASSES
 
 REPEATED: Final = timedelta(hours=24)  # how long the same transaction gets the same answer
 PROBED: Final = timedelta(hours=24)  # in which the amounts asked about one person are counted

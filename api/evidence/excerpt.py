@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 from api.clock import micros
 from api.evidence.ledger import LISTED, bound, fetch
 from api.tables import REFERRING, STANDING, TIED
-from graph.events import IDENTITY, KIND, SCHEMA
+from graph.events import IDENTITY, SCHEMA
 from graph.touched import CHANGES, PAYMENT, TIES, Pairs, ends, named, pairs
 from graph.touched import STANDING as STANDING_KINDS
+from graph.vocabulary import KIND
 
 WINDOWED: Final = (
     PAYMENT,

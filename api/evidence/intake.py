@@ -21,7 +21,8 @@ from api.evidence.json_rows import json_rows
 from api.evidence.ledger import REFUSED_SCHEMA, Appended, Checked
 from api.evidence.values import Batch, Wrong, typed
 from api.tables import SUBMISSIONS
-from graph.events import KIND, LONGEST_ID, SCHEMA
+from graph.events import LONGEST_ID, SCHEMA
+from graph.vocabulary import KIND
 
 NOT_THEIRS: Final = {  # kinds by their first word -> whose they are
     "consent": "the person",

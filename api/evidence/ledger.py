@@ -24,7 +24,8 @@ from api.database import reading, writing
 from api.evidence import departed
 from api.evidence.insertion import insert_new, names
 from engine.errors import Refused
-from graph.events import CONTENT, IDENTITY, KIND, KIND_FIELDS, LONGEST, SCHEMA, conform, corrections, problems
+from graph.events import CONTENT, IDENTITY, KIND_FIELDS, LONGEST, SCHEMA, conform, corrections, problems
+from graph.vocabulary import KIND
 
 REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
 _NO_ROWS: Final = pl.DataFrame(schema=REFUSED_SCHEMA)

@@ -31,8 +31,8 @@ from api.features.watching import Kept
 from api.tables import CHANGING, EVENTS, WAITING
 from engine.errors import Refused
 from engine.lang.types import Value
-from graph.events import CLASSES
 from graph.touched import CHANGES
+from graph.vocabulary import CLASSES
 
 UNKNOWN: Final = "unknown_person"
 SAID: Final = EVENTS.alias("said")

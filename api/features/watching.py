@@ -22,8 +22,8 @@ from engine.lang.program import Pattern, Program
 from engine.lang.types import Value
 from engine.watch import Event
 from engine.watchers import Watchers
-from graph.events import KIND
 from graph.view import needed, seen
+from graph.vocabulary import KIND
 
 Flags = dict[str, Value | None]
 

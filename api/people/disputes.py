@@ -17,7 +17,7 @@ from api.evidence import ledger
 from api.features import builds
 from api.tables import DISPUTES, EVENTS, MOVES
 from engine.errors import Refused
-from graph.events import KIND
+from graph.vocabulary import KIND
 
 ANSWERED_IN: Final = timedelta(days=20)  # PRC credit reporting regulation 2013, art. 25
 Row = dict[str, Any]

@@ -30,8 +30,8 @@ from engine.improve import Change, Improved, improve, next_band, next_tier
 from engine.lang.program import Program
 from engine.lang.types import Type, Value, written
 from graph import schema
-from graph.events import KIND
 from graph.touched import TIES
+from graph.vocabulary import KIND
 
 PAGE: Final = 100
 _ENDS: Final = {True: {"en": "at least", "zh": "至少"}, False: {"en": "at most", "zh": "至多"}}

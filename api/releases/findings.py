@@ -5,14 +5,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
-
-from rich.cells import cell_len
-from rich.text import Text
 
 from engine.cases import Outcome
 from engine.lang.problems import CODES, Problem
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 CASE: Final = "case"  # the code of an example beside the rules that does not come out
 MEANINGS: Final = {**CODES, CASE: "a case that does not come out"}
@@ -57,8 +57,10 @@ def shown_path(path: Path) -> str:
     return (whole.relative_to(here) if whole.is_relative_to(here) else whole).as_posix()
 
 
-def as_text(findings: Iterable[Finding]) -> Iterator[Text]:
+def as_text(findings: Iterable[Finding]) -> Iterator["Text"]:
     """For people: what and where, then the line with the place underlined."""
+    from rich.text import Text  # where nothing is wrong, a check starts without it
+
     for finding in findings:
         at, code = finding.problem.at, finding.problem.code
         place, word = (f"{finding.path}:{at.line}:{at.column}", "bold"), (f"error {code}", "bold red")
@@ -67,7 +69,10 @@ def as_text(findings: Iterable[Finding]) -> Iterator[Text]:
             yield from _underlined(finding.line, at.line, at.column - 1, at.length)
 
 
-def _underlined(line: str, number: int, start: int, length: int) -> Iterator[Text]:
+def _underlined(line: str, number: int, start: int, length: int) -> Iterator["Text"]:
+    from rich.cells import cell_len
+    from rich.text import Text
+
     start = min(start, len(line))
     stop = max(start + 1, min(start + length, len(line)))
     before, marked, after = map(printable, (line[:start], line[start:stop], line[stop:]))

@@ -14,7 +14,8 @@ from api.evidence import bodies, intake, submissions
 from api.evidence.json_rows import KNOWN
 from api.problems import documented
 from api.routes.page import NEXT, Page
-from graph.events import KINDS, SCHEMA
+from graph.events import SCHEMA
+from graph.vocabulary import KINDS
 
 router = APIRouter(prefix="/v1/events", tags=["contributors"])
 

@@ -9,7 +9,8 @@ from api.orders import order_book
 from api.orders.order_book import Order
 from api.orders.orders import MOST
 from api.routes.page import Page
-from graph.events import EARLIEST, LATEST_PLAN
+from graph.events import LATEST_PLAN
+from graph.vocabulary import EARLIEST
 
 NUMBER: Final = r"^[0-9A-Za-z_\-|*]{1,32}$"
 SERVICE: Final = r"^[a-z0-9_-]{1,40}$"

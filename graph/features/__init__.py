@@ -10,7 +10,6 @@ import polars as pl
 from graph.build import layer, ties_in_force, told_rows
 from graph.catalog import FEATURES, Feature
 from graph.codes import Coding, coded, names
-from graph.events import KINDS
 from graph.features import (
     behaviour,
     capacity,
@@ -28,6 +27,7 @@ from graph.features import (
 from graph.features.exact import Frame, integer
 from graph.features.identity import identity
 from graph.view import PAYMENTS, seen, seen_apart
+from graph.vocabulary import KINDS
 
 Key = TypeVar("Key")
 Told = Callable[[str], None]

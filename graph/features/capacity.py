@@ -6,7 +6,6 @@ from typing import Final
 import narwhals as nw
 
 from graph.catalog import MOST_MONEY
-from graph.events import INCOME
 from graph.features.exact import (
     CURRENCIES,
     ONE_CURRENCY,
@@ -20,6 +19,7 @@ from graph.features.exact import (
     total,
 )
 from graph.features.payments import WINDOW, YEAR, in_full_months
+from graph.vocabulary import INCOME
 
 MOST_BALANCE: Final = 10**13  # minor units; a reading beyond is taken as that, so that no sum overflows
 

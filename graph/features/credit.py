@@ -5,8 +5,8 @@ from typing import Final
 
 import narwhals as nw
 
-from graph.events import KINDS
 from graph.features.exact import Frame, counted, days_between, months_before
+from graph.vocabulary import KINDS
 
 THING: Final = ("contributor", "subject", "obligation")
 PROMISES: Final = tuple(k.name for k in KINDS if k.data_class == "credit")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import narwhals as nw
 
 from graph.catalog import MOST_MONEY
-from graph.events import EARLIEST
+from graph.vocabulary import EARLIEST
 
 Frame = nw.LazyFrame[Any]
 MILLION: Final = 10**6

@@ -30,8 +30,9 @@ from typing import Final
 
 import polars as pl
 
-from graph.events import CLASSES, UTC_MICROSECONDS, conform
+from graph.events import UTC_MICROSECONDS, conform
 from graph.sources.table import parse, read, scaled
+from graph.vocabulary import CLASSES
 
 FOLDER: Final = "berka"
 CURRENCY: Final = "CZK"

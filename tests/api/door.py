@@ -15,7 +15,7 @@ from api.evidence import ledger
 from api.features import builds
 from api.services import Terms
 from api.world import World
-from graph.events import CLASSES
+from graph.vocabulary import CLASSES
 from tests.api.apps import app_over
 from tests.api.world import NOW, event
 

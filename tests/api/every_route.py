@@ -18,7 +18,7 @@ from api.features import builds
 from api.services import Terms
 from api.world import World
 from engine.engines import Engines
-from graph.events import CLASSES
+from graph.vocabulary import CLASSES
 from tests.api.world import NOW, event, shipped
 
 PARTIES: Final = {"merchant": "inn", "contributor": "bank"}

@@ -23,7 +23,7 @@ from api.access import tokens
 from api.database import open_database, reading
 from api.evidence import ledger
 from api.features import builds
-from api.releases import releases
+from api.releases import releases, rules_folder
 from api.services import Terms
 from tests.api import warm
 from tests.api.door import consents
@@ -71,7 +71,7 @@ class Server:
     def restore(self) -> None:
         """The folder says what is in force, whatever a test that failed has left in it."""
         held = releases.kept(self.database, self.health()["release"]).files
-        if {name: path.read_text(encoding="utf-8") for name, path in releases.rule_paths(self.rules)} != held:
+        if {name: path.read_text(encoding="utf-8") for name, path in rules_folder.rule_paths(self.rules)} != held:
             shutil.rmtree(self.rules, ignore_errors=True)
             for name, said in held.items():
                 (self.rules / name).parent.mkdir(parents=True, exist_ok=True)

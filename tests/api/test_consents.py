@@ -17,8 +17,9 @@ from api.evidence import ledger
 from api.services import Terms
 from api.world import World
 from engine.errors import Refused
-from graph.events import CLASSES, conform
+from graph.events import conform
 from graph.view import consented
+from graph.vocabulary import CLASSES
 from tests.api.door import Door, refused
 from tests.api.world import NOW
 from tests.effort import pairs

@@ -14,12 +14,12 @@ from rich.console import Console
 
 import graph
 from api.evaluate.berka import CHEAP, RESTRICTED, UNSCORABLE, at_loans, evaluation, scores, shown
-from api.releases.releases import load
+from api.releases.rules_folder import load
 from engine.decide import Reference, assess
 from engine.errors import Refused
 from engine.lang.program import Program
-from graph.events import CLASSES
 from graph.features import features
+from graph.vocabulary import CLASSES
 from tests.effort import pairs
 from tests.graph.story import moment, story, willing
 

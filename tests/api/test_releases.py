@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine
 
 from api.catalogue import kinds, schema
-from api.releases import releases
+from api.releases import releases, rules_folder
 from engine.lang.check import release_of
 from engine.lang.program import Release
 from tests.api.world import NOW, ROOT
 
-FILES = releases.rule_files(ROOT / "rules")[0]
+FILES = rules_folder.rule_files(ROOT / "rules")[0]
 
 
 def changed(file: str, *change: str) -> Release:
@@ -28,7 +28,7 @@ def test_lists_are_read_from_their_own_folder_and_nothing_deeper(tmp_path: Path)
     for name in ("trust.yaml", "lists/cities.yaml", "lists/old/cities.yaml", "notes/a.yaml", "lists/readme.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"# {name}\n")
-    texts, problems = releases.rule_files(tmp_path)
+    texts, problems = rules_folder.rule_files(tmp_path)
     assert texts == {"trust.yaml": "# trust.yaml\n", "lists/cities.yaml": "# lists/cities.yaml\n"}
     assert problems == ()
 
@@ -36,7 +36,7 @@ def test_lists_are_read_from_their_own_folder_and_nothing_deeper(tmp_path: Path)
 def test_a_list_that_is_no_text_is_told_with_its_folder(tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "cities.yaml").write_bytes(b"kind: \xff\n")
-    _, release, problems = releases.checked(tmp_path)
+    _, release, problems = rules_folder.checked(tmp_path)
     assert release is None
     assert str(problems[0]) == "lists/cities.yaml:1:1 error R008 byte 6 is not UTF-8 (save the file as UTF-8)"
 

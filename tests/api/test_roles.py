@@ -12,7 +12,7 @@ from api import clock
 from api.access import auth, tokens
 from api.app import create_app
 from api.database import open_database
-from api.releases import releases
+from api.releases import rules_folder
 from api.world import World
 from engine.engines import Engines
 from tests.api.world import ROOT
@@ -82,7 +82,7 @@ ROLES = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     database = open_database(f"sqlite:///{tmp_path_factory.mktemp('roles') / 'iftah.db'}")
-    world = World(database, Engines(releases.load(ROOT / "rules")))
+    world = World(database, Engines(rules_folder.load(ROOT / "rules")))
     yield world
     world.engines.close()
     database.dispose()

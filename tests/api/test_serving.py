@@ -24,7 +24,7 @@ from fastapi.testclient import TestClient
 from api import deps, serving
 from api.app import create_app
 from api.database import open_database, writing
-from api.releases import releases
+from api.releases import rules_folder
 from api.settings import Settings
 from api.supervision import audit
 from api.world import World
@@ -162,7 +162,7 @@ def test_a_database_that_goes_away_under_load_is_503_with_a_code_and_comes_back_
 ) -> None:
     with line_to(town_url) as (line, url):
         database = open_database(url)
-        world = World(database, Engines(releases.load(ROOT / "rules")))
+        world = World(database, Engines(rules_folder.load(ROOT / "rules")))
         door = Door(world)
         people = door.scores["person"].to_list()[:20]
         door.sign_up()

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from api.catalogue import kinds, schema
-from api.releases.releases import rule_files
+from api.releases.rules_folder import rule_files
 from engine.lang.check import release_of
 from engine.lang.program import Release
 from tests.api.world import ROOT

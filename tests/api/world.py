@@ -12,7 +12,7 @@ from api.clock import micros
 from api.evidence import ledger
 from api.features import builds
 from api.features.builds import Build
-from api.releases import releases
+from api.releases import releases, rules_folder
 from api.world import World
 from engine.engines import Engines
 from engine.lang.program import Release
@@ -27,7 +27,7 @@ PEOPLE = 120
 @cache
 def shipped() -> Release:
     """The rules as shipped, read once: a release does not change."""
-    return releases.load(ROOT / "rules")
+    return rules_folder.load(ROOT / "rules")
 
 
 def settle(engine: Engine) -> Build:

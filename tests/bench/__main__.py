@@ -14,6 +14,7 @@ from typing import Final
 
 # module -> its arguments, and those of a quick run
 BENCHES: Final = {
+    "start": ((), ("1",)),
     "town": ((), ("300", "3000")),
     "load": ((), ("--rows", "2000", "--repeats", "1")),
     "decide": ((), ("20", "500", "1")),

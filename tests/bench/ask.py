@@ -32,11 +32,12 @@ from api.access import tokens
 from api.database import open_database
 from api.evidence import ledger
 from api.features import builds, refresh
-from api.releases import releases
+from api.releases import rules_folder
 from api.services import Terms
 from api.tables import Features
 from engine.engines import Engines
-from graph.events import CLASSES, conform
+from graph.events import conform
+from graph.vocabulary import CLASSES
 from tests.bench.fresh import RULES, databases, peak_of, served, settle
 
 PEOPLE: Final = 2_000
@@ -167,7 +168,7 @@ def prepared(url: str, people: int) -> tuple[list[str], list[str]]:
         ]
         appended = ledger.append(engine, conform(pl.DataFrame(rows)), now)
         assert appended.accepted == len(known)
-    engines = Engines(releases.load(RULES))
+    engines = Engines(rules_folder.load(RULES))
     refresh.until_done(engine, engines, clock.now)
     engines.close()
     later = clock.later(now, days=1)

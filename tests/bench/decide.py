@@ -29,7 +29,7 @@ from rich.table import Table
 
 from api.background.reload import timed
 from api.catalogue import kinds, schema
-from api.releases import releases
+from api.releases import rules_folder
 from engine.decide import Question, Reference, decide, fitting
 from engine.lang.check import check, release_of
 from engine.lang.columnar import score
@@ -79,7 +79,7 @@ RELOAD: Final = "reload the shipped rules"
 @cache  # as is all that the names of one process share
 def shipped() -> Release:
     """The shipped rules."""
-    return releases.load(RULES)
+    return rules_folder.load(RULES)
 
 
 @cache

@@ -34,12 +34,13 @@ from api.database import open_database, reading
 from api.evidence import ledger
 from api.evidence.load import load_frames
 from api.features import builds, marks
-from api.releases import releases
+from api.releases import rules_folder
 from api.tables import EVENTS
 from api.world import World
 from engine.engines import Engines
-from graph.events import CLASSES, conform
+from graph.events import conform
 from graph.sources.town import town
+from graph.vocabulary import CLASSES
 from tests.bench.load import POSTGRES
 
 PEOPLE: Final = 20_000
@@ -125,7 +126,7 @@ def settle(url: str, people: int) -> None:
     """A town in the database, built as of now, and scored."""
     engine = open_database(url)
     load_frames(engine, town(people, seed=1).events(), now=clock.now)
-    world = World(engine, Engines(releases.load(RULES)))
+    world = World(engine, Engines(rules_folder.load(RULES)))
     actions.scored(world, builds.build(engine, clock.now(), "perks", clock.now(), follows=True))
     engine.dispose()
 

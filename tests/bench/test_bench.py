@@ -13,6 +13,7 @@ from tests.bench.__main__ import BENCHES, chosen
 HERE = Path(__file__).parent
 # What each measures itself by.
 RATIOS = {
+    "start": ("times python",),
     "town": ("of the floor",),
     "load": ("of bare",),
     "decide": ("of reference", "empty calls"),

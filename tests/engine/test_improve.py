@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graph
-from api.releases import releases
+from api.releases import rules_folder
 from engine.decide import Reference, assess
 from engine.engines import Engines
 from engine.improve import MOST, Change, Improved, improve, next_band, next_tier
@@ -162,7 +162,7 @@ YOUNG = {
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[Engines]:
-    engines = Engines(releases.load(RULES))
+    engines = Engines(rules_folder.load(RULES))
     yield engines
     engines.close()
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from api.catalogue import kinds, schema
-from api.releases.releases import rule_files
+from api.releases.rules_folder import rule_files
 from engine.decide import Reference
 from engine.errors import EngineError
 from engine.lang.check import release_of

@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from api.evaluate.berka import RESTRICTED, at_loans, evaluation, measured, scores
-from api.releases.releases import load
+from api.releases.rules_folder import load
 from engine.decide import Reference, assess
 from engine.lang.program import Program
 from engine.metrics import auc, bootstrap, sample

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from api.evaluate.sybil import AS_IT_STANDS, Evaluation, against, attacked, shown, vouched
-from api.releases.releases import load
+from api.releases.rules_folder import load
 from engine.lang.program import Program
 from graph.sources import facebook_sybil as source
 

@@ -6,7 +6,7 @@ from random import Random
 
 import polars as pl
 
-from graph.events import CLASSES
+from graph.vocabulary import CLASSES
 from tests.graph.story import story, willing
 from tests.strategies import NOW, frame
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from graph.events import CLASSES, CORRECTABLE, KIND, SCHEMA, corrected
+from graph.events import CORRECTABLE, SCHEMA, corrected
+from graph.vocabulary import CLASSES, KIND
 
 Row = dict[str, Any]
 

@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from graph.events import CLASSES, SCHEMA
+from graph.events import SCHEMA
+from graph.vocabulary import CLASSES
 from tests.strategies import frame
 
 LONG_AGO = "2000-01-01"

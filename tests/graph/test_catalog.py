@@ -1,6 +1,6 @@
 import graph
 from graph.catalog import DIMENSIONS, FEATURES, Feature
-from graph.events import CLASSES
+from graph.vocabulary import CLASSES
 
 LARGEST = 2**53 - 1  # what every engine holds exactly
 

@@ -6,20 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph.events import (
-    CLASSES,
-    CONTENT,
-    CORRECTABLE,
-    KIND,
-    KIND_FIELDS,
-    KINDS,
-    SCHEMA,
-    TIES,
-    UTC_MICROSECONDS,
-    conform,
-    corrected,
-    problems,
-)
+from graph.events import CONTENT, CORRECTABLE, KIND_FIELDS, SCHEMA, UTC_MICROSECONDS, conform, corrected, problems
+from graph.vocabulary import CLASSES, KIND, KINDS, TIES
 from tests.effort import pairs
 from tests.strategies import MOMENTS, frame, ledgers
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from graph.events import KIND, SCHEMA
+from graph.events import SCHEMA
 from graph.view import SIDES, consented, seen, visible
+from graph.vocabulary import KIND
 from tests.effort import pairs
 from tests.graph.plain_view import plain_visible
 from tests.graph.story import moment, story, willing

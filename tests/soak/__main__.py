@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.catalogue import kinds, schema
-from api.releases import releases
+from api.releases import rules_folder
 from engine.decide import Decision, Question, Reference, decide
 from engine.lang.check import release_of
 from engine.lang.online import Online
@@ -82,7 +82,7 @@ def wrong(engines: Sequence[Online], expected: Sequence[Sequence[Decision]], dec
 
 def two_releases() -> tuple[Program, Program]:
     """The shipped rules, and the same from another base."""
-    shipped = releases.load(RULES)
+    shipped = rules_folder.load(RULES)
     text = shipped.files["trust.yaml"]
     assert text.count("base: 480") == 1
     other = {**shipped.files, "trust.yaml": text.replace("base: 480", "base: 500")}

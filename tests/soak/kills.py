@@ -34,7 +34,7 @@ from api.database import open_database, reading
 from api.decisions.decisions import FIRST, chained, entry
 from api.evidence import ledger
 from api.features import builds, refresh
-from api.releases import releases
+from api.releases import rules_folder
 from api.services import Terms
 from engine.engines import Engines
 from tests.api.door import consents
@@ -96,7 +96,7 @@ def prepared(url: str, callback: str) -> Load:
     for merchant in merchants:
         services.sign_up(engine, merchant, "rooms", Terms("hotel", callback=callback), now)
     ledger.append(engine, pl.concat(consents(people, m, "rooms", now) for m in merchants), now)
-    engines, day = Engines(releases.load(RULES)), clock.later(now, days=1)
+    engines, day = Engines(rules_folder.load(RULES)), clock.later(now, days=1)
     refresh.until_done(engine, engines, clock.now)
     engines.close()
     keys = {m: tokens.issue(engine, "merchant", m, m, now, day).secret for m in merchants}

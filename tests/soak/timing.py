@@ -27,7 +27,7 @@ from api.access import tokens
 from api.database import open_database
 from api.evidence import ledger
 from api.features import builds, refresh
-from api.releases import releases
+from api.releases import rules_folder
 from api.services import Terms
 from engine.engines import Engines
 from tests.api.door import consents
@@ -51,7 +51,7 @@ def prepared(url: str) -> tuple[str, dict[Kind, list[str]]]:
     silent = scores.filter(scores["score"].is_not_null()).sort("score")["person"].tail(EACH).to_list()
     services.sign_up(engine, "inn", "rooms", Terms("apartment"), now)
     ledger.append(engine, consents(low, "inn", "rooms", now), now)
-    engines = Engines(releases.load(RULES))
+    engines = Engines(rules_folder.load(RULES))
     refresh.until_done(engine, engines, clock.now)
     engines.close()
     token = tokens.issue(engine, "merchant", "inn", "inn", now, clock.later(now, days=1)).secret

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from api.catalogue import schema
-from api.releases.releases import load
+from api.releases.rules_folder import load
 from engine.decide import Reference, assess, decide
 from engine.errors import EngineError
 from engine.lang import columnar

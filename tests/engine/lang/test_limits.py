@@ -42,7 +42,7 @@ from typing import Any
 import durable_rules_engine as rete
 import pytest
 
-from api.releases import releases
+from api.releases import rules_folder
 from engine.decide import Reference, assess
 from engine.errors import EngineError
 from engine.lang.check import check, release_of
@@ -108,7 +108,7 @@ def codes(when: str) -> set[str]:
 
 def test_only_the_grammar_that_can_be_trusted_is_given(seen: Seen) -> None:
     agree(ruled(*MIXED), *PEOPLE)
-    with opened(releases.load(RULES).at(small.DAY)) as shipped:
+    with opened(rules_folder.load(RULES).at(small.DAY)) as shipped:
         assess(shipped, {}, small.DAY)
     leaf = re.compile(r"part|a\d+")
     for name, rule in ((n, r) for rules in seen.rulesets for n, r in rules.items()):

@@ -12,7 +12,7 @@ import durable_rules_engine as rete
 import pytest
 
 from api.catalogue import schema
-from api.releases.releases import load
+from api.releases.rules_folder import load
 from engine.decide import Question, Reference, assess, decide
 from engine.errors import EngineError
 from engine.lang.check import release_of

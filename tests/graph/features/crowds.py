@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 from hypothesis import strategies as st
 
-from graph.events import CLASSES
+from graph.vocabulary import CLASSES
 from tests.strategies import NOW, frame
 
 CROWD = tuple(f"p{number}" for number in range(7))

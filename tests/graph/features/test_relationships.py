@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from graph.build import social, told_rows, trust
-from graph.events import CLASSES
 from graph.features import compute, features, nearby
 from graph.view import seen
+from graph.vocabulary import CLASSES
 from tests.effort import pairs
 from tests.graph.features.asking import AS_OF, BASE, expect, of
 from tests.graph.features.crowds import CROWD, crowds

@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from graph.events import CORRECTABLE, KINDS, SCHEMA, problems
+from graph.events import CORRECTABLE, SCHEMA, problems
 from graph.sources import SourceError
 from graph.sources.town import END, Town, town
+from graph.vocabulary import KINDS
 
 PEOPLE = 4_000
 START = datetime(2024, 1, 1, tzinfo=UTC)
