@@ -19,9 +19,11 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import SQLModel
 
-from api import tables
+from api import database_errors, tables
+from api.database_errors import Explanation
 from engine.errors import Refused
 
 WAIT_SECONDS: Final = 30  # how long a writer waits for another before it gives up
@@ -39,52 +41,6 @@ _SQLITE_SETTINGS: Final = (
 )
 # Sorting in runs that fit the processor's cache, kept in a temporary file, takes half the time of one sort in memory.
 _SORTING: Final = ("temp_store = FILE", "cache_size = -2000", "threads = 2")
-# What a driver says in trouble -> our code, what it means, what to do. The first that occurs in the text is taken.
-_TROUBLE: Final = (
-    (
-        "readonly database",
-        "database_read_only",
-        "the database is read-only",
-        "give write permission on the file and its folder",
-    ),
-    ("read-only transaction", "database_read_only", "the database is read-only", "connect to the primary server"),
-    (
-        "unable to open",
-        "database_unopened",
-        "the database cannot be opened",
-        "check that the folder exists and may be written",
-    ),
-    (
-        "database is locked",
-        "database_busy",
-        "another process has been writing for too long",
-        "try again when it is done",
-    ),
-    ("disk is full", "database_full", "the disk is full", "free some space and run it again"),
-    ("no space left", "database_full", "the disk is full", "free some space and run it again"),
-    ("disk i/o error", "database_broken", "the disk cannot be read or written", "check the disk"),
-    ("not a database", "database_broken", "the file is not a database of this program", "check the path"),
-    ("malformed", "database_broken", "the database file is damaged", "restore it from a backup"),
-    (
-        "authentication failed",
-        "database_denied",
-        "the database refuses this user",
-        "check the user and password in the URL",
-    ),
-    (
-        "does not exist",
-        "database_unreachable",
-        "there is no such database or user on the server",
-        "create it, or check the URL",
-    ),
-    (
-        "permission denied",
-        "database_denied",
-        "this user may not do that in the database",
-        "grant it, or use another user",
-    ),
-    ("append-only", "append_only", "what was recorded is not changed or deleted", "append a correction"),
-)
 
 
 def open_database(url: str) -> Engine:
@@ -99,10 +55,18 @@ def open_database(url: str) -> Engine:
         with reported(engine):
             _migrate(engine)
             build_person_indexes(engine)
-    except BaseException:
+    except BaseException as error:
         engine.dispose()
+        if address.get_backend_name() != "sqlite" and getattr(error, "code", "") == database_errors.UNREACHABLE.code:
+            raise _trouble(engine, _rejection(address)) from None
         raise
     return engine
+
+
+def _rejection(address: URL) -> Explanation:
+    """Why nobody is let in, for the person who starts a program: the library's error has no SQLSTATE."""
+    url = address.set(drivername="postgresql").update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
+    return database_errors.rejection(url.render_as_string(hide_password=False))
 
 
 def _address(url: str) -> URL:
@@ -167,7 +131,7 @@ def _write_ahead(driver: Any) -> None:
         try:
             driver.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > give_up:
+            if not database_errors.is_busy(error) or time.monotonic() > give_up:
                 raise
             time.sleep(0.02)
 
@@ -272,30 +236,19 @@ def reported(engine: Engine) -> Iterator[None]:
     """A driver's error inside becomes Refused: one line, no password, no row's content."""
     try:
         yield
-    except DBAPIError as error:
-        raise _trouble(engine, error) from None
+    except (DBAPIError, PoolTimeoutError) as error:
+        raise _trouble(engine, database_errors.explained(error)) from None
     except engine.dialect.loaded_dbapi.Error as error:
-        raise _trouble(engine, error) from None
+        raise _trouble(engine, database_errors.explained(error)) from None
 
 
-def _trouble(engine: Engine, error: Exception) -> Refused:
-    cause = getattr(error, "orig", None) or error
-    text = str(cause).lower()
-    for sign, code, message, hint in _TROUBLE:
-        if sign in text:
-            return Refused(message, where=place(engine), hint=hint, code=code)
-    if engine.dialect.name == "postgresql" and (
-        any(sign in text for sign in ("connect", "resolve", "timeout"))
-        or getattr(error, "connection_invalidated", False)
-    ):
-        return Refused(
-            "the database does not answer",
-            where=place(engine),
-            hint="check that it runs and the URL is right",
-            code="database_unreachable",
-        )
-    kind = type(cause).__name__.lower()
-    return Refused(f"the database failed ({kind})", where=place(engine), hint="see its log", code="database_failed")
+def _trouble(engine: Engine, what: Explanation) -> Refused:
+    return Refused(what.message, where=place(engine), hint=what.hint, code=what.code)
+
+
+def busy(engine: Engine) -> Refused:
+    """Raised when a write has waited for others for as long as it may."""
+    return _trouble(engine, database_errors.BUSY)
 
 
 def place(engine: Engine) -> str:
