@@ -1,9 +1,9 @@
 """Opening the database: SQLite (one file, WAL) or PostgreSQL by URL, brought to the present shape by itself.
 
 A write transaction is `writing(engine)`: writers wait for each other, on SQLite by BEGIN IMMEDIATE, on PostgreSQL by an
-advisory lock, so that what one reads in it stays true until it commits. SQLite runs with synchronous=FULL: a commit has
-reached the disk when it returns, for a decision must be durable before it is answered. A bulk load commits so seldom
-that NORMAL would not make it faster.
+advisory lock, so that what one reads in it stays true until it commits. No wait is without end: a writer gives up after
+`WAIT_SECONDS`, inside `patience` sooner. SQLite runs with synchronous=FULL: a commit has reached the disk when it returns,
+for a decision must be durable before it is answered. A bulk load commits so seldom that NORMAL would not make it faster.
 """
 
 import json
@@ -12,10 +12,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -28,6 +30,13 @@ from engine.errors import Refused
 
 WAIT_SECONDS: Final = 30  # how long a writer waits for another before it gives up
 CONNECT_SECONDS: Final = 5
+LOCK_SECONDS: Final = 10  # how long a reader on PostgreSQL waits for a table that is being rewritten
+CONNECTIONS: Final = (
+    48  # of one process at most: for each thread that may need one (api/lanes.py), and for the background
+)
+KEPT_OPEN: Final = 12  # of these, how many stay open when they are not needed
+POOL_SECONDS: Final = 5.0  # how long a thread waits for one of them
+HEALTH_SECONDS: Final = 2.0  # and whoever asks how the server is, for the one that is kept for that
 # A migration's file begins with its revision: 0001_first.py.
 REVISIONS: Final = sorted(p.name[:4] for p in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
 _LOCK: Final = 0x4966746168  # "Iftah": the advisory lock of all writers on PostgreSQL
@@ -46,11 +55,7 @@ _SORTING: Final = ("temp_store = FILE", "cache_size = -2000", "threads = 2")
 def open_database(url: str) -> Engine:
     """An engine on the database at `url`, created and migrated if need be. Raises Refused, in one line, when it can't."""
     address = _address(url)
-    engine = create_engine(address, **_options(address))
-    if address.get_backend_name() == "sqlite":
-        _prepare_sqlite(engine)
-    else:
-        _prepare_postgresql(engine)
+    engine = _created(address, pool_size=KEPT_OPEN, max_overflow=CONNECTIONS - KEPT_OPEN, pool_timeout=POOL_SECONDS)
     try:
         with reported(engine):
             _migrate(engine)
@@ -61,6 +66,28 @@ def open_database(url: str) -> Engine:
             raise _trouble(engine, _rejection(address)) from None
         raise
     return engine
+
+
+def _created(address: URL, **pool: Any) -> Engine:
+    engine = create_engine(address, **_options(address), **pool)
+    if address.get_backend_name() == "sqlite":
+        _prepare_sqlite(engine)
+    else:
+        _prepare_postgresql(engine)
+    return engine
+
+
+_WATCHING: Final = WeakKeyDictionary[Engine, Engine]()
+
+
+def connection_of_health(engine: Engine) -> Engine:
+    """The same database by a pool of its own with one connection, for whatever watches the server. Closed with `engine`."""
+    known = _WATCHING.get(engine)
+    if known is not None:
+        return known
+    own = _created(engine.url, pool_size=1, max_overflow=0, pool_timeout=HEALTH_SECONDS)
+    event.listen(engine, "engine_disposed", lambda _: own.dispose())
+    return _WATCHING.setdefault(engine, own)
 
 
 def _rejection(address: URL) -> Explanation:
@@ -112,6 +139,9 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
+        if writes:
+            driver: Any = connection.connection.driver_connection
+            driver.execute(f"PRAGMA busy_timeout = {_wait_millis()}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -121,6 +151,7 @@ def _prepare_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def connect(driver: Any, _record: object) -> None:
         driver.execute("SET jit = off")
+        driver.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         driver.commit()
 
 
@@ -136,6 +167,25 @@ def _write_ahead(driver: Any) -> None:
             time.sleep(0.02)
 
 
+_GIVES_UP_AT: Final = ContextVar[float]("gives_up_at")  # of the clock `time.monotonic`
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """What writes inside waits for other writers for so many seconds at most, all in all."""
+    token = _GIVES_UP_AT.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _GIVES_UP_AT.reset(token)
+
+
+def _wait_millis() -> int:
+    """How long the present writer may wait; never 0, which PostgreSQL takes for without end."""
+    left = _GIVES_UP_AT.get(float("inf")) - time.monotonic()
+    return round(max(0.001, min(WAIT_SECONDS, left)) * 1000)
+
+
 @contextmanager
 def writing(engine: Engine, *, locked: bool = True) -> Iterator[Connection]:
     """One write transaction, alone: committed at the end, rolled back on any exception. Raises Refused for trouble.
@@ -147,7 +197,7 @@ def writing(engine: Engine, *, locked: bool = True) -> Iterator[Connection]:
         writer = connection.execution_options(writes=True)
         with writer.begin():
             if locked and engine.dialect.name == "postgresql":
-                writer.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                writer.exec_driver_sql(_ALONE, (str(_wait_millis()),))
             yield writer
 
 
@@ -175,7 +225,10 @@ _LOOKED_UP: Final = {
     "plan_cache_mode": "force_generic_plan",
 }
 _LOOK_UP: Final = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _LOOKED_UP.items())
-_LOCK_AND_LOOK_UP: Final = f"{_LOOK_UP}, pg_advisory_xact_lock({_LOCK})"
+# Evaluated from left to right: the bound holds for the lock in the same statement.
+_WAIT_AND_LOCK: Final = f"set_config('lock_timeout', %s, true), pg_advisory_xact_lock({_LOCK})"
+_ALONE: Final = f"SELECT {_WAIT_AND_LOCK}"
+_LOCK_AND_LOOK_UP: Final = f"{_LOOK_UP}, {_WAIT_AND_LOCK}"
 
 
 @dataclass(frozen=True)
@@ -195,7 +248,10 @@ def fetched(connection: Connection, *queries: Query, alone: bool = False) -> lis
     if connection.dialect.name == "sqlite":
         return [driver.execute(_worded("sqlite", q.sql), _bound(q.values)).fetchall() for q in queries]
     with driver.pipeline():
-        driver.execute(_LOCK_AND_LOOK_UP if alone else _LOOK_UP)
+        if alone:
+            driver.execute(_LOCK_AND_LOOK_UP, (str(_wait_millis()),))
+        else:
+            driver.execute(_LOOK_UP)
         cursors = [driver.cursor().execute(_worded("postgresql", q.sql), q.values or None) for q in queries]
         return [cursor.fetchall() for cursor in cursors]
 

@@ -109,6 +109,7 @@ ANYWHERE: Final = (
     *("too_many_requests", "not_ready", "issuer_away"),
 )
 MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
+AGAIN: Final = 1  # seconds after which whoever is answered 503 may try again
 MEDIA_TYPE: Final = "application/problem+json"
 BODY: Final = "the body"
 DETAILS: Final = "ProblemDetails"  # the name of `Problem` in the OpenAPI document
@@ -199,6 +200,8 @@ def answer(error: IftahError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(error.again)
+    elif status == 503:
+        headers["Retry-After"] = str(AGAIN)
     return ProblemResponse(problem.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
 
 

@@ -9,12 +9,12 @@ from datetime import datetime
 from time import monotonic
 
 from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
 
 from api.access import auth
 from api.access.auth import PREFIX, Caller
 from api.access.oidc import Issuer, issuer_of
 from api.access.rates import Rates
+from api.lanes import ISSUER, TOKENS
 from api.settings import Settings
 from engine.errors import Refused
 
@@ -34,7 +34,8 @@ class Gate:
         name = auth.digest(secret)
         found = auth.remembered(engine, name, now)
         if found is None or self.rates.waits:
-            return await run_in_threadpool(self._admit, engine, secret, now, address)
+            lane = TOKENS if found or self.issuer is None or secret.startswith(PREFIX) else ISSUER
+            return await lane.run(self._admit, engine, secret, now, address)
         self.rates.asked(found.counted)
         return found
 

@@ -2,6 +2,9 @@
 
 A commit costs the same for one answer as for fifty. So the busier a server is, the less each answer costs. Whoever asks waits a few
 milliseconds, at most, for as many as asked before: those who were answered together are about to ask again together.
+
+A question that is not answered within `api.lanes.PATIENCE` is given up: asked again, the same transaction gets the answer that it
+would have had.
 """
 
 import asyncio
@@ -13,14 +16,15 @@ from datetime import datetime
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from starlette.concurrency import run_in_threadpool
-
+from api import lanes
 from api.decisions.decisions import Answered, Asked
 from api.decisions.eligibility import Put, answered
+from api.lanes import QUESTIONS, no_turn
 from api.world import World
 from engine.errors import IftahError
 
 MOST: Final = 64  # questions answered together
+MOST_WAITING: Final = 2_000  # questions that wait on one event loop
 GATHER: Final = 0.004  # seconds at most in which those come who are expected
 BLUR: Final = 3_000  # microseconds at most that answers wait for no reason
 
@@ -54,12 +58,18 @@ class _Line:
         self._come = asyncio.Event()  # as many wait
 
     async def answer(self, put: Put) -> Answered:
+        if len(self._waiting) >= MOST_WAITING:
+            raise no_turn()
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((put, future))
         self._see_who_come()
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        found: Answered = await future
+        try:
+            async with asyncio.timeout(lanes.PATIENCE):
+                found: Answered = await future
+        except TimeoutError:
+            raise no_turn() from None
         return found
 
     def _see_who_come(self) -> None:
@@ -72,10 +82,12 @@ class _Line:
         try:
             while self._waiting:
                 await self._gathered()
+                self._waiting = [each for each in self._waiting if not each[1].done()]  # without those given up
                 batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 self._usual = max(len(batch), self._usual - 1)
                 self._see_who_come()
-                await self._answer(batch)
+                if batch:
+                    await self._answer(batch)
         finally:
             self._running = None
 
@@ -87,7 +99,7 @@ class _Line:
 
     async def _answer(self, batch: list[_Waiting]) -> None:
         try:
-            answers = await run_in_threadpool(_in_some_time, self._world(), [put for put, _ in batch])
+            answers = await QUESTIONS.run(_in_some_time, self._world(), [put for put, _ in batch])
         except BaseException as error:  # a mistake of ours, too, is told to each who waits for it
             told = error if isinstance(error, Exception) else asyncio.CancelledError()
             for _, future in batch:

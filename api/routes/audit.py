@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from api.clock import moment
 from api.deps import InWorld, Now, Supervisor
+from api.lanes import LanedRoute
 from api.problems import documented
 from api.releases import releases
 from api.routes.page import After, Page
@@ -20,7 +21,7 @@ from engine.errors import Refused
 
 log = logging.getLogger("iftah")
 
-router = APIRouter(prefix="/v1/audit", tags=["supervisors"])
+router = APIRouter(prefix="/v1/audit", tags=["supervisors"], route_class=LanedRoute)
 
 DecisionId = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$", description="a decision's id")]
 PLAIN = r"^[^\x00-\x1f\x7f]+$"

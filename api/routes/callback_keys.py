@@ -4,9 +4,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.deps import InWorld, Merchant, Now
+from api.lanes import LanedRoute
 from api.orders import callback_keys
 
-router = APIRouter(prefix="/v1/callbacks/secret", tags=["merchants"])
+router = APIRouter(prefix="/v1/callbacks/secret", tags=["merchants"], route_class=LanedRoute)
 
 
 class Secrets(BaseModel):

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Header, Path, Query
 from pydantic import BaseModel, Field
 
 from api.deps import InWorld, Merchant, Now
+from api.lanes import LanedRoute
 from api.orders import messages
 from api.orders.messages import Message
 from api.problems import documented
 from api.routes.order_forms import OrderAnswer
 from api.routes.page import NEXT, Page
 
-router = APIRouter(prefix="/v1/callbacks", tags=["orders"])
+router = APIRouter(prefix="/v1/callbacks", tags=["orders"], route_class=LanedRoute)
 told = APIRouter(tags=["orders"])  # what we ask of merchants: for the document alone
 
 MESSAGE = "^msg_[0-9a-f]{32}$"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.clock import micros
 from api.database import reading
 from api.deps import InWorld, Now, Operator
+from api.lanes import LanedRoute
 from api.people import disputes, person, reviews
 from api.people.languages import chosen
 from api.problems import documented
@@ -18,7 +19,7 @@ from api.routes.my_disputes import Id, Said
 from api.routes.page import Page
 from api.world import World
 
-router = APIRouter(prefix="/v1", tags=["operators"])
+router = APIRouter(prefix="/v1", tags=["operators"], route_class=LanedRoute)
 
 Open = Annotated[bool, Query(alias="open", description="only those that wait for an answer")]
 

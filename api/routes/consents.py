@@ -10,9 +10,10 @@ from api import actions
 from api.consent import consents
 from api.consent.consents import Ask, Request
 from api.deps import InWorld, Merchant, Now
+from api.lanes import LanedRoute
 from api.problems import documented
 
-router = APIRouter(prefix="/v1/consents", tags=["merchants"])
+router = APIRouter(prefix="/v1/consents", tags=["merchants"], route_class=LanedRoute)
 
 PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
 DataClass = Literal["identity", "relationship", "behaviour", "restricted", "credit"]

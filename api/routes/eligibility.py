@@ -10,9 +10,10 @@ from api import metrics
 from api.decisions import decisions
 from api.decisions.decisions import Answered, Asked
 from api.deps import Answers, InWorld, Merchant, Now
+from api.lanes import LanedRoute
 from api.problems import documented
 
-router = APIRouter(prefix="/v1", tags=["merchants"])
+router = APIRouter(prefix="/v1", tags=["merchants"], route_class=LanedRoute)
 
 SERVICE = r"^[a-z0-9_-]{1,40}$"
 PLAIN = r"^[^\x00-\x1f\x7f]+$"  # no control characters: PostgreSQL keeps no NUL, and nobody's id has any

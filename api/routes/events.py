@@ -12,12 +12,13 @@ from api.clock import iso
 from api.deps import Contributor, InWorld, Now
 from api.evidence import bodies, intake, submissions
 from api.evidence.json_rows import KNOWN
+from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.page import NEXT, Page
 from graph.events import SCHEMA
 from graph.vocabulary import KINDS
 
-router = APIRouter(prefix="/v1/events", tags=["contributors"])
+router = APIRouter(prefix="/v1/events", tags=["contributors"], route_class=LanedRoute)
 
 
 class RowResult(BaseModel):

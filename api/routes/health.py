@@ -1,16 +1,25 @@
-"""Whether the server can answer, for whatever watches it."""
+"""Whether the server can answer, for whatever watches it.
 
+Asked on a connection of its own, from a thread of its own: it answers while everything else waits.
+"""
+
+import asyncio
 from datetime import datetime
 from typing import Final, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from sqlalchemy import Engine
 
+from api.database import connection_of_health
 from api.deps import InWorld, Now, Stuck
 from api.features import refresh
+from api.lanes import HEALTH, LanedRoute
+from engine.errors import Refused
 
-router = APIRouter(prefix="/v1", tags=["operation"])
+router = APIRouter(prefix="/v1", tags=["operation"], route_class=LanedRoute)
 
+LONGEST: Final = 3.0  # seconds to an answer, whatever it is
 MOST_TOLD: Final = 5  # problems of a refused rules folder
 
 
@@ -57,9 +66,9 @@ class Health(BaseModel):
 
 
 @router.get("/health")
-def health(world: InWorld, now: Now, stuck: Stuck) -> Health:
+async def health(world: InWorld, now: Now, stuck: Stuck) -> Health:
     """Whether eligibility can be answered, from what, and under which rules."""
-    lag, refused, amended = refresh.lag(world.database, now), world.refused, world.amended
+    lag, refused, amended = await _lag(world.database, now), world.refused, world.amended
     made = lag.made
     return Health(
         status="ready",
@@ -80,3 +89,13 @@ def health(world: InWorld, now: Now, stuck: Stuck) -> Health:
             problem=stuck,
         ),
     )
+
+
+async def _lag(database: Engine, now: datetime) -> refresh.Lag:
+    """How far rows are behind. Raises Refused when the database does not say so in time."""
+    try:
+        async with asyncio.timeout(LONGEST):
+            return await HEALTH.run(refresh.lag, connection_of_health(database), now)
+    except TimeoutError:
+        message, hint = "the database does not answer", "see the server's log"
+        raise Refused(message, where="the database", hint=hint, code="not_ready") from None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import actions
 from api.database import reading
 from api.deps import InWorld, Now, Subject
+from api.lanes import LanedRoute
 from api.people import erasure, person
 from api.people.languages import chosen
 from api.problems import documented
@@ -17,7 +18,7 @@ from api.routes.eligibility import PLAIN
 from api.routes.page import After, Page
 from engine.lang.program import Program
 
-router = APIRouter(prefix="/v1/me", tags=["people"])
+router = APIRouter(prefix="/v1/me", tags=["people"], route_class=LanedRoute)
 
 SCORED = ("unknown_person", "features_stale")
 Language = Annotated[str | None, Header(alias="Accept-Language", max_length=200, description="of the reasons: en, zh")]

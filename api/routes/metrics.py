@@ -9,10 +9,11 @@ from fastapi.responses import PlainTextResponse
 
 from api import metrics
 from api.deps import InWorld, Now, Stuck
+from api.lanes import LanedRoute
 from api.settings import Settings, settings
 from engine.errors import Refused
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(tags=["operation"], route_class=LanedRoute)
 
 TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -12,11 +12,12 @@ from api.consent import consents
 from api.consent.consents import WARNED, WARNING, Request, Said
 from api.consent.permissions import Grants
 from api.deps import InWorld, Now, Subject
+from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.consents import PLAIN, Classes, DataClass, RequestId
 from engine.errors import Refused
 
-router = APIRouter(prefix="/v1/me/consents", tags=["people"])
+router = APIRouter(prefix="/v1/me/consents", tags=["people"], route_class=LanedRoute)
 
 Purpose = Annotated[str, Field(strict=True, pattern="^[a-z][a-z_]*$", max_length=40, description="such as `perks`")]
 Service = Annotated[

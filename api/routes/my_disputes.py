@@ -7,13 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.database import reading
 from api.deps import InWorld, Now, Subject
+from api.lanes import LanedRoute
 from api.people import disputes
 from api.problems import documented
 from api.routes.cases import Dispute
 from api.routes.eligibility import PLAIN
 from api.routes.page import Page
 
-router = APIRouter(prefix="/v1/me/disputes", tags=["people"])
+router = APIRouter(prefix="/v1/me/disputes", tags=["people"], route_class=LanedRoute)
 
 STATEMENT = r"^[^\x00]*$"
 Id = Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from api.database import reading
 from api.deps import InWorld, Now, Subject
+from api.lanes import LanedRoute
 from api.orders import order_book, orders
 from api.orders.order_book import Order
 from api.orders.orders import Request
@@ -17,7 +18,7 @@ from api.routes.order_forms import DisputeForm
 from api.routes.page import NEXT, Page
 from api.tables import ORDERS
 
-router = APIRouter(prefix="/v1/me/orders", tags=["people"])
+router = APIRouter(prefix="/v1/me/orders", tags=["people"], route_class=LanedRoute)
 
 ORDER: Final = "^[0-9a-f]{1,64}$"
 OrderId = Annotated[str, Path(pattern=ORDER)]

@@ -5,13 +5,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.database import reading
 from api.deps import InWorld, Now, Subject
+from api.lanes import LanedRoute
 from api.people import reviews
 from api.problems import documented
 from api.routes.cases import Review
 from api.routes.my_disputes import Said
 from api.routes.page import Page
 
-router = APIRouter(prefix="/v1/me/reviews", tags=["people"])
+router = APIRouter(prefix="/v1/me/reviews", tags=["people"], route_class=LanedRoute)
 
 
 class Reviews(Page[Review]):

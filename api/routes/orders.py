@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from api.database import reading
 from api.deps import InWorld, Merchant, Now
+from api.lanes import LanedRoute
 from api.orders import order_book, orders
 from api.orders.order_book import Order
 from api.orders.orders import NewOrder, Request
@@ -26,7 +27,7 @@ from api.routes.page import NEXT
 from api.tables import ORDERS
 from engine.errors import Refused
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=LanedRoute)
 
 Number = Annotated[str, Path(pattern=NUMBER, description="the merchant's own number")]
 _MOVING: Final = ("unknown_order", "order_mismatch", "wrong_state", "engine_failed")

@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from api.deps import InWorld, Merchant, Now
+from api.lanes import LanedRoute
 from api.orders import reconciliation
 from api.problems import documented
 
-router = APIRouter(prefix="/v1/reconciliation", tags=["orders"])
+router = APIRouter(prefix="/v1/reconciliation", tags=["orders"], route_class=LanedRoute)
 
 NDJSON = "application/x-ndjson"
 

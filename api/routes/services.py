@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import clock, services
 from api.deps import InWorld, Merchant, Now
+from api.lanes import LanedRoute
 from api.orders import targets
 from api.problems import documented
 from api.routes.page import Page
@@ -16,7 +17,7 @@ from api.settings import settings
 from api.world import World
 from engine.errors import Refused
 
-router = APIRouter(prefix="/v1/services", tags=["merchants"])
+router = APIRouter(prefix="/v1/services", tags=["merchants"], route_class=LanedRoute)
 
 PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
 ServiceId = Annotated[str, Path(pattern="^[a-z0-9_-]{1,40}$", description="the merchant's own name for the service")]

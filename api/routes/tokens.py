@@ -11,10 +11,13 @@ from api.access import tokens
 from api.access.auth import ROLES, SCOPES
 from api.access.tokens import Issued, Listed
 from api.deps import InWorld, Now, caller_as
+from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.page import NEXT, Page
 
-router = APIRouter(prefix="/v1/tokens", tags=["administration"], dependencies=[Depends(caller_as("admin"))])
+router = APIRouter(
+    prefix="/v1/tokens", tags=["administration"], route_class=LanedRoute, dependencies=[Depends(caller_as("admin"))]
+)
 
 PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
 MOST_DAYS: Final = 366  # no token that was made here lives for ever
