@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
@@ -18,7 +18,7 @@ from api.clock import micros
 from api.database import reading, reported, writing
 from api.evidence import departed
 from api.features import builds, marks
-from api.orders import order_book
+from api.people import redaction
 from api.people.leaving import Gone, leave
 from api.tables import (
     BUILDS,
@@ -32,6 +32,7 @@ from api.tables import (
     MARKS,
     MESSAGES,
     MONITORED,
+    ORDER_MOVES,
     ORDERS,
     REVIEWS,
     SCORE_HISTORY,
@@ -52,21 +53,11 @@ OWN: Final = (  # tables whose rows of the person go, and the column that names 
     (MONITORED, "person"),
     (SCORE_HISTORY, "person"),
 )
-# In what a merchant said of an order these say nothing of a person: codes, such as a currency, and moments.
-_PLAIN: Final = re.compile(r"[A-Z][A-Z_]*|[0-9T:.Z+-]*")
+NO_DIGEST: Final = ""  # a digest of texts confirms whoever guesses them: it goes with the texts
 _REWRITTEN: Final = (
     *("events", "moves", "features", "scores", "score_history", "marks", "waiting", "decision_subjects", "tokens"),
-    *(
-        "consent_requests",
-        "disputes",
-        "reviews",
-        "monitored",
-        "orders",
-        "messages",
-        "services",
-        "submissions",
-        "erasing",
-    ),
+    *("consent_requests", "disputes", "reviews", "monitored", "orders", "order_moves", "messages", "services"),
+    *("submissions", "erasing"),
 )
 
 
@@ -90,7 +81,8 @@ def erase(engine: Engine, person: str, now: datetime) -> Erased:
         _account_for(connection, person, gone)
         decisions = _own(connection, person)
         _orders(connection, person)
-        _mentions(connection, person)
+        _allow_lists(connection, person)
+        _mentions(connection, person, gone)
         mine = (TOKENS.c.role == "subject") & (TOKENS.c.party == person)
         revoked = func.coalesce(TOKENS.c.revoked_at, micros(now))
         connection.execute(update(TOKENS).where(mine).values(party=None, name="", revoked_at=revoked))
@@ -170,11 +162,15 @@ def _own(connection: Connection, person: str) -> int:
 
 
 def _orders(connection: Connection, person: str) -> None:
-    """Orders stay, as the merchant's; the person's name goes, and every text in which the merchant may have told of them."""
+    """Orders stay, as the merchant's; the person's name goes, every text in which somebody may have told of them, and the
+    digests by which such texts could be guessed.
+    """
     query = select(ORDERS.c.id, ORDERS.c.content).where(ORDERS.c.subject == person)
     for name, content in connection.execute(query).all():
-        blank = json.dumps(_blank(json.loads(content)), ensure_ascii=False)
-        connection.execute(update(ORDERS).where(ORDERS.c.id == name).values(subject=None, content=blank))
+        blank = json.dumps(redaction.content(json.loads(content)), sort_keys=True, ensure_ascii=False)
+        change = {"subject": None, "content": blank, "digest": NO_DIGEST}
+        connection.execute(update(ORDERS).where(ORDERS.c.id == name).values(change))
+        connection.execute(update(ORDER_MOVES).where(ORDER_MOVES.c.order == name).values(digest=NO_DIGEST))
         _messages(connection, name)
 
 
@@ -182,37 +178,39 @@ def _messages(connection: Connection, order: str) -> None:
     """What was or will be sent of an order, without the same texts."""
     query = select(MESSAGES.c.id, MESSAGES.c.body).where(MESSAGES.c.order == order)
     for name, text in connection.execute(query).all():
-        body = json.loads(text)
-        data = {field: _blank(v) if field in order_book.SAID else v for field, v in body["data"].items()}
-        body = json.dumps({**body, "data": data}, ensure_ascii=False)
+        body = json.dumps(redaction.message(json.loads(text)), ensure_ascii=False)
         connection.execute(update(MESSAGES).where(MESSAGES.c.id == name).values(body=body))
 
 
-def _blank(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: _blank(v) for name, v in value.items()}
-        case list():
-            return [_blank(v) for v in value]
-        case str():
-            return value if _PLAIN.fullmatch(value) else ""
-    return value
-
-
-def _mentions(connection: Connection, person: str) -> None:
-    """Where others named the person: lists of whom a service may ask about, reports of what was refused."""
+def _allow_lists(connection: Connection, person: str) -> None:
+    """Lists of whom a service may ask about."""
     for row in connection.execute(select(SERVICES).where(SERVICES.c.allowed.is_not(None))).mappings().all():
         allowed = json.loads(row["allowed"])
         if person in allowed:
             here = [SERVICES.c[c] == row[c] for c in ("merchant", "id", "version")]
             left = json.dumps([p for p in allowed if p != person])
             connection.execute(update(SERVICES).where(*here).values(allowed=left))
+
+
+def _mentions(connection: Connection, person: str, gone: Gone) -> None:
+    """Where others named the person: reports of what was refused, objections to the events that go or stay without them."""
     for written in {person, json.dumps(person)[1:-1]}:
-        named = re.compile(rf"(?<![0-9A-Za-z]){re.escape(written)}(?![0-9A-Za-z])")
+        named = _named(written)
         holding = SUBMISSIONS.c.problems.contains(written, autoescape=True)
         for name, text in connection.execute(select(SUBMISSIONS.c.id, SUBMISSIONS.c.problems).where(holding)).all():
             change = update(SUBMISSIONS).where(SUBMISSIONS.c.id == name)
             connection.execute(change.values(problems=named.sub("gone", text)))
+    named = _named(person)
+    keys = {(row["contributor"], row["event_id"]) for row in (*gone.removed, *gone.changed)}
+    for row in connection.execute(select(DISPUTES)).mappings().all():
+        if (key := (row["contributor"], row["event_id"])) in keys:
+            new = gone.renamed[key][1] if key in gone.renamed else named.sub("gone", row["event_id"])
+            texts = {c: row[c] and named.sub("gone", row[c]) for c in ("statement", "note")}
+            connection.execute(update(DISPUTES).where(DISPUTES.c.id == row["id"]).values(event_id=new, **texts))
+
+
+def _named(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![0-9A-Za-z]){re.escape(text)}(?![0-9A-Za-z])")
 
 
 def _sweep_sqlite(engine: Engine) -> bool:

@@ -27,12 +27,13 @@ _MANY: Final = 500  # as many as a statement names
 
 @dataclass
 class Gone:
-    """What became of a person's events: `removed` are gone, `changed` stand without the person (both as they were). Who was
-    tied to the person, and who stays at the other end of a payment.
+    """What became of a person's events: `removed` are gone, `changed` stand without the person (both as they were), some of
+    them under another key. Who was tied to the person, and who stays at the other end of a payment.
     """
 
     removed: list[Row] = field(default_factory=list)
     changed: list[Row] = field(default_factory=list)
+    renamed: dict[Key, Key] = field(default_factory=dict)
     tied: set[str] = field(default_factory=set)
     paid: set[str] = field(default_factory=set)
 
@@ -166,7 +167,8 @@ class _Work:
             return
         target, alias = self.kept[_target(row)]
         fixes = row["fields"] is not None and bool(self.named.search(row["fields"]))
-        if row["subject"] == self.person or fixes or target != _target(row) or self.named.search(row["event_id"]):
+        told = any(row[c] is not None and self.named.search(row[c]) for c in ("event_id", "statement"))
+        if row["subject"] == self.person or fixes or target != _target(row) or told:
             self._change(row, alias, target)
         else:
             self.kept[_key(row)] = _key(row), alias
@@ -185,10 +187,12 @@ class _Work:
         if self.named.search(row["event_id"]):
             new["event_id"] = f"gone-{secrets.token_hex(12)}"
         if row["kind"] in CHANGES:
-            own = row["subject"] == self.person
-            new |= {"ref_event": target[1], "statement": None if own else row["statement"]}
+            told = None if row["subject"] == self.person else row["statement"]
+            new |= {"ref_event": target[1], "statement": told and self.named.sub(alias, told)}
             new["fields"] = row["fields"] and json.dumps(dict(self._without(row["fields"], alias)))
         self.kept[_key(row)] = _key(new), alias
+        if _key(new) != _key(row):
+            self.gone.renamed[_key(row)] = _key(new)
         self.gone.changed.append(row)
         self.new.append(new)
 

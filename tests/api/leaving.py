@@ -14,14 +14,26 @@ from api.clock import micros
 from api.database import writing
 from api.decisions.decisions import Asked
 from api.features import builds
+from api.orders import orders
 from api.services import Terms, sign_up
-from api.tables import CONSENT_REQUESTS, DISPUTES, MESSAGES, MONITORED, ORDERS, REVIEWS, SUBMISSIONS
+from api.tables import (
+    CONSENT_REQUESTS,
+    DISPUTES,
+    MESSAGES,
+    MONITORED,
+    ORDER_MOVES,
+    ORDERS,
+    REVIEWS,
+    SUBMISSIONS,
+)
 from tests.api.refreshing import append
 from tests.api.world import NOW
 from tests.graph.story import story, willing
 
 ZEB = "zebulon-quill"
 TEXTS = (ZEB, "kingfisher-statement", "kingfisher-order", "kingfisher-loan", "kingfisher-order-text", "kingfisher-why")
+BIRDS = {ZEB: "kingfisher", "ann": "heron"}
+PERKS = ("power_bank", "bicycle")
 LATER = NOW + timedelta(hours=1)
 LIFE = f"""
 {willing(ZEB, "ann", "bob", "cy")}
@@ -36,7 +48,7 @@ LIFE = f"""
 2025-05-01 payment.made ann > {ZEB} #p3 amount=900 currency=CNY category=transfer
 2025-05-02 event.corrected ann #fix-p3 ref_event=p3 fields={{"amount":950}}
 2025-05-03 payment.made bob > {ZEB} #pay-{ZEB}-4 amount=40 currency=CNY category=transfer
-2025-05-04 dispute.opened bob #bob-says ref_event=pay-{ZEB}-4 statement=mine
+2025-05-04 dispute.opened bob #bob-says ref_event=pay-{ZEB}-4 statement=not-{ZEB}'s
 2025-05-05 payment.made bob > cy #p5 amount=60 currency=CNY category=transfer
 2025-05-06 event.corrected bob #fix-p5 ref_event=p5 fields={{"other":"{ZEB}"}}
 2025-05-07 payment.made {ZEB} > ann #p6 amount=33 currency=CNY category=transfer
@@ -51,73 +63,78 @@ LIFE = f"""
 
 
 def arrived(world: World) -> None:
-    """The person in a small world, with a decision, an order that is closed, a token and all else."""
+    """The person in a small world, with two of everything that is kept of them; ann has two of each, too."""
     engine, events = world.database, story(LIFE)
     assert append(engine, events, NOW) == events.height
     scored(world, builds.build(engine, NOW, "perks", NOW))
-    answered = eligibility(world, Asked("inn", "t-1", ZEB, "power_bank", 99, "CNY"), LATER)
-    eligibility(world, Asked("inn", "t-2", "ann", "power_bank", 99, "CNY"), LATER)
+    for n, (person, bird) in enumerate(BIRDS.items()):
+        answers = [eligibility(world, Asked("inn", f"t-{n}-{p}", person, p, 99, "CNY"), LATER) for p in PERKS]
+        for answer in answers:
+            _kept(engine, person, bird, answer.id)
+        tokens.issue(engine, "subject", person, person, NOW)
+        tokens.issue(engine, "subject", person, f"phone of {person}", NOW)
+    _objection(engine)
     sign_up(engine, "inn", "rooms", Terms("hotel", allowed=("ann", ZEB)), NOW)
-    _kept(engine, answered.id)
-    tokens.issue(engine, "subject", ZEB, ZEB, NOW)
+    sign_up(engine, "lodge", "rooms", Terms("hotel", allowed=("bob", ZEB)), NOW)
+    sign_up(engine, "lodge", "suites", Terms("hotel", allowed=("ann", "bob")), NOW)
 
 
-def _kept(engine: Engine, decision: str) -> None:
+def _objection(engine: Engine) -> None:
+    """Bob objects to a payment to the person; the event's id names them, and so do bob's words."""
     at = micros(LATER)
+    row = {"id": "of-bob", "subject": "bob", "contributor": "bank", "event_id": f"pay-{ZEB}-4"}
+    with writing(engine) as connection:
+        connection.execute(insert(DISPUTES).values(**row, statement=f"not {ZEB}", opened_at=at, due_at=at))
+
+
+def _kept(engine: Engine, person: str, bird: str, decision: str) -> None:
+    """What is kept of a person and a decision, in words of their own."""
+    at, name = micros(LATER), decision[:8]
     content = {
-        "service_introduction": f"kingfisher-order-text for {ZEB}",
+        "service_introduction": f"{bird}-order-text for {person}",
         "risk_fund": {"name": "DEPOSIT", "amount": 99},
     }
     order = {
-        **{"id": "order-1", "merchant": "inn", "out_order_no": "1", "service": "rooms", "service_version": 1},
-        **{"decision": decision, "subject": ZEB, "perk": "hotel", "currency": "CNY", "mode": "waive_first"},
+        **{"id": name, "merchant": "inn", "out_order_no": name, "service": "rooms", "service_version": 1},
+        **{"decision": decision, "subject": person, "perk": "hotel", "currency": "CNY", "mode": "waive_first"},
         **{"waived": 99, "state": "settled", "created_at": at, "changed_at": at, "closed_at": at, "disputed": False},
-        **{"content": json.dumps(content), "digest": "d"},
+        **{"content": json.dumps(content), "digest": orders.digest("create", content)},
     }
-    told = {
-        "order_id": "order-1",
-        "state": "settled",
-        "dispute": {"by": "person", "statement": "kingfisher-order-text"},
-    }
+    moves = [
+        {
+            "order": name,
+            "action": action,
+            "digest": orders.digest(action, content),
+            "before": "a",
+            "after": "b",
+            "at": at,
+        }
+        for action in ("create", "pay")
+    ]
+    dispute = {"by": "person", "statement": f"{bird}-order-text"}
+    body = {"type": "order.disputed", "data": {"order_id": name, "state": "settled", "dispute": dispute}}
     message = {
-        **{
-            "id": "msg-1",
-            "merchant": "inn",
-            "order": "order-1",
-            "event": "order.disputed",
-            "url": "https://inn.example",
-        },
-        **{
-            "body": json.dumps({"type": "order.disputed", "data": told}),
-            "created_at": at,
-            "next_at": at,
-            "attempts": 1,
-        },
-        **{"state": "sent", "sent_at": at},
+        **{"id": f"msg-{name}", "merchant": "inn", "order": name, "event": "order.disputed"},
+        **{"url": "https://inn.example", "body": json.dumps(body), "created_at": at, "next_at": at},
+        **{"attempts": 1, "state": "sent", "sent_at": at},
     }
-    own = {"id": "x-1", "subject": ZEB}
-    asked = {"merchant": "inn", "service": "rooms", "purpose": "perks", "classes": "identity", "state": "asked"}
-    sent = {
-        "id": "s-1",
-        "contributor": "bank",
-        "received_at": at,
-        "rows": 1,
-        "accepted": 0,
-        "duplicates": 0,
-        "refused": 1,
-    }
+    own = {"id": name, "subject": person}
+    request = {"merchant": "inn", "service": "rooms", "purpose": "perks", "classes": "identity", "state": "asked"}
+    review = {"decision": decision, "statement": f"{bird}-why", "asked_at": at, "due_at": at}
+    dispute_row = {"contributor": "bank", "event_id": f"pay-{person}-1", "opened_at": at, "due_at": at}
+    counts = {"rows": 1, "accepted": 0, "duplicates": 0, "refused": 1}
+    problems = json.dumps([{"row": 0, "event_id": f"pay-{person}-9", "reason": "`amount` is missing"}])
+    sent = {"id": name, "contributor": "bank", "received_at": at, **counts, "problems": problems}
+    monitored = {"person": person, "attribute": f"group_{name}", "value": f"{bird}-why"}
     with writing(engine) as connection:
         connection.execute(insert(ORDERS).values(order))
+        connection.execute(insert(ORDER_MOVES), moves)
         connection.execute(insert(MESSAGES).values(message))
-        connection.execute(insert(CONSENT_REQUESTS).values(**own, **asked, asked_at=at))
-        connection.execute(
-            insert(REVIEWS).values(**own, decision=decision, statement="kingfisher-why", asked_at=at, due_at=at)
-        )
-        disputed = {"contributor": "bank", "event_id": f"pay-{ZEB}-1", "opened_at": at, "due_at": at}
-        connection.execute(insert(DISPUTES).values(**own, **disputed, statement="kingfisher-why"))
-        connection.execute(insert(MONITORED).values(person=ZEB, attribute="group", value="kingfisher-why"))
-        problems = json.dumps([{"row": 0, "event_id": f"pay-{ZEB}-9", "reason": "`amount` is missing"}])
-        connection.execute(insert(SUBMISSIONS).values(**sent, problems=problems))
+        connection.execute(insert(CONSENT_REQUESTS).values(**own, **request, asked_at=at))
+        connection.execute(insert(REVIEWS).values(**own, **review))
+        connection.execute(insert(DISPUTES).values(**own, **dispute_row, statement=f"{bird}-why"))
+        connection.execute(insert(MONITORED).values(monitored))
+        connection.execute(insert(SUBMISSIONS).values(sent))
 
 
 def left_in(engine: Engine, *texts: str) -> dict[str, list[str]]:

@@ -184,17 +184,20 @@ TIMES = [NOW + timedelta(hours=n) for n in range(4)]
 NAMES = ("ann", "bob")
 FEW = ("identity", "credit")  # so that what is said is often about what was said before
 SERVICES = (None, "inn/hotel", "inn/car")
+REFERRING: dict[str, dict[str, Any]] = {  # of these only a retraction ends a grant
+    **{"event.retracted": {}, "event.corrected": {"fields": '{"channel":"cash"}'}, "dispute.opened": {}},
+}
 
 
 @st.composite
 def said(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["consent.granted", "consent.granted", "consent.withdrawn", "event.retracted"]))
+    kind = draw(st.sampled_from(["consent.granted", "consent.granted", "consent.withdrawn", *REFERRING]))
     row: dict[str, Any] = {
         **{"contributor": draw(st.sampled_from(["iftah", "bank"])), "kind": kind},
         **{"subject": draw(st.sampled_from(("ann", "ann", "ann", "bob"))), "happened_at": draw(st.sampled_from(TIMES))},
     }
-    if kind == "event.retracted":
-        return row | {"ref_event": f"e{draw(st.integers(0, 11))}"}
+    if kind in REFERRING:
+        return row | {"ref_event": f"e{draw(st.integers(0, 11))}", **REFERRING[kind]}
     classes = draw(st.lists(st.sampled_from(FEW), min_size=1, max_size=2, unique=True))
     row |= {
         "purpose": draw(st.sampled_from(["perks", "perks", "perks", "credit"])),

@@ -14,7 +14,8 @@ import polars as pl
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import Engine, select, text, update
+from sqlmodel import SQLModel
 
 from api import actions, services
 from api.access import tokens
@@ -25,7 +26,7 @@ from api.features import builds, refresh
 from api.features.standing import standing
 from api.people.erasure import Erased, erase, held, sweep
 from api.services import Terms
-from api.tables import DECISIONS, EVENTS, MOVES, ORDERS, SERVICES, SUBMISSIONS, TOKENS
+from api.tables import DECISIONS, DISPUTES, EVENTS, MOVES, ORDER_MOVES, ORDERS, SERVICES, SUBMISSIONS, TOKENS
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
@@ -43,6 +44,10 @@ from tests.graph.story import story
 from tests.strategies import NOW as LAST
 
 LONG_AFTER = LAST + timedelta(days=40)
+HELD = (  # tables in which both have something
+    *("events", "features", "scores", "score_history", "decision_subjects", "decisions", "tokens", "consent_requests"),
+    *("disputes", "reviews", "monitored", "orders", "order_moves", "messages", "submissions"),
+)
 PEOPLE_COUNTED = {
     "behaviour.out_counterparties",
     "behaviour.in_counterparties",
@@ -140,25 +145,61 @@ def test_what_is_said_of_a_payment_stays_with_it(left: tuple[World, Erased]) -> 
     assert all(str(other).startswith("gone-") for other, _ in moves)
 
 
-def test_the_chain_still_holds_and_the_order_names_nobody(left: tuple[World, Erased]) -> None:
+def test_the_chain_still_holds_and_the_orders_name_nobody(left: tuple[World, Erased]) -> None:
     world, erased = left
     with reading(world.database) as connection:
         entries = connection.execute(select(DECISIONS).order_by(DECISIONS.c.seq)).mappings().all()
-        order = connection.execute(select(ORDERS)).mappings().one()
-        allowed = connection.execute(select(SERVICES.c.allowed)).scalar_one()
-        problems = connection.execute(select(SUBMISSIONS.c.problems)).scalar_one()
-        token = connection.execute(select(TOKENS).where(TOKENS.c.role == "subject")).mappings().one()
+        orders = connection.execute(select(ORDERS)).mappings().all()
+        digests = connection.execute(select(ORDER_MOVES.c.order, ORDER_MOVES.c.digest)).all()
+        allowed = connection.execute(select(SERVICES.c.allowed).order_by(SERVICES.c.merchant, SERVICES.c.id)).scalars()
+        problems = sorted(connection.execute(select(SUBMISSIONS.c.problems)).scalars())
+        tokens_ = connection.execute(select(TOKENS).where(TOKENS.c.role == "subject")).mappings().all()
+        lists = [json.loads(one) for one in allowed]
     previous = FIRST
     for row in entries:
         assert (row["previous_hash"], row["hash"]) == (previous, chained(previous, entry(dict(row))))
         previous = row["hash"]
-    assert (len(entries), erased.decisions) == (2, 1)
-    assert (order["subject"], order["state"]) == (None, "settled")
-    assert json.loads(order["content"]) == {"service_introduction": "", "risk_fund": {"name": "DEPOSIT", "amount": 99}}
-    assert json.loads(allowed) == ["ann"]
-    assert json.loads(problems) == [{"row": 0, "event_id": "pay-gone-9", "reason": "`amount` is missing"}]
-    assert (token["party"], token["name"]) == (None, "")
-    assert token["revoked_at"] is not None
+    assert (len(entries), erased.decisions) == (4, 2)
+    gone, kept = ([o for o in orders if o["subject"] == who] for who in (None, "ann"))
+    assert (len(gone), len(kept), len(orders)) == (2, 2, 4)
+    blank = {"service_introduction": "", "risk_fund": {"name": "DEPOSIT", "amount": 99}}
+    assert all((o["state"], json.loads(o["content"]), o["digest"]) == ("settled", blank, "") for o in gone)
+    assert all(json.loads(o["content"])["service_introduction"] == "heron-order-text for ann" for o in kept)
+    assert {order for order, digest in digests if not digest} == {o["id"] for o in gone}
+    assert lists == [["ann"], ["bob"], ["ann", "bob"]]
+    assert [json.loads(one)[0]["event_id"] for one in problems] == ["pay-ann-9"] * 2 + ["pay-gone-9"] * 2
+    ended = [(t["party"], t["name"]) for t in tokens_ if t["revoked_at"] is not None]
+    assert ended == [(None, "")] * 2
+    assert [t["party"] for t in tokens_ if t["revoked_at"] is None] == ["ann"] * 2
+
+
+def test_another_s_objection_to_a_payment_stays_with_it_and_names_nobody(left: tuple[World, Erased]) -> None:
+    with reading(left[0].database) as connection:
+        disputed = connection.execute(select(DISPUTES).where(DISPUTES.c.subject == "bob")).mappings().one()
+        same = (EVENTS.c.contributor == disputed["contributor"]) & (EVENTS.c.event_id == disputed["event_id"])
+        item = connection.execute(select(EVENTS.c.subject, EVENTS.c.amount).where(same)).one()
+    assert (disputed["statement"], tuple(item)) == ("not gone", ("bob", 40))
+
+
+def others(engine: Engine) -> dict[str, set[str]]:
+    """Every row that is nobody's who leaves, by table, but for what is counted over all."""
+    counted = {"builds", "extent", "house", "departed", "marks"}
+    found: dict[str, set[str]] = {}
+    with reading(engine) as connection:
+        own = set(connection.execute(select(ORDERS.c.id).where(ORDERS.c.subject.in_([ZEB]))).scalars())
+        for table in SQLModel.metadata.sorted_tables:
+            rows = connection.execute(select(table)).all() if table.name not in counted else []
+            texts = (json.dumps(list(row), default=str) for row in rows)
+            found[table.name] = {t for t in texts if ZEB not in t and not any(name in t for name in own)}
+    return found
+
+
+def test_every_row_that_is_somebody_else_s_stays_as_it_is(town: World) -> None:
+    before = others(town.database)
+    assert all(len(before[t]) >= 2 for t in HELD), {t: len(before[t]) for t in HELD}
+    erase(town.database, ZEB, LATER)
+    after = others(town.database)
+    assert {t: before[t] - after[t] for t in before if before[t] - after[t]} == {}
 
 
 def test_what_goes_is_counted(left: tuple[World, Erased]) -> None:
@@ -298,11 +339,11 @@ def test_whoever_asks_by_letter_is_erased_by_a_command_which_asks_whether_it_is_
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         asked = in_process(("erase", ZEB), env)
         assert asked.returncode == 1, asked
-        assert "1 decision_subjects" in asked.stdout
-    assert held(town.database, ZEB)["decision_subjects"] == 1
+        assert "2 decision_subjects" in asked.stdout
+    assert held(town.database, ZEB)["decision_subjects"] == 2
     done = in_process(("erase", ZEB, "--yes"), env)
     assert done.returncode == 0, done
-    assert "1 decisions stay in the chain" in done.stdout
+    assert "2 decisions stay in the chain" in done.stdout
     assert held(town.database, ZEB) == {}
     again = in_process(("erase", ZEB, "--yes"), env)
     assert (again.returncode, again.stdout) == (2, "")

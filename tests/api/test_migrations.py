@@ -1,12 +1,14 @@
 """A database of an earlier version is brought up with what was in it."""
 
-from sqlalchemy import Connection, Engine, insert, text
+import json
+
+from sqlalchemy import Connection, Engine, insert, select, text
 
 from api.database import open_database, reading, writing
 from api.decisions import decisions
 from api.evidence import ledger
 from api.features import builds
-from api.tables import DECISIONS
+from api.tables import DECISIONS, MESSAGES, ORDER_MOVES, ORDERS
 from tests.api.refreshing import append
 from tests.api.world import NOW
 from tests.graph.story import story, willing
@@ -33,7 +35,7 @@ EARLIER_DECISION = """INSERT INTO decisions VALUES ({0}, 'd{0}', 'inn', 't{0}', 
 
 
 def as_of_0003(engine: Engine) -> None:
-    """Take back what the fourth version did, on an empty chain."""
+    """Take back what the fourth version and those after it did, on an empty chain."""
     with engine.begin() as connection:
         for table in ("events", "decisions", "decision_subjects"):
             for change in ("update", "delete", "change"):
@@ -128,4 +130,39 @@ def test_a_build_and_corrections_of_before_there_were_refreshes(bare_url: str) -
     assert found.seq == last
     assert [tuple(m) for m in moves] == [("bob", "bank", "p")]
     assert ledger.extent(again).events == found.seen + 1
+    again.dispose()
+
+
+ERASED_ORDER = """INSERT INTO orders (id, merchant, out_order_no, service, service_version, decision, perk, currency, mode, waived,
+state, created_at, changed_at, disputed, content, digest, subject) VALUES (:id, 'inn', :id, 'rooms', 1, :id, 'hotel', 'CNY',
+'waive_first', 9, 'settled', 1, 1, false, :content, 'd', :subject)"""
+
+
+def test_texts_and_digests_of_orders_of_who_left_before_go(bare_url: str) -> None:
+    engine = open_database(bare_url)
+    content = json.dumps(
+        {"attach": "13800138000", "risk_fund": {"name": "DEPOSIT", "amount": 9, "description": "WANG"}}
+    )
+    with engine.begin() as connection:
+        for name, subject in (("gone", None), ("kept", "ann")):
+            connection.execute(text(ERASED_ORDER), {"id": name, "content": content, "subject": subject})
+            move = {"order": name, "action": "create", "digest": "d", "before": "none", "after": "created", "at": 1}
+            connection.execute(insert(ORDER_MOVES).values(move))
+            body = json.dumps(
+                {"type": "order.paid", "data": {"order_id": name, "attach": "13800138000", "total_amount": 5}}
+            )
+            sent = {"id": name, "merchant": "inn", "order": name, "event": "order.paid", "url": "u", "body": body}
+            connection.execute(insert(MESSAGES).values(**sent, created_at=1, next_at=1, state="sent"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    engine.dispose()
+    again = open_database(bare_url)
+    with reading(again) as connection:
+        orders = {row.id: (json.loads(row.content), row.digest) for row in connection.execute(select(ORDERS))}
+        moves = {row.order: row.digest for row in connection.execute(select(ORDER_MOVES))}
+        bodies = {row.id: json.loads(row.body)["data"] for row in connection.execute(select(MESSAGES))}
+    blank = {"attach": "", "risk_fund": {"name": "DEPOSIT", "amount": 9, "description": ""}}
+    assert orders == {"gone": (blank, ""), "kept": (json.loads(content), "d")}
+    assert moves == {"gone": "", "kept": "d"}
+    assert bodies["gone"] == {"order_id": "gone", "attach": "", "total_amount": 5}
+    assert bodies["kept"]["attach"] == "13800138000"
     again.dispose()
