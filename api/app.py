@@ -17,7 +17,7 @@ from api.background.sender import sending
 from api.background.sweeper import sweeping
 from api.background.timekeeper import keeping_time
 from api.decisions.decider import Decider
-from api.described import describe
+from api.described import CONTACT, LICENCE, SERVERS, TAGS, describe, operation_id
 from api.limits import BodyLimit
 from api.routes import (
     audit,
@@ -71,7 +71,17 @@ def create_app(world: World, reload: Reload | None = None, *, works: bool = Fals
 
     # No redirects to an address with or without a slash at its end: they would go to whatever host the caller named.
     app = FastAPIOffline(
-        title="Iftah", description=ABOUT, version="1", redoc_url=None, lifespan=running, redirect_slashes=False
+        title="Iftah",
+        description=ABOUT,
+        version="1",
+        servers=SERVERS,
+        contact=CONTACT,
+        license_info=LICENCE,
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
+        redoc_url=None,
+        lifespan=running,
+        redirect_slashes=False,
     )
     problems.install(app)
     app.add_middleware(BodyLimit)

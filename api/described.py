@@ -1,38 +1,44 @@
-"""The OpenAPI document, for whoever reads or tries it at `/docs`: routes named by their docstrings, bodies that can be sent as
-they stand, one problem for all, and what merchants are sent.
+"""The OpenAPI document, for whoever reads or tries it at `/docs` or makes a client of it: routes named by their docstrings,
+bodies that can be sent as they stand, an example of every answer, one problem for all, and what merchants are sent.
 """
 
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
-from api.problems import DETAILS, Problem
+from api.examples import ANSWERS, BODIES, PROBLEMS
+from api.problems import DETAILS, MEDIA_TYPE, Problem
+from api.routes import event_schema
 
-_PAID: Final = {"post_payments": [{"name": "two nights", "amount": 40000}]}
-# A body to begin from, by the form's name, where the fields' own examples are not enough. Times are of the past.
-BODIES: Final[dict[str, dict[str, Any]]] = {
-    "ServiceTerms": {"perk": "hotel", "callback": "https://inn.example/hook"},
-    "ConsentRequest": {"service": "rooms", "subject": "client-1", "classes": ["identity", "behaviour", "credit"]},
-    "OrderForm": {
-        **{"out_order_no": "O-20260131-0001", "service": "rooms", "decision_id": "d3ed0123456789abcdef0123456789ab"},
-        **{"service_introduction": "two nights", "risk_fund": {"name": "DEPOSIT", "amount": 50000}},
+# The servers, groups and names that a generated client goes by. `/` is whichever server gave the document.
+SERVERS: Final = [{"url": "/", "description": "the server that gives this document"}]
+CONTACT: Final = {"name": "whoever runs this server"}
+LICENCE: Final = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+TAGS: Final = [
+    {"name": "merchants", "description": "sign up for a service, ask for consent, ask about eligibility"},
+    {
+        "name": "orders",
+        "description": "deposit-free orders from a decision to their settlement, and callbacks about them",
     },
-    "CancelForm": {"cancel_reason": "the guest is ill"},
-    "CompleteForm": _PAID | {"time_range": {"start_time": "2026-01-29T14:00:00Z", "end_time": "2026-01-31T10:00:00Z"}},
-    "ModifyForm": _PAID | {"modify_reason": "breakfast was not served"},
-    "SyncForm": {"paid_at": "2026-01-31T10:30:00Z"},
-    "DisputeForm": {"statement": "the room was cold"},
-    "Given": {"purpose": "perks", "classes": ["identity", "behaviour"], "service": "inn/rooms"},
-    "Allowed": {"classes": ["identity", "behaviour"]},
-    "Withdrawn": {"purpose": "perks", "service": "inn/rooms"},
-    "Objection": {"contributor": "bank-a", "event_id": "missed-17", "statement": "I paid on the first"},
-    "Statement": {"statement": "I paid on the first"},
-    "ReviewRequest": {"decision_id": "d3ed0123456789abcdef0123456789ab", "statement": "my bill was paid"},
-    "Resolution": {"outcome": "upheld", "note": "the bank confirms it"},
-    "ReviewAnswer": {"outcome": "stands", "note": "the evidence is as it was"},
-    "TokenRequest": {"role": "merchant", "party": "inn", "name": "the front desk", "days": 90},
-    "Rotation": {"grace_hours": 24, "days": 90},
+    {"name": "contributors", "description": "send evidence, and see what was refused of it"},
+    {"name": "people", "description": "what a person sees and does about themselves"},
+    {"name": "operators", "description": "disputes and reviews that wait for a human"},
+    {"name": "supervisors", "description": "every decision and release, replayed and proved; nothing is written"},
+    {"name": "administration", "description": "tokens: who may call"},
+    {"name": "operation", "description": "whether the server can answer"},
+]
+SIGNATURE: Final = "webhook_signature"
+_SIGNED: Final = {
+    **{"type": "apiKey", "in": "header", "name": "webhook-signature"},
+    "description": "how a merchant knows that a callback is from here: Standard Webhooks, by the secret of GET /v1/callbacks/secret",
 }
+_UNNAMED: Final = "Successful Response"  # FastAPI's own words
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of a route in clients: its function's, which no other has."""
+    return route.name
 
 
 def describe(app: FastAPI) -> None:
@@ -41,20 +47,57 @@ def describe(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = plain()
-            for path in (*document["paths"].values(), *document["webhooks"].values()):
-                for operation in path.values():
-                    _name(operation)
-            schemas = document["components"]["schemas"]
-            schemas[DETAILS] = Problem.model_json_schema()
-            for name, body in BODIES.items():
-                schemas[name]["examples"] = [body]
+            _complete(plain())
         return plain()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
 
+def _complete(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    schemas |= {DETAILS: Problem.model_json_schema() | {"title": DETAILS}} | event_schema.SCHEMAS
+    for name, body in BODIES.items():
+        schemas[name]["examples"] = [body]
+    for schema in schemas.values():
+        _without_titles(schema)
+    document["components"]["examples"] = {name: {"value": value} for name, value in ANSWERS.items()} | {
+        code: {"value": problem} for code, problem in PROBLEMS.items()
+    }
+    document["components"]["securitySchemes"][SIGNATURE] = _SIGNED
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation.setdefault("security", [])  # open to anyone
+            _name(operation)
+            _show(operation, schemas)
+    for hook in document["webhooks"].values():
+        for operation in hook.values():
+            operation["security"] = [{SIGNATURE: []}]
+            _name(operation)
+            operation["requestBody"]["content"]["application/json"]["examples"] = _example("Told")
+
+
 def _name(operation: dict[str, Any]) -> None:
     """The first sentence in the place of the function's name: what is listed tells itself."""
-    first, _, rest = operation.pop("description").partition(". ")
-    operation |= {"summary": first.removesuffix(".")} | ({"description": rest} if rest else {})
+    operation["summary"] = operation["description"].partition(". ")[0].removesuffix(".")
+
+
+def _show(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """An example of every answer; of each that has no words of its own, those of what it holds."""
+    for answer in operation["responses"].values():
+        for kind, content in answer.get("content", {}).items():
+            if kind == MEDIA_TYPE:
+                content["examples"] = {code: at for code, at in content["examples"].items() if code in PROBLEMS}
+            elif (name := content.get("schema", {}).get("$ref", "").rpartition("/")[2]) in schemas:
+                content["examples"] = _example(name)
+                if answer["description"] == _UNNAMED:
+                    answer["description"] = schemas[name]["description"]
+
+
+def _example(name: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/examples/{name}"}}
+
+
+def _without_titles(schema: dict[str, Any]) -> None:
+    """No titles but the schema's own: generated clients make a class of each, and two of one name are none."""
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)

@@ -5,6 +5,7 @@
 
 import json
 import logging
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -158,15 +159,24 @@ class ProblemResponse(JSONResponse):
         await super().__call__(scope, receive, send)
 
 
+def title(code: str) -> str:
+    """A code in words."""
+    return code.replace("_", " ")
+
+
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these codes, and with what any may, for the OpenAPI page."""
     by_status: dict[int | str, list[str]] = {}
     for code in dict.fromkeys((*codes, *ANYWHERE)):
         by_status.setdefault(STATUS[code], []).append(code)
-    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{DETAILS}"}}}
-    return {
-        status: {"description": f"code: {', '.join(some)}", "content": content} for status, some in by_status.items()
-    }
+    return {status: _documented(int(status), some) for status, some in by_status.items()}
+
+
+def _documented(status: int, codes: list[str]) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{DETAILS}"}
+    examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+    content = {MEDIA_TYPE: {"schema": schema, "examples": examples}}
+    return {"description": f"{HTTPStatus(status).phrase}: `code` is {' or '.join(codes)}", "content": content}
 
 
 def install(app: FastAPI) -> None:
@@ -190,7 +200,7 @@ def answer(error: IftahError) -> JSONResponse:
     message = "the service is not available just now" if hidden or code == "internal" else error.message
     problem = Problem(
         type=f"urn:iftah:problem:{code}",
-        title=code.replace("_", " "),
+        title=title(code),
         status=status,
         code=code,
         detail=message,

@@ -25,6 +25,14 @@ SAID: Final = (  # what of `content` the merchant is shown again
     ),
     *("need_user_confirm", "attach", "cancel_reason", "dispute"),
 )
+_PARTS: Final = {  # what belongs to those of them that have parts: null where the merchant did not say it
+    "risk_fund": ("name", "amount", "description"),
+    "time_range": ("start_time", "end_time"),
+    "location": ("start", "end"),
+    "post_payments": ("name", "amount", "description", "count"),
+    "post_discounts": ("name", "amount", "description"),
+    "dispute": ("by", "statement"),
+}
 _TIMES: Final = ("starts_at", "ends_at", "due_at", "created_at", "changed_at", "closed_at")
 
 
@@ -172,10 +180,17 @@ def _row(order: Order) -> dict[str, Any]:
     return values | times | {"content": json.dumps(order.content, sort_keys=True, ensure_ascii=False)}
 
 
+def _whole(name: str, value: Any) -> Any:
+    """A part of the content with each of its own parts."""
+    if isinstance(value, list):
+        return [_whole(name, one) for one in value]
+    return {part: value.get(part) for part in _PARTS[name]} if isinstance(value, dict) else value
+
+
 def told(order: Order) -> dict[str, Any]:
     """An order as its merchant may see it, as JSON has it: nothing of the person but what the merchant itself said."""
     times = {c: None if (at := getattr(order, c)) is None else iso(at) for c in _TIMES}
-    said = {name: order.content.get(name) for name in SAID}
+    said = {name: _whole(name, order.content.get(name)) for name in SAID}
     return {
         **{"order_id": order.id, "out_order_no": order.out_order_no, "service": order.service},
         **{"decision_id": order.decision, "state": order.state, "perk": order.perk, "currency": order.currency},

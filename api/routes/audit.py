@@ -3,10 +3,10 @@
 import json
 import logging
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from api.clock import moment
 from api.deps import InWorld, Now, Supervisor
@@ -14,6 +14,7 @@ from api.lanes import LanedRoute
 from api.problems import documented
 from api.releases import releases
 from api.routes.page import After, Page
+from api.routes.schema import Int64, Money, RecordedOutcome
 from api.settings import settings
 from api.supervision import audit, digests, replay, report
 from api.supervision.audit import Sought, day_name
@@ -30,17 +31,17 @@ PLAIN = r"^[^\x00-\x1f\x7f]+$"
 class Entry(BaseModel):
     """A decision as the chain has it: what a merchant was told, and no person."""
 
-    seq: int
+    seq: Int64
     id: str
     merchant: str
     service: str | None
     service_version: int | None
     perk: str
-    amount: int
+    amount: Money
     currency: str
-    outcome: str
-    waived: int
-    deposit: int
+    outcome: RecordedOutcome
+    waived: Money
+    deposit: Money
     decided_at: datetime
     valid_until: datetime
     release: str
@@ -83,8 +84,8 @@ class DigestLine(BaseModel):
     """The Merkle root over the decisions of a day."""
 
     day: str
-    first: int = Field(description="seq of the first decision in it")
-    last: int
+    first: Int64 = Field(description="seq of the first decision in it")
+    last: Int64
     root: str
     made_at: datetime
 
@@ -93,15 +94,19 @@ class DigestLines(Page[DigestLine]):
     """Digests, oldest first."""
 
 
+class Proof(RootModel[dict[str, Any]]):
+    """That a decision is in its day's digest."""
+
+
 @router.get("/decisions")
-def decisions(
+def list_decisions(
     world: InWorld,
     _: Supervisor,
     since: Annotated[datetime | None, Query(alias="from", description="decided then or later")] = None,
     until: Annotated[datetime | None, Query(alias="to", description="decided before that")] = None,
     merchant: Annotated[str | None, Query(pattern=PLAIN, max_length=128)] = None,
     perk: Annotated[str | None, Query(pattern=PLAIN, max_length=60)] = None,
-    outcome: Annotated[Literal["ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE", "REFUSED"] | None, Query()] = None,
+    outcome: Annotated[RecordedOutcome | None, Query()] = None,
     after: After = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Entries:
@@ -112,7 +117,7 @@ def decisions(
 
 
 @router.get("/decisions/{decision_id}", responses=documented("unknown_decision"))
-def decision(decision_id: DecisionId, world: InWorld, caller: Supervisor) -> WholeDecision:
+def get_decision_record(decision_id: DecisionId, world: InWorld, caller: Supervisor) -> WholeDecision:
     """One decision with its record, which is about a person: that it was read is logged."""
     found = audit.whole(world.database, decision_id)
     record, salt = found["about_record"], found["about_salt"]
@@ -128,27 +133,27 @@ def decision(decision_id: DecisionId, world: InWorld, caller: Supervisor) -> Who
 
 
 @router.get("/decisions/{decision_id}/replay", responses=documented("unknown_decision", "erased", "not_replayable"))
-def replayed(decision_id: DecisionId, world: InWorld, caller: Supervisor) -> replay.Replayed:
+def replay_decision(decision_id: DecisionId, world: InWorld, caller: Supervisor) -> replay.Replayed:
     """Decide again under the release of then, by the reference and by the online engine, and compare bit for bit."""
     log.info("a record was replayed", extra={"decision": decision_id, "token": caller.token, "role": caller.role})
     return replay.replay(world, decision_id)
 
 
 @router.get("/decisions/{decision_id}/proof", responses=documented("unknown_decision", "no_digest"))
-def proof(decision_id: DecisionId, world: InWorld, _: Supervisor) -> dict[str, Any]:
+def get_proof(decision_id: DecisionId, world: InWorld, _: Supervisor) -> Proof:
     """That a decision is in its day's digest: what `iftah audit check-proof` checks without a database."""
-    return digests.proof(world.database, decision_id)
+    return Proof(digests.proof(world.database, decision_id))
 
 
 @router.get("/releases")
-def all_releases(world: InWorld, _: Supervisor) -> ReleaseLines:
+def list_releases(world: InWorld, _: Supervisor) -> ReleaseLines:
     """Every release that was ever in force, newest first."""
     found = releases.listed(world.database)
     return ReleaseLines(items=[ReleaseLine(id=name, loaded_at=moment(at)) for name, at in found])
 
 
 @router.get("/releases/{release_id}", responses=documented("unknown_release"))
-def release(
+def get_release(
     release_id: Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")], world: InWorld, _: Supervisor
 ) -> ReleaseFiles:
     """A release with its files as they were."""
@@ -157,7 +162,7 @@ def release(
 
 
 @router.get("/digests")
-def all_digests(world: InWorld, _: Supervisor) -> DigestLines:
+def list_digests(world: InWorld, _: Supervisor) -> DigestLines:
     """The digest of each day that is over, oldest first."""
     found = digests.listed(world.database)
     lines = [DigestLine(day=day_name(d.day), first=d.first, last=d.last, root=d.root, made_at=d.made_at) for d in found]
@@ -165,7 +170,7 @@ def all_digests(world: InWorld, _: Supervisor) -> DigestLines:
 
 
 @router.get("/report/{year}", responses=documented("bad_year"))
-def yearly(year: Annotated[int, Path(ge=1970, le=9999)], world: InWorld, _: Supervisor, now: Now) -> report.Report:
+def get_report(year: Annotated[int, Path(ge=1970, le=9999)], world: InWorld, _: Supervisor, now: Now) -> report.Report:
     """What came of a year's questions, by perk and month, and by group where people gave attributes for monitoring."""
     if year > now.year:
         raise Refused("that year is to come", where="year", hint=f"up to {now.year}", code="bad_year")

@@ -18,13 +18,13 @@ class Secrets(BaseModel):
 
 
 @router.get("")
-def secret(world: InWorld, merchant: Merchant, now: Now) -> Secrets:
+def get_callback_secret(world: InWorld, merchant: Merchant, now: Now) -> Secrets:
     """The merchant's own secret, made at the first need."""
     return _told(callback_keys.kept(world.database, merchant.party, now))
 
 
 @router.post("/rotate")
-def rotate(world: InWorld, merchant: Merchant, now: Now) -> Secrets:
+def rotate_callback_secret(world: InWorld, merchant: Merchant, now: Now) -> Secrets:
     """Make a new secret; callbacks are signed by both for 24 hours."""
     return _told(callback_keys.rotated(world.database, merchant.party, now))
 

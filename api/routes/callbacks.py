@@ -1,7 +1,7 @@
 """What a merchant was told by callbacks, and what is still to be told."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Header, Path, Query
 from pydantic import BaseModel, Field
@@ -13,29 +13,18 @@ from api.orders.messages import Message
 from api.problems import documented
 from api.routes.order_forms import OrderAnswer
 from api.routes.page import NEXT, Page
+from api.routes.schema import CallbackState, OrderEvent
 
 router = APIRouter(prefix="/v1/callbacks", tags=["orders"], route_class=LanedRoute)
 told = APIRouter(tags=["orders"])  # what we ask of merchants: for the document alone
 
 MESSAGE = "^msg_[0-9a-f]{32}$"
-Event = Literal[
-    "order.created",
-    "order.confirmed",
-    "order.completed",
-    "order.modified",
-    "order.paid",
-    "order.overdue",
-    "order.cancelled",
-    "order.expired",
-    "order.disputed",
-    "order.agreed",
-]
 
 
 class Told(BaseModel):
     """What a service's callback address is sent."""
 
-    type: Event = Field(description="agreed: a dispute was ended; of states of the operators' own, those too")
+    type: OrderEvent
     timestamp: datetime = Field(description="when it happened")
     data: OrderAnswer = Field(description="the order as it was then")
 
@@ -47,7 +36,7 @@ class Callback(BaseModel):
     order_id: str
     event: str
     url: str
-    state: Literal["waiting", "sent", "failed"]
+    state: CallbackState
     attempts: int
     status: int | None = Field(description="of the last answer; null when there was none")
     created_at: datetime
@@ -67,10 +56,10 @@ class Callbacks(Page[Callback]):
 
 
 @router.get("", responses=documented("unknown_callback"))
-def listed(
+def list_callbacks(
     world: InWorld,
     merchant: Merchant,
-    state: Annotated[Literal["waiting", "sent", "failed"] | None, Query()] = None,
+    state: Annotated[CallbackState | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: Annotated[str | None, Query(pattern=MESSAGE, description=NEXT)] = None,
 ) -> Callbacks:
@@ -80,17 +69,20 @@ def listed(
 
 
 @router.post("/{message_id}/resend", responses=documented("unknown_callback"))
-def resend(message_id: Annotated[str, Path(pattern=MESSAGE)], world: InWorld, merchant: Merchant, now: Now) -> Callback:
+def resend_callback(
+    message_id: Annotated[str, Path(pattern=MESSAGE)], world: InWorld, merchant: Merchant, now: Now
+) -> Callback:
     """Send a message again at once, whatever became of it."""
     return Callback.of(messages.resend(world.database, merchant.party, message_id, now))
 
 
 @told.post(
     "order",
+    operation_id="receive_order_event",
     status_code=204,
     responses={204: {"description": "any 2xx: it is taken"}, "default": {"description": "it is sent again"}},
 )
-def happened(
+def receive_order_event(
     body: Told,
     webhook_id: Annotated[str, Header(description="the same whenever it is sent again")],
     webhook_timestamp: Annotated[int, Header(description="when it was sent, in seconds since 1970")],

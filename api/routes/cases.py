@@ -1,11 +1,12 @@
 """What is said of a dispute or a review, to the person and to whoever answers it."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from api.people import person
+from api.routes.schema import DisputeOutcome, ReviewOutcome
 
 
 class Dispute(BaseModel):
@@ -17,7 +18,7 @@ class Dispute(BaseModel):
     statement: str | None
     opened_at: datetime
     due_at: datetime = Field(description="when it will have been answered; unanswered, the item stays out")
-    outcome: Literal["upheld", "rejected"] | None
+    outcome: DisputeOutcome | None
     note: str | None
     resolved_at: datetime | None
 
@@ -35,9 +36,7 @@ class Review(BaseModel):
     statement: str | None
     asked_at: datetime
     due_at: datetime
-    outcome: Literal["stands", "mistaken"] | None = Field(
-        description="mistaken: what the decision rested on, evidence or a rule, is put right, and the merchant may ask anew"
-    )
+    outcome: ReviewOutcome | None
     note: str | None
     answered_at: datetime | None
 

@@ -1,7 +1,7 @@
 """What waits for a human of the house: disputes and reviews, by when they are due."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,7 @@ from api.routes.cases import Dispute, Review
 from api.routes.me import Inquiry, Item, Language
 from api.routes.my_disputes import Id, Said
 from api.routes.page import Page
+from api.routes.schema import DisputeOutcome, ReviewOutcome
 from api.world import World
 
 router = APIRouter(prefix="/v1", tags=["operators"], route_class=LanedRoute)
@@ -54,7 +55,7 @@ class Resolution(BaseModel):
     """The answer to a dispute: upheld, and the item stays out; rejected, and it counts again."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    outcome: Literal["upheld", "rejected"]
+    outcome: DisputeOutcome
     note: Said | None = Field(None, description="for the person")
 
 
@@ -62,12 +63,12 @@ class ReviewAnswer(BaseModel):
     """The answer to a review."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    outcome: Literal["stands", "mistaken"]
+    outcome: ReviewOutcome
     note: Said | None = Field(None, description="for the person")
 
 
 @router.get("/disputes")
-def all_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -> DisputeCases:
+def list_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -> DisputeCases:
     """Disputes, what is due first comes first."""
     return DisputeCases(items=_disputes(world, disputes.listed(world.database, waiting=waiting), now))
 
@@ -76,14 +77,16 @@ def all_disputes(world: InWorld, _: Operator, now: Now, waiting: Open = False) -
     "/disputes/{dispute_id}/resolve",
     responses=documented("unknown_dispute", "already_answered"),
 )
-def resolve(dispute_id: Id, body: Resolution, world: InWorld, operator: Operator, now: Now) -> DisputeCase:
+def resolve_dispute(dispute_id: Id, body: Resolution, world: InWorld, operator: Operator, now: Now) -> DisputeCase:
     """Answer a dispute."""
     row = disputes.resolved(world.database, dispute_id, body.outcome, body.note, operator.party, now)
     return _disputes(world, [row], now)[0]
 
 
 @router.get("/reviews")
-def all_reviews(world: InWorld, _: Operator, now: Now, waiting: Open = False, language: Language = None) -> ReviewCases:
+def list_reviews(
+    world: InWorld, _: Operator, now: Now, waiting: Open = False, language: Language = None
+) -> ReviewCases:
     """Reviews, what is due first comes first."""
     return ReviewCases(items=_reviews(world, reviews.listed(world.database, waiting=waiting), language, now))
 
@@ -92,7 +95,7 @@ def all_reviews(world: InWorld, _: Operator, now: Now, waiting: Open = False, la
     "/reviews/{review_id}/answer",
     responses=documented("unknown_review", "already_answered"),
 )
-def answer(
+def answer_review(
     review_id: Id, body: ReviewAnswer, world: InWorld, operator: Operator, now: Now, language: Language = None
 ) -> ReviewCase:
     """Answer a review. The recorded decision stays; a merchant who asks anew is answered anew."""

@@ -1,7 +1,7 @@
 """Consents, from the merchant's side: ask for one, see what became of it."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -12,11 +12,11 @@ from api.consent.consents import Ask, Request
 from api.deps import InWorld, Merchant, Now
 from api.lanes import LanedRoute
 from api.problems import documented
+from api.routes.schema import ConsentState, DataClass
 
 router = APIRouter(prefix="/v1/consents", tags=["merchants"], route_class=LanedRoute)
 
 PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
-DataClass = Literal["identity", "relationship", "behaviour", "restricted", "credit"]
 Classes = Annotated[list[DataClass], Field(min_length=1, max_length=5)]
 RequestId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="the request's id")]
 
@@ -42,7 +42,7 @@ class ConsentAnswer(BaseModel):
     classes: list[DataClass]
     until: datetime | None
     asked_at: datetime
-    state: Literal["asked", "granted", "declined", "expired", "withdrawn"]
+    state: ConsentState
     granted: list[DataClass] = Field(description="what the service may ask about now")
 
     @classmethod
@@ -60,7 +60,9 @@ class ConsentAnswer(BaseModel):
         **documented("unknown_service", "bad_until"),
     },
 )
-def ask(body: ConsentRequest, world: InWorld, merchant: Merchant, now: Now, response: Response) -> ConsentAnswer:
+def ask_consent(
+    body: ConsentRequest, world: InWorld, merchant: Merchant, now: Now, response: Response
+) -> ConsentAnswer:
     """Ask a person to let a service ask about them. The answer is the same whether there is such a person or not."""
     purpose = actions.ready(world).purpose
     asked = Ask(merchant.party, body.service, body.subject, purpose, tuple(body.classes), body.until)
@@ -70,6 +72,6 @@ def ask(body: ConsentRequest, world: InWorld, merchant: Merchant, now: Now, resp
 
 
 @router.get("/{request_id}", responses=documented("unknown_consent"))
-def shown(request_id: RequestId, world: InWorld, merchant: Merchant, now: Now) -> ConsentAnswer:
+def get_consent_request(request_id: RequestId, world: InWorld, merchant: Merchant, now: Now) -> ConsentAnswer:
     """What became of one of the merchant's requests."""
     return ConsentAnswer.of(consents.of_merchant(world.database, merchant.party, request_id, now))

@@ -1,7 +1,7 @@
 """What merchants ask: one question, and their own answers again."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,7 @@ from api.decisions.decisions import Answered, Asked
 from api.deps import Answers, InWorld, Merchant, Now
 from api.lanes import LanedRoute
 from api.problems import documented
+from api.routes.schema import Money, Outcome
 
 router = APIRouter(prefix="/v1", tags=["merchants"], route_class=LanedRoute)
 
@@ -31,7 +32,7 @@ class EligibilityRequest(BaseModel):
     )
     service: str = Field(pattern=SERVICE, description="the merchant's service", examples=["rooms"])
     subject: str = Field(pattern=PLAIN, max_length=128, description="the person", examples=["client-1"])
-    amount: int = Field(
+    amount: Money = Field(
         gt=0, le=10**12, description="the deposit, in minor units of the perk's currency", examples=[50000]
     )
     context: dict[
@@ -48,9 +49,9 @@ class EligibilityAnswer(BaseModel):
     """The answer: no score and no reasons, which are the person's own."""
 
     decision_id: str
-    outcome: Literal["ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE"]
-    waived_amount: int = Field(description="minor units that need no deposit")
-    deposit_amount: int = Field(description="minor units to take as a deposit")
+    outcome: Outcome
+    waived_amount: Money = Field(description="minor units that need no deposit")
+    deposit_amount: Money = Field(description="minor units to take as a deposit")
     currency: str
     valid_until: datetime
 
@@ -68,7 +69,7 @@ class DecisionAnswer(EligibilityAnswer):
     service_version: int | None
     subject: str
     perk: str
-    amount: int
+    amount: Money
     decided_at: datetime
 
 
@@ -79,7 +80,9 @@ class DecisionAnswer(EligibilityAnswer):
         *("bad_context", "too_many_amounts", "transaction_mismatch", "transaction_expired", "features_stale"),
     ),
 )
-async def ask(body: EligibilityRequest, decider: Answers, merchant: Merchant, now: Now) -> EligibilityAnswer:
+async def ask_eligibility(
+    body: EligibilityRequest, decider: Answers, merchant: Merchant, now: Now
+) -> EligibilityAnswer:
     """Ask about one person, one perk, one amount. The decision is on record before this answers."""
     asked = Asked(
         merchant.party, body.transaction_id, body.subject, "", body.amount, "", body.context, service=body.service
@@ -93,7 +96,7 @@ async def ask(body: EligibilityRequest, decider: Answers, merchant: Merchant, no
     "/decisions/{decision_id}",
     responses=documented("unknown_decision"),
 )
-def decision(decision_id: str, world: InWorld, merchant: Merchant) -> DecisionAnswer:
+def get_decision(decision_id: str, world: InWorld, merchant: Merchant) -> DecisionAnswer:
     """One of the merchant's own decisions."""
     found = decisions.found(world.database, merchant.party, decision_id)
     asked = vars(found.asked) | {"decided_at": found.decided_at}

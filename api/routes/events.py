@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -11,12 +11,11 @@ from pydantic import BaseModel, Field
 from api.clock import iso
 from api.deps import Contributor, InWorld, Now
 from api.evidence import bodies, intake, submissions
-from api.evidence.json_rows import KNOWN
 from api.lanes import LanedRoute
 from api.problems import documented
+from api.routes import event_schema
 from api.routes.page import NEXT, Page
-from graph.events import SCHEMA
-from graph.vocabulary import KINDS
+from api.routes.schema import Amendment, RowOutcome
 
 router = APIRouter(prefix="/v1/events", tags=["contributors"], route_class=LanedRoute)
 
@@ -26,7 +25,7 @@ class RowResult(BaseModel):
 
     row: int = Field(description="its place in what was sent, from 0; blank lines do not count")
     event_id: str | None
-    result: Literal["accepted", "duplicate", "refused"]
+    result: RowOutcome
     reason: str | None = Field(description="why it was refused")
 
 
@@ -41,7 +40,7 @@ class Sent(BaseModel):
     rows: list[RowResult]
 
 
-class Problem(BaseModel):
+class RowProblem(BaseModel):
     """A row that was refused. The reason names fields and leaves out what was in them."""
 
     row: int
@@ -63,7 +62,7 @@ class SubmissionSummary(BaseModel):
 class Submission(SubmissionSummary):
     """A sending, and each of its rows that was refused for its own sake."""
 
-    problems: list[Problem]
+    problems: list[RowProblem]
 
 
 class Submissions(Page[SubmissionSummary]):
@@ -73,7 +72,7 @@ class Submissions(Page[SubmissionSummary]):
 class Said(BaseModel):
     """What was said of an event since."""
 
-    what: Literal["corrected", "retracted", "disputed", "dispute_resolved"]
+    what: Amendment
     recorded_at: datetime
     event_id: str | None = Field(description="of the contributor's own correction or retraction")
     fields: dict[str, Any] | None = Field(description="what a correction sets")
@@ -92,37 +91,15 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
-def _sent_event() -> dict[str, Any]:
-    """An event's JSON Schema, from its columns."""
-    whole = [c for c in KNOWN if str(SCHEMA[c]) == "Int64"]
-    fields: dict[str, Any] = {c: {"type": ["integer" if c in whole else "string", "null"]} for c in KNOWN}
-    fields["kind"] = {"type": "string", "enum": [k.name for k in KINDS]}
-    fields["fields"] = {"type": ["object", "string", "null"]}
-    needed = ["event_id", "kind", "subject", "happened_at"]
-    return {"type": "object", "properties": fields, "required": needed, "additionalProperties": False}
-
-
-_LIST: Final = {"type": "array", "items": _sent_event(), "minItems": 1, "maxItems": bodies.MOST_ROWS}
-_WRAPPED: Final = {"type": "object", "properties": {"events": _LIST}, "required": ["events"]}
-_BODY: Final = {
-    "required": True,
-    "description": f"at most {bodies.MOST_ROWS} events; the columns of docs/events.md; may be gzip (Content-Encoding)",
-    "content": {
-        bodies.LIST: {"schema": {"anyOf": [_LIST, {**_WRAPPED, "additionalProperties": False}]}},
-        bodies.LINES[0]: {"schema": {"type": "string", "description": "one JSON object a line"}},
-    },
-}
-
-
 @router.post(
     "",
     responses={
         **documented("unsupported_type", "too_many_rows"),
         200: {"model": Sent},
     },
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": event_schema.BODY},
 )
-def send(
+def send_events(
     request: Request,
     world: InWorld,
     contributor: Contributor,
@@ -142,7 +119,7 @@ def send(
 
 
 @router.get("/submissions", responses=documented("unknown_submission"))
-def sendings(
+def list_submissions(
     world: InWorld,
     contributor: Contributor,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -155,13 +132,13 @@ def sendings(
 
 
 @router.get("/submissions/{submission_id}", responses=documented("unknown_submission"))
-def sending(submission_id: str, world: InWorld, contributor: Contributor) -> Submission:
+def get_submission(submission_id: str, world: InWorld, contributor: Contributor) -> Submission:
     """One sending, with what was refused of it."""
     return Submission(**vars(submissions.submission(world.database, contributor.party, submission_id)))
 
 
 # The id is the contributor's own and may have a slash in it.
 @router.get("/{event_id:path}", responses=documented("unknown_event"))
-def event(event_id: str, world: InWorld, contributor: Contributor) -> Recorded:
+def get_event(event_id: str, world: InWorld, contributor: Contributor) -> Recorded:
     """One of the contributor's own events, and what was said of it since: never by whom, nor in which words."""
     return Recorded(**asdict(submissions.recorded(world.database, contributor.party, event_id)))

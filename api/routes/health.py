@@ -66,7 +66,7 @@ class Health(BaseModel):
 
 
 @router.get("/health")
-async def health(world: InWorld, now: Now, stuck: Stuck) -> Health:
+async def get_health(world: InWorld, now: Now, stuck: Stuck) -> Health:
     """Whether eligibility can be answered, from what, and under which rules."""
     lag, refused, amended = await _lag(world.database, now), world.refused, world.amended
     made = lag.made

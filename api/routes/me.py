@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from api import actions
 from api.database import reading
@@ -16,6 +16,7 @@ from api.problems import documented
 from api.routes.cases import Dispute, Review
 from api.routes.eligibility import PLAIN
 from api.routes.page import After, Page
+from api.routes.schema import DataClass, DisputeState, Int64, Money, RecordedOutcome
 from engine.lang.program import Program
 
 router = APIRouter(prefix="/v1/me", tags=["people"], route_class=LanedRoute)
@@ -51,7 +52,7 @@ class Me(BaseModel):
     base: int = Field(description="the points that everyone begins with")
     dimensions: list[Dimension]
     reasons: list[Reason]
-    consents_to: list[str] = Field(description="classes of evidence that are looked at, by your own consent")
+    consents_to: list[DataClass] = Field(description="classes of evidence that are looked at, by your own consent")
     as_of: datetime
     computed_at: datetime
     release: str = Field(description="the rules in force")
@@ -96,17 +97,17 @@ class Raised(BaseModel):
 class Item(BaseModel):
     """A piece of evidence, or what was said about one."""
 
-    number: int
+    number: Int64
     contributor: str
     event_id: str
     kind: str
-    data_class: str | None
+    data_class: DataClass | None
     with_: str | None = Field(alias="with", description="the other party, where it is yours to know")
     said_of_you_by_another: bool
     happened_at: datetime
     recorded_at: datetime
     fields: dict[str, Any]
-    dispute: Literal["open", "upheld", "rejected"] | None
+    dispute: DisputeState | None
 
 
 class Evidence(Page[Item]):
@@ -116,18 +117,18 @@ class Evidence(Page[Item]):
 class Inquiry(BaseModel):
     """Somebody asked about you."""
 
-    number: int
+    number: Int64
     decision_id: str
     asked_at: datetime
     merchant: str
     service: str | None
     perk: str
-    amount: int
+    amount: Money
     currency: str
     purpose: str | None
-    outcome: str
-    waived_amount: int
-    deposit_amount: int
+    outcome: RecordedOutcome
+    waived_amount: Money
+    deposit_amount: Money
     reasons: list[Reason]
 
 
@@ -138,7 +139,7 @@ class Inquiries(Page[Inquiry]):
 class Export(BaseModel):
     """All that is kept of a person, in one document."""
 
-    version: Literal[1] = 1
+    version: Literal[1]
     person: str
     exported_at: datetime
     score: Me | None = Field(description="null: there is none just now")
@@ -179,21 +180,25 @@ class Monitoring(BaseModel):
     )
 
 
+class Attributes(RootModel[dict[str, str]]):
+    """What you give for reports by group, as it is kept now."""
+
+
 @router.get("", responses=documented(*SCORED))
-def me(world: InWorld, caller: Subject, now: Now, language: Language = None) -> Me:
+def get_me(world: InWorld, caller: Subject, now: Now, language: Language = None) -> Me:
     """Your score, its parts, and the reasons why it is not higher."""
     return _me(person.explained(world, caller.party, now), language)
 
 
 @router.get("/history")
-def history(world: InWorld, caller: Subject) -> History:
+def list_my_scores(world: InWorld, caller: Subject) -> History:
     """Your scores as they changed, oldest first."""
     with reading(world.database) as connection:
         return History(items=[Scored(**row) for row in person.changes(connection, caller.party)])
 
 
 @router.get("/raise", responses=documented(*SCORED, "unknown_perk", "bad_score", "engine_failed"))
-def raised(
+def get_my_raise(
     world: InWorld,
     caller: Subject,
     now: Now,
@@ -214,7 +219,7 @@ def raised(
 
 
 @router.get("/evidence")
-def evidence(world: InWorld, caller: Subject, after: After = None, limit: Limit = person.PAGE) -> Evidence:
+def list_my_evidence(world: InWorld, caller: Subject, after: After = None, limit: Limit = person.PAGE) -> Evidence:
     """What is stored of you and who told it, oldest first, in pages."""
     with reading(world.database) as connection:
         rows = person.evidence(connection, caller.party, int(after or 0), limit + 1)
@@ -222,7 +227,7 @@ def evidence(world: InWorld, caller: Subject, after: After = None, limit: Limit 
 
 
 @router.get("/inquiries")
-def inquiries(
+def list_my_inquiries(
     world: InWorld,
     caller: Subject,
     after: After = None,
@@ -238,30 +243,30 @@ def inquiries(
 
 
 @router.get("/export")
-def export(world: InWorld, caller: Subject, now: Now, response: Response, language: Language = None) -> Export:
+def export_me(world: InWorld, caller: Subject, now: Now, response: Response, language: Language = None) -> Export:
     """All that is kept of you, in one JSON document."""
     program: Program = world.release.programs[-1]
     found = person.everything(world.database, program, caller.party, chosen(language, program.languages))
     explained = person.explained_if_any(world, caller.party, now)
     response.headers["Content-Disposition"] = 'attachment; filename="iftah.json"'
     score = None if explained is None else _me(explained, language)
-    return Export(person=caller.party, exported_at=now, score=score, **found)
+    return Export(version=1, person=caller.party, exported_at=now, score=score, **found)
 
 
 @router.put("/monitoring")
-def monitor(body: Monitoring, world: InWorld, caller: Subject) -> dict[str, str]:
+def put_my_monitoring(body: Monitoring, world: InWorld, caller: Subject) -> Attributes:
     """Give attributes for reports on how groups fare, in the place of those given before. No rule reads them; giving none is fine."""
-    return person.monitor(world.database, caller.party, body.attributes)
+    return Attributes(person.monitor(world.database, caller.party, body.attributes))
 
 
 @router.delete("/monitoring")
-def stop_monitoring(world: InWorld, caller: Subject) -> dict[str, str]:
+def delete_my_monitoring(world: InWorld, caller: Subject) -> Attributes:
     """Take these attributes back."""
-    return person.monitor(world.database, caller.party, {})
+    return Attributes(person.monitor(world.database, caller.party, {}))
 
 
 @router.delete("", responses=documented("orders_open"))
-def leave(_: Leave, world: InWorld, caller: Subject, now: Now) -> Left:
+def delete_me(_: Leave, world: InWorld, caller: Subject, now: Now) -> Left:
     """Leave for good: all that is kept of you is erased, and your token ends."""
     gone = erasure.erase(world.database, caller.party, now)
     return Left(events=gone.events, kept_of_others=gone.kept_of_others, decisions=gone.decisions)

@@ -1,7 +1,7 @@
 """Consents, from the person's side: what is asked, what is allowed; allow, decline, withdraw. Nothing is ticked beforehand."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -14,7 +14,8 @@ from api.consent.permissions import Grants
 from api.deps import InWorld, Now, Subject
 from api.lanes import LanedRoute
 from api.problems import documented
-from api.routes.consents import PLAIN, Classes, DataClass, RequestId
+from api.routes.consents import PLAIN, Classes, RequestId
+from api.routes.schema import ConsentState, DataClass
 from engine.errors import Refused
 
 router = APIRouter(prefix="/v1/me/consents", tags=["people"], route_class=LanedRoute)
@@ -104,7 +105,7 @@ class Answered(BaseModel):
     """A request after the person's answer."""
 
     id: str
-    state: Literal["granted", "declined"]
+    state: ConsentState
     granted: list[DataClass]
 
 
@@ -113,7 +114,7 @@ _GRANT: Final = (*_CHANGE, "bad_until", "warning_needed")
 
 
 @router.get("")
-def shown(world: InWorld, me: Subject, now: Now) -> Consents:
+def get_my_consents(world: InWorld, me: Subject, now: Now) -> Consents:
     """What is asked of me, and what I allow."""
     waiting = [Waiting.of(found) for found in consents.waiting(world.database, me.party, now)]
     held = consents.held(world.database, me.party, now)
@@ -129,34 +130,34 @@ def shown(world: InWorld, me: Subject, now: Now) -> Consents:
         **documented(*_GRANT, "unknown_service", "unknown_purpose"),
     },
 )
-def give(body: Given, world: InWorld, me: Subject, now: Now, response: Response) -> Consents:
+def give_consent(body: Given, world: InWorld, me: Subject, now: Now, response: Response) -> Consents:
     """Allow that evidence about me is used, or that a service asks about me."""
     _known_purpose(body.purpose, actions.ready(world).purpose)
     said = Said(me.party, body.purpose, tuple(body.classes), body.service, body.until, body.warned)
     if not consents.give(world.database, said, now):
         response.status_code = 200
-    return shown(world, me, now)
+    return get_my_consents(world, me, now)
 
 
 @router.post("/{request_id}/grant", responses=documented(*_GRANT, "not_asked", "unknown_consent", "consent_answered"))
-def grant(request_id: RequestId, body: Allowed, world: InWorld, me: Subject, now: Now) -> Answered:
+def grant_consent(request_id: RequestId, body: Allowed, world: InWorld, me: Subject, now: Now) -> Answered:
     """Say yes to a request, to the classes that are named here and no others."""
     said = Said(me.party, "", tuple(body.classes), None, body.until, body.warned)
     return _told(consents.grant(world.database, request_id, said, now))
 
 
 @router.post("/{request_id}/decline", responses=documented(*_CHANGE, "unknown_consent", "consent_answered"))
-def decline(request_id: RequestId, world: InWorld, me: Subject, now: Now) -> Answered:
+def decline_consent(request_id: RequestId, world: InWorld, me: Subject, now: Now) -> Answered:
     """Say no to a request."""
     return _told(consents.decline(world.database, request_id, me.party, now))
 
 
 @router.post("/withdraw", responses=documented(*_CHANGE))
-def withdraw(body: Withdrawn, world: InWorld, me: Subject, now: Now) -> Consents:
+def withdraw_consent(body: Withdrawn, world: InWorld, me: Subject, now: Now) -> Consents:
     """Take back what I allowed. From the next question on it does not count; an order that is open goes on."""
     classes = None if body.classes is None else tuple(body.classes)
     consents.withdraw(world.database, me.party, body.purpose, classes, body.service, now)
-    return shown(world, me, now)
+    return get_my_consents(world, me, now)
 
 
 def _known_purpose(given: str, known: str) -> None:

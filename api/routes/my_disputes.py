@@ -43,7 +43,7 @@ class Statement(BaseModel):
 
 
 @router.post("", status_code=201, responses=documented("unknown_item", "dispute_answered"))
-def dispute(body: Objection, world: InWorld, caller: Subject, now: Now, response: Response) -> Dispute:
+def open_dispute(body: Objection, world: InWorld, caller: Subject, now: Now, response: Response) -> Dispute:
     """Object to an item. It is out of your score at once, and the answer comes within twenty days. Asked again: 200, the same."""
     row, new = disputes.opened(world.database, caller.party, body.contributor, body.event_id, body.statement, now)
     response.status_code = 201 if new else 200
@@ -51,13 +51,13 @@ def dispute(body: Objection, world: InWorld, caller: Subject, now: Now, response
 
 
 @router.get("")
-def mine(world: InWorld, caller: Subject) -> Disputes:
+def list_my_disputes(world: InWorld, caller: Subject) -> Disputes:
     """Your objections, newest first."""
     with reading(world.database) as connection:
         return Disputes(items=[Dispute.of(row) for row in disputes.of_person(connection, caller.party)])
 
 
 @router.post("/{dispute_id}/statement", responses=documented("unknown_dispute"))
-def state(dispute_id: Id, body: Statement, world: InWorld, caller: Subject) -> Dispute:
+def add_statement(dispute_id: Id, body: Statement, world: InWorld, caller: Subject) -> Dispute:
     """Put a statement beside an item that you objected to, also after the answer."""
     return Dispute.of(disputes.stated(world.database, caller.party, dispute_id, body.statement))

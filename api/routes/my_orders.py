@@ -1,7 +1,7 @@
 """What people see of their own orders, and do with them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
@@ -14,8 +14,9 @@ from api.orders import order_book, orders
 from api.orders.order_book import Order
 from api.orders.orders import Request
 from api.problems import documented
-from api.routes.order_forms import DisputeForm
+from api.routes.order_forms import DisputeForm, OrderDiscount, OrderDispute, OrderPayment
 from api.routes.page import NEXT, Page
+from api.routes.schema import Money
 from api.tables import ORDERS
 
 router = APIRouter(prefix="/v1/me/orders", tags=["people"], route_class=LanedRoute)
@@ -35,11 +36,11 @@ class MyOrder(BaseModel):
     state: str
     perk: str
     currency: str
-    waived_amount: int = Field(description="the deposit that was not taken")
-    total_amount: int | None = Field(description="what is to be paid")
-    post_payments: list[dict[str, Any]] | None
-    post_discounts: list[dict[str, Any]] | None
-    damage_amount: int | None
+    waived_amount: Money = Field(description="the deposit that was not taken")
+    total_amount: Money | None = Field(description="what is to be paid")
+    post_payments: list[OrderPayment] | None
+    post_discounts: list[OrderDiscount] | None
+    damage_amount: Money | None
     created_at: datetime
     starts_at: datetime | None
     ends_at: datetime | None
@@ -47,7 +48,7 @@ class MyOrder(BaseModel):
         description="by when it must be paid: what is not paid then is reported as overdue, and counts in the score"
     )
     closed_at: datetime | None
-    dispute: dict[str, Any] | None
+    dispute: OrderDispute | None
 
     @classmethod
     def of(cls, order: Order) -> Self:
@@ -62,7 +63,7 @@ class MyOrders(Page[MyOrder]):
 
 
 @router.get("", responses=documented("unknown_order"))
-def listed(
+def list_my_orders(
     world: InWorld,
     person: Subject,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
@@ -76,13 +77,13 @@ def listed(
 
 
 @router.post("/{order_id}/confirm", responses=documented(*_MOVING, "overdue_outstanding", "too_many_open"))
-def confirm(order_id: OrderId, world: InWorld, person: Subject, now: Now) -> MyOrder:
+def confirm_my_order(order_id: OrderId, world: InWorld, person: Subject, now: Now) -> MyOrder:
     """Confirm an order: it begins."""
     return MyOrder.of(orders.ask(world, _own(person.party, order_id), Request("confirm"), now))
 
 
 @router.post("/{order_id}/dispute", responses=documented(*_MOVING))
-def dispute(order_id: OrderId, body: DisputeForm, world: InWorld, person: Subject, now: Now) -> MyOrder:
+def dispute_my_order(order_id: OrderId, body: DisputeForm, world: InWorld, person: Subject, now: Now) -> MyOrder:
     """Dispute an order, or end the person's own dispute of it. While it is disputed it does not become overdue."""
     return MyOrder.of(orders.dispute(world, _own(person.party, order_id), "person", body.statement, now))
 

@@ -29,7 +29,7 @@ class ReviewRequest(BaseModel):
 
 
 @router.post("", status_code=201, responses=documented("unknown_decision"))
-def ask(body: ReviewRequest, world: InWorld, caller: Subject, now: Now, response: Response) -> Review:
+def ask_review(body: ReviewRequest, world: InWorld, caller: Subject, now: Now, response: Response) -> Review:
     """Ask for a human's look at a decision. Asked again: 200, the same."""
     row, new = reviews.asked(world.database, caller.party, body.decision_id, body.statement, now)
     response.status_code = 201 if new else 200
@@ -37,7 +37,7 @@ def ask(body: ReviewRequest, world: InWorld, caller: Subject, now: Now, response
 
 
 @router.get("")
-def mine(world: InWorld, caller: Subject) -> Reviews:
+def list_my_reviews(world: InWorld, caller: Subject) -> Reviews:
     """Your requests, newest first."""
     with reading(world.database) as connection:
         return Reviews(items=[Review.of(row) for row in reviews.of_person(connection, caller.party)])

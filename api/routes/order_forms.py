@@ -1,7 +1,7 @@
 """What merchants say of orders and are told of them, in the field names that they know from today's services."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -9,6 +9,7 @@ from api.orders import order_book
 from api.orders.order_book import Order
 from api.orders.orders import MOST
 from api.routes.page import Page
+from api.routes.schema import Disputant, FundName, Money, ServiceMode
 from graph.events import LATEST_PLAN
 from graph.vocabulary import EARLIEST
 
@@ -19,7 +20,7 @@ PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
 Short = Annotated[str, Field(pattern=PLAIN, max_length=60)]
 Long = Annotated[str, Field(pattern=PLAIN, max_length=500)]
 Brief = Annotated[str, Field(pattern=PLAIN, max_length=100)]  # a hundred of them are within what a body may be
-Minor = Annotated[int, Field(ge=0, le=MOST, description="minor units")]
+Minor = Annotated[Money, Field(ge=0, le=MOST, description="minor units")]
 
 
 def _utc(at: datetime) -> datetime:
@@ -42,8 +43,8 @@ class _Form(BaseModel):
 class RiskFund(_Form):
     """What the order puts at risk, at most what the decision waives."""
 
-    name: Literal["DEPOSIT", "ADVANCE", "CASH_DEPOSIT", "ESTIMATE_ORDER_COST"] = "DEPOSIT"
-    amount: Annotated[int, Field(gt=0, le=MOST, description="minor units", examples=[50000])]
+    name: FundName = "DEPOSIT"
+    amount: Annotated[Money, Field(gt=0, le=MOST, description="minor units", examples=[50000])]
     description: Long | None = None
 
 
@@ -143,6 +144,52 @@ class DisputeForm(_Form):
     statement: Long | None = Field(description="what is disputed; null: it is disputed no more")
 
 
+class OrderFund(BaseModel):
+    """What an order puts at risk."""
+
+    name: FundName
+    amount: Money
+    description: str | None
+
+
+class OrderTimes(BaseModel):
+    """When the service begins and ends, as its merchant said."""
+
+    start_time: datetime | None
+    end_time: datetime | None
+
+
+class OrderPlaces(BaseModel):
+    """Where the service begins and ends, as its merchant said."""
+
+    start: str | None
+    end: str | None
+
+
+class OrderPayment(BaseModel):
+    """Something to pay for."""
+
+    name: str
+    amount: Money
+    description: str | None
+    count: int | None
+
+
+class OrderDiscount(BaseModel):
+    """Something taken off."""
+
+    name: str
+    amount: Money
+    description: str | None
+
+
+class OrderDispute(BaseModel):
+    """Who disputes an order, and what they say."""
+
+    by: Disputant
+    statement: str | None
+
+
 class OrderAnswer(BaseModel):
     """An order, as its merchant sees it."""
 
@@ -153,9 +200,9 @@ class OrderAnswer(BaseModel):
     state: str = Field(description="created, in_service, due, overdue, settled, cancelled or expired")
     perk: str
     currency: str
-    mode: str
-    waived_amount: int
-    total_amount: int | None
+    mode: ServiceMode
+    waived_amount: Money
+    total_amount: Money | None
     disputed: bool
     created_at: datetime
     changed_at: datetime
@@ -164,16 +211,16 @@ class OrderAnswer(BaseModel):
     due_at: datetime | None = Field(description="by when it must be paid")
     closed_at: datetime | None
     service_introduction: str
-    risk_fund: dict[str, Any]
-    time_range: dict[str, Any]
-    location: dict[str, Any] | None
-    post_payments: list[dict[str, Any]] | None
-    post_discounts: list[dict[str, Any]] | None
-    damage_amount: int | None
+    risk_fund: OrderFund
+    time_range: OrderTimes
+    location: OrderPlaces | None
+    post_payments: list[OrderPayment] | None
+    post_discounts: list[OrderDiscount] | None
+    damage_amount: Money | None
     need_user_confirm: bool
     attach: str | None
     cancel_reason: str | None
-    dispute: dict[str, Any] | None = Field(description="who disputes it, and what they say")
+    dispute: OrderDispute | None
 
     @classmethod
     def of(cls, order: Order) -> Self:

@@ -44,7 +44,7 @@ _MOVING: Final = ("unknown_order", "order_mismatch", "wrong_state", "engine_fail
         ),
     },
 )
-def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now, response: Response) -> OrderAnswer:
+def create_order(body: OrderForm, world: InWorld, merchant: Merchant, now: Now, response: Response) -> OrderAnswer:
     """Make an order of a decision: 201. The same number with the same parameters gets the same order again: 200.
 
     A decision is about the deposit: a person who has not paid another order, or has too many open, gets no order of it.
@@ -65,7 +65,7 @@ def create(body: OrderForm, world: InWorld, merchant: Merchant, now: Now, respon
 
 
 @router.get("", responses=documented("unknown_order", "engine_failed"))
-def listed(
+def list_orders(
     world: InWorld,
     merchant: Merchant,
     now: Now,
@@ -86,21 +86,23 @@ def listed(
 
 
 @router.get("/{out_order_no}", responses=documented("unknown_order"))
-def shown(out_order_no: Number, world: InWorld, merchant: Merchant) -> OrderAnswer:
+def get_order(out_order_no: Number, world: InWorld, merchant: Merchant) -> OrderAnswer:
     """One of the merchant's orders, as it is now. After a time-out: ask here, under the same number."""
     with reading(world.database) as connection:
         return OrderAnswer.of(order_book.of_merchant(connection, merchant.party, out_order_no))
 
 
 @router.post("/{out_order_no}/cancel", responses=documented(*_MOVING))
-def cancel(out_order_no: Number, body: CancelForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+def cancel_order(out_order_no: Number, body: CancelForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
     """Cancel an order that is not completed."""
     asked = Request("cancel", body.said())
     return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), asked, now))
 
 
 @router.post("/{out_order_no}/complete", responses=documented(*_MOVING, "bad_amount", "over_ceiling", "bad_time_range"))
-def complete(out_order_no: Number, body: CompleteForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+def complete_order(
+    out_order_no: Number, body: CompleteForm, world: InWorld, merchant: Merchant, now: Now
+) -> OrderAnswer:
     """The service has ended: what is to be paid, within what was waived or agreed on. Nothing to pay is paid at once."""
     times = body.time_range.start_time, body.time_range.end_time
     asked = orders.completion(body.said(), body.damage_amount, *times, now)
@@ -108,27 +110,27 @@ def complete(out_order_no: Number, body: CompleteForm, world: InWorld, merchant:
 
 
 @router.post("/{out_order_no}/modify", responses=documented(*_MOVING, "bad_amount", "only_downwards"))
-def modify(out_order_no: Number, body: ModifyForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+def modify_order(out_order_no: Number, body: ModifyForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
     """Lower what is to be paid, while it is due."""
     asked = orders.modification(body.said())
     return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), asked, now))
 
 
 @router.post("/{out_order_no}/pay", responses=documented(*_MOVING))
-def pay(out_order_no: Number, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+def pay_order(out_order_no: Number, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
     """It was paid now."""
     return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), Request("pay"), now))
 
 
 @router.post("/{out_order_no}/sync", responses=documented(*_MOVING, "bad_time_range"))
-def sync(out_order_no: Number, body: SyncForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+def sync_order(out_order_no: Number, body: SyncForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
     """It was paid in another way, earlier. What was told of it as overdue is taken back when it was in time."""
     asked = Request("sync", body.said())
     return OrderAnswer.of(orders.ask(world, _own(merchant.party, out_order_no), asked, now))
 
 
 @router.post("/{out_order_no}/dispute", responses=documented(*_MOVING))
-def dispute(out_order_no: Number, body: DisputeForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
+def dispute_order(out_order_no: Number, body: DisputeForm, world: InWorld, merchant: Merchant, now: Now) -> OrderAnswer:
     """Dispute an order, or end the merchant's own dispute of it."""
     own = _own(merchant.party, out_order_no)
     return OrderAnswer.of(orders.dispute(world, own, "merchant", body.statement, now))

@@ -13,14 +13,20 @@ from api.problems import documented
 router = APIRouter(prefix="/v1/reconciliation", tags=["orders"], route_class=LanedRoute)
 
 NDJSON = "application/x-ndjson"
+_LINES = {
+    "schema": {"type": "string", "description": "one JSON object a line"},
+    "example": '{"at": "2026-01-31T10:30:00Z", "order_id": "0a7c", "out_order_no": "O-20260131-0001", "service": "rooms", '
+    '"perk": "hotel", "action": "pay", "state": "settled", "currency": "CNY", "waived_amount": 50000, '
+    '"total_amount": 40000}\n',
+}
 
 
 @router.get(
     "/{day}",
     response_class=Response,
-    responses={200: {"content": {NDJSON: {}}, "description": "one move a line"}, **documented("day_not_over")},
+    responses={200: {"content": {NDJSON: _LINES}, "description": "one move a line"}, **documented("day_not_over")},
 )
-def of_day(
+def get_reconciliation(
     day: Annotated[date, Path(description="such as 2026-01-31, UTC")], world: InWorld, merchant: Merchant, now: Now
 ) -> Response:
     """Everything that happened to the merchant's orders on a day that is over. `Content-Digest` has its SHA-256."""

@@ -1,7 +1,7 @@
 """Services: what a merchant signs up for."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,7 @@ from api.lanes import LanedRoute
 from api.orders import targets
 from api.problems import documented
 from api.routes.page import Page
+from api.routes.schema import Money, ServiceMode
 from api.services import Service, Terms
 from api.settings import settings
 from api.world import World
@@ -29,10 +30,8 @@ class ServiceTerms(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     perk: str = Field(pattern=PLAIN, max_length=60, description="a perk of the rules in force", examples=["hotel"])
-    mode: Literal["waive_first", "enjoy_first"] = Field(
-        "waive_first", description="waive_first: a deposit is waived; enjoy_first: payment comes after use"
-    )
-    ceiling: int | None = Field(
+    mode: ServiceMode = "waive_first"
+    ceiling: Money | None = Field(
         None, gt=0, le=10**12, description="the most that one order may come to, in minor units; enjoy_first needs it"
     )
     allowed: list[Annotated[str, Field(pattern=PLAIN, max_length=128)]] | None = Field(
@@ -77,7 +76,7 @@ class Services(Page[ServiceAnswer]):
         **documented("unknown_perk", "bad_ceiling", "bad_callback"),
     },
 )
-def sign_up(
+def put_service(
     service: ServiceId, body: ServiceTerms, world: InWorld, merchant: Merchant, now: Now, response: Response
 ) -> ServiceAnswer:
     """Sign up for a perk, or change the terms: 201 for a new version, 200 when these are in force already."""
@@ -92,14 +91,14 @@ def sign_up(
 
 
 @router.get("")
-def listed(world: InWorld, merchant: Merchant) -> Services:
+def list_services(world: InWorld, merchant: Merchant) -> Services:
     """The merchant's services."""
     found = services.of_merchant(world.database, merchant.party)
     return Services(items=[ServiceAnswer.of(service) for service in found])
 
 
 @router.get("/{service}", responses=documented("unknown_service"))
-def shown(service: ServiceId, world: InWorld, merchant: Merchant) -> ServiceVersions:
+def get_service(service: ServiceId, world: InWorld, merchant: Merchant) -> ServiceVersions:
     """One of the merchant's services, with every version."""
     found = [ServiceAnswer.of(one) for one in services.versions(world.database, merchant.party, service)]
     return ServiceVersions(service=found[-1], versions=found)

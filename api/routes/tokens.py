@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import clock
 from api.access import tokens
-from api.access.auth import ROLES, SCOPES
 from api.access.tokens import Issued, Listed
 from api.deps import InWorld, Now, caller_as
 from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.page import NEXT, Page
+from api.routes.schema import Role, Scope
 
 router = APIRouter(
     prefix="/v1/tokens", tags=["administration"], route_class=LanedRoute, dependencies=[Depends(caller_as("admin"))]
@@ -30,14 +30,12 @@ class TokenRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    role: str = Field(description=", ".join(ROLES), max_length=20, examples=["merchant"])
+    role: Role
     party: str = Field(
         pattern=PLAIN, max_length=128, description="the merchant, contributor or person", examples=["inn"]
     )
     name: str = Field("", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=60, description="to know it by")
-    scopes: list[Annotated[str, Field(max_length=20)]] | None = Field(
-        None, max_length=20, description=f"some of {', '.join(SCOPES)}; null: all that the role may do"
-    )
+    scopes: list[Scope] | None = Field(None, min_length=1, max_length=20, description="null: all that the role may do")
     days: Days = 90
 
 
@@ -57,9 +55,9 @@ class Token(BaseModel):
 
     id: str
     name: str
-    role: str
+    role: Role
     party: str | None = Field(description="none: the person has left")
-    scopes: list[str] | None
+    scopes: list[Scope] | None
     replaces: str | None = Field(description="the id of the token that it was made in the place of")
     created_at: datetime
     expires_at: datetime | None
@@ -88,8 +86,8 @@ class Tokens(Page[Token]):
     """Tokens, oldest first."""
 
 
-@router.post("", status_code=201, responses=documented("bad_role", "bad_party", "bad_scope"))
-def issue(body: TokenRequest, world: InWorld, now: Now) -> NewToken:
+@router.post("", status_code=201, responses=documented("bad_party"))
+def issue_token(body: TokenRequest, world: InWorld, now: Now) -> NewToken:
     """Issue a token. Its secret is in this answer and nowhere else."""
     expires = clock.later(now, days=body.days)
     name = body.name or body.party
@@ -97,9 +95,9 @@ def issue(body: TokenRequest, world: InWorld, now: Now) -> NewToken:
 
 
 @router.get("", responses=documented("no_such_token"))
-def listed(
+def list_tokens(
     world: InWorld,
-    role: Annotated[str | None, Query(max_length=20)] = None,
+    role: Annotated[Role | None, Query()] = None,
     party: Annotated[str | None, Query(max_length=128, pattern=PLAIN)] = None,
     after: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$", description=NEXT)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -110,7 +108,7 @@ def listed(
 
 
 @router.post("/{token_id}/rotate", status_code=201, responses=documented("no_such_token"))
-def rotate(token_id: TokenId, world: InWorld, now: Now, body: Rotation | None = None) -> NewToken:
+def rotate_token(token_id: TokenId, world: InWorld, now: Now, body: Rotation | None = None) -> NewToken:
     """Issue a token in the place of another, which ends after a while."""
     how = body or Rotation()
     lasts = None if how.days is None else timedelta(days=how.days)
@@ -118,7 +116,9 @@ def rotate(token_id: TokenId, world: InWorld, now: Now, body: Rotation | None = 
     return NewToken.of(tokens.rotated(world.database, token_id, now, lasts, grace, longest))
 
 
-@router.delete("/{token_id}", status_code=204, responses=documented("no_such_token"))
-def revoke(token_id: TokenId, world: InWorld, now: Now) -> None:
+@router.delete(
+    "/{token_id}", status_code=204, response_description="it has ended", responses=documented("no_such_token")
+)
+def revoke_token(token_id: TokenId, world: InWorld, now: Now) -> None:
     """End a token at once; doing it again changes nothing."""
     tokens.revoke_one(world.database, token_id, now)

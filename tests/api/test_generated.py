@@ -1,0 +1,115 @@
+"""What tools that make clients, docs and mocks need of the OpenAPI document: names that stay, one of each, nothing left out."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final, get_args
+
+import jsonschema
+
+from api.access.auth import ROLES, SCOPES
+from api.problems import MEDIA_TYPE, STATUS
+from api.routes import schema
+from graph.vocabulary import CLASSES
+from tests.api.every_route import DOCUMENT
+from tests.api.test_described import OPERATIONS
+from tests.openapi_document import DOCUMENT as FILE
+from tests.openapi_document import document
+
+COMPONENTS: Final = DOCUMENT["components"]
+SCHEMAS: Final[dict[str, Any]] = COMPONENTS["schemas"]
+MONEY: Final = re.compile(r"(\w+_)?amount|ceiling|waived|deposit")
+
+
+def test_the_document_is_in_the_repository_as_it_is_served() -> None:
+    assert FILE.read_text(encoding="utf-8") == document(), "run `python -m tests.openapi_document`"
+
+
+def test_each_operation_has_a_short_name_of_its_own_that_no_address_is_in() -> None:
+    names = [operation["operationId"] for operation in OPERATIONS]
+    assert len(set(names)) == len(names) > 60
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+){1,3}", name)] == []
+    assert {"ask_eligibility", "ask_consent", "create_order", "get_health"} <= set(names)
+
+
+def test_every_tag_is_declared_and_described_and_every_declared_one_is_used() -> None:
+    declared = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
+    assert all(declared.values())
+    assert set(declared) == {tag for operation in OPERATIONS for tag in operation["tags"]}
+
+
+def test_the_document_says_where_the_server_is() -> None:
+    assert [server["url"] for server in DOCUMENT["servers"]] == ["/"]
+
+
+def test_every_operation_says_who_may_call_it_also_those_that_anyone_may() -> None:
+    said = {operation["operationId"]: operation["security"] for operation in OPERATIONS}
+    known = set(COMPONENTS["securitySchemes"])
+    assert said.pop("get_health") == []
+    assert said.pop("receive_order_event") == [{"webhook_signature": []}]
+    assert all(len(schemes) == 1 and set(schemes[0]) <= known for schemes in said.values())
+    assert {name for schemes in said.values() for name in schemes[0]} == {"HTTPBearer"}
+
+
+def parts(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object of the document, with its place."""
+    if isinstance(node, dict):
+        yield place, node
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        if key not in ("example", "examples"):
+            yield from parts(value, f"{place}/{key}")
+
+
+def test_each_enumeration_is_one_component() -> None:
+    """An enumeration within a field is a class of its own in a client, for each field."""
+    inline = [place for place, node in parts(DOCUMENT) if "enum" in node and isinstance(node["enum"], list)]
+    assert [p for p in inline if not re.fullmatch(r"/components/schemas/\w+", p)] == []
+    values = [frozenset(SCHEMAS[place.rpartition("/")[2]]["enum"]) for place in inline]
+    assert Counter(values).most_common(1)[0][1] == 1
+    assert len(values) >= 18
+
+
+def test_the_words_of_an_enumeration_are_those_that_the_code_knows() -> None:
+    for alias, words in ((schema.Role, ROLES), (schema.Scope, SCOPES), (schema.DataClass, CLASSES)):
+        assert set(get_args(get_args(alias.__value__)[0])) == set(words)
+
+
+def test_money_is_a_number_of_64_bits_wherever_it_stands() -> None:
+    found = 0
+    for place, node in parts(SCHEMAS):
+        for name, field in node.get("properties", {}).items():
+            whole = [way for way in (field, *field.get("anyOf", ())) if "integer" in way.get("type", ())]
+            if MONEY.fullmatch(name) and whole:
+                assert [way.get("format") for way in whole] == ["int64"], f"{place}.{name}"
+                found += 1
+    assert found > 20
+
+
+def test_no_two_schemas_have_one_name() -> None:
+    """A client makes a class of each title: of two `Problem`, one was lost, and every error with it."""
+    titles = Counter(node["title"] for place, node in parts(SCHEMAS) if isinstance(node.get("title"), str))
+    assert {title for title, number in titles.items() if number > 1} == set()
+    assert [name for name in SCHEMAS if not re.fullmatch(r"[A-Z][A-Za-z]+", name)] == []
+    assert {title for title in titles if title not in SCHEMAS} == set()
+
+
+def test_every_answer_is_described_and_has_an_example_that_fits() -> None:
+    for operation in OPERATIONS:
+        for status, answer in operation["responses"].items():
+            where = f"{operation['operationId']} {status}"
+            assert answer["description"] not in ("", "Successful Response"), where
+            for kind, content in answer.get("content", {}).items():
+                examples = [content["example"]] if "example" in content else list(values(content["examples"]))
+                assert examples, where
+                for example in examples:
+                    jsonschema.validate(example, content["schema"] | {"components": COMPONENTS})
+                    if kind == MEDIA_TYPE:
+                        assert str(example["status"]) == status, where
+                        assert STATUS[example["code"]] == example["status"], where
+                        assert example["code"] in answer["description"].replace("`code` is", " or").split(" or "), where
+
+
+def values(examples: dict[str, Any]) -> Iterator[Any]:
+    for example in examples.values():
+        yield COMPONENTS["examples"][example["$ref"].rpartition("/")[2]]["value"]
