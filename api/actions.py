@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from api import clock
-from api.clock import day
 from api.database import reading
 from api.decisions import decisions
 from api.decisions.decisions import Answered, Asked
@@ -37,7 +36,7 @@ class Explained:
     @property
     def day(self) -> int:
         """The day that the score looks from, counted from 1970-01-01."""
-        return day(self.build.as_of)
+        return self.program.day(self.build.as_of)
 
 
 def ready(world: World) -> Build:
@@ -67,7 +66,7 @@ def scored(world: World, made: Build) -> pl.DataFrame:
 def explained(world: World, person: str, now: datetime) -> Explained:
     """How a person's score comes about."""
     found = standing.standing(world.database, person, now)
-    values, day_ = _values(world, found, person), day(found.at.as_of)
+    values, day_ = _values(world, found, person), world.day(found.at.as_of)
     made = assess(world.engines.at(day_), values, day_)
     return Explained(person, found.at, world.program(found.at), values, made, found.classes)
 

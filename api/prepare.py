@@ -68,7 +68,7 @@ def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, B
         database = world.database
         said.append("open")
     _loaded(database, evidence, steps, stages)
-    made = _built(database, settings.purpose, evidence, steps, stages)
+    made = _built(world, settings.purpose, evidence, steps, stages)
     _scored(world, made, steps, stages)
     return world, made
 
@@ -92,16 +92,18 @@ def _loaded(database: Engine, evidence: Evidence, steps: Steps, stages: Stages) 
             said.append(f"{report.refused:,} refused, see {report.rejects_path}")
 
 
-def _built(database: Engine, purpose: str, evidence: Evidence, steps: Steps, stages: Stages) -> Build:
+def _built(world: World, purpose: str, evidence: Evidence, steps: Steps, stages: Stages) -> Build:
+    database, timezone = world.database, world.release.timezone
     before = builds.latest(database)
     held = ledger.extent(database).events
-    if before and (before.events, before.catalogue, before.purpose) == (held, fingerprint(), purpose):
+    wanted = (held, fingerprint(), purpose, timezone)
+    if before and (before.events, before.catalogue, before.purpose, before.timezone) == wanted:
         stages.done.append(("build", 0.0, f"features of {before.people:,} people are there already"))
         return before
     follows = before is not None and before.follows
     as_of = evidence.as_of if before is None else clock.now() if follows else before.as_of
     with stages.stage("build") as said, steps.progress("building the graph and features"):
-        made = builds.build(database, as_of, purpose, clock.now(), follows=follows)
+        made = builds.build(database, as_of, purpose, clock.now(), follows=follows, timezone=timezone)
         said.append(f"features of {made.people:,} people as of {clock.iso(as_of)}")
     return made
 

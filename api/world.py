@@ -6,7 +6,6 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from api import clock
-from api.clock import day
 from api.features.builds import Build
 from api.releases.releases import Amendment, FolderRefused
 from engine.engines import Engines
@@ -31,6 +30,10 @@ class World:
         """The release in force."""
         return self.engines.release
 
+    def day(self, moment: datetime) -> int:
+        """The day of a moment, as the rules in force count days."""
+        return self.release.day(moment)
+
     def program(self, made: Build) -> Program:
         """The rules in force on the day that a build looks from."""
-        return self.release.at(day(made.as_of))
+        return self.release.at(self.day(made.as_of))

@@ -6,7 +6,7 @@ the policy change a rule file instead, and say which problems the checker must f
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from engine import expected, why
@@ -33,11 +33,11 @@ from engine.lang.reference import evaluate
 from engine.lang.shapes import suggestion
 from engine.lang.source import Node, Scalar
 from engine.lang.syntax import Number, Word
+from engine.lang.timezones import EPOCH
 from engine.lang.truths import AS_OF, Statuses
 from engine.lang.types import (
     BOOL,
     DATE,
-    DAY,
     MOMENT,
     Attribute,
     Kinds,
@@ -92,7 +92,11 @@ class _Told:
 
     @property
     def moment(self) -> str:
-        return _iso(self.day * DAY)
+        return self.begun(self.day)
+
+    def begun(self, day: int) -> str:
+        """The first moment of a day of the rules, as questions name it."""
+        return self.program.start_of(day).isoformat()
 
     @property
     def schema(self) -> Schema:
@@ -182,7 +186,7 @@ def _person(told: _Told) -> Outcome:
     if told.case.events:
         classes = {c for kind in told.kinds.values() for c in (kind.data_class,)}
         events = [_event(told, e) for e in told.case.events]
-        raised = flags(told.program, events, told.day * DAY * SECOND, classes, unread=True)
+        raised = flags(told.program, events, _micros(told.program.start_of(told.day)), classes, unread=True)
         values |= {name: value for name, value in raised.items() if value is not None}
     found = _asked(told, values) if told.case.perk else _scored(told, values)
     expect = told.case.expect
@@ -200,12 +204,13 @@ def _person(told: _Told) -> Outcome:
 
 def _event(told: _Told, line: HappenedLine) -> Event:
     kind = told.kinds.get(line.event.text)
-    at = scaled(line.on.text, MOMENT)
+    day, at = day_of(line.on.text), scaled(line.on.text, MOMENT)
     if kind is None or at is None:
         place = f"{line.at.file}:{line.at.line}"
         raise IftahError("an event has a known kind, and happens on a day or at a timestamp", where=place)
     carried = _values(kind.fields, {k.text: (k, v) for k, v in line.fields})
-    return Event(kind.name, line.role.text if line.role else "subject", at * SECOND, carried)
+    micros = at * SECOND if day is None else _micros(told.program.start_of(day))
+    return Event(kind.name, line.role.text if line.role else "subject", micros, carried)
 
 
 def _scored(told: _Told, values: dict[str, Value]) -> Outcome:
@@ -279,7 +284,7 @@ def _question(
         waived = _money(line.waived, other) if other else None
         if other is None or waived is None:
             raise IftahError("what was waived before names a known perk", where=f"{line.at.file}:{line.at.line}")
-        used.append(Used(other.id, other.currency, waived, _iso((day_of(line.on.text) or 0) * DAY), line.open))
+        used.append(Used(other.id, other.currency, waived, told.begun(day_of(line.on.text) or 0), line.open))
     since = told.case.held_since
     return Question(
         subject="case",
@@ -293,7 +298,8 @@ def _question(
         values=values,
         context={name.removeprefix("request."): value for name, value in context.items()},
         used=tuple(used),
-        held_since=_iso((day_of(since.text) or 0) * DAY) if since else None,
+        held_since=told.begun(day_of(since.text) or 0) if since else None,
+        timezone=told.program.timezone,
     )
 
 
@@ -333,8 +339,8 @@ def _money(number: Number | None, perk: Perk) -> int | None:
     return found
 
 
-def _iso(seconds: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat()
+def _micros(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _of_request(name: str) -> bool:

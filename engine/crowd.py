@@ -6,7 +6,7 @@ perk is held, to where a cap binds or a hold ends.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count, islice
 from random import Random
 from typing import Final
@@ -40,7 +40,6 @@ PEOPLE: Final = 1_000
 SEED: Final = 1
 MISSING: Final = 8  # one value in about so many is missing
 TRIES: Final = 5  # draws for somebody who is not turned away at once
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Types = Mapping[str, Type]
 
@@ -55,7 +54,10 @@ def crowd(program: Program, day: int, size: int = PEOPLE, seed: int = SEED) -> t
     everything = [truth for stage in program.stages.values() for truth in stage.values()]
     types = {n: program.schema[n].type for n in program.reads}
     draws = draw(everything, types, chooser)
-    turns, asks = _scores(program, everything), {p.id: _Asks(p, day, chooser) for p in program.perks}
+    turns, asks = (
+        _scores(program, everything),
+        {p.id: _Asks(p, program.start_of(day), program.timezone, chooser) for p in program.perks},
+    )
     people = []
     for place in range(size):
         perk, values = program.perks[place % len(program.perks)], next(draws)
@@ -108,10 +110,9 @@ def named(truths: Iterable[Truth]) -> dict[str, set[Value]]:
 class _Asks:
     """What is asked of one perk: amounts, the request's fields, holds and earlier waivers, where something turns."""
 
-    def __init__(self, perk: Perk, day: int, chooser: Random) -> None:
-        self.perk, self.chooser = perk, chooser
-        self.now = EPOCH + timedelta(days=day, hours=12)
-        self.as_of = (EPOCH + timedelta(days=day)).isoformat()
+    def __init__(self, perk: Perk, start: datetime, timezone: str, chooser: Random) -> None:
+        self.perk, self.timezone, self.chooser = perk, timezone, chooser
+        self.now, self.as_of = start + timedelta(hours=12), start.isoformat()
         truths = [*perk_stage(perk).values(), *((perk.hold.granted, perk.hold.kept) if perk.hold else ())]
         turns = [
             *(int(v) for v in named(truths).get(AMOUNT, set())),
@@ -128,7 +129,7 @@ class _Asks:
         context = {name.removeprefix("request."): value for name, value in next(self.fields).items()}
         since = pick((None, *self._ago(perk.hold.days))) if perk.hold else None
         used = tuple(used for cap in perk.capped for used in self._used(cap.waived or 1, cap.days))
-        given = {"values": values, "context": context, "used": used, "held_since": since}
+        given = {"values": values, "context": context, "used": used, "held_since": since, "timezone": self.timezone}
         return Question("someone", perk.id, pick(self.amounts), perk.currency, self.as_of, now, now, "probe", **given)  # type: ignore[arg-type]
 
     def _ago(self, days: int) -> list[str]:

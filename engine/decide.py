@@ -7,7 +7,6 @@ records everything that it depended on.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC
 from typing import Any, Final, Protocol
 
 from engine.caps import Used, held, left, moment, seconds_between
@@ -15,14 +14,15 @@ from engine.errors import EngineError, Refused
 from engine.lang.program import AMOUNT, HELD, SCORE, Perk, Program, held_by, is_bin
 from engine.lang.quantities import an
 from engine.lang.reference import evaluate
+from engine.lang.timezones import UTC_NAME, day_in
 from engine.lang.trace import causes
 from engine.lang.truths import AS_OF, Stage, Statuses, Values
-from engine.lang.types import EPOCH, LARGEST, Type, Value, fits, value_of
+from engine.lang.types import LARGEST, Type, Value, fits, value_of
 from engine.perks import Answer, Outcome, answer, unscorable
 from engine.scorecard import MOST_REASONS, Scored, score
 
-RECORD_VERSION: Final = 3  # with the moments of the features of the whole graph
-FIRST_VERSION: Final = 2  # without
+FIRST_VERSION: Final = 2  # of the record
+SINCE: Final = {3: "global_as_of", 4: "timezone"}  # what a question says from which version of the record on
 
 
 class Engine(Protocol):
@@ -68,11 +68,14 @@ class Question:
     global_known_at: str | None = None
     used: tuple[Used, ...] = ()
     held_since: str | None = None
+    timezone: str | None = None  # of the rules; None: UTC, as everywhere before rules had one
 
     @property
     def day(self) -> int:
-        """The day from which it is looked, UTC, counted from 1970-01-01. Raises EngineError when `as_of` is no moment."""
-        return moment(self.as_of).astimezone(UTC).toordinal() - EPOCH.toordinal()
+        """The day from which it is looked, in `timezone`, counted from 1970-01-01. Raises EngineError when `as_of` is no
+        moment.
+        """
+        return day_in(self.timezone or UTC_NAME, moment(self.as_of))
 
 
 def question_of(record: Mapping[str, Any]) -> Question:
@@ -110,13 +113,14 @@ class Decision:
         return (self.answer.outcome, self.answer.waived) == (self.alone.outcome, self.alone.waived)
 
     def parts(self) -> dict[str, Any]:
-        """All of it, for `as_json`. A question of before rows had moments of their own comes out as it did then."""
-        same, said = self.same_without_relationships, dict(vars(self))
-        version = RECORD_VERSION
-        if self.question.global_as_of is None:
-            version = FIRST_VERSION
-            said["question"] = {k: v for k, v in vars(self.question).items() if not k.startswith("global_")}
-        return {"version": version, **said, "same_without_relationships": same}
+        """All of it, for `as_json`. A question of before rows had moments of their own, or rules a zone, comes out as it did then."""
+        asked = dict(vars(self.question))
+        version = max((v for v, key in SINCE.items() if asked[key] is not None), default=FIRST_VERSION)
+        for key in ("global_as_of", "global_known_at", "timezone"):
+            if asked[key] is None:
+                del asked[key]
+        said = {**vars(self), "question": asked, "same_without_relationships": self.same_without_relationships}
+        return {"version": version, **said}
 
     def canonical(self) -> str:
         """The record in the one form that is hashed."""

@@ -6,13 +6,15 @@ is the oracle of `engine.lang.joins`, which comes to the same through durable-ru
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import combinations
 from typing import Final
 
 from engine.lang.program import Pattern, Program, Step
 from engine.lang.reference import truth
+from engine.lang.timezones import EPOCH
 from engine.lang.truths import AS_OF, Values
-from engine.lang.types import DAY, Value
+from engine.lang.types import Value
 
 SECOND: Final = 1_000_000  # events are told apart to the microsecond
 
@@ -46,7 +48,7 @@ def flags(
 
     `events` are what is visible of the person, in the order in which they became known; `as_of` in microseconds.
     """
-    day = as_of // (DAY * SECOND)
+    day = program.day(EPOCH + timedelta(microseconds=as_of))
     dated = (replace(e, fields={**e.fields, AS_OF: day}) for e in events)
     by_time = sorted(dated, key=lambda e: e.at)  # stable: equal times stay in the order of knowledge
     found = raised or reference

@@ -8,16 +8,17 @@ item under objection is left out until it is answered (art. 25); consent is for 
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 import polars as pl
 
+from graph.calendar import latest_shown, shown
 from graph.codes import PLAIN, Coding
 from graph.events import CORRECTABLE, IDENTITY, SCHEMA, corrections, parsed
 from graph.vocabulary import CLASSES, KINDS
 
-RETENTION: Final = "5y"  # calendar years; five years after 29 February is 28 February
+RETENTION: Final = "5y"  # calendar years, by the clocks of the zone; five years after 29 February is 28 February
 EVIDENCE: Final = tuple(k.name for k in KINDS if k.data_class)
 ADVERSE: Final = tuple(k.name for k in KINDS if k.adverse)
 PAYMENTS: Final = ("payment.made",)
@@ -34,7 +35,9 @@ def needed(kinds: Iterable[str]) -> frozenset[str]:
     return frozenset((*kinds, *ENDINGS, *ABOUT))
 
 
-def visible(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str) -> pl.DataFrame:
+def visible(
+    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo = UTC
+) -> pl.DataFrame:
     """The evidence that counts at `as_of`, as known at `known_at`, for `purpose`; in append order.
 
     `events` has the columns of `SCHEMA`, in append order. In this order:
@@ -53,14 +56,16 @@ def visible(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: 
     Returns the columns of `SCHEMA` and `for_subject`, `for_other`: for whom the row counts. A payment counts for each side by
     that side's own consent, a tie for both or for neither, all else for the subject. Cost: a few passes over the columns.
     """
-    return seen(events, as_of, known_at, purpose)[0]
+    return seen(events, as_of, known_at, purpose, zone)[0]
 
 
-def seen(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def seen(
+    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo = UTC
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`visible` and `consented`, for one price."""
     kind = pl.col("kind")
     evidence, about = events.filter(kind.is_in(EVIDENCE)), events.filter(kind.is_in(ABOUT))
-    return seen_apart(evidence, about, as_of, known_at, purpose)
+    return seen_apart(evidence, about, as_of, known_at, purpose, zone=zone)
 
 
 def seen_apart(
@@ -70,6 +75,7 @@ def seen_apart(
     known_at: datetime,
     purpose: str,
     coding: Coding = PLAIN,
+    zone: tzinfo = UTC,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`seen`, from the evidence and from what is said about evidence, each in append order.
 
@@ -80,7 +86,7 @@ def seen_apart(
     consents = _in_force(said, as_of, purpose, None)
     known = _without(evidence.lazy().with_row_index(_ORDER).filter(_cut(as_of, known_at)), gone)
     corrected = _corrected(known, said, coding).filter(_possible(as_of))
-    kept = _retained(_undisputed(corrected, said), as_of)
+    kept = _retained(_undisputed(corrected, said), as_of, zone)
     columns = [c for c in evidence.columns if c in SCHEMA]
     return _covered(kept, consents).select(*columns, *SIDES).collect(), consents
 
@@ -160,7 +166,7 @@ def _undisputed(evidence: pl.LazyFrame, said: pl.DataFrame) -> pl.LazyFrame:
     return _without(evidence, disputed.select(IDENTITY))
 
 
-def _retained(evidence: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
+def _retained(evidence: pl.LazyFrame, as_of: datetime, zone: tzinfo) -> pl.LazyFrame:
     late = (pl.col("kind") == "order.settled") & (pl.col("days_late") > 0)
     thing = ("contributor", "subject", "obligation", "order")
     columns = evidence.select(_ORDER, "kind", "happened_at", "days_late", *thing)
@@ -175,7 +181,8 @@ def _retained(evidence: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
         .agg(pl.col("ended").min())
     )
     own = adverse.filter(pl.col("kind").is_in(OWN_END)).select(_ORDER, ended="happened_at")
-    left = pl.concat([first, own]).filter(pl.col("ended").dt.offset_by(RETENTION) <= as_of)
+    ended = pl.concat([first, own])
+    left = ended.filter(shown(ended["ended"], zone).dt.offset_by(RETENTION) <= latest_shown(as_of, zone))
     return evidence if left.is_empty() else evidence.join(left.lazy(), on=_ORDER, how="anti", maintain_order="left")
 
 

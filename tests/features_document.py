@@ -7,11 +7,14 @@ from typing import Final
 
 import polars as pl
 
+from engine.lang.policy import policies
+from engine.lang.timezones import zone
 from graph.catalog import DIMENSIONS, FEATURES, Feature
 from graph.features import features
 from graph.sources.town import END, town
 
-DOCUMENT: Final = Path(__file__).resolve().parents[1] / "docs" / "features.md"
+ROOT: Final = Path(__file__).resolve().parents[1]
+DOCUMENT: Final = ROOT / "docs" / "features.md"
 PEOPLE, SEED = 2_000, 7
 ABOUT: Final = {
     "identity": "Who they are, as far as proved.",
@@ -44,7 +47,7 @@ a few weeks, 3 of months, 4 of a year or more; it is judgement, and serves to te
 | `obligation.paid`, .. | their events of that [kind](events.md) within the window |
 | `\\|X\\|` | how many there are in X |
 | `sum(X)`, `mean(X)` | the sum of the amounts in X, and their mean |
-| `parties(X)`, `months(X)`, `categories(X)` | the different ones in X: who is at the other end, calendar months (UTC), categories |
+| `parties(X)`, `months(X)`, `categories(X)` | the different ones in X: who is at the other end, calendar months (on the clocks of the rules' time zone), categories |
 | now | the moment the features are of; a window ends with it |
 
 ## The town
@@ -125,7 +128,8 @@ def written(feature: Feature, stored: int) -> str:
 def townspeople() -> pl.DataFrame:
     """Everyone's features in the town."""
     told = pl.concat(town(PEOPLE, seed=SEED).events())
-    return features(told.with_columns(recorded_at="happened_at"), END, END, "perks")
+    (policy,) = policies({"policy.yaml": (ROOT / "rules/policy.yaml").read_text(encoding="utf-8")}).values()
+    return features(told.with_columns(recorded_at="happened_at"), END, END, "perks", zone=zone(policy.timezone.text))
 
 
 if __name__ == "__main__":

@@ -114,6 +114,7 @@ def evaluated(name: str, chosen: Settings, program: Program, steps: Steps) -> It
 
 def _one(name: str) -> None:
     chosen = settings()
-    program = rules_folder.load(chosen.rules).at(clock.day(clock.now()))  # as in force today
+    release = rules_folder.load(chosen.rules)
+    program = release.at(release.day(clock.now()))  # as in force today
     for part in evaluated(name, chosen, program, Steps(out)):
         out.print(part)

@@ -23,8 +23,9 @@ def export_pmml(
     as_of: Annotated[str | None, typer.Option(help="the day whose rules are written; today unless given")] = None,
 ) -> None:
     """Write the scorecard of the rules folder as a PMML 4.4 Scorecard."""
-    today = clock.day(clock.now() if as_of is None else clock.parsed(as_of, "--as-of"))
-    text = pmml.document(rules_folder.load(settings().rules).at(today), today)
+    release = rules_folder.load(settings().rules)
+    today = release.day(clock.now() if as_of is None else clock.parsed(as_of, "--as-of"))
+    text = pmml.document(release.at(today), today)
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -11,6 +11,7 @@ from api.database import open_database
 from api.features import builds
 from api.features import refresh as refreshes
 from api.progress import Steps
+from api.releases import rules_folder
 from api.settings import settings
 
 app = commands()
@@ -28,9 +29,10 @@ def build(
     """
     chosen = settings()
     moment = clock.parsed(as_of, "--as-of") if as_of else clock.now()
+    timezone = rules_folder.load(chosen.rules).timezone
     database = open_database(chosen.database_url)
     with Steps(console()).progress("building the graph and features"):
-        made = builds.build(database, moment, chosen.purpose, clock.now(), follows=as_of is None)
+        made = builds.build(database, moment, chosen.purpose, clock.now(), follows=as_of is None, timezone=timezone)
     console().print(f"{made.people:,} people as of {clock.iso(made.as_of)}, from {made.events:,} events")
     if not made.people:
         console().print("nobody was enrolled and consented by then: every question will be refused until another build")

@@ -44,7 +44,7 @@ def demo(settings: Settings, console: Console) -> None:
 
         now = clock.now()
         with steps.progress("evaluating on Berka's loans") as moved:
-            found = evaluate.measured(folder, world.release.at(clock.day(now)), on_progress=moved)
+            found = evaluate.measured(folder, world.release.at(world.day(now)), on_progress=moved)
         for part in evaluate.shown(found):
             console.print(part)
     else:
@@ -81,7 +81,7 @@ def _consent(world: World, asked: Asked, purpose: str, now: datetime) -> None:
 
 def _examples(world: World, made: Build) -> Iterator[tuple[str, Asked]]:
     """For each outcome someone to whom it comes, as far as there is anyone: the first by name, with most reasons first."""
-    program, day = world.program(made), clock.day(made.as_of)
+    program, day = world.program(made), world.day(made.as_of)
     people = builds.values_of(world.database, made, program)
     flags = watching.of_everyone(world.database, world.engines, made, people["person"].to_list())
     scored = columnar.score(program, nw.from_native(builds.with_flags(people, program, flags)), day)

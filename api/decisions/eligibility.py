@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from api import services
-from api.clock import day, iso, micros
+from api.clock import iso, micros
 from api.database import fetched, writing
 from api.decisions import account, decisions
 from api.decisions.decisions import Answered, Asked, Row
@@ -163,8 +163,9 @@ class _Batch:
             context=fields,
             used=before.used,
             held_since=before.held_since,
+            timezone=self.world.release.timezone,
         )
-        return decide(self.world.engines.at(day(known.at.as_of)), question)
+        return decide(self.world.engines.at(question.day), question)
 
     def _keep(self, row: Row) -> Answered:
         """It counts for the next question of the same batch already."""

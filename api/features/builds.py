@@ -8,7 +8,7 @@ build up with the ledger: its `seq` is the last event that they take into accoun
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import narwhals as nw
@@ -16,14 +16,15 @@ import polars as pl
 from sqlalchemy import Connection, Engine, Select, Table, delete, func, insert, select, update
 
 from api.catalogue import fingerprint
-from api.clock import day, micros, moment
+from api.clock import micros, moment
 from api.database import Query, fetched, reading, writing
 from api.evidence import departed, excerpt, ledger
 from api.features import history, marks
 from api.tables import BUILDS, EVENTS, FEATURES, MARKS, SCORES, WAITING
 from engine.errors import Refused
-from engine.lang import columnar
+from engine.lang import columnar, timezones
 from engine.lang.program import Program
+from engine.lang.timezones import UTC_NAME
 from engine.lang.types import Value
 from graph.features import features
 
@@ -52,12 +53,27 @@ class Build:
     seen: int = 0  # how many events that are
     later: int = 0  # how many of them happened after the moment of a build that does not follow
     refreshed_at: datetime | None = None
+    timezone: str = UTC_NAME  # whose days, months and nights are meant: an IANA name
+
+    @property
+    def zone(self) -> tzinfo:
+        """That time zone."""
+        return timezones.zone(self.timezone)
 
 
-def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime, *, follows: bool = False) -> Build:
+def build(
+    engine: Engine,
+    as_of: datetime,
+    purpose: str,
+    computed_at: datetime,
+    *,
+    follows: bool = False,
+    timezone: str = UTC_NAME,
+) -> Build:
     """Compute and keep everyone's features as of `as_of`, from all that is recorded by now. Raises Refused when there is nothing.
 
-    `follows`: whether refreshes look from now on from the moment they are made at, not from `as_of`.
+    `follows`: whether refreshes look from now on from the moment they are made at, not from `as_of`. `timezone`: that of the rules,
+    by its IANA name.
     """
     with reading(engine) as connection:
         extent, seq, erased = ledger.extent_of(connection), excerpt.last(connection), departed.erased(connection)
@@ -67,13 +83,13 @@ def build(engine: Engine, as_of: datetime, purpose: str, computed_at: datetime, 
         )
     known_at = extent.recorded_at
     events = ledger.read(engine, known_at=known_at)
-    found = features(events, as_of, known_at, purpose)
+    found = features(events, as_of, known_at, purpose, zone=timezones.zone(timezone))
     later = 0 if follows else events.filter(pl.col("happened_at") > as_of).height
     waiting = _before_their_time(engine, as_of, seq) if follows else None
     row: dict[str, Any] = {
         **{"as_of": micros(as_of), "known_at": micros(known_at), "computed_at": micros(computed_at)},
         **{"purpose": purpose, "catalogue": fingerprint(), "events": events.height, "people": found.height},
-        **{"follows": follows, "seq": seq, "seen": events.height, "later": later},
+        **{"follows": follows, "seq": seq, "seen": events.height, "later": later, "timezone": timezone},
     }
     with writing(engine) as connection:
         made = connection.execute(insert(BUILDS).values(row)).inserted_primary_key
@@ -136,7 +152,7 @@ def _refreshed(made: Build) -> Select[tuple[str]]:
 def score_rows(values: pl.DataFrame, program: Program, made: Build, flags: Mapping[str, Flags]) -> pl.DataFrame:
     """The rows of `SCORES` for people with these `values`: `person` and a column for each feature that the rules read."""
     people = nw.from_native(with_flags(values, program, flags).lazy())
-    scored = columnar.score(program, people, day(made.as_of), reasons=False).to_native()
+    scored = columnar.score(program, people, program.day(made.as_of), reasons=False).to_native()
     found: pl.DataFrame = scored.select("person", pl.col("score").cast(pl.Int64), "band").collect(engine="in-memory")
     told = [json.dumps(flags.get(person, {}), sort_keys=True) for person in found["person"]]
     return found.with_columns(

@@ -20,7 +20,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine, delete, select, update
 
 from api.catalogue import fingerprint
-from api.clock import day, micros
+from api.clock import micros
 from api.database import reading, writing
 from api.evidence import departed, excerpt, ledger
 from api.features import builds, history, marks, watching
@@ -29,9 +29,9 @@ from api.features.marks import Mark
 from api.tables import BUILDS, FEATURES, SCORES, WAITING
 from engine.engines import Engines
 from engine.errors import Refused
+from graph.calendar import months_before
 from graph.catalog import FEATURES as CATALOGUE
 from graph.features import nearby
-from graph.features.exact import months_before
 from graph.features.payments import WINDOW
 from graph.touched import CHANGES, Touched, around, ends, touched
 from graph.view import seen
@@ -236,9 +236,9 @@ def _chosen(connection: Connection, people: list[str], most: Most, least: int = 
 
 def _looked_at(engines: Engines, at: Build) -> datetime | None:
     """After when payments and balances matter; None: from ever, since a pattern of the rules reads such events."""
-    program = engines.release.at(day(at.as_of))
+    program = engines.release.at(engines.release.day(at.as_of))
     read = {step.kind for pattern in program.flags for step in pattern.steps}
-    return None if read & set(excerpt.WINDOWED) else months_before(at.as_of, WINDOW)
+    return None if read & set(excerpt.WINDOWED) else months_before(at.as_of, WINDOW, at.zone)
 
 
 def _source(connection: Connection, made: Build, people: list[str], after: datetime | None) -> _Source:
@@ -252,12 +252,12 @@ def _source(connection: Connection, made: Build, people: list[str], after: datet
 
 def _made(engines: Engines, at: Build, source: _Source, astray: Collection[tuple[str, str]]) -> _Rows:
     """The rows of the people of a source. Cost: a fixed tenth of a second, and then O(events)."""
-    view, consents = seen(source.events, at.as_of, at.known_at, at.purpose)
-    own = nearby(view, at.as_of, consents, source.people)
+    view, consents = seen(source.events, at.as_of, at.known_at, at.purpose, at.zone)
+    own = nearby(view, at.as_of, consents, source.people, zone=at.zone)
     whole = own.join(_withheld(source.placed, consents, astray), on="person", how="left")
     values = whole.select("person", *(f.name for f in CATALOGUE)).sort("person")
-    program = engines.release.at(day(at.as_of))
-    flags = watching.of_view(view, consents, at.as_of, engines.watchers(day(at.as_of)), source.people)
+    program = engines.release.at(engines.release.day(at.as_of))
+    flags = watching.of_view(view, consents, at.as_of, engines.watchers(engines.release.day(at.as_of)), source.people)
     scores = builds.score_rows(values.select("person", *program.features), program, at, flags)
     times = {n: micros(getattr(at, n)) for n in ("as_of", "known_at", "computed_at")}
     features = values.select(

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Engine
 
-from api.clock import day, micros
+from api.clock import micros
 from api.database import reading
 from api.evidence import excerpt, ledger
 from api.features.builds import Build
@@ -43,18 +43,18 @@ def of_person(
 
     `kept` are those beside the person's score: taken if they are of the same rules.
     """
-    program = engines.release.at(day(at.as_of))
+    program = engines.release.at(engines.release.day(at.as_of))
     found = kept_of(engines, at, kept)
     if found is None:
         with reading(engine) as connection:
             events = excerpt.of_people(connection, [person])
-        found = of_people(events.drop("seq"), at, engines.watchers(day(at.as_of)), [person])[person]
+        found = of_people(events.drop("seq"), at, engines.watchers(engines.release.day(at.as_of)), [person])[person]
     return agreed(program, found, classes)
 
 
 def kept_of(engines: Engines, at: Build, kept: Kept | None) -> Flags | None:
     """The flags kept beside a score, if the rules read any that are of these rules; None: they have to be made."""
-    program = engines.release.at(day(at.as_of))
+    program = engines.release.at(engines.release.day(at.as_of))
     if not program.flags:
         return {}
     return kept.flags if kept is not None and kept.release == program.release else None
@@ -67,7 +67,7 @@ def agreed(program: Program, flags: Flags, classes: Collection[str]) -> Flags:
 
 def of_everyone(engine: Engine, engines: Engines, made: Build, people: Collection[str]) -> dict[str, Flags]:
     """The flags of everyone in a build, by person."""
-    watchers = engines.watchers(day(made.as_of))
+    watchers = engines.watchers(engines.release.day(made.as_of))
     if not watchers.program.flags:
         return {person: {} for person in people}
     kinds = needed(_kinds(watchers.program))
@@ -76,7 +76,7 @@ def of_everyone(engine: Engine, engines: Engines, made: Build, people: Collectio
 
 def of_people(events: pl.DataFrame, made: Build, watchers: Watchers, people: Collection[str]) -> dict[str, Flags]:
     """The flags of these people from the ledger's `events`, of all kinds that `needed` names."""
-    return flags(events, made.as_of, made.known_at, made.purpose, watchers, people)
+    return of_view(*seen(events, made.as_of, made.known_at, made.purpose, made.zone), made.as_of, watchers, people)
 
 
 def flags(

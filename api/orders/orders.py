@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from api.clock import day, iso, micros
+from api.clock import iso, micros
 from api.database import writing
 from api.orders import messages, order_book, outcomes
 from api.orders.order_book import Order
@@ -160,7 +160,7 @@ def tick(world: World, name: str, now: datetime) -> bool:
 def ripe(world: World, order: Order, now: datetime) -> bool:
     """Whether time would move the order now."""
     asked = {**_values(order), **asked_of(order.state, "clock"), "event.at": _seconds(now)}
-    return bool(move(world.engines.at(day(now)), asked, day(now)).to)
+    return bool(move(world.engines.at(world.day(now)), asked, world.day(now)).to)
 
 
 def states(world: World, now: datetime) -> tuple[str, ...]:
@@ -236,7 +236,7 @@ def _moved(world: World, connection: Connection, order: Order, request: Request,
     _paid_after_completion(order, request, now)
     of_person = {"person.in_service": counts.in_service, "person.unpaid": counts.unpaid} if counts else {}
     asked = {**_values(order), **of_person, **request.values, **asked_of(order.state, kind), "event.at": _seconds(now)}
-    told = move(world.engines.at(day(now)), asked, day(now))
+    told = move(world.engines.at(world.day(now)), asked, world.day(now))
     if not told.to:
         raise _wrong_state(order, request.action) if told.code == WRONG_STATE else _unmoved(told.code)
     what = {"state": told.to, "content": {**order.content, **request.said}, **request.changes}
@@ -259,7 +259,7 @@ def _paid_after_completion(order: Order, request: Request, now: datetime) -> Non
 
 
 def _life(world: World, now: datetime) -> Orders:
-    orders = world.release.at(day(now)).orders
+    orders = world.release.at(world.day(now)).orders
     if orders is None:
         raise EngineError("the rules say nothing of orders", hint="add orders.yaml")
     return orders

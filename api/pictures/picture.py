@@ -48,7 +48,7 @@ def picture(engine: Engine, person: str, hops: int, viewer: Viewer, now: datetim
     if not _known(engine, made, person, consents):
         message = f"unknown person, or no consent for `{made.purpose}`"
         raise Refused(message, where="graph", hint=UNKNOWN_HINT, code="unknown_person")
-    view = visible(events, made.as_of, made.known_at, made.purpose)
+    view = visible(events, made.as_of, made.known_at, made.purpose, made.zone)
     found = circle(view, people_known(events), consents, person, hops, viewer)
     return Picture(with_trust(found, _trust(engine, made, trust_shown(found), consents)), made)
 

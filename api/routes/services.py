@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import clock, services
+from api import services
 from api.deps import InWorld, Merchant, Now
 from api.lanes import LanedRoute
 from api.orders import targets
@@ -106,7 +106,7 @@ def get_service(service: ServiceId, world: InWorld, merchant: Merchant) -> Servi
 
 def _within_the_rules(world: World, terms: ServiceTerms, now: datetime) -> None:
     """Raises Refused for a perk that the rules have not, and for a ceiling that they do not let be."""
-    program = world.release.at(clock.day(now))
+    program = world.release.at(world.day(now))
     perk = program.perk(terms.perk)
     if perk is None:
         known = ", ".join(p.id for p in program.perks)

@@ -27,6 +27,7 @@ class Build(SQLModel, table=True):
     seen: int = Field(sa_type=BigInteger)  # how many events that are
     later: int = Field(sa_type=BigInteger)  # how many of them happened after the moment of a build that does not follow
     refreshed_at: int | None = Field(default=None, sa_type=BigInteger)
+    timezone: str  # the IANA name of the zone whose days, months and nights are meant
 
 
 class Features(SQLModel, table=True):

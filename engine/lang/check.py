@@ -63,6 +63,7 @@ def check(
     lines = [line for file in dated.values() if file for line in _lines(file)]
     for line in lines:
         _ascend(line, report)
+    _one_zone([file for file in dated.values() if isinstance(file, PolicyFile)], report)
     days = sorted({d for line in lines for w in (line.since, line.until) if (d := _day(w)) is not None})
     if len(days) > MOST_DAYS:
         word = max((w for line in lines for w in (line.since, line.until) if w), key=lambda w: w.text)
@@ -126,7 +127,9 @@ def _meant(
     wording = {w.text: {language.text: said.text for language, said in said_} for w, said_ in reasons.reasons}
     languages = tuple(w.text for w in reasons.languages)
     related = guard.relationships()
-    return Program(name, since, everything, scorecard, meant, wording, languages, related, patterns, life)
+    return Program(
+        name, since, everything, scorecard, meant, wording, languages, related, patterns, life, policy.timezone.text
+    )
 
 
 def _lines(line: Dated) -> Iterator[Dated]:
@@ -145,6 +148,14 @@ def _ascend(line: Dated, report: Report) -> None:
     if since is not None and until is not None and line.until and since >= until:
         text = f"this ends on {_written(until)}, and begins on {_written(since)}"
         report.add("R016", text, line.until.at, "`until` is the first day on which it no longer holds")
+
+
+def _one_zone(policies: list[PolicyFile], report: Report) -> None:
+    """A day begins once: which program is in force is asked by the day, and so is nothing that a program can say."""
+    for file in policies[1:]:
+        if file.timezone.text != policies[0].timezone.text:
+            text = f"`{file.timezone.text}` is not the time zone of {policies[0].at.file}"
+            report.add("R013", text, file.timezone.at, f"write `{policies[0].timezone.text}` in both, or change both")
 
 
 def _in_force(line: Line, day: int | None) -> Line:

@@ -51,6 +51,7 @@ from engine.lang.shapes import (
     YesNo,
 )
 from engine.lang.syntax import Name, Word
+from engine.lang.timezones import names
 
 CONDITION: Final = Condition()
 WORDS: Final = Many(IDENT)
@@ -61,6 +62,7 @@ CURRENCY: Final = Text("a currency", among=("CNY", "CZK", "EUR", "GBP", "HKD", "
 LANGUAGE: Final = Text("a language", re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?"), hint="write en, zh or pt-BR")
 LENGTH: Final = Text("a duration", re.compile(r"[1-9][0-9]{0,5}[dhms]"), hint="write 30d, 12h, 45m or 90s")
 ROLE: Final = Text("a side", among=("subject", "other", "either"))
+ZONE_HINT: Final = "write an IANA name such as Asia/Shanghai"
 AMOUNT: Final = Numeral(0, 1_000_000_000, whole=False)
 OUTCOMES: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
 
@@ -291,7 +293,8 @@ POLICY: Final = Record(
         Field("restricted", WORDS),
         Field("relationships", WORDS),
         Field("relationships_share", Numeral(0, 100)),
-        Field("alarms", WORDS, absent=()),
+        Field("alarms", WORDS),
+        Field("timezone", Text("a time zone", among=tuple(sorted(names())), listed=ZONE_HINT)),
     ),
 )
 EXPECT: Final = Record(

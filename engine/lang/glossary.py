@@ -178,6 +178,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "relationships": "Data classes that are ties between people",
         "relationships_share": "How much of the range all relationships together may weigh, in percent",
         "alarms": "Dimensions whose features are alarms: they never give points, and never decide alone",
+        "timezone": "The IANA name of the time zone, such as Asia/Shanghai, whose days, months and nights are meant",
     },
     "a file of cases": {
         "as_of": "The day that the cases are of; never the clock",

@@ -290,6 +290,7 @@ class PolicyFile(Dated):
     relationships: tuple[Word, ...]
     relationships_share: Number
     alarms: tuple[Word, ...]
+    timezone: Word
     at: Span
 
 

@@ -6,9 +6,11 @@ A release is a program for each stretch of days between the dates at which somet
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Final
 
+from engine.lang.timezones import UTC_NAME, day_in, start_of
 from engine.lang.truths import And, Attr, Cmp, Int, Stage, Truth, names, withheld
 from engine.lang.types import Attribute, Schema
 
@@ -253,6 +255,15 @@ class Program:
     relationships: frozenset[str]  # attributes that come from relationships
     watch: tuple[Pattern, ...] = ()
     orders: Orders | None = None
+    timezone: str = UTC_NAME  # the IANA name of the zone whose days are meant
+
+    def day(self, moment: datetime) -> int:
+        """The day of a moment, as the rules count days: from 1970-01-01, on the clocks of their zone."""
+        return day_in(self.timezone, moment)
+
+    def start_of(self, day: int) -> datetime:
+        """The first moment of such a day."""
+        return start_of(self.timezone, day)
 
     def perk(self, name: str) -> Perk | None:
         """The perk of that id."""
@@ -310,8 +321,17 @@ class Release:
     files: Mapping[str, str]
     programs: tuple[Program, ...]  # by their days; the first is from ever
 
+    @property
+    def timezone(self) -> str:
+        """The IANA name of the zone whose days are meant: that of every program."""
+        return self.programs[0].timezone
+
+    def day(self, moment: datetime) -> int:
+        """The day of a moment, as the rules count days: from 1970-01-01, on the clocks of their zone."""
+        return self.programs[0].day(moment)
+
     def at(self, day: int) -> Program:
-        """The program in force on a day, counted from 1970-01-01. There always is one."""
+        """The program in force on a day of the rules' zone, counted from 1970-01-01. There always is one."""
         days = [p.since for p in self.programs[1:] if p.since is not None]
         return self.programs[bisect_right(days, day)]
 

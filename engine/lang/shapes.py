@@ -59,12 +59,18 @@ class Text:
     among: tuple[str, ...] = ()
     hint: str = "lower-case letters, digits, _ and dots"
     feature: bool = False
+    listed: str = ""  # the hint where none of `among` is near, and they are too many to be told
 
     def read(self, node: Node, report: Report) -> Word | None:
         if not isinstance(node, Scalar) or not node.text.strip():
             report.add("R012", f"{self.what} belongs here", node.at)
         elif self.among and node.text not in self.among:
-            report.add("R013", f"`{node.text[:60]}` is not {self.what}", node.at, suggestion(node.text, self.among))
+            report.add(
+                "R013",
+                f"`{node.text[:60]}` is not {self.what}",
+                node.at,
+                suggestion(node.text, self.among) or self.listed,
+            )
         elif self.pattern and not self.pattern.fullmatch(node.text):
             report.add("R013", f"`{node.text[:60]}` is not {self.what}", node.at, self.hint)
         elif len(node.text) > LONGEST_TEXT:

@@ -67,11 +67,11 @@ BEHAVIOUR: Final[tuple[Feature, ...]] = (
     ),
     ratio(
         "behaviour.night_share",
-        "The share of payments made between 00:00 and 06:00, on the clock of UTC+8.",
-        "when no payment has a time of day (one at exactly 00:00 UTC is taken for a date without a time)",
+        "The share of payments made between 00:00 and 06:00, by the clocks of the rules' time zone.",
+        "when no payment has a time of day (one at exactly 00:00 there is taken for a date without a time)",
         "12 months",
         direction="none",
-        formula="|P at 00:00 to 05:59 of UTC+8| / |P|, without P at exactly 00:00 UTC",
+        formula="|P at 00:00 to 05:59| / |P|, without P at exactly 00:00",
     ),
     replace(
         ratio("behaviour.burstiness", "", "", "12 months", direction="none"),

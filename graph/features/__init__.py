@@ -1,7 +1,7 @@
 """The features of people: what the rules read. One row a person, one column a feature, as the catalogue has them."""
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, Literal, TypeVar
 
 import narwhals as nw
@@ -69,6 +69,7 @@ def features(
     people: Collection[str] | None = None,
     wanted: Collection[str] | None = None,
     on_stage: Told = quiet,
+    zone: tzinfo = UTC,
 ) -> pl.DataFrame:
     """The features of `people` (None: of everyone) at `as_of`, as known at `known_at`, for `purpose`.
 
@@ -77,10 +78,10 @@ def features(
     want `fraud.rings` is not asked for everyone's payments. `on_stage` is told the name of each stage when it is done.
     """
     if people is not None:
-        view, consents = seen(touching(events.lazy().collect(), people, wanted), as_of, known_at, purpose)
-        return compute(view, as_of, consents, people, wanted, on_stage)
-    view, consents, coding = _coded_view(events.lazy(), as_of, known_at, purpose, on_stage)
-    found = compute(view, as_of, consents, wanted=wanted, on_stage=on_stage)
+        view, consents = seen(touching(events.lazy().collect(), people, wanted), as_of, known_at, purpose, zone)
+        return compute(view, as_of, consents, people, wanted, on_stage, zone)
+    view, consents, coding = _coded_view(events.lazy(), as_of, known_at, purpose, zone, on_stage)
+    found = compute(view, as_of, consents, wanted=wanted, on_stage=on_stage, zone=zone)
     named = found.join(names(coding), left_on="person", right_on="code").with_columns(pl.col("id").alias("person"))
     ordered = named.select(found.columns).sort("person")
     on_stage("names for codes")
@@ -88,12 +89,12 @@ def features(
 
 
 def _coded_view(
-    events: pl.LazyFrame, as_of: datetime, known_at: datetime, purpose: str, on_stage: Told
+    events: pl.LazyFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo, on_stage: Told
 ) -> tuple[pl.DataFrame, pl.DataFrame, Coding]:
     """The view and the consents with codes for ids; what they were made from is not held on to."""
     made = coded(events)
     on_stage("evidence read, with codes for ids")
-    view, consents = seen_apart(made.evidence, made.about, as_of, known_at, purpose, made.coding)
+    view, consents = seen_apart(made.evidence, made.about, as_of, known_at, purpose, made.coding, zone)
     on_stage("the view: who may be seen")
     return view, consents, made.coding
 
@@ -105,6 +106,7 @@ def compute(
     people: Collection[str] | None = None,
     wanted: Collection[str] | None = None,
     on_stage: Told = quiet,
+    zone: tzinfo = UTC,
 ) -> pl.DataFrame:
     """One row per person who is enrolled in the view (or of those asked for), sorted by `person`.
 
@@ -115,8 +117,9 @@ def compute(
     asked = tuple(f for f in FEATURES if wanted is None or f.name in wanted)
     told = told_rows(view)
     on_stage("ties in force")
-    near = nearby(view, as_of, consents, people, told, on_stage)
-    far = whole(view, as_of, consents, near["person"], told, [f.name for f in asked if f.scope == "global"], on_stage)
+    near = nearby(view, as_of, consents, people, told, on_stage, zone)
+    globally = [f.name for f in asked if f.scope == "global"]
+    far = whole(view, as_of, consents, near["person"], told, globally, on_stage, zone)
     return near.join(far, on="person", how="left").select("person", *(f.name for f in asked)).sort("person")
 
 
@@ -127,6 +130,7 @@ def nearby(
     people: Collection[str] | None = None,
     told: pl.DataFrame | None = None,
     on_stage: Told = quiet,
+    zone: tzinfo = UTC,
 ) -> pl.DataFrame:
     """The local features: `person` and those of scope local, a row each who is enrolled in the view (or asked for).
 
@@ -137,7 +141,7 @@ def nearby(
     events, agreed, live = (nw.from_native(f.lazy()) for f in (view, consents, ties))
     # The engine for what fits in memory takes half the time of the streaming one where there are few rows.
     engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
-    found: pl.DataFrame = local(events, agreed, as_of, people, live).to_native().collect(engine=engine)
+    found: pl.DataFrame = local(events, agreed, as_of, people, live, zone).to_native().collect(engine=engine)
     on_stage("local features: sums and counts")
     ring = circles.circles(layer(ties) if people is None else circles.around(ties, found["person"]))
     on_stage("local features: circles, by their triangles")
@@ -152,13 +156,14 @@ def whole(
     told: pl.DataFrame,
     wanted: Collection[str],
     on_stage: Told = quiet,
+    zone: tzinfo = UTC,
 ) -> pl.DataFrame:
     """The global features of those `asked` for: `person` and, of scope global, at least those `wanted`."""
     found = asked.to_frame()
     if any(name in wanted for name in (*position.NAMES, *vouches.NAMES)):
         found = found.join(_consented(_standing(view, asked, told, on_stage), consents), on="person", how="left")
     if any(name in wanted for name in rings.NAMES):
-        found = found.join(_consented(rings.on_rings(view, as_of, asked), consents), on="person", how="left")
+        found = found.join(_consented(rings.on_rings(view, as_of, asked, zone), consents), on="person", how="left")
         on_stage("global features: rings of payments")
     return found.with_columns(pl.col(f.name).clip(f.low, f.high) for f in FEATURES if f.name in found.columns)
 
@@ -195,6 +200,7 @@ def local(
     as_of: datetime,
     people: Collection[str] | None = None,
     ties: Frame | None = None,
+    zone: tzinfo = UTC,
 ) -> Frame:
     """The local features as one lazy Narwhals frame, for any column engine; rows in no order.
 
@@ -208,25 +214,25 @@ def local(
         asked = enrolled.filter(nw.col("person").is_in(wanted))
         consents = consents.filter(nw.col("person").is_in(wanted))
     live = ties_in_force(own) if ties is None else ties
-    out, back, promised = payments.paid(own, as_of), payments.received(own, as_of), credit.promised(own)
+    out, back, promised = payments.paid(own, as_of, zone), payments.received(own, as_of, zone), credit.promised(own)
     parts = (
         behaviour.spending(out, as_of),
         *behaviour.counterparties(out, back, enrolled),
-        patterns.habits(out, as_of),
-        patterns.rhythm(out, as_of),
-        flow.passed_on(out, back, as_of),
-        fraud.fan(back, as_of, "fraud.fan_in"),
-        fraud.fan(out, as_of, "fraud.fan_out"),
-        capacity.income(back, as_of),
+        patterns.habits(out, as_of, zone),
+        patterns.rhythm(out, as_of, zone),
+        flow.passed_on(out, back, as_of, zone),
+        fraud.fan(back, as_of, zone, "fraud.fan_in"),
+        fraud.fan(out, as_of, zone, "fraud.fan_out"),
+        capacity.income(back, as_of, zone),
         capacity.takings(back),
-        capacity.steadiness(out, as_of),
-        capacity.balances(own, as_of),
-        credit.promises(promised, as_of),
+        capacity.steadiness(out, as_of, zone),
+        capacity.balances(own, as_of, zone),
+        credit.promises(promised, as_of, zone),
         credit.still_open(promised),
         credit.orders(promised),
         credit.delays(promised, as_of),
         relationships.ties(live),
-        relationships.kept(own, live, as_of),
+        relationships.kept(own, live, as_of, zone),
         _agreed(consents),
     )
     for part in parts:

@@ -1,10 +1,11 @@
 """What comes in, what goes out, what is left: can they carry what they promise."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 import narwhals as nw
 
+from graph.calendar import months_before
 from graph.catalog import MOST_MONEY
 from graph.features.exact import (
     CURRENCIES,
@@ -14,7 +15,6 @@ from graph.features.exact import (
     counted,
     distinct,
     integer,
-    months_before,
     ratio,
     total,
 )
@@ -24,10 +24,10 @@ from graph.vocabulary import INCOME
 MOST_BALANCE: Final = 10**13  # minor units; a reading beyond is taken as that, so that no sum overflows
 
 
-def income(received: Frame, as_of: datetime) -> Frame:
+def income(received: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """Wages, pensions and benefits: one row per `person` who received any."""
     regular = received.filter(nw.col("category").is_in(list(INCOME)))
-    full = nw.when(in_full_months(as_of)).then(nw.col("month"))
+    full = nw.when(in_full_months(as_of, zone)).then(nw.col("month"))
     by_person = (
         regular.with_columns(full.alias("full month"))
         .group_by("person")
@@ -55,9 +55,9 @@ def takings(received: Frame) -> Frame:
     )
 
 
-def steadiness(paid: Frame, as_of: datetime) -> Frame:
+def steadiness(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """Mean over highest monthly spending: one row per `person` who paid in the last twelve full months."""
-    monthly = paid.filter(in_full_months(as_of)).group_by("person", "month").agg(*CURRENCIES, *SUMS)
+    monthly = paid.filter(in_full_months(as_of, zone)).group_by("person", "month").agg(*CURRENCIES, *SUMS)
     spent = monthly.select("person", "currency", "last currency", total(MOST_MONEY // YEAR).alias("spent"))
     by_person = spent.group_by("person").agg(
         nw.col("spent").sum().alias("all"),
@@ -69,11 +69,10 @@ def steadiness(paid: Frame, as_of: datetime) -> Frame:
     return by_person.select("person", nw.when(ONE_CURRENCY).then(share).alias("capacity.spending_steadiness"))
 
 
-def balances(events: Frame, as_of: datetime) -> Frame:
+def balances(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """What the accounts hold: one row per `person` with a reading in the window. `held`: the mean, `held in`."""
-    read = events.filter(
-        nw.col("kind") == "account.balance", nw.col("for_subject"), nw.col("happened_at") > months_before(as_of, WINDOW)
-    )
+    start = months_before(as_of, WINDOW, zone)
+    read = events.filter(nw.col("kind") == "account.balance", nw.col("for_subject"), nw.col("happened_at") > start)
     by_person = read.group_by("subject").agg(
         nw.len().cast(nw.Int64()).alias("readings"),
         counted(nw.col("amount") < 0).sum().alias("low"),

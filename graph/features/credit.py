@@ -1,11 +1,12 @@
 """How they kept their promises: obligations elsewhere, and orders here."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 import narwhals as nw
 
-from graph.features.exact import Frame, counted, days_between, months_before
+from graph.calendar import months_before
+from graph.features.exact import Frame, counted, days_between
 from graph.vocabulary import KINDS
 
 THING: Final = ("contributor", "subject", "obligation")
@@ -18,10 +19,10 @@ def promised(events: Frame) -> Frame:
     return events.filter(nw.col("kind").is_in(list(PROMISES)), nw.col("for_subject"))
 
 
-def promises(events: Frame, as_of: datetime) -> Frame:
+def promises(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """Kept, missed, written off, and for how long known: one row per `person` with any credit evidence."""
     kind = nw.col("kind")
-    recent = nw.col("happened_at") > months_before(as_of, 12)
+    recent = nw.col("happened_at") > months_before(as_of, 12, zone)
     by_person = events.group_by("subject").agg(
         counted(kind.is_in(["obligation.paid", "obligation.settled"])).sum().alias("credit.kept"),
         counted(kind == "obligation.missed").sum().alias("credit.missed"),

@@ -4,7 +4,6 @@ Engines disagree about the division and rounding of negative numbers and about w
 divides a negative, and sums are carried as millions and rest, so that no integer of 64 bits overflows.
 """
 
-from datetime import datetime
 from typing import Any, Final
 
 import narwhals as nw
@@ -57,11 +56,6 @@ def ratio(part: nw.Expr, whole: nw.Expr, scale: int = 100) -> nw.Expr:
     return (part * (2 * scale) + whole) // (divisor * 2)
 
 
-def month(at: nw.Expr) -> nw.Expr:
-    """Calendar months (UTC) since year 0. DuckDB takes the session's time zone: set it to UTC."""
-    return at.dt.year().cast(nw.Int64()) * 12 + at.dt.month().cast(nw.Int64())
-
-
 def days_between(start: nw.Expr, end: nw.Expr) -> nw.Expr:
     """Whole days, rounded down; `end` is not before `start`."""
     return (end - start).dt.total_minutes().cast(nw.Int64()) // MINUTES_A_DAY
@@ -75,19 +69,3 @@ def minutes(at: nw.Expr) -> nw.Expr:
 def microseconds(at: nw.Expr) -> nw.Expr:
     """Microseconds since the earliest moment an event may have."""
     return (at - nw.lit(EARLIEST)).dt.total_microseconds().cast(nw.Int64())
-
-
-def month_of(at: datetime) -> int:
-    """`month` of a moment."""
-    return at.year * 12 + at.month
-
-
-def months_before(at: datetime, months: int) -> datetime:
-    """The same moment of the month so many months ago, or the month's last day where it has no such day."""
-    year, month0 = divmod(at.year * 12 + at.month - 1 - months, 12)
-    for day in (at.day, 30, 29, 28):
-        try:
-            return at.replace(year=year, month=month0 + 1, day=min(day, at.day))
-        except ValueError:
-            continue
-    raise AssertionError("every month has a 28th")

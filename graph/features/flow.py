@@ -1,6 +1,6 @@
 """The flow of money through them: how much of what comes in leaves again at once, and the balance of in and out."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 import narwhals as nw
@@ -13,7 +13,7 @@ DAY: Final = 24  # hours
 MOST_HOURLY: Final = MOST_MONEY // (366 * DAY + 1)  # more in an hour is taken as that, so that no sum overflows
 
 
-def passed_on(paid: Frame, received: Frame, as_of: datetime) -> Frame:
+def passed_on(paid: Frame, received: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """What `came`, and what of it was `passed` on: one row per `person` who received in the last twelve months.
 
     Money of an hour of receipt is passed on by what is paid in that hour and the 24 after it; a payment is of money of
@@ -21,9 +21,9 @@ def passed_on(paid: Frame, received: Frame, as_of: datetime) -> Frame:
     of counting alone says too much; the less of the two is taken. Hours, not moments, bound the pairs that are looked
     at by the hours of a year, whoever receives and pays a million times. Cost: two groupings and two joins by day.
     """
-    came = _hourly(_with_hour(lately(received, as_of)))
+    came = _hourly(_with_hour(lately(received, as_of, zone)))
     days = nw.concat([came.with_columns(day=nw.col("hour") // DAY + later) for later in (0, 1)])
-    spent = _with_hour(lately(paid, as_of)).with_columns(day=nw.col("hour") // DAY)
+    spent = _with_hour(lately(paid, as_of, zone)).with_columns(day=nw.col("hour") // DAY)
     near = _hourly(spent.join(days.select("person", "day").unique(), on=["person", "day"], how="semi"))
     went = near.select("person", day=nw.col("hour") // DAY, left="hour", went="money")
     pairs = days.select("person", "day", "hour", came="money").join(went, on=["person", "day"], how="inner")

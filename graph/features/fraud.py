@@ -1,6 +1,6 @@
 """Bursts of many parties at once, as money is collected and scattered. Apart from reputation: no score reads them."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 import narwhals as nw
@@ -11,7 +11,7 @@ from graph.features.payments import lately
 WEEK: Final = 7 * 24 * 3600 * 10**6  # microseconds
 
 
-def fan(payments: Frame, as_of: datetime, name: str) -> Frame:
+def fan(payments: Frame, as_of: datetime, zone: tzinfo, name: str) -> Frame:
     """As `name`, the most different parties within any seven days of the last twelve months: one row per `person`.
 
     Any seven days: from a moment to, and without, the same moment a week later. A payment makes its party present until
@@ -19,7 +19,7 @@ def fan(payments: Frame, as_of: datetime, name: str) -> Frame:
     week after the last; it is joined to that of the block before, and to no other, since it ends within the next block.
     Comings and goings are then summed in order of time, goings first at one moment. Cost: O(payments log payments).
     """
-    at = lately(payments, as_of).select("person", "party", at=microseconds(nw.col("happened_at")))
+    at = lately(payments, as_of, zone).select("person", "party", at=microseconds(nw.col("happened_at")))
     blocks = (
         at.with_columns(block=nw.col("at") // WEEK)
         .group_by("person", "party", "block")

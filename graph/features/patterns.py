@@ -1,28 +1,28 @@
 """The patterns of what they pay: whether they stay with those they pay, how regularly, at what hours, in what rhythm."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 import narwhals as nw
 
-from graph.features.exact import Frame, counted, integer, minutes, months_before, ratio
+from graph.calendar import months_before
+from graph.features.exact import Frame, counted, integer, minutes, ratio
 from graph.features.payments import YEAR, in_full_months, lately
 
 HALF: Final = 6  # calendar months
 REGULAR: Final = 6  # of twelve months: a bill that comes every other month is regular
-LOCAL_HOURS: Final = 8  # the clock of the pilot's time zone is so many hours ahead of UTC, all year
 NIGHT_ENDS: Final = 6  # it begins at 0 o'clock
 LEAST_INTERVALS: Final = 5
 MOST_INTERVALS: Final = 3 * 10**7  # times the square of the minutes of a year, it is within 64 bits
 
 
-def habits(paid: Frame, as_of: datetime) -> Frame:
+def habits(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """Whom they go on paying: one row per `person` who paid in the last year or the twelve full months.
 
     Each party once a month first, then each party, then the person: three groupings, each of fewer rows.
     """
-    year, half = months_before(as_of, YEAR), months_before(as_of, HALF)
-    at, full = nw.col("happened_at"), in_full_months(as_of)
+    year, half = months_before(as_of, YEAR, zone), months_before(as_of, HALF, zone)
+    at, full = nw.col("happened_at"), in_full_months(as_of, zone)
     monthly = (
         paid.filter((at > year) | full)
         .group_by("person", "party", "month")
@@ -52,12 +52,12 @@ def habits(paid: Frame, as_of: datetime) -> Frame:
     )
 
 
-def rhythm(paid: Frame, as_of: datetime) -> Frame:
+def rhythm(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """At what hours and after what intervals they pay: one row per `person` who paid in the last twelve months."""
-    at = nw.col("happened_at")
-    timed = at != at.dt.truncate("1d")
-    night = (at.dt.hour().cast(nw.Int64()) + LOCAL_HOURS) % 24 < NIGHT_ENDS
-    paying = lately(paid, as_of).select("person", timed=counted(timed), night=counted(timed & night), at=minutes(at))
+    at, shown = nw.col("happened_at"), nw.col("shown")
+    timed = shown != shown.dt.truncate("1d")
+    night = timed & (shown.dt.hour() < NIGHT_ENDS)
+    paying = lately(paid, as_of, zone).select("person", timed=counted(timed), night=counted(night), at=minutes(at))
     gap = nw.col("at") - nw.col("at").shift(1).over("person", order_by="at")
     by_person = (
         paying.with_columns(square=gap * gap)

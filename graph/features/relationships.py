@@ -3,13 +3,14 @@
 Positive only: no tie lowers anyone, and what a tied person does never counts.
 """
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 import narwhals as nw
 
 from graph.build import ties_in_force
-from graph.features.exact import Frame, counted, months_before, ratio
+from graph.calendar import months_before
+from graph.features.exact import Frame, counted, ratio
 
 HALF_YEAR: Final = 6  # months
 
@@ -30,12 +31,12 @@ def ties(live: Frame) -> Frame:
     )
 
 
-def kept(events: Frame, live: Frame, as_of: datetime) -> Frame:
+def kept(events: Frame, live: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """Who stayed, of those tied six months before `as_of`: one row per `person` who had any then.
 
     `events` is a view as of now, so that what a person does not consent to any more counts neither then nor now.
     """
-    then = ties_in_force(events.filter(nw.col("happened_at") <= months_before(as_of, HALF_YEAR)))
+    then = ties_in_force(events.filter(nw.col("happened_at") <= months_before(as_of, HALF_YEAR, zone)))
     pair = ["person", "party"]
     now = _standing(live).select(pair).unique().with_columns(still=nw.lit(1))
     both = _standing(then).select(pair).unique().join(now, on=pair, how="left")

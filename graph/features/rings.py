@@ -1,24 +1,24 @@
 """Money that goes round. Global, of the money layer alone: it changes no feature of relationships, and they do not change it."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 import polars as pl
 
 from graph.build import numbers
-from graph.features.exact import months_before
+from graph.calendar import months_before
 from graph.rings import Payments, rings
 
 NAMES: Final = ("fraud.rings",)
 MONTHS: Final = 12
 
 
-def on_rings(view: pl.DataFrame, as_of: datetime, asked: pl.Series) -> pl.DataFrame:
+def on_rings(view: pl.DataFrame, as_of: datetime, asked: pl.Series, zone: tzinfo) -> pl.DataFrame:
     """`person` and `fraud.rings` of those `asked` for: of payments of the last twelve months; null for who was left out.
 
     A ring is of one currency; those of different currencies are told apart. See `graph.rings.rings`.
     """
-    made = view.filter(pl.col("kind") == "payment.made", pl.col("happened_at") > months_before(as_of, MONTHS))
+    made = view.filter(pl.col("kind") == "payment.made", pl.col("happened_at") > months_before(as_of, MONTHS, zone))
     paid = made.select("currency", "subject", "other", "happened_at", "amount")
     parties = pl.concat([paid["subject"], paid["other"]]).unique().sort().alias("person")
     counts = [_counts(part, parties) for part in paid.partition_by("currency", include_key=False)]

@@ -48,6 +48,7 @@ def as_of_0003(engine: Engine) -> None:
         connection.execute(text(TABLE_BEFORE))
         for table in ("events", "decisions"):
             _refuse_changes(connection, table)
+        connection.execute(text("ALTER TABLE builds DROP COLUMN timezone"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
 
@@ -124,6 +125,7 @@ def test_a_build_and_corrections_of_before_there_were_refreshes(bare_url: str) -
     found = builds.latest(again)
     assert found
     assert (found.follows, found.seen, found.later, found.refreshed_at) == (False, made.events, 0, None)
+    assert found.timezone == "UTC"
     with reading(again) as connection:
         last = connection.execute(text("SELECT max(seq) FROM events WHERE event_id <> 'q'")).scalar()
         moves = connection.execute(text("SELECT other, contributor, event_id FROM moves")).all()

@@ -25,7 +25,7 @@ TIES = 3
 MEASURES = ("a.count", "a.other", "a.huge", "b.ratio", "b.share", "f.span", "f.wait")
 POLICY = {
     **{"kind": "policy", "forbidden_classes": [], "forbidden_names": [], "restricted": []},
-    **{"relationships": ["relationship"], "relationships_share": 5},
+    **{"relationships": ["relationship"], "relationships_share": 5, "alarms": [], "timezone": "Asia/Kathmandu"},
 }
 REASONS = {
     **{"kind": "reasons", "languages": ["en"]},

@@ -35,7 +35,7 @@ ANCHORS = {
     "b.share": ["0", "0.5", "0.999", "1"],
     "c.since": ["1996-02-29", "2000-01-01", "1969-12-31"],
 }
-POLICY = "kind: policy\nforbidden_classes: []\nforbidden_names: []\nrestricted: []\nrelationships: []\nrelationships_share: 5\n"
+POLICY = "kind: policy\nforbidden_classes: []\nforbidden_names: []\nrestricted: []\nrelationships: []\nrelationships_share: 5\nalarms: []\ntimezone: UTC\n"
 CODES = ["ra", "rb", "rc", "rd", "re", "rf"]
 REASONS = "kind: reasons\nlanguages: [en]\nreasons:\n" + "".join(
     f"  {c}: {{en: because {c}}}\n" for c in [*CODES, "thin"]

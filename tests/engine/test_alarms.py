@@ -9,7 +9,7 @@ from tests.engine.small import DAY, KINDS, PERSON, SCHEMA, asked, base, changed
 
 KNOWN = SCHEMA | {"fraud.rings": Attribute("fraud.rings", Type("int", 0, (), 0, 1_000), "behaviour", "rings")}
 BAD = "bad: credit.missed >= 3"
-ALARMS = {"policy.yaml": base()["policy.yaml"] + "alarms: [fraud]\n"}
+ALARMS = {"policy.yaml": base()["policy.yaml"].replace("alarms: []", "alarms: [fraud]")}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Days of effect: a release is a program for each stretch of days, each checked by itself, and no clock is read."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -58,6 +60,34 @@ def test_a_rule_holds_from_its_first_day_up_to_the_day_it_ends() -> None:
     assert [p.since for p in found.programs] == [None, day("2024-03-01"), day("2024-03-03")]
     days = ("2024-02-29", "2024-03-01", "2024-03-02", "2024-03-03")
     assert [score(found, on) for on in days] == [630, 670, 670, 630]
+
+
+def test_a_day_is_that_of_the_time_zone_which_the_policy_names() -> None:
+    """Midnight of 1 March in Shanghai is 16:00 of 29 February, UTC."""
+    there = base()["policy.yaml"].replace("timezone: UTC", "timezone: Asia/Shanghai")
+    found, early = release(policy_yaml=there), datetime(2024, 2, 29, 15, 59, 59, 999999, UTC)
+    assert [found.day(early), found.day(early + timedelta(microseconds=1))] == [day("2024-02-29"), day("2024-03-01")]
+    assert release().day(early + timedelta(hours=8)) == day("2024-02-29")
+    question = asked("room", 1, "EUR", {}, as_of="2024-02-29T16:00:00Z")
+    assert question.day == day("2024-02-29")
+    assert replace(question, timezone="Asia/Shanghai").day == day("2024-03-01")
+
+
+@pytest.mark.parametrize("name", ["Asia/Beijing", "asia/shanghai", "CST-8", "../UTC", "Asia", "+08:00"])
+def test_a_time_zone_is_named_as_iana_does(name: str) -> None:
+    _, problems = check({**base(), "policy.yaml": base()["policy.yaml"].replace("UTC", name)}, SCHEMA, KINDS)
+    assert [(p.at.file, p.at.line, p.at.column) for p in problems] == [("policy.yaml", 8, 11)]
+
+
+def test_policies_that_follow_each_other_name_one_zone() -> None:
+    first = base()["policy.yaml"].replace("kind: policy", "kind: policy\nuntil: 2025-01-01")
+    second = (
+        base()["policy.yaml"].replace("kind: policy", "kind: policy\nfrom: 2025-01-01").replace("UTC", "Asia/Tokyo")
+    )
+    _, problems = check({**base(), "policy.yaml": first, "policy2.yaml": second}, SCHEMA, KINDS)
+    (problem,) = problems
+    assert (problem.code, problem.at.file) == ("R013", "policy2.yaml")
+    assert problem.message == "`Asia/Tokyo` is not the time zone of policy.yaml"
 
 
 def test_a_rule_may_replace_another_of_the_same_id_within_one_budget() -> None:

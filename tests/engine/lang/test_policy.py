@@ -19,6 +19,7 @@ def said(replace: str, by: str) -> tuple[str, ...]:
         ("[age]", "[sex]", ("forbidden_names without `age`", "forbidden_names with `sex`")),
         ("restricted: [restricted]", "restricted: []", ("restricted without `restricted`",)),
         ("[health]", "[health, religion]", ("forbidden_classes with `religion`",)),
+        ("timezone: UTC", "timezone: Asia/Shanghai", ("timezone UTC -> Asia/Shanghai",)),
         ("relationships: [relationship]", "relationships: []", ("relationships without `relationship`",)),
     ],
 )

@@ -1,6 +1,6 @@
 """Features asked for as the tests do: of one person in a story, or of a view on each column engine."""
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import duckdb
@@ -14,9 +14,9 @@ AS_OF = moment("2024-06-15")
 BASE = willing("ann", "bob", "cy")
 
 
-def of(person: str, text: str, at: str = "2024-06-15", base: str = BASE) -> dict[str, Any]:
+def of(person: str, text: str, at: str = "2024-06-15", base: str = BASE, zone: tzinfo = UTC) -> dict[str, Any]:
     """The features of one person, by name."""
-    frame = features(story(f"{base}\n{text}"), moment(at), moment("2030-01-01"), "perks", [person])
+    frame = features(story(f"{base}\n{text}"), moment(at), moment("2030-01-01"), "perks", [person], zone=zone)
     return frame.row(0, named=True)
 
 
@@ -26,17 +26,17 @@ def expect(found: dict[str, Any], **values: Any) -> None:
     assert {k: found[k] for k in wanted} == wanted
 
 
-def on_polars(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def on_polars(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime, zone: tzinfo = UTC) -> pl.DataFrame:
     """The local features, by person."""
     events, agreed = nw.from_native(view.lazy()), nw.from_native(consents.lazy())
-    return local(events, agreed, as_of).to_native().collect().sort("person")
+    return local(events, agreed, as_of, zone=zone).to_native().collect().sort("person")
 
 
-def on_duckdb(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def on_duckdb(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime, zone: tzinfo = UTC) -> pl.DataFrame:
     """The same."""
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
         db.register("seen", view.to_arrow())
         db.register("agreed", consents.to_arrow())
         events, agreed = nw.from_native(db.sql("FROM seen")), nw.from_native(db.sql("FROM agreed"))
-        return local(events.lazy(), agreed.lazy(), as_of).to_native().pl().sort("person")
+        return local(events.lazy(), agreed.lazy(), as_of, zone=zone).to_native().pl().sort("person")

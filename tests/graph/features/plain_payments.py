@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise
@@ -19,8 +19,9 @@ class Payment:
     currency: str
 
 
-def plain(payments: list[Payment], person: str, as_of: datetime) -> dict[str, int | None]:
-    """The features of a person, of what happened until `as_of`, by name."""
+def plain(payments: list[Payment], person: str, as_of: datetime, zone: tzinfo = UTC) -> dict[str, int | None]:
+    """The features of a person, of what happened until `as_of`, by name, on the clocks of a zone."""
+    as_of = as_of.astimezone(zone)
     paid = [p for p in payments if p.payer == person]
     received = [p for p in payments if p.payee == person]
     year = before(as_of, 12)
@@ -28,7 +29,7 @@ def plain(payments: list[Payment], person: str, as_of: datetime) -> dict[str, in
     return {
         "behaviour.payees_kept": payees_kept(paid, as_of),
         "behaviour.regularity": regularity(paid, as_of),
-        "behaviour.night_share": night_share([p.at for p in recent]),
+        "behaviour.night_share": night_share([p.at.astimezone(zone) for p in recent]),
         "behaviour.burstiness": burstiness([p.at for p in recent]),
         "capacity.inflow_share": inflow_share(received, paid, as_of),
         "capacity.passed_on": passed_on(came, recent) if one_currency(received, paid, as_of) else None,
@@ -38,8 +39,10 @@ def plain(payments: list[Payment], person: str, as_of: datetime) -> dict[str, in
 
 
 def before(at: datetime, months: int) -> datetime:
+    """By the clocks of the moment's zone; moments of one zone would be compared by what clocks show."""
     year, month = divmod(at.year * 12 + at.month - 1 - months, 12)
-    return at.replace(year=year, month=month + 1, day=min(at.day, monthrange(year, month + 1)[1]))
+    then = at.replace(year=year, month=month + 1, day=min(at.day, monthrange(year, month + 1)[1]), fold=0)
+    return then.astimezone(UTC)
 
 
 def share(part: int, whole: int) -> int | None:
@@ -54,17 +57,22 @@ def payees_kept(paid: list[Payment], as_of: datetime) -> int | None:
 
 
 def regularity(paid: list[Payment], as_of: datetime) -> int | None:
-    this = datetime(as_of.year, as_of.month, 1, tzinfo=as_of.tzinfo)
-    full = [p for p in paid if before(this, 12) <= p.at < this]
+    full = [
+        (p.payee, shown.month) for p in paid if 1 <= months_ago(shown := p.at.astimezone(as_of.tzinfo), as_of) <= 12
+    ]
     months: dict[str, set[int]] = {}
-    for p in full:
-        months.setdefault(p.payee, set()).add(p.at.month)
-    return share(sum(len(months[p.payee]) >= 6 for p in full), len(full))
+    for payee, month in full:
+        months.setdefault(payee, set()).add(month)
+    return share(sum(len(months[payee]) >= 6 for payee, _ in full), len(full))
+
+
+def months_ago(at: datetime, as_of: datetime) -> int:
+    return (as_of.year - at.year) * 12 + as_of.month - at.month
 
 
 def night_share(times: list[datetime]) -> int | None:
     timed = [t for t in times if (t.hour, t.minute, t.second, t.microsecond) != (0, 0, 0, 0)]
-    return share(sum((t + 8 * HOUR).hour in range(6) for t in timed), len(timed))
+    return share(sum(t.hour in range(6) for t in timed), len(timed))
 
 
 def burstiness(times: list[datetime]) -> int | None:

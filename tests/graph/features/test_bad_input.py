@@ -5,6 +5,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from engine.lang.timezones import zone
 from graph.catalog import FEATURES
 from graph.events import SCHEMA, conform, problems
 from graph.features import features
@@ -116,8 +117,9 @@ def a_busy_person() -> pl.DataFrame:
 
 def test_a_person_of_two_hundred_thousand_payments_is_one_like_any_other():
     """200,000 minutes are 138 days and 21 hours 20 minutes. Of 100,000 payments out, 138 x 180 fall in the nights from 16:00 to
-    22:00 UTC, and those of the last day from 16:00 to 21:20: 160. 25,000 / 100,000 = 0.25."""
-    table = features(a_busy_person(), AS_OF, AS_OF, "perks", ["ann"])
+    22:00 UTC, and those of the last day from 16:00 to 21:20: 160. 25,000 / 100,000 = 0.25. Those at 16:00 are taken for dates, 138 of
+    them or so of 100,000."""
+    table = features(a_busy_person(), AS_OF, AS_OF, "perks", ["ann"], zone=zone("Asia/Shanghai"))
     expect(
         table.row(0, named=True),
         behaviour__payments=MANY,

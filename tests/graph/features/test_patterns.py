@@ -1,6 +1,9 @@
 import pytest
 
+from engine.lang.timezones import zone
 from tests.graph.features.asking import expect, of
+
+SHANGHAI = zone("Asia/Shanghai")
 
 
 def paid(*payments: str, payer: str = "ann") -> str:
@@ -31,12 +34,44 @@ def test_regularity_is_the_share_of_payments_to_parties_paid_in_six_of_twelve_mo
     expect(of("ann", paid("2024-06-01 shop")), behaviour__regularity=None)
 
 
-def test_night_is_from_midnight_to_six_on_the_clock_of_utc_plus_8():
-    """Which is 16:00 to 22:00 UTC. Of the five with a time, two are in it: 2/5. At 00:00 UTC there is none."""
-    night = ("2024-05-01T16:00 a", "2024-05-01T21:59:59.999999 a")
-    day = ("2024-05-01T15:59:59.999999 a", "2024-05-01T22:00 a", "2024-05-01T00:00:00.000001 a")
-    expect(of("ann", paid(*night, *day, "2024-05-02 a", "2024-05-03 a")), behaviour__night_share=40)
-    expect(of("ann", paid("2024-05-02 a", "2024-05-03 a")), behaviour__night_share=None)
+def test_night_is_from_midnight_to_six_on_the_clocks_of_the_rules_zone():
+    """Which is 16:00 to 22:00 UTC. Of the five with a time, two are in it: 2/5. At 00:00 there, 16:00 UTC, there is none: a date
+    without a time is written so. 08:00 there is a time like any other."""
+    night = ("2024-05-01T16:00:00.000001 a", "2024-05-01T21:59:59.999999 a")
+    day = ("2024-05-01T15:59:59.999999 a", "2024-05-01T22:00 a", "2024-05-01T00:00 a")
+    dates = ("2024-05-01T16:00 a", "2024-05-02T16:00 a")
+    expect(of("ann", paid(*night, *day, *dates), zone=SHANGHAI), behaviour__night_share=40)
+    expect(of("ann", paid(*dates), zone=SHANGHAI), behaviour__night_share=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "night"),
+    [
+        ("America/New_York", "2024-03-10T06:30", 100),  # 01:30 of winter
+        ("America/New_York", "2024-03-10T09:30", 100),  # 05:30 of summer, since clocks were put on at 07:00 UTC
+        ("America/New_York", "2024-03-10T10:30", 0),  # 06:30
+        ("America/New_York", "2024-03-09T10:30", 100),  # 05:30 of winter
+        ("Asia/Kathmandu", "2024-03-09T18:14:59", 0),  # 23:59:59: clocks are ahead by 5:45
+        ("Asia/Kathmandu", "2024-03-09T18:15:01", 100),
+    ],
+)
+def test_night_is_by_the_clocks_of_that_day(name, at, night):
+    expect(of("ann", paid(f"{at} a"), zone=zone(name)), behaviour__night_share=night)
+
+
+def test_months_are_those_of_the_rules_zone():
+    """23:59:59 of 31 May and 00:00 of 1 June in Shanghai are 15:59:59 and 16:00 UTC of 31 May."""
+    month_end = ("2024-05-31T15:59:59 shop", "2024-05-31T16:00 shop")
+    expect(of("ann", paid(*month_end), zone=SHANGHAI), behaviour__active_months=2)
+    expect(of("ann", paid(*month_end)), behaviour__active_months=1)
+
+
+def test_windows_of_months_end_at_the_same_moment_of_the_month_there():
+    """It is 1 March in Shanghai when it is 29 February in UTC: the half-year began on 1 September there, at 16:00 UTC of
+    31 August, and a year of 29 February did so on 28 February."""
+    at, paid_at = "2024-02-29T16:00", ("2023-03-01 shop", "2023-08-31T16:00:00.000001 shop")
+    expect(of("ann", paid(*paid_at), at, zone=SHANGHAI), behaviour__payees_kept=100)
+    expect(of("ann", paid(paid_at[0], "2023-08-31T16:00 shop"), at, zone=SHANGHAI), behaviour__payees_kept=0)
 
 
 @pytest.mark.parametrize(

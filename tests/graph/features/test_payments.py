@@ -1,7 +1,7 @@
 """The features of payments are what their definitions say, worked out slowly: on random payments, on each column engine."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from itertools import chain
 
 import polars as pl
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from engine.lang.timezones import zone
 from graph.features import features
 from graph.view import seen
 from tests.effort import pairs
@@ -58,6 +59,7 @@ def turnover(draw: st.DrawFn) -> list[Payment]:
     return [p for p in found if p.at <= NOW]
 
 
+ZONES = st.sampled_from(("UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")).map(zone)
 CURRENCIES = st.sampled_from(("CNY",) * 49 + ("EUR",))
 HISTORIES = st.tuples(st.lists(payments(), max_size=30), st.lists(st.one_of(standing(), turnover()), max_size=5)).map(
     lambda drawn: [*drawn[0], *chain(*drawn[1])]
@@ -74,21 +76,22 @@ def ledger(history: list[Payment]) -> pl.DataFrame:
     return pl.concat([enrolled, frame(rows)]) if rows else enrolled
 
 
-def expected(history: list[Payment]) -> pl.DataFrame:
-    rows = [{"person": p, **plain(history, p, NOW)} for p in PEOPLE]
+def expected(history: list[Payment], there: tzinfo = UTC) -> pl.DataFrame:
+    rows = [{"person": p, **plain(history, p, NOW, there)} for p in PEOPLE]
     return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(NAMES, pl.Int64)})
 
 
 @settings(max_examples=pairs(6, 180), deadline=None)
-@given(HISTORIES)
-def test_the_features_of_payments_are_what_their_definitions_say(history):
-    assert_frame_equal(features(ledger(history), NOW, NOW, "perks").select("person", *NAMES), expected(history))
+@given(HISTORIES, ZONES)
+def test_the_features_of_payments_are_what_their_definitions_say(history, there):
+    found = features(ledger(history), NOW, NOW, "perks", zone=there)
+    assert_frame_equal(found.select("person", *NAMES), expected(history, there))
 
 
 @settings(max_examples=pairs(3, 30), deadline=None)
-@given(HISTORIES)
-def test_they_are_so_on_duckdb(history):
-    view, consents = seen(ledger(history), NOW, NOW, "perks")
-    duck = on_duckdb(view, consents, NOW)
-    assert_frame_equal(duck.select("person", *NAMES), expected(history))
-    assert_frame_equal(duck, on_polars(view, consents, NOW))
+@given(HISTORIES, ZONES)
+def test_they_are_so_on_duckdb(history, there):
+    view, consents = seen(ledger(history), NOW, NOW, "perks", there)
+    duck = on_duckdb(view, consents, NOW, there)
+    assert_frame_equal(duck.select("person", *NAMES), expected(history, there))
+    assert_frame_equal(duck, on_polars(view, consents, NOW, there))

@@ -1,0 +1,51 @@
+"""Time zones: which there are, and which day it is in one.
+
+They are those of the package `tzdata`, whose version is pinned, and not the operating system's: so a decision that is made
+again on another machine, or years later, is of the same day.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from engine.errors import IftahError
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+UTC_NAME: Final = "UTC"
+
+
+@lru_cache(maxsize=1)
+def names() -> frozenset[str]:
+    """Every IANA name, such as `Asia/Shanghai`. Raises IftahError where the package is not installed."""
+    return frozenset(_database().joinpath("zones").read_text(encoding="utf-8").split())
+
+
+@lru_cache(maxsize=64)
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that name, which is one of `names`. Raises IftahError for any other."""
+    if name not in names():
+        raise IftahError(f"`{name[:60]}` is not a time zone", hint="write an IANA name such as Asia/Shanghai")
+    with _database().joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
+
+
+def day_in(name: str, moment: datetime) -> int:
+    """The day of a moment on the clocks of a zone, counted from 1970-01-01."""
+    return moment.astimezone(zone(name)).toordinal() - EPOCH.toordinal()
+
+
+def start_of(name: str, day: int) -> datetime:
+    """The first moment of a day, counted from 1970-01-01, on the clocks of a zone; where they skip midnight, the moment of the
+    skip.
+    """
+    return (EPOCH + timedelta(days=day)).replace(tzinfo=zone(name)).astimezone(UTC)
+
+
+def _database() -> Traversable:
+    try:
+        return resources.files("tzdata")
+    except ModuleNotFoundError:
+        raise IftahError("the package `tzdata` is not installed", hint="run `make env`") from None
