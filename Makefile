@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test check conformance newest agreement bench soak evaluate clean
+.PHONY: help env run demo test check conformance newest mutants agreement bench soak evaluate clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -51,6 +51,9 @@ newest: $(STAMP) ## the backend's tests under the newest NetworkX, beside the on
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --ignore-requires-python --target $(VENV)/newest networkx
 	@PYTHONPATH=$(VENV)/newest $(BIN)/python -c 'import networkx; print("NetworkX", networkx.__version__)'
 	@PYTHONPATH=$(VENV)/newest $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/graph/compiled tests/graph/test_backend.py
+
+mutants: $(STAMP) ## 500 small changes of the core modules, each to be noticed by the tests of its module: 45 minutes, goes on where it was
+	@$(BIN)/python -m tests.mutants
 
 bench: $(STAMP) ## speed and memory, each beside something else in the same run
 	@$(BIN)/python -m tests.bench

@@ -48,14 +48,32 @@ def _evidence(chooser: Random, now: datetime) -> Row:
         (1, {"kind": "tie.formed", "other": other, "tie": "vouch", "strength": 3}),
         (1, {"kind": "tie.ended", "other": other, "tie": "friend"}),
         (6, {"kind": "payment.made", "other": chooser.choice([other, other, "shop"]), "amount": 5, "currency": "CNY"}),
-        (1, {"kind": "obligation.missed", "obligation": "loan"}),
-        (1, {"kind": "obligation.paid", "obligation": "loan"}),
+        (1, {"kind": "obligation.missed", "obligation": chooser.choice(["loan", "bill"]), **_due(chooser, now)}),
+        (1, {"kind": "obligation.paid", "obligation": chooser.choice(["loan", "bill"]), **_due(chooser, now)}),
+        (1, {"kind": "order.settled", **_order(chooser), "days_late": chooser.choice([0, 0, 3])}),
+        (1, {"kind": "order.overdue", **_order(chooser), "days_late": 0}),
+        (1, {"kind": "account.balance", "amount": chooser.choice([-5, 500]), "currency": "CNY"}),
         (2, {"kind": "person.enrolled", "identity_level": 2}),
         (2, {"kind": "consent.granted", "purpose": "perks", "classes": classes}),
         (1, {"kind": "consent.granted", "purpose": "perks", "classes": classes, "until": now + timedelta(hours=30)}),
         (2, {"kind": "consent.withdrawn", "purpose": "perks", "classes": chooser.choice([classes, None])}),
     ]
     return {"subject": subject} | chooser.choices([row for _, row in kinds], [weight for weight, _ in kinds])[0]
+
+
+def _due(chooser: Random, now: datetime) -> Row:
+    """What banks say of an instalment."""
+    return {"amount": 7, "currency": "CNY", "due": (now - timedelta(days=chooser.choice([1, 31]))).date()}
+
+
+def _order(chooser: Random) -> Row:
+    """What we say of our own orders."""
+    said = {
+        "contributor": "iftah",
+        "order": chooser.choice(["o1", "o2"]),
+        "service": chooser.choice(["inn/room", "shop/bike"]),
+    }
+    return {**said, "amount": 40, "currency": "CNY"}
 
 
 def _about(chooser: Random, evidence: int, every: int) -> Row:

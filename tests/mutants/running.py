@@ -1,0 +1,172 @@
+"""Run tests on a copy of the tree: a mutated module never touches the checkout."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.mutants.mutations import Mutation
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+COVERED: Final = ROOT / "var" / "mutants-covered"
+_running: set[subprocess.Popen[bytes]] = set()
+_NO_TESTS, _NOT_FOUND = 5, 4  # pytest's exit codes
+_QUIET: Final = (
+    "-q",
+    "-x",
+    "--no-header",
+    "--tb=line",
+    "-p",
+    "no:cacheprovider",
+    "--hypothesis-seed=0",
+    "-o",
+    "addopts=",
+)
+_PLUGINS: Final = ("_hypothesis_pytestplugin", "anyio.pytest_plugin", "pytest_timeout")  # others only cost time here
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of each module the tests that run each line, and of each test how many seconds it takes."""
+
+    lines: dict[str, dict[str, list[str]]]
+    seconds: dict[str, float]
+
+    def tests_of(self, path: str, mutation: Mutation, files: Collection[str]) -> list[str]:
+        """The tests that run the mutated statement, the quickest first; at module level all of the module's tests."""
+        of_module = [test for test in self.seconds if test.partition("::")[0] in files]
+        if len(mutation.lines):
+            lines = self.lines.get(path, {})
+            contexts = {context for line in mutation.lines for context in lines.get(str(line), ())}
+            of_module = [test for test in of_module if test in contexts or test.partition("::")[0] in contexts]
+        return sorted(of_module, key=self.seconds.__getitem__)
+
+
+@contextlib.contextmanager
+def copy_of_the_tree() -> Iterator[Path]:
+    """A folder with the files that git knows or would add, as they are now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="iftah-mutants-", ignore_cleanup_errors=True) as folder:
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            if (source := ROOT / name).is_file():
+                target = Path(folder, name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+        yield Path(folder)
+
+
+def _environment(copy: Path) -> dict[str, str]:
+    beside = ROOT.parent / "shared" / "data"
+    return os.environ | {
+        "PYTHONPATH": str(copy),  # before the checkout that is installed
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "POLARS_MAX_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "IFTAH_DATA": os.environ.get("IFTAH_DATA", str(beside)),
+    }
+
+
+def _plugins() -> list[str]:
+    import importlib.util
+
+    return [word for name in _PLUGINS if importlib.util.find_spec(name) for word in ("-p", name)]
+
+
+def _pytest(copy: Path, arguments: list[str], seconds: float, environment: dict[str, str]) -> int | None:
+    """The exit code, or None where it did not end in time."""
+    scratch = copy / ".scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    command = [sys.executable, "-m", "pytest", *_plugins(), f"--basetemp={scratch}", *arguments]
+    with (copy / ".output").open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=copy, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        _running.add(process)
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return None
+        finally:
+            _running.discard(process)
+
+
+def end_all() -> None:
+    """End the tests that run in other threads."""
+    for process in tuple(_running):
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """First so that fixtures drop their databases, then for certain, with all that it started."""
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def covered(copy: Path, file: str, targets: Iterable[str], seconds: float) -> Coverage:
+    """Run a file of tests as it is and see which test runs what. Those that fail or are skipped here can notice nothing.
+
+    What was seen is kept while the file and the targets are the same. RuntimeError when the tests do not run at all.
+    """
+    known = COVERED / f"{digest(file, *targets)}.json"
+    if not known.exists():
+        result = copy / ".covered.json"
+        result.unlink(missing_ok=True)
+        environment = _environment(copy) | {
+            "MUTANTS_TARGETS": os.pathsep.join(targets),
+            "MUTANTS_COVERED": str(result),
+        }
+        arguments = [word for word in _QUIET if word != "-x"]
+        code = _pytest(copy, [*arguments, "-p", "tests.mutants.covering", file], seconds, environment)
+        if code not in (0, 1) or not result.exists():
+            raise RuntimeError(f"{file} does not run (exit code {code}): {(copy / '.output').read_text()[-2000:]}")
+        COVERED.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(result, known.with_suffix(".new"))
+        known.with_suffix(".new").replace(known)
+    return Coverage(**json.loads(known.read_text()))
+
+
+def outcome(copy: Path, path: str, mutation: Mutation, tests: list[str], seconds: float) -> str:
+    """`killed`, `timeout` or `survived`: what the tests say of the module with the mutation."""
+    target = copy / path
+    source = target.read_bytes()
+    chosen = copy / ".tests"
+    chosen.write_text("\n".join(tests))
+    target.write_bytes(mutation.applied(source))
+    try:
+        code = _pytest(copy, [*_QUIET, f"@{chosen}"], seconds, _environment(copy))
+        if code in (_NOT_FOUND, _NO_TESTS):  # the mutation changes what tests are called: all of their files
+            files = sorted({test.partition("::")[0] for test in tests})
+            code = _pytest(copy, [*_QUIET, *files], seconds, _environment(copy))
+    finally:
+        target.write_bytes(source)
+    return "timeout" if code is None else "survived" if code == 0 else "killed"
+
+
+def digest(*files: str) -> str:
+    """Of the content of files and folders of the checkout: whether a result is still one."""
+    content = hashlib.sha256()
+    for name in files:
+        whole = ROOT / name
+        for path in sorted(whole.rglob("*.py")) if whole.is_dir() else [whole]:
+            content.update(path.read_bytes())
+    return content.hexdigest()[:16]

@@ -1,0 +1,123 @@
+"""The tool that mutates, on a small module: which changes it makes, which tests it picks, and that the checkout stays."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.mutants.__main__ import EQUIVALENT, sample
+from tests.mutants.modules import MODULES
+from tests.mutants.mutations import mutations
+from tests.mutants.running import ROOT, Coverage, copy_of_the_tree, outcome
+
+SOURCE = '''
+LIMIT: int = 3
+
+def kept(rows: list[int], most: int = 5) -> bool:
+    """Not 7."""
+    if not rows and most <= LIMIT:
+        raise ValueError(f"{most} at {LIMIT + 1}")
+    rows.append(1)
+    chosen = select(rows).where(rows > 0, most).limit(most)
+    return "x" + chosen in ("a", "b") or any(
+        row is None
+        for row in rows
+        if row
+    )
+'''
+
+
+def test_the_changes_of_a_module():
+    """Messages, annotations and docstrings stay. Names of text are not added up."""
+    found = [mutation.key.partition(": ")[2] for mutation in mutations("m.py", SOURCE.encode())]
+    assert found == [
+        "LIMIT: int = 3 -> LIMIT: int = 4",
+        "def kept(rows: list[int], most: int = 5) -> bool: -> def kept(rows: list[int], most: int = 6) -> bool:",
+        "if not rows and most <= LIMIT: -> if rows and most <= LIMIT:",
+        "if not rows and most <= LIMIT: -> if False:",
+        "if not rows and most <= LIMIT: -> if True:",
+        "if not rows and most <= LIMIT: -> if not rows or most <= LIMIT:",
+        "if not rows and most <= LIMIT: -> if not rows and most < LIMIT:",
+        'raise ValueError(f"{most} at {LIMIT + 1}") -> pass',
+        "rows.append(1) -> pass",
+        "rows.append(1) -> rows.append(2)",
+        "chosen = select(rows).where(rows > 0, most).limit(most) -> chosen = select(rows).limit(most)",
+        "chosen = select(rows).where(rows > 0, most).limit(most) -> chosen = select(rows).where(most).limit(most)",
+        "chosen = select(rows).where(rows > 0, most).limit(most) -> chosen = select(rows).where(rows >= 0, most).limit(most)",
+        "chosen = select(rows).where(rows > 0, most).limit(most) -> chosen = select(rows).where(rows > 1, most).limit(most)",
+        "chosen = select(rows).where(rows > 0, most).limit(most) -> chosen = select(rows).where(rows > 0).limit(most)",
+        "chosen = select(rows).where(rows > 0, most).limit(most) -> chosen = select(rows).where(rows > 0, most)",
+        'return "x" + chosen in ("a", "b") or any( -> return "x" + chosen not in ("a", "b") or any(',
+        'return "x" + chosen in ("a", "b") or any( -> return "x" + chosen in ("b") or any(',
+        'return "x" + chosen in ("a", "b") or any( -> return "x" + chosen in ("a") or any(',
+        'return "x" + chosen in ("a", "b") or any( -> return "x" + chosen in ("a", "b") and any(',
+        'return "x" + chosen in ("a", "b") or any( -> return "x" + chosen in ("a", "b") or all(',
+        "row is None -> row is not None",
+        "if row -> if True",
+    ]
+
+
+def test_a_change_is_of_its_own_bytes_whatever_is_before_it():
+    source = "text = 'Žofie 李雷'; n = 1\n".encode()
+    (mutation,) = mutations("m.py", source)
+    assert mutation.applied(source).decode() == "text = 'Žofie 李雷'; n = 2\n"
+
+
+def test_of_a_statement_the_tests_that_run_it_are_picked_and_the_quickest_first():
+    first, *_, last = mutations("m.py", SOURCE.encode())
+    coverage = Coverage(
+        {"m.py": {"10": ["test_a.py::one", "test_b.py"], "4": ["test_a.py::two"]}},
+        {"test_a.py::one": 2.0, "test_a.py::two": 1.0, "test_b.py::one": 0.5, "test_c.py::one": 0.1},
+    )
+    files = ["test_a.py", "test_b.py"]
+    assert list(last.lines) == [10, 11, 12, 13, 14]
+    assert coverage.tests_of("m.py", last, files) == ["test_b.py::one", "test_a.py::one"]
+    assert coverage.tests_of("m.py", first, files) == ["test_b.py::one", "test_a.py::two", "test_a.py::one"]
+
+
+def test_a_sample_is_the_same_for_a_seed_and_has_some_of_every_module():
+    drawn = [judged.mutation.key for judged in sample(500, 12, [])]
+    assert drawn == [judged.mutation.key for judged in sample(500, 12, [])]
+    assert drawn != [judged.mutation.key for judged in sample(500, 13, [])]
+    assert len(set(drawn)) == len(drawn) >= 500
+    assert {key.partition("::")[0] for key in drawn} == set(MODULES)
+    few = [judged.mutation.key for judged in sample(500, 12, ["engine/caps"])]
+    assert few == [key for key in drawn if key.startswith("engine/caps.py")]
+
+
+def test_what_is_listed_exists():
+    assert [path for path in MODULES if not (ROOT / path).is_file()] == []
+    assert [test for tests in MODULES.values() for test in tests if not (ROOT / test).exists()] == []
+    reasons = YAML(typ="safe").load(EQUIVALENT.read_text()) or {}
+    assert [key for key, reason in reasons.items() if not str(reason).strip()] == []
+
+
+def test_a_mutation_is_judged_in_a_copy(monkeypatch: pytest.MonkeyPatch):
+    """A test of the copy sees the mutated module, and the checkout is as it was."""
+    target = ROOT / "engine" / "caps.py"
+    before = target.read_bytes()
+    mutation = next(m for m in mutations("engine/caps.py", before) if "max(0, " in m.key and "min(0, " in m.key)
+    changed = "engine/caps.py", mutation
+    with copy_of_the_tree() as copy:
+        Path(copy, "test_it.py").write_text(
+            "import sys\nfrom pathlib import Path\nimport engine.caps\n\n"
+            "def test_the_copy():\n    assert engine.caps.__file__ == str(Path(__file__).parent / 'engine' / 'caps.py')\n\n"
+            "def test_it():\n    assert 'max(0, ' in Path(engine.caps.__file__).read_text()\n"
+        )
+        assert outcome(copy, *changed, ["test_it.py::test_the_copy"], 60) == "survived"
+        assert outcome(copy, *changed, ["test_it.py::test_the_copy", "test_it.py::test_it"], 60) == "killed"
+        assert Path(copy, "engine/caps.py").read_bytes() == before
+        Path(copy, "test_it.py").write_text("import time\n\ndef test_it():\n    time.sleep(60)\n")
+        assert outcome(copy, *changed, ["test_it.py::test_it"], 1) == "timeout"
+    assert target.read_bytes() == before
+    assert not copy.exists()
+
+
+def test_the_command_says_what_is_known_and_runs_nothing(tmp_path: Path):
+    command = [sys.executable, "-m", "tests.mutants", "--list", "--module", "engine/caps"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert told.stderr == ""
+    assert "engine/caps.py" in told.stdout
+    assert "equivalent" in told.stdout
