@@ -21,7 +21,7 @@ _TARGETS = {str(Path(path).resolve()): path for path in os.environ["MUTANTS_TARG
 _lines: dict[str, dict[int, set[str]]] = {path: defaultdict(set) for path in _TARGETS.values()}
 _seconds: dict[str, float] = defaultdict(float)
 _failed: set[str] = set()
-_running = ""
+_running = ""  # while modules are imported
 _calls: dict[CodeType, int] = {}  # of this test
 ENOUGH = 300  # calls of a function in one test: the lines of later ones are the same, nearly always
 
@@ -42,9 +42,8 @@ def _trace(frame: FrameType, event: str, argument: Any) -> Any:
     return line
 
 
-def pytest_configure() -> None:
-    threading.settrace(_trace)
-    sys.settrace(_trace)
+threading.settrace(_trace)  # now: conftest files import the modules, some of whose functions run only then
+sys.settrace(_trace)
 
 
 def _timed(item: pytest.Item, context: str) -> Generator[None, Any, Any]:

@@ -17,6 +17,7 @@ from typing import Final
 from tests.mutants.mutations import Mutation
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+IMPORTED: Final = ""  # in place of a test, of lines that an import runs
 COVERED: Final = ROOT / "var" / "mutants-covered"
 _running: set[subprocess.Popen[bytes]] = set()
 _NO_TESTS, _NOT_FOUND = 5, 4  # pytest's exit codes
@@ -42,12 +43,13 @@ class Coverage:
     seconds: dict[str, float]
 
     def tests_of(self, path: str, mutation: Mutation, files: Collection[str]) -> list[str]:
-        """The tests that run the mutated statement, the quickest first; at module level all of the module's tests."""
+        """The tests that run the mutated statement, the quickest first; all of the module's where an import runs it."""
         of_module = [test for test in self.seconds if test.partition("::")[0] in files]
         if len(mutation.lines):
             lines = self.lines.get(path, {})
             contexts = {context for line in mutation.lines for context in lines.get(str(line), ())}
-            of_module = [test for test in of_module if test in contexts or test.partition("::")[0] in contexts]
+            if IMPORTED not in contexts:
+                of_module = [test for test in of_module if test in contexts or test.partition("::")[0] in contexts]
         return sorted(of_module, key=self.seconds.__getitem__)
 
 

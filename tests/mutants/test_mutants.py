@@ -68,12 +68,16 @@ def test_a_change_is_of_its_own_bytes_whatever_is_before_it():
 def test_of_a_statement_the_tests_that_run_it_are_picked_and_the_quickest_first():
     first, *_, last = mutations("m.py", SOURCE.encode())
     coverage = Coverage(
-        {"m.py": {"10": ["test_a.py::one", "test_b.py"], "4": ["test_a.py::two"]}},
+        {"m.py": {"10": ["test_a.py::one", "test_b.py"], "8": ["test_a.py::two"], "9": ["", "test_a.py::one"]}},
         {"test_a.py::one": 2.0, "test_a.py::two": 1.0, "test_b.py::one": 0.5, "test_c.py::one": 0.1},
     )
     files = ["test_a.py", "test_b.py"]
     assert list(last.lines) == [10, 11, 12, 13, 14]
     assert coverage.tests_of("m.py", last, files) == ["test_b.py::one", "test_a.py::one"]
+    (appended,) = [m for m in mutations("m.py", SOURCE.encode()) if m.key.endswith("rows.append(1) -> pass")]
+    assert coverage.tests_of("m.py", appended, files) == ["test_a.py::two"]
+    limited = next(m for m in mutations("m.py", SOURCE.encode()) if m.key.endswith(".where(rows > 0, most)"))
+    assert coverage.tests_of("m.py", limited, files) == ["test_b.py::one", "test_a.py::two", "test_a.py::one"]
     assert coverage.tests_of("m.py", first, files) == ["test_b.py::one", "test_a.py::two", "test_a.py::one"]
 
 
