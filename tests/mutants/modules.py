@@ -12,7 +12,12 @@ _API: Final = "tests/api"
 
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "engine/scorecard.py": (f"{_ENGINE}/test_scorecard.py", f"{_ENGINE}/test_decide.py", f"{_ENGINE}/test_alone.py"),
-    XX
+    "engine/perks.py": (
+        f"{_ENGINE}/test_perks.py",
+        f"{_ENGINE}/test_caps.py",
+        f"{_ENGINE}/test_decide.py",
+        f"{_ENGINE}/test_context.py",
+    ),
     "engine/caps.py": (f"{_ENGINE}/test_caps.py", f"{_ENGINE}/test_perks.py"),
     "engine/decide.py": (
         f"{_ENGINE}/test_decide.py",
