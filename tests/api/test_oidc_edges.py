@@ -1,0 +1,165 @@
+"""Tokens of another issuer at the edges: the last second, the longest token, the oldest key that is still used."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from api.access import oidc
+from api.access.gate import gate_of
+from api.access.oidc import Issuer
+from api.settings import Settings
+from engine.errors import Refused
+from tests.api.test_oidc import RSA, Publisher, bad
+from tests.api.world import NOW
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    made = Publisher()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def issuer(publisher: Publisher) -> Issuer:
+    found = gate_of(publisher.settings()).issuer
+    assert found is not None
+    return found
+
+
+class Clock:
+    """The clock that counts seconds since nobody knows when."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        monkeypatch.setattr(oidc, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("claims", "good"),
+    [
+        ({"exp": NOW + SECOND}, True),
+        ({"exp": NOW}, False),
+        ({"iat": NOW + 30 * SECOND}, True),
+        ({"iat": NOW + 31 * SECOND}, False),
+        ({"nbf": NOW + 30 * SECOND}, True),
+        ({"nbf": NOW + 31 * SECOND}, False),
+        ({"nbf": 0}, True),
+        ({"iat": 0}, True),
+        ({"exp": 253_402_300_799}, True),  # 9999-12-31T23:59:59Z
+        ({"exp": 253_402_300_800}, False),
+        ({"iat": NOW.timestamp() + 0.5}, True),
+        ({"iftah_party": "x" * 128}, True),
+    ],
+    ids=str,
+)
+def test_a_time_of_a_token_counts_to_the_second(
+    publisher: Publisher, issuer: Issuer, claims: dict[str, Any], good: bool
+) -> None:
+    token = publisher.token(**claims)
+    if good:
+        assert issuer.caller(token, NOW)
+    else:
+        assert bad(issuer, token)
+
+
+def test_when_a_token_ends_is_told_in_microseconds(publisher: Publisher, issuer: Issuer) -> None:
+    ends = NOW.timestamp() + 7.25
+    assert issuer.caller(publisher.token(exp=ends), NOW)[1] == int(ends * 1_000_000)
+
+
+def test_two_tokens_of_one_party_are_told_apart(publisher: Publisher, issuer: Issuer) -> None:
+    names = {issuer.caller(publisher.token(exp=NOW + n * SECOND), NOW)[0].token for n in (1, 2, 2)}
+    assert len(names) == 2
+    assert all(name.startswith("issued-") and len(name) == len("issued-") + 16 for name in names)
+
+
+def test_a_token_of_eight_kilobytes_is_read_and_a_longer_one_is_not(publisher: Publisher, issuer: Issuer) -> None:
+    claims = jwt.decode(publisher.token(), options={"verify_signature": False})
+
+    def padded(head: int, body: int) -> str:
+        return jwt.encode(claims | {"pad": "x" * body}, RSA[0], "RS256", {"kid": "one", "pad": "x" * head})
+
+    def long(length: int) -> str:
+        most = (length - len(padded(0, 0))) * 3 // 4
+        tokens = (padded(most - head, body) for head in range(6) for body in range(6))
+        return next(token for token in tokens if len(token) == length)
+
+    assert issuer.caller(long(8_192), NOW)
+    assert bad(issuer, long(8_193))
+
+
+def test_a_document_of_a_million_bytes_is_read_and_a_longer_one_is_not(
+    publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = json.dumps({"keys": publisher.keys})
+    publisher.text = whole + " " * (1_000_001 - len(whole))
+    with pytest.raises(Refused, match="does not answer"):
+        issuer.caller(publisher.token(), NOW)
+    monkeypatch.setattr(oidc, "AGAIN", 0.0)
+    publisher.text = publisher.text[:-1]
+    assert issuer.caller(publisher.token(), NOW)
+
+
+def test_keys_are_fetched_anew_after_ten_minutes(publisher: Publisher, issuer: Issuer, clock: Clock) -> None:
+    publisher.publish("two", RSA[1])
+    assert issuer.caller(publisher.token(), NOW)
+    clock.now += 600
+    publisher.keys.pop(0)  # it is withdrawn
+    assert issuer.caller(publisher.token(), NOW)
+    assert len(publisher.asked) == 1
+    clock.now += 1
+    assert bad(issuer, publisher.token())
+    assert issuer.caller(publisher.token(RSA[1], "two"), NOW)
+    assert len(publisher.asked) == 2
+
+
+def test_a_key_that_is_not_known_is_looked_for_every_ten_seconds(
+    publisher: Publisher, issuer: Issuer, clock: Clock
+) -> None:
+    assert issuer.caller(publisher.token(), NOW)
+    for seconds, asked in ((9, 1), (1, 2), (9, 2), (1, 3)):
+        clock.now += seconds
+        assert bad(issuer, publisher.token(kid="unknown"))
+        assert len(publisher.asked) == asked
+
+
+def test_old_keys_are_used_for_a_day_while_the_issuer_does_not_answer(
+    publisher: Publisher, issuer: Issuer, clock: Clock
+) -> None:
+    assert issuer.caller(publisher.token(), NOW)
+    publisher.status = 500
+    clock.now += 86_400
+    assert issuer.caller(publisher.token(), NOW)
+    clock.now += 1
+    with pytest.raises(Refused, match="does not answer") as told:
+        issuer.caller(publisher.token(), NOW)
+    assert told.value.code == "issuer_away"
+    publisher.status = 200
+    clock.now += 10
+    assert issuer.caller(publisher.token(), NOW)
+
+
+def test_keys_for_signing_are_used_and_those_without_a_name_are_not(publisher: Publisher, issuer: Issuer) -> None:
+    publisher.keys.clear()
+    publisher.publish("", RSA[0])
+    publisher.publish("signs", RSA[1], use="sig")
+    assert issuer.caller(publisher.token(RSA[1], "signs"), NOW)
+    assert bad(issuer, publisher.token(RSA[0], ""))
+
+
+@pytest.mark.parametrize("url", ["https://id.example/keys", "http://127.0.0.1:1/keys", "http://localhost:1/keys"])
+def test_keys_come_by_https_or_from_this_machine(url: str) -> None:
+    gate = gate_of(Settings(oidc_issuer="https://id.example", oidc_audience="a", oidc_jwks_url=url))
+    assert gate.issuer is not None
