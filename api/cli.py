@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from api.commands import WRONG
+from api.commands.plain_values import read_plainly
 
 INTERRUPTED: Final = 130  # the exit status of Ctrl-C
 
@@ -37,7 +38,7 @@ COMMANDS: Final[tuple[Entry, ...]] = (
     Entry("check", "rules", "Check rule files and run their cases: everything that is wrong, with its place and what to do."),
     Entry("fmt", "rules", "Write rule files in their one layout, with their comments."),
     Entry("test", "rules", "Run the cases beside the rules: how many come out in each file, and of the others what came instead."),
-    Entry("schema", "rules", "Print the JSON Schema of a kind of rule file, or write that of each kind to KIND.json, for editors."),
+    Entry("schema", "rules", "Print the JSON Schema of a kind of rule file, or an object with that of each kind; with --out, write a file for each."),
     Entry("export", "export", "Write the rules for other people's engines."),
     Entry("serve", "serve", "Serve the API from what has been built."),
     Entry("token", "tokens", "Issue, list, rotate and revoke tokens."),
@@ -53,6 +54,10 @@ _BY_NAME: Final = {entry.name: entry for entry in COMMANDS}
 
 class Commands(TyperGroup):
     """The commands of the table, each imported when it is first asked for."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options of all commands."""
+        return read_plainly(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - its name is Typer's
         """Their names, as the table has them."""

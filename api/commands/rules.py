@@ -1,17 +1,20 @@
 """The command line for those who write rules: check, lay out, test, and what editors need."""
 
+import gc
 import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from api import replace
 from api.catalogue import kinds, schema
 from api.commands import FAILED, WRONG, commands, console
+from api.commands.plain_values import PlainValues
 from api.releases import findings, rules_folder
 from api.releases.findings import Finding, shown_path
 from api.settings_source import rules_folder as folder_in_force
@@ -23,8 +26,6 @@ from engine.lang.json_schema import json_schema
 from engine.lang.layout import formatted
 from engine.lang.problems import Problem, Report, Span
 
-SCHEMAS: Final = Path("docs/schemas")
-
 app = commands()
 
 Places = Annotated[
@@ -33,7 +34,20 @@ Places = Annotated[
 Folder = Annotated[Path | None, typer.Argument(help="the folder of rule files; IFTAH_RULES unless given")]
 
 
-@app.command()
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles: what is read stays to the end, and looking through it again and again takes a tenth of a check."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+@app.command(cls=PlainValues)
+@_uncollected()
 def check(
     places: Places = None,
     to: Annotated[
@@ -59,7 +73,8 @@ def check(
         raise typer.Exit(FAILED)
 
 
-@app.command()
+@app.command(cls=PlainValues)
+@_uncollected()
 def fmt(
     places: Places = None,
     look: Annotated[bool, typer.Option("--check", help="write nothing: name what would change, with status 1")] = False,
@@ -87,7 +102,7 @@ def fmt(
         raise typer.Exit(WRONG if wrong else FAILED)
 
 
-@app.command("test")
+@app.command("test", cls=PlainValues)
 def run_cases(
     folder: Folder = None,
     to: Annotated[Path | None, typer.Option("--junit", help="write JUnit XML there too")] = None,
@@ -119,31 +134,34 @@ def run_cases(
         raise typer.Exit(FAILED)
 
 
-@app.command("schema")
+@app.command("schema", cls=PlainValues)
 def schema_(
     kind: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; all of them unless given")] = None,
-    to: Annotated[Path | None, typer.Option("--out", help=f"the folder to write to; {SCHEMAS} for all of them")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="the folder to write KIND.json to")] = None,
 ) -> None:
-    """Print the JSON Schema of a kind of rule file, or write that of each kind to KIND.json, for editors."""
+    """Print the JSON Schema of a kind of rule file, or an object with that of each kind; with --out, write a file for each."""
     if kind is not None and kind not in KINDS:
         hint = f"use one of {', '.join(KINDS)}"
         raise Refused(f"`{kind}` is not a kind of rule file", where="schema", hint=hint, code="unknown_kind")
-    if kind and not to:
-        print(schema_text(kind), end="")
+    if to is None:
+        print(schema_text(kind) if kind else _text({each: json_schema(each, schema()) for each in KINDS}), end="")
         return
-    folder = to or SCHEMAS
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        to.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Refused(f"cannot be made: {error.strerror}", where=str(folder), code="not_written") from None
+        raise Refused(f"cannot be made: {error.strerror}", where=str(to), code="not_written") from None
     for each in [kind] if kind else KINDS:
-        replace.write(folder / f"{each}.json", schema_text(each))
-        print(shown_path(folder / f"{each}.json"))
+        replace.write(to / f"{each}.json", schema_text(each))
+        print(shown_path(to / f"{each}.json"))
 
 
 def schema_text(kind: str) -> str:
     """The JSON Schema of a kind, as its file holds it."""
-    return json.dumps(json_schema(kind, schema()), ensure_ascii=False, indent=2) + "\n"
+    return _text(json_schema(kind, schema()))
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def _show(found: list[Finding]) -> None:

@@ -26,11 +26,11 @@ from engine.lang.lines import (
     ScorecardFile,
     WatchFile,
 )
-from engine.lang.parse import meant, parse
+from engine.lang.parse import parse, parsed
 from engine.lang.problems import Problem, Report, RulesError, Span
 from engine.lang.program import Program, Release
 from engine.lang.resolve import Scope
-from engine.lang.source import Node, read
+from engine.lang.source import Node
 from engine.lang.syntax import Word
 from engine.lang.truths import AS_OF
 from engine.lang.types import DATE, EPOCH, Attribute, Kinds, Schema, day_of
@@ -57,9 +57,8 @@ def check(
     `schema` are the features of the catalogue, `kinds` the events that patterns can name.
     """
     report = Report()
-    roots = {name: read(name, text, report) for name, text in sorted(files.items())}
-    parsed = {name: meant(name, root, report) if root else None for name, root in roots.items()}
-    dated = {name: file for name, file in parsed.items() if not isinstance(file, CasesFile)}
+    read = {name: parsed(name, text, report) for name, text in sorted(files.items())}
+    dated = {name: file for name, (_, file) in read.items() if not isinstance(file, CasesFile)}
     lines = [line for file in dated.values() if file for line in _lines(file)]
     for line in lines:
         _ascend(line, report)
@@ -71,20 +70,20 @@ def check(
         report.add("R017", text, word.at, "take out what has ended long ago")
         days = []
     deciding = {n: files[n] for n, f in sorted(dated.items()) if f}
-    name = "" if report.problems else _name({n: roots[n] for n in deciding})
-    programs = [_program(name, dated, since, schema, kinds or {}, report) for since in (None, *days)]
+    programs = [_program(dated, since, schema, kinds or {}, report) for since in (None, *days)]
     whole = [p for p in programs if p]
     if report.problems or len(whole) < len(programs):
         return None, report.ordered()
-    return Release(name, deciding, tuple(whole)), ()
+    name = _name({n: read[n][0] for n in deciding})
+    return Release(name, deciding, tuple(replace(p, release=name) for p in whole)), ()
 
 
-def _program(name: str, files: Files, since: int | None, schema: Schema, kinds: Kinds, whole: Report) -> Program | None:
+def _program(files: Files, since: int | None, schema: Schema, kinds: Kinds, whole: Report) -> Program | None:
     """What the files mean from a day on. Problems that only come up on that day say so."""
     report = Report()
     try:
         held = {n: _in_force(f, since) if f else None for n, f in files.items() if f is None or _holds(f, since)}
-        return _meant(name, held, files, since, schema, kinds, report, bool(whole.problems))
+        return _meant(held, files, since, schema, kinds, report, bool(whole.problems))
     finally:
         known = {(p.code, p.at) for p in whole.problems}
         for problem in report.problems:
@@ -94,7 +93,7 @@ def _program(name: str, files: Files, since: int | None, schema: Schema, kinds: 
 
 
 def _meant(
-    name: str, held: Files, files: Files, since: int | None, schema: Schema, kinds: Kinds, report: Report, unread: bool
+    held: Files, files: Files, since: int | None, schema: Schema, kinds: Kinds, report: Report, unread: bool
 ) -> Program | None:
     found = {kind: _only(kind, held, files, report) for kind in (*NEEDED, *OPTIONAL)}
     card, perks = found[ScorecardFile], found[PerksFile]
@@ -128,7 +127,7 @@ def _meant(
     languages = tuple(w.text for w in reasons.languages)
     related = guard.relationships()
     return Program(
-        name, since, everything, scorecard, meant, wording, languages, related, patterns, life, policy.timezone.text
+        "", since, everything, scorecard, meant, wording, languages, related, patterns, life, policy.timezone.text
     )
 
 

@@ -32,18 +32,20 @@ def formatted(file: str, text: str, report: Report) -> str | None:
     if parse(file, text, found) is None or found.problems:
         report.problems += found.problems
         return None
-    tree, comments = _read(text)
+    tree, comments = _read(file, text)
     before = str(plain(tree)), comments.texts()
     new = "\n".join(_document(tree, comments)) + "\n"
-    again = _read(new) if parse(file, new, Report()) else None
+    if new == text:
+        return new
+    again = _read(file, new) if parse(file, new, Report()) else None
     if again is None or (str(plain(again[0])), again[1].texts()) != before:
         hint = "please report it with the file; the file is left as it is"
         raise IftahError("formatting would change what it says", where=file, hint=hint, code="format_failed")
     return new
 
 
-def _read(text: str) -> tuple[Branch, Comments]:
-    root = read("", text, Report())
+def _read(file: str, text: str) -> tuple[Branch, Comments]:
+    root = read(file, text, Report())
     assert isinstance(root, Mapping)  # noqa: S101 - it parses
     return arranged(root), comments_of(root, text)
 

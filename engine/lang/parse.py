@@ -1,17 +1,37 @@
 """Parse: from a file's text to what it says."""
 
+from functools import lru_cache
+from typing import Final
+
 from engine.lang import source
 from engine.lang.forms import KINDS
 from engine.lang.lines import RuleFile
-from engine.lang.problems import Report, Span
+from engine.lang.problems import Problem, Report, Span
 from engine.lang.shapes import suggestion
 from engine.lang.source import Mapping, Scalar
 
 
 def parse(file: str, text: str, report: Report) -> RuleFile | None:
     """What the file says, without the lines that cannot be read; None when too little can. `report` has every reason."""
+    return parsed(file, text, report)[1]
+
+
+def parsed(file: str, text: str, report: Report) -> tuple[source.Node | None, RuleFile | None]:
+    """The tree of the file's text, and what it says; see `parse`."""
+    root, said, problems = known(file, text) if len(text) <= source.KEPT else _parsed(file, text)
+    report.problems.extend(problems)
+    return root, said
+
+
+def _parsed(file: str, text: str) -> tuple[source.Node | None, RuleFile | None, tuple[Problem, ...]]:
+    report = Report()
     root = source.read(file, text, report)
-    return None if root is None else meant(file, root, report)
+    said = None if root is None else meant(file, root, report)
+    return root, said, tuple(report.problems)
+
+
+# A case of the policy changes one file, and reads the others as they are.
+known: Final = lru_cache(maxsize=64)(_parsed)
 
 
 def meant(file: str, root: source.Node, report: Report) -> RuleFile | None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from ruamel.yaml import YAML
 from ruamel.yaml import events as ev
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from engine.lang.problems import Problem, Report, Span
+from engine.lang.scanner import parser
 
 LARGEST: Final = 1_000_000  # characters
 KEPT: Final = 20_000  # characters of a file that is not read again: its tree takes some eighty times as many bytes
@@ -116,7 +116,7 @@ def _read(file: str, text: str, report: Report) -> Node | None:
 def between(text: str) -> Iterator[tuple[int, int]]:
     """The stretches of a readable `text` outside its scalars, as (start, end): white space, signs and comments."""
     done = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
+    for event in parser().parse(text):
         if isinstance(event, ev.ScalarEvent):
             start, end = event.start_mark.index, event.end_mark.index
             yield done, start
@@ -137,7 +137,7 @@ class _Reader:
 
     def __init__(self, file: str, text: str, report: Report) -> None:
         self.file, self.text, self.report = file, text, report
-        self.events: Iterator[ev.Event] = iter(YAML(typ="safe", pure=True).parse(text))
+        self.events: Iterator[ev.Event] = iter(parser().parse(text))
 
     def document(self) -> Node | None:
         root: Node | None = None

@@ -13,6 +13,7 @@ import pytest
 
 from api import cli, replace
 from engine.errors import Refused
+from engine.lang.forms import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = len(list((ROOT / "rules").rglob("*.yaml")))
@@ -261,12 +262,17 @@ def test_where_the_rules_do_not_check_no_case_is_run(rules: Path, iftah: Run) ->
     assert not Path("report.xml").exists()
 
 
-def test_a_schema_is_printed_or_all_are_written(rules: Path, iftah: Run) -> None:
+def test_a_schema_is_printed_and_nothing_is_written_unless_it_is_asked(rules: Path, iftah: Run) -> None:
+    before = sorted(Path.cwd().rglob("*"))
     printed = iftah("schema", "perks").out
     assert json.loads(printed)["properties"]["kind"] == {
         "const": "perks",
         "description": "What kind of rule file this is",
     }
-    assert iftah("schema").out.splitlines()[1] == "docs/schemas/perks.json"
+    every = json.loads(iftah("schema").out)
+    assert [*every] == [*KINDS]
+    assert every["perks"] == json.loads(printed)
+    assert sorted(Path.cwd().rglob("*")) == before
+    assert iftah("schema", "--out", "docs/schemas").out.splitlines()[1] == "docs/schemas/perks.json"
     assert Path("docs/schemas/perks.json").read_text(encoding="utf-8") == printed
     assert iftah("schema", "perks", "--out", "here").out == "here/perks.json\n"

@@ -16,7 +16,7 @@ from tests.api.world import ROOT
 COLUMNS = {"numpy", "polars", "narwhals", "duckdb", "pyarrow", "scipy", "networkx", "networkit"}
 SHELL = {"sqlalchemy", "sqlmodel", "pydantic_settings", "fastapi", "uvicorn", "httpx2", "alembic", "rich"}
 HEAVY = COLUMNS | SHELL | {"durable_rules_engine", "ruamel", "pydantic", "engine.lang.check", "graph.events"}
-RULES = {"ruamel", "pydantic", "engine.lang.check"}
+RULES = {"ruamel", "engine.lang.check"}
 SEEN = """
 import json, sys
 sys.argv = ["iftah", *sys.argv[1:]]
