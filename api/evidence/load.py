@@ -10,11 +10,12 @@ of the time of keeping them up; if it is killed in between, the next opening of 
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from errno import EISDIR
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
@@ -52,13 +53,21 @@ def load_file(
     now: Callable[[], datetime],
     on_progress: Progress | None = None,
     batch_rows: int = BATCH_ROWS,
+    rejects: Path | None = None,
 ) -> LoadReport:
     """Append a file's events. `on_progress(done, total)`: bytes of the file, for Parquet rows.
 
-    Raises Refused when the file as a whole, or the database, can't be used; what was committed before stays.
+    Raises Refused when the file as a whole, or the database, can't be used, or the refused rows (to `rejects`, or beside the
+    file) cannot be written: before anything is kept, if that can be told then; else it says how many rows were kept.
     """
-    with _closing(read_file(path, batch_rows)) as batches, _rejects(path) as rejects:
-        return _load(engine, batches, rejects, now, on_progress, lambda batch: _guessed_rows(path, batch))
+    if rejects is not None and rejects.exists() and path.exists() and rejects.samefile(path):
+        hint = "name another file with --rejects FILE"
+        raise Refused(
+            "the refused rows cannot go to the file itself", where=str(path), hint=hint, code="rejects_unwritable"
+        )
+    places = _beside(path) if rejects is None else (rejects,)
+    with _closing(read_file(path, batch_rows)) as batches, _rejects(places) as refused:
+        return _load(engine, batches, refused, now, on_progress, lambda batch: _guessed_rows(path, batch))
 
 
 def load_frames(
@@ -74,7 +83,8 @@ def load_frames(
 
     `expected`: how many rows will come, if known; `rejects_beside`: a path to name the file of refused rows after.
     """
-    with _closing(_numbered(frames, expected)) as batches, _rejects(rejects_beside) as rejects:
+    places = () if rejects_beside is None else _beside(rejects_beside)
+    with _closing(_numbered(frames, expected)) as batches, _rejects(places) as rejects:
         progress = on_progress and (lambda done, _total: on_progress(done, expected))
         return _load(engine, batches, rejects, now, progress, lambda _batch: expected or 0)
 
@@ -99,23 +109,34 @@ def _load(
     on_progress: Progress | None,
     guess: Callable[[Batch], int],
 ) -> LoadReport:
-    accepted = duplicates = refused = 0
-    broken = None
-    with _bulk(engine) as begin_bulk:
-        for batch, checked in _one_ahead((batch, ledger.check(batch.events, now())) for batch in batches):
-            begin_bulk(guess(batch))
-            appended = ledger.insert(engine, checked, now())
-            wrong = [*batch.wrong, *_by_line(batch, appended.refused)]
-            rejects.add(wrong)
-            accepted, duplicates, refused = (
-                accepted + appended.accepted,
-                duplicates + appended.duplicates,
-                refused + len(wrong),
-            )
-            broken = broken or batch.broken
-            if on_progress:
-                on_progress(batch.done, batch.total)
-    return LoadReport(accepted, duplicates, refused, rejects.finish(), broken)
+    report = LoadReport(0, 0, 0, None, None)
+    try:
+        with _bulk(engine) as begin_bulk:
+            for batch, checked in _one_ahead((batch, ledger.check(batch.events, now())) for batch in batches):
+                begin_bulk(guess(batch))
+                appended = ledger.insert(engine, checked, now())
+                wrong = [*batch.wrong, *_by_line(batch, appended.refused)]
+                report = _with(report, appended, len(wrong), batch.broken)
+                rejects.add(wrong)
+                if on_progress:
+                    on_progress(batch.done, batch.total)
+        return replace(report, rejects_path=rejects.finish())
+    except Refused as error:
+        if not report.accepted:
+            raise
+        message = f"{error.message}; {report.accepted:,} rows were kept before, and load again as duplicates"
+        raise Refused(message, where=error.where, hint=error.hint, code=error.code) from None
+
+
+def _with(report: LoadReport, appended: ledger.Appended, refused: int, broken: str | None) -> LoadReport:
+    """The report with one more batch."""
+    return replace(
+        report,
+        accepted=report.accepted + appended.accepted,
+        duplicates=report.duplicates + appended.duplicates,
+        refused=report.refused + refused,
+        broken=report.broken or broken,
+    )
 
 
 def _by_line(batch: Batch, refused: pl.DataFrame) -> Iterator[Wrong]:
@@ -165,61 +186,86 @@ def _bulk(engine: Engine) -> Iterator[Callable[[int], None]]:
 class _Rejects:
     """The file of refused rows. While it is written its name ends in `.partial`; a killed load leaves only that."""
 
-    def __init__(self, beside: Path | None) -> None:
-        self._final = beside and beside.with_name(f"{beside.name}.rejects.ndjson")
+    def __init__(self, places: Sequence[Path]) -> None:
+        self._final: Path | None = None
         self._file: TextIO | None = None
+        self._rows = 0
+        if places:
+            self._final, self._file = _open_rejects(places)
 
     def add(self, wrong: list[Wrong]) -> None:
-        if not wrong or self._final is None:
+        """Write these rows. Raises Refused when the file cannot be written any more."""
+        self._rows += len(wrong)
+        if self._file is None or self._final is None:
             return
-        if self._file is None:
-            self._final, self._file = _open_rejects(self._final)
-        for row in wrong:
-            self._file.write(json.dumps(row._asdict(), ensure_ascii=False, default=str) + "\n")
+        try:
+            for row in wrong:
+                self._file.write(json.dumps(row._asdict(), ensure_ascii=False, default=str) + "\n")
+        except OSError as error:
+            raise _unwritable(self._final, error.strerror) from None
 
     def finish(self) -> Path | None:
         """Give the file its name; with nothing refused, take away what an earlier load of the same file left."""
-        if self._final is None:
+        if self._final is None or self._file is None:
             return None
-        if self._file is None:
+        if not self._rows:
             with suppress(OSError):
                 self._final.unlink(missing_ok=True)
-                _partial(self._final).unlink(missing_ok=True)
             return None
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.close()
-        _partial(self._final).replace(self._final)
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            _partial(self._final).replace(self._final)
+        except OSError as error:
+            raise _unwritable(self._final, error.strerror) from None
         return self._final
 
     def close(self) -> None:
-        if self._file is not None:
+        """Close the file; an empty one goes."""
+        if self._file is None or self._final is None:
+            return
+        with suppress(OSError):
             self._file.close()
+        if not self._rows:
+            with suppress(OSError):
+                _partial(self._final).unlink(missing_ok=True)
 
 
 def _partial(final: Path) -> Path:
     return final.with_name(f"{final.name}.partial")
 
 
-def _open_rejects(final: Path) -> tuple[Path, TextIO]:
-    """Beside the loaded file, or where that can't be written in the current folder."""
-    for place in (final, Path.cwd() / final.name):
-        with suppress(OSError):
-            return place, _partial(place).open(
-                "w", encoding="utf-8", errors="backslashreplace"
-            )  # half a character: its JSON escape
-    raise Refused(
-        "the refused rows cannot be written down",
-        where=str(final),
-        hint="run it in a folder that may be written",
-        code="rejects_unwritable",
-    )
+def _open_rejects(places: Sequence[Path]) -> tuple[Path, TextIO]:
+    """The first of the places that can be written, and its file. Raises Refused when none can."""
+    why = None
+    for place in places:
+        try:
+            if place.is_dir():
+                raise IsADirectoryError(EISDIR, "this is a folder")
+            # half a character is written as its JSON escape
+            return place, _partial(place).open("w", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            why = why or error.strerror
+    raise _unwritable(places[0], why)
+
+
+def _unwritable(place: Path, why: str | None) -> Refused:
+    message = f"the refused rows cannot be written down: {(why or 'it failed').lower()}"
+    hint = "name a file that can be written with --rejects FILE"
+    return Refused(message, where=str(place), hint=hint, code="rejects_unwritable")
 
 
 @contextmanager
-def _rejects(beside: Path | None) -> Iterator[_Rejects]:
-    rejects = _Rejects(beside)
+def _rejects(places: Sequence[Path]) -> Iterator[_Rejects]:
+    rejects = _Rejects(places)
     try:
         yield rejects
     finally:
         rejects.close()
+
+
+def _beside(path: Path) -> tuple[Path, ...]:
+    """Where the refused rows of a file go: beside it, or where that cannot be written, to the current folder."""
+    name = f"{path.name}.rejects.ndjson"
+    return path.with_name(name), Path.cwd() / name

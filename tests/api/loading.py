@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Engine
@@ -15,7 +16,7 @@ from graph.events import SCHEMA
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 
 
-def load(engine: Engine, path: Path, **more: int) -> LoadReport:
+def load(engine: Engine, path: Path, **more: Any) -> LoadReport:
     return load_file(engine, path, now=lambda: NOW, **more)
 
 

@@ -261,3 +261,54 @@ def test_a_mended_file_leaves_no_old_rejects_behind(sqlite: Engine, tmp_path: Pa
     file.write_text(f"{HEADER}\n{GOOD}\n")
     assert load(sqlite, file).rejects_path is None
     assert [p.name for p in tmp_path.glob("in.csv*")] == ["in.csv"]
+
+
+def test_where_rejects_cannot_be_written_nothing_is_loaded(
+    sqlite: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "in.csv").write_text(f"{HEADER}\n{GOOD}\nbank,short\n")
+    for folder in (tmp_path, tmp_path / "here"):
+        (folder / "in.csv.rejects.ndjson.partial").mkdir()  # not even root can write a file of that name now
+    with pytest.raises(Refused, match="the refused rows cannot be written down") as refused:
+        load(sqlite, tmp_path / "in.csv")
+    assert refused.value.code == "rejects_unwritable"
+    assert "kept" not in str(refused.value)
+    assert ledger.extent(sqlite).events == 0
+
+
+def test_rejects_go_to_the_file_that_is_named(sqlite: Engine, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(f"{HEADER}\n{GOOD}\nbank,short\n")
+    assert load(sqlite, tmp_path / "in.csv", rejects=tmp_path / "bad.ndjson").rejects_path == tmp_path / "bad.ndjson"
+    assert sorted(p.name for p in tmp_path.glob("*in.csv*")) == ["in.csv"]
+    for place in (tmp_path, tmp_path / "none" / "bad.ndjson", tmp_path / "in.csv"):
+        with pytest.raises(Refused, match="the refused rows cannot"):
+            load(sqlite, tmp_path / "in.csv", rejects=place)
+    assert (tmp_path / "in.csv").read_text() == f"{HEADER}\n{GOOD}\nbank,short\n"
+
+
+def test_a_load_that_ends_early_says_how_many_rows_were_kept(sqlite: Engine, tmp_path: Path) -> None:
+    rows = "\n".join(GOOD.format(f"e{n}") for n in range(10))
+    (tmp_path / "in.csv").write_text(f"{HEADER}\n{rows}\nbank,short\n")
+    if not Path("/dev/full").exists():
+        pytest.skip("needs a device that is always full")
+    (tmp_path / "bad.ndjson.partial").symlink_to("/dev/full")
+    with pytest.raises(Refused, match=r"cannot be written down: .*; 10 rows were kept before"):
+        load(sqlite, tmp_path / "in.csv", rejects=tmp_path / "bad.ndjson")
+    assert ledger.extent(sqlite).events == 10
+
+
+def test_a_consent_by_file_names_the_merchant_and_its_service(sqlite: Engine, tmp_path: Path) -> None:
+    head = "contributor,event_id,kind,subject,happened_at,purpose,classes,service,until"
+    rows = (
+        "desk,c1,consent.granted,ann,2024-01-01T00:00:00Z,perks,identity,hotel,",
+        "desk,c2,consent.granted,ann,2024-01-01T00:00:00Z,perks,identity,inn/hotel,",
+        "desk,c3,consent.granted,ann,2024-01-01T00:00:00Z,perks,identity,,2023-01-01T00:00:00Z",
+    )
+    (tmp_path / "in.csv").write_text("\n".join((head, *rows)) + "\n")
+    report = load(sqlite, tmp_path / "in.csv")
+    first, third = rejects(report)
+    assert (report.accepted, first[0], third[0]) == (1, 2, 4)
+    assert "`service` `hotel` names no merchant's service: write `merchant/service`" in first[1]
+    assert "never be in force" in third[1]
