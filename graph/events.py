@@ -67,6 +67,7 @@ CLOCK_SLACK: Final = timedelta(days=1)  # how far a contributor's clock may run 
 MOST_AMOUNT: Final = 10**15
 LONGEST: Final = {"statement": 2_000, "fields": 10_000}
 LONGEST_ID: Final = 128
+NAMED_SERVICE: Final = r"^.+/[a-z0-9_-]{1,40}$"  # a merchant and its name for the service, as consents name it
 _TEXTS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String and c != "kind")
 
 
@@ -86,7 +87,7 @@ def problems(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
     the ledger. Cost: one pass over the columns that hold something; corrections are parsed one by one.
     """
     seen = _seen(events)
-    checks = [*_kind_checks(seen), *_presence_checks(seen), *_content_checks(seen, now)]
+    checks = [*_kind_checks(seen), *_presence_checks(seen), *_content_checks(seen, now), *_consent_checks(seen)]
     found = [_failing(events.with_row_index("row"), checks)]
     if "event.corrected" in seen.kinds:
         found.append(_bad_corrections(events, now))
@@ -269,6 +270,19 @@ def _value_checks() -> Iterator[Check]:
         ~pl.col("classes").str.contains(rf"^({one})(,({one}))*$"),
         _says("`classes` ", _quoted("classes"), f" is not a list of {', '.join(CLASSES)}"),
     )
+
+
+def _consent_checks(seen: _Seen) -> Iterator[Check]:
+    """What no question could ever find in force."""
+    granted = ["consent.granted"] if "consent.granted" in seen.kinds else []
+    said = [*granted, *(["consent.withdrawn"] if "consent.withdrawn" in seen.kinds else [])]
+    if said and "service" in seen.filled:
+        strange = ~pl.col("service").str.contains(NAMED_SERVICE)
+        hint = ": write `merchant/service`, as the answer to PUT /v1/services/{id} names it"
+        yield seen.only(said) & strange, _says("`service` ", _quoted("service"), f" names no merchant's service{hint}")
+    if granted and "until" in seen.filled:
+        over = pl.col("until") <= pl.col("happened_at")
+        yield seen.only(granted) & over, _says("`until` is not after `happened_at`: the grant would never be in force")
 
 
 def _bad_corrections(events: pl.DataFrame, now: datetime) -> pl.DataFrame:

@@ -46,7 +46,7 @@ FIELD_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "days_late": st.sampled_from((0, 0, 3, 40)),
     "purpose": st.sampled_from(("perks", "perks", "perks", "rent")),
     "classes": st.sampled_from(CLASS_LISTS),
-    "service": st.just("bikes"),
+    "service": st.just("inn/bikes"),
     "until": st.sampled_from(MOMENTS),
     "ref_contributor": st.sampled_from(("bank", "shop")),
     "ref_event": st.integers(0, 15).map("e{}".format),
@@ -72,6 +72,8 @@ def rows(draw: st.DrawFn, number: int) -> dict[str, object]:
     if row.get("tie") == "vouch" and name == "tie.formed":
         row["strength"] = draw(st.integers(-10, 10))
     happened = draw(st.sampled_from(MOMENTS))
+    if row.get("until"):
+        row["until"] = max(draw(st.sampled_from(MOMENTS)), happened + timedelta(microseconds=1))
     return row | {
         "contributor": draw(st.sampled_from(("bank", "bank", "shop"))),
         "event_id": f"e{number}",

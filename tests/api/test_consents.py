@@ -89,6 +89,16 @@ def test_a_merchant_asks_the_person_grants_and_withdraws(desk: Desk) -> None:
     assert desk.asks() == 403
 
 
+def test_a_withdrawal_from_a_service_that_is_named_by_halves_is_refused_and_changes_nothing(desk: Desk) -> None:
+    assert desk.me("", purpose="perks", classes=["identity"], service="inn/hotel").status_code == 201
+    before = desk.me().json()["in_force"]
+    assert (
+        "merchant/service"
+        in refused(desk.me("/withdraw", purpose="perks", service="hotel"), 422, "bad_event")["detail"]
+    )
+    assert desk.me().json()["in_force"] == before
+
+
 def test_asking_tells_nothing_of_a_person(desk: Desk) -> None:
     def told(subject: str) -> dict[str, Any]:
         made = desk.ask(subject)
@@ -205,7 +215,8 @@ def said(draw: st.DrawFn) -> dict[str, Any]:
     }
     if kind == "consent.withdrawn":
         return row | {"classes": draw(st.sampled_from([None, ",".join(classes)]))}
-    return row | {"classes": ",".join(classes), "until": draw(st.sampled_from([None, *TIMES[1:]]))}
+    ends = [None, *(at for at in TIMES if at > row["happened_at"])]
+    return row | {"classes": ",".join(classes), "until": draw(st.sampled_from(ends))}
 
 
 @pytest.fixture(scope="module")

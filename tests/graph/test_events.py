@@ -67,6 +67,28 @@ def test_each_thing_wrong_with_a_payment_is_told(change, told):
     assert told in reason
 
 
+GRANT = PAYMENT | {"kind": "consent.granted", "other": None, "amount": None, "currency": None}
+GRANT |= {"purpose": "perks", "classes": "identity,credit"}
+
+
+@pytest.mark.parametrize("service", ["hotel", "/hotel", "inn/", "inn/Hotel", "inn hotel"])
+@pytest.mark.parametrize("kind", ["consent.granted", "consent.withdrawn"])
+def test_a_consent_to_what_is_no_merchants_service_is_refused(kind, service):
+    ((_, reason),) = reasons(GRANT | {"kind": kind, "service": service})
+    assert reason == (
+        f"`service` `{service}` names no merchant's service: write `merchant/service`, "
+        "as the answer to PUT /v1/services/{id} names it"
+    )
+
+
+def test_a_grant_that_ends_as_it_begins_or_before_is_refused():
+    begin = GRANT["happened_at"]
+    for until in (begin, begin - timedelta(days=1)):
+        ((_, reason),) = reasons(GRANT | {"until": until})
+        assert reason == "`until` is not after `happened_at`: the grant would never be in force"
+    assert reasons(GRANT | {"until": begin + timedelta(microseconds=1), "service": "inn/hotel"}, GRANT) == []
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [

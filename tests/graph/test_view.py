@@ -184,7 +184,7 @@ def test_a_tie_counts_only_when_both_ends_consent(people, counts):
         ("2024-02-01 consent.withdrawn ann purpose=rent", ["p"]),
         ("2024-02-01 consent.granted ann purpose=perks classes=behaviour until=2024-06-01", []),
         ("2024-02-01 consent.granted ann purpose=perks classes=behaviour until=2024-06-01T00:00:00.000001", ["p"]),
-        ("2024-02-01 consent.withdrawn ann purpose=perks service=bikes", ["p"]),
+        ("2024-02-01 consent.withdrawn ann purpose=perks service=inn/bikes", ["p"]),
     ],
 )
 def test_the_latest_word_on_consent_is_in_force(later, counts):
@@ -199,9 +199,9 @@ def test_of_two_words_on_consent_of_one_moment_the_one_recorded_later_is_in_forc
 
 
 def test_a_grant_to_a_service_is_for_that_service_alone():
-    events = story("2024-01-01 consent.granted ann purpose=perks classes=credit service=bikes")
+    events = story("2024-01-01 consent.granted ann purpose=perks classes=credit service=inn/bikes")
     assert consented(events, LATER, LATER, "perks").is_empty()
-    assert consented(events, LATER, LATER, "perks", "bikes").rows() == [("ann", "credit")]
+    assert consented(events, LATER, LATER, "perks", "inn/bikes").rows() == [("ann", "credit")]
     assert consented(events, LATER, LATER, "perks", "cars").is_empty()
 
 
