@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
-from rich.table import Table
+from rich.table import Column, Table
 
+from api import clock
 from api.actions import Explained
-from engine import explain
+from api.features.coverage import OLD, Coverage
+from engine import explain, why
 from engine.lang.program import Characteristic, Part, Perk, PointRule, Program
 from engine.lang.types import Type, written
 
@@ -28,17 +30,31 @@ def stages(done: Sequence[tuple[str, float, str]]) -> Table:
 def distribution(program: Program, scores: pl.DataFrame) -> Iterator[str]:
     """A small chart of everyone's scores, a bar for each `BIN` points, and the bands' shares."""
     card, known = program.scorecard, scores.drop_nulls("score")
+    if known.is_empty():
+        people = f"all {scores.height:,} people are unscorable" if scores.height else "there are no people"
+        yield f"Nobody has a score: {people}, so there is no chart"
+        return
     counts = dict(known.group_by(pl.col("score") // BIN * BIN).len().iter_rows())
-    most = max(counts.values(), default=1)
+    most = max(counts.values())
     yield f"Scores of {known.height:,} people; {scores.height - known.height:,} unscorable"
-    low = min(counts, default=card.lowest)
-    for start in range(low, max(counts, default=low) + BIN, BIN):
+    for start in range(min(counts), max(counts) + BIN, BIN):
         count = counts.get(start, 0)
         bar = "█" * round(count * WIDEST / most) or ("▏" if count else "")
         yield f"  {start}-{min(start + BIN - 1, card.highest)} {bar} {count:,}"
     shares = dict(known.group_by("band").len().iter_rows())
-    whole = max(known.height, 1)
-    yield "  " + ", ".join(f"{b.name} {100 * shares.get(b.name, 0) / whole:.0f} %" for b in card.bands)
+    yield "  " + ", ".join(f"{b.name} {100 * shares.get(b.name, 0) / known.height:.0f} %" for b in card.bands)
+
+
+def coverage(seen: Coverage, lacking: Sequence[tuple[str, int]] = ()) -> Iterator[str]:
+    """How many people have a score, of when the evidence is, and which part of `scorable` keeps how many from one."""
+    yield str(seen)
+    if seen.newest and seen.as_of - seen.newest > OLD:
+        yield f"That is long after the newest evidence; to look from then: `iftah build --as-of {clock.iso(seen.newest)}`"
+    if any(count for _, count in lacking):
+        yield "Of those without a score, so many do not meet:"
+    for part, count in lacking:
+        if count:
+            yield f"  {count:,}: {part}"
 
 
 def explanation(found: Explained, language: str = "en") -> Iterator[Table | str]:
@@ -48,8 +64,7 @@ def explanation(found: Explained, language: str = "en") -> Iterator[Table | str]
         yield f"{found.person}: no score, as of {found.build.as_of:%Y-%m-%d}"
     else:
         yield f"{found.person}: {scored.score}, {scored.band} (base {program.scorecard.base}), as of {found.build.as_of:%Y-%m-%d}"
-    table = Table("what", "value", "status", "points", "best")
-    table.columns[0].no_wrap = True
+    table = Table(Column("what", no_wrap=True), "value", "status", "points", "best")
     for column in (1, 3, 4):
         table.columns[column].justify = "right"
     for part, item in zip(scored.parts, program.scorecard.items, strict=True):
@@ -69,12 +84,17 @@ def one_rule(found: Explained, name: str) -> Iterator[Table | str]:
 
 
 def _atoms(asked: Iterable[explain.Explained]) -> Table:
-    """Every comparison of the rules: what is asked, what there is, and how much it is off from turning."""
-    table = Table("rule", "of", "is", "asked", "status", "value", "threshold", "distance")
+    """Every comparison of the rules: what is asked, what there is, and how much it is off from turning; a section for each
+    dimension and perk. Ids are never folded, and the rest is folded between words, in a terminal of 80 columns too.
+    """
+    table = Table(Column("rule", no_wrap=True), Column("is", no_wrap=True), "what is asked, and what there is")
+    of = None
     for rule in asked:
+        if of not in (None, rule.of):
+            table.add_section()
+        of = rule.of
         for n, atom in enumerate(rule.atoms):
-            head = (rule.id, rule.of, STATUS[rule.status]) if n == 0 else ("", "", "")
-            table.add_row(*head, atom.asked, STATUS[atom.status], atom.value, atom.threshold, atom.distance)
+            table.add_row(*((rule.id, STATUS[rule.status]) if n == 0 else ("", "")), why.comparison(atom))
     return table
 
 
@@ -111,6 +131,9 @@ def decision(program: Program, record: dict[str, Any], language: str = "en") -> 
     scored, answer = record["scored"], record["answer"]
     score = "no score" if scored["score"] is None else f"score {scored['score']} ({scored['band']})"
     yield f"  {score}; {answer['outcome']} for {record['question']['perk']}"
+    for lack in explain.shortfalls(program, record):
+        needed = f"{lack.needed} needed, " if lack.needed else ""
+        yield f"  {lack.tier} was nearest: {lack.asked}: {needed}{lack.there} there"
     by_dimension: dict[str, int] = {}
     for part in scored["parts"]:
         by_dimension[part["dimension"]] = by_dimension.get(part["dimension"], 0) + part["points"]

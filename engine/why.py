@@ -14,7 +14,7 @@ def conditions(ids: Iterable[str], stage: Stage, statuses: Statuses, seen: Value
     """Of each of these conditions, its status and that of each comparison in it."""
     for name in ids:
         if name in stage and name in statuses:
-            parts = "; ".join(map(_comparison, atoms(stage[name], seen, schema)))
+            parts = "; ".join(map(comparison, atoms(stage[name], seen, schema)))
             yield f"`{name}` is {SHOWN[statuses[name]]}: {parts}"
 
 
@@ -24,6 +24,7 @@ def points(base: int, parts: Iterable[Part]) -> str:
     return f"{base} points to begin with, {given or 'and no others'}"
 
 
-def _comparison(atom: Atom) -> str:
+def comparison(atom: Atom) -> str:
+    """One comparison: what is asked, whether it is met, what there is, and how much it is off from turning."""
     value = f" ({atom.value}{f', {atom.distance} to turn' if atom.distance else ''})" if atom.value else ""
     return f"{atom.asked} {SHOWN[atom.status]}{value}"

@@ -13,7 +13,8 @@ from typing import Any
 
 from tests.api.terminal import Done
 
-_PRELOADED = ["api.cli", "api.serving", "api.commands.walk", "api.migrations.run", "tests.api.served"]
+_COMMANDS = ["api.commands." + name for name in ("serve", "walk", "evidence", "features", "decisions", "operations")]
+_PRELOADED = ["api.cli", "api.serving", *_COMMANDS, "api.migrations.run", "tests.api.served"]
 _WARM = get_context("forkserver")
 _WARM.set_forkserver_preload(_PRELOADED)
 

@@ -1,0 +1,33 @@
+"""How scores are shown in a terminal."""
+
+import polars as pl
+import pytest
+
+from api import show
+from tests.api.world import shipped
+
+SCHEMA = {"person": pl.String, "score": pl.Int64, "band": pl.String}
+
+
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [
+        ([], "Nobody has a score: there are no people, so there is no chart"),
+        (
+            [("ann", None, None), ("bob", None, None)],
+            "Nobody has a score: all 2 people are unscorable, so there is no chart",
+        ),
+    ],
+)
+def test_an_empty_chart_says_that_it_is_empty(people: list[tuple[str, None, None]], said: str) -> None:
+    scores = pl.DataFrame(people, schema=SCHEMA, orient="row")
+    assert list(show.distribution(shipped().programs[0], scores)) == [said]
+
+
+def test_a_chart_has_a_bar_for_each_step_of_scores_and_the_shares_of_bands() -> None:
+    scores = pl.DataFrame([("ann", 600, "good"), ("bob", 655, "good"), ("cy", None, None)], schema=SCHEMA, orient="row")
+    first, *bars, bands = show.distribution(shipped().programs[0], scores)
+    assert first == "Scores of 2 people; 1 unscorable"
+    assert [bar.split()[0] for bar in bars] == ["600-624", "625-649", "650-674"]
+    assert [bar.split()[-1] for bar in bars] == ["1", "0", "1"]
+    assert "good 100 %" in bands
