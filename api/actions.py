@@ -11,7 +11,7 @@ from api.database import reading
 from api.decisions import decisions
 from api.decisions.decisions import Answered, Asked
 from api.decisions.eligibility import Put, answered
-from api.features import builds, refresh, standing, watching
+from api.features import builds, coverage, refresh, standing, watching
 from api.features.builds import Build
 from api.features.standing import Standing
 from api.world import World
@@ -53,14 +53,26 @@ def eligibility(world: World, asked: Asked, now: datetime) -> Answered:
     return found
 
 
-def scored(world: World, made: Build) -> pl.DataFrame:
-    """Everyone's flags and scores in a build, kept: `person`, `score`, `band`. Who has been refreshed is so once more."""
+def scored(world: World, made: Build, *, guarded: bool = False) -> pl.DataFrame:
+    """Everyone's flags and scores in a build, kept: `person`, `score`, `band`. Who has been refreshed is so once more.
+
+    `guarded`: raises Refused when far fewer people would have a score in the build than they do now.
+    """
+    guard = coverage.same_build_guard(coverage.of_build(world.database, made)) if guarded else None
     people = builds.people_of(world.database, made)
     flags = watching.of_everyone(world.database, world.engines, made, people)
-    builds.score(world.database, world.program(made), made, flags)
+    builds.score(world.database, world.program(made), made, flags, guard)
     while refresh.catch_up(world.database, world.engines, clock.now()):
         pass
     return builds.scores(world.database, made)
+
+
+def unscorable(world: World, made: Build, scores: pl.DataFrame) -> list[tuple[str, int]]:
+    """Of each part of `scorable`, for how many of those without a score in a build it is not met."""
+    program = world.program(made)
+    people = builds.values_of(world.database, made, program)
+    flags = watching.of_everyone(world.database, world.engines, made, people["person"].to_list())
+    return coverage.lacking(program, builds.with_flags(people, program, flags), scores, made.as_of)
 
 
 def explained(world: World, person: str, now: datetime) -> Explained:

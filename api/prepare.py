@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -13,7 +14,7 @@ from api.database import open_database
 from api.evidence import ledger
 from api.evidence.first import Evidence, chosen
 from api.evidence.load import load_frames
-from api.features import builds
+from api.features import builds, coverage
 from api.features.builds import Build
 from api.progress import Steps
 from api.releases import probe, releases, rules_folder
@@ -70,6 +71,7 @@ def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, B
     _loaded(database, evidence, steps, stages)
     made = _built(world, settings.purpose, evidence, steps, stages)
     _scored(world, made, steps, stages)
+    steps.say(str(coverage.of_build(database, made)))
     return world, made
 
 
@@ -103,7 +105,9 @@ def _built(world: World, purpose: str, evidence: Evidence, steps: Steps, stages:
     follows = before is not None and before.follows
     as_of = evidence.as_of if before is None else clock.now() if follows else before.as_of
     with stages.stage("build") as said, steps.progress("building the graph and features"):
-        made = builds.build(database, as_of, purpose, clock.now(), follows=follows, timezone=timezone)
+        how: dict[str, Any] = {"follows": follows, "timezone": timezone}
+        guard = coverage.Guard(database, world.release, as_of, purpose)
+        made = builds.build(database, as_of, purpose, clock.now(), **how, guard=guard)
         said.append(f"features of {made.people:,} people as of {clock.iso(as_of)}")
     return made
 
@@ -113,5 +117,5 @@ def _scored(world: World, made: Build, steps: Steps, stages: Stages) -> None:
         stages.done.append(("score", 0.0, "everyone is scored already"))
         return
     with stages.stage("score") as said, steps.progress("scoring everyone"):
-        found = actions.scored(world, made)
+        found = actions.scored(world, made, guarded=True)
         said.append(f"{found['score'].count():,} scored, {found['score'].null_count():,} unscorable")

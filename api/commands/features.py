@@ -1,14 +1,14 @@
 """`iftah build`, `refresh`, `score`: everyone's features and scores."""
 
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from api import actions, clock, prepare, show
 from api.commands import commands, console
 from api.database import open_database
-from api.features import builds
+from api.features import builds, coverage
 from api.features import refresh as refreshes
 from api.progress import Steps
 from api.releases import rules_folder
@@ -17,25 +17,40 @@ from api.settings import settings
 app = commands()
 
 
+Sure = Annotated[bool, typer.Option("--yes", help="do it also where far fewer people would have a score than before")]
+
+
 @app.command()
 def build(
     as_of: Annotated[
         str | None, typer.Option(help="the moment to look from, such as 2026-01-31; now unless given")
     ] = None,
+    yes: Sure = False,
 ) -> None:
     """Compute everyone's features from what the ledger holds; they are what is served from then on.
 
     As of now, they follow the clock: a refresh looks from its own moment. As of another moment, they stay with that one.
+    A build that would leave far fewer people with a score than before is refused, unless with --yes.
     """
     chosen = settings()
     moment = clock.parsed(as_of, "--as-of") if as_of else clock.now()
-    timezone = rules_folder.load(chosen.rules).timezone
+    release = rules_folder.load(chosen.rules)
     database = open_database(chosen.database_url)
+    guard = None if yes else coverage.Guard(database, release, moment, chosen.purpose)
     with Steps(console()).progress("building the graph and features"):
-        made = builds.build(database, moment, chosen.purpose, clock.now(), follows=as_of is None, timezone=timezone)
-    console().print(f"{made.people:,} people as of {clock.iso(made.as_of)}, from {made.events:,} events")
+        how: dict[str, Any] = {"follows": as_of is None, "timezone": release.timezone, "guard": guard}
+        made = builds.build(database, moment, chosen.purpose, clock.now(), **how)
+    out = console()
+    out.print(f"{made.people:,} people as of {clock.iso(made.as_of)}, from {made.events:,} events")
+    newest = coverage.of_build(database, made).newest
+    if newest:
+        out.print(f"the newest evidence is of {newest:%Y-%m-%d}")
+        if made.as_of - newest > coverage.OLD:
+            out.print(
+                f"this build looks from long after it; to look from then: `iftah build --as-of {clock.iso(newest)}`"
+            )
     if not made.people:
-        console().print("nobody was enrolled and consented by then: every question will be refused until another build")
+        out.print("nobody was enrolled and consented by then: every question will be refused until another build")
 
 
 @app.command()
@@ -52,9 +67,15 @@ def refresh() -> None:
 
 
 @app.command()
-def score() -> None:
-    """Score everyone in the newest build under the rules folder's release."""
-    world = prepare.enforced(settings())
+def score(yes: Sure = False) -> None:
+    """Score everyone in the newest build under the rules folder's release.
+
+    Rules that would leave far fewer people with a score than before are refused, unless with --yes.
+    """
+    world, out = prepare.enforced(settings()), console()
     made = actions.ready(world)
-    for line in show.distribution(world.program(made), actions.scored(world, made)):
-        console().print(line, markup=False)
+    scores = actions.scored(world, made, guarded=not yes)
+    for line in show.distribution(world.program(made), scores):
+        out.print(line, markup=False)
+    for line in show.coverage(coverage.of_build(world.database, made), actions.unscorable(world, made, scores)):
+        out.print(line, markup=False)

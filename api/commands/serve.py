@@ -1,11 +1,14 @@
 """`iftah run`, `demo`, `serve`: from whatever is there to answers."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
 from api import prepare, show
 from api.commands import commands, console
+from api.features import builds, coverage
 from api.prepare import Stages
 from api.progress import Steps
 from api.settings import settings
@@ -61,8 +64,19 @@ def serve(
     gate = gate_of(chosen)
     with serving.listening(host or chosen.host, port or chosen.port) as socket:
         world = prepare.enforced(chosen, serving=True)
+        for line in served(world.database):
+            console().print(line, markup=False)
         console().print(f"OpenAPI page: http://{host or chosen.host}:{port or chosen.port}/docs")
         if chosen.workers > 1:
             serving.serve_by_several(world, socket, chosen)
         else:
             serving.serve(world, socket, Reload(chosen.rules), gate, chosen.log_format)
+
+
+def served(database: Engine) -> Iterator[str]:
+    """What is served: how many people have a score, as of when; or that nothing has been built."""
+    made = builds.latest(database)
+    if made is None:
+        yield "no features have been built yet: every question is refused until `iftah build`"
+    else:
+        yield from show.coverage(coverage.of_build(database, made))

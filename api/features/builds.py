@@ -6,7 +6,7 @@ build up with the ledger: its `seq` is the last event that they take into accoun
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Final
@@ -69,11 +69,13 @@ def build(
     *,
     follows: bool = False,
     timezone: str = UTC_NAME,
+    guard: Callable[[pl.DataFrame, pl.DataFrame], None] | None = None,
 ) -> Build:
     """Compute and keep everyone's features as of `as_of`, from all that is recorded by now. Raises Refused when there is nothing.
 
     `follows`: whether refreshes look from now on from the moment they are made at, not from `as_of`. `timezone`: that of the rules,
-    by its IANA name.
+    by its IANA name. `guard` sees the features, and the events that they are of, before they are kept; what it raises leaves the
+    build before in place.
     """
     with reading(engine) as connection:
         extent, seq, erased = ledger.extent_of(connection), excerpt.last(connection), departed.erased(connection)
@@ -84,6 +86,8 @@ def build(
     known_at = extent.recorded_at
     events = ledger.read(engine, known_at=known_at)
     found = features(events, as_of, known_at, purpose, zone=timezones.zone(timezone))
+    if guard:
+        guard(found, events)
     later = 0 if follows else events.filter(pl.col("happened_at") > as_of).height
     waiting = _before_their_time(engine, as_of, seq) if follows else None
     row: dict[str, Any] = {
@@ -128,13 +132,21 @@ def as_json() -> pl.Expr:
     return pl.struct(pl.exclude("person")).struct.json_encode()
 
 
-def score(engine: Engine, program: Program, made: Build, flags: Mapping[str, Flags]) -> None:
+def score(
+    engine: Engine,
+    program: Program,
+    made: Build,
+    flags: Mapping[str, Flags],
+    guard: Callable[[pl.DataFrame], None] | None = None,
+) -> None:
     """Make and keep the score of everyone in a build whose row is of the build's own moment; who has been refreshed is marked,
     to be refreshed once more.
 
-    `flags` are those of everyone, by person (`watching.of_everyone`).
+    `flags` are those of everyone, by person (`watching.of_everyone`). `guard` sees the scores before they are kept.
     """
     rows = score_rows(values_of(engine, made, program), program, made, flags)
+    if guard:
+        guard(rows)
     with writing(engine) as connection:
         refreshed = [str(p) for p in connection.execute(_refreshed(made)).scalars()]
         there = connection.execute(select(FEATURES.c.person).where(FEATURES.c.build == made.id)).scalars()

@@ -55,7 +55,7 @@ def test_a_schema_is_one(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_schemas_in_docs_are_as_generated(kind: str) -> None:
     said = (ROOT / "docs" / "schemas" / f"{kind}.json").read_text(encoding="utf-8")
-    assert said == schema_text(kind), "run `iftah schema`"
+    assert said == schema_text(kind), "run `iftah schema --out docs/schemas`"
 
 
 def test_no_other_schema_is_in_docs() -> None:
