@@ -140,7 +140,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         if writes:
-            driver: Any = connection.connection.driver_connection
+            driver: Any = connection.connection.dbapi_connection  # of one that is detached there is no other
             driver.execute(f"PRAGMA busy_timeout = {_wait_millis()}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
