@@ -163,3 +163,13 @@ def test_keys_for_signing_are_used_and_those_without_a_name_are_not(publisher: P
 def test_keys_come_by_https_or_from_this_machine(url: str) -> None:
     gate = gate_of(Settings(oidc_issuer="https://id.example", oidc_audience="a", oidc_jwks_url=url))
     assert gate.issuer is not None
+
+
+def test_keys_are_asked_for_at_their_address_whatever_the_environment_says(
+    publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert issuer.caller(publisher.token(), NOW)

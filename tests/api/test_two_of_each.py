@@ -14,7 +14,7 @@ from api.world import World
 from graph.vocabulary import CLASSES
 from tests.api.contributor.door import Door as Contributor
 from tests.api.contributor.door import about, payment
-from tests.api.door import Door
+from tests.api.door import Door, refused
 from tests.api.leaving import ZEB
 from tests.api.ordering import Counter
 from tests.api.refreshing import append, rows
@@ -61,11 +61,18 @@ def test_an_answer_and_a_statement_are_of_one_objection(either_side: Side) -> No
     answer = {"outcome": "upheld", "note": "so it is"}
     told = side.call("POST", f"/disputes/{second['dispute_id']}/resolve", answer, who="operator").json()
     assert (told["dispute_id"], told["event_id"], told["outcome"]) == (second["dispute_id"], "p8", "upheld")
-    side.call("POST", f"/me/disputes/{first['dispute_id']}/statement", {"statement": "not me"})
+    for case, words in ((second, "again"), (first, "not me")):
+        told = side.call("POST", f"/me/disputes/{case['dispute_id']}/statement", {"statement": words}).json()
+        assert (told["dispute_id"], told["statement"]) == (case["dispute_id"], words)
+    refused(
+        side.call("POST", f"/me/disputes/{third['dispute_id']}/statement", {"statement": "mine"}),
+        404,
+        "unknown_dispute",
+    )
     cases = side.get("/disputes", who="operator")["items"]
     ids = [case["dispute_id"] for case in (first, second, third)]
     assert by(cases, "dispute_id", "outcome") == dict(zip(ids, (None, "upheld", None), strict=True))
-    assert by(cases, "dispute_id", "statement") == dict(zip(ids, ("not me", "two", "three"), strict=True))
+    assert by(cases, "dispute_id", "statement") == dict(zip(ids, ("not me", "again", "three"), strict=True))
 
 
 def test_an_item_is_one_contributors_also_where_another_has_one_of_that_name(either_side: Side) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from engine.caps import Used, held, left, seconds_between
 from engine.decide import Decision, Reference, decide, question_of
+from engine.errors import EngineError
 from engine.lang.online import Online
 from engine.lang.program import Perk, Program
 from engine.lang.types import Value
@@ -223,6 +224,15 @@ def test_seconds_are_whole_and_counted_across_offsets() -> None:
     assert seconds_between("2024-03-01T00:00:00.000001Z", "2024-03-01T00:00:01Z") == 0
     assert seconds_between("2024-03-01T00:00:01Z", "2024-03-01T00:00:00.999999Z") == -1
     assert seconds_between("1900-01-01T00:00:00Z", "2100-01-01T00:00:00Z") == 73_049 * 86_400
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "", "2024-03-01", "2024-03-01T00:00:00"])
+def test_a_moment_that_does_not_say_which_it_is_makes_no_decision(moment: str) -> None:
+    for moments in ((moment, "2024-03-01T00:00:00Z"), ("2024-03-01T00:00:00Z", moment)):
+        with pytest.raises(EngineError, match="cannot be read"):
+            seconds_between(*moments)
+    with pytest.raises(EngineError, match="cannot be read"):
+        asks(100, as_of=moment)
 
 
 def test_a_perk_that_is_all_or_nothing_is_declined_by_a_cap_only_if_it_would_be_given_without() -> None:

@@ -54,5 +54,5 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "api/decisions/decisions.py": (f"{_API}/test_account.py", f"{_API}/test_eligibility.py", f"{_API}/test_audit.py"),
     "api/orders/orders.py": (f"{_API}/test_orders.py", f"{_API}/test_timekeeper.py", f"{_API}/test_targets.py"),
     "api/access/oidc.py": (f"{_API}/test_oidc.py", f"{_API}/test_oidc_edges.py"),
-    "api/access/tokens.py": (f"{_API}/test_tokens.py", f"{_API}/test_roles.py"),
+    "api/access/tokens.py": (f"{_API}/test_token_rows.py", f"{_API}/test_tokens.py", f"{_API}/test_roles.py"),
 }

@@ -1,8 +1,9 @@
 """The sums and counts of payments and balances are what their definitions say, row by row, on each column engine."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import polars as pl
 from hypothesis import given, settings
@@ -26,6 +27,7 @@ CATEGORIES = st.sampled_from(("wage", "pension", "benefit", "groceries", "transf
 CURRENCIES = st.sampled_from(("CNY",) * 19 + ("EUR",))
 AMOUNTS = st.one_of(st.integers(0, 300), st.sampled_from((0, 1, 2, 3, 999_999, 10**6, 10**6 + 1, 10**15)))
 BALANCES = st.one_of(st.integers(-300, 3000), st.sampled_from((-(10**15), -(10**13) - 1, -1, 0, 1, 10**13 + 1, 10**15)))
+ZONES = st.sampled_from((UTC, ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")))
 SLIPS = st.sampled_from((-1, 0, 0, 0, 1)).map(lambda microseconds: timedelta(microseconds=microseconds))
 
 
@@ -38,7 +40,8 @@ class History(NamedTuple):
 def moments(draw: st.DrawFn):
     """Days in between, and the edges of every window: 24 months to the moment, months, and twelve that are over."""
     first = NOW.replace(day=1, hour=0)
-    edges = [before(NOW, 24), before(NOW, 12), *(before(first, months) for months in range(14))]
+    ahead = timedelta(hours=draw(st.sampled_from((0, 0, -8, 5))))  # months begin there, too
+    edges = [before(NOW, 24), before(NOW, 12), *(before(first, months) + ahead for months in range(14))]
     days = NOW - timedelta(days=draw(st.integers(0, 740)), hours=draw(st.integers(0, 23)))
     return min(NOW, draw(st.sampled_from((*edges, days, days, days))) + draw(SLIPS))
 
@@ -93,25 +96,25 @@ def ledger(history: History) -> pl.DataFrame:
     return pl.concat([enrolled, frame(rows)]) if rows else enrolled
 
 
-def expected(history: History) -> pl.DataFrame:
-    rows = [{"person": p, **plain(*history, PEOPLE, p, NOW)} for p in ASKED]
+def expected(history: History, zone: tzinfo) -> pl.DataFrame:
+    rows = [{"person": p, **plain(*history, PEOPLE, p, NOW, zone)} for p in ASKED]
     return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(NAMES, pl.Int64)})
 
 
 @settings(max_examples=pairs(15, 400), deadline=None)
-@given(HISTORIES)
-def test_sums_and_counts_are_what_their_definitions_say(history):
-    found = features(ledger(history), NOW, NOW, "perks", wanted=NAMES).select("person", *NAMES)
-    assert_frame_equal(found.filter(pl.col("person").is_in(ASKED)), expected(history))
+@given(HISTORIES, ZONES)
+def test_sums_and_counts_are_what_their_definitions_say(history, zone):
+    found = features(ledger(history), NOW, NOW, "perks", wanted=NAMES, zone=zone).select("person", *NAMES)
+    assert_frame_equal(found.filter(pl.col("person").is_in(ASKED)), expected(history, zone))
 
 
 @settings(max_examples=pairs(2, 40), deadline=None)
-@given(HISTORIES)
-def test_they_are_so_on_duckdb_and_for_one_person_alone(history):
-    view, consents = seen(ledger(history), NOW, NOW, "perks")
-    duck = on_duckdb(view, consents, NOW)
-    assert_frame_equal(duck.filter(pl.col("person").is_in(ASKED)).select("person", *NAMES), expected(history))
-    assert_frame_equal(duck, on_polars(view, consents, NOW))
+@given(HISTORIES, ZONES)
+def test_they_are_so_on_duckdb_and_for_one_person_alone(history, zone):
+    view, consents = seen(ledger(history), NOW, NOW, "perks", zone)
+    duck = on_duckdb(view, consents, NOW, zone)
+    assert_frame_equal(duck.filter(pl.col("person").is_in(ASKED)).select("person", *NAMES), expected(history, zone))
+    assert_frame_equal(duck, on_polars(view, consents, NOW, zone))
     for person in ASKED:
-        alone = features(ledger(history), NOW, NOW, "perks", [person], NAMES)
-        assert_frame_equal(alone.select("person", *NAMES), expected(history).filter(pl.col("person") == person))
+        alone = features(ledger(history), NOW, NOW, "perks", [person], NAMES, zone=zone)
+        assert_frame_equal(alone.select("person", *NAMES), expected(history, zone).filter(pl.col("person") == person))
