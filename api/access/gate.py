@@ -10,10 +10,11 @@ from time import monotonic
 
 from sqlalchemy import Engine
 
-from api.access import auth
+from api.access import auth, presence
 from api.access.auth import PREFIX, Caller
 from api.access.oidc import Issuer, issuer_of
 from api.access.rates import Rates
+from api.database import reading
 from api.lanes import ISSUER, TOKENS
 from api.settings import Settings
 from engine.errors import Refused
@@ -53,6 +54,9 @@ class Gate:
                 return auth.looked_up(engine, name, now)
             began = monotonic()
             found, ends = self.issuer.caller(secret, now)
+            if found.role == "subject":
+                with reading(engine) as connection:
+                    presence.require(connection, found.party)
             auth.remember(engine, name, found, ends, began)
             return found
         except Refused as error:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
 
 from api import services
+from api.access.presence import writing_about
 from api.clock import micros, moment
 from api.consent import permissions
 from api.database import fetched, reading, writing
@@ -122,7 +123,7 @@ def grant(engine: Engine, name: str, said: Said, now: datetime) -> Request:
 
     Raises Refused for more than was asked, for a request of somebody else, and for one that was answered otherwise.
     """
-    with writing(engine) as connection:
+    with writing_about(engine, said.subject) as connection:
         found = _found(connection, name, now, subject=said.subject)
         asked = found.ask
         if not set(said.classes) <= set(asked.classes):
@@ -144,7 +145,7 @@ def grant(engine: Engine, name: str, said: Said, now: datetime) -> Request:
 
 def decline(engine: Engine, name: str, subject: str, now: datetime) -> Request:
     """The person's no. Raises Refused as `grant`."""
-    with writing(engine) as connection:
+    with writing_about(engine, subject) as connection:
         found = _found(connection, name, now, subject=subject)
         _not_answered(found, "declined")
         if found.state == "asked":
@@ -155,7 +156,7 @@ def decline(engine: Engine, name: str, subject: str, now: datetime) -> Request:
 def give(engine: Engine, said: Said, now: datetime) -> bool:
     """What a person allows unasked; whether that is new. Raises Refused for a service that there is not."""
     _sound(said, now)
-    with writing(engine) as connection:
+    with writing_about(engine, said.subject) as connection:
         if said.service is not None:
             merchant, _, service = said.service.rpartition("/")
             services.newest(connection, merchant, service, hint="name it as `merchant/service`")
@@ -169,7 +170,7 @@ def withdraw(
     engine: Engine, subject: str, purpose: str, classes: tuple[str, ...] | None, service: str | None, now: datetime
 ) -> None:
     """Take back what was allowed: these classes (None: all), to that service (None: to everyone, and to use it at all)."""
-    with writing(engine) as connection:
+    with writing_about(engine, subject) as connection:
         event = f"consent-{secrets.token_hex(16)}"
         named = None if classes is None else ",".join(_ordered(classes))
         about = {"purpose": purpose, "classes": named, "service": service}

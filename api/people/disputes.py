@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, insert, or_, select, update
 
+from api.access.presence import writing_about
 from api.clock import micros
 from api.database import reading, writing
 from api.evidence import ledger
@@ -30,7 +31,7 @@ def opened(
 
     Raises Refused: `unknown_item` for what is not there or not of theirs, `dispute_answered` for one that has been answered.
     """
-    with writing(engine) as connection:
+    with writing_about(engine, person) as connection:
         _of_theirs(connection, person, contributor, event_id)
         same = (DISPUTES.c.contributor == contributor) & (DISPUTES.c.event_id == event_id)
         before = connection.execute(select(DISPUTES).where(DISPUTES.c.subject == person, same)).mappings().first()
@@ -69,7 +70,7 @@ def resolved(engine: Engine, name: str, outcome: str, note: str | None, by: str,
 def stated(engine: Engine, person: str, name: str, statement: str) -> Row:
     """Put the person's statement beside an objection of theirs, answered or not. Raises Refused: `unknown_dispute`."""
     query = select(DISPUTES).where(DISPUTES.c.id == name, DISPUTES.c.subject == person)
-    with writing(engine) as connection:
+    with writing_about(engine, person) as connection:
         row = _found(connection, query)
         connection.execute(update(DISPUTES).where(DISPUTES.c.id == name).values(statement=statement))
     return row | {"statement": statement}

@@ -9,9 +9,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Select, delete, insert, select, union
 
 from api import actions
+from api.access.presence import writing_about
 from api.actions import Explained
 from api.clock import EPOCH, iso, moment
-from api.database import reading, writing
+from api.database import reading
 from api.features import history
 from api.people import disputes, reviews
 from api.tables import (
@@ -242,7 +243,7 @@ def monitored(connection: Connection, person: str) -> dict[str, str]:
 
 def monitor(engine: Engine, person: str, attributes: Mapping[str, str]) -> dict[str, str]:
     """Keep just these attributes of the person, in the place of whichever there were."""
-    with writing(engine) as connection:
+    with writing_about(engine, person) as connection:
         connection.execute(delete(MONITORED).where(MONITORED.c.person == person))
         rows = [{"person": person, "attribute": a, "value": v} for a, v in sorted(attributes.items())]
         if rows:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from api.access.presence import writing_about
 from api.clock import micros
 from api.database import reading, writing
 from api.tables import DECISION_SUBJECTS, DECISIONS, REVIEWS
@@ -25,7 +26,7 @@ def asked(engine: Engine, person: str, decision: str, statement: str | None, now
     Raises Refused: `unknown_decision` for none of theirs.
     """
     about = select(DECISIONS.c.id).join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    with writing(engine) as connection:
+    with writing_about(engine, person) as connection:
         query = about.where(DECISIONS.c.id == decision, DECISION_SUBJECTS.c.subject == person)
         if connection.execute(query).first() is None:
             hint = "name one of GET /v1/me/inquiries"

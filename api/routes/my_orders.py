@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
+from api.access import presence
 from api.database import reading
 from api.deps import InWorld, Now, Subject
 from api.lanes import LanedRoute
@@ -90,6 +91,7 @@ def dispute_my_order(order_id: OrderId, body: DisputeForm, world: InWorld, perso
 
 def _own(subject: str, name: str) -> orders.Find:
     def find(connection: Connection) -> Order:
+        presence.require(connection, subject)
         return order_book.of_person(connection, subject, name)
 
     return find

@@ -13,6 +13,7 @@ from api.world import World
 from engine.engines import Engines
 from tests.api.apps import lending
 from tests.api.databases import Template, created, dropped, named
+from tests.api.leaving import arrived
 from tests.api.side import Side, peopled
 from tests.api.world import settle, shipped
 
@@ -112,6 +113,14 @@ def shipped_engines() -> Iterator[Engines]:
 def around_zeb(tmp_path_factory: pytest.TempPathFactory, shipped_engines: Engines) -> Iterator[Template]:
     """The small world of `tests.api.side`."""
     template = Template(tmp_path_factory.mktemp("side"), lambda engine: peopled(engine, shipped_engines))
+    yield template
+    template.drop()
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory, shipped_engines: Engines) -> Iterator[Template]:
+    """Somebody with two of everything that is kept of a person, and the few people around."""
+    template = Template(tmp_path_factory.mktemp("lived"), lambda engine: arrived(World(engine, shipped_engines)))
     yield template
     template.drop()
 

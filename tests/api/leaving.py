@@ -6,12 +6,13 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, select
+from sqlmodel import SQLModel
 
 from api.access import tokens
 from api.actions import World, eligibility, scored
 from api.clock import micros
-from api.database import writing
+from api.database import reading, writing
 from api.decisions.decisions import Asked
 from api.features import builds
 from api.orders import orders
@@ -135,6 +136,15 @@ def _kept(engine: Engine, person: str, bird: str, decision: str) -> None:
         connection.execute(insert(DISPUTES).values(**own, **dispute_row, statement=f"{bird}-why"))
         connection.execute(insert(MONITORED).values(monitored))
         connection.execute(insert(SUBMISSIONS).values(sent))
+
+
+def naming(engine: Engine, text: str) -> dict[str, int]:
+    """How many rows of which table have the text in some column."""
+    with reading(engine) as connection:
+        tables = SQLModel.metadata.sorted_tables
+        rows = {t.name: [str(list(row)) for row in connection.execute(select(t))] for t in tables}
+    counts = {name: sum(text in row for row in told) for name, told in rows.items()}
+    return {name: count for name, count in counts.items() if count}
 
 
 def left_in(engine: Engine, *texts: str) -> dict[str, list[str]]:

@@ -34,7 +34,7 @@ from graph.features import features
 from graph.view import visible
 from tests.api.conftest import server_of
 from tests.api.databases import Template
-from tests.api.leaving import LATER, LIFE, TEXTS, ZEB, arrived, left_in
+from tests.api.leaving import LATER, LIFE, TEXTS, ZEB, left_in
 from tests.api.refreshing import LOCAL, Refresher, append, rebuilt, rows
 from tests.api.terminal import environment, in_process
 from tests.api.world import NOW, event
@@ -52,14 +52,6 @@ PEOPLE_COUNTED = {
     "behaviour.out_counterparties",
     "behaviour.in_counterparties",
 }  # people paid: who left is none any more
-
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory, shipped_engines: Engines) -> Iterator[Template]:
-    """Somebody with a bit of everything, and the few people around."""
-    template = Template(tmp_path_factory.mktemp("lived"), lambda engine: arrived(World(engine, shipped_engines)))
-    yield template
-    template.drop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
