@@ -5,7 +5,7 @@ A service is one merchant's own: its name in consents is `merchant/id`.
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from api.clock import micros, moment
 from api.database import Query, reading, writing
+from api.evidence import departed
 from api.tables import SERVICES
 from engine.errors import Refused
 
@@ -28,7 +29,9 @@ AND version = (SELECT max(version) FROM services AS o WHERE o.merchant = s.merch
 
 @dataclass(frozen=True)
 class Terms:
-    """What a merchant signs up for. `allowed`: the only people it may ask about, before launch; None: anyone."""
+    """What a merchant signs up for. `allowed`: the only people it may ask about, before launch; None: anyone. Of a service
+    that is kept these are pseudonyms (`departed.pseudonym`), so that nothing changes when one of them leaves.
+    """
 
     perk: str
     mode: str = "waive_first"
@@ -61,6 +64,8 @@ def named(merchant: str, service: str) -> str:
 def sign_up(engine: Engine, merchant: str, name: str, terms: Terms, now: datetime) -> Service:
     """The service with these terms: a new version of it, or the newest one if that says the same."""
     with writing(engine) as connection:
+        if terms.allowed is not None:
+            terms = replace(terms, allowed=tuple(sorted(set(departed.pseudonyms(connection, terms.allowed)))))
         before = _newest(connection, merchant, name)
         if before is not None and before.terms == terms:
             return before

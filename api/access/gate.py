@@ -11,10 +11,11 @@ from time import monotonic
 from sqlalchemy import Engine
 
 from api.access import auth, presence
-from api.access.auth import PREFIX, Caller
+from api.access.auth import ISSUED, PREFIX, Caller
 from api.access.oidc import Issuer, issuer_of
 from api.access.rates import Rates
 from api.database import reading
+from api.evidence import departed
 from api.lanes import ISSUER, TOKENS
 from api.settings import Settings
 from engine.errors import Refused
@@ -37,12 +38,12 @@ class Gate:
         if found is None or self.rates.waits:
             lane = TOKENS if found or self.issuer is None or secret.startswith(PREFIX) else ISSUER
             return await lane.run(self._admit, engine, secret, now, address)
-        self.rates.asked(found.counted)
+        self.rates.asked(_counted(engine, found))
         return found
 
     def _admit(self, engine: Engine, secret: str, now: datetime, address: str) -> Caller:
         found = auth.remembered(engine, auth.digest(secret), now) or self._looked_up(engine, secret, now, address)
-        self.rates.asked(found.counted)
+        self.rates.asked(_counted(engine, found))
         return found
 
     def _looked_up(self, engine: Engine, secret: str, now: datetime, address: str) -> Caller:
@@ -63,6 +64,11 @@ class Gate:
             if error.code == "bad_token":
                 self.rates.failed(address)
             raise
+
+
+def _counted(engine: Engine, caller: Caller) -> str:
+    """By what a caller's requests are counted: where that would name somebody, by a pseudonym, for the storage is read by others."""
+    return departed.pseudonym(engine, caller.counted) if caller.token.startswith(ISSUED) else caller.counted
 
 
 def gate_of(settings: Settings) -> Gate:

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from api import clock
 from api.background.rounds import in_rounds
 from api.evidence.submissions import drop_old
-from api.people.erasure import sweep
+from api.people.erasure import drop_inquiries, sweep
 
 log = logging.getLogger("iftah")
 
@@ -31,8 +31,12 @@ def sweeping(app: FastAPI) -> Iterator[None]:
         if sweep(app.state.world.database):
             log.info("what was erased is swept out of the database's files")
 
+    def drop() -> None:
+        drop_old(app.state.world.database, clock.now())
+        drop_inquiries(app.state.world.database, clock.now())
+
     with (
-        in_rounds("old sendings", EVERY, lambda: drop_old(app.state.world.database, clock.now()), FIRST),
+        in_rounds("old sendings and inquiries", EVERY, drop, FIRST),
         in_rounds("sweeping what was erased out of the files", EVERY, sweep_erased, FIRST),
     ):
         yield

@@ -17,12 +17,14 @@ from api.access.presence import writing_about
 from api.clock import micros, moment
 from api.consent import permissions
 from api.database import fetched, reading, writing
-from api.evidence.ledger import say
-from api.tables import CONSENT_REQUESTS
+from api.evidence import departed
+from api.evidence.ledger import HOUSE, say
+from api.tables import CONSENT_REQUESTS, EVENTS
 from engine.errors import Refused
 from graph.events import LATEST_PLAN
 from graph.vocabulary import CLASSES
 
+NOBODY: Final = ""  # whose answers those of somebody are who has left
 OPEN: Final = timedelta(days=30)  # how long a request waits for its answer
 WARNED: Final = "restricted"  # the class that needs a warning: PRC credit reporting regulation 2013, art. 14
 WARNING: Final = {
@@ -34,7 +36,11 @@ WARNING: Final = {
 
 @dataclass(frozen=True)
 class Ask:
-    """What a merchant asks of a person for one of its services. `until` None: until it is withdrawn."""
+    """What a merchant asks of a person for one of its services. `until` None: until it is withdrawn.
+
+    Of a request that is kept, `subject` is a pseudonym (`departed.pseudonym`): it is the merchant's own word about somebody, and
+    stays as it is when they leave.
+    """
 
     merchant: str
     service: str
@@ -84,6 +90,7 @@ def ask(engine: Engine, asked: Ask, now: datetime) -> Request:
     asked = replace(asked, classes=_ordered(asked.classes))
     with writing(engine) as connection:
         services.newest(connection, asked.merchant, asked.service)
+        asked = replace(asked, subject=_pseudonym(connection, asked.subject))
         for before in _open_requests(connection, now, merchant=asked.merchant, subject=asked.subject):
             if before.ask == asked:
                 return before
@@ -100,8 +107,9 @@ def of_merchant(engine: Engine, merchant: str, name: str, now: datetime) -> Requ
         found = _found(connection, name, now, merchant=merchant)
         if found.state != "granted":
             return found
-        asked = found.ask
-        classes = _granted(connection, asked.subject, now).get(asked.purpose, {}).get(asked.named, {})
+        asked, subject = found.ask, _granted_by(connection, name)
+        held = {} if subject is None else _granted(connection, subject, now)
+        classes = held.get(asked.purpose, {}).get(asked.named, {})
     over = "expired" if asked.until is not None and asked.until <= now else "withdrawn"
     return replace(found, state="granted" if classes else over, granted=_ordered(classes))
 
@@ -109,7 +117,7 @@ def of_merchant(engine: Engine, merchant: str, name: str, now: datetime) -> Requ
 def waiting(engine: Engine, subject: str, now: datetime) -> list[Request]:
     """The requests that wait for the person's answer, oldest first."""
     with reading(engine) as connection:
-        return _open_requests(connection, now, subject=subject)
+        return _open_requests(connection, now, subject=_pseudonym(connection, subject))
 
 
 def held(engine: Engine, subject: str, now: datetime) -> dict[str, permissions.Grants]:
@@ -124,7 +132,7 @@ def grant(engine: Engine, name: str, said: Said, now: datetime) -> Request:
     Raises Refused for more than was asked, for a request of somebody else, and for one that was answered otherwise.
     """
     with writing_about(engine, said.subject) as connection:
-        found = _found(connection, name, now, subject=said.subject)
+        found = _found(connection, name, now, subject=_pseudonym(connection, said.subject))
         asked = found.ask
         if not set(said.classes) <= set(asked.classes):
             hint = f"some of {', '.join(asked.classes)}"
@@ -146,7 +154,7 @@ def grant(engine: Engine, name: str, said: Said, now: datetime) -> Request:
 def decline(engine: Engine, name: str, subject: str, now: datetime) -> Request:
     """The person's no. Raises Refused as `grant`."""
     with writing_about(engine, subject) as connection:
-        found = _found(connection, name, now, subject=subject)
+        found = _found(connection, name, now, subject=_pseudonym(connection, subject))
         _not_answered(found, "declined")
         if found.state == "asked":
             _answer(connection, name, "declined", now)
@@ -175,6 +183,30 @@ def withdraw(
         named = None if classes is None else ",".join(_ordered(classes))
         about = {"purpose": purpose, "classes": named, "service": service}
         say(connection, now, kind="consent.withdrawn", event_id=event, subject=subject, **about)
+
+
+def of_person(connection: Connection, person: str) -> list[dict[str, Any]]:
+    """What merchants asked of the person, newest first, as it is kept."""
+    query = select(CONSENT_REQUESTS).where(CONSENT_REQUESTS.c.subject == _pseudonym(connection, person))
+    return [dict(row) for row in connection.execute(query.order_by(CONSENT_REQUESTS.c.asked_at.desc())).mappings()]
+
+
+def forget(connection: Connection, person: str) -> None:
+    """The person leaves: what they answered is nobody's answer any more; what they did not answer waits on, as for nobody."""
+    answered = (CONSENT_REQUESTS.c.subject == _pseudonym(connection, person)) & (CONSENT_REQUESTS.c.state != "asked")
+    connection.execute(update(CONSENT_REQUESTS).where(answered).values(subject=NOBODY, event_id=None))
+
+
+def _pseudonym(connection: Connection, person: str) -> str:
+    return departed.pseudonyms(connection, [person])[0]
+
+
+def _granted_by(connection: Connection, name: str) -> str | None:
+    """Who granted the request, by the event that says so; None when they have left."""
+    same = (EVENTS.c.contributor == HOUSE) & (EVENTS.c.event_id == CONSENT_REQUESTS.c.event_id)
+    query = select(EVENTS.c.subject).select_from(CONSENT_REQUESTS.join(EVENTS, same))
+    found: str | None = connection.execute(query.where(CONSENT_REQUESTS.c.id == name)).scalar()
+    return found
 
 
 def _sound(said: Said, now: datetime) -> None:

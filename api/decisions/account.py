@@ -31,7 +31,9 @@ _GIVEN: Final = """
 SELECT s.subject, d.seq, d.merchant, d.perk, d.currency, d.amount, d.waived, d.decided_at, d.valid_until, s.held_since,
     o.state, o.closed_at
 FROM decision_subjects AS s JOIN decisions AS d ON d.seq = s.seq LEFT JOIN orders AS o ON o.decision = d.id
-WHERE s.subject IN {subjects} ORDER BY d.seq
+WHERE s.subject IN {subjects}
+UNION ALL SELECT digest, 0, merchant, '', '', amount, 0, asked_at, 0, NULL, NULL, NULL FROM erased_inquiries
+WHERE digest IN {subjects} ORDER BY 2
 """
 _COLUMNS: Final = (
     *("seq", "merchant", "perk", "currency", "amount", "waived", "decided_at", "valid_until", "held_since"),
@@ -40,7 +42,7 @@ _COLUMNS: Final = (
 
 
 def told(subjects: Collection[str]) -> Query:
-    """All that these people were answered, and what became of it."""
+    """All that these people were answered, and what became of it; of who has left, by pseudonym, the amounts that still count."""
     return Query(_GIVEN, {"subjects": sorted(subjects)})
 
 

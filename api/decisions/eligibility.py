@@ -33,7 +33,6 @@ REPEATED: Final = timedelta(hours=24)  # how long the same transaction gets the 
 PROBED: Final = timedelta(hours=24)  # in which the amounts asked about one person are counted
 MOST_AMOUNTS: Final = 5  # that one merchant may ask about one person in that time
 NO_CONSENT: Final = "no_consent"
-NOBODY: Final = ""  # as whom somebody is remembered who had left before the question came
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,16 @@ class _Batch:
         self.world, self.connection, self.live = world, connection, live
         asked = [put.asked for put in questions]
         people, latest = {a.subject for a in asked}, max(put.now for put in questions)
-        digests, leaving = departed.asked(world.database, people)
+        self.pseudonyms, leaving = departed.asked(world.database, people)
+        known_as = people | set(
+            self.pseudonyms.values()
+        )  # of whom: what was asked about them after they had left counts, too
         made_rows, earlier, signed_up, given, self.newest, left, *known = fetched(
             connection,
             builds.NEWEST,
             decisions.answered_before({t for a in asked if (t := _transaction(a))}),
             services.in_force({(a.merchant, a.service) for a in asked if a.service}),
-            account.told(people),
+            account.told(known_as),
             decisions.NEWEST,
             leaving,
             *standing.known_of(people, latest),
@@ -96,8 +98,8 @@ class _Batch:
         self.services = services.by_name(signed_up)
         pairs = {(a.subject, _named(a)) for a in asked}
         self.standings = standing.standings(connection, made, pairs, latest, known)
-        self.given = account.given(given, people)
-        self.left = {digests[digest] for (digest,) in left}
+        self.given = account.given(given, known_as)
+        self.left = {digest for (digest,) in left}
         self.rows: list[Row] = []
         self._see_to_flags()
 
@@ -122,8 +124,9 @@ class _Batch:
     def _new(self, put: Put) -> Answered:
         asked, perk = self._termed(put.asked)
         fields = read_context(perk, asked.context)
-        _not_probing(self.given[asked.subject], asked, put.now)
         known = self.standings.found[asked.subject, _named(asked)]
+        asked = self._nameless(asked)
+        _not_probing(self.given[asked.subject], asked, put.now)
         if isinstance(known, Refused) and known.code != standing.UNKNOWN:
             raise known
         of = self.standings.anybody if isinstance(known, Refused) else known
@@ -135,13 +138,18 @@ class _Batch:
             raise _no_consent()
         return self._keep(row)
 
+    def _nameless(self, asked: Asked) -> Asked:
+        """The question as it may be kept: under a pseudonym, and without the request's own fields, for who has left."""
+        pseudonym = self.pseudonyms[asked.subject]
+        return replace(asked, subject=pseudonym, context={}) if pseudonym in self.left else asked
+
     def _termed(self, asked: Asked) -> tuple[Asked, Perk]:
         """The question with what the service says of it. Raises Refused when it cannot be asked, whoever it is about."""
         if asked.service is not None:
             service = self.services.get((asked.merchant, asked.service))
             if service is None:
                 raise services.unknown()
-            asked = _under(service, self.program, asked)
+            asked = _under(service, self.program, asked, self.pseudonyms[asked.subject])
         return asked, askable(self.program, asked.perk, asked.amount, asked.currency)
 
     def _decided(self, asked: Asked, now: datetime, known: Standing, fields: dict[str, Value | None]) -> Decision:
@@ -181,8 +189,7 @@ class _Batch:
         """Write down what was decided."""
         if not self.rows:
             return
-        nameless = ({**row, "subject": NOBODY} if row["subject"] in self.left else row for row in self.rows)
-        decisions.keep(self.connection, nameless, self.newest)
+        decisions.keep(self.connection, self.rows, self.newest)
 
 
 def _transaction(asked: Asked) -> tuple[str, str] | None:
@@ -193,10 +200,10 @@ def _named(asked: Asked) -> str | None:
     return services.named(asked.merchant, asked.service) if asked.service else None
 
 
-def _under(service: Service, program: Program, asked: Asked) -> Asked:
+def _under(service: Service, program: Program, asked: Asked, pseudonym: str) -> Asked:
     """The question in the terms of the service. Raises Refused for who is not on its list, or a perk that the rules have no more."""
     allowed = service.terms.allowed
-    if allowed is not None and asked.subject not in allowed:
+    if allowed is not None and pseudonym not in allowed:
         hint = "put them on its allow-list, or take the list away"
         raise Refused("the service is not open to this person", where="subject", hint=hint, code="not_on_allow_list")
     perk = program.perk(service.terms.perk)

@@ -53,12 +53,26 @@ def gone(connection: Connection, people: Collection[str]) -> set[str]:
 
 
 def asked(engine: Engine, people: Collection[str]) -> tuple[dict[str, str], Query]:
-    """The digests of these people, and the query for those of whom has left; asks for the house's key once in the life of a process."""
+    """The pseudonyms of these people, and the query for those of whom has left; asks for the house's key once in the life of a process."""
+    names = {person: pseudonym(engine, person) for person in people}
+    query = Query("SELECT digest FROM departed WHERE digest IN {digests}", {"digests": sorted(names.values())})
+    return names, query
+
+
+def pseudonym(engine: Engine, person: str) -> str:
+    """The person's name where nobody may be named: HMAC-SHA-256 under the house's key, hex. Whether they have left or never
+    were makes no difference to it.
+    """
     if engine not in _KEYS:
         with reading(engine) as connection:
             _KEYS[engine] = _key(connection)
-    digests = {_digest(_KEYS[engine], person): person for person in people}
-    return digests, Query("SELECT digest FROM departed WHERE digest IN {digests}", {"digests": sorted(digests)})
+    return _digest(_KEYS[engine], person)
+
+
+def pseudonyms(connection: Connection, people: Collection[str]) -> list[str]:
+    """The same of each of these people, within a transaction."""
+    key = _key(connection)
+    return [_digest(key, person) for person in people]
 
 
 def naming(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:

@@ -15,16 +15,19 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from api.access import auth
 from api.clock import micros
+from api.consent import consents
 from api.database import reading, reported, writing
+from api.decisions.eligibility import PROBED
 from api.evidence import departed
 from api.features import builds, marks
 from api.people import redaction
 from api.people.leaving import Gone, leave
 from api.tables import (
     BUILDS,
-    CONSENT_REQUESTS,
     DECISION_SUBJECTS,
+    DECISIONS,
     DISPUTES,
+    ERASED_INQUIRIES,
     ERASING,
     EVENTS,
     FEATURES,
@@ -37,7 +40,6 @@ from api.tables import (
     REVIEWS,
     SCORE_HISTORY,
     SCORES,
-    SERVICES,
     SUBMISSIONS,
     TOKENS,
     WAITING,
@@ -47,7 +49,6 @@ from engine.errors import Refused
 
 OWN: Final = (  # tables whose rows of the person go, and the column that names them
     (DECISION_SUBJECTS, "subject"),
-    (CONSENT_REQUESTS, "subject"),
     (DISPUTES, "subject"),
     (REVIEWS, "subject"),
     (MONITORED, "person"),
@@ -56,7 +57,7 @@ OWN: Final = (  # tables whose rows of the person go, and the column that names 
 NO_DIGEST: Final = ""  # a digest of texts confirms whoever guesses them: it goes with the texts
 _REWRITTEN: Final = (
     *("events", "moves", "features", "scores", "score_history", "marks", "waiting", "decision_subjects", "tokens"),
-    *("consent_requests", "disputes", "reviews", "monitored", "orders", "order_moves", "messages", "services"),
+    *("consent_requests", "disputes", "reviews", "monitored", "orders", "order_moves", "messages"),
     *("submissions", "erasing"),
 )
 
@@ -79,9 +80,10 @@ def erase(engine: Engine, person: str, now: datetime) -> Erased:
         connection.execute(insert(ERASING).values(person=person))
         gone = leave(connection, person)
         _account_for(connection, person, gone)
+        _inquiries(connection, person, now)
         decisions = _own(connection, person)
+        consents.forget(connection, person)
         _orders(connection, person)
-        _allow_lists(connection, person)
         _mentions(connection, person, gone)
         mine = (TOKENS.c.role == "subject") & (TOKENS.c.party == person)
         revoked = func.coalesce(TOKENS.c.revoked_at, micros(now))
@@ -99,7 +101,6 @@ def held(engine: Engine, person: str) -> dict[str, int]:
         (EVENTS, (EVENTS.c.subject == person) | (EVENTS.c.other == person)),
         (ORDERS, ORDERS.c.subject == person),
         (TOKENS, (TOKENS.c.role == "subject") & (TOKENS.c.party == person)),
-        (SERVICES, SERVICES.c.allowed.contains(json.dumps(person), autoescape=True)),
         (SUBMISSIONS, SUBMISSIONS.c.problems.contains(json.dumps(person)[1:-1], autoescape=True)),
     ]
     with reading(engine) as connection:
@@ -155,6 +156,35 @@ def _account_for(connection: Connection, person: str, gone: Gone) -> None:
         connection.execute(delete(table).where(table.c.build.in_(every), table.c.person == person))
 
 
+def _inquiries(connection: Connection, person: str, now: datetime) -> None:
+    """The amounts that merchants asked within the last day count on, without the person: as if they were still here."""
+    _drop_inquiries(connection, now)
+    both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+    asked = (DECISIONS.c.merchant, DECISIONS.c.amount)
+    query = select(*asked, func.max(DECISIONS.c.decided_at).label("asked_at")).select_from(both).group_by(*asked)
+    recent = DECISIONS.c.decided_at > micros(now - PROBED)
+    rows = connection.execute(query.where(DECISION_SUBJECTS.c.subject == person, recent)).mappings().all()
+    (digest,) = departed.pseudonyms(connection, [person])
+    before = ERASED_INQUIRIES.c.digest == digest
+    connection.execute(delete(ERASED_INQUIRIES).where(before))
+    if rows:
+        connection.execute(insert(ERASED_INQUIRIES), [{"digest": digest, **row} for row in rows])
+
+
+def drop_inquiries(engine: Engine, now: datetime) -> None:
+    """Take away those that count no longer."""
+    with reading(engine) as connection:
+        if connection.execute(select(ERASED_INQUIRIES).limit(1)).first() is None:
+            return
+    with writing(engine) as connection:
+        _drop_inquiries(connection, now)
+
+
+def _drop_inquiries(connection: Connection, now: datetime) -> None:
+    old = ERASED_INQUIRIES.c.asked_at <= micros(now - PROBED)
+    connection.execute(delete(ERASED_INQUIRIES).where(old))
+
+
 def _own(connection: Connection, person: str) -> int:
     """The rows that are the person's alone; how many decisions were about them."""
     counts = [connection.execute(delete(t).where(t.c[column] == person)).rowcount for t, column in OWN]
@@ -180,16 +210,6 @@ def _messages(connection: Connection, order: str) -> None:
     for name, text in connection.execute(query).all():
         body = json.dumps(redaction.message(json.loads(text)), ensure_ascii=False)
         connection.execute(update(MESSAGES).where(MESSAGES.c.id == name).values(body=body))
-
-
-def _allow_lists(connection: Connection, person: str) -> None:
-    """Lists of whom a service may ask about."""
-    for row in connection.execute(select(SERVICES).where(SERVICES.c.allowed.is_not(None))).mappings().all():
-        allowed = json.loads(row["allowed"])
-        if person in allowed:
-            here = [SERVICES.c[c] == row[c] for c in ("merchant", "id", "version")]
-            left = json.dumps([p for p in allowed if p != person])
-            connection.execute(update(SERVICES).where(*here).values(allowed=left))
 
 
 def _mentions(connection: Connection, person: str, gone: Gone) -> None:

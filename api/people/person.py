@@ -12,11 +12,11 @@ from api import actions
 from api.access.presence import writing_about
 from api.actions import Explained
 from api.clock import EPOCH, iso, moment
+from api.consent import consents as consents_
 from api.database import reading
 from api.features import history
 from api.people import disputes, reviews
 from api.tables import (
-    CONSENT_REQUESTS,
     DECISION_SUBJECTS,
     DECISIONS,
     DISPUTES,
@@ -253,9 +253,8 @@ def monitor(engine: Engine, person: str, attributes: Mapping[str, str]) -> dict[
 
 def consents(connection: Connection, person: str) -> list[Row]:
     """What merchants asked the person's consent for, newest first."""
-    query = select(CONSENT_REQUESTS).where(CONSENT_REQUESTS.c.subject == person)
-    rows = connection.execute(query.order_by(CONSENT_REQUESTS.c.asked_at.desc())).mappings()
-    return [_timed(dict(row), "asked_at", "until", "answered_at", hidden=("subject",)) for row in rows]
+    rows = consents_.of_person(connection, person)
+    return [_timed(row, "asked_at", "until", "answered_at", hidden=("subject",)) for row in rows]
 
 
 def orders(connection: Connection, person: str) -> list[Row]:

@@ -37,7 +37,6 @@ class ConsentAnswer(BaseModel):
 
     id: str
     service: str
-    subject: str
     purpose: str
     classes: list[DataClass]
     until: datetime | None

@@ -24,8 +24,8 @@ PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
 ServiceId = Annotated[str, Path(pattern="^[a-z0-9_-]{1,40}$", description="the merchant's own name for the service")]
 
 
-class ServiceTerms(BaseModel):
-    """What the merchant signs up for. A change is a further version; orders keep the one they were made under."""
+class _Terms(BaseModel):
+    """What is shown again of the terms."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -34,17 +34,25 @@ class ServiceTerms(BaseModel):
     ceiling: Money | None = Field(
         None, gt=0, le=10**12, description="the most that one order may come to, in minor units; enjoy_first needs it"
     )
-    allowed: list[Annotated[str, Field(pattern=PLAIN, max_length=128)]] | None = Field(
-        None, max_length=1000, description="the only people it may ask about, before launch; null: anyone who consents"
-    )
     callback: str | None = Field(
         None, max_length=500, description="where orders' changes are told; https", examples=["https://inn.example/hook"]
     )
 
 
-class ServiceAnswer(ServiceTerms):
+class ServiceTerms(_Terms):
+    """What the merchant signs up for. A change is a further version; orders keep the one they were made under."""
+
+    allowed: list[Annotated[str, Field(pattern=PLAIN, max_length=128)]] | None = Field(
+        None, max_length=1000, description="the only people it may ask about, before launch; null: anyone who consents"
+    )
+
+
+class ServiceAnswer(_Terms):
     """A version of a service."""
 
+    allowed_people: int | None = Field(
+        description="how many people the list has, which names nobody and is not shown again; null: there is no list"
+    )
     id: str
     name: str = Field(description="as people's consents name it")
     version: int
@@ -53,9 +61,12 @@ class ServiceAnswer(ServiceTerms):
     @classmethod
     def of(cls, made: Service) -> Self:
         """What the merchant is told of it."""
-        allowed = None if made.terms.allowed is None else list(made.terms.allowed)
-        terms = {**vars(made.terms), "allowed": allowed}
-        return cls(**terms, id=made.id, name=made.name, version=made.version, created_at=made.created_at)
+        terms = dict(vars(made.terms))
+        allowed = terms.pop("allowed")
+        people = None if allowed is None else len(allowed)
+        return cls(
+            **terms, allowed_people=people, id=made.id, name=made.name, version=made.version, created_at=made.created_at
+        )
 
 
 class ServiceVersions(BaseModel):

@@ -73,6 +73,19 @@ class Departed(SQLModel, table=True):
     left_at: int = Field(sa_type=BigInteger)
 
 
+class ErasedInquiry(SQLModel, table=True):
+    """An amount that a merchant asked about somebody within the day before they left: it is counted on for the rest of that
+    day, so that a question after it is answered as if they were still here. `digest`: as in `departed`.
+    """
+
+    __tablename__: ClassVar[str] = "erased_inquiries"
+
+    digest: str = Field(primary_key=True)
+    merchant: str = Field(primary_key=True)
+    amount: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    asked_at: int = Field(sa_type=BigInteger)
+
+
 class Erasing(SQLModel, table=True):
     """Who is being erased by this transaction: only their rows may be deleted. Empty at every commit."""
 
@@ -86,4 +99,5 @@ DISPUTES: Final = SQLModel.metadata.tables["disputes"]
 MONITORED: Final = SQLModel.metadata.tables["monitored"]
 HOUSE: Final = SQLModel.metadata.tables["house"]
 DEPARTED: Final = SQLModel.metadata.tables["departed"]
+ERASED_INQUIRIES: Final = SQLModel.metadata.tables["erased_inquiries"]
 ERASING: Final = SQLModel.metadata.tables["erasing"]

@@ -12,13 +12,14 @@ from sqlmodel import SQLModel
 from api.access import tokens
 from api.actions import World, eligibility, scored
 from api.clock import micros
+from api.consent import consents
+from api.consent.consents import Ask, Said
 from api.database import reading, writing
 from api.decisions.decisions import Asked
 from api.features import builds
 from api.orders import orders
 from api.services import Terms, sign_up
 from api.tables import (
-    CONSENT_REQUESTS,
     DISPUTES,
     MESSAGES,
     MONITORED,
@@ -67,6 +68,9 @@ def arrived(world: World) -> None:
     """The person in a small world, with two of everything that is kept of them; ann has two of each, too."""
     engine, events = world.database, story(LIFE)
     assert append(engine, events, NOW) == events.height
+    _signed_up(engine)
+    for person in BIRDS:
+        _asked_for_consent(engine, person)
     scored(world, builds.build(engine, NOW, "perks", NOW))
     for n, (person, bird) in enumerate(BIRDS.items()):
         answers = [eligibility(world, Asked("inn", f"t-{n}-{p}", person, p, 99, "CNY"), LATER) for p in PERKS]
@@ -75,9 +79,19 @@ def arrived(world: World) -> None:
         tokens.issue(engine, "subject", person, person, NOW)
         tokens.issue(engine, "subject", person, f"phone of {person}", NOW)
     _objection(engine)
-    sign_up(engine, "inn", "rooms", Terms("hotel", allowed=("ann", ZEB)), NOW)
+
+
+def _signed_up(engine: Engine) -> None:
+    for merchant, service, allowed in (("inn", "rooms", ("ann", ZEB)), ("inn", "suites", ("ann", "bob"))):
+        sign_up(engine, merchant, service, Terms("hotel", allowed=allowed), NOW)
     sign_up(engine, "lodge", "rooms", Terms("hotel", allowed=("bob", ZEB)), NOW)
-    sign_up(engine, "lodge", "suites", Terms("hotel", allowed=("ann", "bob")), NOW)
+
+
+def _asked_for_consent(engine: Engine, person: str) -> None:
+    """One request that is granted and one that waits."""
+    classes = ("identity",)
+    granted, _ = (consents.ask(engine, Ask("inn", s, person, "perks", classes), NOW) for s in ("rooms", "suites"))
+    consents.grant(engine, granted.id, Said(person, "perks", classes), NOW)
 
 
 def _objection(engine: Engine) -> None:
@@ -120,7 +134,6 @@ def _kept(engine: Engine, person: str, bird: str, decision: str) -> None:
         **{"attempts": 1, "state": "sent", "sent_at": at},
     }
     own = {"id": name, "subject": person}
-    request = {"merchant": "inn", "service": "rooms", "purpose": "perks", "classes": "identity", "state": "asked"}
     review = {"decision": decision, "statement": f"{bird}-why", "asked_at": at, "due_at": at}
     dispute_row = {"contributor": "bank", "event_id": f"pay-{person}-1", "opened_at": at, "due_at": at}
     counts = {"rows": 1, "accepted": 0, "duplicates": 0, "refused": 1}
@@ -131,7 +144,6 @@ def _kept(engine: Engine, person: str, bird: str, decision: str) -> None:
         connection.execute(insert(ORDERS).values(order))
         connection.execute(insert(ORDER_MOVES), moves)
         connection.execute(insert(MESSAGES).values(message))
-        connection.execute(insert(CONSENT_REQUESTS).values(**own, **request, asked_at=at))
         connection.execute(insert(REVIEWS).values(**own, **review))
         connection.execute(insert(DISPUTES).values(**own, **dispute_row, statement=f"{bird}-why"))
         connection.execute(insert(MONITORED).values(monitored))

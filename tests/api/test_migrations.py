@@ -6,9 +6,9 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from api.database import open_database, reading, writing
 from api.decisions import decisions
-from api.evidence import ledger
+from api.evidence import departed, ledger
 from api.features import builds
-from api.tables import DECISIONS, MESSAGES, ORDER_MOVES, ORDERS
+from api.tables import CONSENT_REQUESTS, DECISIONS, MESSAGES, MONITORED, ORDER_MOVES, ORDERS, SERVICES
 from tests.api.refreshing import append
 from tests.api.world import NOW
 from tests.graph.story import story, willing
@@ -25,6 +25,7 @@ NEW = (
     *("order_moves", "messages", "submissions", "disputes", "monitored", "house", "departed", "erasing"),
     "score_history",
 )
+AFTER_0005 = ("erased_inquiries",)  # tables that later versions brought
 TABLE_BEFORE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,
 transaction_id VARCHAR, subject VARCHAR NOT NULL, perk VARCHAR NOT NULL, amount BIGINT NOT NULL, currency VARCHAR NOT NULL,
 outcome VARCHAR NOT NULL, waived BIGINT NOT NULL, deposit BIGINT NOT NULL, decided_at BIGINT NOT NULL, valid_until BIGINT,
@@ -40,7 +41,7 @@ def as_of_0003(engine: Engine) -> None:
         for table in ("events", "decisions", "decision_subjects"):
             for change in ("update", "delete", "change"):
                 _drop_trigger(connection, table, f"{table}_refuse_{change}")
-        for table in (*NEW, "decisions"):
+        for table in (*NEW, *AFTER_0005, "decisions"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("DROP INDEX events_that_change"))
         for column in ("scopes", "replaces"):
@@ -135,6 +136,14 @@ def test_a_build_and_corrections_of_before_there_were_refreshes(bare_url: str) -
     again.dispose()
 
 
+def back_to(connection: Connection, version: str) -> None:
+    """Take back what later versions brought."""
+    for table in AFTER_0005:
+        connection.execute(text(f"DROP TABLE {table}"))
+    connection.execute(text("ALTER TABLE builds DROP COLUMN timezone"))
+    connection.execute(text(f"UPDATE alembic_version SET version_num = '{version}'"))
+
+
 ERASED_ORDER = """INSERT INTO orders (id, merchant, out_order_no, service, service_version, decision, perk, currency, mode, waived,
 state, created_at, changed_at, disputed, content, digest, subject) VALUES (:id, 'inn', :id, 'rooms', 1, :id, 'hotel', 'CNY',
 'waive_first', 9, 'settled', 1, 1, false, :content, 'd', :subject)"""
@@ -155,7 +164,7 @@ def test_texts_and_digests_of_orders_of_who_left_before_go(bare_url: str) -> Non
             )
             sent = {"id": name, "merchant": "inn", "order": name, "event": "order.paid", "url": "u", "body": body}
             connection.execute(insert(MESSAGES).values(**sent, created_at=1, next_at=1, state="sent"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+        back_to(connection, "0004")
     engine.dispose()
     again = open_database(bare_url)
     with reading(again) as connection:
@@ -167,4 +176,36 @@ def test_texts_and_digests_of_orders_of_who_left_before_go(bare_url: str) -> Non
     assert moves == {"gone": "", "kept": "d"}
     assert bodies["gone"] == {"order_id": "gone", "attach": "", "total_amount": 5}
     assert bodies["kept"]["attach"] == "13800138000"
+    again.dispose()
+
+
+def test_what_merchants_said_of_people_goes_under_pseudonyms(bare_url: str) -> None:
+    engine = open_database(bare_url)
+    lists = ('["bob", "ann"]', '["ann"]', None)
+    with engine.begin() as connection:
+        for version, allowed in enumerate(lists):
+            terms = {"perk": "hotel", "mode": "waive_first", "allowed": allowed, "created_at": 1}
+            connection.execute(insert(SERVICES).values(merchant="inn", id="rooms", version=version, **terms))
+        for n, person in enumerate(("ann", "ann", "bob")):
+            request = {
+                "merchant": "inn",
+                "service": "rooms",
+                "purpose": "perks",
+                "classes": "identity",
+                "state": "asked",
+            }
+            connection.execute(insert(CONSENT_REQUESTS).values(id=f"r{n}", subject=person, asked_at=1, **request))
+        for person in ("ann", "zeb"):
+            connection.execute(insert(MONITORED).values(person=person, attribute="region", value="north"))
+        departed.remember(connection, "zeb", NOW)  # and a request that was under way wrote what it would
+        back_to(connection, "0005")
+    engine.dispose()
+    again = open_database(bare_url)
+    ann, bob = (departed.pseudonym(again, person) for person in ("ann", "bob"))
+    with reading(again) as connection:
+        allowed_ = list(connection.execute(select(SERVICES.c.allowed).order_by(SERVICES.c.version)).scalars())
+        subjects = connection.execute(select(CONSENT_REQUESTS.c.subject).order_by(CONSENT_REQUESTS.c.id)).scalars()
+        assert list(subjects) == [ann, ann, bob]
+        assert list(connection.execute(select(MONITORED.c.person)).scalars()) == ["ann"]
+    assert [one and json.loads(one) for one in allowed_] == [sorted((ann, bob)), [ann], None]
     again.dispose()

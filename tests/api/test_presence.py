@@ -9,6 +9,8 @@ from typing import Any, Final, cast
 
 import pytest
 from fastapi.testclient import TestClient
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
 from sqlalchemy import insert
 from sqlmodel import SQLModel
 
@@ -17,7 +19,9 @@ from api.access import auth, tokens
 from api.access.auth import Caller
 from api.access.gate import Gate
 from api.access.oidc import Issuer
-from api.database import open_database, writing
+from api.access.rates import Rates
+from api.consent import consents
+from api.database import open_database, reading, writing
 from api.people.erasure import erase, held
 from api.tables import MARKS, MONITORED
 from api.world import World
@@ -96,7 +100,9 @@ def test_every_table_that_can_name_a_person_names_one_before_and_none_after(work
     with writing(worker.database) as connection:
         connection.execute(insert(MARKS).values(build=1, person=ZEB, seq=1, astray=""))
     tables = {t.name for t in SQLModel.metadata.sorted_tables if PERSON & {c.name for c in t.columns}}
-    assert tables - {"erasing"} <= set(naming(worker.database, ZEB))
+    with reading(worker.database) as connection:
+        assert consents.of_person(connection, ZEB)  # by a pseudonym
+    assert tables - {"erasing", "consent_requests"} <= set(naming(worker.database, ZEB))
     erase(worker.database, ZEB, LATER)
     assert naming(worker.database, ZEB) == {}
 
@@ -130,6 +136,18 @@ def test_another_issuer_s_token_ends_with_the_person_and_is_good_again_when_they
     assert here.call("GET", "/v1/me/evidence", ZEB).json()["items"] == []
     assert here.call("PUT", "/v1/me/monitoring", ZEB, OWN["PUT /v1/me/monitoring"][1]).status_code == 200
     assert naming(here.database, ZEB) == {MONITORED.name: 1, "tokens": 1}
+
+
+def test_who_calls_is_counted_without_being_named(url: str, shipped_engines: Engines) -> None:
+    storage = MemoryStorage()
+    rates = Rates("2/minute")
+    rates._limiter = SlidingWindowCounterRateLimiter(storage)
+    worker = Worker(url, shipped_engines, Gate(rates, cast(Issuer, OtherIssuer())))
+    statuses = [worker.call("GET", "/v1/me/evidence", person).status_code for person in (ZEB, ZEB, "ann", ZEB)]
+    assert statuses == [200, 200, 200, 429]
+    assert storage.storage
+    assert not [key for key in storage.storage if ZEB in key or "ann" in key]
+    worker.database.dispose()
 
 
 def test_requests_that_race_with_leaving_leave_no_row(workers: tuple[Worker, Worker]) -> None:
