@@ -137,7 +137,7 @@ def _coverage(copies: list[Path], waiting: list[Judged], seconds: float) -> Cove
     def run(file: str) -> Coverage:
         copy = free.get()
         try:
-            return covered(copy, file, list(MODULES), seconds)
+            return covered(copy, file, [path for path in MODULES if file in files_of(path)], seconds)
         finally:
             free.put(copy)
 
