@@ -16,13 +16,15 @@ from typing import Final
 
 from engine.decide import Engine, assess, fitting
 from engine.errors import EngineError
-from engine.lang.program import SCORE, Characteristic, Perk, PointRule, Program, Scorecard
+from engine.lang.program import HELD, SCORE, Characteristic, Perk, PointRule, Program, Scorecard, Tier
 from engine.lang.reference import number, truth
 from engine.lang.truths import AS_OF, And, Cmp, Int, Not, Or, Truth, Values, names
 from engine.lang.types import Value
 from engine.scorecard import Scored, clamped, points
 
 MOST: Final = 4  # steps
+_UNMET: Final[frozenset[bool | None]] = frozenset({False, None})
+_STOPS: Final[frozenset[bool | None]] = frozenset({True})
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class _Plan:
     values: tuple[tuple[str, int], ...]
 
 
+_NOTHING: Final = _Plan(0, 0, 0, ())
+
+
 @dataclass(frozen=True)
 class _Person:
     """What is known of the person, and where each feature that they can change turns: value and effort, nearest first."""
@@ -73,11 +78,22 @@ class _Person:
     turns: Mapping[str, tuple[tuple[int, int], ...]]
 
 
+@dataclass(frozen=True)
+class Aim:
+    """A tier of a perk: the score that it asks for, and what else it and the knock-outs ask of the person's own features.
+
+    A condition holds when its status is not among `refused`. What a tier asks of a request is for the request to say.
+    """
+
+    score: int
+    conditions: tuple[tuple[Truth, frozenset[bool | None]], ...] = ()
+
+
 class _Asked:
     """A condition, asked of many plans. Values on the same side of everything that it compares them with are alike to it."""
 
-    def __init__(self, when: Truth, person: _Person) -> None:
-        self.when, self.values = when, person.values
+    def __init__(self, when: Truth, person: _Person, refused: frozenset[bool | None] = _UNMET) -> None:
+        self.when, self.values, self.refused = when, person.values, refused
         atoms = set(_atoms(when))
         self.same = {f: _alike(atoms, person, f) for f in person.turns if f in set(names(when))}
         self.found: dict[tuple[object, ...], bool | None] = {}
@@ -87,6 +103,10 @@ class _Asked:
         if key not in self.found:
             self.found[key] = truth(self.when, {**self.values, **moved})
         return self.found[key]
+
+    def holds(self, moved: Mapping[str, int]) -> bool:
+        """Whether a plan may leave the condition so."""
+        return self(moved) not in self.refused
 
 
 def _alike(atoms: Iterable[Cmp], person: _Person, feature: str) -> dict[int, object]:
@@ -98,28 +118,35 @@ def _alike(atoms: Iterable[Cmp], person: _Person, feature: str) -> dict[int, obj
 
 
 def improve(
-    engine: Engine, values: Values, day: int, changes: Mapping[str, Change], target: int | None = None
+    engine: Engine, values: Values, day: int, changes: Mapping[str, Change], target: int | Aim | None = None
 ) -> Improved:
     """The least that leads to the target; None: to any score, for who has none, else to the next band (the highest score in the
     last one). Raises EngineError when the engine does not say the same as the search.
+
+    Where no plan holds the conditions of an aim, the one to its score alone is told, as not reached.
     """
     program = engine.program
     card, known = program.scorecard, fitting(program, values) | {AS_OF: day}
     now = assess(engine, values, day)
-    goal = next_band(card, now.score) if target is None else target
-    may = {f: c for f, c in changes.items() if f in program.scored_by and program.schema[f].type.numeric}
-    person = _Person(known, {f: tuple(_turns(program, known, f, c)) for f, c in sorted(may.items())})
+    aim = target if isinstance(target, Aim) else Aim(next_band(card, now.score) if target is None else target)
+    reads = program.scored_by | {name for when, _ in aim.conditions for name in names(when)}
+    may = {f: c for f, c in changes.items() if f in reads and f in program.schema and program.schema[f].type.numeric}
+    asked = (*_conditions(card), *(when for when, _ in aim.conditions))
+    person = _Person(known, {f: tuple(_turns(program, asked, known, f, c)) for f, c in sorted(may.items())})
+    clear = tuple(_Asked(when, person, refused) for when, refused in aim.conditions)
     total = _total(card, known)
-    need = goal - total if goal > card.lowest else None
+    need = aim.score - total if aim.score > card.lowest else None
     for binding in (now.score is None, True):  # what keeps a score is in the way of a plan only in odd rules
-        plan = _found(card, person, binding, need)
+        scorable = (_Asked(card.scorable, person),) if binding else ()
+        plan = _found(card, person, (*scorable, *clear), need) or _found(card, person, scorable, need) or _NOTHING
         after = assess(engine, {**values, **dict(plan.values)}, day)
         if after.score is not None or binding:
             break
     if after.score is not None and after.score != clamped(card, total + plan.gain):
         raise EngineError("the engine does not say of a plan what the search says", where="raise")
     steps = tuple(_step(program, values, f, v, changes[f]) for f, v in plan.values)
-    return Improved(goal, after.score is not None and after.score >= goal, steps, plan.effort, after)
+    held = all(condition.holds(dict(plan.values)) for condition in clear)
+    return Improved(aim.score, held and after.score is not None and after.score >= aim.score, steps, plan.effort, after)
 
 
 def next_band(card: Scorecard, score: int | None) -> int:
@@ -129,15 +156,35 @@ def next_band(card: Scorecard, score: int | None) -> int:
     return next((b.lowest for b in card.bands if b.lowest > score), card.highest)
 
 
-def next_tier(perk: Perk, score: int) -> int | None:
-    """The next higher score that a tier of the perk names, if any does."""
-    named = {
+def aim_at(program: Program, perk: Perk, values: Values, score: int | None, day: int) -> Aim:
+    """What to aim at for a perk: its nearest tier that is better than the one that the person has, past every knock-out; the
+    tier itself for whoever has the best, or is kept from all by a knock-out alone.
+    """
+    card, seen = program.scorecard, {**values, AS_OF: day}
+    own = set(program.schema)
+    stops = [(k.when, _STOPS | {None} if k.unknown_declines else _STOPS) for k in perk.knockouts]
+    stops = [(when, refused) for when, refused in stops if set(names(when)) <= own | {AS_OF}]
+    tiers = [_tier(perk, tier, own, card) for tier in perk.tiers]
+    have = card.lowest - 1 if score is None else score
+    met = [have >= at and all(truth(when, seen) for when in others) for at, others in tiers]
+    stopped = any(truth(when, seen) in refused for when, refused in stops)
+    better = tiers if stopped or True not in met else tiers[: met.index(True)]
+    at, others = min(better or tiers[:1] or [(card.lowest, ())], key=lambda tier: tier[0])
+    return Aim(at, (*stops, *((when, _UNMET) for when in others)))
+
+
+def _tier(perk: Perk, tier: Tier, own: set[str], card: Scorecard) -> tuple[int, tuple[Truth, ...]]:
+    """The score that a tier asks for, and what it asks of features; of one for whoever holds the perk, what being granted it asks."""
+    whens = [tier.when, *([perk.hold.granted] if perk.hold and HELD in set(names(tier.when)) else [])]
+    parts = [part for when in whens for part in (when.parts if isinstance(when, And) else (when,))]
+    named = [
         atom.right.value + (atom.op == ">")
-        for tier in perk.tiers
-        for atom in _atoms(tier.when)
+        for part in parts
+        for atom in _atoms(part)
         if SCORE in names(atom.left) and atom.op in (">=", ">") and isinstance(atom.right, Int)
-    }
-    return min((n for n in named if n > score), default=None)
+    ]
+    others = tuple(part for part in parts if set(names(part)) <= own | {AS_OF} and set(names(part)) - {AS_OF})
+    return max(named, default=card.lowest), others
 
 
 def _step(program: Program, values: Values, feature: str, after: int, change: Change) -> Step:
@@ -145,7 +192,9 @@ def _step(program: Program, values: Values, feature: str, after: int, change: Ch
     return Step(feature, values.get(feature), after, change.up, items)
 
 
-def _turns(program: Program, values: Values, feature: str, change: Change) -> Iterator[tuple[int, int]]:
+def _turns(
+    program: Program, asked: Iterable[Truth], values: Values, feature: str, change: Change
+) -> Iterator[tuple[int, int]]:
     """Where something turns as the feature alone is bettered from what it is; from its worst where it is missing, which is a
     turn of its own.
     """
@@ -155,7 +204,7 @@ def _turns(program: Program, values: Values, feature: str, change: Change) -> It
     start = worst if have is None else int(have)
     seen = {**values, feature: start}
     found = {start} if have is None else set()
-    for atom in dict.fromkeys(a for t in _conditions(program.scorecard) for a in _atoms(t) if feature in set(names(a))):
+    for atom in dict.fromkeys(a for t in asked for a in _atoms(t) if feature in set(names(a))):
         found |= set(_flips(atom, seen, feature, start, best))
     for n, at in enumerate(sorted(found, reverse=not change.up), 1):
         yield at, n * change.effort
@@ -213,41 +262,44 @@ def _total(card: Scorecard, values: Values) -> int:
     return card.base + sum(_points(item, values) for item in card.items)
 
 
-def _found(card: Scorecard, person: _Person, binding: bool, need: int | None) -> _Plan:
-    """Fewest steps, then least effort, then most gain of the plans that gain what is needed; else the one of most gain."""
+def _found(card: Scorecard, person: _Person, binding: tuple[_Asked, ...], need: int | None) -> _Plan | None:
+    """Fewest steps, then least effort, then most gain of the plans that gain what is needed; else the one of most gain; None where
+    no plan holds what is `binding`.
+    """
     plans: list[_Plan] = []
     for most in range(MOST + 1):  # where few steps do, plans of many are not looked at
         plans = _joined(card, person, binding, most)
         enough = [p for p in plans if need is None or p.gain >= need]
         if enough:
             return min(enough, key=lambda p: (p.steps, p.effort, -p.gain))
-    return min(plans, key=lambda p: (-p.gain, p.steps, p.effort), default=_Plan(0, 0, 0, ()))
+    return min(plans, key=lambda p: (-p.gain, p.steps, p.effort), default=None)
 
 
-def _joined(card: Scorecard, person: _Person, binding: bool, most: int) -> list[_Plan]:
-    """The best plan of each number of steps and effort. `binding`: only such as lead to a score, or keep one."""
+def _joined(card: Scorecard, person: _Person, binding: tuple[_Asked, ...], most: int) -> list[_Plan]:
+    """The best plan of each number of steps and effort, of those that hold what is `binding`: that there is a score, an aim's
+    conditions.
+    """
     plans = {(0, 0): _Plan(0, 0, 0, ())}
-    asked = _Asked(card.scorable, person) if binding else None
-    if asked and not asked.same and not asked({}):
+    if any(not asked.same and not asked.holds({}) for asked in binding):
         return []
-    for group in _groups(card, person.turns, set(asked.same) if asked else set()):
-        own = list(_plans(card, person, group, asked if asked and set(asked.same) & set(group) else None, most))
+    for group in _groups(card, person.turns, [set(asked.same) for asked in binding]):
+        own = list(_plans(card, person, group, [a for a in binding if set(a.same) & set(group)], most))
         both = (_both(a, b) for a in plans.values() for b in own if a.steps + b.steps <= most)
         plans = _kept(both)
     return list(plans.values())
 
 
-def _groups(card: Scorecard, turns: Mapping[str, object], scored: set[str]) -> list[tuple[str, ...]]:
-    """The features in groups such that no rule reads of two groups."""
+def _groups(card: Scorecard, turns: Mapping[str, object], bound: list[set[str]]) -> list[tuple[str, ...]]:
+    """The features in groups such that no rule, and nothing that binds, reads of two groups."""
     groups = [{f} for f in turns]
-    for tied in [scored, *(set(names(i.when)) for i in card.items if isinstance(i, PointRule))]:
+    for tied in [*bound, *(set(names(i.when)) for i in card.items if isinstance(i, PointRule))]:
         apart, together = [g for g in groups if not g & tied], [g for g in groups if g & tied]
         groups = [*apart, set().union(*together)] if together else apart
     return sorted(tuple(sorted(g)) for g in groups)
 
 
 def _plans(
-    card: Scorecard, person: _Person, group: tuple[str, ...], scorable: _Asked | None, most: int
+    card: Scorecard, person: _Person, group: tuple[str, ...], binding: list[_Asked], most: int
 ) -> Iterable[_Plan]:
     """The best plan within a group for each number of steps and effort, the one of no step among them."""
     items = [i for i in card.items if _reads(i) & set(group)]
@@ -265,7 +317,7 @@ def _plans(
             for chosen in combinations(group, k):
                 for turned in product(*(person.turns[f] for f in chosen)):
                     moved = {f: at for f, (at, _) in zip(chosen, turned, strict=True)}
-                    if scorable and not scorable(moved):
+                    if any(not asked.holds(moved) for asked in binding):
                         continue
                     more = sum(points(i, asked(moved)) for i, asked in several) - before
                     total = more + sum(gain[m] for m in moved.items())

@@ -1,5 +1,7 @@
 """`iftah explain`, `eligible`: one person's score, and a decision about one person."""
 
+import re
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -68,13 +70,21 @@ def _question(program: Program, person: str, perk: str, amount: str, fields: lis
     if minor is None:
         hint = f"write 500 or 500.{'0' * digits}"
         raise Refused(f"`{amount}` is not an amount", where="--amount", hint=hint, code="bad_amount")
-    return Asked("operator", None, person, perk, minor, known.currency if known else "", dict(map(_field, fields)))
+    types = {a.name.removeprefix("request."): a.type for a in known.request} if known else {}
+    context = dict(_field(text, types) for text in fields)
+    return Asked("operator", None, person, perk, minor, known.currency if known else "", context)
 
 
-def _field(text: str) -> tuple[str, str | bool]:
+def _field(text: str, types: Mapping[str, Type]) -> tuple[str, str | int | bool]:
+    """A field of the request, as JSON would hold it: numbers and truths as such where the perk has them, all else as text."""
     name, sign, value = text.partition("=")
     if not sign:
         raise Refused(
             f"`{text[:60]}` is no field with a value", where="--with", hint="write nights=3", code="bad_context"
         )
-    return name, {"true": True, "false": False}.get(value, value)
+    kind = types[name].kind if name in types else "string"
+    if kind == "int" and re.fullmatch("-?[0-9]{1,18}", value):
+        return name, int(value)
+    if kind == "bool" and value in ("true", "false"):
+        return name, value == "true"
+    return name, value

@@ -27,7 +27,7 @@ from api.tables import (
 )
 from api.world import World
 from engine.errors import Refused
-from engine.improve import Change, Improved, improve, next_band, next_tier
+from engine.improve import Aim, Change, Improved, aim_at, improve
 from engine.lang.program import Program
 from engine.lang.types import Type, Value, written
 from graph import schema
@@ -68,18 +68,12 @@ def explained(world: World, person: str, now: datetime) -> Explained:
 def raised(
     world: World, person: str, now: datetime, language: str, perk: str | None = None, target: int | None = None
 ) -> Raise:
-    """The least that the person could change for the next band, the next tier of a perk, or a score of their choice.
+    """The least that the person could change for the next band, the nearest tier of a perk, or a score of their choice.
 
     Only what they consent to count is looked at. Raises Refused: as `actions.explained`, `unknown_perk`, `bad_score`.
     """
     known = explained(world, person, now)
-    card, score = known.program.scorecard, known.scored.score
-    if perk is not None:
-        found = known.program.perk(perk)
-        if found is None:
-            hint = f"use one of {', '.join(p.id for p in known.program.perks)}"
-            raise Refused(f"unknown perk `{perk[:60]}`", where="perk", hint=hint, code="unknown_perk")
-        target = next_tier(found, card.lowest - 1 if score is None else score) or next_band(card, score)
+    card = known.program.scorecard
     if target is not None and not card.lowest <= target <= card.highest:
         hint = f"from {card.lowest} to {card.highest}"
         raise Refused("this is no score", where="score", hint=hint, code="bad_score")
@@ -88,8 +82,18 @@ def raised(
         for f in schema()
         if f.effort is not None and f.data_class in known.classes
     }
-    best = improve(world.engines.at(known.day), known.values, known.day, may, target)
+    aim = target if perk is None else _aim(known, perk)
+    best = improve(world.engines.at(known.day), known.values, known.day, may, aim)
     return Raise(known, best, tuple(_words(known.program, best, language)))
+
+
+def _aim(known: Explained, name: str) -> Aim:
+    """A perk's nearest tier. Raises Refused for a perk that the rules have not."""
+    perk = known.program.perk(name)
+    if perk is None:
+        hint = f"use one of {', '.join(p.id for p in known.program.perks)}"
+        raise Refused(f"unknown perk `{name[:60]}`", where="perk", hint=hint, code="unknown_perk")
+    return aim_at(known.program, perk, known.values, known.scored.score, known.day)
 
 
 def _words(program: Program, best: Improved, language: str) -> list[str]:

@@ -88,7 +88,9 @@ class Raised(BaseModel):
 
     score: int | None
     target: int
-    reached: bool = Field(description="false: no few steps lead there, and these lead nearest")
+    reached: bool = Field(
+        description="false: no few steps lead there, or to what else the perk asks; these lead nearest to the score"
+    )
     steps: list[Step]
     new_score: int | None
     new_band: str | None
@@ -202,7 +204,10 @@ def get_my_raise(
     world: InWorld,
     caller: Subject,
     now: Now,
-    perk: Annotated[str | None, Query(pattern=PLAIN, max_length=60, description="up to its next tier")] = None,
+    perk: Annotated[
+        str | None,
+        Query(pattern=PLAIN, max_length=60, description="up to its nearest tier, past what keeps you from it"),
+    ] = None,
     score: Annotated[int | None, Query(ge=0, le=10_000, description="up to this score")] = None,
     language: Language = None,
 ) -> Raised:

@@ -1,7 +1,6 @@
 """What would raise a score: never more steps, effort or less gain than trying everything finds, and what the engine says."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import combinations, pairwise, product
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import graph
 from api.releases import rules_folder
 from engine.decide import Reference, assess
 from engine.engines import Engines
-from engine.improve import MOST, Change, Improved, improve, next_band, next_tier
+from engine.improve import MOST, Change, Improved, aim_at, improve, next_band
 from engine.lang.program import Band, Characteristic, PointRule, Program, Scorecard
 from engine.lang.reference import number
 from engine.lang.truths import And, Attr, Cmp, Int, Not, Op, Or, Truth
@@ -219,8 +218,53 @@ def test_nobody_is_advised_on_what_warns_of_fraud_what_is_past_or_what_others_sa
     assert not {"credit.missed", "credit.written_off_5y", "credit.orders_late", "credit.longest_delay_days"} & set(MAY)
 
 
-def test_the_next_tier_of_a_perk_is_the_next_score_that_it_names(shipped: Engines) -> None:
-    perk = shipped.release.at(DAY).perk("car")
-    assert perk
-    assert [next_tier(perk, s) for s in (350, 549, 550, 799, 800)] == [550, 550, 600, 800, None]
-    assert next_tier(replace(perk, tiers=()), 400) is None
+CLEAN = {"credit.written_off_5y": 0, "credit.missed_12m": 0, "watch.missed_thrice": False, "watch.overdue_twice": False}
+
+
+def aimed_at(engines: Engines, perk: str, values: Mapping[str, int]) -> Improved:
+    program = engines.release.at(DAY)
+    found, now = program.perk(perk), assess(engines.at(DAY), values, DAY).score
+    assert found
+    return improve(engines.at(DAY), values, DAY, MAY, aim_at(program, found, values, now, DAY))
+
+
+@pytest.mark.parametrize(
+    ("perk", "score", "aimed"),
+    [
+        *[("car", None, 550), ("car", 549, 550), ("car", 550, 600), ("car", 799, 800), ("car", 800, 800)],
+        *[("bicycle", 600, 640), ("bicycle", 700, 640)],  # `held` is granted from 640 on
+        *[("hotel", 640, 650), ("apartment", 700, 750)],
+    ],
+)
+def test_a_perk_is_aimed_at_by_its_nearest_better_tier(
+    shipped: Engines, perk: str, score: int | None, aimed: int
+) -> None:
+    program = shipped.release.at(DAY)
+    found = program.perk(perk)
+    assert found
+    assert aim_at(program, found, YOUNG | CLEAN | {"identity.level": 3}, score, DAY).score == aimed
+
+
+def test_a_perk_that_is_held_is_aimed_at_by_what_grants_it(shipped: Engines) -> None:
+    found = aimed_at(shipped, "bicycle", YOUNG | CLEAN)
+    assert (found.target, found.reached) == (640, True)
+    assert (found.scored.score or 0) >= 640
+
+
+def test_a_plan_for_a_perk_passes_its_knock_outs_too(shipped: Engines) -> None:
+    """A car asks for a document (level 2) whatever the score; a hotel does not."""
+    values = YOUNG | CLEAN
+    assert (assess(shipped.at(DAY), values, DAY).score or 0) >= 550  # the score of a tier of the car's
+    found = aimed_at(shipped, "car", values)
+    assert [(s.feature, s.before, s.after) for s in found.steps] == [("identity.level", 1, 2)]
+    assert (found.target, found.reached) == (550, True)
+
+
+def test_what_nothing_can_clear_is_told_as_not_reached(shipped: Engines) -> None:
+    found = aimed_at(shipped, "hotel", YOUNG | CLEAN | {"credit.written_off_5y": 1})
+    assert (found.target, found.reached) == (600, False)
+
+
+def test_who_has_the_best_tier_has_nothing_to_do_for_it(shipped: Engines) -> None:
+    found = aimed_at(shipped, "power_bank", YOUNG | CLEAN)
+    assert (found.target, found.reached, found.steps) == (550, True, ())
