@@ -1,5 +1,11 @@
-"""The clock, and times as the tables hold them: microseconds since 1970-01-01 UTC."""
+"""The clock, and times as the tables hold them: microseconds since 1970-01-01 UTC.
 
+A clock that leaps ahead does harm that stays when it is right again: orders are overdue, answers run out, consents end. So
+the wall clock is held to a steady one, which only counts seconds, and a moment far beyond it is refused until the wall clock
+is right.
+"""
+
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -7,11 +13,55 @@ from engine.errors import Refused
 from graph.vocabulary import EARLIEST
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FAR: Final = timedelta(days=1)  # no wall clock is put right by more than this while a process runs
+# No two servers' clocks differ by more: what is stamped later was stamped by one that was wrong.
+AHEAD: Final = timedelta(days=7)
+# Seconds since the machine started. Those in which it slept count where the system can tell.
+_COUNTED: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def wall() -> datetime:
+    """What the machine's clock says, right or not. For what is only shown; whatever is kept takes `now`."""
+    return datetime.now(UTC)
+
+
+def _seconds() -> float:
+    return time.clock_gettime(_COUNTED)
+
+
+_anchor = (wall(), _seconds())  # a moment that was right, and the steady clock then
 
 
 def now() -> datetime:
-    """The present moment, UTC."""
-    return datetime.now(UTC)
+    """The present moment, UTC. Raises Refused (`clock_ahead`) while the wall clock is far ahead of the steady one."""
+    found = wall()
+    refuse_far_ahead(found)
+    return found
+
+
+def steady() -> datetime:
+    """The present moment by the steady clock: from when this process started, or from what `compare` was told."""
+    at, seconds = _anchor
+    return at + timedelta(seconds=_seconds() - seconds)
+
+
+def compare(other: datetime) -> None:
+    """Take another machine's clock, such as the database server's, for right, where ours is far ahead of it or leapt."""
+    global _anchor
+    if wall() > min(other, steady()) + FAR:
+        _anchor = (other, _seconds())
+
+
+def refuse_far_ahead(at: datetime, newest: datetime | None = None) -> None:
+    """Refuse a moment that is far beyond the steady clock and beyond `newest`, the last moment that was recorded.
+
+    Raises Refused: `clock_ahead`.
+    """
+    known = steady()
+    if at > known + FAR and (newest is None or at > newest + FAR):
+        days = round((at - known) / timedelta(days=1))
+        hint = "set this machine's clock right; if it is right now, restart the server"
+        raise Refused(f"the clock is {days:,} days ahead", where="the clock", hint=hint, code="clock_ahead")
 
 
 def micros(moment: datetime) -> int:

@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import SQLModel
 
-from api import database_errors, tables
+from api import clock, database_errors, tables
 from api.database_errors import Explanation
 from engine.errors import Refused
 
@@ -146,12 +146,16 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 
 def _prepare_postgresql(engine: Engine) -> None:
-    """Our many small queries by lists of keys look dear to its planner: compiling each would take a third of a second."""
+    """Our many small queries by lists of keys look dear to its planner: compiling each would take a third of a second.
+
+    Its clock is that of all servers over it.
+    """
 
     @event.listens_for(engine, "connect")
     def connect(driver: Any, _record: object) -> None:
         driver.execute("SET jit = off")
         driver.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+        clock.compare(driver.execute("SELECT clock_timestamp()").fetchone()[0])
         driver.commit()
 
 
@@ -260,19 +264,23 @@ def _bound(values: dict[str, Any]) -> dict[str, Any]:
     return {k: json.dumps(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
-def inserted(connection: Connection, rows: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]]) -> None:
-    """Insert rows, by table and columns; on PostgreSQL all of them by one way there and back."""
+def inserted(
+    connection: Connection, rows: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]], change: Query
+) -> None:
+    """Insert rows, by table and columns, and make one change; on PostgreSQL all by one way there and back."""
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
         for table, (columns, some) in rows.items():
             names, marks = _listed(columns), ", ".join("?" * len(columns))
             driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", some)
+        driver.execute(_worded("sqlite", change.sql), _bound(change.values))
         return
     with driver.pipeline():
         for table, (columns, some) in rows.items():
             names, told = _listed(columns), json.dumps([dict(zip(columns, row, strict=True)) for row in some])
             made = f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
             driver.execute(made, (told,))
+        driver.execute(_worded("postgresql", change.sql), change.values)
 
 
 def _listed(columns: tuple[str, ...]) -> str:

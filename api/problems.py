@@ -92,6 +92,7 @@ STATUS: Final = {
     "bad_score": 422,
     "features_stale": 503,
     "not_ready": 503,
+    "clock_ahead": 503,
     "engine_failed": 503,
     "internal": 500,
 }
@@ -107,7 +108,7 @@ ANYWHERE: Final = (
         "ambiguous_header",
         "bad_request",
     ),
-    *("too_many_requests", "not_ready", "issuer_away"),
+    *("too_many_requests", "not_ready", "issuer_away", "clock_ahead"),
 )
 MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
 AGAIN: Final = 1  # seconds after which whoever is answered 503 may try again

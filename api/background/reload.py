@@ -182,7 +182,7 @@ class _Reloader:
         if self.told == (told := (self.dealt or (), problems)) and world.refused:
             return
         self.told = told
-        self.app.state.world = replace(world, refused=FolderRefused(clock.now(), problems))
+        self.app.state.world = replace(world, refused=FolderRefused(clock.wall(), problems))
         count = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
         log.error("the rules folder is refused, release %s serves on: %s", world.release.id[:12], count)
         for line in (*problems, *details):

@@ -53,12 +53,17 @@ def verify(
     with _database() as database, Steps(out).progress("walking the chain") as moved:
         found = audit.verify(database, lambda decisions: moved(decisions, None), head)
     seconds = perf_counter() - began
+    if not found.decisions and not found.broken:
+        out.print("no decision has been made yet: there is nothing to verify")
+        return
     held = f"{found.decisions:,} decisions hold, {found.erased:,} of them without their record (the person has left)"
     out.print(
         f"{held}, {found.digests:,} digests; {seconds:.1f} s, {found.decisions / max(seconds, 1e-3):,.0f} a second"
     )
     if found.broken:
-        place = "" if found.broken.seq is None else f"decision {found.broken.id or ''} (seq {found.broken.seq}): "
+        seq = "" if found.broken.seq is None else f"(seq {found.broken.seq})"
+        place = " ".join(filter(None, (found.broken.id, seq)))
+        place = f"decision {place}: " if place else ""
         out.print(f"broken: {place}{found.broken.what}", markup=False)
         raise typer.Exit(FAILED)
     out.print(f"head {found.head}")
@@ -89,12 +94,16 @@ def check_proof(
     """Check a proof, without any database; the status is 1 when it leads elsewhere."""
     given = _json(file)
     reached = digests.check(given)
-    if root is not None and root.lower() != reached:
-        out.print(f"the proof leads to {reached}, not to the root that was given: see that both are of the same day")
+    if root is not None and root.lower() != reached.root:
+        out.print(
+            f"the proof leads to {reached.root}, not to the root that was given: see that both are of the same day"
+        )
         raise typer.Exit(FAILED)
     said = given["entry"]
-    out.print(f"decision {said['id']} of {said['merchant']}: {said['outcome']}, {given['day']}", markup=False)
-    out.print(f"root {reached}" + ("" if root else ": compare it with what was published for the day"))
+    day = f"in the digest of {given['day']}"
+    day = day if reached.dates else f"{day} by its own word: a root of that format does not cover the day"
+    out.print(f"decision {said['id']} of {said['merchant']}: {said['outcome']}, {day}", markup=False)
+    out.print(f"root {reached.root}" + ("" if root else ": compare it with what was published for the day"))
 
 
 @audits.command("replay")

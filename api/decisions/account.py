@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from api.clock import iso, micros, moment
+from api.clock import AHEAD, iso, micros, moment
 from api.database import Query
+from api.decisions.decisions import REFUSED
 from engine.caps import Used
 
 CAME_TO_NOTHING: Final = ("cancelled", "expired")  # states of orders that use nothing up
@@ -28,15 +29,15 @@ class Before:
 
 
 _GIVEN: Final = """
-SELECT s.subject, d.seq, d.merchant, d.perk, d.currency, d.amount, d.waived, d.decided_at, d.valid_until, s.held_since,
-    o.state, o.closed_at
+SELECT s.subject, d.seq, d.merchant, d.perk, d.currency, d.amount, d.outcome, d.waived, d.decided_at, d.valid_until,
+    s.held_since, o.state, o.closed_at
 FROM decision_subjects AS s JOIN decisions AS d ON d.seq = s.seq LEFT JOIN orders AS o ON o.decision = d.id
 WHERE s.subject IN {subjects}
-UNION ALL SELECT digest, 0, merchant, '', '', amount, 0, asked_at, 0, NULL, NULL, NULL FROM erased_inquiries
+UNION ALL SELECT digest, 0, merchant, '', '', amount, 'REFUSED', 0, asked_at, 0, NULL, NULL, NULL FROM erased_inquiries
 WHERE digest IN {subjects} ORDER BY 2
 """
 _COLUMNS: Final = (
-    *("seq", "merchant", "perk", "currency", "amount", "waived", "decided_at", "valid_until", "held_since"),
+    *("seq", "merchant", "perk", "currency", "amount", "outcome", "waived", "decided_at", "valid_until", "held_since"),
     *("state", "closed_at"),
 )
 
@@ -54,6 +55,11 @@ def given(rows: Iterable[tuple[Any, ...]], subjects: Collection[str]) -> dict[st
     return found
 
 
+def valid(decided_at: int, valid_until: int, now: datetime) -> bool:
+    """Whether an answer stands. One that was stamped by a clock far ahead does not, however long it says that it does."""
+    return decided_at <= micros(now + AHEAD) and valid_until > micros(now)
+
+
 def before(rows: Iterable[Given], merchant: str, perk: str, now: datetime) -> Before:
     """What counts of these when the merchant asks about the perk now."""
     known = tuple(rows)
@@ -61,10 +67,12 @@ def before(rows: Iterable[Given], merchant: str, perk: str, now: datetime) -> Be
     used = []
     for row in known:
         asker = (row["merchant"], row["perk"])
-        waits = row["state"] is None and row["valid_until"] > micros(now) and newest[asker] == row["seq"]
+        stands = valid(row["decided_at"], row["valid_until"], now)
+        waits = row["state"] is None and stands and newest[asker] == row["seq"]
         ordered = row["state"] is not None and row["state"] not in CAME_TO_NOTHING
         if row["waived"] and (ordered or (waits and asker != (merchant, perk))):
             open_ = row["closed_at"] is None
             used.append(Used(row["perk"], row["currency"], row["waived"], iso(moment(row["decided_at"])), open_))
-    held = next((row["held_since"] for row in reversed(known) if row["perk"] == perk), None)
-    return Before(tuple(used), None if held is None else iso(moment(held)))
+    answers = (row for row in reversed(known) if row["perk"] == perk and row["outcome"] != REFUSED)
+    held = next((row["held_since"] for row in answers), None)
+    return Before(tuple(used), None if held is None else iso(min(moment(held), now)))

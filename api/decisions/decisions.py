@@ -23,7 +23,7 @@ from engine.errors import Refused
 
 FIRST: Final = "0" * 64  # what the first decision is chained to
 REFUSED: Final = "REFUSED"  # the outcome of a question that was not answered
-SHORTEST: Final = 250  # about as long as a record is that says nothing but that it was refused
+SHORTEST: Final = 290  # about as long as a record is that says nothing but that it was refused
 # As dear to write as a record, for it is pressed together as well, and it says nothing.
 _PART: Final = (
     '{{"baseline":{},"bin":{},"dimension":"none","id":"none_{}","points":{},"reason":"none_{}","status":true}}'
@@ -101,7 +101,14 @@ def refusal_of(asked: Asked, now: datetime, stand_in: Row, code: str) -> Row:
 
 def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record: Any) -> Row:
     name, salt = uuid.uuid4().hex, secrets.token_hex(32)
-    said = {"id": name, "merchant": asked.merchant, "transaction_id": asked.transaction_id, "service": asked.service}
+    said: Row = {
+        "id": name,
+        "merchant": asked.merchant,
+        "transaction_id": asked.transaction_id,
+        "service": asked.service,
+    }
+    # The request as it came: later questions read it from columns, and `iftah audit verify` compares them with this.
+    said |= {"subject": asked.subject, "context": dict(asked.context)}
     text = as_json({**said, "decided_at": iso(now), "valid_until": iso(valid_until), **record})
     return {
         **{"id": name, "merchant": asked.merchant, "service": asked.service, "service_version": asked.service_version},
@@ -112,12 +119,13 @@ def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record
     }
 
 
-NEWEST: Final = Query("SELECT seq, hash FROM decisions ORDER BY seq DESC LIMIT 1")
+_HEAD: Final = "UPDATE chain_head SET length = length + :more, hash = :hash WHERE id = 1"
+NEWEST: Final = Query("SELECT seq, hash, decided_at FROM decisions ORDER BY seq DESC LIMIT 1")
 
 
 def keep(connection: Connection, rows: Iterable[Row], newest: list[tuple[Any, ...]]) -> None:
     """Append to the chain, in this order; within a write transaction in which `newest` was read, so that nobody else does meanwhile."""
-    seq, previous = newest[0] if newest else (0, FIRST)
+    seq, previous = newest[0][:2] if newest else (0, FIRST)
     entries, subjects = [], []
     for row in rows:
         seq += 1
@@ -126,7 +134,8 @@ def keep(connection: Connection, rows: Iterable[Row], newest: list[tuple[Any, ..
         subjects.append((seq, *(row[c] for c in SUBJECT)))
         previous = hash_
     chain = ("seq", *ENTRY, "previous_hash", "hash")
-    inserted(connection, {"decisions": (chain, entries), "decision_subjects": (("seq", *SUBJECT), subjects)})
+    head = Query(_HEAD, {"more": len(entries), "hash": previous})
+    inserted(connection, {"decisions": (chain, entries), "decision_subjects": (("seq", *SUBJECT), subjects)}, head)
 
 
 def answered_before(keys: Collection[tuple[str, str]]) -> Query:

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from api import services
-from api.clock import iso, micros
+from api.clock import iso, micros, moment, refuse_far_ahead
 from api.database import fetched, writing
 from api.decisions import account, decisions
 from api.decisions.decisions import Answered, Asked, Row
@@ -116,6 +116,7 @@ class _Batch:
     def answer(self, put: Put) -> Answered | IftahError:
         """One answer; what is to be kept of it waits in `rows`."""
         try:
+            refuse_far_ahead(put.now, moment(self.newest[0][2]) if self.newest else None)
             before = self.earlier.get(_transaction(put.asked) or ("", ""))
             return _again(before, put) if before else self._new(put)
         except IftahError as error:
@@ -228,7 +229,7 @@ def _again(before: Answered, put: Put) -> Answered:
     if not before.asked.same_as(put.asked):
         message = f"transaction `{name}` asked something else before"
         raise Refused(message, where="transaction_id", hint=hint, code="transaction_mismatch")
-    if put.now - before.decided_at > REPEATED:
+    if abs(put.now - before.decided_at) > REPEATED:  # a clock that was ahead does not keep it for ever
         message = f"transaction `{name}` was answered more than a day ago"
         raise Refused(message, where="transaction_id", hint=hint, code="transaction_expired")
     return before
@@ -236,8 +237,9 @@ def _again(before: Answered, put: Put) -> Answered:
 
 def _not_probing(given: Sequence[account.Given], asked: Asked, now: datetime) -> None:
     """Raise Refused when the merchant feels its way to what the person may have, by one amount after the other."""
-    since = micros(now - PROBED)
-    amounts = {r["amount"] for r in given if r["merchant"] == asked.merchant and r["decided_at"] > since}
+    since, until = micros(now - PROBED), micros(now + PROBED)  # what a clock that was ahead wrote is not of this day
+    of_day = [r for r in given if r["merchant"] == asked.merchant and since < r["decided_at"] < until]
+    amounts = {r["amount"] for r in of_day}
     if asked.service is not None and asked.amount not in amounts and len(amounts) >= MOST_AMOUNTS:
         message = f"{MOST_AMOUNTS} amounts were asked about this person within a day"
         hint = "ask about one of them again, or tomorrow"

@@ -19,7 +19,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine, update
 
 from api import tables
-from api.clock import micros, moment
+from api.clock import micros, moment, refuse_far_ahead
 from api.database import reading, writing
 from api.evidence import departed
 from api.evidence.insertion import insert_new, names
@@ -141,6 +141,7 @@ def _inserted(connection: Connection, checked: Checked, now: datetime) -> Append
     if good.is_empty():
         return Appended(0, 0, pl.concat([checked.refused, left]).sort("row"))
     before = extent_of(connection)
+    refuse_far_ahead(now, before.recorded_at)
     recorded_at = _later_than(before.recorded_at, now)
     accepted = insert_new(connection, good, micros(recorded_at))
     clashes, repeats = _NO_ROWS, _NO_ROWS["row"]

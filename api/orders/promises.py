@@ -7,9 +7,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from api import services
-from api.clock import moment
 from api.consent import permissions
 from api.database import fetched
+from api.decisions.account import valid
 from api.decisions.decisions import REFUSED
 from api.services import Service
 from api.tables import DECISION_SUBJECTS, DECISIONS, ORDERS
@@ -54,7 +54,7 @@ def _row(connection: Connection, merchant: str, decision: str) -> dict[str, Any]
     columns = ("seq", "id", "merchant", "service", "service_version", "perk", "currency", "outcome", "waived")
     beside = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
     query = (
-        select(*(DECISIONS.c[c] for c in (*columns, "valid_until")), DECISION_SUBJECTS.c.subject)
+        select(*(DECISIONS.c[c] for c in (*columns, "decided_at", "valid_until")), DECISION_SUBJECTS.c.subject)
         .select_from(beside)
         .where(DECISIONS.c.id == decision, DECISIONS.c.merchant == merchant, DECISIONS.c.outcome != REFUSED)
     )
@@ -66,16 +66,17 @@ def _row(connection: Connection, merchant: str, decision: str) -> dict[str, Any]
 
 def _in_force(connection: Connection, row: dict[str, Any], now: datetime) -> None:
     """Only the newest answer counts in the account, and only while it is valid: at the latest moment at which the person's
-    account was read, whichever server's clock says so. Otherwise what it waives may have been given to another since.
+    account was read since, whichever server's clock says so. Otherwise what it waives may have been given to another since.
     """
     beside = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
     theirs = DECISION_SUBJECTS.c.subject == row["subject"]
     own = theirs & (DECISIONS.c.merchant == row["merchant"]) & (DECISIONS.c.perk == row["perk"])
     newest = connection.execute(select(func.max(DECISIONS.c.seq)).select_from(beside).where(own)).scalar()
-    latest = connection.execute(select(func.max(DECISIONS.c.decided_at)).select_from(beside).where(theirs)).scalar_one()
+    since = theirs & (DECISIONS.c.seq >= row["seq"])  # not before: a clock that was ahead then gave away nothing of it
+    latest = connection.execute(select(func.max(DECISIONS.c.decided_at)).select_from(beside).where(since)).scalar_one()
     if newest != row["seq"]:
         raise _refused("a newer answer took the decision's place", "decision_superseded", "make the order of that one")
-    if max(now, moment(latest)) >= moment(row["valid_until"]):
+    if not valid(row["decided_at"], row["valid_until"], now) or latest >= row["valid_until"]:
         raise _refused("the decision is not valid any more", "decision_expired", _ANEW)
 
 

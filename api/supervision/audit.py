@@ -14,17 +14,17 @@ from sqlalchemy import Connection, Engine, Row, select
 
 from api.clock import EPOCH, iso, later, micros
 from api.database import reading
-from api.decisions.decisions import ENTRY, FIRST, chained, committed, entry
-from api.supervision.merkle import Growing
-from api.tables import DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS
+from api.decisions.decisions import ENTRY, FIRST, chained, entry
+from api.supervision import records
+from api.supervision.merkle import Growing, dated
+from api.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS
 from engine.errors import Refused
 
 BATCH: Final = 5_000  # decisions read at once: what a walk holds in memory
-_ABOUT: Final = ("subject", "merchant", "transaction_id", "salt", "record")
 _BESIDE: Final = DECISIONS.outerjoin(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
 _WALKED: Final = select(
     *(DECISIONS.c[c] for c in ("seq", *ENTRY, "previous_hash", "hash")),
-    *(DECISION_SUBJECTS.c[c].label(f"about_{c}") for c in _ABOUT),
+    *(DECISION_SUBJECTS.c[c].label(f"about_{c}") for c in records.COLUMNS),
 ).select_from(_BESIDE)
 
 
@@ -64,49 +64,59 @@ def verify(engine: Engine, on_progress: Callable[[int], None] = lambda _: None, 
 
     Decisions are read in batches, each of one moment, so that nobody waits for the walk; memory is that of a batch.
     """
-    walk = _Walk(head)
     with reading(engine) as connection:
+        kept = connection.execute(_HEAD).first()
+        walk = _Walk(head, kept)
         walk.due = [tuple(row) for row in connection.execute(_DIGESTS)]
-    for rows in _batches(engine):
+    for rows, misread in _batches(engine):
         for row in rows:
-            broken = walk.step(row)
+            broken = walk.step(row, misread.get(row["seq"]))
             if broken:
                 return walk.said(broken)
         on_progress(walk.decisions)
-    return walk.said(walk.end() or _unclaimed(engine))
+    with reading(engine) as connection:
+        return walk.said(_unclaimed(connection) or walk.end(connection.execute(_HEAD).first()))
 
 
-_DIGESTS: Final = select(*(DAY_DIGESTS.c[c] for c in ("day", "first", "last", "root"))).order_by(DAY_DIGESTS.c.first)
+_HEAD: Final = select(CHAIN_HEAD.c.length, CHAIN_HEAD.c.hash)
+_DIGEST: Final = ("day", "first", "last", "root", "format")
+_DIGESTS: Final = select(*(DAY_DIGESTS.c[c] for c in _DIGEST)).order_by(DAY_DIGESTS.c.first)
 
 
 class _Walk:
     """What is remembered from one decision to the next."""
 
-    def __init__(self, head: str | None) -> None:
+    def __init__(self, head: str | None, kept: Row[int, str] | None) -> None:
         self.previous, self.wanted = FIRST, head
+        self.kept = kept  # the length and the head of the chain when the walk began
         self.decisions = self.erased = self.digests = 0
         self.due: list[tuple[Any, ...]] = []  # digests still to come
         self.tree: Growing | None = None
 
-    def step(self, row: Row[Any]) -> Break | None:
+    def step(self, known: Mapping[str, Any], misread: str | None) -> Break | None:
         """One decision further, or what is wrong with it."""
-        known = dict(row._mapping)
-        what = self._entry(known) or _record(known) or self._digested(known)
+        what = self._entry(known) or records.altered(known) or misread or self._digested(known)
         if what:
             return Break(known["seq"], known["id"], what)
         self.previous = known["hash"]
         self.wanted = None if self.previous == self.wanted else self.wanted
         self.decisions += 1
         self.erased += known["about_salt"] is None
+        if self.kept is not None and self.decisions == self.kept.length and self.previous != self.kept.hash:
+            return Break(known["seq"], known["id"], "the head of the chain is kept as another: decisions were replaced")
         return None
 
-    def end(self) -> Break | None:
-        """What is missing after the last decision."""
+    def end(self, now: Row[int, str] | None) -> Break | None:
+        """What is missing after the last decision. `now`: the length and the head that are kept after the walk."""
         if self.due:
-            day, _, last, _ = self.due[0]
+            day, _, last, *_ = self.due[0]
             return Break(last, None, f"the digest of {day_name(day)} reaches to it, and it is not there")
         if self.wanted is not None:
             return Break(None, None, "no decision has the hash of the head that was given: the last ones were dropped")
+        if self.kept is None or now is None:
+            return Break(None, None, "the head of the chain is not kept any more")
+        if not self.kept.length <= self.decisions <= now.length:
+            return Break(None, None, f"{self.kept.length:,} decisions were made, and {self.decisions:,} are there")
         return None
 
     def said(self, broken: Break | None) -> Verified:
@@ -122,7 +132,7 @@ class _Walk:
     def _digested(self, known: Mapping[str, Any]) -> str | None:
         if not self.due:
             return None
-        (day, first, last, root), seq = self.due[0], known["seq"]
+        (day, first, last, root, format_), seq = self.due[0], known["seq"]
         if self.tree is None:
             if seq < first:
                 return f"it is in no digest, and that of {day_name(day)} follows"
@@ -133,7 +143,8 @@ class _Walk:
             return f"the digest of {day_name(day)} ends before it, at a decision that is not there"
         self.tree.add(bytes.fromhex(known["hash"]))
         if seq == last:
-            made, self.tree = self.tree.root().hex(), None
+            tree, self.tree = self.tree, None
+            made = (tree.root() if format_ == 1 else dated(day_name(day), tree.size, tree.root())).hex()
             del self.due[0]
             self.digests += 1
             if made != root:
@@ -141,46 +152,32 @@ class _Walk:
         return None
 
 
-def _record(known: Mapping[str, Any]) -> str | None:
-    """What is wrong with what stands beside an entry, if it is still there."""
-    if known["about_salt"] is None:
-        return None
-    if committed(known["about_salt"], known["about_record"]) != known["commitment"]:
-        return "its record was altered"
-    record = json.loads(known["about_record"])
-    # A question that was refused is found by no transaction: it may be asked again.
-    transaction = None if "refused" in record else record["transaction_id"]
-    said = (record["merchant"], transaction, _subject(record) or known["about_subject"])
-    beside = (known["about_merchant"], known["about_transaction_id"], known["about_subject"])
-    return None if said == beside else "what it is found by was altered"
-
-
-def _subject(record: Mapping[str, Any]) -> str | None:
-    """Whom a record says that it is about; None when it doesn't."""
-    made = record.get("decision") or {}
-    found: str | None = (made.get("question") or {}).get("subject")
-    return found
-
-
-def _batches(engine: Engine) -> Iterator[list[Row[Any]]]:
+def _batches(engine: Engine) -> Iterator[tuple[list[dict[str, Any]], Mapping[int, str]]]:
+    """Rows, and what is wrong with what they read of others, by `seq`."""
     seen = None
     while True:
         query = _WALKED if seen is None else _WALKED.where(DECISIONS.c.seq > seen)
         with reading(engine) as connection:
-            rows = list(connection.execute(query.order_by(DECISIONS.c.seq).limit(BATCH)))
+            rows = [dict(row) for row in connection.execute(query.order_by(DECISIONS.c.seq).limit(BATCH)).mappings()]
+            misread = records.misread(connection, rows)
         if not rows:
             return
-        yield rows
-        seen = rows[-1].seq
+        yield rows, misread
+        seen = rows[-1]["seq"]
 
 
-def _unclaimed(engine: Engine) -> Break | None:
-    """A record that no entry stands for."""
+def _unclaimed(connection: Connection) -> Break | None:
+    """A record, an order or a review of a decision that is not there."""
     beside = DECISION_SUBJECTS.outerjoin(DECISIONS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
     query = select(DECISION_SUBJECTS.c.seq).select_from(beside).where(DECISIONS.c.seq.is_(None)).limit(1)
-    with reading(engine) as connection:
-        seq = connection.execute(query).scalar()
-    return None if seq is None else Break(seq, None, "there is a record, and no decision")
+    if (seq := connection.execute(query).scalar()) is not None:
+        return Break(seq, None, "there is a record, and no decision")
+    for what, table in (("an order", ORDERS), ("a review", REVIEWS)):
+        there = table.outerjoin(DECISIONS, DECISIONS.c.id == table.c.decision)
+        query = select(table.c.decision).select_from(there).where(DECISIONS.c.id.is_(None)).limit(1)
+        if (name := connection.execute(query).scalar()) is not None:
+            return Break(None, name, f"there is {what} of it, and no decision")
+    return None
 
 
 def sought(engine: Engine, what: Sought, before: int | None, most: int) -> list[dict[str, Any]]:

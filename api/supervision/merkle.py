@@ -20,6 +20,11 @@ def node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def dated(day: str, size: int, root: bytes) -> bytes:
+    """The digest of a day (such as 2026-01-31): its Merkle root together with the day and how many leaves there are."""
+    return sha256(b"\x02" + f"{day}\n{size}\n".encode() + root).digest()
+
+
 class Growing:
     """A root over leaves that come one by one: what is held are the roots of the full trees so far, largest first."""
 

@@ -32,10 +32,12 @@ from api.tables.built import (
     Waiting,
 )
 from api.tables.decisions import (
+    CHAIN_HEAD,
     DAY_DIGESTS,
     DECISION_SUBJECTS,
     DECISIONS,
     REVIEWS,
+    ChainHead,
     DayDigest,
     DecisionRecord,
     DecisionSubject,
@@ -63,6 +65,7 @@ from api.tables.people import (
 __all__ = [
     "BUILDS",
     "CALLBACK_KEYS",
+    "CHAIN_HEAD",
     "CHANGING",
     "CONSENT_REQUESTS",
     "DAY_DIGESTS",
@@ -94,6 +97,7 @@ __all__ = [
     "WAITING",
     "Build",
     "CallbackKey",
+    "ChainHead",
     "ConsentRequest",
     "DayDigest",
     "DecisionRecord",

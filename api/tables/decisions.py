@@ -61,8 +61,18 @@ class DecisionSubject(SQLModel, table=True):
     record: str
 
 
+class ChainHead(SQLModel, table=True):
+    """How long the chain is and where it ends: one row, changed with every decision. A chain that was cut does not fit it."""
+
+    __tablename__: ClassVar[str] = "chain_head"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    length: int = Field(sa_type=BigInteger)  # decisions
+    hash: str  # of the last
+
+
 class DayDigest(SQLModel, table=True):
-    """The Merkle root over the entries of one day (UTC), to be published."""
+    """The digest over the entries of one day (UTC), to be published. `format` says what its root covers."""
 
     __tablename__: ClassVar[str] = "day_digests"
 
@@ -71,6 +81,7 @@ class DayDigest(SQLModel, table=True):
     last: int = Field(sa_type=BigInteger)
     root: str
     made_at: int = Field(sa_type=BigInteger)
+    format: int = 2  # 1: the Merkle root alone; 2: the Merkle root, the day and how many leaves
 
 
 class Review(SQLModel, table=True):
@@ -93,5 +104,6 @@ class Review(SQLModel, table=True):
 
 DECISIONS: Final = SQLModel.metadata.tables["decisions"]
 DECISION_SUBJECTS: Final = SQLModel.metadata.tables["decision_subjects"]
+CHAIN_HEAD: Final = SQLModel.metadata.tables["chain_head"]
 DAY_DIGESTS: Final = SQLModel.metadata.tables["day_digests"]
 REVIEWS: Final = SQLModel.metadata.tables["reviews"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -21,7 +22,7 @@ class Office:
     """A supervisor's, and whoever makes decisions for them to look at."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.now = world, NOW + timedelta(hours=1)
+        self.world, self.now, self.numbers = world, NOW + timedelta(hours=1), count(1)
         app = app_over(world)
         app.dependency_overrides[deps.present] = lambda: self.now
         self.client = TestClient(app, raise_server_exceptions=False)
@@ -29,7 +30,7 @@ class Office:
         self.people = [str(p) for p in builds.scores(world.database, actions.ready(world))["person"]]
 
     def decided(self, person: str, perk: str = "hotel", amount: int = 50_000, at: datetime | None = None) -> Answered:
-        asked = Asked("operator", None, person, perk, amount, "CNY", {})
+        asked = Asked("operator", f"T-{next(self.numbers)}", person, perk, amount, "CNY", {})
         return actions.eligibility(self.world, asked, at or self.now)
 
     def some(self, count: int, each: timedelta = timedelta(hours=5)) -> list[Answered]:
@@ -60,7 +61,7 @@ def tampered(engine: Engine, *statements: str) -> None:
 @contextmanager
 def undone(engine: Engine) -> Iterator[None]:
     """What was tampered with inside is as before after it."""
-    tables = ("decisions", "decision_subjects", "day_digests")
+    tables = ("decisions", "decision_subjects", "day_digests", "chain_head")
     with engine.begin() as connection:
         _run(connection, (f"create table kept_{t} as select * from {t}" for t in tables))
     yield

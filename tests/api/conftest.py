@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from api import clock
 from api.database import open_database
 from api.world import World
 from engine.engines import Engines
@@ -18,6 +20,12 @@ from tests.api.side import Side, peopled
 from tests.api.world import settle, shipped
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+
+
+@pytest.fixture(autouse=True)
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests live at moments of their own, none of which is later than the steady clock."""
+    monkeypatch.setattr(clock, "_anchor", (datetime(2200, 1, 1, tzinfo=UTC), 0.0))
 
 
 @pytest.fixture(autouse=True)

@@ -49,14 +49,33 @@ def test_an_empty_chain_holds(office: Office) -> None:
     assert (found.decisions, found.head, found.broken) == (0, decisions.FIRST, None)
 
 
+def test_a_chain_that_was_emptied_does_not_hold(office: Office, town_url: str) -> None:
+    office.some(3)
+    both = ("delete from decisions", "delete from decision_subjects")
+    with undone(office.world.database):
+        tampered(office.world.database, *both)
+        done = CliRunner().invoke(audits, ["verify"], env={"IFTAH_DATABASE_URL": town_url, "COLUMNS": "150"})
+        assert (done.exit_code, "broken: 3 decisions were made, and 0 are there" in done.stdout) == (1, True)
+        office.decided(office.people[0])  # who goes on after it does not hide it
+        cut = audit.verify(office.world.database).broken
+        tampered(office.world.database, *both, "delete from chain_head")
+        gone = audit.verify(office.world.database).broken
+        assert cut is not None
+        assert gone is not None
+        assert (cut.what, gone.what) == (
+            "4 decisions were made, and 1 are there",
+            "the head of the chain is not kept any more",
+        )
+
+
 BREAKS = (
     ("update decisions set outcome = 'DECLINE', waived = 0 where seq = {3}", 3, "its entry was altered"),
     ("update decisions set merchant = 'other' where seq = {1}", 1, "its entry was altered"),
     ("delete from decisions where seq = {2}", 3, "it does not follow"),
     ("delete from decisions where seq = {1}", 2, "it does not follow"),
     ("update decision_subjects set record = replace(record, 'hotel', 'motel') where seq = {4}", 4, "its record"),
-    ("update decision_subjects set subject = 'someone-else' where seq = {2}", 2, "what it is found by"),
-    ("update decision_subjects set transaction_id = 'T' where seq = {5}", 5, "what it is found by"),
+    ("update decision_subjects set subject = 'someone-else' where seq = {2}", 2, "was altered: subject"),
+    ("update decision_subjects set transaction_id = 'T' where seq = {5}", 5, "was altered: transaction_id"),
     ("delete from decisions where seq = {5}", 5, "there is a record, and no decision"),
     ("update decisions set hash = '" + "0" * 64 + "' where seq = {5}", 5, "its entry was altered"),
 )
@@ -87,6 +106,11 @@ def test_a_whole_chain_made_anew_is_given_away_by_a_head_or_a_digest_from_before
     assert broken is not None
     assert "reaches to it, and it is not there" in broken.what
     tampered(office.world.database, "delete from day_digests")
+    cut = audit.verify(office.world.database).broken
+    assert cut is not None
+    assert cut.what == "4 decisions were made, and 3 are there"
+    end = audit.sought(office.world.database, audit.Sought(), None, 1)[0]["hash"]
+    tampered(office.world.database, f"update chain_head set length = 3, hash = '{end}'")
     assert audit.verify(office.world.database).broken is None  # what is left is a chain
     dropped = audit.verify(office.world.database, head=head).broken
     assert dropped is not None
@@ -132,7 +156,7 @@ def test_each_decision_is_in_the_digest_of_one_day_and_has_a_proof(office: Offic
     for answered in made:
         proof = office.get(f"decisions/{answered.id}/proof").json()
         assert proof["entry"]["id"] == answered.id
-        assert digests.check(proof) == roots[proof["day"]]
+        assert digests.check(proof) == digests.Checked(roots[proof["day"]], dates=True)
     assert audit.verify(office.world.database).digests == len(found)
 
 
@@ -149,6 +173,14 @@ def test_a_proof_that_was_altered_proves_nothing(office: Office) -> None:
         proof | {"root": "00" * 32},
         proof | {"size": 2},
         proof | {"format": "other"},
+        proof | {"format": "iftah.proof.1"},
+        proof | {"day": "2026-01-03"},
+        proof | {"day": "20260102"},
+        proof | {"index": True},
+        proof | {"entry": entry | {"subject": office.people[0]}},
+        proof | {"entry": {name: value for name, value in entry.items() if name != "service"}},
+        proof | {"entry": "", "score": 950},
+        proof | {"remark": "checked"},
         {},
     ):
         with pytest.raises(Refused) as refused:
