@@ -27,7 +27,7 @@ IDS: Final = tuple(
 SMALL: Final = {"identity_level": pl.Int8, "strength": pl.Int8, "days_late": pl.Int32}
 EVIDENCE: Final = tuple(k.name for k in KINDS if k.data_class)
 ABOUT: Final = tuple(k.name for k in KINDS if not k.data_class)
-UNREAD: Final = ("channel", "due", "service", "statement")  # no feature reads them of evidence
+UNREAD: Final = ("channel", "service", "statement")  # no feature reads them of evidence
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,13 @@ from typing import Final
 
 import polars as pl
 
-from graph.calendar import latest_shown, shown
 from graph.codes import PLAIN, Coding
 from graph.events import CORRECTABLE, IDENTITY, SCHEMA, corrections, parsed
+from graph.obligations import CREDIT, STATUS, counting
 from graph.vocabulary import CLASSES, KINDS
 
-RETENTION: Final = "5y"  # calendar years, by the clocks of the zone; five years after 29 February is 28 February
 EVIDENCE: Final = tuple(k.name for k in KINDS if k.data_class)
-ADVERSE: Final = tuple(k.name for k in KINDS if k.adverse)
 PAYMENTS: Final = ("payment.made",)
-OWN_END: Final = ("obligation.written_off", "order.settled")
-ENDINGS: Final = ("obligation.paid", "obligation.settled", *OWN_END)
 ABOUT: Final = tuple(k.name for k in KINDS if not k.data_class)
 SIDES: Final = ("for_subject", "for_other")
 _ORDER: Final = "append order"
@@ -32,7 +28,7 @@ _LATEST: Final = ("happened_at", "recorded_at", _ORDER)
 
 def needed(kinds: Iterable[str]) -> frozenset[str]:
     """Every kind of event on which a view of events of these `kinds` depends: what ends, changes, disputes or covers them."""
-    return frozenset((*kinds, *ENDINGS, *ABOUT))
+    return frozenset((*kinds, *CREDIT, *ABOUT))
 
 
 def visible(
@@ -47,14 +43,16 @@ def visible(
     3. a correction sets fields of its contributor's event, the latest recorded winning field by field. It reaches evidence
        only, and only fields of the event's kind. What it moves past `as_of` is cut; what it makes impossible (a negative
        payment, a payment to oneself) is left out;
-    4. evidence that one of its parties disputes is left out, unless the latest dispute event rejects the dispute; what
-       anybody else says of it does not count;
-    5. adverse evidence leaves five years after it ended: a miss with the next payment, settlement or writing-off of the same
-       obligation, an overdue order when settled, a write-off and a late settlement at once. What has not ended stays;
+    4. evidence that one of its parties disputes is left out, unless that party's latest dispute event rejects the dispute;
+       what anybody else says of it does not count. While a dispute of credit evidence is open, the evidence still says what
+       it says in the person's favour;
+    5. credit evidence: several reports of one thing count once, and what is adverse leaves five years after it ended. See
+       `graph.obligations`;
     6. what no consent covers is left out.
 
-    Returns the columns of `SCHEMA` and `for_subject`, `for_other`: for whom the row counts. A payment counts for each side by
-    that side's own consent, a tie for both or for neither, all else for the subject. Cost: a few passes over the columns.
+    Returns the columns of `SCHEMA`, and `for_subject`, `for_other`: for whom the row counts. A payment counts for each side by
+    that side's own consent, a tie for both or for neither, all else for the subject. Of credit evidence `ended_at` tells
+    when it ended, and `disputed` whether it is under a dispute. Cost: a few passes over the columns.
     """
     return seen(events, as_of, known_at, purpose, zone)[0]
 
@@ -86,9 +84,15 @@ def seen_apart(
     consents = _in_force(said, as_of, purpose, None)
     known = _without(evidence.lazy().with_row_index(_ORDER).filter(_cut(as_of, known_at)), gone)
     corrected = _corrected(known, said, coding).filter(_possible(as_of))
-    kept = _retained(_undisputed(corrected, said), as_of, zone)
+    disputes = _disputes(corrected, said)
+    credit = pl.col("kind").is_in(CREDIT)
+    promises = counting(corrected.filter(credit).collect(), disputes, as_of, zone)
+    other = _without(corrected.filter(~credit), disputes).with_columns(
+        pl.lit(None, pl.Datetime("us", "UTC")).alias("ended_at"), pl.lit(False).alias("disputed")
+    )
+    kept = other if promises.is_empty() else other.merge_sorted(promises.lazy(), key=_ORDER)
     columns = [c for c in evidence.columns if c in SCHEMA]
-    return _covered(kept, consents).select(*columns, *SIDES).collect(), consents
+    return _covered(kept, consents).select(*columns, *SIDES, *STATUS).collect(), consents
 
 
 def consented(
@@ -149,41 +153,22 @@ def _possible(as_of: datetime) -> pl.Expr:
     return (pl.col("happened_at") <= as_of) & ~itself & ~negative & ~doubt
 
 
-def _undisputed(evidence: pl.LazyFrame, said: pl.DataFrame) -> pl.LazyFrame:
+def _disputes(evidence: pl.LazyFrame, said: pl.DataFrame) -> pl.DataFrame:
+    """The items under a dispute, and whether one is `open`: otherwise it was upheld."""
     about = said.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
-    if about.is_empty():
-        return evidence
     item = {"contributor": pl.coalesce("ref_contributor", "contributor"), "event_id": pl.col("ref_event")}
-    told = about.sort(_LATEST).select("kind", "outcome", by="subject", **item)
-    parties = evidence.select(*IDENTITY, "subject", "other").join(told.lazy(), on=IDENTITY, how="semi").collect()
-    disputed = (
-        told.join(parties, on=IDENTITY, how="inner", maintain_order="left")
+    words = about.sort(_LATEST).select("kind", "outcome", by="subject", **item)
+    parties = evidence.select(*IDENTITY, "subject", "other").join(words.lazy(), on=IDENTITY, how="semi").collect()
+    opened, resolved = pl.col("kind") == "dispute.opened", pl.col("kind") == "dispute.resolved"
+    return (
+        words.join(parties, on=IDENTITY, how="inner", maintain_order="left")
         .filter(pl.any_horizontal(pl.col("by") == pl.col("subject"), pl.col("by") == pl.col("other")))
+        .group_by(*IDENTITY, "by")
+        .agg(opened.any().alias("raised"), resolved.last().alias("answered"), pl.col("outcome").last())
+        .filter(pl.col("raised"), ~pl.col("answered") | (pl.col("outcome") != "rejected"))
         .group_by(IDENTITY)
-        .agg((pl.col("kind") == "dispute.opened").any().alias("opened"), pl.col("kind", "outcome").last())
-        .filter(pl.col("opened"), ~(pl.col("kind") == "dispute.resolved") | (pl.col("outcome") != "rejected"))
+        .agg((~pl.col("answered")).any().alias("open"))
     )
-    return _without(evidence, disputed.select(IDENTITY))
-
-
-def _retained(evidence: pl.LazyFrame, as_of: datetime, zone: tzinfo) -> pl.LazyFrame:
-    late = (pl.col("kind") == "order.settled") & (pl.col("days_late") > 0)
-    thing = ("contributor", "subject", "obligation", "order")
-    columns = evidence.select(_ORDER, "kind", "happened_at", "days_late", *thing)
-    ends = columns.filter(pl.col("kind").is_in((*ADVERSE, *ENDINGS))).collect()
-    adverse = ends.filter(pl.col("kind").is_in(ADVERSE) | late.fill_null(False))
-    endings = ends.filter(pl.col("kind").is_in(ENDINGS)).select(*thing, ended="happened_at")
-    other_end = adverse.filter(~pl.col("kind").is_in(OWN_END)).select(*thing, "happened_at", _ORDER)
-    first = (
-        other_end.join(endings, on=thing, nulls_equal=True)
-        .filter(pl.col("ended") >= pl.col("happened_at"))
-        .group_by(_ORDER)
-        .agg(pl.col("ended").min())
-    )
-    own = adverse.filter(pl.col("kind").is_in(OWN_END)).select(_ORDER, ended="happened_at")
-    ended = pl.concat([first, own])
-    left = ended.filter(shown(ended["ended"], zone).dt.offset_by(RETENTION) <= latest_shown(as_of, zone))
-    return evidence if left.is_empty() else evidence.join(left.lazy(), on=_ORDER, how="anti", maintain_order="left")
 
 
 def _in_force(known: pl.DataFrame, as_of: datetime, purpose: str, service: str | None) -> pl.DataFrame:

@@ -89,12 +89,13 @@ def flags(
 def of_view(
     view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime, watchers: Watchers, people: Collection[str]
 ) -> dict[str, Flags]:
-    """The same from a view, and who consents to what in it."""
+    """The same from a view, and who consents to what in it. What is disputed raises no flag."""
     consented = defaultdict[str, set[str]](set)
     for person, data_class in consents.filter(pl.col("person").is_in(list(people))).iter_rows():
         consented[person].add(data_class)
+    read = pl.col("kind").is_in(_kinds(watchers.program))
     happened = defaultdict[str, list[Event]](list)
-    for person, event in _of_sides(view.filter(pl.col("kind").is_in(_kinds(watchers.program))), set(people)):
+    for person, event in _of_sides(view.filter(~pl.col("disputed"), read), set(people)):
         happened[person].append(event)
     patterns, moment = watchers.program.flags, micros(as_of)
     found: dict[str, Flags] = {}

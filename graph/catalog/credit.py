@@ -10,12 +10,12 @@ FICO: Final = "FICO score, category %s"
 CREDIT: Final[tuple[Feature, ...]] = (
     replace(
         count("credit.kept", "Instalments and bills paid, and obligations settled.", "promises"),
-        formula="|obligation.paid| + |obligation.settled|",
+        formula="|instalments with obligation.paid| + |settlements, one for each opening|",
         reference=FICO % "payment history",
     ),
     replace(
         count("credit.missed", "Instalments and bills missed, until five years after each was made good.", "misses"),
-        formula="|obligation.missed|",
+        formula="|instalments with obligation.missed|",
         direction=DOWN,
         reference=FICO % "payment history",
     ),
@@ -25,13 +25,13 @@ CREDIT: Final[tuple[Feature, ...]] = (
         "misses",
         "12 months",
         DOWN,
-        formula="|obligation.missed|",
+        formula="|instalments first reported by obligation.missed in the window|",
     ),
     replace(
         days("credit.longest_delay_days", "", ""),
         about="The longest delay of an instalment, bill or order; what is still missed is late until today.",
-        formula="the highest of: days from a miss to the next payment, settlement or writing-off of the same obligation, or "
-        "to now without one; days_late of an order",
+        formula="the highest of: days from the first report of a miss to the payment of its instalment or the end of its "
+        "obligation, or to now without either; days_late of an order",
         missing=f"Missing with {refused('credit')}; otherwise 0 when nothing was late.",
         zero=True,
     ),
@@ -41,18 +41,21 @@ CREDIT: Final[tuple[Feature, ...]] = (
         "obligations",
         "5 years",
         DOWN,
-        formula="|obligation.written_off|",
+        formula="|obligation.written_off, one for each opening|",
     ),
     replace(
-        count(
-            "credit.open", "Obligations opened, and neither settled nor written off.", "obligations", direction="none"
-        ),
-        formula="|obligations with obligation.opened, without obligation.settled or .written_off|",
+        count("credit.open", "Obligations opened, and not ended since.", "obligations", direction="none"),
+        formula="|obligations with obligation.opened, without obligation.settled or .written_off from then on|",
         reference=FICO % "amounts owed",
     ),
     replace(
-        days("credit.history_days", "Days since the first credit evidence.", "when there is none", direction=UP),
-        formula="days from the first obligation.* or order.* to now",
+        days(
+            "credit.history_days",
+            "Days since the first credit evidence that is not adverse.",
+            "when there is none",
+            direction=UP,
+        ),
+        formula="days from the first obligation.* or order.* that is not adverse to now",
         reference=FICO % "length of credit history",
     ),
     count(

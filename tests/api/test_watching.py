@@ -71,6 +71,12 @@ def test_two_missed_within_ninety_days(eye: Eye) -> None:
     assert eye.on(willing("ann", "bob") + MISSED, "missed", "bob") is False
 
 
+def test_two_reports_of_one_missed_instalment_are_no_two_missed(eye: Eye) -> None:
+    one = MISSED.replace("obligation=loan", "obligation=loan due=2024-02-28")
+    assert eye.on(willing("ann") + one, "missed") is False
+    assert eye.on(willing("ann") + one.replace("due=2024-02-28", "due=2024-01-31", 1), "missed") is True
+
+
 @pytest.mark.parametrize(("as_of", "up"), [("2024-03-14", False), ("2024-03-15", True), ("2024-06-01", True)])
 def test_what_has_not_happened_yet_is_not_seen(as_of: str, up: bool, eye: Eye) -> None:
     assert eye.on(willing("ann") + MISSED, "missed", as_of=as_of) is up

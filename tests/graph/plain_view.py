@@ -8,11 +8,15 @@ import polars as pl
 
 from graph.events import CORRECTABLE, SCHEMA, corrected
 from graph.vocabulary import CLASSES, KIND
+from tests.graph.plain_credit import is_credit, plain_standing
 
 Row = dict[str, Any]
 
 
-def plain_visible(events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str) -> list[Row]:
+def plain_visible(
+    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, *, forgetting: bool = True
+) -> list[Row]:
+    """`forgetting` False: as if nothing left with time."""
     known = []
     for order, row in enumerate(events.iter_rows(named=True)):
         if row["happened_at"] <= as_of and row["recorded_at"] <= known_at:
@@ -21,9 +25,11 @@ def plain_visible(events: pl.DataFrame, as_of: datetime, known_at: datetime, pur
     known = [r for r in known if r["kind"] == "event.retracted" or (r["contributor"], r["event_id"]) not in retracted]
     consents = plain_consented(known, as_of, purpose)
     evidence = [plain_corrected(r, known) for r in known if KIND[r["kind"]].data_class]
-    evidence = [r for r in evidence if possible(r, as_of) and not disputed(r, known)]
-    evidence = [r for r in evidence if not expired(r, evidence, as_of)]
-    return [r for r in (covered(r, consents) for r in evidence) if r["for_subject"] or r["for_other"]]
+    evidence = [{**r, "dispute": dispute(r, known)} for r in evidence if possible(r, as_of)]
+    credit = plain_standing([r for r in evidence if is_credit(r)], as_of, forgetting=forgetting)
+    other = [{**r, "ended_at": None, "disputed": False} for r in evidence if not is_credit(r) and not r["dispute"]]
+    counting = sorted([*credit, *other], key=lambda r: int(r["order_"]))
+    return [r for r in (covered(r, consents) for r in counting) if r["for_subject"] or r["for_other"]]
 
 
 def plain_corrected(row: Row, known: list[Row]) -> Row:
@@ -49,45 +55,25 @@ def possible(row: Row, as_of: datetime) -> bool:
     return not ((row["strength"] or 0) < 0 and row["tie"] != "vouch")
 
 
-def disputed(row: Row, known: list[Row]) -> bool:
+def dispute(row: Row, known: list[Row]) -> str | None:
+    """Of the parties' disputes of a row, each party's as its last word has it: open if one is, else upheld if one is."""
+    states = {party_dispute(row, party, known) for party in (row["subject"], row["other"]) if party is not None}
+    return next((state for state in ("open", "upheld") if state in states), None)
+
+
+def party_dispute(row: Row, party: str, known: list[Row]) -> str | None:
     said = []
     for r in known:
         if r["kind"].startswith("dispute."):
             whose = r["contributor"] if r["ref_contributor"] is None else r["ref_contributor"]
-            mine = r["subject"] in (row["subject"], row["other"])
-            if mine and (whose, r["ref_event"]) == (row["contributor"], row["event_id"]):
+            if r["subject"] == party and (whose, r["ref_event"]) == (row["contributor"], row["event_id"]):
                 said.append(r)
     if not any(r["kind"] == "dispute.opened" for r in said):
-        return False
+        return None
     last = max(said, key=lambda r: (r["happened_at"], r["recorded_at"], r["order_"]))
-    return not (last["kind"] == "dispute.resolved" and last["outcome"] == "rejected")
-
-
-def expired(row: Row, evidence: list[Row], as_of: datetime) -> bool:
-    late = row["kind"] == "order.settled" and (row["days_late"] or 0) > 0
-    if not KIND[row["kind"]].adverse and not late:
-        return False
-    if row["kind"] in ("obligation.written_off", "order.settled"):
-        ends = [row["happened_at"]]
-    elif row["kind"] == "obligation.missed":
-        closing = ("obligation.paid", "obligation.settled", "obligation.written_off")
-        ends = [r["happened_at"] for r in same(row, evidence, "obligation") if r["kind"] in closing]
-    else:
-        ends = [r["happened_at"] for r in same(row, evidence, "order") if r["kind"] == "order.settled"]
-    ends = [at for at in ends if at >= row["happened_at"]]
-    return bool(ends) and five_years_after(min(ends)) <= as_of
-
-
-def same(row: Row, evidence: list[Row], thing: str) -> list[Row]:
-    key = ("contributor", "subject", thing)
-    return [r for r in evidence if all(r[k] == row[k] for k in key)]
-
-
-def five_years_after(at: datetime) -> datetime:
-    try:
-        return at.replace(year=at.year + 5)
-    except ValueError:
-        return at.replace(year=at.year + 5, day=28)
+    if last["kind"] == "dispute.opened":
+        return "open"
+    return "upheld" if last["outcome"] == "upheld" else None
 
 
 def plain_consented(known: list[Row], as_of: datetime, purpose: str) -> set[tuple[str, str]]:
@@ -108,4 +94,5 @@ def covered(row: Row, consents: set[tuple[str, str]]) -> Row:
         own = others = own and others
     elif row["kind"] != "payment.made":
         others = False
-    return {**{c: row[c] for c in SCHEMA}, "for_subject": own, "for_other": others}
+    sides = {"for_subject": own, "for_other": others}
+    return {**{c: row[c] for c in SCHEMA}, **sides, "ended_at": row["ended_at"], "disputed": row["disputed"]}

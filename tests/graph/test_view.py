@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from graph.events import SCHEMA
+from graph.obligations import STATUS
 from graph.view import SIDES, consented, seen, visible
 from graph.vocabulary import KIND
 from tests.effort import pairs
@@ -27,7 +28,7 @@ def ids(text: str, as_of: str = "2024-06-01", known_at: str = "2030-01-01") -> l
 @given(ledgers(), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
 def test_the_view_is_what_a_plain_reading_row_by_row_gives(events, as_of, known_at):
     view = visible(events, as_of, known_at, "perks")
-    assert view.columns == [*SCHEMA, *SIDES]
+    assert view.columns == [*SCHEMA, *SIDES, *STATUS]
     assert view.rows(named=True) == plain_visible(events, as_of, known_at, "perks")
 
 
