@@ -25,13 +25,15 @@ MOST_EXACT: Final = 2**63 - 1
 def told(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """What is said of two people, for or against: `a`, `b`, `tie`, `strength` (-10..10), each once.
 
-    A vouch runs from `a` to `b`; any other tie is mutual and `a < b`. A tie is in force when it was formed after it last
-    ended (an end at the same moment wins), and then has the strength last told (the lowest of those told at one moment),
-    by default that of `TIE_WEIGHT`.
+    A vouch runs from `a` to `b`; any other tie is mutual and `a < b`. A tie belongs to its contributor, for whom it is in
+    force when it was formed after it last ended (an end at the same moment wins), and then has the strength last told (the
+    lowest of those told at one moment), by default that of `TIE_WEIGHT`. What several contributors tell is one tie: in force
+    while it is for one of them, and as strong as the strongest of those.
     """
     directed = nw.col("tie") == "vouch"
     first, second = nw.min_horizontal("subject", "other"), nw.max_horizontal("subject", "other")
     ties = events.filter(nw.col("kind").is_in(["tie.formed", "tie.ended"]), nw.col("for_subject")).select(
+        "contributor",
         "kind",
         "tie",
         "happened_at",
@@ -39,7 +41,8 @@ def told(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         a=nw.when(directed).then(nw.col("subject")).otherwise(first),
         b=nw.when(directed).then(nw.col("other")).otherwise(second),
     )
-    key = ["a", "b", "tie"]
+    tie = ["a", "b", "tie"]
+    key = ["contributor", *tie]
     latest = ties.filter(nw.col("happened_at") == nw.col("happened_at").max().over(key))
     told = latest.select(
         *key,
@@ -47,7 +50,7 @@ def told(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         strength=nw.coalesce(nw.col("strength"), _usual()),
     )
     last = told.group_by(key).agg(nw.col("ended").max(), nw.col("strength").min())
-    return last.filter(nw.col("ended") == 0).drop("ended")
+    return last.filter(nw.col("ended") == 0).group_by(tie).agg(nw.col("strength").max())
 
 
 def ties_in_force(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

@@ -1,10 +1,16 @@
+from typing import Any
+
 import networkx as nx
 import polars as pl
 import pytest
+from hypothesis import given, settings
 
-from graph.build import layer, money, social, tie_rows, trust
+from graph.build import TIE_WEIGHT, layer, money, social, tie_rows, told_rows, trust
 from graph.view import visible
+from tests.effort import pairs
+from tests.graph.features.crowds import crowds
 from tests.graph.story import moment, story, willing
+from tests.strategies import NOW
 
 PEOPLE = willing("ann", "bob", "cy", "dan")
 AS_OF = moment("2024-06-01")
@@ -60,6 +66,67 @@ def test_the_vouch_given_last_replaces_the_one_before_and_a_doubt_is_no_edge():
 def test_of_two_vouches_of_one_moment_the_lower_holds():
     text = "2024-01-01 tie.formed ann > bob tie=vouch strength=7\n2024-01-01 tie.formed ann > bob tie=vouch strength=2"
     assert trust(view(text)).edges["ann", "bob"] == {"weight": 2}
+
+
+OWN = """
+    2024-01-01 tie.formed ann > bob @a tie=household
+    2024-01-01 tie.formed cy > bob @a tie=vouch strength=8"""
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        "2024-02-01 tie.ended ann > bob @b tie=household",
+        "2024-02-01 tie.ended bob > ann @b tie=household\n2024-02-01 tie.ended cy > bob @b tie=vouch",
+        "2024-02-01 tie.formed cy > bob @b tie=vouch strength=-10",
+        "2024-02-01 tie.formed cy > bob @b tie=vouch strength=-10\n2024-02-02 tie.formed ann > bob @b tie=household strength=1",
+        "2024-02-01 tie.formed bob > ann @b tie=household",
+    ],
+)
+def test_no_contributor_ends_or_weakens_anothers_tie_and_two_do_not_add_up(theirs):
+    seen = view(f"{OWN}\n{theirs}")
+    assert social(seen).edges["ann", "bob"]["weight"] == 10
+    assert trust(seen).edges["cy", "bob"] == {"weight": 8}
+
+
+def plain_told(events: list[dict[str, Any]]) -> dict[tuple[str, str, str], int]:
+    """For each contributor the last word on a tie; of several contributors' the strongest."""
+    words: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for e in (e for e in events if e["kind"] in ("tie.formed", "tie.ended") and e["for_subject"]):
+        ends = (e["subject"], e["other"]) if e["tie"] == "vouch" else sorted((e["subject"], e["other"]))
+        words.setdefault((e["contributor"], *ends, e["tie"]), []).append(e)
+    ties: dict[tuple[str, str, str], int] = {}
+    for (_, a, b, tie), said in words.items():
+        last = [e for e in said if e["happened_at"] == max(e["happened_at"] for e in said)]
+        if all(e["kind"] == "tie.formed" for e in last):
+            strength = min(TIE_WEIGHT.get(tie, 0) if e["strength"] is None else e["strength"] for e in last)
+            ties[a, b, tie] = max(strength, ties.get((a, b, tie), strength))
+    return ties
+
+
+@settings(max_examples=pairs(15, 400), deadline=None)
+@given(crowds())
+def test_the_ties_in_force_are_what_a_plain_reading_gives(events):
+    seen = visible(events, NOW, NOW, "perks")
+    found = {(r["a"], r["b"], r["tie"]): r["strength"] for r in told_rows(seen).rows(named=True)}
+    assert found == plain_told(seen.rows(named=True))
+
+
+def test_a_tie_that_two_contributors_tell_ends_with_the_last_of_them():
+    both = f"{OWN}\n2024-01-05 tie.formed ann > bob @b tie=household strength=4"
+    assert social(view(both)).edges["ann", "bob"]["weight"] == 10
+    one = f"{both}\n2024-02-01 tie.ended ann > bob @a tie=household"
+    assert social(view(one)).edges["ann", "bob"]["weight"] == 4
+    none = f"{one}\n2024-02-02 tie.ended ann > bob @b tie=household"
+    assert not social(view(none)).has_edge("ann", "bob")
+
+
+@pytest.mark.parametrize("party", ["ann", "bob"])
+def test_either_end_of_a_tie_may_dispute_it(party):
+    disputed = view(
+        f"2024-01-01 tie.formed ann > bob #t tie=household\n2024-02-01 dispute.opened {party} @iftah ref_event=t ref_contributor=bank"
+    )
+    assert social(disputed).number_of_nodes() == 0
 
 
 def test_a_doubt_takes_nothing_from_another_tie():

@@ -40,6 +40,7 @@ def tie_events(draw: st.DrawFn) -> dict[str, object]:
     """Mostly formed."""
     subject = draw(st.sampled_from(CROWD))
     event = {
+        "contributor": draw(st.sampled_from(("bank", "bank", "club"))),
         "kind": draw(st.sampled_from(("tie.formed", "tie.formed", "tie.formed", "tie.formed", "tie.ended"))),
         "subject": subject,
         "other": draw(st.sampled_from([p for p in CROWD if p != subject])),
