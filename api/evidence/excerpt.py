@@ -12,7 +12,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from api.clock import micros
-from api.evidence.ledger import LISTED, bound, fetch
+from api.evidence.selection import LISTED, bound, fetch
 from api.tables import REFERRING, STANDING, TIED
 from graph.events import IDENTITY, SCHEMA
 from graph.touched import CHANGES, PAYMENT, TIES, Pairs, ends, named, pairs

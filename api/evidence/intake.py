@@ -19,6 +19,7 @@ from api.database import writing
 from api.evidence import ledger
 from api.evidence.json_rows import json_rows
 from api.evidence.ledger import REFUSED_SCHEMA, Appended, Checked
+from api.evidence.selection import bound
 from api.evidence.values import Batch, Wrong, typed
 from api.tables import SUBMISSIONS
 from graph.events import LONGEST_ID, SCHEMA
@@ -110,7 +111,7 @@ def _sheltered(connection: Connection, good: pl.DataFrame, contributor: str) -> 
         return pl.DataFrame(schema=REFUSED_SCHEMA)
     dialect = connection.dialect.name
     ids = text(f"SELECT event_id, kind FROM events WHERE contributor = :who AND event_id IN {_IDS[dialect]}")
-    found = connection.execute(ids, {"who": contributor, "ids": ledger.bound(dialect, rows["ref_event"].to_list())})
+    found = connection.execute(ids, {"who": contributor, "ids": bound(dialect, rows["ref_event"].to_list())})
     theirs = [event_id for event_id, kind in found if kind.partition(".")[0] in NOT_THEIRS]
     said = pl.lit("`ref_event` is not a contributor's to retract: it is the person's or the house's")
     return rows.filter(pl.col("ref_event").is_in(theirs)).select("row", reason=said)

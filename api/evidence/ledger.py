@@ -6,11 +6,9 @@ everything recorded up to some moment is settled: `read(known_at=extent(engine).
 whatever is appended later and however the clock was set.
 """
 
-import gc
-import io
 import json
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,23 +19,17 @@ from sqlalchemy import Connection, Engine, update
 from api import tables
 from api.clock import micros, moment, refuse_far_ahead
 from api.database import reading, writing
-from api.evidence import departed
-from api.evidence.insertion import insert_new, names
+from api.evidence import amendments, departed
+from api.evidence.insertion import insert_new
+from api.evidence.selection import LISTED, bound, columns_of, select_events
 from engine.errors import Refused
-from graph.events import CONTENT, IDENTITY, KIND_FIELDS, LONGEST, SCHEMA, conform, corrections, problems
+from graph.events import CONTENT, IDENTITY, LONGEST, SCHEMA, conform, corrections, problems
 from graph.vocabulary import KIND
 
 REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
 _NO_ROWS: Final = pl.DataFrame(schema=REFUSED_SCHEMA)
 _TEXTS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String)
-_TIMES: Final = tuple(c for c, t in SCHEMA.items() if isinstance(t, pl.Datetime))
-_DAYS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.Date)
-_STORED: Final = {
-    "seq": pl.Int64,
-    **{c: t if t == pl.String else pl.Int64 for c, t in SCHEMA.items()},
-}  # times as integers
 HOUSE: Final = "iftah"  # who contributes what the house itself has to say
-_ROWS_A_FETCH: Final = 20_000
 
 
 @dataclass(frozen=True)
@@ -137,6 +129,8 @@ def insert_in(connection: Connection, checked: Checked, now: datetime, *, all_or
 
 def _inserted(connection: Connection, checked: Checked, now: datetime) -> Appended:
     left = departed.naming(connection, checked.good)
+    wrong = amendments.rejected(connection, _without(checked.good, left))
+    left = pl.concat([left, wrong])
     good = _without(checked.good, left)
     if good.is_empty():
         return Appended(0, 0, pl.concat([checked.refused, left]).sort("row"))
@@ -193,7 +187,7 @@ def _known_before(connection: Connection, good: pl.DataFrame, recorded_at: datet
 
     The first row of an id has been recorded by now, with `recorded_at` if it is new.
     """
-    recorded = _select(connection, (*CONTENT, "recorded_at"), *_of_keys(connection, good))
+    recorded = select_events(connection, (*CONTENT, "recorded_at"), *_of_keys(connection, good))
     both = good.join(recorded, on=IDENTITY, how="left", suffix="_recorded", maintain_order="left")
     differs = {c: pl.col(c).ne_missing(pl.col(f"{c}_recorded")) for c in CONTENT if c not in IDENTITY}
     differing = pl.concat_str(
@@ -242,84 +236,9 @@ def read(
     if kinds is not None:
         values["kinds"] = bound(engine.dialect.name, [k for k in kinds if k in KIND])
         where.append(f"kind IN {listed('kinds')}")
-    columns = _columns_of(KIND if kinds is None else kinds)
+    columns = columns_of(KIND if kinds is None else kinds)
     with reading(engine) as connection:
-        return conform(_select(connection, columns, f"events WHERE {' AND '.join(where)} ORDER BY seq", values))
-
-
-LISTED: Final[dict[str, Callable[[str], str]]] = {
-    "sqlite": lambda name: f"(SELECT value FROM json_each(:{name}))",
-    "postgresql": lambda name: f"(SELECT unnest(%({name})s::text[]))",
-}
-
-
-def bound(dialect: str, items: list[str]) -> str | list[str]:
-    """A list of texts as the value of a parameter that stands where `LISTED` has it."""
-    return json.dumps(items) if dialect == "sqlite" else items
-
-
-def fetch(
-    connection: Connection, source: str, values: dict[str, Any], kinds: Collection[str] = tuple(KIND)
-) -> pl.DataFrame:
-    """Whole events of `kinds`, with `seq` before the columns of `SCHEMA`; `source` is what comes after FROM."""
-    found = _select(connection, ["seq", *_columns_of(kinds)], source, values)
-    return found.select("seq").hstack(conform(found))
-
-
-def _columns_of(kinds: Collection[str]) -> list[str]:
-    """Only these kinds' columns: the others are null anyway, and a value costs as much to fetch when it is null."""
-    fields = {field for name in kinds if name in KIND for field in (*KIND[name].needs, *KIND[name].may)}
-    return [c for c in SCHEMA if c not in KIND_FIELDS or c in fields]
-
-
-def _select(connection: Connection, columns: Collection[str], source: str, values: dict[str, Any]) -> pl.DataFrame:
-    """These columns of `source` (what comes after FROM), as the types of SCHEMA."""
-    sql = f"SELECT {names(columns)} FROM {source}"
-    stored = _FETCH[connection.dialect.name](
-        connection.connection.cursor(), sql, {c: _STORED[c] for c in columns}, values
-    )
-    return stored.with_columns(
-        *(pl.col(c).cast(SCHEMA[c]) for c in columns if c in _TIMES),
-        *(pl.col(c).cast(pl.Int32).cast(pl.Date) for c in columns if c in _DAYS),
-    )
-
-
-def _fetch_sqlite(cursor: Any, sql: str, schema: dict[str, Any], values: dict[str, Any]) -> pl.DataFrame:
-    cursor.execute(sql, values)
-    parts = [pl.DataFrame(schema=schema)]
-    with _uncollected():
-        while rows := cursor.fetchmany(_ROWS_A_FETCH):
-            columns = zip(schema.items(), zip(*rows, strict=True), strict=True)
-            parts.append(pl.DataFrame([pl.Series(name, column, dtype) for (name, dtype), column in columns]))
-    return pl.concat(parts)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """The collector looks at every row as if it could be part of a cycle: without it a fetch takes two thirds of the time."""
-    if not gc.isenabled():  # whoever switched it off, or another thread that fetches
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _fetch_postgresql(cursor: Any, sql: str, schema: dict[str, Any], values: dict[str, Any]) -> pl.DataFrame:
-    """As CSV: Polars parses it many times as fast as rows can be made into Python values. Null is an empty, unquoted field."""
-    text = io.BytesIO()
-    with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)", values or None) as copy:
-        for data in copy:
-            text.write(data)
-    if not text.tell():
-        return pl.DataFrame(schema=schema)
-    text.seek(0)
-    return pl.read_csv(text, has_header=False, new_columns=list(schema), schema=schema)
-
-
-_FETCH: Final = {"sqlite": _fetch_sqlite, "postgresql": _fetch_postgresql}
+        return conform(select_events(connection, columns, f"events WHERE {' AND '.join(where)} ORDER BY seq", values))
 
 
 def extent(engine: Engine) -> Extent:
