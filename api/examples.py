@@ -98,10 +98,19 @@ _REVIEW: Final = {
     **{"due_at": LATER, "outcome": None, "note": None, "answered_at": None},
 }
 _REASON: Final = {"code": "missed_payments", "text": "Payments were missed"}
+_EARLIER: Final = {
+    **{"with": None, "happened_at": "2026-01-15T00:00:00Z", "recorded_at": "2026-01-16T03:00:00Z"},
+    "fields": {"obligation": "loan-3", "due": "2026-01-12"},
+}
 _ITEM: Final = {
     **{"number": 4711, "contributor": "bank-a", "event_id": "missed-17", "kind": "obligation.missed"},
     **{"data_class": "credit", "with": None, "said_of_you_by_another": False, "happened_at": "2026-01-15T00:00:00Z"},
-    **{"recorded_at": "2026-01-16T03:00:00Z", "fields": {"obligation": "loan-3"}, "dispute": "open"},
+    **{
+        "recorded_at": "2026-01-16T03:00:00Z",
+        "fields": {"obligation": "loan-3", "due": "2026-01-14"},
+        "dispute": "open",
+    },
+    **{"corrected_at": "2026-01-20T03:00:00Z", "retracted_at": None, "history": [_EARLIER]},
 }
 _INQUIRY: Final = {
     **{"number": 12, "decision_id": DECISION, "asked_at": AT, "merchant": "inn", "service": "rooms"},

@@ -2,7 +2,7 @@
 
 That the item is out while nobody has answered is the ledger's doing: it holds `dispute.opened` by a party of the item. An
 objection that nobody answers in time stays out: what is late costs the house, not the person. Once answered, the same item
-is not objected to again; the person's statement stays beside it.
+is not objected to again, unless its contributor changed what it says; the person's statement stays beside it.
 """
 
 import secrets
@@ -16,6 +16,7 @@ from api.clock import micros
 from api.database import reading, writing
 from api.evidence import ledger
 from api.features import builds
+from api.people import evidence
 from api.tables import DISPUTES, EVENTS, MOVES
 from engine.errors import Refused
 from graph.vocabulary import KIND
@@ -29,15 +30,15 @@ def opened(
 ) -> tuple[Row, bool]:
     """The person's objection to an item, and whether it is new: the open one if there is one.
 
-    Raises Refused: `unknown_item` for what is not there or not of theirs, `dispute_answered` for one that has been answered.
+    Raises Refused: `unknown_item` for what is not there or not of theirs, `dispute_answered` for one that has been answered
+    and says what it said then.
     """
     with writing_about(engine, person) as connection:
         _of_theirs(connection, person, contributor, event_id)
-        same = (DISPUTES.c.contributor == contributor) & (DISPUTES.c.event_id == event_id)
-        before = connection.execute(select(DISPUTES).where(DISPUTES.c.subject == person, same)).mappings().first()
-        if before is not None:
-            if before["resolved_at"] is None:
-                return dict(before), False
+        before = _latest(connection, person, contributor, event_id)
+        if before is not None and before["resolved_at"] is None:
+            return before, False
+        if before is not None and not _again(connection, before):
             hint = "add to its statement, or ask for a review of the decision"
             raise Refused("this objection has been answered", where="event_id", hint=hint, code="dispute_answered")
         row = {
@@ -96,6 +97,23 @@ def _found(connection: Connection, query: Select[Any]) -> Row:
     if row is None:
         raise Refused("unknown dispute", where="dispute", hint="check its id", code="unknown_dispute")
     return dict(row)
+
+
+def _latest(connection: Connection, person: str, contributor: str, event_id: str) -> Row | None:
+    """The person's last objection to an item."""
+    item = DISPUTES.c.contributor == contributor, DISPUTES.c.event_id == event_id
+    query = select(DISPUTES).where(DISPUTES.c.subject == person, *item).order_by(DISPUTES.c.opened_at.desc())
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def _again(connection: Connection, before: Row) -> bool:
+    """Whether an item counts again, and says something else than what was objected to."""
+    if before["outcome"] != "rejected":
+        return False
+    name = EVENTS.c.contributor == ledger.HOUSE, EVENTS.c.event_id == f"dispute.opened-{before['id']}"
+    seq = connection.execute(select(EVENTS.c.seq).where(*name)).scalar_one()
+    return evidence.changed_since(connection, before["contributor"], before["event_id"], seq)
 
 
 def _of_theirs(connection: Connection, person: str, contributor: str, event_id: str) -> None:

@@ -3,26 +3,23 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, delete, insert, select, union
+from sqlalchemy import Connection, Engine, Select, delete, insert, select
 
 from api import actions
 from api.access.presence import writing_about
 from api.actions import Explained
-from api.clock import EPOCH, iso, moment
+from api.clock import moment
 from api.consent import consents as consents_
 from api.database import reading
 from api.features import history
-from api.people import disputes, reviews
+from api.people import disputes, evidence, reviews
 from api.tables import (
     DECISION_SUBJECTS,
     DECISIONS,
-    DISPUTES,
-    EVENTS,
     MONITORED,
-    MOVES,
     ORDERS,
 )
 from api.world import World
@@ -31,8 +28,6 @@ from engine.improve import Aim, Change, Improved, aim_at, improve
 from engine.lang.program import Program
 from engine.lang.types import Type, Value, written
 from graph import schema
-from graph.touched import TIES
-from graph.vocabulary import KIND
 
 PAGE: Final = 100
 _ENDS: Final = {True: {"en": "at least", "zh": "至少"}, False: {"en": "at most", "zh": "至多"}}
@@ -124,50 +119,6 @@ def wording(program: Program, code: str, language: str) -> str:
     """A reason in words; its code where the rules have none any more."""
     texts = program.reasons.get(code, {})
     return texts.get(language) or texts.get(program.languages[0]) or code
-
-
-def evidence(connection: Connection, person: str, after: int = 0, most: int | None = PAGE) -> list[Row]:
-    """What is stored of the person, oldest first, from after a number on: who told it, what it says, whether it is disputed.
-
-    Of what others said about their tie to the person, the kind and who passed it on; of a vouch not who gave it.
-    """
-    ends = [select(EVENTS.c.seq).where(EVENTS.c[end] == person) for end in ("subject", "other")]
-    there = (EVENTS.c.contributor == MOVES.c.contributor) & (EVENTS.c.event_id == MOVES.c.event_id)
-    moved = select(EVENTS.c.seq).select_from(MOVES.join(EVENTS, there)).where(MOVES.c.other == person)
-    numbers = union(*ends, moved).subquery()
-    query = select(EVENTS).where(EVENTS.c.seq.in_(select(numbers)), EVENTS.c.seq > after).order_by(EVENTS.c.seq)
-    about = select(DISPUTES.c.contributor, DISPUTES.c.event_id, DISPUTES.c.outcome).where(DISPUTES.c.subject == person)
-    said = {(c, e): outcome or "open" for c, e, outcome in connection.execute(about)}
-    rows = connection.execute(query.limit(most)).mappings()
-    return [_item(dict(row), person, said.get((row["contributor"], row["event_id"]))) for row in rows]
-
-
-def item(connection: Connection, person: str, contributor: str, event_id: str, dispute: str) -> Row | None:
-    """One piece of it, as the person sees it, with what became of their objection; None when it is stored no more."""
-    query = select(EVENTS).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
-    row = connection.execute(query).mappings().first()
-    return None if row is None else _item(dict(row), person, dispute)
-
-
-def _item(row: Row, person: str, dispute: str | None) -> Row:
-    own = row["subject"] == person
-    kind = KIND[row["kind"]]
-    hidden = set() if own else {"strength"} if kind.name in TIES else set()
-    fields = [f for f in (*kind.needs, *kind.may) if f != "other" and f not in hidden and row[f] is not None]
-    party = row["other"] if own else None if row["tie"] == "vouch" else row["subject"]
-    return {
-        **{"number": row["seq"], "contributor": row["contributor"], "event_id": row["event_id"], "kind": kind.name},
-        **{"data_class": kind.data_class, "with": party, "said_of_you_by_another": not own},
-        **{"happened_at": moment(row["happened_at"]), "recorded_at": moment(row["recorded_at"])},
-        **{"fields": {f: _field(f, row[f]) for f in fields}, "dispute": dispute},
-    }
-
-
-def _field(name: str, value: Value) -> Value:
-    """As the contributor sent it."""
-    if name == "due":
-        return (EPOCH.date() + timedelta(days=int(value))).isoformat()
-    return iso(moment(int(value))) if name == "until" else value
 
 
 def inquiries(
@@ -279,7 +230,7 @@ def everything(engine: Engine, program: Program | None, person: str, language: s
     with reading(engine) as connection:
         return {
             "history": changes(connection, person),
-            "evidence": evidence(connection, person, most=None),
+            "evidence": evidence.evidence(connection, person, most=None),
             "consent_requests": consents(connection, person),
             "inquiries": inquiries(connection, program, person, language, most=None),
             "orders": orders(connection, person),

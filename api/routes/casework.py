@@ -10,7 +10,7 @@ from api.clock import micros
 from api.database import reading
 from api.deps import InWorld, Now, Operator
 from api.lanes import LanedRoute
-from api.people import disputes, person, reviews
+from api.people import disputes, evidence, person, reviews
 from api.people.languages import chosen
 from api.problems import documented
 from api.routes.cases import Dispute, Review
@@ -110,7 +110,7 @@ def _disputes(world: World, rows: list[dict[str, Any]], now: datetime) -> list[D
             about = row["subject"], row["contributor"], row["event_id"]
             late = row["resolved_at"] is None and row["due_at"] < micros(now)
             more = {"subject": row["subject"], "resolved_by": row["resolved_by"], "overdue": late}
-            more["item"] = person.item(connection, *about, row["outcome"] or "open")
+            more["item"] = evidence.item(connection, *about, row["outcome"] or "open")
             cases.append(DisputeCase(**Dispute.of(row).model_dump(), **more))
     return cases
 

@@ -11,6 +11,7 @@ from api.database import reading
 from api.deps import InWorld, Now, Subject
 from api.lanes import LanedRoute
 from api.people import erasure, person
+from api.people import evidence as stored
 from api.people.languages import chosen
 from api.problems import documented
 from api.routes.cases import Dispute, Review
@@ -96,6 +97,15 @@ class Raised(BaseModel):
     new_band: str | None
 
 
+class EarlierContent(BaseModel):
+    """What a piece of evidence said before it was corrected."""
+
+    with_: str | None = Field(alias="with", description="the other party, where it is yours to know")
+    happened_at: datetime
+    recorded_at: datetime = Field(description="since when it said so")
+    fields: dict[str, Any]
+
+
 class Item(BaseModel):
     """A piece of evidence, or what was said about one."""
 
@@ -108,8 +118,15 @@ class Item(BaseModel):
     said_of_you_by_another: bool
     happened_at: datetime
     recorded_at: datetime
-    fields: dict[str, Any]
+    fields: dict[str, Any] = Field(description="what it says now, corrections included")
     dispute: DisputeState | None
+    corrected_at: datetime | None = Field(
+        description="when it came to say what it says now; null: it was never corrected"
+    )
+    retracted_at: datetime | None = Field(
+        description="when its contributor took it back, or corrected it to be about somebody else; null: it stands"
+    )
+    history: list[EarlierContent] = Field(description="what it said before, oldest first")
 
 
 class Evidence(Page[Item]):
@@ -227,7 +244,7 @@ def get_my_raise(
 def list_my_evidence(world: InWorld, caller: Subject, after: After = None, limit: Limit = person.PAGE) -> Evidence:
     """What is stored of you and who told it, oldest first, in pages."""
     with reading(world.database) as connection:
-        rows = person.evidence(connection, caller.party, int(after or 0), limit + 1)
+        rows = stored.evidence(connection, caller.party, int(after or 0), limit + 1)
     return Evidence.cut([Item(**row) for row in rows], limit, "number")
 
 

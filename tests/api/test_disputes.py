@@ -1,8 +1,10 @@
 """Objections: the item is out at once, the clock runs, the answer decides, and only a party may object."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
 from api.evidence import ledger
@@ -56,6 +58,88 @@ def test_the_answer_decides_whether_the_item_counts_again(either_side: Side, out
     other = side.call("POST", f"/disputes/{made['dispute_id']}/resolve", {"outcome": "rejected"}, who="operator")
     assert other.json()["code"] == "already_answered"
     assert side.call("POST", "/me/disputes", ITEM).json()["code"] == "dispute_answered"
+
+
+def corrected(side: Side, name: str, event_id: str = "p7", subject: str = ZEB, **fields: object) -> None:
+    row = event("event.corrected", subject, side.now, ref_event=event_id, fields=json.dumps(fields))
+    append(side.engine, row.with_columns(contributor=pl.lit("bank"), event_id=pl.lit(name)), side.now)
+
+
+def shown(side: Side, event_id: str = "p7", who: str = ZEB) -> dict[str, Any]:
+    return next(i for i in side.get("/me/evidence?limit=100", who=who)["items"] if i["event_id"] == event_id)
+
+
+def test_what_its_contributor_changed_after_the_answer_is_objected_to_anew(either_side: Side) -> None:
+    side = either_side
+    before = payments(side)
+    first = opened(side)
+    side.call("POST", f"/disputes/{first['dispute_id']}/resolve", {"outcome": "rejected"}, who="operator")
+    assert side.call("POST", "/me/disputes", ITEM).json()["code"] == "dispute_answered"
+    side.later(days=1)
+    corrected(side, "same", amount=80)
+    assert side.call("POST", "/me/disputes", ITEM).json()["code"] == "dispute_answered"  # it says what it said
+    corrected(side, "more", amount=999_999)
+    item = shown(side)
+    assert (item["fields"]["amount"], item["dispute"]) == (999_999, "rejected")
+    assert [v["fields"]["amount"] for v in item["history"]] == [80, 80]
+    assert payments(side) == before
+    second = side.call("POST", "/me/disputes", ITEM)
+    assert second.status_code == 201
+    assert second.json()["dispute_id"] != first["dispute_id"]
+    assert payments(side) == before - 1
+    assert shown(side)["dispute"] == "open"
+    assert side.get("/disputes?open=true", who="operator")["items"][0]["item"] == shown(side)
+
+
+def test_an_upheld_item_stays_out_whatever_it_is_changed_to(side: Side) -> None:
+    before = payments(side)
+    made = opened(side)
+    side.call("POST", f"/disputes/{made['dispute_id']}/resolve", {"outcome": "upheld"}, who="operator")
+    corrected(side, "more", amount=999_999)
+    assert side.call("POST", "/me/disputes", ITEM).json()["code"] == "dispute_answered"
+    assert payments(side) == before - 1
+
+
+def test_a_change_while_the_dispute_was_open_may_be_objected_to_after_the_answer(side: Side) -> None:
+    made = opened(side)
+    corrected(side, "more", amount=999_999)
+    assert side.call("POST", "/me/disputes", ITEM).status_code == 200
+    side.call("POST", f"/disputes/{made['dispute_id']}/resolve", {"outcome": "rejected"}, who="operator")
+    assert side.call("POST", "/me/disputes", ITEM).status_code == 201
+
+
+def test_evidence_shows_what_counts_now_with_its_history(either_side: Side) -> None:
+    side = either_side
+    assert shown(side)["history"] == []
+    assert shown(side)["corrected_at"] is None
+    corrected(side, "one", amount=90, category="dining")
+    side.later(hours=1)
+    corrected(side, "two", amount=70)
+    item = shown(side)
+    assert item["fields"] == {"amount": 70, "currency": "CNY", "category": "dining"}
+    assert [v["fields"]["amount"] for v in item["history"]] == [80, 90]
+    assert item["history"][0]["recorded_at"] == item["recorded_at"]
+    assert item["corrected_at"] > item["history"][1]["recorded_at"]
+    back = event("event.retracted", ZEB, side.now, ref_event="two")
+    append(side.engine, back.with_columns(contributor=pl.lit("bank"), event_id=pl.lit("back")), side.now)
+    assert shown(side)["fields"]["amount"] == 90
+    assert shown(side)["retracted_at"] is None
+    gone = event("event.retracted", ZEB, side.now, ref_event="p7")
+    append(side.engine, gone.with_columns(contributor=pl.lit("bank"), event_id=pl.lit("gone")), side.now)
+    assert shown(side)["retracted_at"] is not None
+
+
+def test_who_is_not_named_any_more_sees_what_was_said_of_them_and_not_of_whom_it_is_now(side: Side) -> None:
+    append(side.engine, event("payment.made", "ann", side.now, other=ZEB, amount=5, currency="CNY"), side.now)
+    row = event("event.corrected", "ann", side.now, ref_event="new-1", fields=json.dumps({"other": "cy", "amount": 6}))
+    append(side.engine, row.with_columns(event_id=pl.lit("moved")), side.now)
+    item = shown(side, "new-1")
+    assert (item["fields"]["amount"], item["with"]) == (5, "ann")
+    assert item["retracted_at"] is not None
+    theirs = shown(side, "new-1", who="cy")
+    assert (theirs["fields"]["amount"], theirs["history"]) == (6, [])
+    payers = shown(side, "new-1", who="ann")
+    assert [payers["history"][0]["with"], payers["with"]] == [ZEB, "cy"]
 
 
 def test_objecting_twice_is_objecting_once(side: Side) -> None:
