@@ -20,7 +20,7 @@ from typing import Final
 import polars as pl
 
 from graph.events import UTC_MICROSECONDS, conform
-from graph.sources.table import parse, read, scaled
+from graph.sources.table import money, parse, read, scaled, within
 
 FOLDER: Final = "amlsim"
 CONTRIBUTOR: Final = "amlsim"
@@ -29,6 +29,7 @@ FIRST_DAY: Final = datetime(2017, 1, 1, tzinfo=UTC)
 
 _ACCOUNTS: Final = "nodes.csv"
 _TRANSFERS: Final = "transactions.csv"
+_LAST_DAY: Final = 36_500  # a century
 _RINGED: Final = {"0": False, "1": True}
 
 
@@ -47,7 +48,7 @@ def labels(folder: Path) -> pl.DataFrame:
     """Who was put on a ring: `person`, `ringed`, `acted` (when they paid as told; null: they never did), as in the file."""
     ringed = pl.col("isFraud").replace_strict(_RINGED, default=None, return_dtype=pl.Boolean)
     read_ = read(folder, _ACCOUNTS, ("nodeid", "isFraud", "fraudStep"))
-    known = parse(read_, _ACCOUNTS, isFraud=ringed, fraudStep=scaled("fraudStep", 0))
+    known = parse(read_, _ACCOUNTS, isFraud=ringed, fraudStep=within(scaled("fraudStep", 0), -1, _LAST_DAY))
     acted = pl.when(pl.col("fraudStep") >= 0).then(_day("fraudStep"))
     return known.select(person=_account("nodeid"), ringed="isFraud", acted=acted)
 
@@ -76,7 +77,9 @@ def _people(accounts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _payments(folder: Path) -> pl.DataFrame:
     read_ = read(folder, _TRANSFERS, ("sourceNodeId", "targetNodeId", "value", "time"))
-    made = parse(read_, _TRANSFERS, value=scaled("value", 2), time=scaled("time", 0)).with_row_index("line", 1)
+    made = parse(read_, _TRANSFERS, value=money("value"), time=within(scaled("time", 0), 0, _LAST_DAY)).with_row_index(
+        "line", 1
+    )
     return made.filter(pl.col("sourceNodeId") != pl.col("targetNodeId")).select(
         event_id=pl.format("transfer-{}", "line"),
         kind=pl.lit("payment.made"),

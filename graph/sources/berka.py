@@ -30,8 +30,8 @@ from typing import Final
 
 import polars as pl
 
-from graph.events import UTC_MICROSECONDS, conform
-from graph.sources.table import parse, read, scaled
+from graph.events import MOST_AMOUNT, UTC_MICROSECONDS, conform
+from graph.sources.table import money, parse, read, scaled, within
 from graph.vocabulary import CLASSES
 
 FOLDER: Final = "berka"
@@ -62,6 +62,7 @@ _CATEGORY_BY_OPERATION: Final = {
 _CHANNEL: Final = {"VKLAD": "cash", "VYBER": "cash", "VYBER KARTOU": "card"}
 _BANK_ITSELF: Final = ("SLUZBY", "UROK")
 _NODE: Final = {"VKLAD": "cash-desk", "VYBER": "cash-desk", "VYBER KARTOU": "card-shops"}
+_LONGEST_LOAN: Final = 1_200  # months
 _ROUNDING: Final = 100  # haler; the bank books tenths of a crown, the file's balances drift by less than a crown
 
 
@@ -117,13 +118,17 @@ def _date() -> pl.Expr:
     return ("19" + pl.col("date")).str.to_date("%Y%m%d", strict=False)
 
 
+def _months() -> pl.Expr:
+    return within(scaled("duration", 0), 1, _LONGEST_LOAN)
+
+
 def _accounts(folder: Path) -> pl.DataFrame:
     return parse(_table(folder, "account.asc", ("account_id", "date")), "account.asc", date=_date())
 
 
 def _loans(folder: Path, *more: str) -> pl.DataFrame:
     loans = _table(folder, "loan.asc", ("loan_id", "account_id", "date", "amount", "duration", *more))
-    return parse(loans, "loan.asc", date=_date(), amount=scaled("amount", 2), duration=scaled("duration", 0))
+    return parse(loans, "loan.asc", date=_date(), amount=money("amount"), duration=_months())
 
 
 def _transactions(folder: Path) -> pl.DataFrame:
@@ -131,7 +136,9 @@ def _transactions(folder: Path) -> pl.DataFrame:
     files = []
     for name in _TRANSACTIONS:
         read_ = _table(folder, name, _TRANSACTION_COLUMNS)
-        files.append(parse(read_, name, date=_date(), amount=scaled("amount", 2), balance=scaled("balance", 2)))
+        files.append(
+            parse(read_, name, date=_date(), amount=money("amount"), balance=money("balance", low=-MOST_AMOUNT))
+        )
     return pl.concat(files).unique("trans_id", keep="first", maintain_order=True).with_row_index("line")
 
 

@@ -19,9 +19,10 @@ from typing import Final
 
 import polars as pl
 
-from graph.events import UTC_MICROSECONDS, conform
+from graph.events import LATEST_PLAN, UTC_MICROSECONDS, conform
 from graph.sources import SourceError
-from graph.sources.table import parse, read, scaled
+from graph.sources.table import parse, read, scaled, within
+from graph.vocabulary import EARLIEST
 
 FOLDER: Final = "bitcoin-otc"
 CONTRIBUTOR: Final = "bitcoin-otc"
@@ -60,8 +61,14 @@ def labellers(events: pl.DataFrame) -> pl.Series:
 def _ratings(folder: Path) -> pl.DataFrame:
     """Columns `rater`, `rated` (the data's own numbers), `strength`, `epoch` (text), `at`."""
     read_ = read(folder, _RATINGS, ("rater", "rated", "strength", "epoch"), header=False)
-    at = scaled("epoch", 6).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(UTC_MICROSECONDS)
-    ratings = parse(read_, _RATINGS, strength=scaled("strength", 0), at=at)
+    first, last = (int(at.timestamp()) * 1_000_000 for at in (EARLIEST, LATEST_PLAN))
+    at = (
+        within(scaled("epoch", 6), first, last)
+        .cast(pl.Datetime("us"))
+        .dt.replace_time_zone("UTC")
+        .cast(UTC_MICROSECONDS)
+    )
+    ratings = parse(read_, _RATINGS, strength=within(scaled("strength", 0), -10, 10), at=at)
     if ratings.filter(pl.col("rater") == pl.col("rated")).height:
         raise SourceError(f"`{_RATINGS}`: someone rates himself: use the data set's original file")
     if ratings.select("rater", "rated").is_duplicated().any():

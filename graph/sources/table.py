@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from graph.events import MOST_AMOUNT
 from graph.sources import SourceError
 
 
@@ -50,3 +51,13 @@ def scaled(column: str, digits: int) -> pl.Expr:
     whole = text.str.extract(rf"^(-?\d+){fraction}$", 1)
     part = text.str.extract(r"\.(\d+)$", 1).fill_null("").str.pad_end(digits, "0")
     return pl.concat_str(whole, part).cast(pl.Int64, strict=False)
+
+
+def within(value: pl.Expr, low: int, high: int) -> pl.Expr:
+    """The value, and null where it is beyond these bounds: so that no later step meets what it cannot hold."""
+    return pl.when(value.is_between(low, high)).then(value)
+
+
+def money(column: str, *, low: int = 0) -> pl.Expr:
+    """An amount in minor units, of two digits: not negative, and no more than an event may have."""
+    return within(scaled(column, 2), low, MOST_AMOUNT)

@@ -97,7 +97,12 @@ def test_labels_read_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("node", "said"), [("0,maybe,1.00,-1", "no valid `isFraud` (`maybe`)"), ("0,0,1.00,soon", "no valid `fraudStep`")]
+    ("node", "said"),
+    [
+        ("0,maybe,1.00,-1", "no valid `isFraud` (`maybe`)"),
+        ("0,0,1.00,soon", "no valid `fraudStep`"),
+        ("0,1,1.00,9000000000000", "no valid `fraudStep`"),
+    ],
 )
 def test_a_label_that_is_none_is_refused(tmp_path: Path, node: str, said: str) -> None:
     with pytest.raises(SourceError) as error:
@@ -106,7 +111,16 @@ def test_a_label_that_is_none_is_refused(tmp_path: Path, node: str, said: str) -
 
 
 @pytest.mark.parametrize(
-    ("transfer", "said"), [("0,1,1.234,1", "no valid `value` (`1.234`)"), ("0,1,1.00,x", "no valid `time` (`x`)")]
+    ("transfer", "said"),
+    [
+        ("0,1,1.234,1", "no valid `value` (`1.234`)"),
+        ("0,1,1.00,x", "no valid `time` (`x`)"),
+        ("0,1,-1.00,1", "no valid `value` (`-1.00`)"),
+        ("0,1,99999999999999.99,1", "no valid `value` (`99999999999999.99`)"),
+        ("0,1,99999999999999999999,1", "no valid `value` (`99999999999999999999`)"),
+        ("0,1,1.00,-1", "no valid `time` (`-1`)"),
+        ("0,1,1.00,9000000000000", "no valid `time` (`9000000000000`)"),
+    ],
 )
 def test_a_transfer_that_is_none_is_refused(tmp_path: Path, transfer: str, said: str) -> None:
     with pytest.raises(SourceError) as error:

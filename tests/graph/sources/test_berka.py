@@ -215,6 +215,32 @@ def test_no_event_is_made_from_how_a_loan_went(told: pl.DataFrame, berka_folder:
     assert not berka.labels(tmp_path / "berka").equals(berka.labels(berka_folder))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"amount": "-96396"}, "no valid `amount` (`-96396`)"),
+        ({"amount": "99999999999999"}, "no valid `amount` (`99999999999999`)"),
+        ({"duration": "-12"}, "no valid `duration` (`-12`)"),
+        ({"duration": "999999999999"}, "no valid `duration` (`999999999999`)"),
+        ({"date": "931399"}, "no valid `date` (`931399`)"),
+    ],
+)
+def test_a_loan_that_is_none_is_refused_with_its_row(
+    berka_folder: Path, tmp_path: Path, change: dict[str, str], said: str
+) -> None:
+    for path in berka_folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    rows = raw(berka_folder, "loan.asc")
+    (tmp_path / "loan.asc").unlink()
+    with (tmp_path / "loan.asc").open("w", newline="") as file:
+        out = csv.DictWriter(file, list(rows[0]), delimiter=";")
+        out.writeheader()
+        out.writerows([rows[0], rows[1] | change, *rows[2:]])
+    with pytest.raises(SourceError) as error:
+        berka.labels(tmp_path)
+    assert f"`loan.asc`, row 2: {said}" in str(error.value)
+
+
 def test_just_before_a_loans_date_only_what_is_dated_before_it_is_there(told: pl.DataFrame, berka_folder: Path) -> None:
     granted = {r["account_id"]: day(r["date"]) for r in raw(berka_folder, "loan.asc")}
     moves = [

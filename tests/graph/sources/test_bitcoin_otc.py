@@ -102,6 +102,9 @@ def test_the_labels_are_the_word_of_36_labellers(told: pl.DataFrame, otc_folder:
         (("1,2,5,10.5", "1,2,4,11.5"), "rates the same person twice"),
         (("1,2,5,10.5", "2,1,high,11.5"), "row 2: no valid `strength` (`high`)"),
         (("1,2,5",), "has no column"),
+        (("1,2,11,10.5",), "row 1: no valid `strength` (`11`)"),
+        (("1,2,5,9999999999999",), "row 1: no valid `at`"),
+        (("1,2,5,-9999999999999",), "row 1: no valid `at`"),
     ],
 )
 def test_a_file_that_is_another_is_refused(tmp_path: Path, lines: tuple[str, ...], said: str) -> None:

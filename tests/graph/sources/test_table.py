@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.sources import SourceError
-from graph.sources.table import parse, read, scaled
+from graph.sources.table import money, parse, read, scaled
 
 
 @given(st.decimals(min_value=-(10**9), max_value=10**9, places=2))
@@ -31,6 +31,13 @@ def test_what_is_no_decimal_of_so_many_digits_is_refused_with_its_row(text: str)
     table = pl.DataFrame({"amount": ["1.00", text]})
     with pytest.raises(SourceError, match=r"^`some.csv`, row 2: no valid `amount`"):
         parse(table, "some.csv", amount=scaled("amount", 2))
+
+
+@pytest.mark.parametrize("text", ["-0.01", "10000000000000.01", "99999999999999999999999"])
+def test_an_amount_that_no_event_may_have_is_refused_with_its_row(text: str) -> None:
+    table = pl.DataFrame({"amount": ["0", "10000000000000.00", text]})
+    with pytest.raises(SourceError, match=r"^`some.csv`, row 3: no valid `amount`"):
+        parse(table, "some.csv", amount=money("amount"))
 
 
 def test_a_missing_file_is_named_with_what_to_do(tmp_path: Path) -> None:
