@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from api.settings_source import HINT, PREFIX, ROOT, RULES, VAR, config, in_file, unknown_settings
 from engine.errors import Refused
+from engine.lang.identifiers import flaw
 
 SECRET: Final = ("token", "secret", "password")  # what a setting is called whose value is shown to nobody
 
@@ -58,6 +59,14 @@ class Settings(BaseSettings):
         None, min_length=16, description="what must be sent to read `/metrics`; without one only this machine may"
     )
     report_smallest_group: int = Field(20, ge=2, description="people of the smallest group that a yearly report shows")
+
+    @field_validator("oidc_issuer", "oidc_audience", "oidc_role_claim", "oidc_party_claim")
+    @classmethod
+    def _identifier(cls, value: str) -> str:
+        """What is compared has nothing in it that cannot be seen."""
+        if value and (said := flaw(value)):
+            raise ValueError(said)
+        return value
 
     @classmethod
     def settings_customise_sources(

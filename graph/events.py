@@ -205,12 +205,24 @@ def _text_checks(seen: _Seen) -> Iterator[Check]:
         most, text = LONGEST.get(column, LONGEST_ID), pl.col(column)
         yield text.str.len_chars() > most, _says(f"`{column}` is longer than {most} characters: shorten it")
         if column not in LONGEST:
-            yield (
-                (text.str.len_chars() <= most) & text.str.contains(r"[\p{Cc}\p{Zl}\p{Zp}]"),
-                _says(f"`{column}` has a control character: remove it"),
-            )
-    for column in (c for c in ("event_id", "subject", "other") if c not in seen.plain):
-        yield pl.col(column).str.contains(r"^\s|\s$"), _says(f"`{column}` begins or ends with a space: remove it")
+            short = text.str.len_chars() <= most
+            for wrong, said in _look_alikes(text):
+                yield short & wrong, _says(f"`{column}` {said}")
+
+
+def _look_alikes(text: pl.Expr) -> tuple[tuple[pl.Expr, str], ...]:
+    """What lets an id look like another's, whoever reads it: `engine.lang.identifiers` has the same for one text."""
+    unseen = r"[\p{Cf}\p{Default_Ignorable_Code_Point}\x{2800}]"
+    return (
+        (text.str.contains(r"[\p{Cc}\p{Zl}\p{Zp}]"), "has a control character: remove it"),
+        (text.str.contains(unseen), "has a character that cannot be seen: remove it"),
+        (text.str.contains(r"[\p{Zs}&&[^ ]]"), "has a blank that is no plain space: remove it"),
+        (text.str.contains("^ | $"), "begins or ends with a space: remove it"),
+        (
+            text != text.str.normalize("NFC"),
+            "is not in Unicode's normalization form C: write accents as one with their letter",
+        ),
+    )
 
 
 def _time_checks(now: datetime) -> Iterator[Check]:

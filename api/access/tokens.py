@@ -12,6 +12,7 @@ from api.access.auth import PREFIX, RESERVED, ROLES, SCOPES, digest, forget
 from api.clock import micros, moment
 from api.database import reading, writing
 from api.evidence import departed
+from api.identifiers import unambiguous
 from api.tables import TOKENS
 from engine.errors import Refused
 
@@ -56,6 +57,8 @@ def issue(
 ) -> Issued:
     """A new token. Raises Refused for an unknown role or scope, and for a party that is empty or the house's own."""
     check(role, party, scopes)
+    if name:
+        unambiguous(name, "name", "bad_party")
     kept = None if scopes is None else tuple(sorted(set(scopes)))
     with writing(engine) as connection:
         if role == "subject":
@@ -68,9 +71,10 @@ def check(role: str, party: str, scopes: Collection[str] | None = None) -> None:
     if role not in ROLES:
         hint = f"use one of {', '.join(ROLES)}"
         raise Refused(f"unknown role `{role[:40]}`", where="role", hint=hint, code="bad_role")
-    if not party.strip() or len(party) > LONGEST_PARTY or not party.isprintable():
+    if not party.strip() or len(party) > LONGEST_PARTY:
         hint = f"name the party, in at most {LONGEST_PARTY} characters"
         raise Refused("a token speaks for someone", where="party", hint=hint, code="bad_party")
+    unambiguous(party, "party", "bad_party")
     if party in RESERVED:
         raise Refused(f"`{party}` is the house's own name", where="party", hint="choose another", code="bad_party")
     if scopes is not None and (not scopes or not set(scopes) <= set(SCOPES)):

@@ -9,6 +9,7 @@ import typer
 from api import actions, clock, prepare, show
 from api.commands import commands, console
 from api.decisions.decisions import Asked
+from api.identifiers import unambiguous
 from api.prepare import open_world
 from api.settings import settings
 from engine.errors import Refused
@@ -27,7 +28,7 @@ def explain(
 ) -> None:
     """Show how a person's score comes about: every rule, what it asks, what there is, how far it is off."""
     world = open_world(settings())
-    found = actions.explained(world, person, clock.now())
+    found = actions.explained(world, unambiguous(person, "PERSON"), clock.now())
     _known_language(found.program, language)
     for part in show.one_rule(found, rule) if rule else show.explanation(found, language):
         console().print(part, markup=False)
@@ -72,7 +73,7 @@ def _question(program: Program, person: str, perk: str, amount: str, fields: lis
         raise Refused(f"`{amount}` is not an amount", where="--amount", hint=hint, code="bad_amount")
     types = {a.name.removeprefix("request."): a.type for a in known.request} if known else {}
     context = dict(_field(text, types) for text in fields)
-    return Asked("operator", None, person, perk, minor, known.currency if known else "", context)
+    return Asked("operator", None, unambiguous(person, "PERSON"), perk, minor, known.currency if known else "", context)
 
 
 def _field(text: str, types: Mapping[str, Type]) -> tuple[str, str | int | bool]:

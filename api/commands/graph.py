@@ -9,6 +9,7 @@ from rich.console import Console
 from api import clock, replace
 from api.commands import commands
 from api.database import open_database
+from api.identifiers import unambiguous
 from api.pictures import picture
 from api.releases.findings import printable
 from api.settings import settings
@@ -30,6 +31,7 @@ def graph(
 ) -> None:
     """Draw a person's circle as the newest build saw it: ties and money apart, trust as colour."""
     ending = _ending(to)
+    unambiguous(person, "PERSON")
     # Their layout takes long to import.
     from api.pictures import drawing, page
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from api.clock import moment
 from api.deps import InWorld, Now, Supervisor
+from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.problems import documented
 from api.releases import releases
@@ -104,8 +105,8 @@ def list_decisions(
     _: Supervisor,
     since: Annotated[datetime | None, Query(alias="from", description="decided then or later")] = None,
     until: Annotated[datetime | None, Query(alias="to", description="decided before that")] = None,
-    merchant: Annotated[str | None, Query(pattern=PLAIN, max_length=128)] = None,
-    perk: Annotated[str | None, Query(pattern=PLAIN, max_length=60)] = None,
+    merchant: Annotated[Identifier | None, Query(pattern=PLAIN, max_length=128)] = None,
+    perk: Annotated[Identifier | None, Query(pattern=PLAIN, max_length=60)] = None,
     outcome: Annotated[RecordedOutcome | None, Query()] = None,
     after: After = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,

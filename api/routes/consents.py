@@ -10,6 +10,7 @@ from api import actions
 from api.consent import consents
 from api.consent.consents import Ask, Request
 from api.deps import InWorld, Merchant, Now
+from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.schema import ConsentState, DataClass
@@ -27,7 +28,9 @@ class ConsentRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     service: str = Field(strict=True, pattern="^[a-z0-9_-]{1,40}$", description="one of the merchant's services")
-    subject: str = Field(strict=True, pattern=PLAIN, max_length=128, description="the person", examples=["client-1"])
+    subject: Identifier = Field(
+        strict=True, pattern=PLAIN, max_length=128, description="the person", examples=["client-1"]
+    )
     classes: Classes = Field(description="the data classes that the answers may be made from")
     until: AwareDatetime | None = Field(None, description="when the consent is to end; null: when it is withdrawn")
 

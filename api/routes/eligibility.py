@@ -10,6 +10,7 @@ from api import metrics
 from api.decisions import decisions
 from api.decisions.decisions import Answered, Asked
 from api.deps import Answers, InWorld, Merchant, Now
+from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.schema import Money, Outcome
@@ -31,7 +32,7 @@ class EligibilityRequest(BaseModel):
         examples=["T-20260131-0001"],
     )
     service: str = Field(pattern=SERVICE, description="the merchant's service", examples=["rooms"])
-    subject: str = Field(pattern=PLAIN, max_length=128, description="the person", examples=["client-1"])
+    subject: Identifier = Field(pattern=PLAIN, max_length=128, description="the person", examples=["client-1"])
     amount: Money = Field(
         gt=0, le=10**12, description="the deposit, in minor units of the perk's currency", examples=[50000]
     )

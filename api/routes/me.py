@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from api import actions
 from api.database import reading
 from api.deps import InWorld, Now, Subject
+from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.people import erasure, person
 from api.people import evidence as stored
@@ -194,7 +195,7 @@ class Monitoring(BaseModel):
     """What you give for reports by group."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    attributes: dict[Attribute, Annotated[str, Field(pattern=PLAIN, max_length=60)]] = Field(
+    attributes: dict[Attribute, Annotated[Identifier, Field(pattern=PLAIN, max_length=60)]] = Field(
         max_length=10, examples=[{"region": "north"}]
     )
 
@@ -222,7 +223,7 @@ def get_my_raise(
     caller: Subject,
     now: Now,
     perk: Annotated[
-        str | None,
+        Identifier | None,
         Query(pattern=PLAIN, max_length=60, description="up to its nearest tier, past what keeps you from it"),
     ] = None,
     score: Annotated[int | None, Query(ge=0, le=10_000, description="up to this score")] = None,

@@ -12,6 +12,7 @@ from api.consent import consents
 from api.consent.consents import WARNED, WARNING, Request, Said
 from api.consent.permissions import Grants
 from api.deps import InWorld, Now, Subject
+from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.consents import PLAIN, Classes, RequestId
@@ -22,7 +23,8 @@ router = APIRouter(prefix="/v1/me/consents", tags=["people"], route_class=LanedR
 
 Purpose = Annotated[str, Field(strict=True, pattern="^[a-z][a-z_]*$", max_length=40, description="such as `perks`")]
 Service = Annotated[
-    str, Field(strict=True, pattern=PLAIN, max_length=128, description="a merchant's service: `merchant/service`")
+    Identifier,
+    Field(strict=True, pattern=PLAIN, max_length=128, description="a merchant's service: `merchant/service`"),
 ]
 Until = Annotated[AwareDatetime, Field(description="when it ends; null: when it is withdrawn")]
 Warned = Annotated[

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.database import reading
 from api.deps import InWorld, Now, Subject
+from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.people import disputes
 from api.problems import documented
@@ -30,8 +31,8 @@ class Objection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    contributor: str = Field(pattern=PLAIN, max_length=128, description="who told it")
-    event_id: str = Field(pattern=PLAIN, max_length=128, description="as GET /v1/me/evidence names it")
+    contributor: Identifier = Field(pattern=PLAIN, max_length=128, description="who told it")
+    event_id: Identifier = Field(pattern=PLAIN, max_length=128, description="as GET /v1/me/evidence names it")
     statement: Said | None = None
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import services
 from api.deps import InWorld, Merchant, Now
+from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.orders import targets
 from api.problems import documented
@@ -29,7 +30,9 @@ class _Terms(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    perk: str = Field(pattern=PLAIN, max_length=60, description="a perk of the rules in force", examples=["hotel"])
+    perk: Identifier = Field(
+        pattern=PLAIN, max_length=60, description="a perk of the rules in force", examples=["hotel"]
+    )
     mode: ServiceMode = "waive_first"
     ceiling: Money | None = Field(
         None, gt=0, le=10**12, description="the most that one order may come to, in minor units; enjoy_first needs it"
@@ -42,7 +45,7 @@ class _Terms(BaseModel):
 class ServiceTerms(_Terms):
     """What the merchant signs up for. A change is a further version; orders keep the one they were made under."""
 
-    allowed: list[Annotated[str, Field(pattern=PLAIN, max_length=128)]] | None = Field(
+    allowed: list[Annotated[Identifier, Field(pattern=PLAIN, max_length=128)]] | None = Field(
         None, max_length=1000, description="the only people it may ask about, before launch; null: anyone who consents"
     )
 

@@ -10,6 +10,7 @@ from api import clock
 from api.access import tokens
 from api.access.tokens import Issued, Listed
 from api.deps import InWorld, Now, caller_as
+from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.page import NEXT, Page
@@ -98,7 +99,7 @@ def issue_token(body: TokenRequest, world: InWorld, now: Now) -> NewToken:
 def list_tokens(
     world: InWorld,
     role: Annotated[Role | None, Query()] = None,
-    party: Annotated[str | None, Query(max_length=128, pattern=PLAIN)] = None,
+    party: Annotated[Identifier | None, Query(max_length=128, pattern=PLAIN)] = None,
     after: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$", description=NEXT)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Tokens:

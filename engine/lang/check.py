@@ -13,6 +13,7 @@ from engine.lang.check_perks import Around, check_perks
 from engine.lang.check_scorecard import check_scorecard
 from engine.lang.check_watch import attributes, check_watch
 from engine.lang.guard import Guard
+from engine.lang.identifiers import flaw, skeleton
 from engine.lang.lines import (
     CasesFile,
     Dated,
@@ -189,12 +190,21 @@ def _lists(held: Files, report: Report) -> dict[str, ListFile]:
                 text = f"the list `{file.id.text}` stands twice"
                 report.add("R015", text, file.id.at, f"it is in {found[file.id.text].id.at.file} already")
             found[file.id.text] = file
-            seen = set[str]()
-            for entry in file.entries:
-                if entry.value.text in seen:
-                    report.add("R015", f"`{entry.value.text[:60]}` stands twice", entry.value.at, "remove one")
-                seen.add(entry.value.text)
+            _entries(file, report)
     return found
+
+
+def _entries(file: ListFile, report: Report) -> None:
+    """Each entry is one that nobody can take for another, and stands once, however it is written."""
+    seen = dict[str, str]()
+    for entry in file.entries:
+        text, at = entry.value.text, entry.value.at
+        if said := flaw(text):
+            report.add("R013", f"`{text[:60]}` {said.partition(':')[0]}", at, said.partition(": ")[2])
+        before = seen.setdefault(skeleton(text), text)
+        if before is not text:
+            other = "" if before == text else ", but for what cannot be seen"
+            report.add("R015", f"`{text[:60]}` stands twice{other}", at, "remove one")
 
 
 def _wording(file: ReasonsFile, report: Report) -> None:

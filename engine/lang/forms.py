@@ -156,7 +156,7 @@ REQUEST: Final = Record(
             "type", Text("a type", among=("bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration"))
         ),
         Field("digits", Numeral(1, 6), absent=None),
-        Field("values", Many(Text(), least=1), absent=()),
+        Field("values", Many(Text(constant=True), least=1), absent=()),
         Field("low", Quantity(), absent=None),
         Field("high", Quantity(), absent=None),
     ),

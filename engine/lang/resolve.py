@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from engine.lang.identifiers import flaw
 from engine.lang.lines import EntryLine, ListFile
 from engine.lang.problems import Report, Span
 from engine.lang.quantities import Quantities, Wrong, an
@@ -212,7 +213,7 @@ class Scope:
     def _unfit(self, attribute: Attribute, text: str, at: Span) -> Wrong:
         hint = suggestion(text[:60], attribute.type.values)
         if attribute.type.kind == "string":
-            hint = f"a word in quotes, of at most {LONGEST} characters"
+            hint = flaw(text) or f"a word in quotes, of at most {LONGEST} characters"
         return self._wrong("R104", f"`{text[:60]}` is not a value of `{attribute.name}`", at, hint)
 
     def _alike(self, left: Attribute, right: Attribute, at: Span) -> Truth:
@@ -263,7 +264,8 @@ class Scope:
         value = value_of(entry.value.text, attribute.type)
         if value is None:
             text = f"`{entry.value.text[:60]}` is not a value of `{attribute.name}`, which is asked of this list"
-            self.report.add("R104", text, entry.value.at, f"{an(attribute.type)} belongs here")
+            if not flaw(entry.value.text):  # told of the list itself
+                self.report.add("R104", text, entry.value.at, f"{an(attribute.type)} belongs here")
         return value
 
     def _attribute(self, name: Name) -> Attribute:

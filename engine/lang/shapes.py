@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from engine.lang import expressions
 from engine.lang.glossary import KEYS
+from engine.lang.identifiers import flaw
 from engine.lang.problems import Report
 from engine.lang.source import Mapping, Node, Scalar, Sequence
 from engine.lang.syntax import Number, Word
@@ -59,6 +60,7 @@ class Text:
     among: tuple[str, ...] = ()
     hint: str = "lower-case letters, digits, _ and dots"
     feature: bool = False
+    constant: bool = False  # what is compared, and so must not look like another
     listed: str = ""  # the hint where none of `among` is near, and they are too many to be told
 
     def read(self, node: Node, report: Report) -> Word | None:
@@ -73,6 +75,8 @@ class Text:
             )
         elif self.pattern and not self.pattern.fullmatch(node.text):
             report.add("R013", f"`{node.text[:60]}` is not {self.what}", node.at, self.hint)
+        elif self.constant and (said := flaw(node.text)):
+            report.add("R013", f"`{node.text[:60]}` {said.partition(':')[0]}", node.at, said.partition(": ")[2])
         elif len(node.text) > LONGEST_TEXT:
             report.add("R013", f"this is longer than {LONGEST_TEXT} characters", node.at, "shorten it")
         else:

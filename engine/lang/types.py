@@ -12,6 +12,8 @@ from datetime import date, datetime, timedelta
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Final, Literal
 
+from engine.lang.identifiers import flaw
+
 Value = bool | int | str
 Kind = Literal["bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration"]
 
@@ -168,7 +170,7 @@ def value_of(text: str, type_: Type) -> Value | None:
     if type_.kind == "bool":
         return {"true": True, "false": False}.get(text)
     if type_.worded:
-        fits = text in type_.values if type_.kind == "enum" else 0 < len(text) <= LONGEST
+        fits = text in type_.values if type_.kind == "enum" else 0 < len(text) <= LONGEST and flaw(text) is None
         return text if fits else None
     found = scaled(text, type_)
     return found if found is not None and type_.low <= found <= type_.high else None
