@@ -116,7 +116,7 @@ class OneEach:
         turn = of.get(party)  # held by whoever has it or waits for it
         if turn is None:
             turn = of[party] = asyncio.Semaphore(1)
-        await _in_time(turn, lambda: TooMany(self.message, AGAIN))
+        await _in_time(turn, lambda: TooMany(self.message, AGAIN, where="the request"))
         try:
             yield
         finally:

@@ -13,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.access.rates import TooMany
@@ -25,6 +27,10 @@ log = logging.getLogger("iftah")
 STATUS: Final = {
     "bad_request": 422,
     "ambiguous_header": 400,
+    "malformed_request": 400,
+    "request_timeout": 408,
+    "url_too_long": 414,
+    "headers_too_large": 431,
     "bad_amount": 422,
     "bad_context": 422,
     "wrong_currency": 422,
@@ -111,6 +117,7 @@ ANYWHERE: Final = (
     *("too_many_requests", "not_ready", "issuer_away", "clock_ahead"),
 )
 MOST_PROBLEMS, MOST_SHOWN = 5, 40  # of one request: how many are told, and how much of a key
+DISCONNECTED: Final = 499  # as other servers count it; no answer has it
 AGAIN: Final = 1  # seconds after which whoever is answered 503 may try again
 MEDIA_TYPE: Final = "application/problem+json"
 BODY: Final = "the body"
@@ -185,6 +192,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(IftahError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -261,6 +269,12 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
     message = {"not_found": "there is nothing here", "method_not_allowed": "this method is not for this address"}
     return answer(Refused(message.get(code, "the request cannot be read"), hint="see /docs", code=code))
+
+
+async def _gone(request: Request, _: Exception) -> Response:
+    """The caller hung up before the request was there: nobody reads this answer, and nothing is wrong here."""
+    request.scope[CODE] = "disconnected"
+    return Response(status_code=DISCONNECTED)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from api.clock import micros, moment
 from api.database import Query, reading, writing
@@ -99,20 +99,27 @@ def unknown(hint: str = SIGN_UP) -> Refused:
     return Refused("unknown service", where="service", hint=hint, code="unknown_service")
 
 
-def versions(engine: Engine, merchant: str, name: str) -> list[Service]:
-    """Every version, oldest first. Raises Refused when there is none."""
-    query = select(SERVICES).where(SERVICES.c.merchant == merchant, SERVICES.c.id == name).order_by(SERVICES.c.version)
+def versions(engine: Engine, merchant: str, name: str, most: int, before: int | None = None) -> list[Service]:
+    """At most so many versions, newest first; those older than `before`. Raises Refused when there is no such service."""
+    query = select(SERVICES).where(SERVICES.c.merchant == merchant, SERVICES.c.id == name)
+    if before is not None:
+        query = query.where(SERVICES.c.version < before)
     with reading(engine) as connection:
         newest(connection, merchant, name)
-        return [_made(dict(row)) for row in connection.execute(query).mappings()]
+        rows = connection.execute(query.order_by(SERVICES.c.version.desc()).limit(most)).mappings()
+        return [_made(dict(row)) for row in rows]
 
 
-def of_merchant(engine: Engine, merchant: str) -> list[Service]:
-    """The version in force of each of the merchant's services, by name."""
-    query = select(SERVICES).where(SERVICES.c.merchant == merchant).order_by(SERVICES.c.id, SERVICES.c.version)
+def of_merchant(engine: Engine, merchant: str, most: int, after: str | None = None) -> list[Service]:
+    """The version in force of at most so many of the merchant's services, by name; of those that come after one."""
+    other = SERVICES.alias()
+    last = select(func.max(other.c.version)).where(other.c.merchant == SERVICES.c.merchant, other.c.id == SERVICES.c.id)
+    query = select(SERVICES).where(SERVICES.c.merchant == merchant, SERVICES.c.version == last.scalar_subquery())
+    if after is not None:
+        query = query.where(SERVICES.c.id > after)
     with reading(engine) as connection:
-        made = [_made(dict(row)) for row in connection.execute(query).mappings()]
-    return list({service.id: service for service in made}.values())
+        rows = connection.execute(query.order_by(SERVICES.c.id).limit(most)).mappings()
+        return [_made(dict(row)) for row in rows]
 
 
 def version(connection: Connection, merchant: str, name: str, number: int) -> Service:

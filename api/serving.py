@@ -1,11 +1,16 @@
 """Serving: the port taken first, so that a port in use is said before any long work."""
 
 import gc
+import logging
+import multiprocessing
 import os
+import signal
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any, Final
 
 import uvicorn
@@ -21,10 +26,19 @@ from api.settings import Settings, settings
 from api.world import World
 from engine.errors import Refused
 
+log = logging.getLogger("iftah")
+
 HEALTHY: Final = 30  # seconds in which a process must say that it lives: compiling rules takes some
 FINISH: Final = 5  # seconds that a server which stops gives to the answers that are being made
+ORPHAN_SECONDS: Final = 20  # that a process has to stop by itself when the one that started it is gone
 _HOW: Final[dict[str, Any]] = {
-    **{"log_config": None, "access_log": False, "loop": "uvloop", "http": "httptools"},
+    **{
+        "log_config": None,
+        "access_log": False,
+        "loop": "uvloop",
+        "http": "api.request_head:BoundedProtocol",
+        "ws": "none",
+    },
     **{"timeout_graceful_shutdown": FINISH, "server_header": False},
 }
 
@@ -86,6 +100,22 @@ def worker() -> FastAPI:
     """The application of one process of several. The rules were probed by the one that started it."""
     chosen = settings()
     logs.install(chosen.log_format)
+    end_with_parent()
     app = create_app(prepare.enforced(chosen), Reload(chosen.rules), works=True, gate=gate_of(chosen))
     gc.freeze()
     return app
+
+
+def end_with_parent() -> None:
+    """Stop this process when the one that started it is gone, however that ended: nobody else would stop it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_end_after, args=(parent.join,), name="parent", daemon=True).start()
+
+
+def _end_after(gone: Callable[[], None]) -> None:
+    gone()
+    log.error("the process that started this one is gone: this one stops, too")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_SECONDS)
+    os._exit(1)

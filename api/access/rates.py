@@ -22,9 +22,9 @@ Told = TypeVar("Told")
 class TooMany(Refused):
     """More requests than may be. `again`: seconds after which there may be another."""
 
-    def __init__(self, message: str, again: int) -> None:
-        hint = f"wait {again} seconds"
-        super().__init__(message, where="Authorization", hint=hint, code="too_many_requests")
+    def __init__(self, message: str, again: int, where: str = "Authorization") -> None:
+        hint = f"wait {again} second{'s' * (again != 1)}"
+        super().__init__(message, where=where, hint=hint, code="too_many_requests")
         self.again = again
 
 

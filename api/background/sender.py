@@ -93,7 +93,7 @@ async def _sent(
     """The status of the answer; None when there was none in time, or the address may not be sent to."""
     try:
         async with asyncio.timeout(ANSWER):
-            target = await asyncio.to_thread(targets.check, message.url, private)
+            target = await targets.check(message.url, private, message.merchant)
             headers = {"Host": target.host, **signed(message, secrets, now)}
             named = {"sni_hostname": target.url.host}  # whose certificate it must be
             request = client.build_request(

@@ -1,16 +1,16 @@
 """Targets: where a callback may go. Https, and only to addresses of the public internet, unless a development setting says so.
 
 A name is resolved here, and the caller connects to the address that was checked: what a name server says the next time changes
-nothing. Checked when a service signs up, and again at each sending.
+nothing. Checked when a service signs up, and again at each sending. How long that may take: `api.orders.lookups`.
 """
 
-import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import httpx2
 
+from api.orders.lookups import LOOKUPS
 from engine.errors import Refused
 
 LONGEST: Final = 500
@@ -37,15 +37,16 @@ class Target:
         return self.url.netloc.decode("ascii")
 
 
-def check(url: str, private_allowed: bool) -> Target:
-    """The target that a callback may be sent to. Raises Refused `bad_callback`. Waits for name servers."""
+async def check(url: str, private_allowed: bool, party: str) -> Target:
+    """The target that a callback of the party may be sent to. Raises Refused `bad_callback`."""
     known = _formed(url, private_allowed)
     port = known.port or (443 if known.scheme == "https" else 80)
     try:
-        found = socket.getaddrinfo(known.host, port, type=socket.SOCK_STREAM)
+        addresses = await LOOKUPS.addresses(party, known.host, port)
+    except TimeoutError:
+        raise _refused("its host was not found in time") from None
     except (OSError, UnicodeError):
         raise _refused("its host cannot be found") from None
-    addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
     if not private_allowed and not all(public(address) for address in addresses):
         raise _refused("its host is not on the public internet")
     return Target(known, addresses[0])

@@ -3,10 +3,14 @@
 What durable-rules does with rules that it cannot take is to hang with the interpreter's lock held, or to crash: only
 another process survives it. That process is given the texts of the files and nothing else, checks and compiles them as
 this one would, and compares the engines on made-up people (`engine.probe`). It says `ok`, or why not in one line.
+
+What hangs uses the processor without end, or waits without end. So the bound that matters is on processor time, which does not
+pass while other work has the machine; time on the clock is bounded, too, but generously.
 """
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -27,8 +31,9 @@ from engine.probe import days, disagreement
 
 # -P: whatever lies in the present folder is not imported
 COMMAND: Final = (sys.executable, "-P", "-m", "api.releases.probe")
-SECONDS: Final = 20.0  # for a program of the release; it takes about one
-ALONE: Final = 60  # seconds for a program after which the process ends by itself, should nobody be there to end it
+CPU_SECONDS: Final = 20  # of processor time for a program of the release; it takes about one
+SECONDS: Final = 300.0  # on the clock for a program, whatever else the machine does
+ALONE: Final = 360  # seconds for a program after which the process ends by itself, should nobody be there to end it
 LOOK: Final = 0.1  # seconds from look to look whether the server stops
 MOST_SAID: Final = 300  # characters of a line
 
@@ -110,6 +115,8 @@ def probed(release: Release, command: Sequence[str] = COMMAND, seconds: float = 
 
 
 def _answer(release: Release, status: int, said: bytes, wrong: bytes) -> Probed:
+    if status == -signal.SIGXCPU:
+        raise _refused(f"the probe used more than {CPU_SECONDS * len(release.programs)} s of the processor")
     if status < 0:
         raise _refused(f"the probe was killed by {_signal(-status)}")
     if status:
@@ -143,7 +150,7 @@ def _signal(number: int) -> str:
 
 def main() -> None:
     """The process itself: files as JSON on stdin; a report as JSON on stdout, or one line on stderr and status 1."""
-    signal.alarm(ALONE)
+    _bound(1)
     files = json.load(sys.stdin)
     try:
         report = _tried(files)
@@ -152,10 +159,18 @@ def main() -> None:
     print(json.dumps(report))
 
 
+def _bound(programs: int) -> None:
+    """End this process by SIGXCPU or SIGALRM when it takes too much for so many programs."""
+    signal.alarm(ALONE * programs)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    seconds = CPU_SECONDS * programs
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds if most == resource.RLIM_INFINITY else min(seconds, most), most))
+
+
 def _tried(files: Mapping[str, str]) -> dict[str, Any]:
     began = perf_counter()
     release = release_of(files, schema(), kinds())
-    signal.alarm(ALONE * len(release.programs))
+    _bound(len(release.programs))
     checked = perf_counter()
     engines = Engines(release)
     for day in days(release):

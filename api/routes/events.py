@@ -1,21 +1,24 @@
 """Evidence by the API: contributors send events, and see again what they sent and what was refused of it."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 
 from api.clock import iso
 from api.deps import Contributor, InWorld, Now
 from api.evidence import bodies, intake, submissions
-from api.lanes import LanedRoute
+from api.lanes import BULK, LanedRoute, OneEach
 from api.problems import documented
 from api.routes import event_schema
 from api.routes.page import NEXT, Page
 from api.routes.schema import Amendment, RowOutcome
+from api.world import World
 
 router = APIRouter(prefix="/v1/events", tags=["contributors"], route_class=LanedRoute)
 
@@ -87,6 +90,15 @@ class Recorded(BaseModel):
     since: list[Said]
 
 
+SUBMISSIONS: Final = OneEach("another submission of yours is in progress")
+
+
+async def _turn(contributor: Contributor) -> AsyncIterator[None]:
+    """Before the body is read: of one contributor no two bodies are in memory."""
+    async with SUBMISSIONS.turn(contributor.party):
+        yield
+
+
 async def _body(request: Request) -> bytes:
     return await request.body()
 
@@ -99,18 +111,25 @@ async def _body(request: Request) -> bytes:
     },
     openapi_extra={"requestBody": event_schema.BODY},
 )
-def send_events(
+async def send_events(
     request: Request,
     world: InWorld,
     contributor: Contributor,
     now: Now,
+    _: Annotated[None, Depends(_turn, scope="function")],
     body: Annotated[bytes, Depends(_body)],  # read when it is known who sends it
     all_or_nothing: Annotated[bool, Query(description="one refused event keeps out all others")] = False,
 ) -> Response:
-    """Send events. The answer says of each whether it is accepted, known already, or refused and why."""
-    headers = request.headers
+    """Send events. The answer says of each whether it is accepted, known already, or refused and why.
+
+    One submission of a contributor is taken at a time: the next waits for it, and is refused 429 after some seconds.
+    """
+    return await BULK.run(_taken, request.headers, world, contributor.party, body, now, all_or_nothing)
+
+
+def _taken(headers: Headers, world: World, party: str, body: bytes, now: datetime, all_or_nothing: bool) -> Response:
     rows = bodies.rows_of(body, headers.get("content-type"), headers.get("content-encoding"))
-    taken = intake.take(world.database, contributor.party, rows, now, all_or_nothing=all_or_nothing)
+    taken = intake.take(world.database, party, rows, now, all_or_nothing=all_or_nothing)
     at = None if taken.recorded_at is None else iso(taken.recorded_at)
     head = {"id": taken.id, "accepted": taken.accepted, "duplicates": taken.duplicates, "refused": taken.refused}
     # Polars writes ten thousand rows in the time in which one by one a hundred are written.

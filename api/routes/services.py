@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Final, Self
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import services
+from api.database import reading
 from api.deps import InWorld, Merchant, Now
 from api.identifiers import Identifier
-from api.lanes import LanedRoute
+from api.lanes import WRITES, LanedRoute
 from api.orders import targets
 from api.problems import documented
-from api.routes.page import Page
+from api.routes.page import NEXT, After, Page
 from api.routes.schema import Money, ServiceMode
 from api.services import Service, Terms
 from api.settings import settings
@@ -22,7 +23,8 @@ from engine.errors import Refused
 router = APIRouter(prefix="/v1/services", tags=["merchants"], route_class=LanedRoute)
 
 PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
-ServiceId = Annotated[str, Path(pattern="^[a-z0-9_-]{1,40}$", description="the merchant's own name for the service")]
+NAME: Final = "^[a-z0-9_-]{1,40}$"
+ServiceId = Annotated[str, Path(pattern=NAME, description="the merchant's own name for the service")]
 
 
 class _Terms(BaseModel):
@@ -72,15 +74,19 @@ class ServiceAnswer(_Terms):
         )
 
 
-class ServiceVersions(BaseModel):
-    """A service, and how it came to be so."""
-
-    service: ServiceAnswer
-    versions: list[ServiceAnswer] = Field(description="every version, oldest first")
-
-
 class Services(Page[ServiceAnswer]):
     """The version in force of each service."""
+
+
+class Versions(Page[ServiceAnswer]):
+    """Versions of one service, newest first."""
+
+
+class ServiceVersions(BaseModel):
+    """A service as it is in force, and how it came to be so."""
+
+    service: ServiceAnswer
+    versions: Versions
 
 
 @router.put(
@@ -90,32 +96,47 @@ class Services(Page[ServiceAnswer]):
         **documented("unknown_perk", "bad_ceiling", "bad_callback"),
     },
 )
-def put_service(
+async def put_service(
     service: ServiceId, body: ServiceTerms, world: InWorld, merchant: Merchant, now: Now, response: Response
 ) -> ServiceAnswer:
     """Sign up for a perk, or change the terms: 201 for a new version, 200 when these are in force already."""
     _within_the_rules(world, body, now)
     if body.callback is not None:
-        targets.check(body.callback, settings().callbacks_private)
+        await targets.check(body.callback, settings().callbacks_private, merchant.party)
     allowed = None if body.allowed is None else tuple(sorted(set(body.allowed)))
     terms = Terms(body.perk, body.mode, body.ceiling, allowed, body.callback)
-    made = services.sign_up(world.database, merchant.party, service, terms, now)
+    made = await WRITES.run(services.sign_up, world.database, merchant.party, service, terms, now)
     response.status_code = 201 if made.created_at == now else 200
     return ServiceAnswer.of(made)
 
 
 @router.get("")
-def list_services(world: InWorld, merchant: Merchant) -> Services:
+def list_services(
+    world: InWorld,
+    merchant: Merchant,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[str | None, Query(pattern=NAME, description=NEXT)] = None,
+) -> Services:
     """The merchant's services."""
-    found = services.of_merchant(world.database, merchant.party)
-    return Services(items=[ServiceAnswer.of(service) for service in found])
+    found = services.of_merchant(world.database, merchant.party, limit + 1, after)
+    return Services.cut([ServiceAnswer.of(service) for service in found], limit, "id")
 
 
 @router.get("/{service}", responses=documented("unknown_service"))
-def get_service(service: ServiceId, world: InWorld, merchant: Merchant) -> ServiceVersions:
-    """One of the merchant's services, with every version."""
-    found = [ServiceAnswer.of(one) for one in services.versions(world.database, merchant.party, service)]
-    return ServiceVersions(service=found[-1], versions=found)
+def get_service(
+    service: ServiceId,
+    world: InWorld,
+    merchant: Merchant,
+    limit: Annotated[int, Query(ge=1, le=50)] = 10,
+    after: After = None,
+) -> ServiceVersions:
+    """One of the merchant's services, with its versions."""
+    before = None if after is None else int(after)
+    found = services.versions(world.database, merchant.party, service, limit + 1, before)
+    page = Versions.cut([ServiceAnswer.of(one) for one in found], limit, "version")
+    with reading(world.database) as connection:
+        newest = services.newest(connection, merchant.party, service)
+    return ServiceVersions(service=ServiceAnswer.of(newest), versions=page)
 
 
 def _within_the_rules(world: World, terms: ServiceTerms, now: datetime) -> None:

@@ -171,7 +171,7 @@ def left_in(engine: Engine, *texts: str) -> dict[str, list[str]]:
 def _everything(engine: Engine) -> dict[str, bytes]:
     if engine.dialect.name == "postgresql":
         url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return {"pg_dump": subprocess.run(["pg_dump", url], capture_output=True, check=True).stdout}
+        return {"pg_dump": subprocess.run(["pg_dump", url], capture_output=True, timeout=240, check=True).stdout}
     path = Path(str(engine.url.database))
     files = {p.name: p.read_bytes() for p in path.parent.glob(f"{path.name}*")}
     with sqlite3.connect(path) as connection:

@@ -60,4 +60,4 @@ def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         thread.start()
         yield receiver
         server.shutdown()
-        thread.join()
+        thread.join(60)

@@ -329,7 +329,7 @@ def served(walked: str, env: dict[str, str]) -> Iterator[tuple[int, list[str]]]:
             break
     yield port, lines
     process.kill()
-    process.communicate()
+    process.communicate(timeout=60)
 
 
 def test_run_prints_a_request_that_can_be_pasted_and_works(served: tuple[int, list[str]]) -> None:

@@ -210,7 +210,7 @@ def test_writers_at_the_same_time_wait_for_each_other(engine: Engine) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     read = ledger.read(engine)
     assert read.height == ledger.extent(engine).events == 25
     assert read["recorded_at"].is_sorted()

@@ -88,7 +88,7 @@ class Publisher:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
-        self.thread.join()
+        self.thread.join(60)
 
 
 @pytest.fixture
@@ -179,6 +179,25 @@ def test_a_key_that_is_new_is_looked_for_once_and_not_again_for_a_while(
     assert len(publisher.asked) == asked
 
 
+def test_a_key_that_the_issuer_withdrew_is_good_for_ten_minutes_and_no_longer(
+    publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = oidc.monotonic()
+    token, other = publisher.token(), publisher.token(EC, "curve", "ES256")
+    assert issuer.caller(token, NOW)
+    publisher.keys[:] = [key for key in publisher.keys if key["kid"] != "one"]
+    monkeypatch.setattr(oidc, "monotonic", lambda: began + 599)
+    assert issuer.caller(token, NOW)
+    assert publisher.asked == ["/keys"]
+    monkeypatch.setattr(oidc, "monotonic", lambda: began + 660)
+    assert bad(issuer, token)
+    assert issuer.caller(other, NOW)
+    assert publisher.asked == ["/keys", "/keys"]
+    monkeypatch.setattr(oidc, "monotonic", lambda: began + 1_259)
+    assert issuer.caller(other, NOW)
+    assert publisher.asked == ["/keys", "/keys"]  # ten minutes from the last time, not from the first
+
+
 def test_without_keys_there_is_no_answer_and_with_old_ones_there_is(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,7 +241,7 @@ def test_while_one_waits_for_the_issuer_the_others_go_on(
     assert issuer.caller(publisher.token(), NOW)[0].party == "inn"
     assert held.is_alive()
     go_on.set()
-    held.join()
+    held.join(60)
 
 
 def test_settings_name_an_issuer_whole_or_not_at_all() -> None:

@@ -36,9 +36,11 @@ def restored(world: World, folder: Path) -> Iterator[Engine]:
         engine.dispose()
         return
     server, dump = url.replace("+psycopg", ""), folder / "iftah.dump"
-    subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", server], check=True)
+    subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", server], timeout=240, check=True)
     name = created(server)
-    subprocess.run(["pg_restore", f"--dbname={named(server, name)}", "--exit-on-error", str(dump)], check=True)
+    subprocess.run(
+        ["pg_restore", f"--dbname={named(server, name)}", "--exit-on-error", str(dump)], timeout=240, check=True
+    )
     engine = open_database(named(server, name))
     yield engine
     engine.dispose()

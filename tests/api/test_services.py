@@ -25,8 +25,8 @@ def test_a_change_is_a_further_version_and_the_same_is_none(engine: Engine) -> N
     assert services.sign_up(engine, "inn", "rooms", HOTEL, NOW) == first
     second = services.sign_up(engine, "inn", "rooms", replace(HOTEL, allowed=None), NOW)
     assert (first.version, second.version) == (1, 2)
-    assert services.versions(engine, "inn", "rooms") == [first, second]
-    assert services.of_merchant(engine, "inn") == [second]
+    assert services.versions(engine, "inn", "rooms", 9) == [second, first]
+    assert services.of_merchant(engine, "inn", 9) == [second]
     with reading(engine) as connection:
         assert services.newest(connection, "inn", "rooms") == second
         assert services.version(connection, "inn", "rooms", 1) == first
@@ -36,7 +36,7 @@ def test_a_service_is_one_merchants_own(engine: Engine) -> None:
     services.sign_up(engine, "inn", "rooms", HOTEL, NOW)
     with reading(engine) as connection, pytest.raises(Refused, match="unknown service"):
         services.newest(connection, "lodge", "rooms")
-    assert services.of_merchant(engine, "lodge") == []
+    assert services.of_merchant(engine, "lodge", 9) == []
     assert services.sign_up(engine, "lodge", "rooms", HOTEL, NOW).name == "lodge/rooms"
 
 
@@ -86,7 +86,7 @@ def test_a_merchant_signs_up_changes_its_terms_and_asks_under_the_newest(town: W
     told = door.put(person, service="rooms").json()
     assert door.show(told["decision_id"]).json()["service_version"] == 2
     shown = counter.call("GET", "/v1/services/rooms").json()
-    assert [version["version"] for version in shown["versions"]] == [1, 2]
+    assert [version["version"] for version in shown["versions"]["items"]] == [2, 1]
     assert shown["service"] == second.json() == counter.call("GET").json()["items"][0]
     other = door.issue("merchant", "lodge")
     assert counter.call("GET", token=other).json() == {"items": [], "next": None}

@@ -51,7 +51,7 @@ def fetched(url: str) -> Any:
         return answer.read().decode()
 
 
-def until(wanted: Callable[[], Any], seconds: float = 60) -> Any:
+def until(wanted: Callable[[], Any], seconds: float = 200) -> Any:
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         try:
@@ -77,7 +77,7 @@ def served(url: str, port: int, *words: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
 
 
 def children(parent: int) -> list[int]:
@@ -112,6 +112,20 @@ def test_two_processes_answer_one_that_is_killed_is_replaced_and_all_end_when_as
     assert any(line["event"] == "request" and line["route"] == "/v1/health" for line in lines)
 
 
+@ON_POSTGRESQL
+def test_processes_end_when_the_one_that_started_them_is_killed(town_url: str) -> None:
+    port = free_port()
+    with served(town_url, port, "--workers", "2") as process:
+        until(lambda: fetched(f"http://127.0.0.1:{port}/v1/health"))
+        workers = until(lambda: len(found := children(process.pid)) == 2 and found)
+        process.kill()
+        _, logged = process.communicate(timeout=60)  # it ends when nobody holds the pipe any longer
+        until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    with serving.listening("127.0.0.1", port):  # and the port is free
+        pass
+    assert sum("the process that started this one is gone" in line for line in logged.splitlines()) == 2
+
+
 def counted(text: str) -> float:
     said = re.findall(r'^iftah_requests_total\{.*route="/v1/health".*\} (\S+)$', text, re.MULTILINE)
     return sum(map(float, said))
@@ -140,7 +154,9 @@ def test_an_answer_that_is_being_made_is_given_before_the_server_ends(
     process = warm.Process(tmp_path / "log", own, warm.command, "serve")
     try:
         until(lambda: fetched(f"http://127.0.0.1:{port}/v1/health"))
-        asking = threading.Thread(target=lambda: answers.append(json.loads(urllib.request.urlopen(asked).read())))
+        asking = threading.Thread(
+            target=lambda: answers.append(json.loads(urllib.request.urlopen(asked, timeout=60).read()))
+        )
         with writing(town.database), town.database.connect() as watching:
             asking.start()
             until(lambda: watching.exec_driver_sql(WAITS).scalar())
@@ -199,7 +215,7 @@ def test_a_database_that_goes_away_under_load_is_503_with_a_code_and_comes_back_
             until(lambda: said[200, ""] > before + 10)
             stop.set()
             for thread in threads:
-                thread.join()
+                thread.join(60)
         assert set(said) == {(200, ""), (503, "not_ready")}
         there = {row["id"] for row in audit.sought(database, audit.Sought(), None, 10**6)}
         assert set(given) <= there  # nothing was answered that is not there

@@ -1,5 +1,6 @@
 """Where callbacks may go: https on the public internet and nowhere else, whatever a name or an address hides."""
 
+import asyncio
 import socket
 from typing import Any
 
@@ -9,6 +10,10 @@ from api.orders import targets
 from engine.errors import Refused
 
 PUBLIC = "93.184.216.34"
+
+
+def check(url: str, private_allowed: bool) -> targets.Target:
+    return asyncio.run(targets.check(url, private_allowed, "inn"))
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 def test_an_address_of_the_public_internet_is_taken_with_the_network_address_that_was_checked(names: Any) -> None:
     names["inn.example"] = [PUBLIC, "2606:2800:220:1:248:1893:25c8:1946"]
-    target = targets.check("https://inn.example:8443/hook?of=1", private_allowed=False)
+    target = check("https://inn.example:8443/hook?of=1", private_allowed=False)
     assert (target.address, target.host) == (PUBLIC, "inn.example:8443")
     assert str(target.direct) == f"https://{PUBLIC}:8443/hook?of=1"
     names["inn.example"] = ["127.0.0.1"]  # what the name says from now on changes nothing
@@ -39,7 +44,7 @@ def test_an_address_of_the_public_internet_is_taken_with_the_network_address_tha
 
 def test_a_network_address_of_version_six_is_written_in_brackets(names: Any) -> None:
     names["inn.example"] = ["2606:2800:220:1:248:1893:25c8:1946"]
-    direct = targets.check("https://inn.example/", private_allowed=False).direct
+    direct = check("https://inn.example/", private_allowed=False).direct
     assert str(direct) == "https://[2606:2800:220:1:248:1893:25c8:1946]/"
 
 
@@ -57,14 +62,14 @@ def test_an_address_that_is_not_of_the_public_internet_is_refused_under_any_name
     assert not targets.public(address)
     names["inn.example"] = [PUBLIC, address]  # one of many is enough
     with pytest.raises(Refused, match="not on the public internet") as refused:
-        targets.check("https://inn.example/", private_allowed=False)
+        check("https://inn.example/", private_allowed=False)
     assert refused.value.code == "bad_callback"
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:7f00:1]", "0"])
 def test_a_number_written_in_another_way_is_the_number(names: Any, host: str) -> None:
     with pytest.raises(Refused):
-        targets.check(f"https://{host}/", private_allowed=False)
+        check(f"https://{host}/", private_allowed=False)
 
 
 @pytest.mark.parametrize(
@@ -92,13 +97,13 @@ def test_a_number_written_in_another_way_is_the_number(names: Any, host: str) ->
 def test_what_is_no_address_for_callbacks_is_refused_and_never_with_another_error(names: Any, url: str) -> None:
     names["inn.example"] = [PUBLIC]
     with pytest.raises(Refused) as refused:
-        targets.check(url, private_allowed=False)
+        check(url, private_allowed=False)
     assert refused.value.code == "bad_callback"
 
 
 def test_for_development_loopback_and_http_may_be_allowed(names: Any) -> None:
     names["localhost"] = ["127.0.0.1"]
-    assert targets.check("http://localhost:9/", private_allowed=True).address == "127.0.0.1"
-    assert targets.check("http://[::1]:9/", private_allowed=True).address == "::1"
+    assert check("http://localhost:9/", private_allowed=True).address == "127.0.0.1"
+    assert check("http://[::1]:9/", private_allowed=True).address == "::1"
     with pytest.raises(Refused):
-        targets.check("ftp://localhost/", private_allowed=True)
+        check("ftp://localhost/", private_allowed=True)

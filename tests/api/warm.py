@@ -49,7 +49,7 @@ class Process:
     def kill(self) -> None:
         """Killed, if it has not ended, and gone."""
         self._process.kill()
-        self._process.join()
+        self._process.join(60)
         self._process.close()
 
 

@@ -156,7 +156,7 @@ def served(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple
         yield server.pid, port
     finally:
         server.terminate()
-        server.wait()
+        server.wait(60)
 
 
 def measure(name: str, url: str, people: int, rate: int, seconds: float) -> Figure:

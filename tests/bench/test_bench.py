@@ -47,7 +47,9 @@ def test_a_benchmark_runs_and_prints_its_ratios_and_peak_memory(
 
 def test_they_are_run_one_after_the_other_each_in_a_process_of_its_own() -> None:
     command = [sys.executable, "-m", "tests.bench", "--quick", "town"]
-    done = subprocess.run(command, cwd=HERE.parents[1], env=os.environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=HERE.parents[1], env=os.environ, capture_output=True, text=True, timeout=280, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "\ntown: " in done.stdout
 

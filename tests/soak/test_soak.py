@@ -16,7 +16,7 @@ from tests.soak.__main__ import main, resident, two_releases, wrong
 def test_a_quick_one_ends_well_and_prints_what_it_read() -> None:
     command = [sys.executable, "-m", "tests.soak", "--quick"]
     root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, timeout=240, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     for words in ("decisions", "MB", "5,000", "grew by", "threads", "wrong"):
         assert words in done.stdout

@@ -309,7 +309,7 @@ def test_nothing_of_the_library_runs_beside_us() -> None:
         assess(engine, small.PERSON, small.DAY)
         assert threading.active_count() == before
     said = "import sys, engine.lang.online; print('durable' in sys.modules, 'durable.engine' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout.split() == ["False", "False"]
 
 
