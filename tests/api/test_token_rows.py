@@ -11,6 +11,7 @@ from api.evidence import departed
 from engine.errors import Refused
 from tests.api.world import NOW
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # test_tokens has both
 DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 
 

@@ -21,6 +21,7 @@ from tests.api.refreshing import append, rows
 from tests.api.side import Side
 from tests.api.world import NOW, event
 
+ONE_DATABASE = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # a condition is the same on both
 LISTS = ("/me/disputes", "/me/reviews", "/me/inquiries", "/me/history", "/me/orders", "/me/consents", "/me/evidence")
 PLAIN = [name for name in CLASSES if name != "restricted"]
 
@@ -43,8 +44,7 @@ def by(items: list[dict[str, Any]], key: str, value: str) -> dict[str, Any]:
     return {item[key]: item[value] for item in items}
 
 
-def test_both_parties_object_to_one_item_and_each_has_an_answer_of_their_own(either_side: Side) -> None:
-    side = either_side
+def test_both_parties_object_to_one_item_and_each_has_an_answer_of_their_own(side: Side) -> None:
     mine, other = objected(side, "p2"), objected(side, "p2", "ann")
     assert mine["dispute_id"] != other["dispute_id"]
     side.call("POST", f"/disputes/{other['dispute_id']}/resolve", {"outcome": "rejected"}, who="operator")
@@ -54,8 +54,7 @@ def test_both_parties_object_to_one_item_and_each_has_an_answer_of_their_own(eit
         assert by(side.get("/me/disputes", who)["items"], "dispute_id", "outcome") == {said["dispute_id"]: outcome}
 
 
-def test_an_answer_and_a_statement_are_of_one_objection(either_side: Side) -> None:
-    side = either_side
+def test_an_answer_and_a_statement_are_of_one_objection(side: Side) -> None:
     first, second = objected(side, "p7", statement="one"), objected(side, "p8", statement="two")
     third = objected(side, "p2", "ann", statement="three")
     answer = {"outcome": "upheld", "note": "so it is"}
@@ -75,8 +74,7 @@ def test_an_answer_and_a_statement_are_of_one_objection(either_side: Side) -> No
     assert by(cases, "dispute_id", "statement") == dict(zip(ids, ("not me", "again", "three"), strict=True))
 
 
-def test_an_item_is_one_contributors_also_where_another_has_one_of_that_name(either_side: Side) -> None:
-    side = either_side
+def test_an_item_is_one_contributors_also_where_another_has_one_of_that_name(side: Side) -> None:
     same = {"other": "kiosk", "amount": 700, "currency": "CNY", "category": "dining"}
     append(side.engine, event("payment.made", ZEB, side.now, "p7", **same), side.now)  # of bank-test
     side.refreshed()
@@ -94,8 +92,7 @@ def test_an_item_is_one_contributors_also_where_another_has_one_of_that_name(eit
     assert objected(side, "p7")["dispute_id"] != made["dispute_id"]
 
 
-def test_each_decision_has_a_review_of_its_own_and_an_answer_is_of_one(either_side: Side) -> None:
-    side = either_side
+def test_each_decision_has_a_review_of_its_own_and_an_answer_is_of_one(side: Side) -> None:
     first, second = side.asked(), side.asked(transaction="t-2")
     others = side.asked(transaction="t-3", of="ann")
     reviews = [reviewed(side, first), reviewed(side, second), reviewed(side, others, "ann")]
@@ -110,8 +107,7 @@ def test_each_decision_has_a_review_of_its_own_and_an_answer_is_of_one(either_si
     assert by(side.get("/me/reviews", "ann")["items"], "decision_id", "outcome") == {others: None}
 
 
-def test_what_one_gives_for_reports_by_group_is_ones_own(either_side: Side) -> None:
-    side = either_side
+def test_what_one_gives_for_reports_by_group_is_ones_own(side: Side) -> None:
     for who, sex in ((ZEB, "f"), ("ann", "m")):
         side.call("PUT", "/me/monitoring", {"attributes": {"sex": sex}}, who=who)
     side.call("PUT", "/me/monitoring", {"attributes": {"region": "north"}})
@@ -134,8 +130,7 @@ def busy(side: Side, who: str, number: int) -> None:
     )
 
 
-def test_nothing_of_another_is_in_what_one_sees_of_oneself(either_side: Side) -> None:
-    side = either_side
+def test_nothing_of_another_is_in_what_one_sees_of_oneself(side: Side) -> None:
     terms = {"perk": "hotel", "mode": "waive_first"}
     assert side.call("PUT", "/services/rooms", terms, who="merchant").status_code in (200, 201)
     side.get("/me")
@@ -158,6 +153,7 @@ def test_nothing_of_another_is_in_what_one_sees_of_oneself(either_side: Side) ->
         assert export["reviews"][0]["statement"] == f"{who} asks"
 
 
+@ONE_DATABASE
 def test_a_request_for_consent_is_answered_alone(town: World) -> None:
     """Two merchants ask two people: one yes, one no, one that takes the place of another; the rest still wait."""
     door = Door(town)
@@ -203,6 +199,7 @@ def said(door: Door, token: str) -> list[dict[str, Any]]:
     return found
 
 
+@ONE_DATABASE
 def test_orders_of_two_merchants_and_two_people_under_one_number(town: World) -> None:
     counter = Counter(town)
     lodge = counter.issue("merchant", "lodge")
@@ -222,6 +219,7 @@ def test_orders_of_two_merchants_and_two_people_under_one_number(town: World) ->
         assert [item["order_id"] for item in listed] == [order["order_id"]]
 
 
+@ONE_DATABASE
 def test_each_merchant_has_keys_of_its_own(town: World) -> None:
     engine = town.database
     inn, lodge = callback_keys.kept(engine, "inn", NOW), callback_keys.kept(engine, "lodge", NOW)
@@ -238,6 +236,7 @@ def contributor(town: World) -> Contributor:
     return Contributor(town.database)
 
 
+@ONE_DATABASE
 def test_what_was_said_of_an_event_is_of_that_contributors(contributor: Contributor) -> None:
     """Two contributors have an event of one name; each corrects its own, and one is told of its own."""
     for party in ("bank", "other-bank"):

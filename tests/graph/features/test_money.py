@@ -101,7 +101,7 @@ def expected(history: History, zone: tzinfo) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(NAMES, pl.Int64)})
 
 
-@settings(max_examples=pairs(15, 400), deadline=None)
+@settings(max_examples=pairs(10, 400), deadline=None)
 @given(HISTORIES, ZONES)
 def test_sums_and_counts_are_what_their_definitions_say(history, zone):
     found = features(ledger(history), NOW, NOW, "perks", wanted=NAMES, zone=zone).select("person", *NAMES)
