@@ -60,7 +60,7 @@ def sample(count: int, seed: int, only: list[str]) -> list[Judged]:
         # By a hash of each: a change of one line does not draw all others anew.
         shuffled = sorted(pool, key=lambda one: hashlib.sha256(f"{seed} {one.key}".encode()).digest())
         python = (mutation for mutation in shuffled if compiles(mutation.applied(sources[path])))
-        state = digest(path, *MODULES[path])
+        state = digest(path, *files_of(path))
         chosen += [Judged(path, mutation, state) for mutation in islice(python, size)]
     return chosen
 
@@ -160,10 +160,8 @@ def _coverage(copies: list[Path], waiting: list[Judged], seconds: float) -> Cove
 
 
 def files_of(module: str) -> list[str]:
-    """The files of tests of a module; a folder stands for those in it."""
-    paths = [ROOT / name for name in MODULES[module]]
-    files = [file for path in paths for file in ([path] if path.suffix else sorted(path.rglob("test_*.py")))]
-    return [str(file.relative_to(ROOT)) for file in files]
+    """The files of tests of a module."""
+    return [str(file.relative_to(ROOT)) for name in MODULES[module] for file in sorted(ROOT.glob(name))]
 
 
 def report(chosen: list[Judged], results: Results, equivalent: dict[str, str]) -> bool:

@@ -1,6 +1,6 @@
 """The modules that are mutated, each with the tests that are to notice.
 
-Tests that start servers as processes of their own are left out where others hold the same: they are slow.
+Names may have a `*`. Tests that start servers as processes of their own are left out where others hold the same: they are slow.
 """
 
 from typing import Final
@@ -43,16 +43,21 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         f"{_LANG}/test_trace.py",
         f"{_ENGINE}/test_agreement.py",
     ),
-    "graph/view.py": (f"{_GRAPH}/test_view.py", f"{_GRAPH}/test_touched.py"),
-    "graph/features/credit.py": (f"{_GRAPH}/features",),
-    "graph/features/capacity.py": (f"{_GRAPH}/features",),
-    "graph/features/behaviour.py": (f"{_GRAPH}/features",),
-    "api/people/erasure.py": (f"{_API}/test_erasure.py",),
-    "api/supervision/audit.py": (f"{_API}/test_audit.py", f"{_API}/test_report.py"),
-    "api/consent/permissions.py": (f"{_API}/test_consents.py", f"{_API}/test_disputes.py", f"{_API}/test_me.py"),
+    "graph/view.py": (f"{_GRAPH}/test_view.py", f"{_GRAPH}/features/test_credit*.py"),
+    "graph/features/credit.py": (f"{_GRAPH}/features/test_credit*.py", f"{_GRAPH}/features/test_features.py"),
+    "graph/features/capacity.py": (f"{_GRAPH}/features/test_money.py", f"{_GRAPH}/features/test_features.py"),
+    "graph/features/behaviour.py": (f"{_GRAPH}/features/test_money.py", f"{_GRAPH}/features/test_features.py"),
+    "api/people/erasure.py": (f"{_API}/test_erasure.py", f"{_API}/test_redaction.py", f"{_API}/test_presence.py"),
+    "api/supervision/audit.py": (f"{_API}/test_audit.py", f"{_API}/test_chain*.py", f"{_API}/test_report.py"),
+    "api/consent/permissions.py": (f"{_API}/test_permissions.py", f"{_API}/test_consents.py"),
     "api/decisions/account.py": (f"{_API}/test_account.py", f"{_API}/test_exposure.py"),
-    "api/decisions/decisions.py": (f"{_API}/test_account.py", f"{_API}/test_eligibility.py", f"{_API}/test_audit.py"),
-    "api/orders/orders.py": (f"{_API}/test_orders.py", f"{_API}/test_timekeeper.py", f"{_API}/test_targets.py"),
-    "api/access/oidc.py": (f"{_API}/test_oidc.py", f"{_API}/test_oidc_edges.py"),
-    "api/access/tokens.py": (f"{_API}/test_token_rows.py", f"{_API}/test_tokens.py", f"{_API}/test_roles.py"),
+    "api/decisions/decisions.py": (
+        f"{_API}/test_account.py",
+        f"{_API}/test_eligibility.py",
+        f"{_API}/test_audit.py",
+        f"{_API}/test_chain.py",
+    ),
+    "api/orders/orders.py": (f"{_API}/test_order*.py", f"{_API}/test_timekeeper.py", f"{_API}/test_targets.py"),
+    "api/access/oidc.py": (f"{_API}/test_oidc*.py",),
+    "api/access/tokens.py": (f"{_API}/test_token*.py", f"{_API}/test_roles.py"),
 }
