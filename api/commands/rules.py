@@ -1,5 +1,6 @@
 """The command line for those who write rules: check, lay out, test, and what editors need."""
 
+import atexit
 import gc
 import json
 import sys
@@ -7,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,13 +19,12 @@ from api.commands.plain_values import PlainValues
 from api.releases import findings, rules_folder
 from api.releases.findings import Finding, shown_path
 from api.settings_source import rules_folder as folder_in_force
-from engine import cases
-from engine.cases import Outcome
 from engine.errors import IftahError, Refused
 from engine.lang.forms import KINDS
-from engine.lang.json_schema import json_schema
-from engine.lang.layout import formatted
 from engine.lang.problems import Problem, Report, Span
+
+if TYPE_CHECKING:
+    from engine.cases import Outcome
 
 app = commands()
 
@@ -36,9 +36,13 @@ Folder = Annotated[Path | None, typer.Argument(help="the folder of rule files; I
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the collector of cycles: what is read stays to the end, and looking through it again and again takes a tenth of a check."""
+    """Without the collector of cycles, at the end of the process too.
+
+    What is read stays until the end, and looking through it again and again takes a fourth of a check.
+    """
     on = gc.isenabled()
     gc.disable()
+    atexit.register(gc.freeze)
     try:
         yield
     finally:
@@ -55,6 +59,8 @@ def check(
     ] = "text",
 ) -> None:
     """Check rule files and run their cases: everything that is wrong, with its place and what to do."""
+    from engine import cases
+
     found, said, count = list[Finding](), list[str](), 0
     for folder in _folders(places):
         texts, release, problems = rules_folder.checked(folder)
@@ -108,13 +114,15 @@ def run_cases(
     to: Annotated[Path | None, typer.Option("--junit", help="write JUnit XML there too")] = None,
 ) -> None:
     """Run the cases beside the rules: how many come out in each file, and of the others what came instead."""
+    from engine import cases
+
     place = folder or folder_in_force()
     texts, release, problems = rules_folder.checked(place)
     if release is None:
         _show(findings.found_in(place, texts, problems))
         print(f"{_counted(len(problems), 'problem')} in {_counted(len(texts), 'file')}: no case was run")
         raise typer.Exit(WRONG)
-    outcomes = defaultdict[str, list[Outcome]](list)
+    outcomes = defaultdict[str, list["Outcome"]](list)
     for outcome in cases.run(release, texts, schema(), kinds()):
         outcomes[shown_path(place / outcome.at.file)].append(outcome)
     for file, of_file in outcomes.items():
@@ -144,7 +152,7 @@ def schema_(
         hint = f"use one of {', '.join(KINDS)}"
         raise Refused(f"`{kind}` is not a kind of rule file", where="schema", hint=hint, code="unknown_kind")
     if to is None:
-        print(schema_text(kind) if kind else _text({each: json_schema(each, schema()) for each in KINDS}), end="")
+        print(schema_text(kind) if kind else _text({each: _json_schema(each) for each in KINDS}), end="")
         return
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -157,7 +165,13 @@ def schema_(
 
 def schema_text(kind: str) -> str:
     """The JSON Schema of a kind, as its file holds it."""
-    return _text(json_schema(kind, schema()))
+    return _text(_json_schema(kind))
+
+
+def _json_schema(kind: str) -> object:
+    from engine.lang.json_schema import json_schema
+
+    return json_schema(kind, schema())
 
 
 def _text(value: object) -> str:
@@ -200,6 +214,8 @@ def _files(places: list[Path] | None) -> Iterator[Path]:
 
 def _laid_out(path: Path) -> tuple[str, str | None, tuple[Problem, ...]]:
     """A file's text, what it would be, and what stands in the way."""
+    from engine.lang.layout import formatted
+
     report = Report()
     try:
         text = path.read_bytes().decode("utf-8")

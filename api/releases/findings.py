@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from engine.cases import Outcome
 from engine.lang.problems import CODES, Problem
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from engine.cases import Outcome
 
 CASE: Final = "case"  # the code of an example beside the rules that does not come out
 MEANINGS: Final = {**CODES, CASE: "a case that does not come out"}
@@ -46,7 +47,7 @@ def found_in(folder: Path, texts: Mapping[str, str], problems: Iterable[Problem]
     return found
 
 
-def failing(outcomes: Iterable[Outcome]) -> tuple[Problem, ...]:
+def failing(outcomes: Iterable["Outcome"]) -> tuple[Problem, ...]:
     """Cases that do not come out, as problems."""
     return tuple(Problem(CASE, f"{o.name}: {said}", o.at) for o in outcomes for said in o.failures)
 

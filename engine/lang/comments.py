@@ -84,11 +84,11 @@ class _Place:
     within: tuple[_Region, ...]
 
 
-def comments_of(root: Node, text: str) -> Comments:
+def comments_of(root: Node, file: str, text: str) -> Comments:
     """The comments of `text`, whose tree is `root`."""
     text = text.removeprefix("\ufeff")
     lines = LINE.split(text)
-    signs = _signs(text)
+    signs = _signs(file, text)
     places = list(_places(root, None, (), signs.closed, iter(signs.dashes)))
     found = Comments(about={p.id: About() for p in places})
     for before, place in zip((None, *places), places, strict=False):
@@ -130,12 +130,12 @@ def _alone(found: Comments, last: _Place, following: _Place | None, comment: _Co
         found.closing.setdefault(last.within[0].id, []).append(comment.note)
 
 
-def _signs(text: str) -> _Signs:
+def _signs(file: str, text: str) -> _Signs:
     """The comments, brackets and dashes of a text, which are whatever looks like one outside of scalars."""
     starts = [0, *(m.end() for m in LINE.finditer(text))]
     lines = LINE.split(text)
     found, opened = _Signs(), list[Position]()
-    for start, end in between(text):
+    for start, end in between(file, text):
         for match in TOKEN.finditer(text, start, end):
             line = bisect_right(starts, match.start())
             before, sign = text[starts[line - 1] : match.start()], match.group()

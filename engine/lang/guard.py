@@ -9,6 +9,7 @@ as a ring of payments, which honest people can be on, move no score, and refuse 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from engine.lang.lines import PolicyFile
 from engine.lang.problems import Report, Span
@@ -81,16 +82,24 @@ class Guard:
 
     def withheld(self, truth: Truth, unknown_costs: bool, met_costs: bool, at: Span) -> None:
         """Nor must it be held against them that a rule cannot tell, or that it asks what is known."""
-        restricted = {a.name for a in self.schema.values() if a.classes & _texts(self.policy.restricted)}
-        about = sorted(restricted & set(names(truth)))
-        asked = sorted(restricted & set(known_of(truth)))
+        about = sorted(self._restricted & set(names(truth)))
+        asked = sorted(self._restricted & set(known_of(truth)))
         if about and unknown_costs:
             self.report.add("R402", f"an unknown `{about[0]}` costs", at, "nobody may lose by not consenting")
         elif asked and met_costs:
             self.report.add("R402", f"whether `{asked[0]}` is known costs", at, "nobody may lose by not consenting")
 
+    @cached_property
+    def _restricted(self) -> frozenset[str]:
+        classes = _texts(self.policy.restricted)
+        return frozenset(a.name for a in self.schema.values() if a.classes & classes)
+
     def relationships(self) -> frozenset[str]:
         """The features that come from relationships."""
+        return self._related
+
+    @cached_property
+    def _related(self) -> frozenset[str]:
         classes = _texts(self.policy.relationships)
         return frozenset(a.name for a in self.schema.values() if a.classes & classes)
 
@@ -120,6 +129,10 @@ class Guard:
 
     def alarms(self) -> frozenset[str]:
         """The features that are alarms."""
+        return self._alarming
+
+    @cached_property
+    def _alarming(self) -> frozenset[str]:
         dimensions = _texts(self.policy.alarms)
         return frozenset(name for name in self.schema if name.partition(".")[0] in dimensions)
 

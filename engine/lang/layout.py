@@ -47,7 +47,7 @@ def formatted(file: str, text: str, report: Report) -> str | None:
 def _read(file: str, text: str) -> tuple[Branch, Comments]:
     root = read(file, text, Report())
     assert isinstance(root, Mapping)  # noqa: S101 - it parses
-    return arranged(root), comments_of(root, text)
+    return arranged(root), comments_of(root, file, text)
 
 
 def _document(tree: Branch, comments: Comments) -> list[str]:

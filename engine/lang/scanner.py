@@ -34,6 +34,7 @@ class _Reader(Reader):
 
 
 class _Scanner(Scanner):
+    certain = False  # whether nothing that follows can change what the next token is
     reader: Any = None  # an attribute in place of a property that looks it up each time
 
     def __init__(self, loader: Any = None) -> None:
@@ -58,9 +59,30 @@ class _Scanner(Scanner):
 
     def check_token(self, *choices: Any) -> bool:
         """Whether the next token is one of these kinds; of any kind for none."""
+        if not self.certain:
+            self._make_certain()
+        return bool(self.tokens) and (not choices or isinstance(self.tokens[0], choices))
+
+    def peek_token(self) -> Any:
+        """The next token, which stays the next."""
+        if not self.certain:
+            self._make_certain()
+        return self.tokens[0] if self.tokens else None
+
+    def get_token(self) -> Any:
+        """The next token."""
+        if not self.certain:
+            self._make_certain()
+        self.certain = False
+        if not self.tokens:
+            return None
+        self.tokens_taken += 1
+        return self.tokens.pop(0)
+
+    def _make_certain(self) -> None:
         while self.need_more_tokens():
             self.fetch_more_tokens()
-        return bool(self.tokens) and (not choices or isinstance(self.tokens[0], choices))
+        self.certain = True
 
 
 class _Parser(Parser):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from ruamel.yaml import events as ev
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -65,21 +65,41 @@ Node = Scalar | Sequence | Mapping
 
 def read(file: str, text: str, report: Report) -> Node | None:
     """The tree of `text`, or None with the reason in `report`. `file` is its name in problems."""
-    root, problems = known(file, text) if len(text) <= KEPT else _told(file, text)
-    report.problems.extend(problems)
-    return root
+    found = _found(file, text)
+    report.problems.extend(found.problems)
+    return found.root
 
 
-def _told(file: str, text: str) -> tuple[Node | None, tuple[Problem, ...]]:
-    report = Report()
-    return _read(file, text, report), tuple(report.problems)
+class Stretch(NamedTuple):
+    """Where a scalar stands in the text, and its style: the quote, `|` or `>`; none of a plain one."""
+
+    start: int
+    end: int
+    style: str
+
+
+@dataclass(frozen=True)
+class _Text:
+    root: Node | None
+    problems: tuple[Problem, ...]
+    scalars: tuple[Stretch, ...]
+
+
+def _found(file: str, text: str) -> _Text:
+    return known(file, text) if len(text) <= KEPT else _told(file, text)
+
+
+def _told(file: str, text: str) -> _Text:
+    report, scalars = Report(), list[Stretch]()
+    root = _read(file, text, report, scalars)
+    return _Text(root, tuple(report.problems), tuple(scalars))
 
 
 # Reading is most of a check, and a folder that has changed has changed in one file.
 known: Final = lru_cache(maxsize=64)(_told)
 
 
-def _read(file: str, text: str, report: Report) -> Node | None:
+def _read(file: str, text: str, report: Report, scalars: list[Stretch]) -> Node | None:
     if len(text) > LARGEST:
         report.add("R007", f"the file has more than {LARGEST:,} characters", Span(file), "divide it")
         return None
@@ -89,7 +109,7 @@ def _read(file: str, text: str, report: Report) -> Node | None:
         report.add("R002", "a tab stands in the indentation", Span(file, *tab), "indent with spaces")
         return None
     try:
-        return _Reader(file, text, report).document()
+        return _Reader(file, text, report, scalars).document()
     except _Unreadable:
         return None
     except MarkedYAMLError as error:
@@ -113,18 +133,15 @@ def _read(file: str, text: str, report: Report) -> Node | None:
     return None
 
 
-def between(text: str) -> Iterator[tuple[int, int]]:
+def between(file: str, text: str) -> Iterator[tuple[int, int]]:
     """The stretches of a readable `text` outside its scalars, as (start, end): white space, signs and comments."""
     done = 0
-    for event in parser().parse(text):
-        if isinstance(event, ev.ScalarEvent):
-            start, end = event.start_mark.index, event.end_mark.index
-            yield done, start
-            if event.style in ("|", ">"):  # a comment may stand behind the block's sign
-                sign = start + len(text[start:].split(maxsplit=1)[0])
-                start = text.find("\n", sign)
-                yield sign, start
-            done = end
+    for start, end, style in _found(file, text).scalars:
+        yield done, start
+        if style in ("|", ">"):  # a comment may stand behind the block's sign
+            sign = start + len(text[start:].split(maxsplit=1)[0])
+            yield sign, text.find("\n", sign)
+        done = end
     yield done, len(text)
 
 
@@ -135,8 +152,8 @@ class _Unreadable(Exception):
 class _Reader:
     """Builds the tree from ruamel's events, which keep what its nodes drop (anchors, tags, flow)."""
 
-    def __init__(self, file: str, text: str, report: Report) -> None:
-        self.file, self.text, self.report = file, text, report
+    def __init__(self, file: str, text: str, report: Report, scalars: list[Stretch]) -> None:
+        self.file, self.text, self.report, self.scalars = file, text, report, scalars
         self.events: Iterator[ev.Event] = iter(parser().parse(text))
 
     def document(self) -> Node | None:
@@ -204,7 +221,8 @@ class _Reader:
         return Mapping(tuple(entries.values()), self.span(start))
 
     def scalar(self, event: ev.ScalarEvent) -> Scalar:
-        places = tuple(self.places(event))
+        self.scalars.append(Stretch(event.start_mark.index, event.end_mark.index, event.style or ""))
+        places = self.on_one_line(event) or tuple(self.places(event))
         if event.style is None and not event.value:  # ruamel puts it where the next thing stands
             before = self.text[: event.start_mark.index].rstrip()
             end = _place(self.file, before, len(before))
@@ -216,6 +234,13 @@ class _Reader:
             self.report.add("R008", "an escape for half a character", at, "write the character itself")
             raise _Unreadable
         return Scalar(event.value, at, event.style is None, places)
+
+    def on_one_line(self, event: ev.ScalarEvent) -> tuple[tuple[int, int], ...]:
+        """The same as `places` of a plain text that is written as it is read, as most are; nothing for any other."""
+        mark, size = event.start_mark, len(event.value)
+        if event.style or not size or event.end_mark.line != mark.line or event.end_mark.index - mark.index != size:
+            return ()
+        return tuple((mark.line + 1, column) for column in range(mark.column + 1, mark.column + size + 2))
 
     def places(self, event: ev.ScalarEvent) -> Iterator[tuple[int, int]]:
         """Where each character of a scalar's value stands, and where it ends."""
