@@ -132,6 +132,9 @@ def report_(
         return
     note = "" if found.complete else ", so far"
     out.print(f"{year}{note}: {found.decisions:,} answers, {found.erased:,} of them about people who have left")
+    if not found.decisions:
+        out.print("nobody was answered in that year, so there is no table")
+        return
     out.print(_by_perk(found))
     for attribute in found.attributes:
         out.print(_by_group(attribute, found.smallest_group))

@@ -1,9 +1,12 @@
 """How scores are shown in a terminal."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from api import show
+from tests.api.terminal import environment, in_process
 from tests.api.world import shipped
 
 SCHEMA = {"person": pl.String, "score": pl.Int64, "band": pl.String}
@@ -31,3 +34,11 @@ def test_a_chart_has_a_bar_for_each_step_of_scores_and_the_shares_of_bands() -> 
     assert [bar.split()[0] for bar in bars] == ["600-624", "625-649", "650-674"]
     assert [bar.split()[-1] for bar in bars] == ["1", "0", "1"]
     assert "good 100 %" in bands
+
+
+def test_a_report_of_a_year_without_answers_says_that_it_is_empty(tmp_path: Path) -> None:
+    env = environment(IFTAH_DATABASE_URL=f"sqlite:///{tmp_path / 'iftah.db'}")
+    assert in_process(("audit", "report", "2024"), env).stdout.splitlines() == [
+        "2024: 0 answers, 0 of them about people who have left",
+        "nobody was answered in that year, so there is no table",
+    ]
