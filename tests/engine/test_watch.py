@@ -209,6 +209,13 @@ def test_only_flags_that_rules_read_are_raised() -> None:
         assert watchers.flags(misses(0, 1, 2), START, CLASSES) == {}
 
 
+def test_whoever_asks_for_them_is_told_of_the_flags_that_no_rule_reads_too() -> None:
+    program = watching(THRICE, flags=[THRICE, flag("once", MISSED, within="1d")])
+    assert watch.flags(program, misses(0), START, CLASSES) == {"watch.thrice": False}
+    everything = watch.flags(program, misses(0), START, CLASSES, unread=True)
+    assert everything == {"watch.thrice": False, "watch.once": True}
+
+
 @pytest.mark.parametrize("name", ["b", "b" * 5_000, "\0", '"}]', "é\ud800", "日本 \n\t", "', '--", "1", "true", ""])
 def test_ids_hold_any_characters(name: str) -> None:
     """None of them is handed to durable-rules, which matches by hashes and cuts words."""

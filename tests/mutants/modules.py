@@ -28,7 +28,11 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         f"{_ENGINE}/test_patterns_and_lists.py",
     ),
     "engine/orders.py": (f"{_ENGINE}/test_orders.py",),
-    "engine/watch.py": (f"{_ENGINE}/test_watch.py",),
+    "engine/watch.py": (
+        f"{_ENGINE}/test_watch.py",
+        f"{_ENGINE}/test_patterns_and_lists.py",
+        f"{_ENGINE}/test_cases.py",
+    ),
     "engine/lang/resolve.py": (
         f"{_LANG}/test_resolve.py",
         f"{_LANG}/test_check.py",

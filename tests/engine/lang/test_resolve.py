@@ -269,3 +269,34 @@ def test_values_are_written_as_operators_write_them() -> None:
     assert written(True, Type("bool")) == "true"
     assert written(5, Type("decimal", 2)) == "0.05"
     assert written("red", Type("enum", 0, ("red",))) == "red"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (f"s.town == '{'x' * 129}'", "a word in quotes, of at most 128 characters"),
+        ("e.color == 'gren'", "did you mean `green`?"),
+        ("e.color == 'mauve'", "use one of `green`, `red`"),
+    ],
+)
+def test_a_word_that_cannot_be_is_told_with_what_could(text: str, hint: str) -> None:
+    _, report = resolve(text)
+    assert [(problem.code, problem.hint) for problem in report.problems] == [("R104", hint)]
+
+
+def test_each_entry_of_a_list_in_brackets_is_a_part() -> None:
+    """`n.huge in [50 constants]` has 100 parts; joined by `or`, one more for the join: 601 of six are one too many."""
+    fifty = f"n.huge in [{', '.join(map(str, range(50)))}]"
+    assert MOST_NODES == 600
+    assert resolve(" or ".join(["x"] * 5), x=fifty)[1].problems == []
+    assert problem(" or ".join(["x"] * 6), x=fifty) == ("R023", 1)
+
+
+@pytest.mark.parametrize("text", ["x", "not x", "x or b.on", "not x or not x"])
+def test_a_condition_that_uses_a_broken_definition_means_nothing_and_the_problem_is_told_once(text: str) -> None:
+    assert problem(text, x="n.nope > 1")[0] == "R101"
+
+
+@pytest.mark.parametrize("right", ["n.whole + 1", "x"])
+def test_a_word_is_compared_with_a_constant_or_an_attribute(right: str) -> None:
+    assert problem(f"e.color == {right}", x="n.whole > 1") == ("R103", 12)
