@@ -32,7 +32,8 @@ _QUIET: Final = (
     "-o",
     "addopts=",
 )
-_PLUGINS: Final = ("_hypothesis_pytestplugin", "anyio.pytest_plugin", "pytest_timeout")  # others only cost time here
+# Others only cost time here.
+_PLUGINS: Final = ("tests.mutants.quickly", "_hypothesis_pytestplugin", "anyio.pytest_plugin", "pytest_timeout")
 
 
 @dataclass(frozen=True)
