@@ -63,11 +63,12 @@ agreement: $(STAMP) ## engines, features and graphs against each other and again
 		tests/api/test_refresh.py tests/api/test_refresher.py tests/api/test_exposure.py tests/api/test_kills.py tests/eval/test_berka.py \
 		tests/api/test_schemathesis.py tests/api/contributor tests/api/test_evaluate.py tests/api/test_watching.py
 
-soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, whether time tells, PostgreSQL stopped under load, a lock held, names and heads without end, a server killed fifty times
+soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, whether time tells, PostgreSQL stopped under load, a lock held, a clock that leaps ahead, names and heads without end, a server killed fifty times
 	@$(BIN)/python -m tests.soak
 	@$(BIN)/python -m tests.soak.timing
 	@$(BIN)/python -m tests.soak.stopped
 	@$(BIN)/python -m tests.soak.outages
+	@$(BIN)/python -m tests.soak.clock
 	@$(BIN)/python -m tests.soak.kills
 
 evaluate: $(STAMP) ## how well the score and the features tell, on the real data sets

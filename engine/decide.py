@@ -11,7 +11,20 @@ from typing import Any, Final, Protocol
 
 from engine.caps import Used, held, left, moment, seconds_between
 from engine.errors import EngineError, Refused
-from engine.lang.program import AMOUNT, HELD, SCORE, Perk, Program, held_by, is_bin
+from engine.lang.program import (
+    AMOUNT,
+    ASKED,
+    HELD,
+    NONE,
+    ORDERS,
+    SCORE,
+    STATE,
+    Perk,
+    Program,
+    held_by,
+    is_bin,
+    stands,
+)
 from engine.lang.quantities import an
 from engine.lang.reference import evaluate
 from engine.lang.timezones import UTC_NAME, day_in
@@ -22,7 +35,10 @@ from engine.perks import Answer, Outcome, answer, unscorable
 from engine.scorecard import MOST_REASONS, Scored, score
 
 FIRST_VERSION: Final = 2  # of the record
-SINCE: Final = {3: "global_as_of", 4: "timezone"}  # what a question says from which version of the record on
+# What a question says from which version of the record on.
+SINCE: Final = {3: "global_as_of", 4: "timezone", 5: "in_service"}
+LATER: Final = ("global_as_of", "global_known_at", "timezone", "in_service", "unpaid", "overdue")
+LIMITED: Final = "create"  # the event that a question is a step towards
 
 
 class Engine(Protocol):
@@ -51,7 +67,8 @@ class Question:
     `as_of` and `known_at` are those of the person's own evidence; features of the whole graph may look from an earlier moment.
 
     `values` are those of the features and flags, `context` those of the request's own fields by their short names. What
-    was waived before (`used`) and since when the perk is held come from whoever keeps the account.
+    was waived before (`used`), since when the perk is held, and how many orders the person has in service, unpaid and, of
+    those, overdue come from whoever keeps the account; None where nobody does.
     """
 
     subject: str
@@ -69,6 +86,9 @@ class Question:
     used: tuple[Used, ...] = ()
     held_since: str | None = None
     timezone: str | None = None  # of the rules; None: UTC, as everywhere before rules had one
+    in_service: int | None = None
+    unpaid: int | None = None
+    overdue: int | None = None
 
     @property
     def day(self) -> int:
@@ -113,10 +133,10 @@ class Decision:
         return (self.answer.outcome, self.answer.waived) == (self.alone.outcome, self.alone.waived)
 
     def parts(self) -> dict[str, Any]:
-        """All of it, for `as_json`. A question of before rows had moments of their own, or rules a zone, comes out as it did then."""
+        """All of it, for `as_json`. A question of before it said as much comes out as it did then."""
         asked = dict(vars(self.question))
         version = max((v for v, key in SINCE.items() if asked[key] is not None), default=FIRST_VERSION)
-        for key in ("global_as_of", "global_known_at", "timezone"):
+        for key in LATER:
             if asked[key] is None:
                 del asked[key]
         said = {**vars(self), "question": asked, "same_without_relationships": self.same_without_relationships}
@@ -178,6 +198,7 @@ def decide(engine: Engine, question: Question) -> Decision:
     unknown |= _unknown(program.stages[perk.id], found.statuses, seen | {SCORE: scored.score, HELD: found.held})
     # Relationships are never the only ground of a refusal: where one would be, the answer without them is given.
     final = other if found.answer.outcome == "DECLINE" != other.outcome else found.answer
+    final, other = _limited(engine, question, final, other)
     because = _because(final, scored)
     return Decision(
         program.release, exact, scored, found.statuses, unknown, final, other, because, since, perk.valid_hours
@@ -193,6 +214,20 @@ def _ask(engine: Engine, perk: Perk, question: Question, seen: Values) -> _Asked
     statuses = engine.statuses(perk.id, seen)
     rest = left(perk, question.used, question.asked_at) if perk.caps or perk.shared else ()
     return _Asked(statuses, answer(perk, statuses, question.amount, rest), keeps)
+
+
+def _limited(engine: Engine, question: Question, *answers: Answer) -> tuple[Answer, ...]:
+    """The answers, declined where the person's other orders let no new one begin: the first such refusal says why."""
+    orders = engine.program.orders
+    if orders is None or not orders.limits or question.in_service is None or not any(a.waived for a in answers):
+        return answers
+    counts = {f"person.{name}": getattr(question, name) for name in ("in_service", "unpaid", "overdue")}
+    statuses = engine.statuses(ORDERS, {STATE: NONE, ASKED: LIMITED, AS_OF: question.day, **counts})
+    standing = next((r for r in orders.limits if stands(r, statuses[r.id])), None)
+    if standing is None:
+        return answers
+    declined = Answer("DECLINE", 0, question.amount, None, (standing.code,))
+    return tuple(declined if a.waived else a for a in answers)
 
 
 def askable(program: Program, name: str, amount: int, currency: str) -> Perk:

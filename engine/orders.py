@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.decide import Engine
 from engine.errors import EngineError
 from engine.lang.check_orders import schema_of
-from engine.lang.program import ASKED, ORDERS, STATE, Orders
+from engine.lang.program import ASKED, ORDERS, STATE, Orders, stands
 from engine.lang.truths import AS_OF, Statuses, Values
 from engine.lang.types import fits
 
@@ -43,7 +43,7 @@ def move(engine: Engine, order: Values, day: int) -> Moved:
 def moved(orders: Orders, statuses: Statuses) -> Moved:
     """What follows from the statuses of `Orders.stage`: the first refusal that stands, else the first move that is met."""
     for refusal in orders.refusals:
-        if statuses[refusal.id] or (statuses[refusal.id] is None and refusal.unknown_refuses):
+        if stands(refusal, statuses[refusal.id]):
             return Moved("", "", refusal.id, refusal.code)
     for made in orders.moves:
         if statuses[made.id]:

@@ -5,6 +5,7 @@ place, and only the newest can become an order. An order counts in its place: as
 days also afterwards, unless it was cancelled or never began.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +23,15 @@ Given = Mapping[str, Any]  # a decision with what became of it
 
 @dataclass(frozen=True)
 class Before:
-    """What was given to the person before: waivers, and since when the perk is held (ISO 8601)."""
+    """What was given to the person before: waivers, since when the perk is held (ISO 8601), and how many orders are in
+    service, unpaid and, of those, overdue.
+    """
 
     used: tuple[Used, ...]
     held_since: str | None
+    in_service: int
+    unpaid: int
+    overdue: int
 
 
 _GIVEN: Final = """
@@ -75,4 +81,7 @@ def before(rows: Iterable[Given], merchant: str, perk: str, now: datetime) -> Be
             used.append(Used(row["perk"], row["currency"], row["waived"], iso(moment(row["decided_at"])), open_))
     answers = (row for row in reversed(known) if row["perk"] == perk and row["outcome"] != REFUSED)
     held = next((row["held_since"] for row in answers), None)
-    return Before(tuple(used), None if held is None else iso(min(moment(held), now)))
+    states = Counter(row["state"] for row in known)
+    unpaid = states["due"] + states["overdue"]
+    since = None if held is None else iso(min(moment(held), now))
+    return Before(tuple(used), since, states["in_service"], unpaid, states["overdue"])

@@ -173,6 +173,9 @@ class _Batch:
             used=before.used,
             held_since=before.held_since,
             timezone=self.world.release.timezone,
+            in_service=before.in_service,
+            unpaid=before.unpaid,
+            overdue=before.overdue,
         )
         return decide(self.world.engines.at(question.day), question)
 

@@ -12,7 +12,8 @@ from api.clock import iso, micros, moment
 from api.tables import ORDER_MOVES, ORDERS
 from engine.errors import Refused
 
-UNPAID: Final = ("due", "overdue")
+OVERDUE: Final = "overdue"
+UNPAID: Final = ("due", OVERDUE)
 SAID: Final = (  # what of `content` the merchant is shown again
     *(
         "service_introduction",
@@ -67,10 +68,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many orders of a person are in service, and how many are not paid that should be."""
+    """How many orders of a person are in service, are to be paid, and of those are overdue."""
 
     in_service: int
     unpaid: int
+    overdue: int
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def counts(connection: Connection, subject: str | None) -> Counts:
     """How many orders the person has. None of who has left: nothing more begins for them."""
     query = select(ORDERS.c.state, func.count()).where(ORDERS.c.subject == subject).group_by(ORDERS.c.state)
     by_state: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
-    return Counts(by_state.get("in_service", 0), sum(by_state.get(state, 0) for state in UNPAID))
+    unpaid = sum(by_state.get(state, 0) for state in UNPAID)
+    return Counts(by_state.get("in_service", 0), unpaid, by_state.get(OVERDUE, 0))
 
 
 def steps(connection: Connection, order: Order) -> list[Step]:

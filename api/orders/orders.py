@@ -21,8 +21,7 @@ from api.orders.order_book import Order
 from api.orders.promises import promise
 from api.world import World
 from engine.errors import EngineError, Refused, Unmoved
-from engine.lang.check_orders import NONE
-from engine.lang.program import Orders
+from engine.lang.program import NONE, Orders
 from engine.lang.types import Value
 from engine.orders import WRONG_STATE, asked_of, move
 
@@ -30,8 +29,10 @@ PAY_WITHIN: Final = timedelta(days=7)  # from completion until it is overdue
 MOST: Final = 10**12  # minor units
 # What is told of a refusal of the rules, by its code: the message, where, and a hint; of a code of the operators' own the code itself.
 REFUSALS: Final = {
-    "overdue_outstanding": ("another order of the person is not paid", "order", "take the deposit"),
-    "too_many_open": ("the person has as many orders in service as there may be", "order", "take the deposit"),
+    # These are told to the person alone: the orders may be another merchant's.
+    "overdue_outstanding": ("an order of yours is overdue", "order", "see GET /v1/me/orders; pay it first"),
+    "due_outstanding": ("an order of yours is to be paid", "order", "see GET /v1/me/orders; pay it first"),
+    "too_many_open": ("as many orders of yours are in service as there may be", "order", "see GET /v1/me/orders"),
     "over_ceiling": (
         *("the amount is more than was waived or agreed on", "post_payments"),
         "see `waived_amount` of the order",
@@ -79,7 +80,8 @@ Find = Callable[[Connection], Order]
 def create(world: World, merchant: str, new: NewOrder, now: datetime) -> Order:
     """The order made of a decision, or the one that was made of the same before.
 
-    Raises Refused: `order_mismatch` when the number was used for another, what `promise` says, or what the rules refuse.
+    Raises Refused: `order_mismatch` when the number was used for another, what `promise` says, `decision_lapsed` when the
+    person's other orders let none begin any more, or what else the rules refuse.
     """
     asked = digest("create", new.content)
     with writing(world.database) as connection:
@@ -89,8 +91,13 @@ def create(world: World, merchant: str, new: NewOrder, now: datetime) -> Order:
                 raise _mismatch("out_order_no", f"the number `{new.out_order_no}` is another order's")
             return before
         order = _drafted(connection, merchant, new, asked, now)
-        order = _moved(world, connection, order, Request("create", new.content), now)
-        return order if new.needs_confirming else _moved(world, connection, order, Request("confirm"), now)
+        try:
+            order = _moved(world, connection, order, Request("create", new.content), now)
+            return order if new.needs_confirming else _moved(world, connection, order, Request("confirm"), now)
+        except Unmoved as refused:
+            if refused.code not in {limit.code for limit in _life(world, now).limits}:
+                raise
+            raise _lapsed() from None
 
 
 def ask(world: World, find: Find, request: Request, now: datetime) -> Order:
@@ -113,7 +120,7 @@ def completion(said: Mapping[str, Any], damage: int, starts_at: datetime, ends_a
     if damage > sum(one["amount"] for one in said["post_payments"]):
         hint = "count it among the payments"
         raise Refused("the damage is more than the payments", where="damage_amount", hint=hint, code="bad_amount")
-    of_event = {"total": total, "damage": damage, "starts": seconds(starts_at), "ends": seconds(ends_at)}
+    of_event = {"total": total, "damage": damage, "starts": micros(starts_at), "ends": micros(ends_at)}
     due = {"total": total, "starts_at": starts_at, "ends_at": ends_at, "due_at": now + PAY_WITHIN}
     return Request("complete", said, {f"event.{name}": value for name, value in of_event.items()}, due)
 
@@ -159,7 +166,7 @@ def tick(world: World, name: str, now: datetime) -> bool:
 
 def ripe(world: World, order: Order, now: datetime) -> bool:
     """Whether time would move the order now."""
-    asked = {**_values(order), **asked_of(order.state, "clock"), "event.at": _seconds(now)}
+    asked = {**_values(order), **asked_of(order.state, "clock"), "event.at": micros(now)}
     return bool(move(world.engines.at(world.day(now)), asked, world.day(now)).to)
 
 
@@ -181,11 +188,6 @@ def total_of(content: Mapping[str, Any]) -> int:
 def digest(action: str, said: Mapping[str, Any]) -> str:
     """By which the same request is known again. SHA-256, hex."""
     return hashlib.sha256(json.dumps([action, said], sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def seconds(at: datetime) -> int:
-    """A moment as the rules hold it, rounded up: nothing is due before it is."""
-    return -(-micros(at) // 1_000_000)
 
 
 def _drafted(connection: Connection, merchant: str, new: NewOrder, asked: str, now: datetime) -> Order:
@@ -234,8 +236,8 @@ def _moved(world: World, connection: Connection, order: Order, request: Request,
     kind = "pay" if request.action == "sync" else request.action
     counts = order_book.counts(connection, order.subject) if order.subject else None
     _paid_after_completion(order, request, now)
-    of_person = {"person.in_service": counts.in_service, "person.unpaid": counts.unpaid} if counts else {}
-    asked = {**_values(order), **of_person, **request.values, **asked_of(order.state, kind), "event.at": _seconds(now)}
+    of_person = {f"person.{name}": count for name, count in vars(counts).items()} if counts else {}
+    asked = {**_values(order), **of_person, **request.values, **asked_of(order.state, kind), "event.at": micros(now)}
     told = move(world.engines.at(world.day(now)), asked, world.day(now))
     if not told.to:
         raise _wrong_state(order, request.action) if told.code == WRONG_STATE else _unmoved(told.code)
@@ -274,12 +276,8 @@ def _values(order: Order) -> dict[str, Value | None]:
     return {
         **{"order.mode": order.mode, "order.waived": order.waived, "order.ceiling": order.ceiling},
         **{"order.total": order.total},
-        **{f"order.{name}": None if at is None else seconds(at) for name, at in times.items()},
+        **{f"order.{name}": None if at is None else micros(at) for name, at in times.items()},
     }
-
-
-def _seconds(now: datetime) -> int:
-    return micros(now) // 1_000_000
 
 
 def _said(by: str, statement: str | None) -> dict[str, str | None]:
@@ -288,6 +286,12 @@ def _said(by: str, statement: str | None) -> dict[str, str | None]:
 
 def _mismatch(where: str, message: str) -> Refused:
     return Refused(message, where=where, hint="see the order: GET /v1/orders/{out_order_no}", code="order_mismatch")
+
+
+def _lapsed() -> Unmoved:
+    """The words are the same whatever the person's other orders are, and whoever's: a merchant learns nothing of them."""
+    message, hint = "the decision does not stand any more", "ask again: POST /v1/eligibility"
+    return Unmoved(message, where="decision_id", hint=hint, code="decision_lapsed")
 
 
 def _unmoved(code: str) -> Refused:

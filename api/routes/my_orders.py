@@ -77,7 +77,9 @@ def list_my_orders(
     return MyOrders.cut([MyOrder.of(order) for order in found], limit, "order_id")
 
 
-@router.post("/{order_id}/confirm", responses=documented(*_MOVING, "overdue_outstanding", "too_many_open"))
+@router.post(
+    "/{order_id}/confirm", responses=documented(*_MOVING, "overdue_outstanding", "due_outstanding", "too_many_open")
+)
 def confirm_my_order(order_id: OrderId, world: InWorld, person: Subject, now: Now) -> MyOrder:
     """Confirm an order: it begins."""
     return MyOrder.of(orders.ask(world, _own(person.party, order_id), Request("confirm"), now))

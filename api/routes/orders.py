@@ -40,14 +40,14 @@ _MOVING: Final = ("unknown_order", "order_mismatch", "wrong_state", "engine_fail
         **documented(
             *("unknown_decision", "wrong_service", "not_admitted", "decision_used", "decision_superseded"),
             *("decision_expired", "no_consent", "order_mismatch", "over_ceiling", "bad_time_range"),
-            *("overdue_outstanding", "too_many_open", "engine_failed"),
+            *("decision_lapsed", "engine_failed"),
         ),
     },
 )
 def create_order(body: OrderForm, world: InWorld, merchant: Merchant, now: Now, response: Response) -> OrderAnswer:
     """Make an order of a decision: 201. The same number with the same parameters gets the same order again: 200.
 
-    A decision is about the deposit: a person who has not paid another order, or has too many open, gets no order of it.
+    A decision lapses when the person's own orders let no new one begin since: ask again then.
     """
     new = NewOrder(
         out_order_no=body.out_order_no,

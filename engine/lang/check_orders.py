@@ -5,14 +5,13 @@ from typing import Final
 
 from engine.lang.lines import MoveLine, OrdersFile, RefusalLine
 from engine.lang.problems import Report
-from engine.lang.program import ASKED, STATE, Move, Orders, Refusal
+from engine.lang.program import ASKED, NONE, STATE, Move, Orders, Refusal
 from engine.lang.resolve import Scope
 from engine.lang.shapes import suggestion
 from engine.lang.syntax import Word
 from engine.lang.truths import AS_OF, And, Or, Same, Truth
-from engine.lang.types import DATE, MOMENT, Attribute, Schema, Type
+from engine.lang.types import DATE, PRECISE_MOMENT, Attribute, Schema, Type
 
-NONE: Final = "none"  # the state of an order that is not there yet
 MODES: Final = ("waive_first", "enjoy_first")
 _MONEY: Final = Type("int", low=0, high=10**12)
 _COUNT: Final = Type("int", low=0, high=10**6)
@@ -22,17 +21,18 @@ FIELDS: Final[tuple[tuple[str, Type], ...]] = (
     ("order.waived", _MONEY),
     ("order.ceiling", _MONEY),
     ("order.total", _MONEY),
-    ("order.created", MOMENT),
-    ("order.starts", MOMENT),
-    ("order.ends", MOMENT),
-    ("order.due", MOMENT),
-    ("event.at", MOMENT),
+    ("order.created", PRECISE_MOMENT),
+    ("order.starts", PRECISE_MOMENT),
+    ("order.ends", PRECISE_MOMENT),
+    ("order.due", PRECISE_MOMENT),
+    ("event.at", PRECISE_MOMENT),
     ("event.total", _MONEY),
     ("event.damage", _MONEY),
-    ("event.starts", MOMENT),
-    ("event.ends", MOMENT),
+    ("event.starts", PRECISE_MOMENT),
+    ("event.ends", PRECISE_MOMENT),
     ("person.in_service", _COUNT),
     ("person.unpaid", _COUNT),
+    ("person.overdue", _COUNT),
 )
 
 

@@ -19,7 +19,9 @@ AMOUNT: Final = "request.amount"  # the deposit the merchant asks about, in the 
 HELD: Final = "held"  # whether a perk with `hold` is held
 ORDERS: Final = "orders"  # the stage that orders are asked in
 STATE: Final = "order.state"
+NONE: Final = "none"  # the state of an order that is not there yet
 ASKED: Final = "event.kind"
+PERSON: Final = "person."  # what names of how many orders the person has begin with
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,11 @@ class Refusal:
     code: str
 
 
+def stands(refusal: Refusal, status: bool | None) -> bool:
+    """Whether a refusal stands, by the status of its condition."""
+    return bool(status) or (status is None and refusal.unknown_refuses)
+
+
 @dataclass(frozen=True)
 class Move:
     """The state that an order comes to when the condition, which names the states and the event, is met."""
@@ -234,6 +241,11 @@ class Orders:
     events: tuple[str, ...]
     refusals: tuple[Refusal, ...]
     moves: tuple[Move, ...]
+
+    @cached_property
+    def limits(self) -> tuple[Refusal, ...]:
+        """The refusals that depend on nothing but the person's other orders and on what is asked."""
+        return tuple(r for r in self.refusals if all(n == ASKED or n.startswith(PERSON) for n in names(r.when)))
 
     @property
     def stage(self) -> Stage:

@@ -12,7 +12,7 @@ from typing import Final
 from engine.lang.problems import Report, Span
 from engine.lang.syntax import Arithmetic, Constant, Expr, Name
 from engine.lang.truths import Attr, Int, Num, Op
-from engine.lang.types import DAY, LARGEST, LARGEST_WITHIN, Attribute, Type, scaled
+from engine.lang.types import DAY, LARGEST, LARGEST_WITHIN, MICRO, Attribute, Type, scaled
 
 WORDS: Final = {"int": "a whole number", "bool": "a condition", "enum": "a word", "string": "a word"} | {
     "date": "a date",
@@ -120,7 +120,7 @@ class Quantities:
 
     def _rescaled(self, quantity: Quantity, finest: Type, at: Span) -> Quantity:
         of = quantity.type
-        more = of.step // finest.step if of.step else 10 ** (finest.digits - of.digits)
+        more = int(of.step // finest.step) if of.step else 10 ** (finest.digits - of.digits)
         if more == 1:
             return quantity
         if isinstance(quantity.num, Int):
@@ -179,7 +179,8 @@ def _typed(family: str, finest: Type, low: int, high: int) -> Type:
     if family == "duration":
         return Type("duration", 0, (), low, high, finest.step)
     if family == "moment":
-        return Type("date" if finest.step == DAY else "timestamp", 0, (), low, high)
+        unit = MICRO if finest.step == MICRO else DAY
+        return Type("date" if finest.step == DAY else "timestamp", 0, (), low, high, unit)
     return Type("decimal", finest.digits, (), low, high)
 
 

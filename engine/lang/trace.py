@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from engine.lang.reference import number, truth
 from engine.lang.truths import (
@@ -140,7 +141,8 @@ def _type(num: Num, schema: Schema) -> Type | None:
 
 def _finer(type_: Type, factor: int) -> Type:
     if type_.step:
-        return Type("timestamp" if type_.moment else "duration", unit=1)
+        unit = Fraction(type_.step) / factor
+        return Type("timestamp" if type_.moment else "duration", unit=unit if unit < 1 else int(unit))
     return Type("decimal", type_.digits + len(str(factor)) - 1)
 
 

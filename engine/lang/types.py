@@ -1,8 +1,8 @@
 """Types: what a feature's value can be, and how it is held.
 
 Every value is a bool, an integer or a word; a decimal with d digits is the integer value x 10^d, a date the days and a
-timestamp the seconds since 1970-01-01 UTC, a duration a whole number of days or of seconds. There are no floats, which
-is what lets every engine give the same decision.
+timestamp the seconds (of an order, the microseconds) since 1970-01-01 UTC, a duration a whole number of such units. There
+are no floats, which is what lets every engine give the same decision.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from fractions import Fraction
 from typing import Final, Literal
 
 from engine.lang.identifiers import flaw
@@ -22,9 +23,10 @@ LARGEST_WITHIN: Final = 2**62  # the largest an expression may reach on the way:
 EPOCH: Final = date(1970, 1, 1)
 EXACT: Final = Context(prec=60, Emax=100, Emin=-100, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 DAY: Final = 86_400  # seconds
+MICRO: Final = Fraction(1, 1_000_000)  # seconds
 SECONDS: Final = {"d": DAY, "h": 3_600, "m": 60, "s": 1}
 DURATION: Final = re.compile(r"(-?\d{1,16})([dhms])", re.ASCII)
-TIMESTAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+TIMESTAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z", re.ASCII)
 YMD: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)  # Python reads weeks, such as 2024-W01-1, as dates too
 NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)  # and Infinity, 1e3 and digits of other scripts as numbers
 LONGEST: Final = 128  # characters of a string
@@ -33,7 +35,7 @@ LONGEST: Final = 128  # characters of a string
 @dataclass(frozen=True)
 class Type:
     """A type: `digits` of a decimal, `values` of an enum, the bounds that values keep (scaled), `unit` of a duration: the
-    seconds that 1 stands for.
+    seconds that 1 stands for; of a timestamp only whether that is `MICRO`.
     """
 
     kind: Kind
@@ -41,12 +43,14 @@ class Type:
     values: tuple[str, ...] = ()
     low: int = -LARGEST
     high: int = LARGEST
-    unit: int = DAY
+    unit: int | Fraction = DAY
 
     @property
-    def step(self) -> int:
+    def step(self) -> int | Fraction:
         """The seconds that 1 stands for; 0 for what is no time."""
-        return {"date": DAY, "timestamp": 1, "duration": self.unit}.get(self.kind, 0)
+        if self.kind == "timestamp":
+            return self.unit if self.unit == MICRO else 1
+        return {"date": DAY, "duration": self.unit}.get(self.kind, 0)
 
     @property
     def numeric(self) -> bool:
@@ -73,6 +77,7 @@ BOOL: Final = Type("bool")
 STRING: Final = Type("string")
 DATE: Final = Type("date", low=-200_000, high=3_000_000)
 MOMENT: Final = Type("timestamp", low=-200_000 * DAY, high=3_000_000 * DAY)
+PRECISE_MOMENT: Final = Type("timestamp", unit=MICRO)  # a range of 285 years on either side of 1970
 DAYS: Final = Type("duration", low=-3_000_000, high=3_000_000)
 
 
@@ -127,14 +132,16 @@ def written(value: Value | None, type_: Type) -> str:
 
 def _moment(value: int, type_: Type) -> str:
     try:
-        at = datetime(1970, 1, 1) + timedelta(seconds=value * type_.step)
+        at = datetime(1970, 1, 1) + timedelta(microseconds=int(value * type_.step / MICRO))
     except OverflowError:
         return f"1970-01-01 {'-' if value < 0 else '+'} {_duration(abs(value) * type_.step)}"
     return at.date().isoformat() if type_.kind == "date" else f"{at.isoformat()}Z"
 
 
-def _duration(seconds: int) -> str:
-    unit = next(u for u, length in SECONDS.items() if seconds % length == 0)
+def _duration(seconds: int | Fraction) -> str:
+    unit = next((u for u, length in SECONDS.items() if seconds % length == 0), None)
+    if unit is None:
+        return f"{Decimal(int(seconds / MICRO)).scaleb(-6).normalize():f}s"
     return f"{seconds // SECONDS[unit]}{unit}"
 
 
@@ -143,11 +150,10 @@ def scaled(text: str, type_: Type) -> int | None:
     if type_.kind == "date":
         return day_of(text)
     if type_.kind == "timestamp":
-        return _seconds(text)
+        return _units(_seconds(text), type_)
     if type_.kind == "duration":
         found = DURATION.fullmatch(text)
-        seconds = int(found[1]) * SECONDS[found[2]] if found else None
-        return None if seconds is None or seconds % type_.step else seconds // type_.step
+        return _units(int(found[1]) * SECONDS[found[2]] if found else None, type_)
     if not NUMBER.fullmatch(text):
         return None
     try:
@@ -187,10 +193,17 @@ def fits(value: Value | None, type_: Type) -> bool:
     return type(value) is int and type_.low <= value <= type_.high
 
 
-def _seconds(text: str) -> int | None:
+def _units(seconds: int | Fraction | None, type_: Type) -> int | None:
+    return None if seconds is None or seconds % type_.step else int(seconds // type_.step)
+
+
+def _seconds(text: str) -> Fraction | None:
     if day_of(text) is not None:  # a day is its first moment
         text = f"{text}T00:00:00Z"
+    if not TIMESTAMP.fullmatch(text):
+        return None
     try:
-        return int(datetime.fromisoformat(text).timestamp()) if TIMESTAMP.fullmatch(text) else None
+        at = datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError:
         return None
+    return (at - datetime(1970, 1, 1)) // timedelta(microseconds=1) * MICRO

@@ -139,3 +139,29 @@ def test_each_decision_says_whether_relationships_made_a_difference(door: Door) 
     assert {m["same_without_relationships"] for m in made} == {True, False}
     for one in made:
         assert one["alone"]["waived"] <= one["answer"]["waived"]
+
+
+def test_another_perk_s_hold_is_not_this_one_s(door: Door) -> None:
+    """Two people, two perks: each is held for itself."""
+    ann, bob = (p for _, p in zip(range(2), best(door), strict=False))
+    held = record(door, door.ask(ann, perk="bicycle", amount=10_000).json())["held_since"]
+    assert held is not None
+    door.now += timedelta(days=1)
+    for person, perk, amount in ((ann, "hotel", 100), (ann, "power_bank", 9_900), (bob, "bicycle", 10_000)):
+        question = record(door, door.ask(person, perk=perk, amount=amount).json())["question"]
+        assert question["held_since"] is None, (person, perk)
+    assert record(door, door.ask(ann, perk="bicycle", amount=10_000).json())["question"]["held_since"] == held
+
+
+def test_a_merchant_s_own_answer_that_waits_uses_nothing_up_and_that_of_its_other_perk_does(door: Door) -> None:
+    """Of the 10,000 that thirty days have, two merchants; of what is open over all perks, a merchant's other perk."""
+    person, lodge = next(best(door)), door.issue("merchant", "lodge")
+    door.now += timedelta(days=2)
+    for amount in (500_000, 400_000, 500_000):
+        own = record(door, door.ask(person, amount=amount).json())["question"]["used"]
+        assert own == []
+    assert door.ask(person, perk="power_bank", amount=9_900).json()["outcome"] == "ADMIT"
+    used = record(door, door.ask(person, amount=450_000).json())["question"]["used"]
+    assert [(u["perk"], u["waived"], u["open"]) for u in used] == [("power_bank", 9_900, True)]
+    other = record(door, door.ask(person, lodge, amount=500_000).json())["question"]["used"]
+    assert sorted((u["perk"], u["waived"]) for u in other) == [("hotel", 450_000), ("power_bank", 9_900)]

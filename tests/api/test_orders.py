@@ -168,29 +168,6 @@ def test_enjoy_first_is_held_to_the_ceiling_of_the_version_it_was_made_under(cou
     assert counter.complete(post_payments=[{"name": "ride", "amount": 30_000}]).json()["mode"] == "enjoy_first"
 
 
-def test_a_person_has_three_in_service_and_none_while_one_is_not_paid(counter: Counter) -> None:
-    made = [counter.order(f"O-{n}", counter.decided(100)["decision_id"], amount=100).json() for n in range(4)]
-    for order in made[:3]:
-        assert counter.confirm(order["order_id"]).status_code == 200
-    refused(counter.confirm(made[3]["order_id"]), 409, "too_many_open")  # made while there were fewer
-    decision = counter.decided(100)["decision_id"]
-    refused(counter.order("O-9", decision, amount=100), 409, "too_many_open")
-    assert counter.complete("O-0", post_payments=[{"name": "room", "amount": 100}]).status_code == 200
-    refused(counter.confirm(made[3]["order_id"]), 409, "overdue_outstanding")
-    refused(counter.order("O-9", decision, amount=100), 409, "overdue_outstanding")
-    counter.do("O-0", "pay")
-    assert counter.confirm(made[3]["order_id"]).status_code == 200
-
-
-def test_without_a_confirmation_an_order_begins_at_once_within_the_same_limits(counter: Counter) -> None:
-    for n in range(3):
-        decision = counter.decided(100)["decision_id"]
-        assert counter.order(f"O-{n}", decision, amount=100, need_user_confirm=False).json()["state"] == "in_service"
-    decision = counter.decided(100)["decision_id"]
-    refused(counter.order("O-3", decision, amount=100, need_user_confirm=False), 409, "too_many_open")
-    refused(counter.seen("O-3"), 404, "unknown_order")
-
-
 def test_nothing_to_pay_is_paid_at_once(counter: Counter) -> None:
     counter.begun()
     assert counter.complete(post_payments=[{"name": "room", "amount": 0}]).json()["state"] == "settled"
@@ -302,9 +279,9 @@ def test_a_form_that_is_none_is_refused_in_one_shape(counter: Counter) -> None:
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
 def test_a_refusal_of_the_operators_own_is_told_by_its_code(town: World) -> None:
     files = {**town.release.files}
-    files["orders.yaml"] = files["orders.yaml"].replace("code: overdue_outstanding", "code: pay_first")
+    files["orders.yaml"] = files["orders.yaml"].replace("code: over_ceiling", "code: too_dear")
     ours = World(town.database, Engines(release_of(files, schema(), kinds())))
     counter = Counter(ours)
-    counter.due()
-    refused(counter.order("O-2"), 409, "pay_first")
+    counter.begun()
+    refused(counter.complete(post_payments=[{"name": "room", "amount": 50_001}]), 409, "too_dear")
     ours.engines.close()

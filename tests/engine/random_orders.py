@@ -5,12 +5,13 @@ from random import Random
 from typing import Any
 
 from engine.lang.check import check
-from engine.lang.check_orders import FIELDS, MODES, NONE, schema_of
-from engine.lang.program import Orders, Program
-from engine.lang.types import DAY as LENGTH
-from engine.lang.types import MOMENT, Value
+from engine.lang.check_orders import FIELDS, MODES, schema_of
+from engine.lang.program import NONE, Orders, Program
+from engine.lang.types import DAY as SECONDS
+from engine.lang.types import PRECISE_MOMENT, Value
 from tests.engine.small import DAY, KINDS, SCHEMA, base
 
+LENGTH = SECONDS * 10**6  # of a day, in the microseconds by which orders tell time
 NOW = DAY * LENGTH
 EVENTS = ("e0", "e1", "e2", "e3")
 LEAVES = (
@@ -95,7 +96,7 @@ def values(chooser: Random, orders: Orders, state: str | None = None) -> dict[st
     schema = schema_of(orders.states, orders.events)
     found: dict[str, Value | None] = {}
     for name, type_ in FIELDS:
-        if type_ == MOMENT:
+        if type_ == PRECISE_MOMENT:
             known: list[Value] = [NOW + d * LENGTH + s for d in (-31, -30, -29, 0, 1) for s in (-1, 0, 1)]
         elif type_.numeric:
             known = [0, 1, 2, 3, 50, 99, 100, 101, type_.high]

@@ -17,14 +17,12 @@ from api.releases.rules_folder import rule_files
 from engine.decide import Reference
 from engine.errors import EngineError
 from engine.lang.check import release_of
-from engine.lang.check_orders import NONE
 from engine.lang.online import Online
-from engine.lang.program import ORDERS, Orders, Program
-from engine.lang.types import DAY as LENGTH
+from engine.lang.program import NONE, ORDERS, Orders, Program
 from engine.lang.types import Value
 from engine.orders import WRONG_STATE, Moved, asked_of, move
 from tests.effort import pairs
-from tests.engine.random_orders import NOW, drawn, orders_file, program_of, values
+from tests.engine.random_orders import LENGTH, NOW, drawn, orders_file, program_of, values
 from tests.engine.small import DAY, KINDS, SCHEMA, base, release
 
 NOTHING = Moved("", "", "", WRONG_STATE)
@@ -115,7 +113,13 @@ SHIPPED: dict[tuple[str, str], str] = {
 ORDER: dict[str, Value | None] = {
     **{"order.mode": "waive_first", "order.waived": 1_000, "order.ceiling": 1_000, "order.total": 1_000},
     **{"order.created": NOW - 30 * LENGTH, "order.due": NOW, "event.at": NOW, "event.total": 999, "event.damage": 0},
-    **{"event.starts": NOW - 7 * LENGTH, "event.ends": NOW, "person.in_service": 2, "person.unpaid": 0},
+    **{
+        "event.starts": NOW - 7 * LENGTH,
+        "event.ends": NOW,
+        "person.in_service": 2,
+        "person.unpaid": 0,
+        "person.overdue": 0,
+    },
 }
 
 
@@ -129,11 +133,13 @@ def test_every_state_and_event_of_the_shipped_orders(state: str, event: str) -> 
 @pytest.mark.parametrize(
     ("event", "changed", "code"),
     [
-        ("create", {"person.unpaid": 1}, "overdue_outstanding"),
-        ("create", {"person.unpaid": None}, "overdue_outstanding"),
+        ("create", {"person.unpaid": 1}, "due_outstanding"),
+        ("create", {"person.unpaid": 1, "person.overdue": 1}, "overdue_outstanding"),
+        ("create", {"person.unpaid": None}, "due_outstanding"),
+        ("create", {"person.overdue": None}, "overdue_outstanding"),
         ("create", {"person.in_service": 3}, "too_many_open"),
         ("create", {"person.in_service": None}, "too_many_open"),
-        ("create", {"person.in_service": 3, "person.unpaid": 1}, "overdue_outstanding"),  # the first in the file
+        ("create", {"person.in_service": 3, "person.unpaid": 1}, "due_outstanding"),  # the first in the file
         ("complete", {"event.starts": NOW + 1}, "bad_time_range"),
         ("complete", {"event.ends": NOW + 1, "event.starts": NOW}, "bad_time_range"),  # after the moment it is told
         ("complete", {"event.starts": None}, "bad_time_range"),
@@ -169,7 +175,7 @@ def test_what_the_shipped_orders_refuse(event: str, changed: dict[str, Value | N
         ("overdue", {"order.due": NOW - 1}, ""),
     ],
 )
-def test_the_clock_moves_orders_to_the_second(state: str, changed: dict[str, Value | None], to: str) -> None:
+def test_the_clock_moves_orders_to_the_microsecond(state: str, changed: dict[str, Value | None], to: str) -> None:
     assert made(shipped(), state, "clock", ORDER | changed).to == to
 
 
