@@ -1,4 +1,4 @@
-"""Disputes: a person objects to an item of evidence. It is out of the score at once, and has an answer within twenty days.
+"""Disputes: a person objects to an item of evidence. At once it says nothing against them; the answer comes within twenty days.
 
 That the item is out while nobody has answered is the ledger's doing: it holds `dispute.opened` by a party of the item. An
 objection that nobody answers in time stays out: what is late costs the house, not the person. Once answered, the same item

@@ -10,7 +10,7 @@ from api.routes.schema import DisputeOutcome, ReviewOutcome
 
 
 class Dispute(BaseModel):
-    """An objection to an item of evidence. The item is out of the score until the objection is rejected."""
+    """An objection to an item of evidence. The item says nothing against the person until the objection is rejected."""
 
     dispute_id: str
     contributor: str

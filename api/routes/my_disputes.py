@@ -45,7 +45,7 @@ class Statement(BaseModel):
 
 @router.post("", status_code=201, responses=documented("unknown_item", "dispute_answered"))
 def open_dispute(body: Objection, world: InWorld, caller: Subject, now: Now, response: Response) -> Dispute:
-    """Object to an item. It is out of your score at once, and the answer comes within twenty days. Asked again: 200, the same."""
+    """Object to an item. At once it says nothing against you, and the answer comes within twenty days. Asked again: 200, the same."""
     row, new = disputes.opened(world.database, caller.party, body.contributor, body.event_id, body.statement, now)
     response.status_code = 201 if new else 200
     return Dispute.of(row)

@@ -16,6 +16,7 @@ from engine.lang.program import Program, Release, perk_stage
 from engine.lang.source import Scalar
 from engine.lang.truths import names
 from engine.lang.types import Value, value_of
+from engine.scorecard import score
 from tests.engine.small import asked
 
 FOLDER = Path(__file__).parents[2] / "rules"
@@ -121,6 +122,23 @@ def people() -> list[dict[str, Value | None]]:
             known = {n: v for n, v in given.items() if v != "missing" and n in release().schema}
             found.append({n: value_of(v, release().schema[n].type) for n, v in known.items()})
     return found
+
+
+CREDIT_GETS_BETTER = {"credit.kept": 1, "credit.orders_kept": 1, "credit.history_days": 1}  # all else by falling
+CREDIT = ("kept", "missed", "missed_12m", "longest_delay_days", "written_off_5y", "open", "history_days", "orders_kept")
+
+
+@pytest.mark.parametrize("feature", [f"credit.{name}" for name in (*CREDIT, "orders_late")])
+def test_credit_that_gets_better_never_costs_points_or_the_score(feature: str) -> None:
+    """So what holds of the features as evidence leaves, or is disputed, holds of the score."""
+    found, values = release(), [0, 1, 2, 3, 4, 5, 6, 12, 24, 30, 90, 400]
+    reference, scale = Reference(found), CREDIT_GETS_BETTER.get(feature, -1)
+    for person in people()[::12]:
+        scores = []
+        for value in sorted(values, key=lambda v: v * scale):
+            statuses = reference.statuses("score", {**person, feature: value})
+            scores.append(score(found.scorecard, statuses, found.relationships).score or 0)
+        assert scores == sorted(scores)
 
 
 def test_the_online_engine_says_of_everyone_in_the_cases_what_the_reference_says() -> None:

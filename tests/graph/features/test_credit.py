@@ -101,6 +101,13 @@ def test_what_leaves_takes_nothing_of_the_history_with_it():
     expect(of("ann", lone, "2014-01-01"), credit__history_days=None, credit__written_off_5y=1)
 
 
+def test_the_history_starts_with_what_is_not_adverse():
+    late = "2024-05-01 order.settled ann @iftah order=o1 days_late=4"
+    expect(of("ann", late), credit__history_days=None, credit__orders_late=1)
+    on_time = "2024-06-01 order.settled ann @iftah order=o2 days_late=0"
+    expect(of("ann", f"{late}\n{on_time}"), credit__history_days=14)
+
+
 MISSED_AND_PAID = """
     2024-01-01 obligation.opened ann #o obligation=loan
     2024-02-01 obligation.missed ann #m obligation=loan due=2024-01-31
