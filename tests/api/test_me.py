@@ -92,6 +92,7 @@ def test_what_would_raise_it_is_told_in_words_and_the_engine_agrees(side: Side) 
 def test_a_target_may_be_a_perk_s_next_tier_or_a_score(side: Side) -> None:
     score = side.get("/me")["score"]
     assert side.get("/me/raise?perk=car")["target"] == min(t for t in (550, 600, 650, 700, 750, 800) if t > score)
+    assert side.get("/me/raise?perk=bicycle")["target"] == 640  # which grants it to be held
     assert side.get(f"/me/raise?score={score + 1}")["target"] == score + 1
     assert side.call("GET", "/me/raise?perk=yacht").json()["code"] == "unknown_perk"
     assert side.call("GET", "/me/raise?score=100").json()["code"] == "bad_score"
