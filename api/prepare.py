@@ -1,6 +1,6 @@
 """Prepare: from whatever is there to a system that can answer. What is done already is not done again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -49,10 +49,12 @@ def enforced(settings: Settings, *, serving: bool = False) -> World:
 
     What is to serve is probed first: what would hang or crash does so elsewhere.
     """
-    release = rules_folder.load(settings.rules)
-    if serving:
-        probe.probed(release)
-    return _in_force(open_database(settings.database_url), release)
+    if not serving:
+        release = rules_folder.load(settings.rules)
+        return _in_force(open_database(settings.database_url), release, release.files)
+    release, files = rules_folder.load_settled(settings.rules)
+    probe.probed(release, files=files)
+    return _in_force(open_database(settings.database_url), release, files)
 
 
 def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, Build]:
@@ -60,12 +62,12 @@ def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, B
     evidence = chosen(settings)
     steps.say(f"evidence: {evidence.about}")
     with stages.stage("rules") as said:
-        release = rules_folder.load(settings.rules)
+        release, files = rules_folder.load_settled(settings.rules)
         said.append(f"release {release.id[:12]}")
     with stages.stage("probe") as said:
-        said.append(f"engines agree on {probe.probed(release).people:,} made-up people")
+        said.append(f"engines agree on {probe.probed(release, files=files).people:,} made-up people")
     with stages.stage("database") as said:
-        world = _in_force(open_database(settings.database_url), release)
+        world = _in_force(open_database(settings.database_url), release, files)
         database = world.database
         said.append("open")
     _loaded(database, evidence, steps, stages)
@@ -75,11 +77,11 @@ def prepared(settings: Settings, steps: Steps, stages: Stages) -> tuple[World, B
     return world, made
 
 
-def _in_force(database: Engine, release: Release) -> World:
+def _in_force(database: Engine, release: Release, files: Mapping[str, str]) -> World:
     now = clock.now()
     before = releases.keep(database, release, clock.micros(now))
-    amended = releases.amendment(before, release.files, now)
-    return World(database, Engines(release), now, amended=amended)
+    amended = releases.amendment(before, files, now)
+    return World(database, Engines(release), now, amended=amended, files=files)
 
 
 def _loaded(database: Engine, evidence: Evidence, steps: Steps, stages: Stages) -> None:

@@ -1,5 +1,6 @@
 """The world that actions act on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,6 +25,7 @@ class World:
     since: datetime = field(default_factory=clock.now)  # when the release came into force here
     refused: FolderRefused | None = None  # what keeps a changed rules folder out
     amended: Amendment | None = None  # the last change of policy seen here
+    files: Mapping[str, str] = field(default_factory=dict)  # of the folder, with the cases; none: what the release has
 
     @property
     def release(self) -> Release:

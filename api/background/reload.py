@@ -7,9 +7,9 @@ release in force where it is, and the log and `/v1/health` say so.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -23,6 +23,7 @@ from api.prepare import Stages
 from api.releases import probe, releases, rules_folder
 from api.releases.probe import Probe
 from api.releases.releases import FolderRefused
+from api.releases.rules_folder import QUIET, Signature
 from api.world import World
 from engine.engines import Engines
 from engine.errors import IftahError, Refused
@@ -31,10 +32,7 @@ from engine.probe import days
 log = logging.getLogger("iftah")
 
 EVERY: Final = 0.2  # seconds from look to look
-SETTLED: Final = 0.15  # seconds that a change must stay as it is: an editor saving several files is one change
 LEAVE: Final = 5.0  # seconds that a server which stops waits for the thread to end
-
-Signature = tuple[tuple[str, int, int], ...]  # name, bytes and time of change of each rule file
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,9 @@ class Reload:
     command: Sequence[str] = probe.COMMAND
     seconds: float = probe.SECONDS
     again: float = 30.0
+    quiet: float = (
+        QUIET  # seconds that a change must stay as it is: whoever saves or copies several files makes one change
+    )
 
 
 @dataclass(frozen=True)
@@ -55,36 +56,30 @@ class Attempt:
 
     engines: Engines | None = None
     problems: tuple[str, ...] = ()
-
-
-def signature(folder: Path) -> Signature:
-    """What tells one state of the folder from another without reading it."""
-    found = [(".", int(folder.is_dir()), 0)]
-    for name, path in rules_folder.rule_paths(folder):
-        try:
-            about = path.stat()
-        except OSError:  # it has gone since
-            continue
-        found.append((name, about.st_size, about.st_mtime_ns))
-    return tuple(found)
+    files: Mapping[str, str] = field(default_factory=dict)  # that were read, with the cases
 
 
 def attempt(folder: Path, current: str, ask: Probe, stages: Stages, seconds: float = probe.SECONDS) -> Attempt:
     """Check the folder, probe it and compile it, each timed in `stages`; `current` is the id of the release in force."""
     try:
         with stages.stage("check"):
-            _, release, problems = rules_folder.checked(folder)
+            if unfinished := rules_folder.unfinished(folder):
+                return Attempt(problems=unfinished)
+            files, release, problems = rules_folder.checked(folder)
         if release is None:
             return Attempt(problems=tuple(map(str, problems)))
         if release.id == current:
-            return Attempt()
+            return Attempt(files=files)
         with stages.stage("probe") as said:
-            said.append(f"{ask.ask(release, seconds).people:,} people")
+            probed = ask.ask(release, seconds, files)
+            said.append(f"{probed.people:,} people")
+        if probed.failures:
+            return Attempt(problems=probed.failures)
         with stages.stage("compile"):
             engines = Engines(release)
             for day in days(release):  # now, and not when the first question comes
                 engines.watchers(day)
-            return Attempt(engines)
+            return Attempt(engines, files=files)
     except IftahError as error:  # anyone may read it: where the folder lies is nobody's business
         return Attempt(problems=(str(error).replace(str(folder), folder.name),))
 
@@ -94,13 +89,13 @@ def timed(folder: Path) -> dict[str, float]:
     ready, stages = Probe(), Stages()
     try:
         ready.start()
-        sleep(SETTLED)
+        sleep(QUIET)
         made = attempt(folder, "", ready, stages)
     finally:
         ready.close()
     if made.problems:
         raise Refused("; ".join(made.problems), where=str(folder), code="rules_refused")
-    return {"wait": EVERY + SETTLED} | {name: seconds for name, seconds, _ in stages.done}
+    return {"wait": EVERY + QUIET} | {name: seconds for name, seconds, _ in stages.done}
 
 
 @contextmanager
@@ -129,7 +124,7 @@ class _Reloader:
 
     def run(self) -> None:
         """Look until told to stop."""
-        while not self.stop.wait(EVERY if self.seen == self.dealt else SETTLED):
+        while not self.stop.wait(EVERY if self.seen == self.dealt else self.how.quiet):
             try:
                 self._look()
             except Exception as error:  # a mistake of ours must not end it
@@ -137,7 +132,7 @@ class _Reloader:
         self.probe.close()
 
     def _look(self) -> None:
-        before, self.seen = self.seen, signature(self.how.folder)
+        before, self.seen = self.seen, rules_folder.signature(self.how.folder)
         due = self.again is not None and monotonic() > self.again
         if self.seen == self.dealt and not due:
             self.probe.close()  # it was a change of a moment
@@ -152,17 +147,19 @@ class _Reloader:
     def _deal(self, world: World) -> None:
         stages = Stages()
         made = attempt(self.how.folder, world.release.id, self.probe, stages, self.how.seconds)
-        if self.stop.is_set() or signature(self.how.folder) != self.dealt:
+        if self.stop.is_set() or rules_folder.signature(self.how.folder) != self.dealt:
             return  # it has changed meanwhile: the next looks begin again
         if made.problems:
             self._refuse(made.problems)
         elif made.engines:
-            self._swap(world, made.engines, stages)
-        elif world.refused:
-            self.app.state.world = replace(world, refused=None)
-            log.info("the rules folder says again what release %s says", world.release.id[:12])
+            self._swap(world, made.engines, made.files, stages)
+        else:
+            amended = releases.amendment(_files(world), made.files, clock.now()) or world.amended
+            self.app.state.world = replace(world, refused=None, amended=amended, files=made.files)
+            if world.refused:
+                log.info("the rules folder says again what release %s says", world.release.id[:12])
 
-    def _swap(self, world: World, engines: Engines, stages: Stages) -> None:
+    def _swap(self, world: World, engines: Engines, files: Mapping[str, str], stages: Stages) -> None:
         now = clock.now()
         try:
             with stages.stage("keep"):
@@ -172,8 +169,8 @@ class _Reloader:
             self._refuse(("the database will not keep the release; it will be tried again",), str(error))
             self.again = monotonic() + self.how.again
             return
-        amended = releases.amendment(world.release.files, engines.release.files, now) or world.amended
-        self.app.state.world = replace(world, engines=engines, since=now, refused=None, amended=amended)
+        amended = releases.amendment(_files(world), files, now) or world.amended
+        self.app.state.world = replace(world, engines=engines, since=now, refused=None, amended=amended, files=files)
         spent = ", ".join(f"{name} {seconds:.2f} s" for name, seconds, _ in stages.done)
         log.info("release %s serves, no longer %s: %s", engines.release.id[:12], world.release.id[:12], spent)
 
@@ -187,3 +184,7 @@ class _Reloader:
         log.error("the rules folder is refused, release %s serves on: %s", world.release.id[:12], count)
         for line in (*problems, *details):
             log.error("%s", line)
+
+
+def _files(world: World) -> Mapping[str, str]:
+    return world.files or world.release.files

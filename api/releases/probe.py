@@ -17,15 +17,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from threading import Event
 from time import monotonic, perf_counter
 from typing import Any, Final
 
 from api.catalogue import kinds, schema
+from engine import cases
 from engine.crowd import PEOPLE
 from engine.engines import Engines
 from engine.errors import IftahError, Refused
 from engine.lang.check import release_of
+from engine.lang.problems import Problem
 from engine.lang.program import Release
 from engine.probe import days, disagreement
 
@@ -36,14 +39,16 @@ SECONDS: Final = 300.0  # on the clock for a program, whatever else the machine 
 ALONE: Final = 360  # seconds for a program after which the process ends by itself, should nobody be there to end it
 LOOK: Final = 0.1  # seconds from look to look whether the server stops
 MOST_SAID: Final = 300  # characters of a line
+MOST_FAILURES: Final = 20  # cases that are told
 
 
 @dataclass(frozen=True)
 class Probed:
-    """A probe that found nothing wrong: on how many people, and the seconds that its stages took."""
+    """What a probe found where the engines agree: on how many people, and the seconds that its stages took."""
 
     people: int
     seconds: Mapping[str, float]
+    failures: tuple[str, ...] = ()  # of the cases beside the rules, a line each; then nothing more was tried
 
 
 class Probe:
@@ -75,19 +80,19 @@ class Probe:
                 raise _refused(f"the probe cannot be started: {error.strerror}") from None
         return self._process
 
-    def ask(self, release: Release, seconds: float = SECONDS) -> Probed:
+    def ask(self, release: Release, seconds: float = SECONDS, files: Mapping[str, str] | None = None) -> Probed:
         """Probe a release. Raises Refused, in one line, for a difference, any failure, or no answer within
-        `seconds` for each program.
+        `seconds` for each program. `files` are its own with the cases beside them, which are run.
         """
         seconds *= len(release.programs)
         process, until = self.start(), monotonic() + seconds
-        files: bytes | None = json.dumps(dict(release.files)).encode()
+        sent: bytes | None = json.dumps(dict(files or release.files)).encode()
         while not self._stop.is_set():
             try:
-                said, wrong = process.communicate(files, timeout=LOOK)
+                said, wrong = process.communicate(sent, timeout=LOOK)
                 return _answer(release, process.returncode, said, wrong)
             except subprocess.TimeoutExpired:
-                files = None  # what was sent is sent
+                sent = None  # what was sent is sent
             if monotonic() > until:
                 raise _refused(f"the probe did not end within {seconds:g} s")
         raise _refused("the probe was stopped with the server")
@@ -105,11 +110,20 @@ class Probe:
         process.wait()
 
 
-def probed(release: Release, command: Sequence[str] = COMMAND, seconds: float = SECONDS) -> Probed:
-    """Probe a release, from the start of the process to its end. Raises Refused."""
+def probed(
+    release: Release,
+    command: Sequence[str] = COMMAND,
+    seconds: float = SECONDS,
+    files: Mapping[str, str] | None = None,
+) -> Probed:
+    """Probe a release, from the start of the process to its end. Raises Refused, also for a case that does not come out."""
     probe = Probe(command)
     try:
-        return probe.ask(release, seconds)
+        found = probe.ask(release, seconds, files)
+        if found.failures:
+            more = f", and {len(found.failures) - 1} more: see `iftah test`" if len(found.failures) > 1 else ""
+            raise _refused(f"{found.failures[0]}{more}")
+        return found
     finally:
         probe.close()
 
@@ -122,13 +136,14 @@ def _answer(release: Release, status: int, said: bytes, wrong: bytes) -> Probed:
     if status:
         raise _refused(_last(wrong) or f"the probe failed with status {status}")
     try:
-        found = json.loads(_last(said))
+        found = json.loads(_line(said))
         name, people, seconds = found["release"], int(found["people"]), dict(found["seconds"])
+        failures = tuple(map(str, found["failures"]))
     except (ValueError, KeyError, TypeError):
         raise _refused("the probe did not say what it found") from None
     if name != release.id:  # the program on disk is not the one that runs
         raise _refused("the probe understands these rules otherwise: restart, for the program has changed")
-    return Probed(people, seconds)
+    return Probed(people, seconds, failures)
 
 
 def _refused(message: str) -> Refused:
@@ -136,9 +151,12 @@ def _refused(message: str) -> Refused:
 
 
 def _last(said: bytes) -> str:
+    return "".join(c for c in _line(said) if c.isprintable())[:MOST_SAID]
+
+
+def _line(said: bytes) -> str:
     lines = said.decode(errors="replace").split("\n")
-    last = next((line for line in reversed(lines) if line.strip()), "")
-    return "".join(c for c in last if c.isprintable())[:MOST_SAID]
+    return next((line for line in reversed(lines) if line.strip()), "")
 
 
 def _signal(number: int) -> str:
@@ -172,6 +190,9 @@ def _tried(files: Mapping[str, str]) -> dict[str, Any]:
     release = release_of(files, schema(), kinds())
     _bound(len(release.programs))
     checked = perf_counter()
+    if failures := _failing(release, files):
+        return {"release": release.id, "people": 0, "seconds": {}, "failures": failures}
+    tested = perf_counter()
     engines = Engines(release)
     for day in days(release):
         engines.watchers(day)
@@ -179,8 +200,20 @@ def _tried(files: Mapping[str, str]) -> dict[str, Any]:
     found = disagreement(engines)
     if found:
         raise IftahError(found)
-    spent = {"check": checked - began, "compile": compiled - checked, "compare": perf_counter() - compiled}
-    return {"release": release.id, "people": PEOPLE, "seconds": spent}
+    spent = {
+        "check": checked - began,
+        "cases": tested - checked,
+        "compile": compiled - tested,
+        "compare": perf_counter() - compiled,
+    }
+    return {"release": release.id, "people": PEOPLE, "seconds": spent, "failures": []}
+
+
+def _failing(release: Release, files: Mapping[str, str]) -> list[str]:
+    """The cases that do not come out, a line each."""
+    outcomes = cases.run(release, files, schema(), kinds())
+    lines = (str(Problem("case", f"{o.name}: {said}", o.at)) for o in outcomes for said in o.failures)
+    return ["".join(c for c in line if c.isprintable())[:MOST_SAID] for line in islice(lines, MOST_FAILURES)]
 
 
 if __name__ == "__main__":

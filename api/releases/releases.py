@@ -14,7 +14,10 @@ from api.database import reading, writing
 from api.tables import RELEASES
 from engine.errors import Refused
 from engine.lang.check import release_of
+from engine.lang.lines import CasesFile, OrdersFile, PerksFile, ScorecardFile, WatchFile
+from engine.lang.parse import parse
 from engine.lang.policy import changes, policies
+from engine.lang.problems import Report
 from engine.lang.program import Release
 
 log = logging.getLogger("iftah")
@@ -63,11 +66,41 @@ def _newest(connection: Connection) -> dict[str, Any] | None:
 
 
 def amendment(before: Mapping[str, str], after: Mapping[str, str], now: datetime) -> Amendment | None:
-    """What the files `after` say otherwise about policy than those `before`, if there were any: a warning in the log, a line each."""
+    """What the files `after` say otherwise about policy than those `before`, if there were any, and of what they have less: a
+    warning in the log, a line each.
+    """
     said = changes(policies(before), policies(after)) if before else ()
     for line in said:
         log.warning("the policy has changed: %s", line)
-    return Amendment(now, said) if said else None
+    less = fewer(before, after)
+    for line in less:
+        log.error("the rules folder has lost something: %s; is every file whole?", line)
+    return Amendment(now, (*said, *less)) if said or less else None
+
+
+def fewer(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """Of what a folder's files have less than those before had: perks, rules, cases. A file that breaks off may well check."""
+    had, has = counted(before), counted(after)
+    return tuple(f"{has[what]} {what}, {had[what]} before" for what in had if has[what] < had[what])
+
+
+def counted(files: Mapping[str, str]) -> dict[str, int]:
+    """How many perks, rules (lines that decide anything) and cases there are in files that read."""
+    found = {"perks": 0, "rules": 0, "cases": 0}
+    for name, text in files.items():
+        match parse(name, text, Report()):
+            case PerksFile(perks=perks):
+                found["perks"] += len(perks)
+                found["rules"] += sum(len(p.knockouts) + len(p.tiers) for p in perks)
+            case ScorecardFile(characteristics=characteristics, rules=rules):
+                found["rules"] += len(characteristics) + len(rules)
+            case WatchFile(flags=flags):
+                found["rules"] += len(flags)
+            case OrdersFile(refusals=refusals, moves=moves):
+                found["rules"] += len(refusals) + len(moves)
+            case CasesFile(cases=cases, changes=changed):
+                found["cases"] += len(cases) + len(changed)
+    return found
 
 
 def kept(engine: Engine, name: str) -> Release:

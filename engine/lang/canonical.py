@@ -1,22 +1,24 @@
 """Canonical: what a rule file says, without how it is written.
 
 A readable file as a tree whose keys stand in the order of their record, names and items in that of the file, and
-expressions as their one text. It is what `fmt` writes, and what a release is named by.
+expressions as their one text. It is what `fmt` writes, and what a release is named by; there a number has one text too.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Final, Literal
 
 from engine.lang import expressions, source
 from engine.lang.forms import KINDS
 from engine.lang.printer import printed
-from engine.lang.problems import Report
+from engine.lang.problems import Report, Span
 from engine.lang.shapes import IDENT, Condition, Day, Many, Numeral, Quantity, Raw, Record, Shape, Table, Text, YesNo
 from engine.lang.source import Mapping, Node, Scalar, Sequence
-from engine.lang.syntax import Expr
+from engine.lang.syntax import Constant, Expr
 
 JSON = str | list["JSON"] | dict[str, "JSON"]
 ANY = Raw()
+NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?([dhms]?)")
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,37 @@ def arranged(root: Mapping) -> Branch:
 def plain(tree: Tree) -> JSON:
     """The tree as plain values."""
     if isinstance(tree, Leaf):
-        return tree.text
+        return _plain_text(tree)
     if isinstance(tree.node, Sequence):
         return [plain(e.value) for e in tree.entries]
     return {e.key.text: plain(e.value) for e in tree.entries if e.key}
+
+
+def number(text: str) -> str:
+    """The one text of a number or duration, however it is written: `1` for `1.0`, `0` for `-0`. Any other text stays."""
+    found = NUMBER.fullmatch(text)
+    if found is None:
+        return text
+    sign, whole, rest, unit = found.groups(default="")
+    whole, rest = whole.lstrip("0") or "0", rest.rstrip("0")
+    return f"{sign if whole != '0' or rest else ''}{whole}{'.' if rest else ''}{rest}{unit}"
+
+
+def _plain_text(leaf: Leaf) -> str:
+    if leaf.kind == "sign":
+        return number(leaf.text)
+    return printed(_with_plain_numbers(leaf.expr)) if leaf.expr else leaf.text
+
+
+def _with_plain_numbers(part: Any) -> Any:
+    """The expression, or a part of it, with the one text of each number."""
+    if isinstance(part, tuple):
+        return tuple(map(_with_plain_numbers, part))
+    if isinstance(part, Constant):
+        return replace(part, text=number(part.text)) if part.kind in ("number", "duration") else part
+    if is_dataclass(part) and not isinstance(part, type | Span):
+        return replace(part, **{f.name: _with_plain_numbers(getattr(part, f.name)) for f in fields(part)})
+    return part
 
 
 def _tree(shape: Shape, node: Node) -> Tree:

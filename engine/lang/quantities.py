@@ -5,6 +5,7 @@ is known from the bounds of its features, so that no 64-bit column can overflow.
 compared with a duration, a moment is not added to a moment.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -76,7 +77,10 @@ class Quantities:
             raise self._wrong("R104", shown, constant.at, "write it without quotes" if quoted else how_written(type_))
         value = scaled(constant.text, type_)
         if value is None:
-            raise self._wrong("R104", shown, constant.at, how_written(type_))
+            zeros = re.match(r"-?0\d", constant.text) and constant.kind in ("number", "duration")
+            raise self._wrong(
+                "R104", shown, constant.at, "leave out the zeros before it" if zeros else how_written(type_)
+            )
         if abs(value) > LARGEST:
             raise self._wrong("R104", f"`{constant.text[:40]}` is larger than any value", constant.at)
         return Quantity(Int(value, constant.text), Type(type_.kind, type_.digits, (), value, value, type_.unit))

@@ -19,7 +19,8 @@ from engine.lang.syntax import Number, Word
 from engine.lang.types import DURATION, Attribute, Schema, day_of
 
 IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
-NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,6})?")
+NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,15})(\.[0-9]{1,6})?")
+ZEROS: Final = re.compile(r"-?0[0-9]+.*")  # 010 is 8 to some readers
 LONGEST_TEXT: Final = 500
 # A feature's value in YAML, by the kind of its type. A kind that is not here may be written in any way.
 WRITTEN_AS: Final[dict[str, dict[str, Any]]] = {
@@ -102,7 +103,12 @@ class Numeral:
         what = "a whole number" if self.whole else "a number"
         if not isinstance(node, Scalar) or not node.plain or not NUMBER.fullmatch(node.text):
             seen = f"`{node.text[:60]}` is" if isinstance(node, Scalar) and node.text else "this is"
-            report.add("R013", f"{seen} not {what}", node.at, "numbers are written 12 or 0.25, without quotes")
+            report.add(
+                "R013",
+                f"{seen} not {what}",
+                node.at,
+                _without_zeros(node) or "numbers are written 12 or 0.25, without quotes",
+            )
         elif self.whole and "." in node.text:
             report.add("R013", f"`{node.text}` is not a whole number", node.at)
         elif not self.low <= float(node.text) <= self.high:
@@ -138,7 +144,7 @@ class Quantity:
         if isinstance(node, Scalar) and node.plain and (NUMBER.fullmatch(node.text) or DURATION.fullmatch(node.text)):
             return Number(node.text, node.at)
         seen = f"`{node.text[:60]}` is" if isinstance(node, Scalar) and node.text else "this is"
-        hint = "write 12, 0.25 or 90d, without quotes"
+        hint = _without_zeros(node) or "write 12, 0.25 or 90d, without quotes"
         report.add("R013", f"{seen} not a number or duration", node.at, hint)
         return None
 
@@ -295,6 +301,10 @@ class Record:
 
     def _keys(self) -> str:
         return ", ".join(f.name if f.absent is REQUIRED else f"[{f.name}]" for f in self.fields)
+
+
+def _without_zeros(node: Node) -> str:
+    return "leave out the zeros before it" if isinstance(node, Scalar) and ZEROS.fullmatch(node.text) else ""
 
 
 def _value(attribute: Attribute) -> dict[str, Any]:

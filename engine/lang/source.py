@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ruamel.yaml import events as ev
@@ -18,8 +19,14 @@ from engine.lang.problems import Problem, Report, Span
 from engine.lang.scanner import parser
 
 LARGEST: Final = 1_000_000  # characters
-KEPT: Final = 20_000  # characters of a file that is not read again: its tree takes some eighty times as many bytes
+KEPT: Final = (
+    20_000  # characters of a file of which many are not read again: a tree takes some forty times as many bytes
+)
+MOST_ITEMS: Final = 500  # of a list, before what stands in it is read: no record has more
+MOST_ENTRIES: Final = 20_000  # of that of a list file
+LIST_FILE: Final = re.compile(r"^kind:[ ]*['\"]?list['\"]?[ ]*(#.*)?$", re.MULTILINE)
 DEEPEST: Final = 16
+MOST_TOLD: Final = 20  # problems of one sort
 IN_FLOW: Final = "close the brackets; within them a text with brackets, commas or colons stands in double quotes"
 NEGATED: Final = "leave it out; a condition is negated with `not`"
 SUGGESTED_FORM = "write it out: rule files have no anchors, aliases or tags"
@@ -27,19 +34,23 @@ SUGGESTED_FORM = "write it out: rule files have no anchors, aliases or tags"
 FOLD: Final = re.compile(r"[ \t]*(?:\r\n|[\r\n\x85])(?:[ \t]*(?:\r\n|[\r\n\x85]))*[ \t]*")
 BREAK: Final = re.compile(r"\r\n|[\r\n\x85]")
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
+# What some readers take for the end of a line and others do not: places behind one would not be where an editor shows them.
+DOUBTFUL: Final = re.compile("[\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """A piece of text. `offsets[i]` is the place in the file of character i; one more for the end."""
+    """A piece of text. `offsets[i]` is the place in the file of character i, and one more for the end; None: they follow on `at`."""
 
     text: str
     at: Span
     plain: bool
-    offsets: tuple[tuple[int, int], ...]  # (line, column), 1-based
+    offsets: tuple[tuple[int, int], ...] | None  # (line, column), 1-based
 
     def span(self, start: int, length: int = 1) -> Span:
         """Where characters start .. start+length of the text stand in the file."""
+        if self.offsets is None:
+            return Span(self.at.file, self.at.line, self.at.column + min(start, len(self.text)), max(1, length))
         line, column = self.offsets[min(start, len(self.offsets) - 1)]
         return Span(self.at.file, line, column, max(1, length))
 
@@ -86,7 +97,7 @@ class _Text:
 
 
 def _found(file: str, text: str) -> _Text:
-    return known(file, text) if len(text) <= KEPT else _told(file, text)
+    return known(file, text) if len(text) <= KEPT else known_large(file, text)
 
 
 def _told(file: str, text: str) -> _Text:
@@ -97,6 +108,7 @@ def _told(file: str, text: str) -> _Text:
 
 # Reading is most of a check, and a folder that has changed has changed in one file.
 known: Final = lru_cache(maxsize=64)(_told)
+known_large: Final = lru_cache(maxsize=4)(_told)
 
 
 def _read(file: str, text: str, report: Report, scalars: list[Stretch]) -> Node | None:
@@ -104,6 +116,13 @@ def _read(file: str, text: str, report: Report, scalars: list[Stretch]) -> Node 
         report.add("R007", f"the file has more than {LARGEST:,} characters", Span(file), "divide it")
         return None
     text = text.removeprefix("\ufeff")
+    for found in islice(DOUBTFUL.finditer(text), MOST_TOLD):
+        at = _place(file, text, found.start())
+        report.add(
+            "R008", f"a line break (U+{ord(found[0]):04X}) that few readers know", at, "end the line, or leave a blank"
+        )
+    if report.problems:
+        return None
     tab = _leading_tab(text)
     if tab is not None:
         report.add("R002", "a tab stands in the indentation", Span(file, *tab), "indent with spaces")
@@ -154,6 +173,7 @@ class _Reader:
 
     def __init__(self, file: str, text: str, report: Report, scalars: list[Stretch]) -> None:
         self.file, self.text, self.report, self.scalars = file, text, report, scalars
+        self.most = MOST_ENTRIES if LIST_FILE.search(text) else MOST_ITEMS
         self.events: Iterator[ev.Event] = iter(parser().parse(text))
 
     def document(self) -> Node | None:
@@ -191,8 +211,17 @@ class _Reader:
         if isinstance(event, ev.ScalarEvent):
             return self.scalar(event)
         if isinstance(event, ev.SequenceStartEvent):
-            return Sequence(tuple(self.children(ev.SequenceEndEvent, depth)), self.span(event))
+            return Sequence(self.items(event, depth), self.span(event))
         return self.mapping(event, depth)
+
+    def items(self, start: ev.Event, depth: int) -> tuple[Node, ...]:
+        """Reading stops where there are more than any list may have: most of the time is in the rest."""
+        found = tuple(islice(self.children(ev.SequenceEndEvent, depth), self.most + 1))
+        if len(found) > self.most:
+            self.refuse(
+                "R012", f"this list has more than {self.most:,} items", start, "divide it, or take out what has ended"
+            )
+        return found
 
     def children(self, end: type[ev.Event], depth: int) -> Iterator[Node]:
         for event in self.events:
@@ -222,6 +251,10 @@ class _Reader:
 
     def scalar(self, event: ev.ScalarEvent) -> Scalar:
         self.scalars.append(Stretch(event.start_mark.index, event.end_mark.index, event.style or ""))
+        raw = event.end_mark.index - event.start_mark.index
+        if event.style is None and event.value and raw == len(event.value) and "\n" not in event.value:
+            at = Span(self.file, event.start_mark.line + 1, event.start_mark.column + 1, raw)
+            return Scalar(event.value, at, True, None)
         places = self.on_one_line(event) or tuple(self.places(event))
         if event.style is None and not event.value:  # ruamel puts it where the next thing stands
             before = self.text[: event.start_mark.index].rstrip()

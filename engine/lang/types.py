@@ -25,10 +25,12 @@ EXACT: Final = Context(prec=60, Emax=100, Emin=-100, traps=[Inexact, InvalidOper
 DAY: Final = 86_400  # seconds
 MICRO: Final = Fraction(1, 1_000_000)  # seconds
 SECONDS: Final = {"d": DAY, "h": 3_600, "m": 60, "s": 1}
-DURATION: Final = re.compile(r"(-?\d{1,16})([dhms])", re.ASCII)
+DURATION: Final = re.compile(r"(-?(?:0|[1-9]\d{0,15}))([dhms])", re.ASCII)
 TIMESTAMP: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z", re.ASCII)
 YMD: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)  # Python reads weeks, such as 2024-W01-1, as dates too
-NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)  # and Infinity, 1e3 and digits of other scripts as numbers
+NUMBER: Final = re.compile(
+    r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII
+)  # no Infinity, 1e3, 010 (is it 8?), digits of other scripts
 LONGEST: Final = 128  # characters of a string
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from api import prepare, serving
 from api.background.reload import Reload
 from api.database import open_database, writing
-from api.releases import releases
+from api.releases import releases, rules_folder
 from api.settings import settings
 from engine.decide import Reference, decide, question_of
 from tests.api import warm
@@ -49,7 +50,7 @@ def town_file(settled: Template) -> Path:
 
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory: pytest.TempPathFactory, town_file: Path) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("served"), town_file, warm.command, "serve")
+    server = Server(tmp_path_factory.mktemp("served"), town_file, serves, {"quiet": 0.2})
     yield server
     server.stop()
 
@@ -184,6 +185,45 @@ def test_files_saved_together_are_one_change(server: Server) -> None:
     server.write("reasons.yaml", "few_promises_kept:", "kept_too_few:")
     server.other(before)
     assert not [line for line in server.logged()[already:] if "refused" in line]
+
+
+CASE = """kind: cases
+as_of: 2026-01-01
+base: {identity.level: 2, credit.written_off_5y: 0, credit.missed_12m: 0, watch.missed_thrice: false}
+cases:
+  - {name: a room at 600, score: 600, perk: hotel, amount: 1000, expect: {outcome: ADMIT}}
+"""
+
+
+def test_a_folder_whose_cases_do_not_come_out_does_not_go_live(server: Server) -> None:
+    before = server.health()["release"]
+    (server.rules / "hotel.cases.yaml").write_text(CASE, encoding="utf-8")
+    knocked = "hotel.bad_record, when: bad_record,", "hotel.bad_record, when: credit.written_off_5y >= 0,"
+    server.write("perks.yaml", *knocked)  # nobody has a room any more, and the rules check
+    (said,) = server.refused()
+    assert said.startswith("hotel.cases.yaml:5:5 error case a room at 600: ")
+    assert server.health()["release"] == before
+    server.write("perks.yaml", *reversed(knocked))
+    server.until(lambda health: health["rules_refused"] is None)
+    server.rebase()  # the case comes out
+    assert server.other(before)["rules_refused"] is None
+    (server.rules / "hotel.cases.yaml").unlink()
+    assert server.until(lambda health: "0 cases, 1 before" in (health["policy_changed"] or {"changes": []})["changes"])
+    assert any("has lost something: 0 cases, 1 before" in line for line in server.logged())
+
+
+def test_a_folder_that_is_not_what_its_manifest_says_does_not_go_live(server: Server) -> None:
+    before = server.health()["release"]
+    sums = {n: sha256(p.read_bytes()).hexdigest() for n, p in rules_folder.rule_paths(server.rules)}
+    manifest = server.rules / rules_folder.MANIFEST
+    manifest.write_text("".join(f"{sum_}  {name}\n" for name, sum_ in sums.items()), encoding="utf-8")
+    server.rebase()  # a file of a copy that is not done
+    assert server.refused() == ["trust.yaml is not what the manifest says: SHA256SUMS is to be written last"]
+    assert server.health()["release"] == before
+    sums["trust.yaml"] = sha256((server.rules / "trust.yaml").read_bytes()).hexdigest()
+    manifest.write_text("".join(f"{sum_} *./{name}\n" for name, sum_ in sums.items()), encoding="utf-8")
+    assert server.other(before)["rules_refused"] is None
+    manifest.unlink()
 
 
 def test_a_change_of_comments_is_no_other_release(server: Server) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.lang.problems import Report
-from engine.lang.source import DEEPEST, LARGEST, Mapping, Node, Scalar, Sequence, read
+from engine.lang.source import DEEPEST, KEPT, LARGEST, Mapping, Node, Scalar, Sequence, known_large, read
 
 
 def problems(text: str) -> list[tuple[str, int, int]]:
@@ -166,10 +166,38 @@ def test_every_letter_of_any_scalar_stands_where_the_file_has_it(style: str, pie
     found = read("a.yaml", text, Report())
     lines = text.split("\n")
     for scalar in scalars(found) if found else ():
-        assert len(scalar.offsets) == len(scalar.text) + 1
-        for char, (line, column) in zip(scalar.text, scalar.offsets, strict=False):
+        for place, char in enumerate(scalar.text):
+            at = scalar.span(place)
             if char.isalpha():
-                assert lines[line - 1][column - 1] in (char, "\\")
+                assert lines[at.line - 1][at.column - 1] in (char, "\\")
+
+
+@pytest.mark.parametrize("sign", ["\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("text", ["a: 1\nb: 2 # so{}on\nc: 3\n", "a: 1\nb: 'so{}on'\n", "a: 1\nb: so{}on\n"])
+def test_a_line_break_that_few_readers_know_is_told_at_its_place_and_nothing_behind_it(text: str, sign: str) -> None:
+    assert problems(text.format(sign)) == [("R008", 2, text.split("\n")[1].index("{}") + 1)]
+
+
+def test_each_of_them_is_told() -> None:
+    assert problems("a: 1 # \x85\nb: 2 #\x85\x85\n") == [("R008", 1, 8), ("R008", 2, 7), ("R008", 2, 8)]
+
+
+def test_a_list_that_is_too_long_is_refused_before_it_is_read() -> None:
+    """What stands behind is no YAML: nobody has looked at it."""
+    for begin, many in (("kind: scorecard\nrules:\n", 500), ("kind: list\nentries:\n", 20_000)):
+        at_most = begin + "  - {a: b}\n" * many
+        assert problems(at_most) == []
+        assert problems(at_most + "  - {a: b}\n  - [}\n") == [("R012", 3, 3)]
+
+
+def test_a_large_file_is_read_once() -> None:
+    text = "kind: list\nentries:\n" + "  - {value: somewhere}\n" * 2_000
+    assert len(text) > KEPT
+    before = known_large.cache_info()
+    trees = [read("list.yaml", text, Report()) for _ in range(3)]
+    after = known_large.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 2)
+    assert trees[0] is trees[1] is trees[2]
 
 
 @settings(max_examples=400, deadline=None)
