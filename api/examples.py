@@ -51,7 +51,7 @@ _ELIGIBLE: Final = {
     **{"currency": "CNY", "valid_until": "2026-02-01T09:30:00Z"},
 }
 _SERVICE: Final = {
-    **{"perk": "hotel", "mode": "waive_first", "ceiling": None, "allowed": None},
+    **{"perk": "hotel", "mode": "waive_first", "ceiling": None, "allowed_people": None},
     **{"callback": "https://inn.example/hook", "id": "rooms", "name": "inn/rooms", "version": 1, "created_at": AT},
 }
 _ORDER: Final = {
