@@ -5,6 +5,7 @@ the wall clock is held to a steady one, which only counts seconds, and a moment 
 is right.
 """
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 from engine.errors import Refused
 from graph.vocabulary import EARLIEST
 
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FAR: Final = timedelta(days=1)  # no wall clock is put right by more than this while a process runs
 # No two servers' clocks differ by more: what is stamped later was stamped by one that was wrong.
@@ -89,14 +91,29 @@ def later(value: datetime, *, days: int) -> datetime:
     return value + timedelta(days=days)
 
 
+def named_day(text: str, where: str) -> int:
+    """A day as a person writes it, counted from 1970-01-01. Raises Refused for none."""
+    try:
+        at = datetime.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        at = None
+    if at is None:
+        raise Refused(f"`{text[:40]}` is not a day", where=where, hint="write 2026-01-31", code="bad_moment")
+    return day(at.replace(tzinfo=UTC))
+
+
 def parsed(text: str, where: str) -> datetime:
-    """A moment as a person writes it: ISO 8601, UTC unless it says otherwise. Raises Refused for none, or one to come."""
+    """A moment as a person writes it: ISO 8601 with its zone. Raises Refused for none, or one to come."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        hint = "write 2026-01-31 or 2026-01-31T09:30:00Z"
+        hint = "write 2026-01-31T09:30:00Z"
         raise Refused(f"`{text[:40]}` is not a moment", where=where, hint=hint, code="bad_moment") from None
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    if found.tzinfo is None:
+        lacks = "is a day and not a moment" if _DAY.fullmatch(text) else "does not say its time zone"
+        hint = f"write {found.isoformat()}Z if you mean UTC, or {found.isoformat()}+08:00"
+        raise Refused(f"`{text[:40]}` {lacks}", where=where, hint=hint, code="bad_moment")
+    found = found.astimezone(UTC)
     if not EARLIEST <= found <= now():
         hint = f"from {EARLIEST.year} to now"
         raise Refused(f"`{text[:40]}` is out of range", where=where, hint=hint, code="bad_moment")

@@ -1,29 +1,6 @@
 """Amounts of money as people read them, in any currency."""
 
-from typing import Final
-
-# Minor units of ISO 4217 where they are not two digits.
-_NONE: Final = (
-    "BIF",
-    "CLP",
-    "DJF",
-    "GNF",
-    "ISK",
-    "JPY",
-    "KMF",
-    "KRW",
-    "PYG",
-    "RWF",
-    "UGX",
-    "UYI",
-    "VND",
-    "VUV",
-    "XAF",
-    "XOF",
-    "XPF",
-)
-_THREE: Final = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
-DIGITS: Final = {**dict.fromkeys(_NONE, 0), **dict.fromkeys(_THREE, 3), "CLF": 4, "UYW": 4}
+from graph.currencies import DIGITS
 
 
 def money(minor: int, currency: str) -> str:

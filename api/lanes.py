@@ -7,18 +7,20 @@ connection: `api.database.CONNECTIONS` is as many as all of them, and the backgr
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial, wraps
 from time import monotonic
 from typing import Any, Final, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from api.access.rates import TooMany
 from api.database import patience
+from api.json_body import JsonRequest
 from engine.errors import Refused
 
 PATIENCE: Final = 5.0  # seconds
@@ -92,6 +94,15 @@ class LanedRoute(APIRoute):
             reads = set(options.get("methods") or ("GET",)) <= set(READING)
             endpoint = _laned(endpoint, READS if reads else WRITES)
         super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's, with JSON read strictly."""
+        handle = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handle(JsonRequest(request.scope, request.receive))
+
+        return strictly
 
 
 def _laned(endpoint: Callable[..., Any], lane: Lane) -> Callable[..., Any]:

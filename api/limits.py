@@ -1,6 +1,7 @@
 """Limits on what is read of a request before anyone looks at it."""
 
 from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -9,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.evidence import bodies
 from api.problems import answer, too_large
 from engine.errors import Refused
+from graph.json_keys import shown
 
 MOST_BYTES: Final = 64 * 1024  # a question takes a few hundred
 LARGER: Final = {("POST", "/v1/events"): bodies.MOST_UNPACKED}
@@ -49,6 +51,10 @@ class BodyLimit:
 def _refused(scope: Scope, headers: Headers, most: int) -> Refused | None:
     if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # no database need be asked, and PostgreSQL cannot be
         return Refused("the address has a NUL character", where="the address", hint="remove it", code="bad_request")
+    names = [name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)]
+    if len(set(names)) < len(names):  # of two, FastAPI takes the last
+        named = shown(next(name for name in names if names.count(name) > 1))
+        return Refused(f"`{named}` is there twice", where="the address", hint="keep one", code="bad_request")
     twice = next((name for name in ONCE if len(headers.getlist(name)) > 1), None)
     if twice is not None:
         return Refused("a header is there twice", where=twice.title(), hint="send it once", code="ambiguous_header")

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.access.rates import TooMany
+from api.json_body import UnreadBody
 from api.mistakes import kind_and_place
 from api.watched import CODE, NAME
 from engine.errors import IftahError, Refused, Unmoved
@@ -266,6 +267,8 @@ def _plain(error: Any) -> str:
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if isinstance(error, UnreadBody):
+        return answer(error.refused)
     if error.status_code == STATUS["too_large"]:
         return answer(too_large())
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")

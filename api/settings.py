@@ -88,7 +88,11 @@ class _File(PydanticBaseSettingsSource):
         return in_file().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        return in_file()
+        fields = Settings.model_fields
+        numbers = (name for name, field in fields.items() if field.annotation is int)
+        found = in_file()
+        # Pydantic takes true for 1.
+        return found | {n: str(found[n]).lower() for n in numbers if isinstance(found.get(n), bool)}
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from engine.lang.reference import evaluate
 from engine.lang.timezones import UTC_NAME, day_in
 from engine.lang.trace import causes
 from engine.lang.truths import AS_OF, Stage, Statuses, Values
-from engine.lang.types import LARGEST, Type, Value, fits, value_of
+from engine.lang.types import LARGEST, Type, Value, day_of, fits, value_of
 from engine.perks import Answer, Outcome, answer, unscorable
 from engine.scorecard import MOST_REASONS, Scored, score
 
@@ -267,12 +267,17 @@ def read_context(perk: Perk, given: Mapping[str, object]) -> dict[str, Value | N
     def read(name: str, value: object) -> Value | None:
         if value is None or name not in known:
             return None
-        text = _text(value, known[name])
-        found = None if text is None else value_of(text, known[name])
+        text, type_ = _text(value, known[name]), known[name]
+        # In rule files a day is its first moment. Of a request we do not guess the hour.
+        no_hour = type_.kind == "timestamp" and text is not None and day_of(text) is not None
+        found = None if text is None or no_hour else value_of(text, type_)
         if found is not None:
             return found
-        said = f"the value of `{name}` is not {an(known[name])}, or out of bounds"
-        raise Refused(said, code="bad_context", where=f"context.{name}", hint="whole numbers as such, all else as text")
+        said = f"the value of `{name}` is not {an(type_)}, or out of bounds"
+        hint = "whole numbers as such, all else as text"
+        if type_.kind == "timestamp":
+            hint = "write the time and its zone, as 2026-03-01T18:30:00Z"
+        raise Refused(said, code="bad_context", where=f"context.{name}", hint=hint)
 
     return context(perk, {name: read(name, value) for name, value in given.items()})
 

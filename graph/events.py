@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from graph.currencies import DIGITS
+from graph.json_keys import RepeatedKey, not_a_number, once
 from graph.vocabulary import CATEGORIES, CHANNELS, CLASSES, DISPUTE_OUTCOMES, EARLIEST, KIND, KINDS, TIES
 
 UTC_MICROSECONDS: Final = pl.Datetime("us", "UTC")
@@ -253,8 +255,8 @@ def _value_checks() -> Iterator[Check]:
     )
     yield amount.abs() > MOST_AMOUNT, _says(f"`amount` is beyond {MOST_AMOUNT}: amounts are in minor units")
     yield (
-        ~pl.col("currency").str.contains(r"^[A-Z]{3}$"),
-        _says("`currency` ", _quoted("currency"), " is not an ISO 4217 code such as CNY"),
+        ~pl.col("currency").is_in(list(DIGITS)),
+        _says("`currency` ", _quoted("currency"), " is not a currency of ISO 4217: use a code such as CNY"),
     )
     for column, values in (
         ("tie", TIES),
@@ -304,6 +306,7 @@ def _bad_corrections(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
     read: list[dict[str, object]] = []
     for row, text in rows.select("row", "fields").iter_rows():
         try:
+            _read_once(text)
             read.append({"row": row, **parsed(corrections(text))})
         except ValueError as problem:
             unread.append((row, str(problem)))
@@ -311,6 +314,16 @@ def _bad_corrections(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
     values = _failing(new, [*_content_checks(_seen(new), now)])
     told = values.with_columns(pl.format("in `fields`: {}", "reason").alias("reason"))
     return pl.concat([pl.DataFrame(unread, schema={"row": pl.Int64, "reason": pl.String}, orient="row"), told])
+
+
+def _read_once(text: str) -> None:
+    """Raises ValueError for what has a key twice. Only of what enters: what was recorded earlier is read as it was then."""
+    try:
+        json.loads(text, object_pairs_hook=once, parse_constant=not_a_number)
+    except RepeatedKey as error:
+        raise ValueError(f"in `fields`, {error}: keep one") from None
+    except (ValueError, RecursionError):
+        raise ValueError('`fields` is not JSON: write an object such as {"amount": 1200}') from None
 
 
 def corrections(text: str) -> dict[str, object]:

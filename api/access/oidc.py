@@ -21,6 +21,7 @@ from api.access.tokens import check
 from api.clock import micros
 from api.settings import Settings
 from engine.errors import Refused
+from graph.json_keys import once
 
 log = logging.getLogger("iftah")
 
@@ -168,7 +169,7 @@ def _published(url: str) -> dict[str, PyJWK]:
             text += part
             if len(text) > LONGEST_KEYS or monotonic() > give_up:
                 raise ValueError(url)
-    found = json.loads(text)
+    found = json.loads(text, object_pairs_hook=once)
     if not isinstance(found, dict):
         raise ValueError(url)
     keys = PyJWKSet.from_dict(found).keys

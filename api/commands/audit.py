@@ -26,6 +26,7 @@ from api.supervision.report import Attribute, Report
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
+from graph.json_keys import RepeatedKey, not_a_number, once
 
 audits = typer.Typer(help="Verify, replay, prove and report decisions.", no_args_is_help=True)
 app = commands()
@@ -173,9 +174,11 @@ def _share(value: float | None) -> str:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=not_a_number)
     except OSError as error:
         raise Refused(f"cannot be read: {error.strerror}", where=str(file), code="bad_proof") from None
+    except RepeatedKey as error:
+        raise Refused(str(error), where=str(file), hint="keep one", code="bad_proof") from None
     except ValueError:
         raise Refused("this is not JSON", where=str(file), code="bad_proof") from None
     return found if isinstance(found, dict) else {}

@@ -1,7 +1,7 @@
 """`iftah explain`, `eligible`: one person's score, and a decision about one person."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import typer
@@ -72,8 +72,17 @@ def _question(program: Program, person: str, perk: str, amount: str, fields: lis
         hint = f"write 500 or 500.{'0' * digits}"
         raise Refused(f"`{amount}` is not an amount", where="--amount", hint=hint, code="bad_amount")
     types = {a.name.removeprefix("request."): a.type for a in known.request} if known else {}
-    context = dict(_field(text, types) for text in fields)
+    context = _context(_field(text, types) for text in fields)
     return Asked("operator", None, unambiguous(person, "PERSON"), perk, minor, known.currency if known else "", context)
+
+
+def _context(fields: Iterable[tuple[str, str | int | bool]]) -> dict[str, str | int | bool]:
+    found: dict[str, str | int | bool] = {}
+    for name, value in fields:
+        if name in found:
+            raise Refused(f"`{name[:60]}` is there twice", where="--with", hint="keep one", code="bad_context")
+        found[name] = value
+    return found
 
 
 def _field(text: str, types: Mapping[str, Type]) -> tuple[str, str | int | bool]:

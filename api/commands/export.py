@@ -24,7 +24,7 @@ def export_pmml(
 ) -> None:
     """Write the scorecard of the rules folder as a PMML 4.4 Scorecard."""
     release = rules_folder.load(settings().rules)
-    today = release.day(clock.now() if as_of is None else clock.parsed(as_of, "--as-of"))
+    today = release.day(clock.now()) if as_of is None else clock.named_day(as_of, "--as-of")
     text = pmml.document(release.at(today), today)
     if out is None:
         typer.echo(text, nl=False)

@@ -23,7 +23,7 @@ Sure = Annotated[bool, typer.Option("--yes", help="do it also where far fewer pe
 @app.command()
 def build(
     as_of: Annotated[
-        str | None, typer.Option(help="the moment to look from, such as 2026-01-31; now unless given")
+        str | None, typer.Option(help="the moment to look from, such as 2026-01-31T00:00:00Z; now unless given")
     ] = None,
     yes: Sure = False,
 ) -> None:

@@ -61,7 +61,7 @@ class Asked:
 
     def _said(self) -> tuple[object, ...]:
         about = self.service or (self.perk, self.currency)
-        return self.subject, about, self.amount, dict(self.context)
+        return self.subject, about, self.amount, json.dumps(dict(self.context), sort_keys=True)  # to Python, true is 1
 
 
 @dataclass(frozen=True)

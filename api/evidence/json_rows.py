@@ -15,12 +15,13 @@ from pydantic_core import from_json
 
 from api.evidence.values import Wrong
 from graph.events import SCHEMA
+from graph.json_keys import RepeatedKey, not_a_number, once
+from graph.json_keys import shown as key_shown
 
 KNOWN: Final = tuple(c for c in SCHEMA if c != "recorded_at")
 LONGEST_ROW: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
 SHOWN: Final = 200  # characters of an unreadable row that are repeated
 _NUMBERS: Final = frozenset(c for c in KNOWN if SCHEMA[c] == pl.Int64)
-_NAME: Final = 40  # characters of a field's name that are repeated
 
 
 def json_rows(rows: list[bytes], first: int) -> tuple[pl.DataFrame, pl.Series, list[Wrong]]:
@@ -68,10 +69,6 @@ def _plain(rows: list[bytes]) -> pl.DataFrame | None:
         return None
 
 
-class _Twice(ValueError):
-    pass
-
-
 def _careful(row: bytes) -> tuple[str | None, ...] | Wrong | None:
     shown = row[:SHOWN].decode(errors="replace")
     if not row.strip():
@@ -79,42 +76,24 @@ def _careful(row: bytes) -> tuple[str | None, ...] | Wrong | None:
     if len(row) > LONGEST_ROW:
         return Wrong(0, f"the row is longer than {LONGEST_ROW} bytes: shorten it", shown)
     try:
-        found = json.loads(row.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        found = json.loads(row.decode(), object_pairs_hook=once, parse_constant=not_a_number)
         if not isinstance(found, dict):
             return Wrong(0, "the row is not a JSON object: write one object a row", shown)
         problem = next((p for name, value in found.items() if (p := _problem(name, value))), None)
         return Wrong(0, problem, found) if problem else tuple(_as_text(found.get(c)) for c in KNOWN)
     except UnicodeDecodeError as error:
         return Wrong(0, f"byte {error.start + 1} of the row is not UTF-8: save the file as UTF-8", shown)
-    except _Twice as twice:
-        return Wrong(0, f"`{_named(str(twice))}` is there twice: keep one", shown)
+    except RepeatedKey as error:
+        return Wrong(0, f"{error}: keep one", shown)
     except (ValueError, RecursionError):
         return Wrong(0, "the row is not JSON: write one object a row", shown)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        for name, _ in pairs:  # a name that is there twice is gone when it comes again
-            if found.pop(name, pairs) is pairs:
-                raise _Twice(name)
-    return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)  # NaN and Infinity are no JSON
-
-
-def _named(name: str) -> str:
-    """A field's name as it may be repeated: short, and nothing in it but what can be printed."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:_NAME])
 
 
 def _problem(name: str, value: object) -> str | None:
     if name == "recorded_at":
         return "`recorded_at` is set by the ledger: leave it out"
     if name not in SCHEMA:
-        return _unknown(_named(name))
+        return _unknown(key_shown(name))
     wanted = SCHEMA[name] == pl.Int64
     fits = (
         value is None or isinstance(value, str) or (wanted and isinstance(value, int) and not isinstance(value, bool))

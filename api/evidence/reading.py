@@ -316,6 +316,9 @@ def _check_types(path: Path, schema: pa.Schema) -> None:
         moment = (isinstance(dtype, pl.Datetime) and isinstance(wanted, pl.Datetime)) or (
             dtype == pl.Date and wanted == pl.Date
         )
+        if isinstance(dtype, pl.Datetime) and isinstance(wanted, pl.Datetime) and dtype.time_zone is None:
+            hint = "write it with one: a timestamp in UTC"
+            raise _refused(path, f"the times of column `{name}` have no time zone", hint, "file_types")
         if not (plain or number or moment):
             raise _refused(
                 path,

@@ -1,6 +1,9 @@
 """Rows as a file has them -> rows in the types of `graph.events.SCHEMA`; what does not fit is said row by row."""
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -11,10 +14,15 @@ MEANING: Final = {
     "String": "a text",
     "Int64": "a whole number",
     "Date": "a day such as 2024-03-01",
-    str(pl.Datetime("us", "UTC")): "a time such as 2024-03-01T09:30:00Z",
+    str(pl.Datetime("us", "UTC")): "a time with its zone such as 2024-03-01T09:30:00Z",
 }
-_FORMATS: Final = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d")
-_ISO: Final = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$"
+_FORMATS: Final = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%#z")
+_ISO: Final = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$"
+_DAY: Final = r"^\d{4}-\d\d-\d\d$"
+# What would be a time if it said its zone.
+_LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?", re.ASCII)
+_DAY_LETTERS: Final = len("2024-03-01")
+_AS_DAY: Final = pl.when(pl.col("day").str.contains(_DAY)).then(pl.col("day")).str.to_date("%Y-%m-%d", strict=False)
 
 
 class Wrong(NamedTuple):
@@ -63,7 +71,16 @@ def typed(texts: pl.DataFrame, lines: pl.Series, done: int, total: int) -> Batch
 
 def _misfits(columns: list[str], row: dict[str, Any]) -> str:
     """What is wrong with these columns of a row, in one line."""
-    return "; ".join(f"`{c}` `{str(row[c])[:40]}` is not {MEANING[str(SCHEMA[c])]}" for c in columns)
+    return "; ".join(f"`{c}` `{str(row[c])[:40]}` {_misfit(str(row[c]), SCHEMA[c])}" for c in columns)
+
+
+def _misfit(text: str, wanted: Any) -> str:
+    if isinstance(wanted, pl.Datetime) and _LOCAL.fullmatch(text):
+        with suppress(ValueError):
+            at = datetime.fromisoformat(text).isoformat()
+            lacks = "does not say its time zone" if len(text) > _DAY_LETTERS else "is a day and not a time"
+            return f"{lacks}: write {at}Z if it is UTC, or its offset as in {at}+08:00"
+    return f"is not {MEANING[str(wanted)]}"
 
 
 def _fitted(column: pl.Series) -> pl.Series:
@@ -74,7 +91,7 @@ def _fitted(column: pl.Series) -> pl.Series:
     if column.dtype == pl.String and isinstance(wanted, pl.Datetime):
         return _times(column)
     if column.dtype == pl.String and wanted == pl.Date:
-        return column.str.to_date("%Y-%m-%d", strict=False)
+        return pl.DataFrame({"day": column}).select(_AS_DAY.alias(column.name)).to_series()
     if column.dtype.is_float():
         whole = column.cast(pl.Int64, strict=False)
         return whole.set(whole.cast(pl.Float64) != column.cast(pl.Float64), None)
@@ -82,7 +99,7 @@ def _fitted(column: pl.Series) -> pl.Series:
 
 
 def _times(text: pl.Series) -> pl.Series:
-    """ISO 8601, with Z, an offset or nothing (UTC). The usual form first; the others only for what it leaves over."""
+    """ISO 8601, with Z or an offset. The usual form first; the others only for what it leaves over."""
     found = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
     if found.null_count() == text.null_count():
         return found

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -15,7 +15,7 @@ from api.lanes import LanedRoute
 from api.problems import documented
 from api.releases import releases
 from api.routes.page import After, Page
-from api.routes.schema import Int64, Money, RecordedOutcome
+from api.routes.schema import Int64, Moment, Money, RecordedOutcome
 from api.settings import settings
 from api.supervision import audit, digests, replay, report
 from api.supervision.audit import Sought, day_name
@@ -103,8 +103,8 @@ class Proof(RootModel[dict[str, Any]]):
 def list_decisions(
     world: InWorld,
     _: Supervisor,
-    since: Annotated[datetime | None, Query(alias="from", description="decided then or later")] = None,
-    until: Annotated[datetime | None, Query(alias="to", description="decided before that")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="decided then or later")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="decided before that")] = None,
     merchant: Annotated[Identifier | None, Query(pattern=PLAIN, max_length=128)] = None,
     perk: Annotated[Identifier | None, Query(pattern=PLAIN, max_length=60)] = None,
     outcome: Annotated[RecordedOutcome | None, Query()] = None,
@@ -112,7 +112,7 @@ def list_decisions(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Entries:
     """Decisions by time, merchant, perk and outcome, newest first, a page at a time."""
-    what = Sought(_utc(since), _utc(until), merchant, perk, outcome)
+    what = Sought(since, until, merchant, perk, outcome)
     found = audit.sought(world.database, what, None if after is None else int(after), limit + 1)
     return Entries.cut([_entry(row) for row in found], limit, "seq")
 
@@ -181,7 +181,3 @@ def get_report(year: Annotated[int, Path(ge=1970, le=9999)], world: InWorld, _: 
 def _entry(row: dict[str, Any]) -> Entry:
     times = {name: moment(row[name]) for name in ("decided_at", "valid_until")}
     return Entry(**{name: row[name] for name in Entry.model_fields} | times)
-
-
-def _utc(value: datetime | None) -> datetime | None:
-    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value

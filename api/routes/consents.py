@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Path, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api import actions
 from api.consent import consents
@@ -13,7 +13,7 @@ from api.deps import InWorld, Merchant, Now
 from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.problems import documented
-from api.routes.schema import ConsentState, DataClass
+from api.routes.schema import ConsentState, DataClass, Moment
 
 router = APIRouter(prefix="/v1/consents", tags=["merchants"], route_class=LanedRoute)
 
@@ -32,7 +32,7 @@ class ConsentRequest(BaseModel):
         strict=True, pattern=PLAIN, max_length=128, description="the person", examples=["client-1"]
     )
     classes: Classes = Field(description="the data classes that the answers may be made from")
-    until: AwareDatetime | None = Field(None, description="when the consent is to end; null: when it is withdrawn")
+    until: Moment | None = Field(None, description="when the consent is to end; null: when it is withdrawn")
 
 
 class ConsentAnswer(BaseModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api import actions
 from api.clock import moment
@@ -16,7 +16,7 @@ from api.identifiers import Identifier
 from api.lanes import LanedRoute
 from api.problems import documented
 from api.routes.consents import PLAIN, Classes, RequestId
-from api.routes.schema import ConsentState, DataClass
+from api.routes.schema import ConsentState, DataClass, Moment
 from engine.errors import Refused
 
 router = APIRouter(prefix="/v1/me/consents", tags=["people"], route_class=LanedRoute)
@@ -26,7 +26,7 @@ Service = Annotated[
     Identifier,
     Field(strict=True, pattern=PLAIN, max_length=128, description="a merchant's service: `merchant/service`"),
 ]
-Until = Annotated[AwareDatetime, Field(description="when it ends; null: when it is withdrawn")]
+Until = Annotated[Moment, Field(description="when it ends; null: when it is withdrawn")]
 Warned = Annotated[
     bool, Field(strict=True, description=f"that the warning was shown, which `{WARNED}` needs: see GET /v1/me/consents")
 ]

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.orders import order_book
 from api.orders.order_book import Order
 from api.orders.orders import MOST
 from api.routes.page import Page
-from api.routes.schema import Disputant, FundName, Money, ServiceMode
+from api.routes.schema import Disputant, FundName, Moment, Money, ServiceMode
 from graph.events import LATEST_PLAN
 from graph.vocabulary import EARLIEST
 
@@ -29,7 +29,7 @@ def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-When = Annotated[AwareDatetime, AfterValidator(_utc), Field(strict=False)]
+When = Annotated[Moment, AfterValidator(_utc)]
 
 
 class _Form(BaseModel):

@@ -1,6 +1,5 @@
 """A merchant's books, a day at a time."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -9,6 +8,7 @@ from api.deps import InWorld, Merchant, Now
 from api.lanes import LanedRoute
 from api.orders import reconciliation
 from api.problems import documented
+from api.routes.schema import Day
 
 router = APIRouter(prefix="/v1/reconciliation", tags=["orders"], route_class=LanedRoute)
 
@@ -27,7 +27,7 @@ _LINES = {
     responses={200: {"content": {NDJSON: _LINES}, "description": "one move a line"}, **documented("day_not_over")},
 )
 def get_reconciliation(
-    day: Annotated[date, Path(description="such as 2026-01-31, UTC")], world: InWorld, merchant: Merchant, now: Now
+    day: Annotated[Day, Path(description="such as 2026-01-31, UTC")], world: InWorld, merchant: Merchant, now: Now
 ) -> Response:
     """Everything that happened to the merchant's orders on a day that is over. `Content-Digest` has its SHA-256."""
     content = reconciliation.of_day(world, merchant.party, day, now)

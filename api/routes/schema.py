@@ -4,14 +4,46 @@
 A `TypeAliasType` makes one component, to which every field refers.
 """
 
-from typing import Annotated, Literal
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 from typing_extensions import TypeAliasType
 
 # JSON has no bound for whole numbers, and many languages make 32 bits of them unless told otherwise.
 Int64 = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 Money = Int64  # minor units
+
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_CLOCK: Final = re.compile(r"[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII)
+_ZONE: Final = re.compile(r"[Zz]|[+-]\d\d:?\d\d", re.ASCII)
+
+
+def _moment(value: Any) -> Any:
+    """Pydantic also takes seconds since 1970, as a number or a text, and a day for its midnight."""
+    if not isinstance(value, str):
+        raise ValueError("should be a time written as text, such as 2026-01-31T09:30:00Z")
+    day = _DAY.match(value)
+    clock = _CLOCK.match(value, day.end()) if day else None
+    if day and day.end() == len(value):
+        raise ValueError("should be a time with its zone and not a day, as 2026-01-31T09:30:00Z is")
+    if clock and clock.end() == len(value):
+        raise ValueError("should say its time zone, as 2026-01-31T09:30:00Z does")
+    if not clock or not _ZONE.fullmatch(value, clock.end()):
+        raise ValueError("should be a time such as 2026-01-31T09:30:00Z")
+    return value
+
+
+def _day(value: Any) -> Any:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("should be a day such as 2026-01-31")
+    return value
+
+
+# A moment is read only as it is unmistakable: ISO 8601 with a zone. A day is no moment.
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment, json_schema_input_type=datetime), Field(strict=False)]
+Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date), Field(strict=False)]
 
 Outcome = TypeAliasType(
     "Outcome",

@@ -157,7 +157,9 @@ def test_eligible_decides_records_and_explains(walked: str, iftah: Run) -> None:
         (("evaluate", "amlsim"), "there is no data set `amlsim`"),
         (("check", "/nowhere/at/all"), "/nowhere/at/all"),
         (("build", "--as-of", "2026"), "`2026` is not a moment"),
-        (("build", "--as-of", "0001-01-01"), "`0001-01-01` is out of range"),
+        (("build", "--as-of", "0001-01-01T00:00:00Z"), "`0001-01-01T00:00:00Z` is out of range"),
+        (("build", "--as-of", "2026-01-31"), "is a day and not a moment (write 2026-01-31T00:00:00Z if you mean UTC"),
+        (("build", "--as-of", "2026-01-31T09:30"), "does not say its time zone"),
         (("build", "--as-of", "9999-01-01T00:00:00Z"), "out of range"),
         (("explain", "p-1", "--language", "fr"), "unknown language `fr`"),
         (("explain", "p-1", "--rule", "car.65"), "there is no rule `car.65` (did you mean `car.650`"),
@@ -224,7 +226,9 @@ def test_load_refuses_wrong_rows_takes_the_rest_and_says_so_with_its_status(
     file = tmp_path / "more.csv"
     head = "contributor,event_id,kind,subject,other,happened_at,amount,currency\n"
     row = "shop,{},payment.made,p-1,m-1,{},{},CNY\n"
-    file.write_text(head + row.format("x1", "2025-12-01", 100) + row.format("x2", "9999-12-01", -100))
+    file.write_text(
+        head + row.format("x1", "2025-12-01T00:00:00Z", 100) + row.format("x2", "9999-12-01T00:00:00Z", -100)
+    )
     done = iftah("load", str(file))
     assert done.returncode == 1
     assert "1 accepted, 0 there already, 1 refused" in done.stdout

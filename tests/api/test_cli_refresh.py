@@ -23,5 +23,5 @@ def test_refresh_says_what_it_did_and_what_waits(tmp_path: Path) -> None:
         assert iftah(*words).returncode == 0
     assert re.fullmatch(r"1 people for 1 new events in \d+\.\d s\n", iftah("refresh").stdout)
     assert iftah("refresh").stdout.startswith("0 people for 0 new events")
-    assert iftah("build", "--as-of", "2024-02-01").returncode == 0
+    assert iftah("build", "--as-of", "2024-02-01T00:00:00Z").returncode == 0
     assert "1 events happened after 2024-02-01T00:00:00Z" in iftah("refresh").stdout

@@ -60,7 +60,7 @@ def test_a_first_build_that_leaves_nobody_scored_is_refused_and_a_moment_propose
 
 
 def test_a_later_build_that_leaves_far_fewer_scored_leaves_the_one_before_in_place(iftah: Run, tmp_path: Path) -> None:
-    assert iftah("build", "--as-of", LAST, "--yes").returncode == 0
+    assert iftah("build", "--as-of", f"{LAST}T00:00:00Z", "--yes").returncode == 0
     assert iftah("score").returncode == 0
     done = iftah("build")
     assert (done.returncode, "0 people could be scored, and 8 can as of 2024-06-15" in done.stderr) == (2, True)
@@ -75,7 +75,7 @@ def test_a_later_build_that_leaves_far_fewer_scored_leaves_the_one_before_in_pla
 
 
 def test_scores_say_which_part_of_scorable_keeps_how_many_from_one(iftah: Run) -> None:
-    assert iftah("build", "--as-of", LAST).returncode == 0
+    assert iftah("build", "--as-of", f"{LAST}T00:00:00Z").returncode == 0
     said = iftah("score").stdout
     assert "the newest evidence is of 2024-06-15; as of 2024-06-15T00:00:00Z, 8 of 10 people have a score\n" in said
     _, _, lacking = said.partition("Of those without a score, so many do not meet:\n")
@@ -87,7 +87,7 @@ def test_scores_say_which_part_of_scorable_keeps_how_many_from_one(iftah: Run) -
 
 
 def test_rules_that_take_the_score_from_most_are_refused_before_any_score_is_kept(iftah: Run, tmp_path: Path) -> None:
-    assert iftah("build", "--as-of", LAST).returncode == 0
+    assert iftah("build", "--as-of", f"{LAST}T00:00:00Z").returncode == 0
     assert iftah("score").returncode == 0
     edit(tmp_path / "rules" / "trust.yaml", "when: identity.level >= 1 and", "when: identity.level >= 3 and")
     done = iftah("score")

@@ -130,7 +130,7 @@ def over(megabytes: int) -> Callable[[Route], bytes]:
 
 def asking(value: str) -> Callable[[Route], str]:
     """Every parameter of the query that the route knows, and some that it does not."""
-    return lambda route: "?" + "&".join(f"{name}={value}" for name in (*route.query, "role", "party", "subject"))
+    return lambda route: "?" + "&".join(f"{name}={value}" for name in {*route.query, "role", "party", "subject"})
 
 
 IDS: Final = {
@@ -316,7 +316,7 @@ def _asked(doors: Doors) -> Any:
 
 def _sent(doors: Doors) -> Any:
     row = {"event_id": "mine", "kind": "person.enrolled", "subject": "ann", "identity_level": 1}
-    return _posted(doors, "events", "contributor", events=[row | {"happened_at": "2020-01-01"}])
+    return _posted(doors, "events", "contributor", events=[row | {"happened_at": "2020-01-01T00:00:00Z"}])
 
 
 def _ordered(doors: Doors) -> str:

@@ -1,6 +1,7 @@
 """Where callbacks may go: https on the public internet and nowhere else, whatever a name or an address hides."""
 
 import asyncio
+import ipaddress
 import socket
 from typing import Any
 
@@ -55,7 +56,9 @@ def test_a_network_address_of_version_six_is_written_in_brackets(names: Any) -> 
         *("224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "192.0.0.1", "192.88.99.1"),
         *("::1", "::", "fe80::1", "fc00::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1"),
         *("64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::", "2001:0:7f00:1::", "fec0::1"),
-        *("::127.0.0.1", "64:ff9b:1::a00:1"),
+        *("::127.0.0.1", "64:ff9b:1::a00:1", "3fff::1", "3fff:fff:ffff:ffff::1", "5f00::1", "100:0:0:1::1", "100::1"),
+        *("2001:2::1", "2001:20::1", "2001:30::1", "2001:1::3", "2002:5db8:d822::", "4000::1", "1fff:ffff::1"),
+        *("::ffff:93.184.216.34", "192.0.0.9", "192.31.196.1", "192.52.193.1", "192.175.48.1", "2620:4f:8000::1"),
     ],
 )
 def test_an_address_that_is_not_of_the_public_internet_is_refused_under_any_name(names: Any, address: str) -> None:
@@ -64,6 +67,30 @@ def test_an_address_that_is_not_of_the_public_internet_is_refused_under_any_name
     with pytest.raises(Refused, match="not on the public internet") as refused:
         check("https://inn.example/", private_allowed=False)
     assert refused.value.code == "bad_callback"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("93.184.216.34", "8.8.8.8", "192.0.1.1", "192.88.98.1", "100.128.0.1", "223.255.255.255", "172.32.0.1"),
+        *("2606:2800:220:1::1", "2a00:1450::1", "2001:200::1", "3fff:1000::1", "64:ff9b::5db8:d822", "2c0f:fb50::1"),
+    ],
+)
+def test_an_address_beside_a_special_block_is_public(address: str) -> None:
+    assert targets.public(address)
+
+
+def test_no_address_that_python_knows_as_special_is_public() -> None:
+    """`ipaddress` has the registry of IANA as of its own release: ours may have more blocks, and never fewer."""
+    known = [
+        *ipaddress._IPv4Constants._private_networks,  # type: ignore[attr-defined]
+        *ipaddress._IPv6Constants._private_networks,  # type: ignore[attr-defined]
+        *ipaddress._IPv6Constants._reserved_networks,  # type: ignore[attr-defined]
+    ]
+    assert len(known) > 20
+    for block in known:
+        for address in (block[0], block[-1]):
+            assert address in ipaddress.ip_network("64:ff9b::/96") or not targets.public(str(address)), address
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:7f00:1]", "0"])

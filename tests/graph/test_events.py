@@ -53,7 +53,7 @@ def test_what_the_strategies_make_has_no_problem_but_a_negative_tie(events):
         ({"other": "ann"}, "`other` is the subject too"),
         ({"amount": -1}, "`amount` is negative (-1)"),
         ({"amount": 10**15 + 1}, "`amount` is beyond"),
-        ({"currency": "cny"}, "`currency` `cny` is not an ISO 4217 code"),
+        ({"currency": "cny"}, "`currency` `cny` is not a currency of ISO 4217"),
         ({"category": "sweets"}, "unknown category `sweets`"),
         ({"channel": "pigeon"}, "unknown channel `pigeon`"),
         ({"happened_at": None}, "`happened_at` is missing"),
@@ -105,7 +105,10 @@ def test_a_grant_that_ends_as_it_begins_or_before_is_refused():
         (CORRECTION | {"fields": '{"amount": true}'}, "`amount` in `fields` has a value of the wrong type"),
         (CORRECTION | {"fields": '{"amount": null}'}, "`amount` in `fields` has a value of the wrong type"),
         (CORRECTION | {"fields": '{"happened_at": "2024-01-01T00:00:00"}'}, "wrong type"),
-        (CORRECTION | {"fields": '{"currency": "yuan"}'}, "in `fields`: `currency` `yuan` is not an ISO 4217 code"),
+        (
+            CORRECTION | {"fields": '{"currency": "yuan"}'},
+            "in `fields`: `currency` `yuan` is not a currency of ISO 4217",
+        ),
         (CORRECTION | {"fields": '{"happened_at": "2031-01-01T00:00:00Z"}'}, "in `fields`: `happened_at`"),
     ],
 )
