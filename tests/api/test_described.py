@@ -10,12 +10,15 @@ import pytest
 
 from api.orders import messages
 from api.orders.messages import EVENT
+from api.problems import MEDIA_TYPE, STATUS
 from api.routes.callbacks import Told
 from api.routes.order_forms import OrderAnswer
 from api.world import World
 from tests.api.every_route import DOCUMENT
 from tests.api.ordering import Counter
 from tests.api.world import shipped
+from tests.openapi_document import DOCUMENT as FILE
+from tests.openapi_document import document
 
 OPERATIONS: Final = [
     operation for where in ("paths", "webhooks") for path in DOCUMENT[where].values() for operation in path.values()
@@ -98,3 +101,28 @@ def test_the_body_of_a_callback_is_as_described(town: World) -> None:
     happened = {Told.model_validate_json(body).type for body in sent}
     assert happened == {"order.created", "order.confirmed", "order.completed"}
     assert all(set(json.loads(body)["data"]) == set(OrderAnswer.model_fields) for body in sent)
+
+
+def test_the_document_is_in_the_repository_as_it_is_served() -> None:
+    assert FILE.read_text(encoding="utf-8") == document(), "run `python -m tests.openapi_document`"
+
+
+def test_every_answer_is_described_and_has_an_example_that_fits() -> None:
+    for operation in OPERATIONS:
+        for status, answer in operation["responses"].items():
+            where = f"{operation['operationId']} {status}"
+            assert answer["description"] not in ("", "Successful Response"), where
+            for kind, content in answer.get("content", {}).items():
+                examples = [content["example"]] if "example" in content else list(values(content["examples"]))
+                assert examples, where
+                for example in examples:
+                    jsonschema.validate(example, content["schema"] | {"components": DOCUMENT["components"]})
+                    if kind == MEDIA_TYPE:
+                        assert str(example["status"]) == status, where
+                        assert STATUS[example["code"]] == example["status"], where
+                        assert example["code"] in answer["description"].replace("`code` is", " or").split(" or "), where
+
+
+def values(examples: dict[str, Any]) -> Iterator[Any]:
+    for example in examples.values():
+        yield DOCUMENT["components"]["examples"][example["$ref"].rpartition("/")[2]]["value"]
