@@ -3,12 +3,14 @@
 Merchants ask a server whose clock is set 400 days ahead for some seconds, and then right again. Meanwhile nobody may be told
 anything but 503 `clock_ahead`, and nothing may be recorded; then the same process must answer again, orders be made of its
 answers, and the day's digest cover every decision. On PostgreSQL a second server, whose clock is ahead when it starts, must
-answer nothing at all. Ends with 1 when something is not so.
+refuse to start. Ends with 1 when something is not so.
 """
 
 import http.client
 import json
 import os
+import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,11 +29,12 @@ from api.clock import micros
 from api.database import open_database, reading
 from api.supervision import audit, digests
 from tests.bench.ask import prepared
-from tests.bench.fresh import SERVE, on_postgres, served
+from tests.bench.fresh import RULES, SERVE, on_postgres, served
 
 PEOPLE: Final = 60
 AHEAD: Final = 400 * 86_400  # seconds
 QUESTIONS: Final = 60  # at each stage
+STARTS: Final = 120.0  # seconds within which a server that refuses to start has ended
 RECOVERS: Final = 20.0  # seconds within which answers must come again
 OFFSET: Final = "IFTAH_SOAK_CLOCK"  # names the file that says by how many seconds the server's clock is ahead
 SERVE_AHEAD: Final = f"""
@@ -52,7 +55,7 @@ class Leapt:
     before: Said
     during: Said
     after: Said
-    late: Said = field(default_factory=Counter)  # of a server that started with a clock ahead
+    late: str = "-"  # what a server said that was to start with a clock ahead
     wrong: list[str] = field(default_factory=list)
 
 
@@ -99,21 +102,33 @@ def leapt(url: str, folder: Path, number: int = QUESTIONS) -> Leapt:
         found = Leapt(before, during, after, wrong=wrong)
         if engine.dialect.name == "postgresql":
             file.write_text(str(AHEAD))
-            with served(url, "-c", SERVE_AHEAD, ready="/openapi.json") as (_, other):
-                found.late = questions(other, tokens[3], people, "late", 5)
+            found.late, code = _started(url)
+            found.wrong += [] if code and "days ahead" in found.late else [f"started ahead: {code} {found.late}"]
     found.wrong += [
         f"{name}: {dict(said)}"
         for name, said, right in (
             ("before", before, {(200, "")}),
             ("during", during, {(503, "clock_ahead")}),
             ("after", after, {(200, "")}),
-            ("started ahead", found.late, {(503, "clock_ahead")}),
         )
         if set(said) - right
     ]
     found.wrong += _digested(engine)
     engine.dispose()
     return found
+
+
+def _started(url: str) -> tuple[str, int]:
+    """What a server says that starts with a clock ahead, and its status: 0 when it does not end by itself."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    environment = os.environ | {"IFTAH_DATABASE_URL": url, "IFTAH_PORT": port, "IFTAH_RULES": str(RULES)}
+    command = [sys.executable, "-c", SERVE_AHEAD]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=STARTS, check=False)
+    except subprocess.TimeoutExpired:
+        return "it serves", 0
+    return " ".join((done.stdout + done.stderr).split())[-200:], done.returncode
 
 
 def _again(port: int, token: str, people: list[str]) -> None:
@@ -165,9 +180,9 @@ def main(number: int = QUESTIONS) -> None:
         urls = {"SQLite": f"sqlite:///{folder}/iftah.db"} | ({"PostgreSQL": postgres} if postgres else {})
         for name, url in urls.items():
             found = leapt(url, Path(folder), number)
-            counts = (found.before, found.during, found.after, found.late)
+            counts = (found.before, found.during, found.after)
             said = (", ".join(f"{n} {s} {c}".strip() for (s, c), n in sorted(of.items())) or "-" for of in counts)
-            table.add_row(name, *said, "; ".join(found.wrong) or "nothing")
+            table.add_row(name, *said, found.late, "; ".join(found.wrong) or "nothing")
             bad |= bool(found.wrong)
     Console(width=130).print(table)
     sys.exit(1 if bad else 0)
