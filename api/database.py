@@ -265,22 +265,24 @@ def _bound(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def inserted(
-    connection: Connection, rows: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]], change: Query
+    connection: Connection, rows: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]], change: Query | None = None
 ) -> None:
-    """Insert rows, by table and columns, and make one change; on PostgreSQL all by one way there and back."""
+    """Insert rows, by table and columns, and make one change, if any; on PostgreSQL all by one way there and back."""
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
         for table, (columns, some) in rows.items():
             names, marks = _listed(columns), ", ".join("?" * len(columns))
             driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", some)
-        driver.execute(_worded("sqlite", change.sql), _bound(change.values))
+        if change is not None:
+            driver.execute(_worded("sqlite", change.sql), _bound(change.values))
         return
     with driver.pipeline():
         for table, (columns, some) in rows.items():
             names, told = _listed(columns), json.dumps([dict(zip(columns, row, strict=True)) for row in some])
             made = f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
             driver.execute(made, (told,))
-        driver.execute(_worded("postgresql", change.sql), change.values)
+        if change is not None:
+            driver.execute(_worded("postgresql", change.sql), change.values)
 
 
 def _listed(columns: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ for the house (orders). See docs/decisions/0026-what-contributors-may-say.md.
 import json
 import re
 import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, Engine, insert, text
 
 from api.clock import micros
 from api.database import writing
-from api.evidence import ledger
+from api.evidence import ledger, withheld
 from api.evidence.json_rows import json_rows
 from api.evidence.ledger import REFUSED_SCHEMA, Appended, Checked
 from api.evidence.selection import bound
@@ -30,6 +31,7 @@ NOT_THEIRS: Final = {  # kinds by their first word -> whose they are
     "dispute": "the person",
     "order": "the house",
 }
+_WHICH: Final = r", see `[a-z_`, ]*`"  # of a clash: of what is withheld nobody knows which fields differ
 HELD: Final = "all or nothing was asked for, and another row is refused"
 _NAMES: Final = frozenset((*SCHEMA, *KIND))
 _QUOTED: Final = re.compile(f"`(?:{'|'.join(map(re.escape, sorted(_NAMES)))})`|`.{{0,40}}`")
@@ -65,11 +67,33 @@ def take(engine: Engine, contributor: str, rows: list[bytes], now: datetime, *, 
         if nothing:
             done = Appended(0, 0, checked.refused)
         else:
-            done = ledger.insert_in(connection, checked, now, all_or_nothing=all_or_nothing)
+            done = _appended(connection, checked, contributor, now, all_or_nothing=all_or_nothing)
             nothing = all_or_nothing and not done.refused.is_empty()
         taken = _counted(_results(batch, wrong, done, nothing=nothing), done.recorded_at)
-        connection.execute(insert(SUBMISSIONS).values(_record(taken, contributor, now)))
+        record = _record(taken, _parties(batch, wrong), contributor, now)
+        connection.execute(insert(SUBMISSIONS).values(record))
     return taken
+
+
+def _appended(
+    connection: Connection, checked: Checked, contributor: str, now: datetime, *, all_or_nothing: bool
+) -> Appended:
+    """As the ledger does it, and as if it had taken what is withheld."""
+    held = withheld.apart(connection, checked.good, contributor)
+    clashes = pl.DataFrame({"row": held.clashes}, schema={"row": pl.Int64}).with_columns(reason=pl.lit(withheld.CLASH))
+    rest = checked.good.filter(~pl.col("row").is_in(held.rows))
+    refused = pl.concat([checked.refused, clashes]).sort("row")
+    done = ledger.insert_in(connection, Checked(rest, refused), now, all_or_nothing=all_or_nothing)
+    refused = done.refused.with_columns(pl.col("reason").str.replace(_WHICH, ""))
+    if all_or_nothing and not refused.is_empty():
+        return Appended(0, 0, refused)
+    recorded_at = done.recorded_at
+    if held.new:
+        recorded_at = recorded_at or ledger.pass_by(connection, now)
+        withheld.keep(connection, held, recorded_at)
+    repeats = pl.concat([done.repeats, pl.Series("row", held.repeats, pl.Int64)])
+    accepted, duplicates = done.accepted + len(held.new), done.duplicates + len(held.repeats)
+    return Appended(accepted, duplicates, refused, recorded_at, repeats)
 
 
 def _checked(batch: Batch, contributor: str, now: datetime) -> Checked:
@@ -112,7 +136,8 @@ def _sheltered(connection: Connection, good: pl.DataFrame, contributor: str) -> 
     dialect = connection.dialect.name
     ids = text(f"SELECT event_id, kind FROM events WHERE contributor = :who AND event_id IN {_IDS[dialect]}")
     found = connection.execute(ids, {"who": contributor, "ids": bound(dialect, rows["ref_event"].to_list())})
-    theirs = [event_id for event_id, kind in found if kind.partition(".")[0] in NOT_THEIRS]
+    known = dict(tuple(row) for row in found) | withheld.kinds(connection, contributor, rows["ref_event"].to_list())
+    theirs = [event_id for event_id, kind in known.items() if kind.partition(".")[0] in NOT_THEIRS]
     said = pl.lit("`ref_event` is not a contributor's to retract: it is the person's or the house's")
     return rows.filter(pl.col("ref_event").is_in(theirs)).select("row", reason=said)
 
@@ -145,11 +170,28 @@ def _counted(rows: pl.DataFrame, recorded_at: datetime | None) -> Taken:
     return Taken(secrets.token_hex(8), accepted, duplicates, refused, recorded_at, rows)
 
 
-def _record(taken: Taken, contributor: str, now: datetime) -> dict[str, object]:
+def _parties(batch: Batch, wrong: list[Wrong]) -> dict[int, tuple[object, ...]]:
+    """Whom each row names, as far as it can be read."""
+    sides = [c for c in ("subject", "other") if c in batch.texts.columns]
+    rows: dict[int, tuple[object, ...]] = dict(zip(batch.lines, batch.texts.select(sides).iter_rows(), strict=True))
+    told = ((row.line, row.row) for row in wrong)
+    return rows | {line: (row.get("subject"), row.get("other")) for line, row in told if isinstance(row, dict)}
+
+
+def _unnamed(event_id: str | None, parties: Iterable[object]) -> str | None:
+    """The id of a row that was refused, unless it names whom the row is about: they could not erase it."""
+    written = event_id and event_id.casefold()
+    named = written and any(isinstance(p, str) and p and p.casefold() in written for p in parties)
+    return None if named else event_id
+
+
+def _record(
+    taken: Taken, parties: Mapping[int, tuple[object, ...]], contributor: str, now: datetime
+) -> dict[str, object]:
     """What is kept of a sending: what was refused for its own sake, without what its rows said."""
     wrong = taken.rows.filter((pl.col("result") == "refused") & (pl.col("reason") != HELD))
     problems = [
-        {"row": row, "event_id": event_id, "reason": _QUOTED.sub(_name_only, reason)}
+        {"row": row, "event_id": _unnamed(event_id, parties.get(row, ())), "reason": _QUOTED.sub(_name_only, reason)}
         for row, event_id, reason in wrong.select("row", "event_id", "reason").iter_rows()
     ]
     return {

@@ -148,6 +148,15 @@ def _inserted(connection: Connection, checked: Checked, now: datetime) -> Append
     return Appended(accepted, repeats.len(), said, recorded_at if accepted else None, repeats)
 
 
+def pass_by(connection: Connection, now: datetime) -> datetime:
+    """When something would be recorded now, if it were; later events are later than that."""
+    last = extent_of(connection).recorded_at
+    recorded_at = _later_than(last, now)
+    if last is not None:  # of an empty ledger nobody asks since when
+        connection.execute(update(tables.Extent).values(recorded_at=micros(recorded_at)))
+    return recorded_at
+
+
 def say(connection: Connection, now: datetime, **event: object) -> None:
     """Append one event of the house's own within a write transaction. Raises Refused when it may not enter the ledger."""
     row = {"contributor": HOUSE, "happened_at": now, **event}

@@ -1,17 +1,18 @@
 """What a contributor sees again: its sendings, what was refused of them, and its events with what was said of them since."""
 
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, RowMapping, and_, delete, func, or_, select, text
 
-from api.clock import EPOCH, iso, later, micros, moment
+from api.clock import micros, moment
 from api.database import reading, writing
+from api.evidence import withheld
 from api.tables import EVENTS, MOVES, REFERRING, SUBMISSIONS
 from engine.errors import Refused
-from graph.events import CONTENT
 
 KEPT: Final = timedelta(days=90)  # how long a sending is told of; what was accepted of it is in the ledger
 _SAID: Final = {  # of an event by another: the kind -> the word
@@ -37,20 +38,20 @@ class Submission:
 
 @dataclass(frozen=True)
 class Said:
-    """What was said of an event: `event_id` and `fields` only where the contributor said it itself."""
+    """What was said of an event."""
 
     what: str
     recorded_at: datetime
-    event_id: str | None = None
-    fields: dict[str, Any] | None = None
     outcome: str | None = None
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """An event as it was recorded, without the columns that are empty, and what was said of it since, in order."""
+    """That an event was recorded, and what was said of it since, in order. Not what it says: that is the contributor's own, and
+    is not kept of somebody who has left.
+    """
 
-    event: dict[str, Any]
+    event_id: str
     recorded_at: datetime
     since: list[Said]
 
@@ -101,44 +102,35 @@ def _submission(row: RowMapping) -> Submission:
 def recorded(engine: Engine, contributor: str, event_id: str) -> Recorded:
     """The contributor's own event. Raises Refused `unknown_event`: whether another's is called so is not told."""
     own = select(EVENTS).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
+    key = contributor, event_id
     with reading(engine) as connection:
         row = None if "\0" in event_id else connection.execute(own).mappings().first()
+        parties = set() if row is None else {row["subject"], row["other"], *_moved_to(connection, key)}
+        row = row or withheld.of(connection, key)
         if row is None:
             hint = "it is your own event's id, as it was accepted"
             raise Refused("unknown event", where="event_id", hint=hint, code="unknown_event")
-        since = _since(connection, row)
-    return Recorded(_content(row), moment(row["recorded_at"]), since)
+        since = _since(connection, key, parties)
+    return Recorded(event_id, moment(row["recorded_at"]), since)
 
 
-def _content(row: RowMapping) -> dict[str, Any]:
-    """As it is sent. Never a statement: that is the person's."""
-    found = {c: row[c] for c in CONTENT if c != "statement" and row[c] is not None}
-    for column, value in found.items():
-        if column in ("happened_at", "until"):
-            found[column] = iso(moment(value))
-        elif column == "due":
-            found[column] = later(EPOCH, days=value).date().isoformat()
-    if "fields" in found:
-        found["fields"] = json.loads(found["fields"])
-    return found
+def _moved_to(connection: Connection, key: withheld.Key) -> Iterable[str]:
+    same = (MOVES.c.contributor == key[0]) & (MOVES.c.event_id == key[1])
+    return connection.execute(select(MOVES.c.other).where(same)).scalars()
 
 
-def _since(connection: Connection, item: RowMapping) -> list[Said]:
+def _since(connection: Connection, key: withheld.Key, parties: Collection[str]) -> list[Said]:
     """What counts of what was said: the contributor's own word, and the disputes of the event's parties."""
-    key = {"contributor": item["contributor"], "event_id": item["event_id"]}
     whose = func.coalesce(EVENTS.c.ref_contributor, EVENTS.c.contributor)
-    about = select(EVENTS).where(text(REFERRING), EVENTS.c.ref_event == key["event_id"], whose == key["contributor"])
-    moved = select(MOVES.c.other).where(*(MOVES.c[name] == value for name, value in key.items()))
-    parties = {item["subject"], item["other"], *connection.execute(moved).scalars()}
-    told = []
-    for row in connection.execute(about.order_by(EVENTS.c.seq)).mappings():
-        own = row["kind"].startswith("event.") and row["contributor"] == key["contributor"]
-        if own or (row["kind"].startswith("dispute.") and row["subject"] in parties):
-            told.append(_said(row, own=own))
-    return told
+    about = select(EVENTS).where(text(REFERRING), EVENTS.c.ref_event == key[1], whose == key[0])
+    rows = connection.execute(about.order_by(EVENTS.c.seq)).mappings().all()
+    told = [row for row in rows if _counts(row, key[0], parties)]
+    here = [(row["contributor"], row["event_id"]) for row in rows]
+    told = sorted([*told, *withheld.about(connection, key, here)], key=lambda row: int(row["recorded_at"]))
+    return [Said(_SAID[row["kind"]], moment(row["recorded_at"]), row["outcome"]) for row in told]
 
 
-def _said(row: RowMapping, *, own: bool) -> Said:
-    fields = json.loads(row["fields"]) if own and row["fields"] else None
-    event_id = row["event_id"] if own else None
-    return Said(_SAID[row["kind"]], moment(row["recorded_at"]), event_id, fields, row["outcome"])
+def _counts(row: RowMapping, contributor: str, parties: Collection[str]) -> bool:
+    if row["kind"].startswith("event."):
+        return bool(row["contributor"] == contributor)
+    return row["kind"].startswith("dispute.") and row["subject"] in parties

@@ -18,7 +18,7 @@ from api.clock import micros
 from api.consent import consents
 from api.database import reading, reported, writing
 from api.decisions.eligibility import PROBED
-from api.evidence import departed
+from api.evidence import departed, withheld
 from api.features import builds, marks
 from api.people import redaction
 from api.people.leaving import Gone, leave
@@ -79,6 +79,7 @@ def erase(engine: Engine, person: str, now: datetime) -> Erased:
         _refuse_open_orders(connection, person)
         connection.execute(insert(ERASING).values(person=person))
         gone = leave(connection, person)
+        withheld.remember(connection, person, [*gone.removed, *gone.changed])
         _account_for(connection, person, gone)
         _inquiries(connection, person, now)
         decisions = _own(connection, person)

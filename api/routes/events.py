@@ -77,15 +77,13 @@ class Said(BaseModel):
 
     what: Amendment
     recorded_at: datetime
-    event_id: str | None = Field(description="of the contributor's own correction or retraction")
-    fields: dict[str, Any] | None = Field(description="what a correction sets")
     outcome: str | None = Field(description="of a dispute; upheld: the event stays out")
 
 
 class Recorded(BaseModel):
-    """An event as it was recorded; what came after does not change it, but what is seen of it."""
+    """That an event was recorded; what came after does not change it, but what is seen of it."""
 
-    event: dict[str, Any]
+    event_id: str
     recorded_at: datetime
     since: list[Said]
 
@@ -159,5 +157,5 @@ def get_submission(submission_id: str, world: InWorld, contributor: Contributor)
 # The id is the contributor's own and may have a slash in it.
 @router.get("/{event_id:path}", responses=documented("unknown_event"))
 def get_event(event_id: str, world: InWorld, contributor: Contributor) -> Recorded:
-    """One of the contributor's own events, and what was said of it since: never by whom, nor in which words."""
+    """That one of the contributor's own events is recorded, and what was said of it since: never by whom, nor in which words."""
     return Recorded(**asdict(submissions.recorded(world.database, contributor.party, event_id)))

@@ -53,6 +53,7 @@ from api.tables.people import (
     HOUSE,
     MONITORED,
     SUBMISSIONS,
+    WITHHELD_EVENTS,
     Departed,
     Dispute,
     ErasedInquiry,
@@ -60,6 +61,7 @@ from api.tables.people import (
     House,
     Monitored,
     Submission,
+    WithheldEvent,
 )
 
 __all__ = [
@@ -95,6 +97,7 @@ __all__ = [
     "TIED",
     "TOKENS",
     "WAITING",
+    "WITHHELD_EVENTS",
     "Build",
     "CallbackKey",
     "ChainHead",
@@ -124,4 +127,5 @@ __all__ = [
     "Submission",
     "Token",
     "Waiting",
+    "WithheldEvent",
 ]

@@ -86,6 +86,24 @@ class ErasedInquiry(SQLModel, table=True):
     asked_at: int = Field(sa_type=BigInteger)
 
 
+class WithheldEvent(SQLModel, table=True):
+    """What is remembered of an event that named somebody who has left, so that its contributor is answered as of any other. `key`
+    (contributor and event id), `content`, `about` (the key of the event that it is about) and `person` are HMAC-SHA-256 under the
+    house's key.
+    """
+
+    __tablename__: ClassVar[str] = "withheld_events"
+    __table_args__ = (Index("withheld_about", "about"), Index("withheld_of_person", "person"))
+
+    key: str = Field(primary_key=True)
+    content: str
+    kind: str
+    about: str | None = None
+    outcome: str | None = None  # of a dispute
+    person: str
+    recorded_at: int = Field(sa_type=BigInteger)
+
+
 class Erasing(SQLModel, table=True):
     """Who is being erased by this transaction: only their rows may be deleted. Empty at every commit."""
 
@@ -100,4 +118,5 @@ MONITORED: Final = SQLModel.metadata.tables["monitored"]
 HOUSE: Final = SQLModel.metadata.tables["house"]
 DEPARTED: Final = SQLModel.metadata.tables["departed"]
 ERASED_INQUIRIES: Final = SQLModel.metadata.tables["erased_inquiries"]
+WITHHELD_EVENTS: Final = SQLModel.metadata.tables["withheld_events"]
 ERASING: Final = SQLModel.metadata.tables["erasing"]

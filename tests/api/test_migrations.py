@@ -25,7 +25,7 @@ NEW = (
     *("order_moves", "messages", "submissions", "disputes", "monitored", "house", "departed", "erasing"),
     "score_history",
 )
-AFTER_0005 = ("erased_inquiries", "chain_head")  # tables that later versions brought
+AFTER_0005 = ("erased_inquiries", "chain_head", "withheld_events")  # tables that later versions brought
 TABLE_BEFORE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,
 transaction_id VARCHAR, subject VARCHAR NOT NULL, perk VARCHAR NOT NULL, amount BIGINT NOT NULL, currency VARCHAR NOT NULL,
 outcome VARCHAR NOT NULL, waived BIGINT NOT NULL, deposit BIGINT NOT NULL, decided_at BIGINT NOT NULL, valid_until BIGINT,

@@ -1,5 +1,6 @@
 """Who has left is named by nothing that is written afterwards, whichever request was under way, in whichever process."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -11,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlmodel import SQLModel
 
 from api import deps
@@ -23,11 +24,12 @@ from api.access.rates import Rates
 from api.consent import consents
 from api.database import open_database, reading, writing
 from api.people.erasure import erase, held
-from api.tables import MARKS, MONITORED
+from api.tables import MARKS, MONITORED, ORDERS, TOKENS
 from api.world import World
 from engine.engines import Engines
 from tests.api.apps import app_over
 from tests.api.conftest import server_of
+from tests.api.contributor.door import about, payment
 from tests.api.databases import Template
 from tests.api.every_route import ROUTES
 from tests.api.leaving import LATER, ZEB, naming
@@ -45,6 +47,58 @@ OWN: Final[dict[str, tuple[str, dict[str, Any] | None]]] = {  # each writing rou
     "POST /v1/me/disputes/{dispute_id}/statement": (f"/v1/me/disputes/{'0' * 16}/statement", {"statement": "mine"}),
     "POST /v1/me/reviews": ("/v1/me/reviews", {"decision_id": "0"}),
 }
+OTHERS: Final[
+    dict[str, tuple[str, str, str, Any]]
+] = {  # each other writing route: role, party, address, body that names them
+    "POST /v1/eligibility": (
+        *("merchant", "inn", "/v1/eligibility"),
+        {"transaction_id": "T-1", "service": "rooms", "subject": ZEB, "amount": 99},
+    ),
+    "PUT /v1/services/{service}": ("merchant", "inn", "/v1/services/new", {"perk": "hotel", "allowed": [ZEB, "ann"]}),
+    "POST /v1/callbacks/secret/rotate": ("merchant", "inn", "/v1/callbacks/secret/rotate", None),
+    "POST /v1/callbacks/{message_id}/resend": ("merchant", "inn", "/v1/callbacks/msg-{order}/resend", None),
+    "POST /v1/consents": (
+        *("merchant", "inn", "/v1/consents"),
+        {"service": "rooms", "subject": ZEB, "classes": ["identity"]},
+    ),
+    "POST /v1/orders": (
+        *("merchant", "inn", "/v1/orders"),
+        {"out_order_no": "new", "service": "rooms", "decision_id": "{decision}", "service_introduction": ZEB}
+        | {"risk_fund": {"amount": 1}},
+    ),
+    **{
+        f"POST /v1/orders/{{out_order_no}}/{action}": ("merchant", "inn", f"/v1/orders/{{order}}/{action}", body)
+        for action, body in {
+            "cancel": {"cancel_reason": ZEB},
+            "complete": {"post_payments": [{"name": ZEB, "amount": 1}]}
+            | {"time_range": {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-01T00:00:00Z"}},
+            "modify": {"post_payments": [{"name": ZEB, "amount": 1}], "modify_reason": ZEB},
+            "pay": None,
+            "sync": {"paid_at": "2026-01-01T00:00:00Z"},
+            "dispute": {"statement": ZEB},
+        }.items()
+    },
+    "POST /v1/events": (
+        *("contributor", "bank", "/v1/events"),
+        [
+            payment(f"pay-{ZEB}-9", subject=ZEB),
+            payment(f"pay-{ZEB}-10", subject=ZEB, amount="much"),
+            payment("to-them", other=ZEB),
+            about("event.corrected", "moves-to-them", "p5", subject="bob", fields={"other": ZEB}),
+        ],
+    ),
+    "POST /v1/disputes/{dispute_id}/resolve": (
+        *("operator", "an-operator", "/v1/disputes/{order}/resolve"),
+        {"outcome": "upheld", "note": ZEB},
+    ),
+    "POST /v1/reviews/{review_id}/answer": (
+        *("operator", "an-operator", "/v1/reviews/{order}/answer"),
+        {"outcome": "stands", "note": ZEB},
+    ),
+    "POST /v1/tokens/{token_id}/rotate": ("admin", "an-admin", "/v1/tokens/{token}/rotate", None),
+    "DELETE /v1/tokens/{token_id}": ("admin", "an-admin", "/v1/tokens/{token}", None),
+}
+BACK: Final = "POST /v1/tokens"  # by which they come back
 PERSON: Final = {"subject", "other", "person", "party"}  # what a column is called that names somebody
 
 
@@ -90,9 +144,34 @@ def issued(worker: Worker, person: str = ZEB) -> str:
     return tokens.issue(worker.database, "subject", person, person, LATER).secret
 
 
-def test_every_writing_route_of_a_person_is_tried_here() -> None:
+def test_every_writing_route_is_tried_here() -> None:
     writing_ones = {str(r) for r in ROUTES if r.method != "GET" and r.path.startswith("/v1/me")}
     assert writing_ones - {"DELETE /v1/me"} == set(OWN)
+    others = {str(r) for r in ROUTES if r.method != "GET" and not r.path.startswith("/v1/me")}
+    assert others - {BACK} == set(OTHERS)
+
+
+def filled(value: Any, names: dict[str, str]) -> Any:
+    """The address or the body, with what was the person's before they left."""
+    text = json.dumps(value)
+    for name, known in names.items():
+        text = text.replace(f"{{{name}}}", known)
+    return json.loads(text)
+
+
+def test_no_writing_route_of_anybody_else_names_who_left(workers: tuple[Worker, Worker]) -> None:
+    here, there = workers
+    with reading(here.database) as connection:
+        order = connection.execute(select(ORDERS.c.id, ORDERS.c.decision).where(ORDERS.c.subject == ZEB)).first()
+        token = connection.execute(select(TOKENS.c.id).where(TOKENS.c.party == ZEB)).scalars().first()
+    assert order
+    names = {"order": order.id, "decision": order.decision, "token": str(token)}
+    callers = {(r, p): tokens.issue(here.database, r, p, p, LATER).secret for r, p, *_ in OTHERS.values()}
+    erase(here.database, ZEB, LATER)
+    for route, (role, party, path, body) in OTHERS.items():
+        said = there.call(route.split()[0], filled(path, names), callers[role, party], filled(body, names))
+        assert said.status_code < 500, (route, said.text)
+        assert naming(there.database, ZEB) == {}, (route, said.text)
 
 
 def test_every_table_that_can_name_a_person_names_one_before_and_none_after(workers: tuple[Worker, Worker]) -> None:
@@ -102,7 +181,7 @@ def test_every_table_that_can_name_a_person_names_one_before_and_none_after(work
     tables = {t.name for t in SQLModel.metadata.sorted_tables if PERSON & {c.name for c in t.columns}}
     with reading(worker.database) as connection:
         assert consents.of_person(connection, ZEB)  # by a pseudonym
-    assert tables - {"erasing", "consent_requests"} <= set(naming(worker.database, ZEB))
+    assert tables - {"erasing", "consent_requests", "withheld_events"} <= set(naming(worker.database, ZEB))
     erase(worker.database, ZEB, LATER)
     assert naming(worker.database, ZEB) == {}
 

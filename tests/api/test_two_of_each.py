@@ -245,4 +245,4 @@ def test_what_was_said_of_an_event_is_of_that_contributors(contributor: Contribu
     contributor.send(about("event.retracted", "r1", "same"), party="other-bank")
     for party, what in (("bank", ["corrected"]), ("other-bank", ["retracted"])):
         told = contributor.get("same", party).json()
-        assert (told["event"]["contributor"], [one["what"] for one in told["since"]]) == (party, what)
+        assert (told["event_id"], [one["what"] for one in told["since"]]) == ("same", what)
