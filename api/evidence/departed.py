@@ -4,6 +4,7 @@ Files that name them are refused those rows; what contributors send of them by t
 Whoever asks the house for a token as a subject after leaving has come back: evidence about them is taken from then on.
 """
 
+import hashlib
 import hmac
 from collections.abc import Collection
 from datetime import datetime
@@ -83,6 +84,12 @@ def naming(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:
     """The rows of a batch, by their column `row`, that name somebody who has left: `row` and `reason`."""
     rows = pl.DataFrame({"row": sorted(whom(connection, events))}, schema={"row": pl.Int64})
     return rows.select("row", pl.lit(REASON).alias("reason"))
+
+
+def hashes(connection: Connection, texts: Collection[str]) -> list[str]:
+    """Keyed hashes of texts that are no people's names, of which there can be many: BLAKE2b under the house's key, hex."""
+    key = _key(connection)
+    return [hashlib.blake2b(text.encode(), key=key, digest_size=32).hexdigest() for text in texts]
 
 
 def whom(connection: Connection, events: pl.DataFrame) -> dict[int, str]:

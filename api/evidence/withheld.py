@@ -11,19 +11,21 @@ from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, select, text
 
 from api.clock import micros
 from api.database import Query, fetched, inserted
 from api.evidence import departed
+from api.evidence.selection import bound
 from api.tables import WITHHELD_EVENTS
 from graph.events import CONTENT, SCHEMA
 
 CLASH: Final = "`event_id` was sent before with other content: send event.corrected instead"
 _COLUMNS: Final = ("key", "content", "kind", "about", "outcome", "person", "recorded_at")
 _KNOWN: Final = "SELECT key, kind, content FROM withheld_events WHERE key IN {keys}"
-_RECORDED: Final = "SELECT event_id FROM events WHERE contributor IN {contributors} AND event_id IN {ids}"
+_IDS: Final = {"sqlite": "(SELECT value FROM json_each(:ids))", "postgresql": "(SELECT unnest(CAST(:ids AS text[])))"}
 _STORED: Final = {c: pl.String if t == pl.String else pl.Int64 for c, t in SCHEMA.items()}
+_KEPT: Final = ("kind", "ref_contributor", "ref_event", "outcome")
 Key = tuple[str, str]  # contributor and event id
 Row = tuple[str, str, str, str | None, str | None, str]  # the columns but the last
 
@@ -45,7 +47,7 @@ class Withheld:
 def apart(connection: Connection, good: pl.DataFrame, contributor: str) -> Withheld:
     """Which rows of a contributor's batch name somebody who has left, or have the id of an event that is withheld.
 
-    Cost: one look-up while nobody has left, then a hash for each row, and another for each that is withheld.
+    Cost: one look-up while nobody has left, then two hashes for each row, whomever it names: less for some would show in the time.
     """
     found = Withheld({}, [], [])
     if not departed.anyone(connection):
@@ -53,16 +55,17 @@ def apart(connection: Connection, good: pl.DataFrame, contributor: str) -> Withh
     whom = departed.whom(connection, good)
     keys = _keys(connection, contributor, good["event_id"].to_list())
     known = {event_id: content for event_id, (_, content) in _remembered(connection, keys).items()}
+    stored = good.select(pl.col(c) if t == pl.String else pl.col(c).to_physical().cast(t) for c, t in _STORED.items())
+    contents = _contents(connection, stored)
     named = set(good.filter(pl.col("row").is_in(list(whom)))["event_id"])
     if not named and not known:
         return found
     taken = _recorded(connection, contributor, named - known.keys())
     people = {person: departed.pseudonyms(connection, [person])[0] for person in set(whom.values())}
-    rows = good.filter(pl.col("event_id").is_in(sorted(named | known.keys()))).sort("row")
-    stored = rows.select(pl.col(c) if t == pl.String else pl.col(c).to_physical().cast(t) for c, t in _STORED.items())
-    contents = _contents(connection, stored)
-    for row, content, event in zip(rows["row"], contents, stored.iter_rows(named=True), strict=True):
-        event_id = event["event_id"]
+    columns = (stored[c].to_list() for c in ("event_id", *_KEPT))
+    for row, content, event_id, *kept in zip(good["row"].to_list(), contents, *columns, strict=True):
+        if event_id not in named and event_id not in known:
+            continue
         if event_id in known:
             (found.repeats if known[event_id] == content else found.clashes).append(row)
         elif row not in whom:
@@ -71,6 +74,7 @@ def apart(connection: Connection, good: pl.DataFrame, contributor: str) -> Withh
             found.clashes.append(row)
         else:
             known[event_id] = content
+            event = {"contributor": contributor, **dict(zip(_KEPT, kept, strict=True))}
             found.new[row] = _kept(connection, event, keys[event_id], content, people[whom[row]])
     return found
 
@@ -83,7 +87,7 @@ def keep(connection: Connection, found: Withheld, recorded_at: datetime) -> None
 def remember(connection: Connection, person: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Remember events that are taken away with a person, as they stand in the ledger. What is remembered already stays so."""
     events = [{c: row[c] for c in _STORED} for row in rows]
-    keys = departed.pseudonyms(connection, [_named((e["contributor"], e["event_id"])) for e in events])
+    keys = departed.hashes(connection, [_named((e["contributor"], e["event_id"])) for e in events])
     known = _kinds_and_contents(connection, keys)
     (pseudonym,) = departed.pseudonyms(connection, [person])
     contents = _contents(connection, pl.DataFrame(events, schema=_STORED))
@@ -119,7 +123,7 @@ def kinds(connection: Connection, contributor: str, ids: Collection[str]) -> dic
 
 def _keys(connection: Connection, contributor: str, ids: Collection[str]) -> dict[str, str]:
     unique = list(dict.fromkeys(ids))
-    names = departed.pseudonyms(connection, [_named((contributor, event_id)) for event_id in unique])
+    names = departed.hashes(connection, [_named((contributor, event_id)) for event_id in unique])
     return dict(zip(unique, names, strict=True))
 
 
@@ -136,8 +140,9 @@ def _kinds_and_contents(connection: Connection, keys: Collection[str]) -> dict[s
 
 def _recorded(connection: Connection, contributor: str, ids: Collection[str]) -> set[str]:
     """Which of these ids are those of events in the ledger."""
-    (rows,) = fetched(connection, Query(_RECORDED, {"contributors": [contributor], "ids": sorted(ids)}))
-    return {event_id for (event_id,) in rows}
+    dialect = connection.dialect.name
+    query = text(f"SELECT event_id FROM events WHERE contributor = :who AND event_id IN {_IDS[dialect]}")
+    return set(connection.execute(query, {"who": contributor, "ids": bound(dialect, sorted(ids))}).scalars())
 
 
 def _kept(connection: Connection, event: Mapping[str, Any], key: str, content: str, person: str) -> Row:
@@ -149,7 +154,7 @@ def _kept(connection: Connection, event: Mapping[str, Any], key: str, content: s
 def _contents(connection: Connection, events: pl.DataFrame) -> list[str]:
     """A keyed hash of each event's content, as the database has it."""
     texts = events.select(pl.struct(CONTENT).struct.json_encode()).to_series()
-    return departed.pseudonyms(connection, [f"content\0{text}" for text in texts])
+    return departed.hashes(connection, [f"content\0{text}" for text in texts])
 
 
 def _insert(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
@@ -158,7 +163,7 @@ def _insert(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
 
 
 def _key(connection: Connection, key: Key) -> str:
-    return departed.pseudonyms(connection, [_named(key)])[0]
+    return departed.hashes(connection, [_named(key)])[0]
 
 
 def _named(key: Key) -> str:

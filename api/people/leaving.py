@@ -44,7 +44,8 @@ def leave(connection: Connection, person: str) -> Gone:
     there = and_(EVENTS.c.contributor == MOVES.c.contributor, EVENTS.c.event_id == MOVES.c.event_id)
     moved = _rows(connection, select(EVENTS).select_from(MOVES.join(EVENTS, there)).where(MOVES.c.other == person))
     items = {r["seq"]: r for r in [*own, *moved] if r["kind"] not in CHANGES}
-    said = _about(connection, items.values())
+    nothing = _moved_to_nothing(connection, person, {_key(row) for row in moved})
+    said = _about(connection, [*items.values(), *nothing])
     said |= _about(connection, said.values())
     said |= {r["seq"]: r for r in own if r["kind"] in CHANGES}
     parties = {p for r in items.values() for p in (r["subject"], r["other"]) if p} - {person}
@@ -55,11 +56,19 @@ def leave(connection: Connection, person: str) -> Gone:
     apart = {_target(row) for row in said.values()} - {_key(row) for row in [*items.values(), *said.values()]}
     for row in _keyed(connection, apart):  # others' events, of which something was said in the person's name
         work.kept[_key(row)] = _key(row), work.alias(row["subject"])
+    for row in nothing:
+        work.kept[_key(row)] = _key(row), work.alias("")
     for row in _in_turn(said.values()):
         work.said(row)
     _replace(connection, work)
     _follow(connection, [*items.values(), *said.values()], work)
     return work.gone
+
+
+def _moved_to_nothing(connection: Connection, person: str, known: set[Key]) -> list[Row]:
+    """The keys of events that corrections move to the person, and that are not in the ledger: such a correction stays, without them."""
+    query = select(MOVES.c.contributor, MOVES.c.event_id).where(MOVES.c.other == person)
+    return [row for row in _rows(connection, query) if _key(row) not in known]
 
 
 def _seq(row: Row) -> int:
