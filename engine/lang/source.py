@@ -255,7 +255,7 @@ class _Reader:
         if event.style is None and event.value and raw == len(event.value) and "\n" not in event.value:
             at = Span(self.file, event.start_mark.line + 1, event.start_mark.column + 1, raw)
             return Scalar(event.value, at, True, None)
-        places = self.on_one_line(event) or tuple(self.places(event))
+        places = tuple(self.places(event))
         if event.style is None and not event.value:  # ruamel puts it where the next thing stands
             before = self.text[: event.start_mark.index].rstrip()
             end = _place(self.file, before, len(before))
@@ -267,13 +267,6 @@ class _Reader:
             self.report.add("R008", "an escape for half a character", at, "write the character itself")
             raise _Unreadable
         return Scalar(event.value, at, event.style is None, places)
-
-    def on_one_line(self, event: ev.ScalarEvent) -> tuple[tuple[int, int], ...]:
-        """The same as `places` of a plain text that is written as it is read, as most are; nothing for any other."""
-        mark, size = event.start_mark, len(event.value)
-        if event.style or not size or event.end_mark.line != mark.line or event.end_mark.index - mark.index != size:
-            return ()
-        return tuple((mark.line + 1, column) for column in range(mark.column + 1, mark.column + size + 2))
 
     def places(self, event: ev.ScalarEvent) -> Iterator[tuple[int, int]]:
         """Where each character of a scalar's value stands, and where it ends."""

@@ -118,7 +118,7 @@ def test_a_line_begins_to_hold_at_midnight_there_and_its_decision_is_replayed_so
         answered = actions.eligibility(world, asked, as_of)
         assert answered.outcome == outcome
         record = actions.recorded(world, answered.id)
-        assert (record["version"], record["question"]["timezone"]) == (4, "Asia/Shanghai")
+        assert record["question"]["timezone"] == "Asia/Shanghai"
         other = replace(world, engines=Engines(shipped()))  # another release is in force by then
         with closing(other.engines):
             assert replay(other, answered.id).equal
