@@ -77,7 +77,7 @@ _CALLBACK: Final = {
     "sent_at": "2026-01-31T09:30:01Z",
 }
 _CONSENT: Final = {
-    **{"id": "c0ffee00" * 4, "service": "rooms", "subject": "client-1", "purpose": "perks"},
+    **{"id": "c0ffee00" * 4, "service": "rooms", "purpose": "perks"},
     **{"classes": ["identity", "behaviour", "credit"], "until": None, "asked_at": AT, "state": "asked", "granted": []},
 }
 _WARNING: Final = {"en": "Balances show much of how you live.", "zh": "余额会显示您的许多生活情况。"}
@@ -153,7 +153,6 @@ ANSWERS: Final[dict[str, Any]] = {
     "ServiceAnswer": _SERVICE,
     "ServiceVersions": {"service": _SERVICE, "versions": _page(_SERVICE)},
     "Services": _page(_SERVICE),
-    "Versions": _page(_SERVICE),
     "Secrets": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=", "others": []},
     "Callback": _CALLBACK,
     "Callbacks": _page(_CALLBACK, "msg_" + ORDER),

@@ -116,6 +116,10 @@ def test_every_answer_is_described_and_has_an_example_that_fits() -> None:
                 examples = [content["example"]] if "example" in content else list(values(content["examples"]))
                 assert examples, where
                 for example in examples:
+                    known = DOCUMENT["components"]["schemas"].get(
+                        content["schema"].get("$ref", "").rpartition("/")[2], {}
+                    )
+                    assert "properties" not in known or set(example) <= set(known["properties"]), where
                     jsonschema.validate(example, content["schema"] | {"components": DOCUMENT["components"]})
                     if kind == MEDIA_TYPE:
                         assert str(example["status"]) == status, where
