@@ -112,12 +112,13 @@ def test_a_question_stamped_far_beyond_the_newest_and_the_steady_clock_is_refuse
     assert counter.decided()["outcome"] == "ADMIT"
 
 
-def test_on_postgresql_the_server_s_clock_is_right(monkeypatch: pytest.MonkeyPatch, postgres: str) -> None:
+@pytest.mark.parametrize("bare_url", ["postgresql"], indirect=True)
+def test_on_postgresql_the_server_s_clock_is_right(monkeypatch: pytest.MonkeyPatch, bare_url: str) -> None:
     """A process that starts with a clock that is ahead has nothing else to hold it to."""
     leap(monkeypatch, AHEAD)
     monkeypatch.setattr(clock, "_anchor", (clock.wall(), clock._seconds()))
     assert clock.now() > datetime.now(UTC) + timedelta(days=399)
-    engine = open_database(postgres)
+    engine = open_database(bare_url)
     engine.connect().close()
     engine.dispose()
     with pytest.raises(Refused) as error:

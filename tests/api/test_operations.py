@@ -57,6 +57,7 @@ def test_a_copy_is_restored_verified_and_gone_on_from(town: World, tmp_path: Pat
         assert (found.decisions, found.head, found.broken) == (4, head, None)
         assert digests.listed(engine) == digests.listed(town.database)
         again = Office(World(engine, town.engines))
+        again.numbers = office.numbers
         assert again.get(f"decisions/{made[0].id}/replay").json()["equal"]
         again.decided(again.people[9])
         after = audit.verify(engine, head=head)

@@ -125,27 +125,23 @@ def test_a_database_that_goes_away_is_told_and_when_it_is_back_nothing_is_lost(f
 
 
 def sent(world: World, chance: Random, number: int) -> None:
-    """A few events of many kinds, of random people."""
-    people = sorted(rows(world.database))
-    some = []
-    for n in range(4):
+    """A payment, and a few events of many kinds, of random people. A correction is of a payment: of others it is refused."""
+    people, earlier = sorted(rows(world.database)), f"s{number - 1}-0"
+
+    def some(name: str) -> pl.DataFrame:
         a, b = chance.sample(people, 2)
-        name = f"s{number}-{n}"
-        some.append(
-            chance.choice(
-                [
-                    event("payment.made", a, clock.now(), name, other=b, amount=5, currency="CNY"),
-                    event("tie.formed", a, clock.now(), name, other=b, tie="friend"),
-                    event("consent.withdrawn", a, clock.now(), name, purpose="perks", classes="relationship"),
-                    event("event.retracted", a, clock.now(), name, ref_event=f"s{number - 1}-{n}"),
-                    event(
-                        "event.corrected", a, clock.now(), name, ref_event=f"s{number - 1}-{n}", fields='{"amount": 9}'
-                    ),
-                    event("obligation.missed", a, clock.now(), name, obligation="loan"),
-                ]
-            )
-        )
-    assert append(world.database, conform(pl.concat(some)), clock.now()) == 4
+        at = clock.now()
+        payment = event("payment.made", a, at, name, other=b, amount=5, currency="CNY")
+        others = [
+            event("tie.formed", a, at, name, other=b, tie="friend"),
+            event("consent.withdrawn", a, at, name, purpose="perks", classes="relationship"),
+            event("event.retracted", a, at, name, ref_event=earlier),
+            event("event.corrected", a, at, name, ref_event=earlier, fields='{"amount": 9}'),
+            event("obligation.missed", a, at, name, obligation="loan"),
+        ]
+        return payment if name.endswith("-0") else chance.choice([payment, *others])
+
+    assert append(world.database, conform(pl.concat([some(f"s{number}-{n}") for n in range(4)])), clock.now()) == 4
 
 
 def test_a_refresh_that_is_killed_loses_nothing(following: World, town_url: str, tmp_path: Path) -> None:
@@ -192,10 +188,10 @@ def test_what_is_recorded_while_a_build_is_made_is_refreshed_after_it(following:
     before, made = payments(following, person), actions.ready(following)
     read = builds.features
 
-    def meanwhile(*given: Any) -> pl.DataFrame:
-        found = read(*given)
+    def meanwhile(*args: Any, **options: Any) -> pl.DataFrame:
+        frame = read(*args, **options)
         append(following.database, paid(person, "meanwhile"), clock.now())
-        return found
+        return frame
 
     builds.features = meanwhile
     try:

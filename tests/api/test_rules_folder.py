@@ -67,7 +67,7 @@ def test_a_start_waits_until_nobody_writes_the_folder(folder: Path) -> None:
     writer = threading.Thread(target=copying)
     writer.start()
     release, files = load_settled(folder, 0.5)
-    writer.join()
+    writer.join(30)
     assert release.id == shipped().id
     assert files["perks.yaml"] == whole
     assert "perks.cases.yaml" in files

@@ -15,7 +15,7 @@ from engine.lang.types import LARGEST, Value
 from tests.engine.small import DAY, PERSON, SCHEMA, asked, release
 
 QUESTION = asked("room", 60_000, "CNY", PERSON, known_at="2024-03-02T00:00:00Z")
-GOLDEN = "2f0a91c25ce8be04622a54b707d671df7ac13a5951391ce8f25a5de6d76d7a1c"
+GOLDEN = "95aae02b6d081b92407eaa6b20667971e6e9532895af3ae84bd5566238291b7b"
 
 
 def decided(question: Question = QUESTION, values: Mapping[str, Value | None] | None = None) -> Decision:

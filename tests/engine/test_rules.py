@@ -65,6 +65,8 @@ def test_every_reason_is_used_and_has_its_words_in_two_languages() -> None:
     found = release()
     used = {i.reason for i in found.scorecard.items} | {k.reason for p in found.perks for k in p.knockouts}
     used |= {cap.reason for p in found.perks for cap in (*p.caps, *p.shared)}
+    assert found.orders
+    used |= {limit.code for limit in found.orders.limits}
     assert used | {found.scorecard.unscorable} == set(found.reasons)
     for code, words in found.reasons.items():
         assert set(words) == {"en", "zh"}, code
