@@ -13,7 +13,7 @@ from api.catalogue import kinds, schema
 from api.database import reading, writing
 from api.tables import RELEASES
 from engine.errors import Refused
-from engine.lang.check import release_of
+from engine.lang.check import stored_release
 from engine.lang.lines import CasesFile, OrdersFile, PerksFile, ScorecardFile, WatchFile
 from engine.lang.parse import parse
 from engine.lang.policy import changes, policies
@@ -109,7 +109,7 @@ def kept(engine: Engine, name: str) -> Release:
         found = connection.execute(select(RELEASES.c.files).where(RELEASES.c.id == name)).scalar()
     if found is None:
         raise _unknown(name)
-    return release_of(json.loads(found), schema(), kinds())
+    return stored_release(name, json.loads(found), schema(), kinds())
 
 
 def listed(engine: Engine) -> list[tuple[str, int]]:

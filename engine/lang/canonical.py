@@ -56,10 +56,10 @@ def canonical(text: str) -> JSON:
     return said(source.read("", text, Report()))
 
 
-def said(root: Node | None) -> JSON:
-    """The same of its tree."""
+def said(root: Node | None, *, as_written: bool = False) -> JSON:
+    """The same of its tree, or with its numbers as they are written."""
     assert isinstance(root, Mapping)  # noqa: S101 - a file that checks is a mapping
-    return plain(arranged(root))
+    return plain(arranged(root), as_written=as_written)
 
 
 def arranged(root: Mapping) -> Branch:
@@ -71,13 +71,13 @@ def arranged(root: Mapping) -> Branch:
     return Branch(root, (Entry(kind[0], _leaf(IDENT, kind[1])), *entries), record=True)
 
 
-def plain(tree: Tree) -> JSON:
+def plain(tree: Tree, *, as_written: bool = False) -> JSON:
     """The tree as plain values."""
     if isinstance(tree, Leaf):
-        return _plain_text(tree)
+        return tree.text if as_written else _plain_text(tree)
     if isinstance(tree.node, Sequence):
-        return [plain(e.value) for e in tree.entries]
-    return {e.key.text: plain(e.value) for e in tree.entries if e.key}
+        return [plain(e.value, as_written=as_written) for e in tree.entries]
+    return {e.key.text: plain(e.value, as_written=as_written) for e in tree.entries if e.key}
 
 
 def number(text: str) -> str:

@@ -12,6 +12,7 @@ from engine.lang.check_orders import check_orders
 from engine.lang.check_perks import Around, check_perks
 from engine.lang.check_scorecard import check_scorecard
 from engine.lang.check_watch import attributes, check_watch
+from engine.lang.editions import EDITIONS, NEWEST, Edition
 from engine.lang.guard import Guard
 from engine.lang.identifiers import flaw, skeleton
 from engine.lang.lines import (
@@ -36,7 +37,6 @@ from engine.lang.syntax import Word
 from engine.lang.truths import AS_OF
 from engine.lang.types import DATE, EPOCH, Attribute, Kinds, Schema, day_of
 
-LANGUAGE: Final = 2  # what the same text means; part of a release's name
 MOST_DAYS: Final = 32  # on which something begins or ends: each makes a program of its own
 NEEDED: Final[dict[type, tuple[str, str]]] = {
     ScorecardFile: ("trust.yaml", "scorecard"),
@@ -51,13 +51,13 @@ Files = Mapping[str, DatedFile | None]
 
 
 def check(
-    files: Mapping[str, str], schema: Schema, kinds: Kinds | None = None
+    files: Mapping[str, str], schema: Schema, kinds: Kinds | None = None, edition: Edition = NEWEST
 ) -> tuple[Release | None, tuple[Problem, ...]]:
     """The release that `files` (name -> text) mean; None when anything is wrong.
 
     `schema` are the features of the catalogue, `kinds` the events that patterns can name.
     """
-    report = Report()
+    report = Report(language=edition.language)
     read = {name: parsed(name, text, report) for name, text in sorted(files.items())}
     dated = {name: file for name, (_, file) in read.items() if not isinstance(file, CasesFile)}
     lines = [line for file in dated.values() if file for line in _lines(file)]
@@ -75,13 +75,13 @@ def check(
     whole = [p for p in programs if p]
     if report.problems or len(whole) < len(programs):
         return None, report.ordered()
-    name = _name({n: read[n][0] for n in deciding})
+    name = _name({n: read[n][0] for n in deciding}, edition)
     return Release(name, deciding, tuple(replace(p, release=name) for p in whole)), ()
 
 
 def _program(files: Files, since: int | None, schema: Schema, kinds: Kinds, whole: Report) -> Program | None:
     """What the files mean from a day on. Problems that only come up on that day say so."""
-    report = Report()
+    report = Report(language=whole.language)
     try:
         held = {n: _in_force(f, since) if f else None for n, f in files.items() if f is None or _holds(f, since)}
         return _meant(held, files, since, schema, kinds, report, bool(whole.problems))
@@ -229,6 +229,26 @@ def release_of(files: Mapping[str, str], schema: Schema, kinds: Kinds | None = N
     return release
 
 
+def stored_release(name: str, files: Mapping[str, str], schema: Schema, kinds: Kinds | None = None) -> Release:
+    """The release that was stored under a name, read by the edition in which its files have that name.
+
+    Has another name when they have it in none: they are not what was stored. Raises RulesError when they do not check.
+    """
+    edition = next((e for e in EDITIONS if _name_in(e, files) == name), NEWEST)
+    release, problems = check(files, schema, kinds, edition)
+    if release is None:
+        raise RulesError(problems)
+    return release
+
+
+def _name_in(edition: Edition, files: Mapping[str, str]) -> str | None:
+    """The name that an edition gives to files; None when it cannot read them."""
+    report = Report(language=edition.language)
+    read = {name: parsed(name, text, report) for name, text in files.items()}
+    roots = {name: root for name, (root, file) in read.items() if not isinstance(file, CasesFile)}
+    return None if report.problems else _name(roots, edition)
+
+
 def cases_in(files: Mapping[str, str]) -> dict[str, CasesFile]:
     """The files of cases among `files`; what cannot be read in them is left to `check`."""
     parsed = {name: parse(name, text, Report()) for name, text in sorted(files.items())}
@@ -250,8 +270,8 @@ def _only(kind: type, held: Files, files: Files, report: Report) -> RuleFile | N
     return held[found[0]] if found else None
 
 
-def _name(roots: Mapping[str, Node | None]) -> str:
+def _name(roots: Mapping[str, Node | None], edition: Edition) -> str:
     """A release's name: the hash of what its files say, whatever their comments and layout."""
-    every = {name: canonical.said(root) for name, root in sorted(roots.items())}
-    named = json.dumps([LANGUAGE, every], ensure_ascii=False, separators=(",", ":"))
+    every = {name: canonical.said(root, as_written=edition.as_written) for name, root in sorted(roots.items())}
+    named = json.dumps([edition.language, every], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(named.encode()).hexdigest()

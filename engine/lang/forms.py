@@ -35,6 +35,7 @@ from engine.lang.lines import (
     WaiveLine,
     WatchFile,
 )
+from engine.lang.problems import Span
 from engine.lang.shapes import (
     FEATURE,
     IDENT,
@@ -51,7 +52,7 @@ from engine.lang.shapes import (
     YesNo,
 )
 from engine.lang.syntax import Name, Word
-from engine.lang.timezones import names
+from engine.lang.timezones import UTC_NAME, names
 
 CONDITION: Final = Condition()
 WORDS: Final = Many(IDENT)
@@ -283,6 +284,7 @@ ORDERS: Final = Record(
         Field("moves", Many(MOVE, least=1)),
     ),
 )
+ZONE: Final = Text("a time zone", among=tuple(sorted(names())), listed=ZONE_HINT)
 POLICY: Final = Record(
     "a policy",
     PolicyFile,
@@ -293,8 +295,8 @@ POLICY: Final = Record(
         Field("restricted", WORDS),
         Field("relationships", WORDS),
         Field("relationships_share", Numeral(0, 100)),
-        Field("alarms", WORDS),
-        Field("timezone", Text("a time zone", among=tuple(sorted(names())), listed=ZONE_HINT)),
+        Field("alarms", WORDS, since=3, before=()),
+        Field("timezone", ZONE, since=3, before=Word(UTC_NAME, Span("policy.yaml"))),
     ),
 )
 EXPECT: Final = Record(

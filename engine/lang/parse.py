@@ -18,13 +18,14 @@ def parse(file: str, text: str, report: Report) -> RuleFile | None:
 
 def parsed(file: str, text: str, report: Report) -> tuple[source.Node | None, RuleFile | None]:
     """The tree of the file's text, and what it says; see `parse`."""
-    root, said, problems = known(file, text) if len(text) <= source.KEPT else _parsed(file, text)
+    read = known if len(text) <= source.KEPT else _parsed
+    root, said, problems = read(file, text, report.language)
     report.problems.extend(problems)
     return root, said
 
 
-def _parsed(file: str, text: str) -> tuple[source.Node | None, RuleFile | None, tuple[Problem, ...]]:
-    report = Report()
+def _parsed(file: str, text: str, language: int) -> tuple[source.Node | None, RuleFile | None, tuple[Problem, ...]]:
+    report = Report(language=language)
     root = source.read(file, text, report)
     said = None if root is None else meant(file, root, report)
     return root, said, tuple(report.problems)

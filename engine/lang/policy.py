@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Final
 
+from engine.lang.editions import OLDEST
 from engine.lang.lines import PolicyFile
 from engine.lang.parse import parse
 from engine.lang.problems import Report
@@ -13,8 +14,11 @@ PLACES: Final = ("at", "since", "until")  # where and when, not what
 
 
 def policies(files: Mapping[str, str]) -> dict[str, PolicyFile]:
-    """The policies among `files` (name -> text) that can be read, by the day from which each holds, in order; "" is ever."""
-    parsed = (parse(name, text, Report()) for name, text in sorted(files.items()))
+    """The policies among `files` (name -> text) that can be read, by the day from which each holds, in order; "" is ever.
+
+    Files of any version are read: what the oldest accepts means the same there as in each later one that accepts it.
+    """
+    parsed = (parse(name, text, Report(language=OLDEST)) for name, text in sorted(files.items()))
     found = {file.since.text if file.since else "": file for file in parsed if isinstance(file, PolicyFile)}
     return dict(sorted(found.items()))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.errors import IftahError
+from engine.lang.editions import LANGUAGE
 
 CODES: Final[dict[str, str]] = {
     # a file that cannot be read
@@ -104,9 +105,10 @@ class Problem:
 
 @dataclass
 class Report:
-    """Where the stages write. Not a result: the one mutable thing of a compilation."""
+    """Where the stages write. Not a result: the one mutable thing of a compilation. `language` is the version being read."""
 
     problems: list[Problem] = field(default_factory=list)
+    language: int = LANGUAGE
 
     def add(self, code: str, message: str, at: Span, hint: str = "") -> None:
         """Write down one problem."""

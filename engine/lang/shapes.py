@@ -247,16 +247,22 @@ REQUIRED: Final = object()
 
 @dataclass(frozen=True)
 class Field:
-    """A key of a record, its shape, and what an absent one means."""
+    """A key of a record, its shape, and what an absent one means: `absent`, and `before` in versions older than `since`."""
 
     name: str
     shape: Shape
     absent: Any = REQUIRED
     to: str = ""  # the parameter of the record's builder, when it has another name
+    since: int = 0
+    before: Any = None
 
     @property
     def parameter(self) -> str:
         return self.to or self.name
+
+    def default(self, language: int) -> Any:
+        """What an absent key means in a version of the language."""
+        return self.absent if language >= self.since else self.before
 
 
 @dataclass(frozen=True)
@@ -282,12 +288,13 @@ class Record:
             values[known[key.text].parameter] = read
         for field in self.fields:
             if field.parameter not in values:
-                if field.absent is REQUIRED:
+                default = field.default(report.language)
+                if default is REQUIRED:
                     report.add(
                         "R011", f"`{field.name}` is missing in {self.what}", node.at, f"its keys: {self._keys()}"
                     )
                     whole = False
-                values[field.parameter] = field.absent
+                values[field.parameter] = default
         return self.build(**values, at=node.at) if whole else None
 
     def described(self, schema: Schema) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.catalogue import kinds, schema
-from engine.lang.check import cases_in, check, release_of
+from engine.lang.check import cases_in, check, release_of, stored_release
 from engine.lang.problems import CODES, RulesError
 from tests.effort import pairs
 from tests.engine.small import KINDS, SCHEMA, Broken, base, broken, changed, golden, release, said_of
 
-GOLDEN_NAME = "9b6c6956adaaee11be628c47cc52cfbe13a21619beadfa94b4bc06dbe1b19b87"
+GOLDEN_NAME = "3b96bb6a149fa10ea63cbfb476e3f50802554abbdf8eb0caa1afb75f2ed32f04"
+NAME_IN_VERSION_2 = "9b6c6956adaaee11be628c47cc52cfbe13a21619beadfa94b4bc06dbe1b19b87"
 RULES = Path(__file__).parents[3] / "rules"
 SHIPPED = {
     p.relative_to(RULES).as_posix(): p.read_text(encoding="utf-8")
@@ -108,6 +109,7 @@ def test_a_release_is_named_by_what_its_files_say_not_by_how() -> None:
 
 def test_the_name_of_a_release_is_the_same_everywhere_for_ever() -> None:
     assert release().release == GOLDEN_NAME
+    assert stored_release(NAME_IN_VERSION_2, base(), SCHEMA, KINDS).id == NAME_IN_VERSION_2
 
 
 def test_cases_and_order_do_not_name_a_release() -> None:
