@@ -12,7 +12,6 @@ from typing import Final
 import polars as pl
 
 from graph.calendar import latest_shown, shown
-from graph.events import IDENTITY
 from graph.vocabulary import KINDS
 
 RETENTION: Final = "5y"  # calendar years, by the clocks of the zone; five years after 29 February is 28 February
@@ -35,7 +34,7 @@ _AT: Final = pl.col("happened_at")
 def counting(rows: pl.DataFrame, disputes: pl.DataFrame, as_of: datetime, zone: tzinfo) -> pl.DataFrame:
     """Of credit evidence, what counts at `as_of`, in order: with `ended_at` (null: it has not) and `disputed`.
 
-    `rows` is in append order and has that as a column; `disputes` has `contributor`, `event_id`, `open`. An item whose dispute was
+    `rows` is in append order and has that as a column; `disputes` has that column and `open`. An item whose dispute was
     upheld says nothing; one whose dispute is open says only what is in the person's favour. Years are those of the clocks of
     `zone`. Cost: a few joins by obligation.
     """
@@ -64,7 +63,7 @@ def _told(rows: pl.DataFrame, disputes: pl.DataFrame) -> pl.DataFrame:
     """Without what was upheld, and without any report of a miss of which one is disputed."""
     if disputes.is_empty():
         return rows.with_columns(disputed=False)
-    known = rows.join(disputes, on=IDENTITY, how="left", maintain_order="left")
+    known = rows.join(disputes, on=_ORDER, how="left", maintain_order="left")
     misses = _instalments(known.filter(pl.col("kind").is_in(_MISSED)))
     wrong = misses.filter(pl.col("open").is_not_null()).select(_INSTALMENT)
     left_out = misses.join(wrong, on=_INSTALMENT, how="semi", nulls_equal=True)
@@ -93,7 +92,7 @@ def _repeated_endings(known: pl.DataFrame) -> pl.DataFrame:
 
 
 def _after_the_first(reports: pl.DataFrame, key: tuple[str, ...]) -> pl.DataFrame:
-    first = reports.sort("happened_at", _ORDER).unique(key, keep="first")
+    first = reports.select(_ORDER, "happened_at", *key).sort("happened_at", _ORDER).unique(key, keep="first")
     return reports.select(_ORDER).join(first, on=_ORDER, how="anti")
 
 

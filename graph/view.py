@@ -83,14 +83,12 @@ def seen_apart(
     said, gone = _told(about, as_of, known_at)
     consents = _in_force(said, as_of, purpose, None)
     known = _without(evidence.lazy().with_row_index(_ORDER).filter(_cut(as_of, known_at)), gone)
-    corrected = _corrected(known, said, coding).filter(_possible(as_of))
-    disputes = _disputes(corrected, said)
-    credit = pl.col("kind").is_in(CREDIT)
-    promises = counting(corrected.filter(credit).collect(), disputes, as_of, zone)
-    other = _without(corrected.filter(~credit), disputes).with_columns(
-        pl.lit(None, pl.Datetime("us", "UTC")).alias("ended_at"), pl.lit(False).alias("disputed")
-    )
-    kept = other if promises.is_empty() else other.merge_sorted(promises.lazy(), key=_ORDER)
+    changes = _changes(said, evidence, coding)
+    disputes = _disputes(known, changes, said, as_of)
+    credit = _corrected(known.filter(pl.col("kind").is_in(CREDIT)), changes, as_of).collect()
+    counted = counting(credit, disputes, as_of, zone)
+    left_out = pl.concat([disputes[_ORDER], credit[_ORDER]])
+    kept = _marked(_corrected(known, changes, as_of), evidence.height, left_out, counted)
     columns = [c for c in evidence.columns if c in SCHEMA]
     return _covered(kept, consents).select(*columns, *SIDES, *STATUS).collect(), consents
 
@@ -123,21 +121,26 @@ def _without(rows: pl.LazyFrame, items: pl.DataFrame) -> pl.LazyFrame:
     return rows if items.is_empty() else rows.join(items.lazy(), on=IDENTITY, how="anti", maintain_order="left")
 
 
-def _corrected(evidence: pl.LazyFrame, said: pl.DataFrame, coding: Coding) -> pl.LazyFrame:
+def _changes(said: pl.DataFrame, evidence: pl.DataFrame, coding: Coding) -> pl.DataFrame:
+    """What corrections set of each item, in the columns of `evidence` that they may set."""
     fixes = said.filter(pl.col("kind") == "event.corrected").sort("recorded_at", _ORDER)
-    if fixes.is_empty():
-        return evidence
     new: dict[tuple[object, object], dict[str, object]] = {}
     for contributor, event_id, fields in fixes.select("contributor", "ref_event", "fields").iter_rows():
         new.setdefault((contributor, event_id), {}).update(parsed(corrections(fields)))
-    columns = evidence.collect_schema().names()
-    settable = [c for c in CORRECTABLE if c in columns]
+    settable = [c for c in CORRECTABLE if c in evidence.columns]
     values = pl.DataFrame(list(new.values()), schema={c: SCHEMA[c] for c in settable}, orient="row")
     items = pl.DataFrame(list(new), schema={c: fixes.schema[c] for c in IDENTITY}, orient="row")
-    update = items.hstack(coding.of(values))
-    joined = evidence.join(update.lazy(), on=IDENTITY, how="inner", suffix=" new").sort(_ORDER)
+    return items.hstack(coding.of(values))
+
+
+def _corrected(evidence: pl.LazyFrame, changes: pl.DataFrame, as_of: datetime) -> pl.LazyFrame:
+    if changes.is_empty():
+        return evidence.filter(_possible(as_of))
+    columns = evidence.collect_schema().names()
+    settable = [c for c in changes.columns if c not in IDENTITY]
+    joined = evidence.join(changes.lazy(), on=IDENTITY, how="inner", suffix=" new").sort(_ORDER)
     fixed = joined.with_columns(_set(c) for c in settable).select(columns)
-    return _without(evidence, items).merge_sorted(fixed, key=_ORDER)
+    return _without(evidence, changes).merge_sorted(fixed, key=_ORDER).filter(_possible(as_of))
 
 
 def _set(column: str) -> pl.Expr:
@@ -153,21 +156,37 @@ def _possible(as_of: datetime) -> pl.Expr:
     return (pl.col("happened_at") <= as_of) & ~itself & ~negative & ~doubt
 
 
-def _disputes(evidence: pl.LazyFrame, said: pl.DataFrame) -> pl.DataFrame:
-    """The items under a dispute, and whether one is `open`: otherwise it was upheld."""
+def _disputes(evidence: pl.LazyFrame, changes: pl.DataFrame, said: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The places of items under a dispute, and whether one is `open`: otherwise it was upheld."""
     about = said.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
     item = {"contributor": pl.coalesce("ref_contributor", "contributor"), "event_id": pl.col("ref_event")}
     words = about.sort(_LATEST).select("kind", "outcome", by="subject", **item)
-    parties = evidence.select(*IDENTITY, "subject", "other").join(words.lazy(), on=IDENTITY, how="semi").collect()
+    items = evidence.join(words.lazy(), on=IDENTITY, how="semi", maintain_order="left").collect()
+    parties = _corrected(items.lazy(), changes, as_of).select(_ORDER, *IDENTITY, "subject", "other").collect()
     opened, resolved = pl.col("kind") == "dispute.opened", pl.col("kind") == "dispute.resolved"
     return (
         words.join(parties, on=IDENTITY, how="inner", maintain_order="left")
         .filter(pl.any_horizontal(pl.col("by") == pl.col("subject"), pl.col("by") == pl.col("other")))
-        .group_by(*IDENTITY, "by")
+        .group_by(_ORDER, "by")
         .agg(opened.any().alias("raised"), resolved.last().alias("answered"), pl.col("outcome").last())
         .filter(pl.col("raised"), ~pl.col("answered") | (pl.col("outcome") != "rejected"))
-        .group_by(IDENTITY)
+        .group_by(_ORDER)
         .agg((~pl.col("answered")).any().alias("open"))
+    )
+
+
+def _marked(rows: pl.LazyFrame, height: int, left_out: pl.Series, counted: pl.DataFrame) -> pl.LazyFrame:
+    """Without the rows `left_out` that are not `counted` all the same, and with what `counted` has beside `rows`.
+
+    By place in the evidence, of which there are `height`: joins of all rows would take several times as long.
+    """
+    places = counted[_ORDER]
+    keep = pl.repeat(True, height, eager=True).scatter(left_out, False).scatter(places, True)
+    ended_at = pl.repeat(None, height, dtype=pl.Datetime("us", "UTC"), eager=True).scatter(places, counted["ended_at"])
+    disputed = pl.repeat(False, height, eager=True).scatter(places, counted["disputed"])
+    place = pl.col(_ORDER)
+    return rows.filter(pl.lit(keep).gather(place)).with_columns(
+        pl.lit(ended_at).gather(place).alias("ended_at"), pl.lit(disputed).gather(place).alias("disputed")
     )
 
 
