@@ -126,8 +126,9 @@ def report_(
     json_: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ) -> None:
     """Show what came of a year's questions, by perk and month, and by group; small groups are hidden."""
+    timezone = rules_folder.load(settings().rules).timezone
     with _database() as database:
-        found = report.yearly(database, year, clock.now(), settings().report_smallest_group)
+        found = report.yearly(database, year, clock.now(), settings().report_smallest_group, timezone)
     if json_:
         print(TypeAdapter(Report).dump_json(found, indent=2).decode())
         return

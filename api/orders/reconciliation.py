@@ -1,12 +1,13 @@
-"""Reconciliation: everything that happened to a merchant's orders in one day (UTC), to hold its own books against.
+"""Reconciliation: everything that happened to a merchant's orders in one day, to hold its own books against.
 
-One line of JSON a move, in the order in which they were made. A day is given when it is over, and is the same for ever.
+One line of JSON a move, in the order in which they were made. A day is that of the rules' time zone. It is given when it is over,
+and is the same for ever, unless the policy names another zone.
 """
 
 import base64
 import hashlib
 import json
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -16,16 +17,21 @@ from api.database import reading
 from api.tables import ORDER_MOVES, ORDERS
 from api.world import World
 from engine.errors import Refused
+from engine.lang.timezones import EPOCH, start_of, zone
 
 SETTLED: Final = timedelta(minutes=10)  # after midnight, when what was asked before it is written down
 
 
 def of_day(world: World, merchant: str, day: date, now: datetime) -> bytes:
     """The day's moves, as NDJSON. Raises Refused `day_not_over`."""
-    begin = datetime.combine(day, time(), UTC)
-    if now - begin < timedelta(days=1) + SETTLED:
-        hint = "ask from ten minutes after its midnight (UTC) on"
+    timezone = world.release.timezone
+    if day < EPOCH.date():
+        return b""
+    if day >= (now - SETTLED).astimezone(zone(timezone)).date():
+        hint = f"ask from ten minutes after its end in {timezone} on"
         raise Refused("the day is not over yet", where="day", hint=hint, code="day_not_over")
+    number = (day - EPOCH.date()).days
+    begin, end = start_of(timezone, number), start_of(timezone, number + 1)
     of_order = ("out_order_no", "service", "perk", "currency", "waived")
     query = (
         select(
@@ -33,7 +39,7 @@ def of_day(world: World, merchant: str, day: date, now: datetime) -> bytes:
         )
         .join_from(ORDER_MOVES, ORDERS, ORDERS.c.id == ORDER_MOVES.c.order)
         .where(ORDERS.c.merchant == merchant, ORDER_MOVES.c.at >= micros(begin))
-        .where(ORDER_MOVES.c.at < micros(begin + timedelta(days=1)))
+        .where(ORDER_MOVES.c.at < micros(end))
         .order_by(ORDER_MOVES.c.seq)
     )
     with reading(world.database) as connection:

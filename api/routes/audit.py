@@ -20,6 +20,7 @@ from api.settings import settings
 from api.supervision import audit, digests, replay, report
 from api.supervision.audit import Sought, day_name
 from engine.errors import Refused
+from engine.lang.timezones import zone
 
 log = logging.getLogger("iftah")
 
@@ -173,9 +174,11 @@ def list_digests(world: InWorld, _: Supervisor) -> DigestLines:
 @router.get("/report/{year}", responses=documented("bad_year"))
 def get_report(year: Annotated[int, Path(ge=1970, le=9999)], world: InWorld, _: Supervisor, now: Now) -> report.Report:
     """What came of a year's questions, by perk and month, and by group where people gave attributes for monitoring."""
-    if year > now.year:
-        raise Refused("that year is to come", where="year", hint=f"up to {now.year}", code="bad_year")
-    return report.yearly(world.database, year, now, settings().report_smallest_group)
+    timezone = world.release.timezone
+    latest = now.astimezone(zone(timezone)).year
+    if year > latest:
+        raise Refused("that year is to come", where="year", hint=f"up to {latest}", code="bad_year")
+    return report.yearly(world.database, year, now, settings().report_smallest_group, timezone)
 
 
 def _entry(row: dict[str, Any]) -> Entry:

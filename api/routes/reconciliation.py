@@ -27,7 +27,10 @@ _LINES = {
     responses={200: {"content": {NDJSON: _LINES}, "description": "one move a line"}, **documented("day_not_over")},
 )
 def get_reconciliation(
-    day: Annotated[Day, Path(description="such as 2026-01-31, UTC")], world: InWorld, merchant: Merchant, now: Now
+    day: Annotated[Day, Path(description="such as 2026-01-31, in the time zone of the rules")],
+    world: InWorld,
+    merchant: Merchant,
+    now: Now,
 ) -> Response:
     """Everything that happened to the merchant's orders on a day that is over. `Content-Digest` has its SHA-256."""
     content = reconciliation.of_day(world, merchant.party, day, now)

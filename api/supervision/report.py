@@ -7,7 +7,7 @@ an attribute are always at least two, and together at least `smallest` people.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, and_, func, select
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, and_, func, select
 from api.clock import micros
 from api.database import reading
 from api.tables import DECISION_SUBJECTS, DECISIONS, MONITORED
+from engine.lang.timezones import zone
 
 DECIDED: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
 NOT_GIVEN: Final = "(not given)"
@@ -57,7 +58,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Report:
-    """A year, UTC. `complete`: the year is over. `erased`: decisions whose person has left; they are in no group."""
+    """A year in the time zone of the rules. `complete`: the year is over. `erased`: decisions whose person has left; they are in no group."""
 
     year: int
     complete: bool
@@ -79,21 +80,23 @@ class Tally:
     outcomes: Mapping[str, int]
 
 
-def yearly(engine: Engine, year: int, now: datetime, smallest: int) -> Report:
-    """The report of a year. `smallest`: people of the smallest group that is shown."""
+def yearly(engine: Engine, year: int, now: datetime, smallest: int, timezone: str) -> Report:
+    """The report of a year, whose months are those of `timezone`. `smallest`: people of the smallest group that is shown."""
+    zone_ = zone(timezone)
+    decided = _within(_first(year, 1, zone_), _first(year + 1, 1, zone_))
     with reading(engine) as connection:
-        counts = tuple(c for month in range(1, 13) for c in _counts(connection, year, month))
+        counts = tuple(c for month in range(1, 13) for c in _counts(connection, year, month, zone_))
         outcomes = Counter[str]()
         for count in counts:
             outcomes[count.outcome] += count.decisions
-        known = _known(connection, year)
+        known = _known(connection, decided)
         attributes = tuple(
-            Attribute(name, shown(_tallies(connection, year, name), smallest)) for name in _attributes(connection)
+            Attribute(name, shown(_tallies(connection, decided, name), smallest)) for name in _attributes(connection)
         )
     total = sum(outcomes.values())
     return Report(
         year=year,
-        complete=now.year > year,
+        complete=now.astimezone(zone_).year > year,
         made_at=now,
         smallest_group=smallest,
         decisions=total,
@@ -150,24 +153,21 @@ def _within(begins: datetime, ends: datetime) -> Any:
     return and_(DECISIONS.c.decided_at >= micros(begins), DECISIONS.c.decided_at < micros(ends))
 
 
-def _of_year(year: int) -> Any:
-    return _within(_first(year, 1), _first(year + 1, 1))
+def _first(year: int, month: int, zone_: tzinfo) -> datetime:
+    """The first moment of a month on the clocks of a zone."""
+    return datetime(min(year, 9999), month, 1, tzinfo=zone_).astimezone(UTC)
 
 
-def _first(year: int, month: int) -> datetime:
-    return datetime(min(year, 9999), month, 1, tzinfo=UTC)
-
-
-def _counts(connection: Connection, year: int, month: int) -> list[Count]:
-    ends = _first(year, month + 1) if month < 12 else _first(year + 1, 1)
+def _counts(connection: Connection, year: int, month: int, zone_: tzinfo) -> list[Count]:
+    ends = _first(year, month + 1, zone_) if month < 12 else _first(year + 1, 1, zone_)
     columns = (DECISIONS.c.perk, DECISIONS.c.outcome)
-    query = select(*columns, func.count()).where(_within(_first(year, month), ends)).group_by(*columns)
+    query = select(*columns, func.count()).where(_within(_first(year, month, zone_), ends)).group_by(*columns)
     return [Count(perk, month, outcome, n) for perk, outcome, n in connection.execute(query.order_by(*columns))]
 
 
-def _known(connection: Connection, year: int) -> int:
+def _known(connection: Connection, decided: Any) -> int:
     both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    return connection.execute(select(func.count()).select_from(both).where(_of_year(year))).scalar() or 0
+    return connection.execute(select(func.count()).select_from(both).where(decided)).scalar() or 0
 
 
 def _attributes(connection: Connection) -> list[str]:
@@ -175,12 +175,12 @@ def _attributes(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def _tallies(connection: Connection, year: int, attribute: str) -> list[Tally]:
+def _tallies(connection: Connection, decided: Any, attribute: str) -> list[Tally]:
     """Everyone who was asked about, by what they gave for the attribute."""
     given = and_(MONITORED.c.person == DECISION_SUBJECTS.c.subject, MONITORED.c.attribute == attribute)
     both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq).outerjoin(MONITORED, given)
     value = func.coalesce(MONITORED.c.value, NOT_GIVEN).label("value")
-    asked = select(value, DECISION_SUBJECTS.c.subject, DECISIONS.c.outcome).select_from(both).where(_of_year(year))
+    asked = select(value, DECISION_SUBJECTS.c.subject, DECISIONS.c.outcome).select_from(both).where(decided)
     rows = asked.subquery()
     people = select(rows.c.value, func.count(func.distinct(rows.c.subject))).group_by(rows.c.value)
     found = {name: Tally(name, n, {}) for name, n in connection.execute(people)}

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from tests.api.ordering import Counter
 @pytest.fixture
 def counter(town: World) -> Counter:
     counter = Counter(town)
-    counter.now = datetime.combine(counter.now.date(), datetime.min.time(), UTC).replace(hour=9)
+    counter.now = datetime.combine(counter.now.date(), datetime.min.time(), UTC).replace(hour=1)  # 09:00 in Shanghai
     return counter
 
 
@@ -47,3 +47,19 @@ def test_a_day_has_every_move_of_the_merchants_orders_once_it_is_over(counter: C
     assert asked(token=counter.issue("merchant", "lodge")).content == b""
     refused(asked("yesterday"), 422, "bad_request")
     assert asked("9999-12-31").status_code == 409
+    assert asked("0001-01-01").content == b""
+
+
+def test_a_day_is_the_rules_day_not_that_of_utc(counter: Counter) -> None:
+    """At 23:30 UTC it is 07:30 of the next day in Shanghai."""
+    day = counter.now.date()
+    counter.later(hours=22, minutes=30)
+    assert counter.order("O-1").status_code == 201
+    counter.later(days=2)
+
+    def moves(day_: date) -> list[str]:
+        answer = counter.client.get(f"/v1/reconciliation/{day_}", headers=counter.bearer(counter.token))
+        return [json.loads(line)["at"][:16] for line in answer.text.splitlines()]
+
+    assert moves(day) == []
+    assert moves(day + timedelta(days=1)) == [f"{day}T23:30"]

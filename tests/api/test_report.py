@@ -1,7 +1,7 @@
 """The yearly report: what is counted, and that nothing about a small group can be had from it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_a_year_is_counted_by_perk_month_outcome_and_group(office: Office) -> No
         connection.execute(insert(MONITORED).values(rows))
     tampered(office.world.database, f"delete from decision_subjects where subject = '{left}'")
     years = {a.decided_at.year for a in made}
-    reports = [report.yearly(office.world.database, year, office.now + timedelta(days=40), 5) for year in years]
+    reports = [report.yearly(office.world.database, year, office.now + timedelta(days=40), 5, "UTC") for year in years]
     assert sum(r.decisions for r in reports) == 31
     assert sum(r.erased for r in reports) == 1
     counted = {(c.perk, c.month, c.outcome): c.decisions for r in reports for c in r.counts}
@@ -102,6 +102,20 @@ def test_a_year_is_counted_by_perk_month_outcome_and_group(office: Office) -> No
         of_b = {p for p, v in values if v == "b"}
         assert groups["b"].people == 13
         assert sum((groups["b"].outcomes or {}).values()) == sum(a.asked.subject in of_b for a in made)
+
+
+def test_a_month_is_counted_on_the_clocks_of_the_rules(office: Office) -> None:
+    """At 23:30 UTC of the last day it is 07:30 of the next month in Shanghai; so for the year."""
+    year = office.now.year
+    made = office.decided(office.people[0], at=datetime(year, 12, 31, 23, 30, tzinfo=UTC))
+    office.now = datetime(year, 12, 31, 23, 40, tzinfo=UTC)
+    assert office.get(f"report/{year}").json()["decisions"] == 0
+    found = office.get(f"report/{year + 1}").json()
+    assert [(c["month"], c["outcome"], c["decisions"]) for c in found["counts"]] == [(1, made.outcome, 1)]
+    assert (found["complete"], office.get(f"report/{year}").json()["complete"]) == (False, True)
+    assert office.get(f"report/{year + 2}").json()["hint"] == f"up to {year + 1}"
+    utc = report.yearly(office.world.database, year, office.now, 5, "UTC")
+    assert [(c.month, c.decisions) for c in utc.counts] == [(12, 1)]
 
 
 def test_a_supervisor_reads_the_report_and_no_name_is_in_it(office: Office) -> None:
