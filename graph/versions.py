@@ -47,9 +47,59 @@ def standing(event: Row, said: Iterable[Row]) -> list[Row]:
 
 def changed(row: Row, fields: str) -> dict[str, Any]:
     """The event after a correction that sets `fields`."""
-    kind = KIND[row["kind"]]
-    settable = {"happened_at", *kind.needs, *kind.may}
-    return {**row, **{f: v for f, v in parsed(corrections(fields)).items() if f in settable}}
+    return {**row, **_settings(row["kind"], fields)}
+
+
+def _settings(kind: str, fields: str) -> dict[str, Any]:
+    settable = {"happened_at", *KIND[kind].needs, *KIND[kind].may}
+    return {f: v for f, v in parsed(corrections(fields)).items() if f in settable}
+
+
+class History:
+    """An event as it stands while corrections and retractions are added, in the order in which they are recorded.
+
+    Cost: of each, the fields that it sets, however many came before.
+    """
+
+    def __init__(self, event: Row) -> None:
+        self.row, self.retracted = dict(event), False
+        self._event = event
+        self._values: dict[str, list[tuple[str, Any]]] = {}  # of each field, which correction set what
+        self._fields: dict[str, list[str]] = {}  # of each correction, what it sets
+        self._gone: set[str] = set()  # retracted corrections
+
+    def after(self, word: Row) -> dict[str, Any]:
+        """What the event would say after `word`, which is not added."""
+        ref = word["ref_event"]
+        if word["kind"] == "event.corrected":
+            new = _settings(self.row["kind"], word["fields"]) if word["event_id"] not in self._gone else {}
+        else:
+            new = {field: self._without(field, ref) for field in self._fields.get(ref, ())}
+        return {**self.row, **new}
+
+    def add(self, word: Row) -> None:
+        """Take a correction of the event, a retraction of it, or a retraction of a correction of it."""
+        self.row, ref = self.after(word), word["ref_event"]
+        if word["kind"] == "event.corrected":
+            new = _settings(self.row["kind"], word["fields"])
+            self._fields[word["event_id"]] = list(new)
+            for field, value in new.items():
+                self._values.setdefault(field, []).append((word["event_id"], value))
+        elif ref == self._event["event_id"]:
+            self.retracted = True
+        else:
+            self._gone.add(ref)
+
+    def _without(self, field: str, correction: str) -> Any:
+        """The value without a correction. What is under it and retracted is forgotten on the way."""
+        values = self._values[field]
+        for place in range(len(values) - 1, -1, -1):
+            setter, value = values[place]
+            if setter in self._gone:
+                del values[place]
+            elif setter != correction:
+                return value
+        return self._event[field]
 
 
 def impossible(row: Row) -> Iterator[str]:

@@ -1,6 +1,5 @@
-"""Amendments: corrections are checked against what they correct before they are recorded."""
+"""Amendments: corrections and retractions are checked against the events that they are about before they are recorded."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,51 +8,67 @@ from sqlalchemy import Connection
 
 from api.evidence import excerpt
 from graph.events import IDENTITY
-from graph.versions import Row, changed, impossible, versions
+from graph.versions import History, Row, impossible
 
 _SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
+_CORRECTED: Final = "event.corrected"
+_RETRACTED: Final = "event.retracted"
+_WHAT: Final = {_CORRECTED: "correction", _RETRACTED: "retraction"}
+_AMENDING: Final = pl.col("kind").is_in(list(_WHAT))
 Key = tuple[str, str]
 
 
 def rejected(connection: Connection, batch: pl.DataFrame) -> pl.DataFrame:
-    """The corrections of a batch that would make their event impossible: `row`, `reason`.
+    """The corrections and retractions of a batch that would leave their event impossible: `row`, `reason`.
 
     An event may be recorded already or stand in the batch. A correction of neither is let in: the event may come later.
-    Cost: some look-ups by index, and none without corrections.
+    Cost: some look-ups by index, and none without corrections and retractions.
     """
-    fixes = batch.filter(pl.col("kind") == "event.corrected")
-    if fixes.is_empty():
+    amendments = batch.filter(_AMENDING)
+    if amendments.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
-    stored = excerpt.referred(connection, fixes)
-    said = excerpt.about(connection, stored)
-    recorded = pl.concat([said, excerpt.about(connection, said)]).unique("seq").sort("seq")
-    return pl.DataFrame(list(_wrong(stored, recorded, batch)), schema=_SCHEMA, orient="row")
+    named = excerpt.referred(connection, amendments)
+    retraced = excerpt.referred(connection, named.filter(pl.col("kind") == _CORRECTED))
+    stored = pl.concat([named, retraced]).unique("seq")
+    words = excerpt.about(connection, stored)
+    recorded = pl.concat([words, excerpt.about(connection, words)]).unique("seq").sort("seq")
+    return pl.DataFrame(list(_wrong(stored, recorded.filter(_AMENDING), batch)), schema=_SCHEMA, orient="row")
 
 
 def _wrong(stored: pl.DataFrame, recorded: pl.DataFrame, batch: pl.DataFrame) -> Iterator[tuple[int, str]]:
-    """Retractions in the batch itself are not looked at: a correction beside them must be possible without them, too."""
-    fixes = batch.filter(pl.col("kind") == "event.corrected")
-    beside = batch.join(fixes.select("contributor", event_id="ref_event").unique(), on=IDENTITY, how="semi")
-    events: dict[Key, Row] = {_key(r): r for part in (beside, stored) for r in part.iter_rows(named=True)}
-    words: defaultdict[Key, list[Row]] = defaultdict(list)
+    """Each row is judged with those before it that are let in; the events of the batch come first."""
+    amendments = batch.filter(_AMENDING)
+    references = [p.select("kind", *IDENTITY, "ref_event") for p in (recorded, stored, amendments)]
+    referring = pl.concat(references).filter(_AMENDING)
+    fixes = referring.filter(pl.col("kind") == _CORRECTED).select(*IDENTITY, "ref_event")
+    event_of: dict[Key, Key] = {(who, fix): (who, event) for who, fix, event in fixes.iter_rows()}
+    beside = batch.join(referring.select("contributor", event_id="ref_event").unique(), on=IDENTITY, how="semi")
+    events = (p.filter(~_AMENDING) for p in (beside, stored))
+    histories = {_key(row): History(row) for part in events for row in part.iter_rows(named=True)}
+
+    def history(word: Row) -> History | None:
+        about = word["contributor"], word["ref_event"]
+        return histories.get(event_of.get(about, about))
+
     for word in recorded.iter_rows(named=True):
-        words[word["contributor"], word["ref_event"]].append(word)
-    known = {_key(word) for said in words.values() for word in said}
-    now: dict[Key, Row] = {}
-    for fix in fixes.iter_rows(named=True):
-        key = fix["contributor"], fix["ref_event"]
-        if key not in events or _key(fix) in known:
+        if (now := history(word)) is not None:
+            now.add(word)
+    known = set(recorded.select(IDENTITY).iter_rows())
+    for word in amendments.iter_rows(named=True):
+        if (now := history(word)) is None or _key(word) in known:
             continue
-        row = changed(now.get(key) or _current(events[key], words), fix["fields"])
-        if reasons := list(impossible(row)):
-            yield fix["row"], f"the correction makes its event impossible: {'; '.join(reasons)}"
+        if reasons := _against(word, now):
+            yield word["row"], f"the {_WHAT[word['kind']]} makes its event impossible: {'; '.join(reasons)}"
         else:
-            now[key] = row
+            now.add(word)
 
 
-def _current(event: Row, words: dict[Key, list[Row]]) -> Row:
-    own = words.get(_key(event), [])
-    return versions(event, [*own, *(r for fix in own for r in words.get(_key(fix), []))])[-1].row
+def _against(word: Row, now: History) -> list[str]:
+    """Why not to take a correction or retraction. One of an event that is taken back, or was impossible before, may be taken back."""
+    taken_back = now.retracted or (word["ref_event"] == now.row["event_id"] and word["kind"] == _RETRACTED)
+    if taken_back or (word["kind"] == _RETRACTED and any(impossible(now.row))):
+        return []
+    return list(impossible(now.after(word)))
 
 
 def _key(row: Row) -> Key:

@@ -61,6 +61,37 @@ def test_of_two_in_one_batch_the_second_is_judged_with_the_first_unless_that_was
     assert results(found) == ["accepted", "accepted", "refused", "accepted"]
 
 
+def taken_back(event_id: str, ref: str) -> dict[str, object]:
+    return about("event.retracted", event_id, ref)
+
+
+def test_a_retraction_that_makes_an_event_impossible_is_refused_and_says_why(door: Door) -> None:
+    door.send(tie(tie="vouch", strength=-3), fix("c1", "t1", strength=4), fix("c2", "t1", tie="friend"))
+    found = door.send(taken_back("r1", "c1"))
+    assert results(found) == ["refused"]
+    assert "the retraction makes its event impossible: `strength` is negative" in found["rows"][0]["reason"]
+    assert results(door.send(taken_back("r2", "c2"), taken_back("r1", "c1"))) == ["accepted", "accepted"]
+    assert results(door.send(taken_back("r2", "c2"))) == ["duplicate"]
+
+
+def test_an_event_may_be_taken_back_whatever_its_corrections(door: Door) -> None:
+    door.send(tie(tie="vouch", strength=-3), fix("c1", "t1", strength=4), fix("c2", "t1", tie="friend"))
+    assert results(door.send(taken_back("r1", "t1"), taken_back("r2", "c1"))) == ["accepted", "accepted"]
+
+
+def test_retractions_of_the_same_batch_are_looked_at_in_the_order_of_the_rows(door: Door) -> None:
+    door.send(tie(tie="vouch", strength=-3), fix("c1", "t1", strength=4))
+    assert results(door.send(taken_back("r1", "c1"), fix("c2", "t1", tie="friend"))) == ["accepted", "refused"]
+    door.send(fix("c3", "t1", strength=4), fix("c4", "t1", tie="friend"))
+    mended = door.send(fix("c5", "t1", strength=2), taken_back("r3", "c3"))
+    assert results(mended) == ["accepted", "accepted"]
+    assert results(door.send(taken_back("r5", "c5"), fix("c6", "t1", strength=1))) == ["refused", "accepted"]
+    inside = door.send(
+        tie("t2"), fix("a", "t2", strength=6), taken_back("b", "a"), taken_back("d", "e"), fix("e", "t2", strength=-1)
+    )
+    assert results(inside) == ["accepted"] * 5
+
+
 def test_sent_again_a_correction_is_a_duplicate_whatever_came_since(door: Door) -> None:
     door.send(
         tie(tie="vouch", strength=5),
