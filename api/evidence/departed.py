@@ -100,8 +100,6 @@ def whom(connection: Connection, events: pl.DataFrame) -> dict[int, str]:
     told = {row: str(corrections(fields).get("other") or "") for row, fields in moved.iter_rows()}
     parties = {*events["subject"].unique(), *events["other"].drop_nulls().unique(), *told.values()} - {""}
     left = gone(connection, parties)
-    if not left:
-        return {}
     found = {row: other for row, other in told.items() if other in left}
     for side in ("other", "subject"):
         found |= dict(events.filter(pl.col(side).is_in(list(left))).select("row", side).iter_rows())

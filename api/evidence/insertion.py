@@ -80,7 +80,7 @@ def _insert_postgresql(connection: Connection, good: pl.DataFrame, recorded_at: 
 def _insert_what_is_new(connection: Connection, rows: pl.DataFrame) -> int:
     listed = names(rows.columns[1:])
     connection.exec_driver_sql(
-        f"CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT 0::bigint AS row, {listed} FROM events LIMIT 0"
+        f"DROP TABLE IF EXISTS pg_temp.batch; CREATE TEMP TABLE batch ON COMMIT DROP AS SELECT 0::bigint AS row, {listed} FROM events LIMIT 0"
     )
     _copy_in(connection, "batch", rows)
     new = f"INSERT INTO events ({listed}) SELECT {listed} FROM batch ORDER BY row ON CONFLICT DO NOTHING"

@@ -13,14 +13,13 @@ from datetime import datetime
 from typing import Final
 
 import polars as pl
-from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy import Connection, Engine, insert
 
 from api.clock import micros
 from api.database import writing
-from api.evidence import ledger, withheld
+from api.evidence import decoys, ledger, withheld
 from api.evidence.json_rows import json_rows
 from api.evidence.ledger import REFUSED_SCHEMA, Appended, Checked
-from api.evidence.selection import bound
 from api.evidence.values import Batch, Wrong, typed
 from api.tables import SUBMISSIONS
 from graph.events import LONGEST_ID, SCHEMA
@@ -35,9 +34,6 @@ _WHICH: Final = r", see `[a-z_`, ]*`"  # of a clash: of what is withheld nobody 
 HELD: Final = "all or nothing was asked for, and another row is refused"
 _NAMES: Final = frozenset((*SCHEMA, *KIND))
 _QUOTED: Final = re.compile(f"`(?:{'|'.join(map(re.escape, sorted(_NAMES)))})`|`.{{0,40}}`")
-
-
-_IDS: Final = {"sqlite": "(SELECT value FROM json_each(:ids))", "postgresql": "(SELECT unnest(CAST(:ids AS text[])))"}
 
 
 @dataclass(frozen=True)
@@ -79,18 +75,22 @@ def _appended(
     connection: Connection, checked: Checked, contributor: str, now: datetime, *, all_or_nothing: bool
 ) -> Appended:
     """As the ledger does it, and as if it had taken what is withheld."""
+    if all_or_nothing and not checked.refused.is_empty():
+        return Appended(0, 0, checked.refused)
     held = withheld.apart(connection, checked.good, contributor)
     clashes = pl.DataFrame({"row": held.clashes}, schema={"row": pl.Int64}).with_columns(reason=pl.lit(withheld.CLASH))
     rest = checked.good.filter(~pl.col("row").is_in(held.rows))
     refused = pl.concat([checked.refused, clashes]).sort("row")
     done = ledger.insert_in(connection, Checked(rest, refused), now, all_or_nothing=all_or_nothing)
     refused = done.refused.with_columns(pl.col("reason").str.replace(_WHICH, ""))
-    if all_or_nothing and not refused.is_empty():
-        return Appended(0, 0, refused)
+    nothing = all_or_nothing and not refused.is_empty()
     recorded_at = done.recorded_at
-    if held.new:
+    if held.new and not nothing:
         recorded_at = recorded_at or ledger.pass_by(connection, now)
-        withheld.keep(connection, held, recorded_at)
+        withheld.keep(connection, held.new.values(), recorded_at)
+    decoys.write(connection, checked.good, held, done, now, all_or_nothing=all_or_nothing)
+    if nothing:
+        return Appended(0, 0, refused)
     repeats = pl.concat([done.repeats, pl.Series("row", held.repeats, pl.Int64)])
     accepted, duplicates = done.accepted + len(held.new), done.duplicates + len(held.repeats)
     return Appended(accepted, duplicates, refused, recorded_at, repeats)
@@ -133,10 +133,8 @@ def _sheltered(connection: Connection, good: pl.DataFrame, contributor: str) -> 
     rows = good.filter(pl.col("kind") == "event.retracted").select("row", "ref_event")
     if rows.is_empty():
         return pl.DataFrame(schema=REFUSED_SCHEMA)
-    dialect = connection.dialect.name
-    ids = text(f"SELECT event_id, kind FROM events WHERE contributor = :who AND event_id IN {_IDS[dialect]}")
-    found = connection.execute(ids, {"who": contributor, "ids": bound(dialect, rows["ref_event"].to_list())})
-    known = dict(tuple(row) for row in found) | withheld.kinds(connection, contributor, rows["ref_event"].to_list())
+    ids = rows["ref_event"].to_list()
+    known = withheld.ledgered(connection, contributor, ids) | withheld.kinds(connection, contributor, ids)
     theirs = [event_id for event_id, kind in known.items() if kind.partition(".")[0] in NOT_THEIRS]
     said = pl.lit("`ref_event` is not a contributor's to retract: it is the person's or the house's")
     return rows.filter(pl.col("ref_event").is_in(theirs)).select("row", reason=said)

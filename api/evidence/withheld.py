@@ -11,77 +11,74 @@ from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, RowMapping, select, text
+from sqlalchemy import Connection, RowMapping, select
 
 from api.clock import micros
 from api.database import Query, fetched, inserted
 from api.evidence import departed
-from api.evidence.selection import bound
 from api.tables import WITHHELD_EVENTS
 from graph.events import CONTENT, SCHEMA
 
 CLASH: Final = "`event_id` was sent before with other content: send event.corrected instead"
 _COLUMNS: Final = ("key", "content", "kind", "about", "outcome", "person", "recorded_at")
 _KNOWN: Final = "SELECT key, kind, content FROM withheld_events WHERE key IN {keys}"
-_IDS: Final = {"sqlite": "(SELECT value FROM json_each(:ids))", "postgresql": "(SELECT unnest(CAST(:ids AS text[])))"}
+_LEDGERED: Final = "SELECT event_id, kind FROM events WHERE contributor = :who AND event_id IN {ids}"
 _STORED: Final = {c: pl.String if t == pl.String else pl.Int64 for c, t in SCHEMA.items()}
-_KEPT: Final = ("kind", "ref_contributor", "ref_event", "outcome")
 Key = tuple[str, str]  # contributor and event id
 Row = tuple[str, str, str, str | None, str | None, str]  # the columns but the last
 
 
 @dataclass(frozen=True)
 class Withheld:
-    """What of a batch is not for the ledger, by `row`: what is `new`, what repeats what is withheld, what clashes with it."""
+    """What of a batch is not for the ledger, by `row`: what is `new`, what repeats what is withheld, what clashes with it.
+    `others`: what would be kept of each other row (`api.evidence.decoys`).
+    """
 
     new: dict[int, Row]
     repeats: list[int]
     clashes: list[int]
+    others: dict[int, Row]
 
     @property
     def rows(self) -> list[int]:
-        """All of them."""
+        """All that are not for the ledger."""
         return [*self.new, *self.repeats, *self.clashes]
 
 
 def apart(connection: Connection, good: pl.DataFrame, contributor: str) -> Withheld:
     """Which rows of a contributor's batch name somebody who has left, or have the id of an event that is withheld.
 
-    Cost: one look-up while nobody has left, then two hashes for each row, whomever it names: less for some would show in the time.
+    Cost: one look-up while nobody has left, then two look-ups for the batch and some hashes for each row, whomever it names: less
+    for some would show in the time.
     """
-    found = Withheld({}, [], [])
+    found = Withheld({}, [], [], {})
     if not departed.anyone(connection):
         return found
     whom = departed.whom(connection, good)
-    keys = _keys(connection, contributor, good["event_id"].to_list())
+    ids, rows = good["event_id"].to_list(), good["row"].to_list()
+    keys = _keys(connection, contributor, ids)
     known = {event_id: content for event_id, (_, content) in _remembered(connection, keys).items()}
-    stored = good.select(pl.col(c) if t == pl.String else pl.col(c).to_physical().cast(t) for c, t in _STORED.items())
-    contents = _contents(connection, stored)
-    named = set(good.filter(pl.col("row").is_in(list(whom)))["event_id"])
-    if not named and not known:
-        return found
-    taken = _recorded(connection, contributor, named - known.keys())
-    people = {person: departed.pseudonyms(connection, [person])[0] for person in set(whom.values())}
-    columns = (stored[c].to_list() for c in ("event_id", *_KEPT))
-    for row, content, event_id, *kept in zip(good["row"].to_list(), contents, *columns, strict=True):
-        if event_id not in named and event_id not in known:
-            continue
+    taken = ledgered(connection, contributor, ids).keys() - known.keys()
+    people = [whom.get(row, subject) for row, subject in zip(rows, good["subject"].to_list(), strict=True)]
+    entries = _entries(connection, _stored(good), [keys[event_id] for event_id in ids], people)
+    for row, event_id, entry in zip(rows, ids, entries, strict=True):
+        content = entry[1]
         if event_id in known:
             (found.repeats if known[event_id] == content else found.clashes).append(row)
         elif row not in whom:
             taken.add(event_id)
+            found.others[row] = entry
         elif event_id in taken:
             found.clashes.append(row)
         else:
             known[event_id] = content
-            event = {"contributor": contributor, **dict(zip(_KEPT, kept, strict=True))}
-            found.new[row] = _kept(connection, event, keys[event_id], content, people[whom[row]])
+            found.new[row] = entry
     return found
 
 
-def keep(connection: Connection, found: Withheld, recorded_at: datetime) -> None:
-    """Remember what is new of these."""
-    _insert(connection, [(*row, micros(recorded_at)) for row in found.new.values()])
+def keep(connection: Connection, rows: Iterable[Row], recorded_at: datetime) -> None:
+    """Remember these."""
+    _insert(connection, [(*row, micros(recorded_at)) for row in rows])
 
 
 def remember(connection: Connection, person: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -89,16 +86,9 @@ def remember(connection: Connection, person: str, rows: Iterable[Mapping[str, An
     events = [{c: row[c] for c in _STORED} for row in rows]
     keys = departed.hashes(connection, [_named((e["contributor"], e["event_id"])) for e in events])
     known = _kinds_and_contents(connection, keys)
-    (pseudonym,) = departed.pseudonyms(connection, [person])
-    contents = _contents(connection, pl.DataFrame(events, schema=_STORED))
-    _insert(
-        connection,
-        [
-            (*_kept(connection, event, key, content, pseudonym), event["recorded_at"])
-            for event, key, content in zip(events, keys, contents, strict=True)
-            if key not in known
-        ],
-    )
+    entries = _entries(connection, pl.DataFrame(events, schema=_STORED), keys, [person] * len(events))
+    new = [(*e, event["recorded_at"]) for e, event in zip(entries, events, strict=True) if e[0] not in known]
+    _insert(connection, new)
 
 
 def of(connection: Connection, key: Key) -> RowMapping | None:
@@ -138,21 +128,37 @@ def _kinds_and_contents(connection: Connection, keys: Collection[str]) -> dict[s
     return {key: (kind, content) for key, kind, content in rows}
 
 
-def _recorded(connection: Connection, contributor: str, ids: Collection[str]) -> set[str]:
-    """Which of these ids are those of events in the ledger."""
-    dialect = connection.dialect.name
-    query = text(f"SELECT event_id FROM events WHERE contributor = :who AND event_id IN {_IDS[dialect]}")
-    return set(connection.execute(query, {"who": contributor, "ids": bound(dialect, sorted(ids))}).scalars())
+def ledgered(connection: Connection, contributor: str, ids: Collection[str]) -> dict[str, str]:
+    """The kinds of those of a contributor's events that are in the ledger, by id. Each id is looked up in the index."""
+    query = Query(_LEDGERED, {"who": contributor, "ids": sorted(set(ids))})
+    (rows,) = fetched(connection, query)
+    return dict(tuple(row) for row in rows)
 
 
-def _kept(connection: Connection, event: Mapping[str, Any], key: str, content: str, person: str) -> Row:
-    whose = event["ref_contributor"] or event["contributor"]
-    about = None if event["ref_event"] is None else _key(connection, (whose, event["ref_event"]))
-    return key, content, event["kind"], about, event["outcome"], person
+def _stored(good: pl.DataFrame) -> pl.DataFrame:
+    return good.select(pl.col(c) if t == pl.String else pl.col(c).to_physical().cast(t) for c, t in _STORED.items())
+
+
+def _entries(connection: Connection, events: pl.DataFrame, keys: list[str], people: list[str]) -> list[Row]:
+    """What is kept of each event, as the database has it, that names one of these people."""
+    unique = list(dict.fromkeys(people))
+    pseudonyms = dict(zip(unique, departed.pseudonyms(connection, unique), strict=True))
+    columns: tuple[list[Any], ...] = (
+        *(keys, _contents(connection, events), events["kind"].to_list(), _abouts(connection, events)),
+        *(events["outcome"].to_list(), [pseudonyms[person] for person in people]),
+    )
+    return list(zip(*columns, strict=True))
+
+
+def _abouts(connection: Connection, events: pl.DataFrame) -> list[str | None]:
+    """The key of the event that each is about."""
+    whose = events.select(pl.coalesce("ref_contributor", "contributor"), "ref_event").rows()
+    hashes = iter(departed.hashes(connection, [_named((who, ref)) for who, ref in whose if ref is not None]))
+    return [None if ref is None else next(hashes) for _, ref in whose]
 
 
 def _contents(connection: Connection, events: pl.DataFrame) -> list[str]:
-    """A keyed hash of each event's content, as the database has it."""
+    """A keyed hash of each event's content."""
     texts = events.select(pl.struct(CONTENT).struct.json_encode()).to_series()
     return departed.hashes(connection, [f"content\0{text}" for text in texts])
 

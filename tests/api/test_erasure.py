@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, insert, select, text, update
 from sqlmodel import SQLModel
 
 from api import actions, services
@@ -26,7 +26,7 @@ from api.features import builds, refresh
 from api.features.standing import standing
 from api.people.erasure import Erased, erase, held, sweep
 from api.services import Terms
-from api.tables import DECISIONS, DISPUTES, EVENTS, MOVES, ORDER_MOVES, ORDERS, SUBMISSIONS, TOKENS
+from api.tables import BUILDS, DECISIONS, DISPUTES, EVENTS, MOVES, ORDER_MOVES, ORDERS, SUBMISSIONS, TOKENS, WAITING
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
@@ -345,3 +345,26 @@ def test_whoever_is_only_named_by_others_is_held_too(town: World) -> None:
     assert held(town.database, "caller") == {"tokens": 1}
     erase(town.database, "caller", LATER)
     assert held(town.database, "caller") == {}
+
+
+def test_of_two_builds_the_newest_is_counted_anew(town: World) -> None:
+    engine = town.database
+    old = builds.latest(engine)
+    new = builds.build(engine, NOW, "perks", NOW)
+    assert old
+    with writing(engine) as connection:
+        about = (EVENTS.c.subject == ZEB) | (EVENTS.c.other == ZEB)
+        number = connection.execute(
+            select(EVENTS.c.seq).where(about, EVENTS.c.kind == "obligation.opened")
+        ).scalar_one()
+        waiting = [{"build": b, "seq": number, "at": 1, "kind": "obligation.opened"} for b in (old.id, new.id)]
+        connection.execute(insert(WAITING), waiting)
+        counts = select(BUILDS.c.id, BUILDS.c.seen, BUILDS.c.later, BUILDS.c.people)
+        before = {row[0]: row[1:] for row in connection.execute(counts)}
+    erased = erase(engine, ZEB, LATER)
+    with reading(engine) as connection:
+        after = {row[0]: row[1:] for row in connection.execute(counts)}
+        assert connection.execute(select(WAITING.c.build).where(WAITING.c.seq == number)).scalars().all() == [old.id]
+    assert after[old.id] == before[old.id]
+    seen, later, people = before[new.id]
+    assert after[new.id] == (seen - erased.events, later, people - 1)
