@@ -23,7 +23,7 @@ from engine.errors import Refused
 
 FIRST: Final = "0" * 64  # what the first decision is chained to
 REFUSED: Final = "REFUSED"  # the outcome of a question that was not answered
-SHORTEST: Final = 290  # about as long as a record is that says nothing but that it was refused
+SHORTEST: Final = 371  # about as long as a record is that says nothing but that it was refused
 # As dear to write as a record, for it is pressed together as well, and it says nothing.
 _PART: Final = (
     '{{"baseline":{},"bin":{},"dimension":"none","id":"none_{}","points":{},"reason":"none_{}","status":true}}'
@@ -80,26 +80,33 @@ class Answered:
 Row = dict[str, Any]
 
 
-def row_of(asked: Asked, now: datetime, made: Decision) -> Row:
-    """A decision as it is kept, but for its place in the chain."""
+def row_of(asked: Asked, now: datetime, made: Decision, order_moves: str = FIRST) -> Row:
+    """A decision as it is kept, but for its place in the chain. `order_moves`: the hash of the newest move of any order."""
     valid_until = now + timedelta(hours=made.valid_hours)
     held = None if made.held_since is None else micros(datetime.fromisoformat(made.held_since))
     told = {"outcome": made.outcome, "waived": made.answer.waived, "deposit": made.answer.deposit}
-    return _row(asked, now, valid_until, told | {"release": made.release, "held_since": held}, decision=made.parts())
+    return _row(
+        asked,
+        now,
+        valid_until,
+        told | {"release": made.release, "held_since": held},
+        order_moves,
+        decision=made.parts(),
+    )
 
 
-def refusal_of(asked: Asked, now: datetime, stand_in: Row, code: str) -> Row:
+def refusal_of(asked: Asked, now: datetime, stand_in: Row, code: str, order_moves: str = FIRST) -> Row:
     """A question that was not answered, as it is kept: the person sees who asked. The transaction may be asked again.
 
     The record is padded to the length of the decision that was thrown away, for writing takes longer the more there is to write.
     """
     told = {"outcome": REFUSED, "waived": 0, "deposit": asked.amount, "held_since": None}
     padding = _PADDING[: max(0, len(stand_in["record"]) - SHORTEST)]
-    made = _row(asked, now, now, told | {"release": stand_in["release"]}, refused=code, padding=padding)
+    made = _row(asked, now, now, told | {"release": stand_in["release"]}, order_moves, refused=code, padding=padding)
     return made | {"transaction_id": None}
 
 
-def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record: Any) -> Row:
+def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, order_moves: str, **record: Any) -> Row:
     name, salt = uuid.uuid4().hex, secrets.token_hex(32)
     said: Row = {
         "id": name,
@@ -108,7 +115,7 @@ def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record
         "service": asked.service,
     }
     # The request as it came: later questions read it from columns, and `iftah audit verify` compares them with this.
-    said |= {"subject": asked.subject, "context": dict(asked.context)}
+    said |= {"subject": asked.subject, "context": dict(asked.context), "order_moves": order_moves}
     text = as_json({**said, "decided_at": iso(now), "valid_until": iso(valid_until), **record})
     return {
         **{"id": name, "merchant": asked.merchant, "service": asked.service, "service_version": asked.service_version},
@@ -121,6 +128,7 @@ def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, **record
 
 _HEAD: Final = "UPDATE chain_head SET length = length + :more, hash = :hash WHERE id = 1"
 NEWEST: Final = Query("SELECT seq, hash, decided_at FROM decisions ORDER BY seq DESC LIMIT 1")
+NEWEST_MOVE: Final = Query("SELECT hash FROM chain_head WHERE id = 2")  # of any order: `api.orders.move_chain`
 
 
 def keep(connection: Connection, rows: Iterable[Row], newest: list[tuple[Any, ...]]) -> None:

@@ -81,17 +81,19 @@ class _Batch:
         known_as = people | set(
             self.pseudonyms.values()
         )  # of whom: what was asked about them after they had left counts, too
-        made_rows, earlier, signed_up, given, self.newest, left, *known = fetched(
+        made_rows, earlier, signed_up, given, self.newest, newest_move, left, *known = fetched(
             connection,
             builds.NEWEST,
             decisions.answered_before({t for a in asked if (t := _transaction(a))}),
             services.in_force({(a.merchant, a.service) for a in asked if a.service}),
             account.told(known_as),
             decisions.NEWEST,
+            decisions.NEWEST_MOVE,
             leaving,
             *standing.known_of(people, latest),
             alone=True,
         )
+        self.order_moves = newest_move[0][0] if newest_move else decisions.FIRST
         made = builds.ready_of(made_rows)
         self.program = world.program(made)
         self.earlier = decisions.by_transaction(earlier)
@@ -131,11 +133,11 @@ class _Batch:
         if isinstance(known, Refused) and known.code != standing.UNKNOWN:
             raise known
         of = self.standings.anybody if isinstance(known, Refused) else known
-        row = decisions.row_of(asked, put.now, self._decided(asked, put.now, of, fields))
+        row = decisions.row_of(asked, put.now, self._decided(asked, put.now, of, fields), self.order_moves)
         if isinstance(known, Refused):
             if asked.service is None:  # the house itself asks: there is nobody to be told of it
                 raise known
-            self._keep(decisions.refusal_of(asked, put.now, row, NO_CONSENT))
+            self._keep(decisions.refusal_of(asked, put.now, row, NO_CONSENT, self.order_moves))
             raise _no_consent()
         return self._keep(row)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
 from api.clock import iso, micros, moment
+from api.orders import move_chain
 from api.tables import ORDER_MOVES, ORDERS
 from engine.errors import Refused
 
@@ -151,7 +152,7 @@ def change(connection: Connection, before: Order, action: str, digest: str, at: 
 
 def _note(connection: Connection, order: Order, step: Step) -> None:
     row = {**vars(step), "order": order.id, "at": micros(step.at)}
-    connection.execute(insert(ORDER_MOVES).values(row))
+    connection.execute(insert(ORDER_MOVES).values(move_chain.append(connection, _row(order), row)))
 
 
 def of_rows(rows: Iterable[Row[Any]]) -> list[Order]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, select
 from api.clock import EPOCH, iso, later, micros
 from api.database import reading
 from api.decisions.decisions import ENTRY, FIRST, chained, entry
-from api.supervision import records
+from api.supervision import exposure, order_moves, records
 from api.supervision.merkle import Growing, dated
 from api.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS
 from engine.errors import Refused
@@ -63,22 +63,25 @@ def verify(engine: Engine, on_progress: Callable[[int], None] = lambda _: None, 
     """Walk the chain from its first decision to the first break. `head`: a hash that must be in it, kept from an earlier walk.
 
     Decisions are read in batches, each of one moment, so that nobody waits for the walk; memory is that of a batch.
+    Where something is wrong with an order, that is named and not the decisions that counted it.
     """
+    order = order_moves.first_break(engine)
     with reading(engine) as connection:
         kept = connection.execute(_HEAD).first()
         walk = _Walk(head, kept)
         walk.due = [tuple(row) for row in connection.execute(_DIGESTS)]
-    for rows, misread in _batches(engine):
+    for rows, misread in _batches(engine, counts=order is None):
         for row in rows:
             broken = walk.step(row, misread.get(row["seq"]))
             if broken:
                 return walk.said(broken)
         on_progress(walk.decisions)
     with reading(engine) as connection:
-        return walk.said(_unclaimed(connection) or walk.end(connection.execute(_HEAD).first()))
+        ended = _unclaimed(connection) or walk.end(connection.execute(_HEAD).first())
+    return walk.said(ended or (None if order is None else Break(None, None, order)))
 
 
-_HEAD: Final = select(CHAIN_HEAD.c.length, CHAIN_HEAD.c.hash)
+_HEAD: Final = select(CHAIN_HEAD.c.length, CHAIN_HEAD.c.hash).where(CHAIN_HEAD.c.id == 1)
 _DIGEST: Final = ("day", "first", "last", "root", "format")
 _DIGESTS: Final = select(*(DAY_DIGESTS.c[c] for c in _DIGEST)).order_by(DAY_DIGESTS.c.first)
 
@@ -152,14 +155,15 @@ class _Walk:
         return None
 
 
-def _batches(engine: Engine) -> Iterator[tuple[list[dict[str, Any]], Mapping[int, str]]]:
-    """Rows, and what is wrong with what they read of others, by `seq`."""
+def _batches(engine: Engine, *, counts: bool) -> Iterator[tuple[list[dict[str, Any]], Mapping[int, str]]]:
+    """Rows, and what is wrong with what they read of others, by `seq`. `counts`: also with what they counted of orders."""
     seen = None
     while True:
         query = _WALKED if seen is None else _WALKED.where(DECISIONS.c.seq > seen)
         with reading(engine) as connection:
             rows = [dict(row) for row in connection.execute(query.order_by(DECISIONS.c.seq).limit(BATCH)).mappings()]
-            misread = records.misread(connection, rows)
+            miscounted = exposure.miscounted(connection, rows) if counts else {}
+            misread = {**miscounted, **records.misread(connection, rows)}
         if not rows:
             return
         yield rows, misread

@@ -62,12 +62,15 @@ class DecisionSubject(SQLModel, table=True):
 
 
 class ChainHead(SQLModel, table=True):
-    """How long the chain is and where it ends: one row, changed with every decision. A chain that was cut does not fit it."""
+    """How long a chain is and where it ends, changed with all that is appended. A chain that was cut does not fit it.
+
+    Row 1 is of the decisions, row 2 of the moves of orders.
+    """
 
     __tablename__: ClassVar[str] = "chain_head"
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    length: int = Field(sa_type=BigInteger)  # decisions
+    length: int = Field(sa_type=BigInteger)  # decisions, or moves
     hash: str  # of the last
 
 

@@ -47,10 +47,19 @@ class Order(SQLModel, table=True):
 
 
 class OrderMove(SQLModel, table=True):
-    """One thing that happened to an order. `digest` is of what was asked, so that asking again is known."""
+    """One thing that happened to an order. `digest` is of what was asked, so that asking again is known.
+
+    Moves are a chain of their own, in the order of `seq`: `hash` covers the one before it and all else but `digest`, which
+    goes when the person leaves.
+    """
 
     __tablename__: ClassVar[str] = "order_moves"
-    __table_args__ = (Index("moves_of_order", "order"), Index("moves_by_time", "at"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("moves_of_order", "order"),
+        Index("moves_by_time", "at"),
+        Index("moves_by_decisions", "decisions", "seq"),
+        {"sqlite_autoincrement": True},
+    )
 
     seq: int | None = Field(default=None, primary_key=True, sa_type=SEQ)
     order: str
@@ -60,6 +69,10 @@ class OrderMove(SQLModel, table=True):
     after: str
     total: int | None = Field(default=None, sa_type=BigInteger)
     at: int = Field(sa_type=BigInteger)
+    decisions: int | None = Field(default=None, sa_type=BigInteger)  # `seq` of the newest decision when it was made
+    terms: str | None = None  # JSON: the order's columns after it (`api.orders.move_chain.TERMS`)
+    previous_hash: str | None = None
+    hash: str | None = None
 
 
 class Message(SQLModel, table=True):

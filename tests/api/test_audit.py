@@ -110,7 +110,7 @@ def test_a_whole_chain_made_anew_is_given_away_by_a_head_or_a_digest_from_before
     assert cut is not None
     assert cut.what == "4 decisions were made, and 3 are there"
     end = audit.sought(office.world.database, audit.Sought(), None, 1)[0]["hash"]
-    tampered(office.world.database, f"update chain_head set length = 3, hash = '{end}'")
+    tampered(office.world.database, f"update chain_head set length = 3, hash = '{end}' where id = 1")
     assert audit.verify(office.world.database).broken is None  # what is left is a chain
     dropped = audit.verify(office.world.database, head=head).broken
     assert dropped is not None

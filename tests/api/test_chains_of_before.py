@@ -34,7 +34,7 @@ def as_before(engine: Engine) -> None:
     statements, previous, tree = [], FIRST, merkle.Growing()
     for row in rows:
         salt, record = beside[row["seq"]]
-        said = as_json({k: v for k, v in record.items() if k not in ("subject", "context")})
+        said = as_json({k: v for k, v in record.items() if k not in ("subject", "context", "order_moves")})
         row["commitment"] = committed(salt, said)
         hash_ = chained(previous, entry(row))
         sets = f"commitment = '{row['commitment']}', previous_hash = '{previous}', hash = '{hash_}'"

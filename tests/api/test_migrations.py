@@ -136,12 +136,20 @@ def test_a_build_and_corrections_of_before_there_were_refreshes(bare_url: str) -
     again.dispose()
 
 
+def unchain_moves(connection: Connection) -> None:
+    """Take back what 0010 brought, but for the row of `chain_head`."""
+    connection.execute(text("DROP INDEX moves_by_decisions"))
+    for column in ("decisions", "terms", "previous_hash", "hash"):
+        connection.execute(text(f"ALTER TABLE order_moves DROP COLUMN {column}"))
+
+
 def back_to(connection: Connection, version: str) -> None:
     """Take back what later versions brought."""
     for table in AFTER_0005:
         connection.execute(text(f"DROP TABLE {table}"))
     connection.execute(text("ALTER TABLE builds DROP COLUMN timezone"))
     connection.execute(text("ALTER TABLE day_digests DROP COLUMN format"))
+    unchain_moves(connection)
     connection.execute(text(f"UPDATE alembic_version SET version_num = '{version}'"))
 
 
