@@ -24,6 +24,7 @@ from api.orders import order_book, orders
 from api.orders.order_book import Order
 from api.orders.orders import NewOrder, Request
 from api.services import Terms
+from api.supervision import audit
 from api.world import World
 from engine.engines import Engines
 from engine.errors import Refused
@@ -66,6 +67,7 @@ class Market(RuleBasedStateMachine):
         self.numbers = 0
 
     def teardown(self) -> None:
+        assert audit.verify(self.world.database).broken is None
         self.world.database.dispose()
         self.folder.cleanup()
 
