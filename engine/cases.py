@@ -181,7 +181,7 @@ def _no_fields(told: _Told) -> Iterator[str]:
 
 
 def _person(told: _Told) -> Outcome:
-    values = _values(told.program.schema, told.given())
+    values = _values(told.program.schema, told.given(), told.program.timezone)
     raised: dict[str, Value | None] = {}
     if told.case.events:
         classes = {c for kind in told.kinds.values() for c in (kind.data_class,)}
@@ -208,7 +208,7 @@ def _event(told: _Told, line: HappenedLine) -> Event:
     if kind is None or at is None:
         place = f"{line.at.file}:{line.at.line}"
         raise IftahError("an event has a known kind, and happens on a day or at a timestamp", where=place)
-    carried = _values(kind.fields, {k.text: (k, v) for k, v in line.fields})
+    carried = _values(kind.fields, {k.text: (k, v) for k, v in line.fields}, told.program.timezone)
     micros = at * SECOND if day is None else _micros(told.program.start_of(day))
     return Event(kind.name, line.role.text if line.role else "subject", micros, carried)
 
@@ -235,7 +235,11 @@ def _asked(told: _Told, values: dict[str, Value]) -> Outcome:
     if perk is None or amount is None:
         return Outcome(case.name.text, case.at, ("a case of a perk names a known `perk` and an `amount`",))
     askable(told.program, perk.id, amount, perk.currency)
-    context = _values({a.name: a for a in perk.request}, {k: v for k, v in told.given().items() if _of_request(k)})
+    context = _values(
+        {a.name: a for a in perk.request},
+        {k: v for k, v in told.given().items() if _of_request(k)},
+        told.program.timezone,
+    )
     seen = {**fitting(told.program, values), **context, AMOUNT: amount, AS_OF: told.day}
     if case.score and not (perk.hold or case.used):  # the perk alone, at this score
         seen |= {SCORE: case.score.whole}
@@ -308,7 +312,7 @@ def _ordered(told: _Told) -> Outcome:
     if orders is None:
         return Outcome(case.name.text, case.at, ("there is no orders.yaml",))
     schema = schema_of(orders.states, orders.events)
-    values = _values(schema, {k.text: (k, v) for k, v in case.order})
+    values = _values(schema, {k.text: (k, v) for k, v in case.order}, told.program.timezone)
     statuses = Reference(told.program).statuses("orders", {**values, AS_OF: told.day})
     came = move(Reference(told.program), values, told.day)
     failures = [
@@ -347,14 +351,14 @@ def _of_request(name: str) -> bool:
     return name.startswith("request.")
 
 
-def _values(schema: Schema, given: Mapping[str, tuple[Word, Node]]) -> dict[str, Value]:
+def _values(schema: Schema, given: Mapping[str, tuple[Word, Node]], timezone: str) -> dict[str, Value]:
     """The given values, scaled. `missing` takes a value of the base away. Fields of the request are for their perk to read."""
     found: dict[str, Value] = {}
     for name, (key, node) in given.items():
         text = node.text if isinstance(node, Scalar) else ""
         if text == "missing" or (_of_request(name) and name not in schema):
             continue
-        value = value_of(text, schema[name].type) if name in schema else None
+        value = value_of(text, schema[name].type, timezone) if name in schema else None
         if value is None:
             place = f"{key.at.file}:{key.at.line}"
             hint = _fitting(schema[name].type) if name in schema else suggestion(name, schema) or "see docs/features.md"

@@ -22,6 +22,7 @@ from engine.lang.truths import (
     And,
     Attr,
     Cmp,
+    DayStart,
     InList,
     Int,
     Not,
@@ -180,6 +181,8 @@ def _constants(num: Num) -> Iterator[int]:
     match num:
         case Int(value):
             yield value
+        case DayStart(day):
+            yield from _constants(day)
         case Op(_, left, right):
             yield from _constants(left)
             yield from _constants(right)

@@ -268,7 +268,7 @@ def read_context(perk: Perk, given: Mapping[str, object]) -> dict[str, Value | N
         if value is None or name not in known:
             return None
         text, type_ = _text(value, known[name]), known[name]
-        # In rule files a day is its first moment. Of a request we do not guess the hour.
+        # In rule files a day is its first moment there. Of a request we do not guess the hour.
         no_hour = type_.kind == "timestamp" and text is not None and day_of(text) is not None
         found = None if text is None or no_hour else value_of(text, type_)
         if found is not None:

@@ -25,6 +25,7 @@ from xml.etree.ElementTree import Element, indent, tostring
 
 from engine.errors import Refused
 from engine.lang.program import Characteristic, PointRule, Program, Scorecard
+from engine.lang.timezones import start_second
 from engine.lang.truths import (
     AS_OF,
     Alike,
@@ -32,6 +33,7 @@ from engine.lang.truths import (
     Attr,
     Cmp,
     Const,
+    DayStart,
     Flag,
     InList,
     Int,
@@ -359,6 +361,11 @@ def _whole(num: Num, schema: Schema) -> Element:
         case Attr(name):
             power = _constant(10 ** schema[name].type.digits)
             return _apply("rint", _apply("*", _ref(name), power)) if schema[name].type.digits else _ref(name)
+        case DayStart():
+            if low != high:
+                where = ", ".join(sorted(set(names(num))))
+                raise _refused("PMML has no time zones", where, "compare dates with dates, or with `as_of`")
+            return _constant(low)
         case Op(op, left, right):
             return _apply(op, _whole(left, schema), _whole(right, schema))
 
@@ -370,6 +377,9 @@ def _bounds(num: Num, schema: Schema) -> tuple[int, int]:
         case Attr(name):
             type_ = schema[name].type
             return type_.low, type_.high
+        case DayStart(day, timezone):
+            first, last = _bounds(day, schema)
+            return start_second(timezone, first), start_second(timezone, last)
         case Op(op, left, right):
             (a, b), (c, d) = _bounds(left, schema), _bounds(right, schema)
             corners = {"+": (a + c, b + d), "-": (a - d, b - c), "*": (a * c, a * d, b * c, b * d)}[op]

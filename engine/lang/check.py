@@ -34,9 +34,11 @@ from engine.lang.program import Program, Release
 from engine.lang.resolve import Scope
 from engine.lang.source import Node
 from engine.lang.syntax import Word
+from engine.lang.timezones import UTC_NAME
 from engine.lang.truths import AS_OF
 from engine.lang.types import DATE, EPOCH, Attribute, Kinds, Schema, day_of
 
+LOCAL_DATES: Final = 3  # the first version in which a date that meets a moment is of the policy's time zone
 MOST_DAYS: Final = 32  # on which something begins or ends: each makes a program of its own
 NEEDED: Final[dict[type, tuple[str, str]]] = {
     ScorecardFile: ("trust.yaml", "scorecard"),
@@ -107,6 +109,7 @@ def _meant(
         and isinstance(policy, PolicyFile)
     ):
         return None
+    report.timezone = policy.timezone.text if report.language >= LOCAL_DATES else UTC_NAME
     lists = _lists(held, report)
     patterns = (
         check_watch(watch, kinds, lists, Guard(policy, schema, report), report) if isinstance(watch, WatchFile) else ()

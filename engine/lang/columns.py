@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import narwhals as nw
 
 from engine.errors import EngineError
+from engine.lang.timezones import DAY, ahead
 from engine.lang.truths import (
     AS_OF,
     Alike,
@@ -19,6 +20,7 @@ from engine.lang.truths import (
     Attr,
     Cmp,
     Const,
+    DayStart,
     Flag,
     InList,
     Int,
@@ -110,8 +112,19 @@ def number(node: Num, day: int) -> nw.Expr:
             return integer(value)
         case Attr(name):
             return integer(day) if name == AS_OF else nw.col(name)
+        case DayStart(of, timezone):
+            found = number(of, day)
+            return found * integer(DAY) - _ahead(found, ahead(timezone))
         case Op(op, left, right):
             return OPERATORS[op](number(left, day), number(right, day))
+
+
+def _ahead(day: nw.Expr, table: Sequence[tuple[int, int]]) -> nw.Expr:
+    """The second of the pair in whose days the day is; halves of halves: a chain of hundreds would be too deep."""
+    if len(table) == 1:
+        return integer(table[0][1])
+    half = len(table) // 2
+    return nw.when(day < table[half][0]).then(_ahead(day, table[:half])).otherwise(_ahead(day, table[half:]))
 
 
 def joined(act: Callable[[nw.Expr, nw.Expr], nw.Expr], parts: Sequence[nw.Expr]) -> nw.Expr:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Final
 
+from engine.lang.timezones import start_second
 from engine.lang.truths import (
     AS_OF,
     Alike,
@@ -19,6 +20,7 @@ from engine.lang.truths import (
     Attr,
     Cmp,
     Const,
+    DayStart,
     Flag,
     InList,
     Int,
@@ -112,6 +114,9 @@ def exact(num: Num) -> Reader:
             return lambda _: value
         case Attr(name):
             return lambda values: None if (found := values.get(name)) is None else int(found)
+        case DayStart(day, timezone):
+            read = exact(day)
+            return lambda values: None if (x := read(values)) is None else start_second(timezone, x)
         case Op(op, left, right):
             a, b = exact(left), exact(right)
             act: Callable[[int, int], int] = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__}[op]

@@ -9,6 +9,7 @@ from typing import Final
 
 from engine.errors import IftahError
 from engine.lang.editions import LANGUAGE
+from engine.lang.timezones import UTC_NAME
 
 CODES: Final[dict[str, str]] = {
     # a file that cannot be read
@@ -109,6 +110,7 @@ class Report:
 
     problems: list[Problem] = field(default_factory=list)
     language: int = LANGUAGE
+    timezone: str = UTC_NAME  # whose days a date stands for where it meets a moment
 
     def add(self, code: str, message: str, at: Span, hint: str = "") -> None:
         """Write down one problem."""

@@ -12,7 +12,8 @@ from typing import Final
 
 from engine.lang.problems import Report, Span
 from engine.lang.syntax import Arithmetic, Constant, Expr, Name
-from engine.lang.truths import Attr, Int, Num, Op
+from engine.lang.timezones import UTC_NAME
+from engine.lang.truths import Attr, DayStart, Int, Num, Op
 from engine.lang.types import DAY, LARGEST, LARGEST_WITHIN, MICRO, Attribute, Type, scaled
 
 WORDS: Final = {"int": "a whole number", "bool": "a condition", "enum": "a word", "string": "a word"} | {
@@ -21,7 +22,7 @@ WORDS: Final = {"int": "a whole number", "bool": "a condition", "enum": "a word"
     "duration": "a duration",
 }
 EXAMPLES: Final = {"date": "write a date such as 2024-03-01", "timestamp": "write 2024-03-01T12:00:00Z, or a date"}
-# Which literals fit which types; a date is the first moment of its day.
+# Which literals fit which types; a date is the first moment of its day in the time zone of the rules.
 FITTING: Final = {"date": ("date",), "timestamp": ("timestamp", "date"), "duration": ("duration",)}
 
 
@@ -75,7 +76,7 @@ class Quantities:
         if constant.kind not in FITTING.get(type_.kind, ("number",)):
             quoted = constant.kind == "word" and scaled(constant.text, type_) is not None
             raise self._wrong("R104", shown, constant.at, "write it without quotes" if quoted else how_written(type_))
-        value = scaled(constant.text, type_)
+        value = scaled(constant.text, type_, self.report.timezone)
         if value is None:
             zeros = re.match(r"-?0\d", constant.text) and constant.kind in ("number", "duration")
             raise self._wrong(
@@ -127,6 +128,10 @@ class Quantities:
         more = int(of.step // finest.step) if of.step else 10 ** (finest.digits - of.digits)
         if more == 1:
             return quantity
+        if of.kind == "date" and self.report.timezone != UTC_NAME and not isinstance(quantity.num, Int):
+            seconds = DayStart(quantity.num, self.report.timezone)
+            low, high = (of.low - 1) * DAY, (of.high + 1) * DAY
+            return self._rescaled(Quantity(seconds, Type("timestamp", 0, (), low, high)), finest, at)
         if isinstance(quantity.num, Int):
             num: Num = Int(quantity.num.value * more, quantity.num.text)
         else:

@@ -3,6 +3,7 @@
 import operator
 from typing import Final
 
+from engine.lang.timezones import start_second
 from engine.lang.truths import (
     AS_OF,
     Alike,
@@ -10,6 +11,7 @@ from engine.lang.truths import (
     Attr,
     Cmp,
     Const,
+    DayStart,
     Flag,
     InList,
     Int,
@@ -84,6 +86,9 @@ def number(node: Num, values: Values) -> int | None:
         case Attr(name):
             found = values.get(name)
             return None if found is None else int(found)
+        case DayStart(day, timezone):
+            day_ = number(day, values)
+            return None if day_ is None else start_second(timezone, day_)
         case Op(op, left, right):
             a, b = number(left, values), number(right, values)
             return None if a is None or b is None else int(OPERATORS[op](a, b))

@@ -261,7 +261,7 @@ class Scope:
         return InList(attribute.name, tuple(known))
 
     def _entry(self, attribute: Attribute, entry: EntryLine) -> Value | None:
-        value = value_of(entry.value.text, attribute.type)
+        value = value_of(entry.value.text, attribute.type, self.report.timezone)
         if value is None:
             text = f"`{entry.value.text[:60]}` is not a value of `{attribute.name}`, which is asked of this list"
             if not flaw(entry.value.text):  # told of the list itself

@@ -4,6 +4,7 @@ They are those of the package `tzdata`, whose version is pinned, and not the ope
 again on another machine, or years later, is of the same day.
 """
 
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import resources
@@ -15,6 +16,8 @@ from engine.errors import IftahError
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UTC_NAME: Final = "UTC"
+DAY: Final = 86_400  # seconds
+LAST_DAY: Final = (datetime(2100, 12, 31, tzinfo=UTC) - EPOCH).days
 
 
 @lru_cache(maxsize=1)
@@ -42,6 +45,26 @@ def start_of(name: str, day: int) -> datetime:
     skip.
     """
     return (EPOCH + timedelta(days=day)).replace(tzinfo=zone(name)).astimezone(UTC)
+
+
+@lru_cache(maxsize=64)
+def ahead(name: str) -> tuple[tuple[int, int], ...]:
+    """How many seconds the clocks of a zone are ahead of UTC when a day begins: pairs of the first day, and the seconds from it
+    on. Days before 1970 are as those of 1970, days after 2100 as the last of 2100: every engine reads this one table.
+    """
+    seconds = ((day, day * DAY - int((start_of(name, day) - EPOCH).total_seconds())) for day in range(LAST_DAY + 1))
+    found: list[tuple[int, int]] = []
+    for day, offset in seconds:
+        if not found or found[-1][1] != offset:
+            found.append((day, offset))
+    return tuple(found)
+
+
+def start_second(name: str, day: int) -> int:
+    """The first moment of a day on the clocks of a zone, in seconds since 1970-01-01 UTC, by the table `ahead`."""
+    table = ahead(name)
+    place = bisect_right(table, day, key=lambda pair: pair[0])
+    return day * DAY - table[max(0, place - 1)][1]
 
 
 def _database() -> Traversable:

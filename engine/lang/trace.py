@@ -11,6 +11,7 @@ from engine.lang.truths import (
     And,
     Attr,
     Cmp,
+    DayStart,
     Flag,
     InList,
     Int,
@@ -24,7 +25,7 @@ from engine.lang.truths import (
     Values,
     names,
 )
-from engine.lang.types import Schema, Type, Value, written
+from engine.lang.types import DATE, Schema, Type, Value, written
 
 INVERSE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
@@ -131,6 +132,8 @@ def _type(num: Num, schema: Schema) -> Type | None:
         case Op("*", left, Int(factor)) if num.scaling:
             of = _type(left, schema)
             return of and _finer(of, factor)
+        case DayStart():
+            return Type("timestamp")
         case Op("*", left, right):
             return _product(_factor(left, schema), _factor(right, schema))
         case Op("+" | "-" as op, left, right):
@@ -175,6 +178,8 @@ def _text(num: Num, type_: Type, schema: Schema) -> str:
             return name
         case Op(_, left, _) if num.scaling:
             return _text(left, type_, schema)
+        case DayStart(day):
+            return _text(day, DATE, schema)
         case Op(op, left, right):
             beside = Type("duration", unit=type_.step) if type_.moment else type_
             first, second = _text(left, type_, schema), _text(right, beside, schema)
@@ -185,6 +190,8 @@ def _text(num: Num, type_: Type, schema: Schema) -> str:
 
 def _sign(num: Num) -> str:
     """The sign between two things as which it is written; none for one thing."""
+    if isinstance(num, DayStart):
+        return _sign(num.day)
     return "" if not isinstance(num, Op) else _sign(num.left) if num.scaling else num.op
 
 

@@ -39,7 +39,15 @@ class Op:
     scaling: bool = field(default=False, compare=False)
 
 
-Num = Int | Attr | Op
+@dataclass(frozen=True)
+class DayStart:
+    """The first moment of a day on the clocks of a time zone, in seconds since 1970-01-01 UTC."""
+
+    day: "Num"
+    timezone: str
+
+
+Num = Int | Attr | Op | DayStart
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,8 @@ def names(node: Truth | Num) -> Iterator[str]:
         case Op(_, left, right) | Cmp(_, left, right):
             yield from names(left)
             yield from names(right)
+        case DayStart(day):
+            yield from names(day)
         case And(parts) | Or(parts):
             for part in parts:
                 yield from names(part)

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from engine.lang.identifiers import flaw
+from engine.lang.timezones import UTC_NAME, start_second
 
 Value = bool | int | str
 Kind = Literal["bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration"]
@@ -147,12 +148,15 @@ def _duration(seconds: int | Fraction) -> str:
     return f"{seconds // SECONDS[unit]}{unit}"
 
 
-def scaled(text: str, type_: Type) -> int | None:
-    """A number, date, timestamp or duration as written, as the integer that holds it; None when it does not fit exactly."""
+def scaled(text: str, type_: Type, timezone: str = UTC_NAME) -> int | None:
+    """A number, date, timestamp or duration as written, as the integer that holds it; None when it does not fit exactly.
+
+    A date that stands for a timestamp is the first moment of its day on the clocks of `timezone`.
+    """
     if type_.kind == "date":
         return day_of(text)
     if type_.kind == "timestamp":
-        return _units(_seconds(text), type_)
+        return _units(_seconds(text, timezone), type_)
     if type_.kind == "duration":
         found = DURATION.fullmatch(text)
         return _units(int(found[1]) * SECONDS[found[2]] if found else None, type_)
@@ -173,14 +177,14 @@ def day_of(text: str) -> int | None:
         return None
 
 
-def value_of(text: str, type_: Type) -> Value | None:
+def value_of(text: str, type_: Type, timezone: str = UTC_NAME) -> Value | None:
     """A value of any type as written, within the type's bounds; None when it is not one."""
     if type_.kind == "bool":
         return {"true": True, "false": False}.get(text)
     if type_.worded:
         fits = text in type_.values if type_.kind == "enum" else 0 < len(text) <= LONGEST and flaw(text) is None
         return text if fits else None
-    found = scaled(text, type_)
+    found = scaled(text, type_, timezone)
     return found if found is not None and type_.low <= found <= type_.high else None
 
 
@@ -199,9 +203,10 @@ def _units(seconds: int | Fraction | None, type_: Type) -> int | None:
     return None if seconds is None or seconds % type_.step else int(seconds // type_.step)
 
 
-def _seconds(text: str) -> Fraction | None:
-    if day_of(text) is not None:  # a day is its first moment
-        text = f"{text}T00:00:00Z"
+def _seconds(text: str, timezone: str) -> Fraction | None:
+    day = day_of(text)
+    if day is not None:
+        return Fraction(start_second(timezone, day))
     if not TIMESTAMP.fullmatch(text):
         return None
     try:
