@@ -114,7 +114,7 @@ def database(database_url: str) -> Iterator[Engine]:
         connection.execute(insert(RELEASES).values(id=NAME, files=json.dumps(FILES), loaded_at=1))
         connection.execute(insert(DECISIONS).values(DECISION))
         connection.execute(insert(DECISION_SUBJECTS).values(SUBJECT))
-        connection.execute(update(CHAIN_HEAD).values(length=1, hash=DECISION["hash"]))
+        connection.execute(update(CHAIN_HEAD).where(CHAIN_HEAD.c.id == 1).values(length=1, hash=DECISION["hash"]))
     yield engine
     engine.dispose()
 
