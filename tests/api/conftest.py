@@ -17,6 +17,7 @@ from tests.api.apps import lending
 from tests.api.databases import Template, created, dropped, named
 from tests.api.leaving import arrived
 from tests.api.side import Side, peopled
+from tests.api.street import Street
 from tests.api.world import settle, shipped
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
@@ -151,3 +152,23 @@ def either_side(
         engine = open_database(url)
         yield Side(engine, shipped_engines)
         engine.dispose()
+
+
+@pytest.fixture
+def sqlite(empty: Template, tmp_path: Path) -> Iterator[Engine]:
+    """A database of SQLite with nothing in its tables, open."""
+    with empty.lent("", tmp_path) as url:
+        engine = open_database(url)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def street(
+    request: pytest.FixtureRequest, tmp_path: Path, lived: Template, shipped_engines: Engines
+) -> Iterator[Street]:
+    """The contributors and merchants around a person who has left."""
+    with lived.lent(server_of(request), tmp_path) as url:
+        opened = Street(url, shipped_engines)
+        yield opened
+        opened.database.dispose()

@@ -3,10 +3,8 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
-import pytest
 from sqlalchemy import func, select
 
 from api.consent import consents
@@ -15,24 +13,11 @@ from api.decisions.eligibility import MOST_AMOUNTS
 from api.evidence import departed
 from api.people.erasure import drop_inquiries, erase
 from api.tables import ERASED_INQUIRIES
-from engine.engines import Engines
-from tests.api.conftest import server_of
-from tests.api.databases import Template
 from tests.api.leaving import LATER, ZEB, naming
 from tests.api.street import NOBODY, SIGNS, Street
 
 HOUR: Final = timedelta(hours=1)
 PEOPLE: Final = (ZEB, NOBODY)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def street(
-    request: pytest.FixtureRequest, tmp_path: Path, lived: Template, shipped_engines: Engines
-) -> Iterator[Street]:
-    with lived.lent(server_of(request), tmp_path) as url:
-        made = Street(url, shipped_engines)
-        yield made
-        made.database.dispose()
 
 
 def asks_for_consent(street: Street, person: str) -> Iterator[Any]:

@@ -1,7 +1,6 @@
 """What could be read in two ways is refused with what to write, and not guessed: by the API, the loader and the command line."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from api.database import open_database
 from api.settings import settings
 from api.world import World
 from engine.errors import Refused
 from graph.currencies import DIGITS
-from tests.api.databases import Template
 from tests.api.door import Door, refused
 from tests.api.loading import load, payments, rejects
 from tests.api.ordering import Counter
@@ -23,14 +20,6 @@ from tests.api.terminal import environment, in_process
 HEADER = "contributor,event_id,kind,subject,other,happened_at,amount,currency"
 ROW = "bank,{id},payment.made,ann,shop,{at},{amount},{currency}"
 AT = "2024-03-01T09:30:00Z"
-
-
-@pytest.fixture
-def sqlite(empty: Template, tmp_path: Path) -> Iterator[Engine]:
-    with empty.lent("", tmp_path) as url:
-        engine = open_database(url)
-        yield engine
-        engine.dispose()
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)

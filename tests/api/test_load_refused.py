@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -12,19 +11,10 @@ from sqlalchemy import Engine
 from api.database import open_database
 from api.evidence import ledger
 from engine.errors import Refused
-from tests.api.databases import Template
 from tests.api.loading import WRITERS, load, payments, rejects
 
 HEADER = "contributor,event_id,kind,subject,other,happened_at,amount,currency"
 GOOD = "bank,{0},payment.made,ann,shop,2024-03-01T09:30:00Z,1200,CNY"
-
-
-@pytest.fixture
-def sqlite(empty: Template, tmp_path: Path) -> Iterator[Engine]:
-    with empty.lent("", tmp_path) as url:
-        engine = open_database(url)
-        yield engine
-        engine.dispose()
 
 
 # name -> lines of a CSV file after its header, what is refused (line, words of the reason), how many go in

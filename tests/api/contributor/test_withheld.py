@@ -1,10 +1,8 @@
 """A contributor cannot tell somebody who has left from somebody who never was; and nothing that it sends of them is kept."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
-import pytest
 from sqlalchemy import func, select
 
 from api.access import tokens
@@ -12,24 +10,11 @@ from api.database import reading
 from api.evidence import departed, ledger
 from api.people.erasure import erase
 from api.tables import EVENTS, WITHHELD_EVENTS
-from engine.engines import Engines
-from tests.api.conftest import server_of
 from tests.api.contributor.door import about, payment
-from tests.api.databases import Template
 from tests.api.leaving import LATER, ZEB, naming
 from tests.api.street import NOBODY, SIGNS, Street
 
 PEOPLE: Final = (ZEB, NOBODY)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def street(
-    request: pytest.FixtureRequest, tmp_path: Path, lived: Template, shipped_engines: Engines
-) -> Iterator[Street]:
-    with lived.lent(server_of(request), tmp_path) as url:
-        made = Street(url, shipped_engines)
-        yield made
-        made.database.dispose()
 
 
 def own(person: str) -> list[dict[str, object]]:
