@@ -52,9 +52,14 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "graph/features/capacity.py": (f"{_GRAPH}/features/test_money.py", f"{_GRAPH}/features/test_features.py"),
     "graph/features/behaviour.py": (f"{_GRAPH}/features/test_money.py", f"{_GRAPH}/features/test_features.py"),
     "api/people/erasure.py": (f"{_API}/test_erasure.py", f"{_API}/test_redaction.py", f"{_API}/test_presence.py"),
-    "api/supervision/audit.py": (f"{_API}/test_audit.py", f"{_API}/test_chain*.py", f"{_API}/test_report.py"),
+    "api/supervision/audit.py": (
+        f"{_API}/test_audit.py",
+        f"{_API}/test_chain*.py",
+        f"{_API}/test_order_chain.py",
+        f"{_API}/test_report.py",
+    ),
     "api/consent/permissions.py": (f"{_API}/test_permissions.py", f"{_API}/test_consents.py"),
-    "api/decisions/account.py": (f"{_API}/test_account.py", f"{_API}/test_exposure.py"),
+    "api/decisions/account.py": (f"{_API}/test_account.py", f"{_API}/test_exposure.py", f"{_API}/test_limits.py"),
     "api/decisions/decisions.py": (
         f"{_API}/test_account.py",
         f"{_API}/test_eligibility.py",
