@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test check conformance newest mutants agreement bench soak evaluate clean
+.PHONY: help env run demo test check conformance newest mutants agreement bench soak evaluate coverage docs dist dist-test image clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -9,19 +9,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# durable-rules is a source package: it needs a C compiler and the Python headers, and on 3.13 the old name of a
-# function that 3.13 renamed. Everything else is a wheel, pinned with its hash.
-$(STAMP): constraints.txt constraints-sdist.txt pyproject.toml
+# Everything but durable-rules is a wheel, pinned with its hash. setup.py compiles durable-rules' library from its pinned
+# source, which needs a C compiler and the Python headers.
+$(STAMP): constraints.txt constraints-dev.txt constraints-sdist.txt pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11, 3.12 or 3.13 on PATH; install one, or name it: make PYTHON=/path/to/python"; exit 2; }
 	@echo "setting up $(VENV) with $$($(PYTHON) --version) (about a minute, once)"
 	@$(PYTHON) -c 'import sysconfig, pathlib, sys; h = pathlib.Path(sysconfig.get_paths()["include"], "Python.h"); sys.exit(0 if h.exists() else f"make: {h} is not there; install the Python headers (Debian: python3-dev)")'
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "make: no C compiler; install one (Debian: gcc)"; exit 2; }
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r constraints.txt
-	@CPPFLAGS="$$($(BIN)/python -c 'import sys; print("-DPyEval_CallObject=PyObject_CallObject" * (sys.version_info >= (3, 13)))')" \
-		$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps --require-hashes -r constraints-sdist.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r constraints.txt -r constraints-dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
@@ -50,7 +48,7 @@ newest: $(STAMP) ## the backend's tests under the newest NetworkX, beside the on
 	@rm -rf $(VENV)/newest
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --ignore-requires-python --target $(VENV)/newest networkx
 	@PYTHONPATH=$(VENV)/newest $(BIN)/python -c 'import networkx; print("NetworkX", networkx.__version__)'
-	@PYTHONPATH=$(VENV)/newest $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/graph/compiled tests/graph/test_backend.py
+	@PYTHONPATH=$(VENV)/newest $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/graph/compiled tests/graph/backend/test_backend.py
 
 mutants: $(STAMP) ## 500 small changes of the core modules, each to be noticed by the tests of its module: 45 minutes, goes on where it was
 	@$(BIN)/python -m tests.mutants
@@ -60,8 +58,8 @@ bench: $(STAMP) ## speed and memory, each beside something else in the same run
 
 agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest --timeout 3600 -n 2 --dist worksteal -q tests/engine tests/graph \
-		tests/api/test_refresh.py tests/api/test_refresher.py tests/api/test_exposure.py tests/api/test_kills.py tests/eval/test_berka.py \
-		tests/api/test_schemathesis.py tests/api/contributor tests/api/test_evaluate.py tests/api/test_watching.py
+		tests/api/features/test_refresh.py tests/api/jobs/test_refresher.py tests/api/orders/test_caps_of_orders.py tests/api/http/test_kills.py tests/eval/test_berka.py \
+		tests/api/http/test_schemathesis.py tests/api/evidence/contributor tests/api/evaluation/test_evaluate.py tests/api/features/test_pattern_flags.py
 
 soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, whether time tells, PostgreSQL stopped under load, a lock held, a clock that leaps ahead, names and heads without end, a server killed fifty times
 	@$(BIN)/python -m tests.soak
@@ -74,5 +72,34 @@ soak: $(STAMP) ## a million decisions in one process, eight threads under two re
 evaluate: $(STAMP) ## how well the score and the features tell, on the real data sets
 	@$(BIN)/iftah evaluate all
 
-clean: ## remove the environment and the local database
-	rm -rf $(VENV) var
+# Processes that tests start are measured too. It takes longer than `make test`; TESTS names a part.
+TESTS ?= tests
+coverage: $(STAMP) ## the share of the code that the tests run, as a table and in var/coverage; of a part: make coverage TESTS=tests/engine
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report term:skip-covered --cov-report html:var/coverage $(TESTS)
+
+# An environment of its own, since the site needs none of our packages.
+DOCS := $(VENV)/docs
+$(DOCS)/.installed: constraints-docs.txt
+	@$(PYTHON) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r constraints-docs.txt
+	@touch $@
+
+docs: $(DOCS)/.installed ## the documentation as a site in var/site; a dead link is an error
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+	@echo "open var/site/index.html, or serve it: $(DOCS)/bin/mkdocs serve"
+
+# One wheel serves every Python from 3.11 on; the source distribution holds durable-rules' source and builds without a network.
+dist: $(STAMP) ## build the wheel and the source distribution into dist/
+	@rm -rf dist
+	@$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist .
+	@$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist")' >/dev/null 2>&1
+	@ls -l dist
+
+dist-test: dist ## install both in empty environments on 3.11, 3.12 and 3.13, and work with them outside the checkout: ten minutes
+	@$(BIN)/python -m tests.distribution dist
+
+image: ## build the image and try it, by buildah and debootstrap (Debian packages; needs root): five minutes
+	@.ci/image
+
+clean: ## remove the environment, what was built and the local database
+	rm -rf $(VENV) build dist var *.so

@@ -1,17 +1,17 @@
-"""What can go wrong, as one tree.
+"""Define the errors that we expect, as one tree.
 
-    IftahError            code, message, where, hint: one line for a person
-    ├── RulesError        rule files that do not check (carries every problem)
-    ├── EngineError       an engine that did not answer; the decision is not made
-    └── Refused           a request or an input that is not accepted (the shell maps its code to a status)
-        └── Unmoved       an order that the rules do not move (the code is the rule file's own)
+    IftahError               code, message, where, hint: one line for a person
+    ├── RulesError           rule files with problems (carries every problem)
+    ├── EngineError          an engine failed; we make no decision
+    └── Rejected             we do not accept a request or an input (the shell maps its code to an HTTP status)
+        └── TransitionRejected   the rules allow no such move of an order (the rule file defines the code)
 
-A message is lower-case, has no full stop, quotes what the user wrote in backticks, and never names a person's data.
+Write a message in lower case, without a full stop. Quote the user's own text in backticks. Never name a person's data.
 """
 
 
 class IftahError(Exception):
-    """Any expected failure. `code` is stable; `where` is a file, a field or a setting; `hint` says what to do."""
+    """Any expected failure. `code` is stable; `where` is a file, a field or a setting; `hint` tells you what to do."""
 
     code = "error"
 
@@ -27,18 +27,18 @@ class IftahError(Exception):
 
 
 class EngineError(IftahError):
-    """An engine failed or answered in part. There is no decision then, rather than a wrong one."""
+    """An engine failed, or returned only a part of the result. We make no decision rather than a wrong one."""
 
     code = "engine_failed"
 
 
-class Refused(IftahError):
-    """An input that is not accepted. Nothing was changed."""
+class Rejected(IftahError):
+    """We do not accept an input. Nothing has changed."""
 
     code = "refused"
 
 
-class Unmoved(Refused):
-    """An order that the rules do not move: refused by their own code."""
+class TransitionRejected(Rejected):
+    """The rules do not allow this transition of an order. The code comes from the rule file."""
 
     code = "wrong_state"

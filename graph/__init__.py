@@ -1,4 +1,4 @@
-"""What happened, who is connected, what may be seen: evidence in, features out. Pure: no clock, disk or network."""
+"""Evidence, the networks built from it, and the features computed from them. Pure: no clock, disk, network or database."""
 
 from graph.catalog import FEATURES, Feature
 
@@ -6,5 +6,5 @@ __all__ = ["Feature", "schema"]
 
 
 def schema() -> tuple[Feature, ...]:
-    """Every feature there is, in the catalogue's order: what rules may speak of."""
+    """Return all features, in the order of the catalogue."""
     return FEATURES

@@ -1,10 +1,10 @@
-"""NetworkX's own tests, with its graphs turned into ours: `python -m tests.conformance [modules]`, or `make conformance`.
+"""Run NetworkX's own tests with our backend: `python -m tests.conformance [modules]`, or `make conformance`.
 
-NetworkX converts the graphs of every call of a function that we offer, runs ours, and judges the answer; what is not
-offered runs as it is. Without modules, all of its test suite: about five minutes. Ends with what passed, what is expected
-to fail and why, and how often each of our functions was called.
+NetworkX converts the graphs of every call of a function that we offer, runs ours, and judges the answer. It runs other functions
+itself. Without modules we run its whole test suite: about five minutes. At the end we print the passed tests, the expected failures
+with reasons, and the number of calls of each of our functions.
 
-This file is the runner and the plugin of pytest that makes the summary.
+This file is the runner, and the pytest plugin that makes the summary.
 """
 
 import logging
@@ -12,14 +12,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import Any, Final
 
-from graph.offers import OFFERS
+from graph.backend.backend_info import OFFERS
+from tests.paths import ROOT
 
-# Where NetworkX tests what we offer, and what is made of it: some seconds. Of the k-components, which ask for cores again
-# and again, only those of a club: the others take ten seconds.
-OFFERED: Final = (
+# The modules with NetworkX's tests of functions that we offer: some seconds. For k-components, which compute cores again and
+# again, we take only the test of a club: the others take ten seconds.
+TEST_MODULES: Final = (
     "networkx.algorithms.approximation.tests.test_kcomponents::test_karate_0",
     "networkx.algorithms.approximation.tests.test_kcomponents::test_karate_1",
     "networkx.algorithms.assortativity",
@@ -39,10 +39,10 @@ OFFERED: Final = (
 _CALLS: Final[Counter[str]] = Counter()
 
 
-def run(*modules: str, shown: bool = False) -> subprocess.CompletedProcess[str]:
-    """The tests of some modules of NetworkX, or of all, in a process of their own, under none of our options of pytest.
+def run(*modules: str, show_output: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run the tests of some modules of NetworkX, or of all, in a process of their own, without our pytest options.
 
-    What it says is the caller's, or `shown` as it comes.
+    Returns the output, or prints it as it comes with `shown`.
     """
     options = (
         "-c",
@@ -56,14 +56,14 @@ def run(*modules: str, shown: bool = False) -> subprocess.CompletedProcess[str]:
         "--disable-warnings",
     )
     command = [sys.executable, "-m", "pytest", *options, "--pyargs", *(modules or ("networkx",))]
-    judge = {"NETWORKX_TEST_BACKEND": "iftah", "NETWORKX_FALLBACK_TO_NX": "True"}
-    said = None if shown else subprocess.PIPE
-    root = Path(__file__).parents[1]
-    return subprocess.run(command, cwd=root, env=os.environ | judge, stdout=said, text=True, check=False)
+    backend_env = {"NETWORKX_TEST_BACKEND": "iftah", "NETWORKX_FALLBACK_TO_NX": "True"}
+    stdout = None if show_output else subprocess.PIPE
+    root = ROOT
+    return subprocess.run(command, cwd=root, env=os.environ | backend_env, stdout=stdout, text=True, check=False)
 
 
-class _Calls(logging.Handler):
-    """Counts what NetworkX says it runs with us."""
+class _CallCounter(logging.Handler):
+    """Count the calls that NetworkX logs for our backend."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if str(record.msg).startswith("Using backend '%s' for call to") and isinstance(record.args, tuple):
@@ -73,8 +73,8 @@ class _Calls(logging.Handler):
 def pytest_configure(config: Any) -> None:
     log = logging.getLogger("networkx.utils.backends")
     log.setLevel(logging.DEBUG)
-    log.propagate = False  # nobody else is to write the graphs out
-    log.addHandler(_Calls())
+    log.propagate = False  # no other handler may write the graphs out
+    log.addHandler(_CallCounter())
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -90,4 +90,4 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(*sys.argv[1:], shown=True).returncode)
+    sys.exit(run(*sys.argv[1:], show_output=True).returncode)

@@ -1,4 +1,7 @@
-"""Where the public data sets are: $IFTAH_DATA, or `../shared/data` beside the checkout. They are never in the project."""
+"""Set the folder of the public data sets: $IFTAH_DATASETS_DIR, or `../shared/data` beside the checkout.
+
+We never store them in the project.
+"""
 
 import gc
 import os
@@ -7,34 +10,34 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("COLUMNS", "120")  # what is printed does not depend on the terminal, read when a console is made
-# Thousands of commits to files that no test keeps: in memory they wait for no disk.
+os.environ.setdefault("COLUMNS", "120")  # output does not depend on the terminal; rich reads it when it makes a console
+# Thousands of commits to files that no test keeps: in memory they need not wait for a disk.
 _IN_MEMORY = Path("/dev/shm")
 if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > 4 << 30:
     os.environ.setdefault("TMPDIR", str(_IN_MEMORY))
 
-_BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+_DEFAULT_DATA_DIR = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
 def pytest_collection_finish() -> None:
-    """What is imported and collected stays: the collector need not look through it again and again."""
+    """Imported and collected objects stay: the garbage collector need not traverse them."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
-    """At the end everything goes: libraries tell of what was never let go."""
+    """Release all objects at the end: libraries report resources that nobody released."""
     gc.unfreeze()
 
 
 def _data_set(name: str) -> Path:
-    folder = Path(os.environ.get("IFTAH_DATA", _BESIDE)) / name
+    folder = Path(os.environ.get("IFTAH_DATASETS_DIR", _DEFAULT_DATA_DIR)) / name
     if folder.is_dir():
         return folder
-    absent = f"data set {name} is absent: set IFTAH_DATA to the folder that holds it"
+    message = f"data set {name} is absent: set IFTAH_DATASETS_DIR to the folder that holds it"
     if os.environ.get("CI") == "true":
-        pytest.fail(absent)
-    pytest.skip(absent)
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""How much the tests of laws draw: `make test` takes a few seconds of them, `make agreement` all."""
+"""The number of examples of property tests: `make test` takes a few seconds of them, `make agreement` all."""
 
 import os
 
 
-def pairs(usual: int, full: int) -> int:
-    """`full` when IFTAH_AGREEMENT is `full`, else `usual`."""
+def by_effort(usual: int, full: int) -> int:
+    """`full` if IFTAH_AGREEMENT is `full`, else `usual`."""
     return full if os.environ.get("IFTAH_AGREEMENT") == "full" else usual

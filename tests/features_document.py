@@ -1,98 +1,97 @@
-"""docs/features.md, from the catalogue and from a town: `python -m tests.features_document` writes it anew."""
+"""Generate docs/features.md from the catalogue and a town: `python -m tests.features_document`."""
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from engine.lang.policy import policies
-from engine.lang.timezones import zone
+from engine.lang.check.policy_changes import policies
+from engine.lang.model.timezones import zone
 from graph.catalog import DIMENSIONS, FEATURES, Feature
-from graph.features import features
-from graph.sources.town import END, town
+from graph.datasets.town import END, town
+from graph.features.pipeline import features
+from tests.paths import DOCS, ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-DOCUMENT: Final = ROOT / "docs" / "features.md"
+DOCUMENT: Final = DOCS / "features.md"
 PEOPLE, SEED = 2_000, 7
-ABOUT: Final = {
-    "identity": "Who they are, as far as proved.",
-    "capacity": "What comes in, what goes out, what is left.",
-    "behaviour": "What they pay, to how many, how steadily.",
-    "credit": "How they kept their promises.",
-    "relationships": "Who stands by them. They count upwards only: nobody's ties or friends lower a score.",
-    "fraud": "What looks like money being collected, scattered or passed round. It is for flags and for who looks into "
-    "them; no scorecard reads it, and it never lowers anyone's trust through a neighbour.",
+DIMENSION_INTROS: Final = {
+    "identity": "Identity, as far as it is proved.",
+    "capacity": "Income, spending and balances.",
+    "behaviour": "Payments made: totals, counterparties, steadiness.",
+    "credit": "Repayment of obligations elsewhere, and of orders here.",
+    "relationships": "Ties that support a person. They only add: your ties and friends never lower your score.",
+    "fraud": "Patterns of money that is collected, scattered or sent round. They serve flags and investigations. No scorecard "
+    "reads them, and they never lower a neighbour's trust.",
 }
 INTRODUCTION: Final = f"""# Features
 
-What rules can speak of: {len(FEATURES)} features of a person, as of a moment. Generated from
-[the catalogue](../graph/catalog/__init__.py) by `python -m tests.features_document`; a test holds that it is so.
+You can use these {len(FEATURES)} features of a person in rules. Each has a value as of a moment. We generate this page from
+[the catalogue](../graph/catalog/__init__.py) by `python -m tests.features_document`; a test checks that it is up to date.
 
-Each feature has a **class** of evidence. Without the person's consent to it the feature is *missing*, which is never zero.
-**Local** features depend on the person's own events and on the people next to them, and can be refreshed for one person
-at once; **global** ones need everybody's and are of the last build. Ratios are decimals, halves rounded up; money is in
-minor units (cents, fen) of its one currency. What a person can **better** themselves has an effort: 1 a matter of days, 2 of
-a few weeks, 3 of months, 4 of a year or more; it is judgement, and serves to tell people what would raise their score.
+Each feature has a **class** of evidence. Without the person's consent to the class the feature is *missing*, which is never zero.
+**Local** features depend on the person's own events and on the people next to them; we can refresh them for one person at once.
+**Global** features need the events of everybody and date from the last build. Ratios are decimals, halves rounded up. Money is
+in minor units (cents, fen) of its single currency. If a person can **improve** a feature, it has an effort: 1 a matter of days,
+2 of a few weeks, 3 of months, 4 of a year or more. The effort is a judgement; we use it to tell people how to raise their score.
 
 ## How formulas are written
 
 | | |
 |---|---|
-| `P`, `R` | the payments they made, and received, within the window |
-| `I` | those of `R` that are a wage, a pension or a benefit |
-| `B` | the readings of their balance within the window |
-| `T` | the people tied to them, by a mutual tie in force or by vouching for them |
-| `obligation.paid`, .. | their events of that [kind](events.md) within the window |
-| `\\|X\\|` | how many there are in X |
+| `P`, `R` | the payments that the person made, and received, within the window |
+| `I` | the payments in `R` that are a wage, a pension or a benefit |
+| `B` | the readings of the person's balance within the window |
+| `T` | the people tied to the person, by a mutual tie in force or by vouching for the person |
+| `obligation.paid`, .. | the person's events of that [kind](events.md) within the window |
+| `\\|X\\|` | the number of elements of X |
 | `sum(X)`, `mean(X)` | the sum of the amounts in X, and their mean |
-| `parties(X)`, `months(X)`, `categories(X)` | the different ones in X: who is at the other end, calendar months (on the clocks of the rules' time zone), categories |
-| now | the moment the features are of; a window ends with it |
+| `parties(X)`, `months(X)`, `categories(X)` | the distinct counterparties, calendar months (in the time zone of the rules) and categories in X |
+| now | the moment of the features; a window ends at it |
 
 ## The town
 
-The figures are of [a town](../graph/sources/town/__init__.py) of {PEOPLE:,} people, seed {SEED}, as of {END:%Y-%m-%d}.
-**The town is invented**: they show how a feature spreads where it is known how people are, not how people are. *Missing* is the
-share of people for whom it is. The others are of those for whom it is known: a tenth are at or below p10, half at or
-below p50, nine tenths at or below p90.
+We computed the figures on [a town](../graph/datasets/town/__init__.py) of {PEOPLE:,} people, seed {SEED}, as of {END:%Y-%m-%d}.
+**The town is synthetic**: its figures show how a feature separates people whose truth we know, not how real people are. *Missing*
+is the share of people for whom the feature is missing. The other figures are of the people for whom it is known: a tenth are at or
+below p10, half at or below p50, nine tenths at or below p90.
 """
 HEAD: Final = """| feature | what it means | unit | missing | p10 | p50 | p90 | highest |
 |---|---|---|--:|--:|--:|--:|--:|"""
 
 
 def document() -> str:
-    """The whole text."""
+    """Return the whole text."""
     return INTRODUCTION + "".join(f"\n{part}\n" for d in DIMENSIONS for part in _dimension(d))
 
 
 def _dimension(dimension: str) -> Iterator[str]:
-    told = [f for f in FEATURES if f.dimension == dimension]
+    dimension_features = [f for f in FEATURES if f.dimension == dimension]
     yield f"## {dimension}"
-    yield ABOUT[dimension]
-    yield "\n".join([HEAD, *(_row(f) for f in told)])
-    yield from (_section(f) for f in told)
+    yield DIMENSION_INTROS[dimension]
+    yield "\n".join([HEAD, *(_row(f) for f in dimension_features)])
+    yield from (_section(f) for f in dimension_features)
 
 
 def _row(feature: Feature) -> str:
     link = f"[`{feature.name}`](#{feature.name.replace('.', '')})"
-    return " | ".join([f"| {link}", feature.about, feature.unit, *in_the_town(feature)]) + " |"
+    return " | ".join([f"| {link}", feature.about, feature.unit, *town_quantiles(feature)]) + " |"
 
 
 def _section(feature: Feature) -> str:
-    missing, p10, p50, p90, highest = in_the_town(feature)
+    missing, p10, p50, p90, highest = town_quantiles(feature)
     lines = [
         f"### `{feature.name}`",
         "",
         feature.about,
         "",
         f"- formula: `{feature.formula}`",
-        f"- value: {_kind(feature)}, from {written(feature, feature.low)} to {written(feature, feature.high)}; unit: {feature.unit}; {feature.direction}",
+        f"- value: {_kind(feature)}, from {format_value(feature, feature.low)} to {format_value(feature, feature.high)}; unit: {feature.unit}; {feature.direction}",
         f"- window: {feature.window}",
         f"- class: {feature.data_class}. {feature.missing}",
         f"- {feature.scope}; cost: {feature.cost}",
         f"- for the person: {_effort(feature)}",
-        f"- in the town: missing for {missing}; p10 {p10}, p50 {p50}, p90 {p90}, highest {highest}",
+        f"- in the town we measured: missing for {missing}; p10 {p10}, p50 {p50}, p90 {p90}, highest {highest}",
     ]
     if feature.reference:
         lines.append(f"- reference: {feature.reference}")
@@ -100,36 +99,36 @@ def _section(feature: Feature) -> str:
 
 
 def _effort(feature: Feature) -> str:
-    return "not theirs to change" if feature.effort is None else f"can be bettered, effort {feature.effort} of 4"
+    return "cannot change it" if feature.effort is None else f"can improve it, effort {feature.effort} of 4"
 
 
 def _kind(feature: Feature) -> str:
     return f"decimal({feature.digits})" if feature.digits else feature.type
 
 
-def in_the_town(feature: Feature) -> list[str]:
-    """The share of people for whom it is missing; the tenth, fiftieth and ninetieth percentile and the highest of the rest."""
-    values = townspeople()[feature.name]
-    known = values.drop_nulls()
+def town_quantiles(feature: Feature) -> list[str]:
+    """Return the share of missing values; of the others the tenth, fiftieth and ninetieth percentile and the highest."""
+    values = town_features()[feature.name]
+    non_null = values.drop_nulls()
     share = f"{values.null_count() / len(values):.1%}"
-    if known.is_empty() or not known.dtype.is_integer():
+    if non_null.is_empty() or not non_null.dtype.is_integer():
         return [share, "-", "-", "-", "-"]
-    marks = (*(known.quantile(q, "lower") for q in (0.1, 0.5, 0.9)), known.max())
-    return [share, *(written(feature, int(m)) for m in marks)]
+    quantiles = (*(non_null.quantile(q, "lower") for q in (0.1, 0.5, 0.9)), non_null.max())
+    return [share, *(format_value(feature, int(m)) for m in quantiles)]
 
 
-def written(feature: Feature, stored: int) -> str:
-    """A value as stored, as a person reads it."""
+def format_value(feature: Feature, stored: int) -> str:
+    """Format a stored value for people."""
     whole, rest = divmod(abs(stored), 10**feature.digits)
     return f"{'-' * (stored < 0)}{whole:,}" + (f".{rest:0{feature.digits}}" if feature.digits else "")
 
 
 @cache
-def townspeople() -> pl.DataFrame:
-    """Everyone's features in the town."""
-    told = pl.concat(town(PEOPLE, seed=SEED).events())
+def town_features() -> pl.DataFrame:
+    """Compute the features of everyone in the town."""
+    events = pl.concat(town(PEOPLE, seed=SEED).events())
     (policy,) = policies({"policy.yaml": (ROOT / "rules/policy.yaml").read_text(encoding="utf-8")}).values()
-    return features(told.with_columns(recorded_at="happened_at"), END, END, "perks", zone=zone(policy.timezone.text))
+    return features(events.with_columns(recorded_at="happened_at"), END, END, "perks", zone=zone(policy.timezone.text))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Texts that look like `ann` or `Hangzhou`, and what is said of each."""
+"""Texts that look like `ann` or `Hangzhou`, and a part of the message for each."""
 
 from typing import Final
 
-# What is put behind, before or into a name, and a piece of what is said of it then.
+# A text to put behind, before or into a name, and a part of the message.
 SIGNS: Final = (
     ("\u200b", "cannot be seen"),  # zero-width space
     ("\u200d", "cannot be seen"),  # zero-width joiner
@@ -20,4 +20,4 @@ SIGNS: Final = (
     ("e\u0301", "normalization form C"),
     ("\u212b", "normalization form C"),  # the sign of angstrom
 )
-FAIR: Final = ("ann", "Łódź 银行", "李小明", "Étienne", "o'hare-7_b", "two  words", "ann@bank.example")
+VALID_NAMES: Final = ("ann", "Łódź 银行", "李小明", "Étienne", "o'hare-7_b", "two  words", "ann@bank.example")

@@ -1,8 +1,8 @@
-"""The manual as what can be run: blocks and tables of docs/language.md, and the rule files that its examples are lines of.
+"""Parse the manual into parts that tests can run: the blocks and tables of docs/language.md, and their rule files.
 
-An example names its file in its first line (`# perks.yaml`) and shows what is different from the base: keys in place of
-the base's, items in place of those with the same `id`. What stands in braces or brackets is as it stands; elsewhere the
-last of the keys and items is completed from the base, so that every line keeps its number.
+An example names its file in its first line (`# perks.yaml`), and shows only the differences from the base. Its keys
+replace those of the base, and its items replace those with the same `id`. We take text in braces or brackets unchanged.
+Elsewhere, we complete the last keys and items from the base, so that every line keeps its number.
 """
 
 import json
@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from api.catalogue import kinds, schema
-from engine.lang import source
-from engine.lang.check import check
-from engine.lang.problems import Problem, Report
-from engine.lang.program import Program, Release
-from engine.lang.source import Mapping, Node, Scalar, Sequence
+from api.releases.catalogue import kinds, schema
+from engine.lang.check.release import check
+from engine.lang.model.problems import Problem, Report
+from engine.lang.model.program import Program, Release
+from engine.lang.syntax import source
+from engine.lang.syntax.source import Mapping, Node, Scalar, Sequence
+from tests.paths import DOCS
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 LANGUAGE, PROBLEMS = DOCS / "language.md", DOCS / "problems.md"
 DAY = 20_454  # 2026-01-01
 FILE = re.compile(r"# (\S+\.yaml)$")
-BARE = re.compile(r"-?[0-9][0-9a-z.-]*|true|false")  # what would mean something else in quotes
+BARE = re.compile(r"-?[0-9][0-9a-z.-]*|true|false")  # texts that would have another meaning in quotes
 
 
 @dataclass(frozen=True)
-class Block:
-    """A fenced block: the line on which it begins, the heading it stands under, what its info string says, its text."""
+class FencedBlock:
+    """A fenced block: its first line, the heading above it, its info string, and its text."""
 
     line: int
     section: str
@@ -37,15 +37,15 @@ class Block:
 
     @property
     def file(self) -> str:
-        """The rule file whose lines it shows."""
-        found = FILE.match(self.text.split("\n", 1)[0])
-        assert found, f"line {self.line}: the first line names the file"
-        return found[1]
+        """The rule file with these lines."""
+        match = FILE.match(self.text.split("\n", 1)[0])
+        assert match, f"line {self.line}: the first line names the file"
+        return match[1]
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table: where it begins, its heading, its rows, the first of them the head."""
+class MarkdownTable:
+    """A table: its first line, the heading above it, its head, and its rows."""
 
     line: int
     section: str
@@ -53,92 +53,92 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def blocks(page: Path) -> tuple[Block, ...]:
+def blocks(page: Path) -> tuple[FencedBlock, ...]:
     """The page's fenced blocks, in order."""
-    return tuple(b for b in _parts(page) if isinstance(b, Block))
+    return tuple(b for b in _parts(page) if isinstance(b, FencedBlock))
 
 
-def tables(page: Path) -> tuple[Table, ...]:
+def tables(page: Path) -> tuple[MarkdownTable, ...]:
     """The page's tables, in order."""
-    return tuple(t for t in _parts(page) if isinstance(t, Table))
+    return tuple(t for t in _parts(page) if isinstance(t, MarkdownTable))
 
 
 @cache
-def _parts(page: Path) -> tuple[Block | Table, ...]:
-    found: list[Block | Table] = []
+def _parts(page: Path) -> tuple[FencedBlock | MarkdownTable, ...]:
+    parts: list[FencedBlock | MarkdownTable] = []
     lines, section, n = page.read_text(encoding="utf-8").split("\n"), "", 0
     while n < len(lines):
-        begins = n
+        start = n
         if lines[n].startswith("```"):
             n = lines.index("```", n + 1)
-            found.append(Block(begins + 1, section, lines[begins][3:], "\n".join(lines[begins + 1 : n]) + "\n"))
+            parts.append(FencedBlock(start + 1, section, lines[start][3:], "\n".join(lines[start + 1 : n]) + "\n"))
         elif lines[n].startswith("|"):
             while n + 1 < len(lines) and lines[n + 1].startswith("|"):
                 n += 1
-            head, _, *rows = [_cells(line) for line in lines[begins : n + 1]]
-            found.append(Table(begins + 1, section, head, tuple(rows)))
+            head, _, *rows = [_cells(line) for line in lines[start : n + 1]]
+            parts.append(MarkdownTable(start + 1, section, head, tuple(rows)))
         elif lines[n].startswith("#"):
             section = lines[n].lstrip("# ")
         n += 1
-    return tuple(found)
+    return tuple(parts)
 
 
 def _cells(line: str) -> tuple[str, ...]:
     return tuple(cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1])
 
 
-def quoted(cell: str) -> tuple[str, ...]:
-    """What stands in backticks in a cell."""
+def code_spans(cell: str) -> tuple[str, ...]:
+    """The texts in backticks in a cell."""
     return tuple(re.findall(r"`([^`]+)`", cell))
 
 
 @cache
-def base() -> dict[str, str]:
-    """The rule files that the manual gives whole, by name."""
+def base_files() -> dict[str, str]:
+    """The complete rule files of the manual, by name."""
     return {b.file: b.text for b in blocks(LANGUAGE) if b.info == "yaml base"}
 
 
-def checked(files: dict[str, str]) -> tuple[Release | None, tuple[Problem, ...]]:
-    """What the checker says of rule files, over the catalogue that there is."""
+def check_files(files: dict[str, str]) -> tuple[Release | None, tuple[Problem, ...]]:
+    """The checker's result for rule files, with the shipped catalogue."""
     return check(files, schema(), kinds())
 
 
 def program(files: dict[str, str], day: int = DAY) -> Program:
-    """What files mean that check."""
-    release, problems = checked(files)
+    """The program of valid files on a day."""
+    release, problems = check_files(files)
     assert release, "\n".join(map(str, problems))
     return release.at(day)
 
 
-def over(example: str, files: dict[str, str]) -> dict[str, str]:
-    """The files, with the lines of an example in the file that its first line names."""
-    found = FILE.match(example.split("\n", 1)[0])
-    assert found, f"the first line names the file: {example}"
-    name = found[1]
+def with_example(example: str, files: dict[str, str]) -> dict[str, str]:
+    """The files, with the lines of an example added to the file that its first line names."""
+    match = FILE.match(example.split("\n", 1)[0])
+    assert match, f"the first line names the file: {example}"
+    name = match[1]
     if name not in files:
         return {**files, name: example}
     new, old = source.read(name, example, Report()), source.read(name, files[name], Report())
-    if new is None or old is None:  # lines that cannot be read are the whole of their file
+    if new is None or old is None:  # unreadable lines replace the whole file
         return {**files, name: example}
-    return {**files, name: "\n".join([example.rstrip("\n"), *_rest(new, old, example.split("\n"))]) + "\n"}
+    return {**files, name: "\n".join([example.rstrip("\n"), *_missing_lines(new, old, example.split("\n"))]) + "\n"}
 
 
-def _rest(new: Node, old: Node, lines: list[str]) -> Iterator[str]:
-    """What `old` has and `new` has not, to be written behind it: the innermost first."""
+def _missing_lines(new: Node, old: Node, lines: list[str]) -> Iterator[str]:
+    """The lines of `old` that `new` lacks, to add at the end: the innermost first."""
     indent = " " * (new.at.column - 1)
     if lines[new.at.line - 1][new.at.column - 1] in "{[":
         return
     if isinstance(new, Mapping) and isinstance(old, Mapping):
-        before = {key.text: value for key, value in old.entries}
+        old_values = {key.text: value for key, value in old.entries}
         key, last = new.entries[-1]
-        if key.text in before:
-            yield from _rest(last, before[key.text], lines)
-        shown = {key.text for key, _ in new.entries}
-        yield from (f"{indent}{k.text}: {_flow(v)}" for k, v in old.entries if k.text not in shown)
+        if key.text in old_values:
+            yield from _missing_lines(last, old_values[key.text], lines)
+        new_keys = {key.text for key, _ in new.entries}
+        yield from (f"{indent}{k.text}: {_flow(v)}" for k, v in old.entries if k.text not in new_keys)
     elif isinstance(new, Sequence) and isinstance(old, Sequence) and all(map(_id, old.items)):
-        named = {_id(item): item for item in old.items}
-        if (last_id := _id(new.items[-1])) in named:
-            yield from _rest(new.items[-1], named[last_id], lines)
+        new_items = {_id(item): item for item in old.items}
+        if (last_id := _id(new.items[-1])) in new_items:
+            yield from _missing_lines(new.items[-1], new_items[last_id], lines)
         ids = set(map(_id, new.items))
         yield from (f"{indent}- {_flow(item)}" for item in old.items if _id(item) not in ids)
 
@@ -149,7 +149,7 @@ def _id(node: Node) -> str:
 
 
 def _flow(node: Node) -> str:
-    """The node on one line."""
+    """The node on one line, in flow style."""
     match node:
         case Scalar(text):
             return text if node.plain and BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)

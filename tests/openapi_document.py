@@ -1,16 +1,16 @@
-"""The OpenAPI document as a file, docs/openapi.json: `python -m tests.openapi_document` writes it."""
+"""Write the OpenAPI document to docs/openapi.json: `python -m tests.openapi_document`."""
 
 import json
-from pathlib import Path
 from typing import Final
 
-from tests.api.every_route import DOCUMENT as OPENAPI
+from tests.api.route_client import DOCUMENT as OPENAPI
+from tests.paths import DOCS
 
-DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "openapi.json"
+DOCUMENT: Final = DOCS / "openapi.json"
 
 
 def document() -> str:
-    """The file's text."""
+    """The text of the file."""
     return json.dumps(OPENAPI, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,16 +1,17 @@
-"""The document of settings, from the settings themselves: `python -m tests.settings_document` writes it anew."""
+"""Write docs/settings.md from the settings: `python -m tests.settings_document`."""
 
-from pathlib import Path
 from typing import Final
 
-from api.settings import Settings, default_of
+from api.settings.settings import Settings, default_of
+from tests.paths import DOCS
 
-DOCUMENT: Final = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+DOCUMENT: Final = DOCS / "settings.md"
 HEAD: Final = """# Settings
 
-Each can be set by a variable of the environment, or by its name in one file, `iftah.toml` in the working directory (or
-wherever `IFTAH_CONFIG` says). The environment wins. A name in the file that is no setting is refused, as is a variable that
-is almost one. `iftah settings` shows what is in force and where it is from, passwords and tokens left out.
+You can set each setting by an environment variable, or by its name in one file: `iftah.toml` in the working directory, or
+the file that `IFTAH_CONFIG` names. The environment wins. We reject an unknown name in the file, and a variable whose name
+is almost that of a setting. `iftah settings` shows the values in force and their sources, without passwords and tokens.
+The default places are in the checkout. When you install from the wheel, they are beside its `iftah.toml`.
 
 ```toml
 database_url = "postgresql://iftah@db:5432/iftah"
@@ -18,26 +19,27 @@ workers = 4
 log_format = "json"
 ```
 
-| name in the file | variable | default | what it sets |
+| name in the file | variable | default | meaning |
 |---|---|---|---|
 """
 TAIL: Final = """
 ## Tokens of another issuer
 
-With `oidc_issuer`, `oidc_audience` and `oidc_jwks_url` (all three, or none) a JWT is a token as well as one of `iftah token issue` is. It must be
+Set `oidc_issuer`, `oidc_audience` and `oidc_jwks_url` (all three, or none). Then we accept JWTs of that issuer beside the tokens of
+`iftah token issue`. A JWT must
 
-- signed by RS256 or ES256, with a key of the address in `oidc_jwks_url` whose `kid` it names
-- from `iss` exactly, for `aud` (or a list that holds it), with an `exp` to come
-- of one of the roles, as one text in the claim `oidc_role_claim`: merchant, contributor, subject, operator, supervisor or admin
-- for somebody, in the claim `oidc_party_claim`: the merchant, the contributor, or the id of the person
+- be signed by RS256 or ES256, with a key whose `kid` it names and which is published at `oidc_jwks_url`
+- have exactly that `iss`, that `aud` (or a list with it), and an `exp` in the future
+- have one role, as one text in the claim `oidc_role_claim`: merchant, contributor, subject, operator, supervisor or admin
+- have a party in the claim `oidc_party_claim`: the merchant, the contributor, or the id of the person
 
-Anything else is answered `bad_token`, and nothing says which of these it was. It may do all that its role may; a `scope` in it is not
-looked at. It cannot be revoked here: let it live for minutes ([more](decisions/0019-who-may-call.md)).
+We answer any other token with `bad_token` and do not say which of these was wrong. The token may do all that its role may. We ignore a `scope`
+in it. You cannot revoke it here, so let it live for minutes ([more](decisions/0019-tokens-rates-and-consent.md)).
 """
 
 
 def document() -> str:
-    """The whole text."""
+    """The text of the document."""
     rows = (
         f"| `{name}` | `IFTAH_{name.upper()}` | {_code(default_of(field))} | {field.description} |"
         for name, field in Settings.model_fields.items()

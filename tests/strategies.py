@@ -1,4 +1,4 @@
-"""Hypothesis strategies shared by the tests: small ledgers in which everything that can collide does."""
+"""Hypothesis strategies that tests share: small ledgers in which every possible collision occurs."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from graph.events import SCHEMA, conform
-from graph.vocabulary import KINDS
+from graph.evidence.events import SCHEMA, conform
+from graph.evidence.vocabulary import KINDS
 
 PEOPLE = ("ann", "bob", "cy")
 NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -18,7 +18,7 @@ MOMENTS = (
     NOW + timedelta(days=5),
 )
 CLASS_LISTS = ("identity,relationship,behaviour,restricted,credit", "behaviour", "relationship,credit", "identity")
-MOST_USED = tuple(k.name for k in KINDS if k.data_class is None) * 2
+COMMON_KINDS = tuple(k.name for k in KINDS if k.data_class is None) * 2
 CORRECTIONS: tuple[dict[str, object], ...] = (
     {"amount": 7},
     {"amount": -7},
@@ -57,17 +57,19 @@ FIELD_VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def rows(draw: st.DrawFn, number: int) -> dict[str, object]:
-    """One event the ledger would take, numbered `number`."""
-    name = draw(st.sampled_from((*(k.name for k in KINDS), *MOST_USED)))
+def event_rows(draw: st.DrawFn, number: int) -> dict[str, object]:
+    """One event that the ledger would accept, numbered `number`."""
+    name = draw(st.sampled_from((*(k.name for k in KINDS), *COMMON_KINDS)))
     kind = next(k for k in KINDS if k.name == name)
     subject = draw(st.sampled_from(PEOPLE))
-    # Our own orders say all there is to say, nearly always; banks leave out more.
+    # Our own orders nearly always have all fields; banks leave out more.
     rare = 3 if name.startswith("order.") else 1
-    money = ("amount", "currency") if "amount" in kind.may and draw(st.booleans()) else ()  # one goes with the other
-    given = [f for f in kind.may if f not in ("amount", "currency") and draw(st.integers(0, 3)) < rare]
-    row: dict[str, object] = {f: draw(FIELD_VALUES[f]) for f in (*kind.needs, *money, *given) if f != "other"}
-    if "other" in kind.needs:
+    money = ("amount", "currency") if "amount" in kind.optional and draw(st.booleans()) else ()  # both or neither
+    optional_fields = [f for f in kind.optional if f not in ("amount", "currency") and draw(st.integers(0, 3)) < rare]
+    row: dict[str, object] = {
+        f: draw(FIELD_VALUES[f]) for f in (*kind.required, *money, *optional_fields) if f != "other"
+    }
+    if "other" in kind.required:
         row["other"] = draw(st.sampled_from([p for p in (*PEOPLE, "shop") if p != subject]))
     if row.get("tie") == "vouch" and name == "tie.formed":
         row["strength"] = draw(st.integers(-10, 10))
@@ -85,14 +87,14 @@ def rows(draw: st.DrawFn, number: int) -> dict[str, object]:
 
 
 def frame(events: list[dict[str, object]]) -> pl.DataFrame:
-    """Events as the ledger hands them out."""
+    """Events as the ledger returns them."""
     return conform(pl.DataFrame(events, schema_overrides=SCHEMA, infer_schema_length=None))
 
 
 @st.composite
-def ledgers(draw: st.DrawFn, most: int = 14) -> pl.DataFrame:
-    """A ledger in append order. Everyone has consented long ago, so that what follows matters."""
-    first = [
+def ledgers(draw: st.DrawFn, max_events: int = 14) -> pl.DataFrame:
+    """A ledger in append order. All people consented long ago, so that the later events matter."""
+    consents = [
         {
             "contributor": "desk",
             "event_id": f"c-{person}",
@@ -105,5 +107,5 @@ def ledgers(draw: st.DrawFn, most: int = 14) -> pl.DataFrame:
         }
         for person in draw(st.sets(st.sampled_from(PEOPLE), min_size=1))
     ]
-    first.sort(key=lambda e: str(e["event_id"]))
-    return frame([*first, *(draw(rows(i)) for i in range(draw(st.integers(1, most))))])
+    consents.sort(key=lambda e: str(e["event_id"]))
+    return frame([*consents, *(draw(event_rows(i)) for i in range(draw(st.integers(1, max_events))))])

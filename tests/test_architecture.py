@@ -1,4 +1,4 @@
-"""The architecture, held: who imports whom, how long things are, what lies where, and what is never in the project."""
+"""Test the architecture: the direction of imports, the length of units, the layout of files, and the contents that we never store."""
 
 import ast
 import subprocess
@@ -10,24 +10,48 @@ from pathlib import Path
 import pytest
 
 import graph
+from tests.paths import ROOT
+from tests.words import FOLDERS, MAX_SHARE, SERIALIZED_FIELDS, bindings
 
-ROOT = Path(__file__).parents[1]
-CORES = ("engine", "graph", "api")
-MOST_FUNCTION, MOST_FILE = 60, 400
-TOP = {"pyproject.toml", "README.md", "engine", "rules", "graph", "api", "tests", "docs", "Makefile", "CONTRIBUTING.md"}
-TOP |= {"CHANGELOG.md", "LICENSE", ".ci", ".gitignore", "constraints.txt", "constraints-sdist.txt"}
-TOP |= {"Dockerfile", "compose.yaml", ".dockerignore"}  # docs/decisions/0025-running-it.md
+CORES = ("iftah", "engine", "graph", "api")
+MAX_FUNCTION_LINES, MAX_FILE_LINES = 60, 400
+TOP_LEVEL = {
+    "pyproject.toml",
+    "README.md",
+    "iftah",
+    "engine",
+    "rules",
+    "graph",
+    "api",
+    "tests",
+    "docs",
+    "Makefile",
+    "CONTRIBUTING.md",
+}
+TOP_LEVEL |= {
+    "CHANGELOG.md",
+    "LICENSE",
+    ".ci",
+    ".gitignore",
+    "constraints.txt",
+    "constraints-dev.txt",
+    "constraints-sdist.txt",
+}
+TOP_LEVEL |= {"Dockerfile", "compose.yaml", ".dockerignore"}  # docs/decisions/0025-operation.md
+TOP_LEVEL |= {"SECURITY.md", ".github", ".pre-commit-config.yaml", ".editorconfig"}  # CONTRIBUTING.md
+TOP_LEVEL |= {"mkdocs.yml", "constraints-docs.txt"}  # docs/decisions/0044-a-site-of-the-documents.md
+TOP_LEVEL |= {"setup.py"}  # docs/decisions/0043-distribution.md
 NOT_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "shared"}
 DATA = (".asc", ".gz", ".parquet", ".db", ".sqlite", ".csv", ".zip", ".pkl", ".npz", ".whl", ".so", ".png")
 HOSTS = ("pypi" + ".org", "files.python" + "hosted", "debian" + ".org")
 
 
 @cache
-def tracked() -> tuple[Path, ...]:
-    """What git tracks and what it would: new files too, so that a test fails before the commit."""
+def tracked_files() -> tuple[Path, ...]:
+    """The files that git tracks or would add: new files too, so that a test fails before the commit."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a checkout: nothing says which files belong to the project")
-    said = subprocess.run(
+    completed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         check=True,
@@ -35,7 +59,7 @@ def tracked() -> tuple[Path, ...]:
         text=True,
         timeout=60,
     )
-    return tuple(ROOT / name for name in said.stdout.split("\0") if name and (ROOT / name).is_file())
+    return tuple(ROOT / name for name in completed.stdout.split("\0") if name and (ROOT / name).is_file())
 
 
 def modules() -> list[Path]:
@@ -51,34 +75,39 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
 
 def test_imports_go_one_way() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
-    said = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert "0 broken" in said.stdout
+    completed = subprocess.run(
+        [linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert "0 broken" in completed.stdout
 
 
 def test_no_function_is_too_long() -> None:
-    found = [
-        f"{name}: {length} lines" for path in modules() for name, length in functions(path) if length > MOST_FUNCTION
+    too_long = [
+        f"{name}: {length} lines"
+        for path in modules()
+        for name, length in functions(path)
+        if length > MAX_FUNCTION_LINES
     ]
-    assert found == []
+    assert too_long == []
 
 
 def test_no_file_is_too_long() -> None:
     files = [*modules(), *(ROOT / "tests").rglob("*.py")]
     lengths = {p.relative_to(ROOT): p.read_text(encoding="utf-8").count("\n") for p in files}
-    assert {str(p): n for p, n in lengths.items() if n > MOST_FILE} == {}
+    assert {str(p): n for p, n in lengths.items() if n > MAX_FILE_LINES} == {}
 
 
 def test_the_top_level_holds_what_it_should() -> None:
-    assert {p.relative_to(ROOT).parts[0] for p in tracked()} - TOP == set()
+    assert {p.relative_to(ROOT).parts[0] for p in tracked_files()} - TOP_LEVEL == set()
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
-    assert [str(p) for p in tracked() if p.stem in NOT_NAMES or p.parent.name in NOT_NAMES] == []
+    assert [str(p) for p in tracked_files() if p.stem in NOT_NAMES or p.parent.name in NOT_NAMES] == []
 
 
 def test_the_rules_folder_holds_rules_only() -> None:
-    assert {p.suffix for p in tracked() if p.relative_to(ROOT).parts[0] == "rules"} == {".yaml"}
+    assert {p.suffix for p in tracked_files() if p.relative_to(ROOT).parts[0] == "rules"} == {".yaml"}
 
 
 def test_what_graph_exports_is_decided() -> None:
@@ -93,18 +122,40 @@ def test_every_module_says_what_it_is() -> None:
 
 def test_every_module_of_a_core_is_in_the_order_of_the_language() -> None:
     """A new stage of `engine.lang` that no layer names would escape the contract."""
-    said = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     stages = {p.stem for p in (ROOT / "engine" / "lang").glob("*.py")} - {"__init__"}
-    layers = said.partition('containers = ["engine.lang"]')[2].partition("]\n\n")[0]
-    named = {word for line in layers.split('"') for word in line.replace("|", " ").split()}
-    assert stages - named == set()
+    layers = pyproject.partition('containers = ["engine.lang"]')[2].partition("]\n\n")[0]
+    layer_names = {word for line in layers.split('"') for word in line.replace("|", " ").split()}
+    assert stages - layer_names == set()
+
+
+def test_no_binding_is_a_private_word() -> None:
+    """Take the field's word or the thing's noun instead; `python -m tests.words --list` lists them."""
+    all_bindings = list(bindings())
+    private = [f"{b.path}:{b.line} {b.name}" for b in all_bindings if b.is_private_word]
+    assert len(private) / len(all_bindings) < MAX_SHARE
+    assert private == []
+
+
+def test_each_exception_from_the_list_of_private_words_is_a_field() -> None:
+    fields = {f"{b.scope.rpartition('.')[2]}.{b.name}" for b in bindings()}
+    assert set(SERIALIZED_FIELDS) - fields == set()
+
+
+def test_no_class_name_is_defined_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for path in (p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert {name: lines for name, lines in places.items() if len(lines) > 1} == {}
 
 
 def test_no_data_is_in_the_project() -> None:
-    assert [str(p) for p in tracked() if p.suffix in DATA] == []
-    assert [str(p) for p in tracked() if b"\0" in p.read_bytes()] == []
+    assert [str(p) for p in tracked_files() if p.suffix in DATA] == []
+    assert [str(p) for p in tracked_files() if b"\0" in p.read_bytes()] == []
 
 
 def test_no_package_index_is_named() -> None:
-    texts = {p: p.read_text(encoding="utf-8") for p in tracked() if p.name != "LICENSE"}
+    texts = {p: p.read_text(encoding="utf-8") for p in tracked_files() if p.name != "LICENSE"}
     assert [f"{p.relative_to(ROOT)}: {host}" for p, text in texts.items() for host in HOSTS if host in text] == []

@@ -1,18 +1,22 @@
-"""The documents say what is there: generated ones are as generated, named ones exist, the README's settings are all of them."""
+"""Check the documents against the code: generated ones are current, links lead somewhere, settings exist, the prose is plain."""
 
 import re
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import graph
-from api.settings import Settings
-from api.settings_source import NAMES
-from tests import settings_document
-from tests.features_document import DOCUMENT, INTRODUCTION, document, written
+from api.settings.settings import Settings
+from api.settings.source import FORMER_NAMES as FORMER_SETTINGS
+from api.settings.source import NAMES
+from graph.catalog.former_names import FORMER_NAMES as FORMER_FEATURES
+from tests import prose, settings_document
+from tests.features_document import DOCUMENT, INTRODUCTION, document, format_value
+from tests.paths import DOCS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(DOCS).rglob("*.md")])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
@@ -23,12 +27,26 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
 
 
 def test_the_readme_names_no_setting_that_is_not_there() -> None:
-    said = set(re.findall(r"`(IFTAH_[A-Z_]+)`", (ROOT / "README.md").read_text()))
-    assert said <= {f"IFTAH_{name.upper()}" for name in Settings.model_fields}
+    variables = set(re.findall(r"`(IFTAH_[A-Z_]+)`", (ROOT / "README.md").read_text()))
+    assert variables <= {f"IFTAH_{name.upper()}" for name in Settings.model_fields}
 
 
 def test_every_setting_is_known_by_its_name_before_settings_are_validated() -> None:
-    assert set(NAMES) == set(Settings.model_fields), "add the new setting to NAMES of api/settings_source.py"
+    assert set(NAMES) == set(Settings.model_fields), "add the new setting to NAMES of api/settings/source.py"
+
+
+def test_the_changelog_lists_former_and_new_names() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    migration = import_module("api.store.migrations.versions.0011_standard_names")
+    for former, name in (FORMER_SETTINGS | FORMER_FEATURES | migration.TABLES).items():
+        assert re.search(rf"^\|[^|]*\| `{re.escape(former)}` \| `{re.escape(name)}` \|$", text, re.MULTILINE), former
+
+
+def test_the_changelog_dates_and_tags_the_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
+    assert f"`v{version}`" in text
 
 
 def test_the_document_of_settings_is_as_generated() -> None:
@@ -50,12 +68,12 @@ def test_every_link_within_the_document_of_features_leads_to_a_section() -> None
 
 
 def test_every_letter_of_a_formula_is_explained_in_it_or_in_the_document() -> None:
-    explained = set(re.findall(r"`([A-Z])`", INTRODUCTION))
+    document_letters = set(re.findall(r"`([A-Z])`", INTRODUCTION))
     for f in graph.schema():
         assert [
             c
             for c in re.findall(r"\b[A-Z]\b", f.formula)
-            if c not in explained | {*re.findall(r"\b([A-Z]):", f.formula)}
+            if c not in document_letters | {*re.findall(r"\b([A-Z]):", f.formula)}
         ] == [], f.name
 
 
@@ -65,7 +83,16 @@ def test_the_document_of_features_is_as_generated() -> None:
 
 def test_a_value_is_written_in_its_unit() -> None:
     by_name = {f.name: f for f in graph.schema()}
-    assert written(by_name["behaviour.burstiness"], -5) == "-0.05"
-    assert written(by_name["relationships.clustering"], 1000) == "1.000"
-    assert written(by_name["capacity.income_cover"], 165846) == "1,658.46"
-    assert written(by_name["behaviour.payment_total"], 0) == "0"
+    assert format_value(by_name["behaviour.burstiness"], -5) == "-0.05"
+    assert format_value(by_name["relationships.clustering"], 1000) == "1.000"
+    assert format_value(by_name["capacity.income_cover"], 165846) == "1,658.46"
+    assert format_value(by_name["behaviour.payment_total"], 0) == "0"
+
+
+@pytest.mark.parametrize("part", [part for part in prose.parts() if part != "decision records"])
+def test_prose(part: str) -> None:
+    """`python -m tests.prose --pages` lists the pages, worst first."""
+    total = prose.parts()[part]
+    if total.words:
+        assert total.idiom_rate <= prose.MAX_IDIOM
+        assert total.reader_rate >= prose.MIN_READER

@@ -1,6 +1,7 @@
-"""docs/language.md is run: its files check, its cases come out, its conditions mean what it says, its keys are all of them.
+"""Run docs/language.md: its files are valid, its cases pass, its conditions give the stated results, and its keys are
+complete.
 
-After a change of the forms or of the glossary, `python -m tests.test_language` writes the tables of keys anew.
+After you change the grammar or the key docs, run `python -m tests.test_language` to write the tables of keys again.
 """
 
 import re
@@ -13,25 +14,48 @@ from typing import Final, get_args
 import pytest
 from typer.main import get_group
 
-from api.catalogue import kinds, schema
-from api.cli import COMMANDS, app
-from engine import cases
-from engine.lang import expressions, resolve
-from engine.lang.check_orders import schema_of
-from engine.lang.check_perks import money
-from engine.lang.forms import KINDS
-from engine.lang.glossary import KEYS
-from engine.lang.parse import parse
-from engine.lang.problems import Report
-from engine.lang.program import AMOUNT, SCORE
-from engine.lang.reference import truth
-from engine.lang.shapes import REQUIRED, Condition, Day, Many, Numeral, Quantity, Record, Shape, Text, YesNo
-from engine.lang.shapes import Table as Names
-from engine.lang.trace import causes
-from engine.lang.truths import AS_OF, And, Const, Not, Or, Truth
-from engine.lang.types import DATE, Attribute, Kind, Schema, Type, Value, value_of
-from engine.perks import Outcome
-from tests.manual import DAY, LANGUAGE, Block, base, blocks, checked, over, program, quoted, tables
+from api.cli.main import COMMANDS, app
+from api.releases.catalogue import kinds, schema
+from engine.decide.perks import Outcome
+from engine.lang.check import resolve
+from engine.lang.check.orders import schema_of
+from engine.lang.check.perks import money
+from engine.lang.engines.reference import truth
+from engine.lang.engines.trace import causes
+from engine.lang.model.conditions import AS_OF, And, Const, Not, Or, Truth
+from engine.lang.model.problems import Report
+from engine.lang.model.program import AMOUNT, SCORE
+from engine.lang.model.types import DATE, Attribute, Kind, Schema, Type, Value, value_of
+from engine.lang.syntax import expressions
+from engine.lang.syntax.grammar import KINDS
+from engine.lang.syntax.key_docs import KEYS
+from engine.lang.syntax.parse import parse
+from engine.lang.syntax.schema_types import (
+    REQUIRED,
+    BoolType,
+    ConditionType,
+    DateType,
+    ListType,
+    NumberType,
+    QuantityType,
+    RecordType,
+    SchemaType,
+    TextType,
+)
+from engine.lang.syntax.schema_types import TableType as Names
+from engine.verify import cases
+from tests.manual import (
+    DAY,
+    LANGUAGE,
+    FencedBlock,
+    base_files,
+    blocks,
+    check_files,
+    code_spans,
+    program,
+    tables,
+    with_example,
+)
 
 FORMS: Final = {"yaml base", "yaml check", "yaml refused", "yaml cases", "text grammar"}
 MARK: Final = re.compile(r"# *((?:R\d{3}(?:, )?)+)$")
@@ -45,7 +69,7 @@ HEADS: Final = {
 }
 
 
-def of_form(info: str) -> list[Block]:
+def blocks_of_form(info: str) -> list[FencedBlock]:
     return [b for b in blocks(LANGUAGE) if b.info == info]
 
 
@@ -54,7 +78,7 @@ def rows(*head: str) -> list[tuple[str, ...]]:
     return [row for table in tables(LANGUAGE) if table.head == head for row in table.rows]
 
 
-def line(block: Block) -> str:
+def block_id(block: FencedBlock) -> str:
     return f"line-{block.line}"
 
 
@@ -67,133 +91,142 @@ def test_every_block_and_every_table_has_a_form_by_which_it_is_run() -> None:
 
 
 def test_the_whole_files_of_the_page_are_rules_that_check_one_of_each_kind() -> None:
-    assert checked(base())[1] == ()
-    read = {type(parse(name, text, Report())) for name, text in base().items()}
-    assert len(read) == len(KINDS) == len(base())
+    assert check_files(base_files())[1] == ()
+    read = {type(parse(name, text, Report())) for name, text in base_files().items()}
+    assert len(read) == len(KINDS) == len(base_files())
 
 
-@pytest.mark.parametrize("block", of_form("yaml check"), ids=line)
-def test_lines_check(block: Block) -> None:
-    assert checked(over(block.text, base()))[1] == ()
+@pytest.mark.parametrize("block", blocks_of_form("yaml check"), ids=block_id)
+def test_lines_check(block: FencedBlock) -> None:
+    assert check_files(with_example(block.text, base_files()))[1] == ()
 
 
-@pytest.mark.parametrize("block", of_form("yaml refused"), ids=line)
-def test_each_marked_line_is_refused_with_its_codes_and_no_other_is(block: Block) -> None:
+@pytest.mark.parametrize("block", blocks_of_form("yaml refused"), ids=block_id)
+def test_each_marked_line_is_refused_with_its_codes_and_no_other_is(block: FencedBlock) -> None:
     marks = {n: MARK.search(line) for n, line in enumerate(block.text.split("\n"), 1)}
-    expected = [(block.file, n, code) for n, found in marks.items() if found for code in found[1].split(", ")]
+    expected = [(block.file, n, code) for n, match in marks.items() if match for code in match[1].split(", ")]
     assert expected
-    _, problems = checked(over(block.text, base()))
+    _, problems = check_files(with_example(block.text, base_files()))
     assert Counter((p.at.file, p.at.line, p.code) for p in problems) == Counter(expected), "\n".join(map(str, problems))
 
 
-def before(block: Block) -> dict[str, str]:
-    """The files that cases are run under: the page's, with the lines that check shown before them under their heading."""
-    files = base()
-    for other in of_form("yaml check"):
+def files_before(block: FencedBlock) -> dict[str, str]:
+    """The files for a block of cases: the page's files, with all valid examples before the block under the same
+    heading.
+    """
+    files = base_files()
+    for other in blocks_of_form("yaml check"):
         if (other.section, other.line < block.line) == (block.section, True):
-            files = over(other.text, files)
+            files = with_example(other.text, files)
     return {name: text for name, text in files.items() if not name.endswith(".cases.yaml")}
 
 
-OF_CASES: Final = [*of_form("yaml cases"), *(b for b in of_form("yaml base") if b.file.endswith(".cases.yaml"))]
+OF_CASES: Final = [
+    *blocks_of_form("yaml cases"),
+    *(b for b in blocks_of_form("yaml base") if b.file.endswith(".cases.yaml")),
+]
 
 
-@pytest.mark.parametrize("block", OF_CASES, ids=line)
-def test_cases_come_out(block: Block) -> None:
-    files = before(block) | {block.file: block.text}
-    release, problems = checked(files)
+@pytest.mark.parametrize("block", OF_CASES, ids=block_id)
+def test_cases_come_out(block: FencedBlock) -> None:
+    files = files_before(block) | {block.file: block.text}
+    release, problems = check_files(files)
     assert release, "\n".join(map(str, problems))
     outcomes = list(cases.run(release, files, schema(), kinds()))
     assert [(o.name, o.failures) for o in outcomes if o.failures or not outcomes] == []
 
 
 def test_the_grammar_is_that_of_the_parser() -> None:
-    (block,) = of_form("text grammar")
+    (block,) = blocks_of_form("text grammar")
     assert (expressions.__doc__ or "").endswith(block.text)
 
 
-# Conditions, asked as a knock-out of the page's perk
+# Conditions, as a knock-out of the page's perk
 
 
 def with_condition(condition: str) -> dict[str, str]:
     text = condition.replace('"', r"\"")
     line = f'- {{id: asked, when: "{text}", unknown: pass, reason: missed}}'
-    return over(f"# perks.yaml\nperks:\n  - id: hotel\n    knockouts:\n      {line}\n", base())
+    return with_example(f"# perks.yaml\nperks:\n  - id: hotel\n    knockouts:\n      {line}\n", base_files())
 
 
 @cache
-def names() -> Schema:
-    """What the page's perk can name, but for the score."""
-    found = program(base())
-    perk = found.perk("hotel")
+def perk_names() -> Schema:
+    """The names that the page's perk can use, except for the score."""
+    base_program = program(base_files())
+    perk = base_program.perk("hotel")
     assert perk
-    more = (
+    extra = (
         *perk.request,
         Attribute(AMOUNT, money(perk.currency)),
         Attribute(AS_OF, DATE),
         Attribute(SCORE, Type("int")),
     )
-    return {**found.schema, **{a.name: a for a in more}}
+    return {**base_program.schema, **{a.name: a for a in extra}}
 
 
 def values_of(cell: str) -> dict[str, Value]:
-    """The values that a cell gives: `name: value`, or nothing."""
-    assert quoted(cell) or cell == "nothing"
-    found: dict[str, Value] = {AS_OF: DAY}
-    for pair in quoted(cell):
+    """The values in a cell: `name: value`, or nothing."""
+    assert code_spans(cell) or cell == "nothing"
+    values: dict[str, Value] = {AS_OF: DAY}
+    for pair in code_spans(cell):
         name, _, text = pair.partition(": ")
-        value = value_of(text, names()[name].type)
+        value = value_of(text, perk_names()[name].type)
         assert value is not None, pair
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
-@pytest.mark.parametrize(("condition", "given", "expected"), rows("condition", "given", "comes out"))
-def test_a_condition_comes_out(condition: str, given: str, expected: str) -> None:
-    asked = program(with_condition(*quoted(condition))).stages["hotel"]["asked"]
-    values = values_of(given)
-    status = next(word for word, status in STATUS.items() if status is truth(asked, values))
-    because = ", ".join(f"`{name}`" for name in causes(asked, values))
-    assert (f"{status} because of {because}" if because else status) == expected
+@pytest.mark.parametrize(("condition", "cell", "expected"), rows("condition", "given", "comes out"))
+def test_a_condition_evaluates_to(condition: str, cell: str, expected: str) -> None:
+    compiled = program(with_condition(*code_spans(condition))).stages["hotel"]["asked"]
+    values = values_of(cell)
+    status = next(word for word, status in STATUS.items() if status is truth(compiled, values))
+    cause_names = ", ".join(f"`{name}`" for name in causes(compiled, values))
+    assert (f"{status} because of {cause_names}" if cause_names else status) == expected
 
 
 @pytest.mark.parametrize(
     ("condition", "code"), [row[:2] for row in rows("refused", "problem", "why, and what to write")]
 )
 def test_a_condition_is_refused(condition: str, code: str) -> None:
-    _, problems = checked(with_condition(*quoted(condition)))
+    _, problems = check_files(with_condition(*code_spans(condition)))
     assert [p.code for p in problems] == [code], "\n".join(map(str, problems))
 
 
 @pytest.mark.parametrize(("type_", "good", "bad"), [row[:3] for row in rows("type", "such as", "not", "what it is")])
 def test_a_literal_fits_a_type_or_is_refused(type_: str, good: str, bad: str) -> None:
-    field = next(a.name for a in names().values() if a.name.startswith("request.") and f"`{a.type.kind}`" == type_)
-    for literal in quoted(good):
-        assert checked(with_condition(f"{field} == {literal}"))[1] == (), literal
-    for literal in quoted(bad):
-        assert checked(with_condition(f"{field} == {literal}"))[1] != (), literal
+    field = next(a.name for a in perk_names().values() if a.name.startswith("request.") and f"`{a.type.kind}`" == type_)
+    for literal in code_spans(good):
+        assert check_files(with_condition(f"{field} == {literal}"))[1] == (), literal
+    for literal in code_spans(bad):
+        assert check_files(with_condition(f"{field} == {literal}"))[1] != (), literal
 
 
 def test_the_tables_of_logic_are_the_reference_s() -> None:
-    shown = {status: word for word, status in STATUS.items()}
+    words = {status: word for word, status in STATUS.items()}
 
-    def of(node: Truth) -> str:
-        return shown[truth(node, {})]
+    def status_word(expression: Truth) -> str:
+        return words[truth(expression, {})]
 
     for head, join in (("and", And), ("or", Or)):
-        said = [(row[0], word, cell) for row in rows(head, *STATUS) for word, cell in zip(STATUS, row[1:], strict=True)]
-        assert said == [(a, b, of(join((Const(STATUS[a]), Const(STATUS[b]))))) for a, b in product(STATUS, STATUS)]
-    assert rows("a", "not a") == [(a, of(Not(Const(STATUS[a])))) for a in STATUS]
+        table = [
+            (row[0], word, cell) for row in rows(head, *STATUS) for word, cell in zip(STATUS, row[1:], strict=True)
+        ]
+        assert table == [
+            (a, b, status_word(join((Const(STATUS[a]), Const(STATUS[b]))))) for a, b in product(STATUS, STATUS)
+        ]
+    assert rows("a", "not a") == [(a, status_word(Not(Const(STATUS[a])))) for a in STATUS]
 
 
-# What must be named
+# Names that the page must have
 
 
 def test_every_word_sign_and_type_of_the_language_is_named() -> None:
     signs = {
         word
         for row in rows("sign", "asks")
-        for text in quoted(row[0])
+        for text in code_spans(row[0])
         for word in re.findall(r"[a-z]+|[^a-z\s]+", text)
     }
     assert {*resolve.KEYWORDS, *expressions.COMPARISONS, "+", "-", "*", "(", ")"} <= signs
@@ -206,84 +239,91 @@ def test_every_kind_of_file_and_every_outcome_is_named() -> None:
 
 
 def test_all_that_conditions_of_orders_can_name_is_named_with_its_type() -> None:
-    said = [(row[0].strip("`"), row[1]) for row in rows("name", "type", "what it is")]
-    assert said == [(name, a.type.kind) for name, a in schema_of((), ()).items()]
+    names_and_types = [(row[0].strip("`"), row[1]) for row in rows("name", "type", "what it is")]
+    assert names_and_types == [(name, a.type.kind) for name, a in schema_of((), ()).items()]
 
 
 def test_every_command_that_is_named_is_there_and_those_of_who_writes_rules_are_named() -> None:
-    said = [re.match(r"`iftah ([a-z ]*[a-z])", row[0])[1].split() for row in rows("command", "does")]  # type: ignore[index]
+    commands = [re.match(r"`iftah ([a-z ]*[a-z])", row[0])[1].split() for row in rows("command", "does")]  # type: ignore[index]
     tree = get_group(app)
-    for first, *more in said:
+    for first, *more in commands:
         command = tree.get_command(None, first)  # type: ignore[arg-type]
         assert command is not None
         assert not more or more[0] in command.commands  # type: ignore[attr-defined]
     own = {entry.name for entry in COMMANDS if entry.module == "rules"}
-    assert own <= {command[0] for command in said}
+    assert own <= {command[0] for command in commands}
 
 
 # The tables of keys
 
 
-def records(shape: Shape) -> Iterator[Record]:
-    """The shape's records, outermost first."""
+def records(shape: SchemaType) -> Iterator[RecordType]:
+    """The records of a type, outermost first."""
     match shape:
-        case Record(_, _, fields):
+        case RecordType(_, _, fields):
             yield shape
             for field in fields:
                 yield from records(field.shape)
-        case Many(item):
+        case ListType(item):
             yield from records(item)
         case Names(_, value):
             yield from records(value)
 
 
 @cache
-def all_records() -> dict[str, Record]:
-    return {record.what: record for kind in KINDS.values() for record in records(kind)}
+def all_records() -> dict[str, RecordType]:
+    return {record.label: record for kind in KINDS.values() for record in records(kind)}
 
 
-def key_table(record: Record) -> str:
-    """The table of a record's keys, as the page has it."""
-    lines = [f"| {record.what} | value | needed | meaning |", "|---|---|---|---|"]
+def key_table(record: RecordType) -> str:
+    """The table of a record's keys, in the form of the page."""
+    lines = [f"| {record.label} | value | needed | meaning |", "|---|---|---|---|"]
     for field in record.fields:
-        needed = "yes" if field.absent is REQUIRED else ""
-        lines.append(f"| `{field.name}` | {in_words(field.shape)} | {needed} | {KEYS[record.what][field.name]} |")
+        required = "yes" if field.absent is REQUIRED else ""
+        lines.append(
+            f"| `{field.name}` | {describe_shape(field.shape)} | {required} | {KEYS[record.label][field.name]} |"
+        )
     return "\n".join(lines)
 
 
-def in_words(shape: Shape) -> str:
-    """What may stand at a place, for people."""
+def describe_shape(shape: SchemaType) -> str:
+    """Describe the values of a type for people."""
     match shape:
-        case Text(what, _, among):
-            return ", ".join(f"`{word}`" for word in among) or what.split(" ", 1)[-1]
-        case Numeral(low, high, whole):
+        case TextType(description, _, among):
+            return ", ".join(f"`{word}`" for word in among) or description.split(" ", 1)[-1]
+        case NumberType(low, high, whole):
             return f"{'' if whole else 'amount, '}{low} to {high}"
-        case Many(item, least, most):
+        case ListType(item, least, most):
             many = {(0, 500): "", (1, 500): ", one at least"}.get((least, most), f", {least} to {most}")
-            return f"list of {in_words(item)}{many}" if not many else f"list{many}, of {in_words(item)}"
+            return f"list of {describe_shape(item)}{many}" if not many else f"list{many}, of {describe_shape(item)}"
         case Names(key, value):
-            return f"table: {in_words(key)} to {in_words(value)}"
-        case Record(what):
-            return f"*{what}*"
+            return f"table: {describe_shape(key)} to {describe_shape(value)}"
+        case RecordType(description):
+            return f"*{description}*"
         case _:
-            said = {Condition: "condition", Day: "day", Quantity: "number or duration", YesNo: "`true` or `false`"}
-            return said.get(type(shape), "value")
+            labels = {
+                ConditionType: "condition",
+                DateType: "day",
+                QuantityType: "number or duration",
+                BoolType: "`true` or `false`",
+            }
+            return labels.get(type(shape), "value")
 
 
-def rewritten(page: str) -> str:
-    """The page with the tables of keys as they are now."""
+def update_key_tables(page: str) -> str:
+    """The page with current tables of keys."""
     for record in all_records().values():
-        found = re.search(rf"^\| {re.escape(record.what)} \| value .*\n(\|.*\n)*", page, re.MULTILINE)
-        assert found, f"no table of the keys of {record.what}"
-        page = page.replace(found[0], key_table(record) + "\n")
+        match = re.search(rf"^\| {re.escape(record.label)} \| value .*\n(\|.*\n)*", page, re.MULTILINE)
+        assert match, f"no table of the keys of {record.label}"
+        page = page.replace(match[0], key_table(record) + "\n")
     return page
 
 
 def test_every_key_of_every_record_is_in_its_table() -> None:
     assert sorted(t.head[0] for t in tables(LANGUAGE) if t.head[1:] == KEYS_HEAD) == sorted(all_records())
     page = LANGUAGE.read_text(encoding="utf-8")
-    assert page == rewritten(page)
+    assert page == update_key_tables(page)
 
 
 if __name__ == "__main__":
-    LANGUAGE.write_text(rewritten(LANGUAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    LANGUAGE.write_text(update_key_tables(LANGUAGE.read_text(encoding="utf-8")), encoding="utf-8")

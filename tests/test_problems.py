@@ -1,59 +1,60 @@
-"""docs/problems.md has every code of the checker, each with lines that give it and nothing else, at the place it says.
+"""Check that docs/problems.md has every code of the checker, with an example that gives this code alone, at the shown place.
 
-The page is made of `engine/cases/problems.yaml`: `python -m tests.test_problems` writes it anew.
+We generate the page from `tests/engine/cases/problems.yaml`; to write it again, run `python -m tests.test_problems`.
 """
 
 import re
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import pytest
 from ruamel.yaml import YAML
 
-from engine.lang.problems import CODES, Problem
-from tests.manual import PROBLEMS, Block, base, blocks, checked, over
+from engine.lang.model.problems import CODES, Problem
+from tests.manual import PROBLEMS, FencedBlock, base_files, blocks, check_files, with_example
+from tests.paths import ENGINE_CASES
 
-DATA: Final = Path(__file__).parent / "engine" / "cases" / "problems.yaml"
+DATA: Final = ENGINE_CASES / "problems.yaml"
 HEAD: Final = """\
 # Problems
 
-Everything that `iftah check` can find wrong with rule files, by code. A code never changes its meaning; words may be bettered.
-Each has the smallest lines that give it, and what is said of them. Generated from
-[the cases](../tests/engine/cases/problems.yaml), and every example is run as a test.
+This page lists every problem that `iftah check` can find in rule files, by code. A code never changes its meaning, but we may
+improve its words. For each code, you see the smallest lines that cause it, and the message. We generate this page from
+[the cases](../tests/engine/cases/problems.yaml), and run every example as a test.
 
-The first line of an example names the file. It shows what is different from the files below, which check: the same keys, and
-items of the same `id`; the rest is as there. How all of it is meant is in [language.md](language.md).
+The first line of an example names the file. The example shows only the differences from the files below, which have no
+problems: the same keys, and items with the same `id`. All other lines stay as they are. [language.md](language.md) explains
+the whole language.
 """
 
 
 @cache
 def entries() -> dict[str, dict[str, str]]:
-    """The data, by code."""
-    found: dict[str, dict[str, str]] = YAML(typ="safe", pure=True).load(DATA.read_text(encoding="utf-8"))["problems"]
-    return found
+    """The entries, by code."""
+    by_code: dict[str, dict[str, str]] = YAML(typ="safe", pure=True).load(DATA.read_text(encoding="utf-8"))["problems"]
+    return by_code
 
 
-def whole() -> dict[str, str]:
-    """The files that examples are lines over: those of docs/language.md, without the cases."""
-    return {name: text for name, text in base().items() if not name.endswith(".cases.yaml")}
+def example_files() -> dict[str, str]:
+    """The files to which we add the lines of examples: those of docs/language.md, without the cases."""
+    return {name: text for name, text in base_files().items() if not name.endswith(".cases.yaml")}
 
 
 def problem_document() -> str:
-    """docs/problems.md."""
-    parts = [HEAD, *(f"```yaml base\n{text}```\n" for text in whole().values())]
+    """The text of docs/problems.md."""
+    parts = [HEAD, *(f"```yaml base\n{text}```\n" for text in example_files().values())]
     for code, entry in entries().items():
         if "group" in entry:
             parts.append(f"## {entry['group']}\n")
-        said = "\n\n".join(_shown(p) for p in checked(over(entry["lines"], whole()))[1])
+        messages = "\n\n".join(_quote_problem(p) for p in check_files(with_example(entry["lines"], example_files()))[1])
         parts.append(
-            f"### {code}: {CODES[code]}\n\n{entry['means']}\n\n```yaml {code}\n{entry['lines']}```\n\n{said}\n\n{entry['mend']}\n"
+            f"### {code}: {CODES[code]}\n\n{entry['means']}\n\n```yaml {code}\n{entry['lines']}```\n\n{messages}\n\n{entry['mend']}\n"
         )
     return "\n".join(parts)
 
 
-def _shown(problem: Problem) -> str:
-    """What is said, as Markdown that shows it word for word."""
+def _quote_problem(problem: Problem) -> str:
+    """The message, as Markdown that shows it word for word."""
     hint = f" ({problem.hint})" if problem.hint else ""
     pieces = re.split(r"(`[^`]*`)", problem.message + hint)
     words = "".join(p if p.startswith("`") else re.sub(r"([<>*_|\[\]\\])", r"\\\1", p) for p in pieces)
@@ -69,8 +70,8 @@ def test_the_page_is_as_generated() -> None:
 
 
 @pytest.mark.parametrize("block", [b for b in blocks(PROBLEMS) if b.info != "yaml base"], ids=lambda b: b.info[5:])
-def test_an_example_gives_its_code_alone_at_a_place_that_it_shows(block: Block) -> None:
-    _, problems = checked(over(block.text, whole()))
+def test_an_example_gives_its_code_alone_at_a_place_that_it_shows(block: FencedBlock) -> None:
+    _, problems = check_files(with_example(block.text, example_files()))
     assert [f"yaml {p.code}" for p in problems] == [block.info], "\n".join(map(str, problems))
     (problem,) = problems
     lines = block.text.split("\n")
@@ -80,8 +81,8 @@ def test_an_example_gives_its_code_alone_at_a_place_that_it_shows(block: Block) 
 
 
 def test_the_page_s_own_files_check() -> None:
-    assert [b.text for b in blocks(PROBLEMS) if b.info == "yaml base"] == list(whole().values())
-    assert checked(whole())[1] == ()
+    assert [b.text for b in blocks(PROBLEMS) if b.info == "yaml base"] == list(example_files().values())
+    assert check_files(example_files())[1] == ()
 
 
 if __name__ == "__main__":

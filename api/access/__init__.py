@@ -1,1 +1,1 @@
-"""Who comes in: tokens of our own and of other issuers, and how often."""
+"""Access: our own tokens and those of another issuer, and how often each may call."""

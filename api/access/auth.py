@@ -1,8 +1,8 @@
-"""Callers: whom a token speaks for, in which role, for which party, within which scopes.
+"""Callers: the role, party and scopes of a token.
 
-Only the SHA-256 of a token is kept, so that no copy of the database is a key. What the database says of one is remembered
-for a second in each process, for it is asked with every request: a revocation holds at once in the process that made it, and
-within that second in every other. Tokens that speak for nobody are not remembered.
+We keep only the SHA-256 of a token, so that no copy of the database is a key. Each process caches the token's row
+for a second, since every request needs it: a revocation holds at once in the process that made it, and
+within that second in every other. We do not cache unknown tokens.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from time import monotonic
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
-from api.clock import micros
-from api.database import reading
-from api.tables import TOKENS
-from engine.errors import Refused
+from api.store.clock import micros
+from api.store.database import Database, reading
+from api.store.tables import TOKENS
+from engine.errors import Rejected
 
 ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "supervisor", "admin")
 # `approver` is for a second pair of eyes on releases; no route asks for it yet.
@@ -26,16 +26,16 @@ SCOPES: Final = (
     *("eligibility", "decisions", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
     *("me", "disputes", "reviews", "audit", "tokens"),
 )
-RESERVED: Final = ("operator", "iftah")  # who asks by the command line, and the house itself
-PREFIX: Final = "iftah_"  # so that scanners for leaked keys know one
-FRESH: Final = 1.0  # seconds that a token is remembered
-MOST: Final = 10_000  # tokens remembered
-ISSUED: Final = "issued"  # what the ids of tokens of another issuer begin with
+RESERVED_PARTIES: Final = ("operator", "iftah")  # the command line, and the system itself
+OWN_PREFIX: Final = "iftah_"  # so that scanners for leaked keys know one
+CACHE_SECONDS: Final = 1.0  # seconds that a token is remembered
+MAX_CACHED_TOKENS: Final = 10_000  # tokens remembered
+OIDC_ID_PREFIX: Final = "issued"  # ids of tokens of another issuer begin so
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a token speaks for. `scopes` None: all that the role may do."""
+    """The holder of a token. `scopes` None: everything that the role may do."""
 
     token: str  # its id, not the secret
     role: str
@@ -43,95 +43,95 @@ class Caller:
     scopes: frozenset[str] | None = None
 
     @property
-    def counted(self) -> str:
-        """By what its requests are counted: the token, or who it is where another issuer makes tokens as it likes."""
-        return f"{self.role} {self.party}" if self.token.startswith(ISSUED) else self.token
+    def rate_key(self) -> str:
+        """The key under which we count its requests: the token, or role and party where another issuer makes any number of tokens."""
+        return f"{self.role} {self.party}" if self.token.startswith(OIDC_ID_PREFIX) else self.token
 
 
 @dataclass(slots=True)
-class _Held:
+class _CachedCaller:
     caller: Caller
     ends: int | None  # microseconds
     read_at: float  # of the process's own clock
 
 
 @dataclass
-class _Memory:
-    held: dict[str, _Held] = field(default_factory=dict)  # by digest
-    used: dict[str, int] = field(default_factory=dict)  # by id: the latest use that is not written down
-    turn: int = 0  # how often all was forgotten
+class _TokenCache:
+    callers: dict[str, _CachedCaller] = field(default_factory=dict)  # by digest
+    last_uses: dict[str, int] = field(default_factory=dict)  # by id: the latest use that is not written down
+    generation: int = 0  # how often all was forgotten
 
 
-_MEMORIES: Final = WeakKeyDictionary[Engine, _Memory]()
+_CACHES: Final = WeakKeyDictionary[Database, _TokenCache]()
 
 
-def caller(engine: Engine, secret: str, now: datetime) -> Caller:
-    """Whom the secret speaks for. Raises Refused when it is unknown, expired or revoked: which is not told."""
-    return remembered(engine, digest(secret), now) or looked_up(engine, digest(secret), now)
+def authenticate(database: Database, secret: str, now: datetime) -> Caller:
+    """The caller of a secret. Raises Rejected when it is unknown, expired or revoked, without saying which."""
+    return cached_caller(database, digest(secret), now) or look_up(database, digest(secret), now)
 
 
-def remembered(engine: Engine, name: str, now: datetime) -> Caller | None:
-    """Whom the token of that digest speaks for, if it was looked up within the last second. Asks nobody."""
-    memory = _memory(engine)
-    held = memory.held.get(name)
-    if held is None or monotonic() - held.read_at > FRESH or _ended(held.ends, now):
+def cached_caller(database: Database, token_digest: str, now: datetime) -> Caller | None:
+    """The caller of the token with this digest, if we looked it up within the last second. Sends no query."""
+    cache = _cache_of(database)
+    cached = cache.callers.get(token_digest)
+    if cached is None or monotonic() - cached.read_at > CACHE_SECONDS or _ended(cached.ends, now):
         return None
-    if not held.caller.token.startswith(ISSUED):
-        memory.used[held.caller.token] = micros(now)
-    return held.caller
+    if not cached.caller.token.startswith(OIDC_ID_PREFIX):
+        cache.last_uses[cached.caller.token] = micros(now)
+    return cached.caller
 
 
-def known_before(engine: Engine, name: str) -> bool:
+def is_cached(database: Database, token_digest: str) -> bool:
     """Whether the token of that digest was valid here not long ago."""
-    return name in _memory(engine).held
+    return token_digest in _cache_of(database).callers
 
 
-def looked_up(engine: Engine, name: str, now: datetime) -> Caller:
-    """Whom the token of that digest speaks for, from the database. Raises Refused as `caller`."""
-    query = select(TOKENS).where(TOKENS.c.digest == name)
-    memory, began = _memory(engine), monotonic()
-    turn = memory.turn
-    with reading(engine) as connection:
+def look_up(database: Database, token_digest: str, now: datetime) -> Caller:
+    """The caller of the token with this digest, from the database. Raises Rejected as `authenticate`."""
+    query = select(TOKENS).where(TOKENS.c.digest == token_digest)
+    cache, started_at = _cache_of(database), monotonic()
+    generation = cache.generation
+    with reading(database) as connection:
         row = connection.execute(query).mappings().first()
     if row is None or row["revoked_at"] is not None or _ended(row["expires_at"], now):
-        memory.held.pop(name, None)
+        cache.callers.pop(token_digest, None)
         raise bad_token()
     scopes = None if row["scopes"] is None else frozenset(row["scopes"].split(","))
-    found = Caller(row["id"], row["role"], row["party"], scopes)
-    if turn == memory.turn:  # otherwise a token was revoked while this was read
-        remember(engine, name, found, row["expires_at"], began)
-    memory.used[found.token] = micros(now)
-    return found
+    caller = Caller(row["id"], row["role"], row["party"], scopes)
+    if generation == cache.generation:  # otherwise a token was revoked while this was read
+        remember(database, token_digest, caller, row["expires_at"], started_at)
+    cache.last_uses[caller.token] = micros(now)
+    return caller
 
 
-def remember(engine: Engine, name: str, found: Caller, ends: int | None, read_at: float) -> None:
-    """Keep in mind for a second from `read_at` whom the token of that digest speaks for."""
-    held = _memory(engine).held
-    if len(held) >= MOST:
-        held.clear()
-    held[name] = _Held(found, ends, read_at)
+def remember(database: Database, token_digest: str, caller: Caller, ends: int | None, read_at: float) -> None:
+    """Cache the caller of the token with this digest, for a second from `read_at`."""
+    callers = _cache_of(database).callers
+    if len(callers) >= MAX_CACHED_TOKENS:
+        callers.clear()
+    callers[token_digest] = _CachedCaller(caller, ends, read_at)
 
 
-def forget(engine: Engine) -> None:
-    """Ask the database about every token anew."""
-    memory = _memory(engine)
-    memory.turn += 1
-    for held in list(memory.held.values()):
-        held.read_at = float("-inf")
+def forget(database: Database) -> None:
+    """Drop the cache: we look up every token anew."""
+    cache = _cache_of(database)
+    cache.generation += 1
+    for cached in list(cache.callers.values()):
+        cached.read_at = float("-inf")
 
 
-def used(engine: Engine) -> dict[str, int]:
-    """When each token was last used in this process, by id; what is taken from here is to be written down."""
-    return _memory(engine).used
+def last_uses(database: Database) -> dict[str, int]:
+    """When each token was last used in this process, by id. If you take an entry out, store it."""
+    return _cache_of(database).last_uses
 
 
-def bad_token() -> Refused:
-    """The same whatever is wrong with it."""
-    return Refused("the token is not valid", where="Authorization", hint="ask for a new one", code="bad_token")
+def bad_token() -> Rejected:
+    """The same error for every problem of a token."""
+    return Rejected("the token is not valid", where="Authorization", hint="ask for a new one", code="bad_token")
 
 
 def digest(secret: str) -> str:
-    """What is kept of a token. A random 256-bit secret needs no slow hash: there is nothing to guess."""
+    """The part of a token that we store. A random 256-bit secret needs no slow hash: there is nothing to guess."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -139,6 +139,6 @@ def _ended(ends: int | None, now: datetime) -> bool:
     return ends is not None and ends <= micros(now)
 
 
-def _memory(engine: Engine) -> _Memory:
-    memory = _MEMORIES.get(engine)
-    return memory if memory is not None else _MEMORIES.setdefault(engine, _Memory())
+def _cache_of(database: Database) -> _TokenCache:
+    cache = _CACHES.get(database)
+    return cache if cache is not None else _CACHES.setdefault(database, _TokenCache())

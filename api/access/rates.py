@@ -11,25 +11,25 @@ from limits.errors import ConfigurationError, StorageError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from engine.errors import Refused
+from engine.errors import Rejected
 
 log = logging.getLogger("iftah")
 
 MEMORY: Final = "memory://"
-Told = TypeVar("Told")
+StorageResult = TypeVar("StorageResult")
 
 
-class TooMany(Refused):
+class TooManyRequests(Rejected):
     """More requests than may be. `again`: seconds after which there may be another."""
 
-    def __init__(self, message: str, again: int, where: str = "Authorization") -> None:
-        hint = f"wait {again} second{'s' * (again != 1)}"
+    def __init__(self, message: str, retry_after: int, where: str = "Authorization") -> None:
+        hint = f"wait {retry_after} second{'s' * (retry_after != 1)}"
         super().__init__(message, where=where, hint=hint, code="too_many_requests")
-        self.again = again
+        self.retry_after = retry_after
 
 
 class Rates:
-    """The limits, over one storage. A limit of `0` is none. Raises Refused for what is neither a limit nor a storage.
+    """The limits, over one storage. A limit of `0` is none. Raises Rejected for a text that is neither a limit nor a storage.
 
     A storage of several processes that does not answer limits nobody: it is logged, and questions are answered.
     """
@@ -39,48 +39,48 @@ class Rates:
         self._failures = _limit(failures, "IFTAH_RATE_LIMIT_FAILURES")
         store = _storage(storage)
         self._limiter = SlidingWindowCounterRateLimiter(store)
-        self._away = False
-        self.waits = not isinstance(store, MemoryStorage)  # whether counting asks another process
+        self._storage_down = False
+        self.is_remote = not isinstance(store, MemoryStorage)  # whether counting asks another process
 
-    def asked(self, key: str) -> None:
+    def count_request(self, key: str) -> None:
         """Count a request. Raises TooMany when there were too many."""
         if self._requests and not self._hit(self._requests, "token", key):
             raise self._too_many(self._requests, "token", key, "too many requests with this token")
 
-    def failed(self, address: str) -> None:
+    def count_failure(self, address: str) -> None:
         """Count a token that was not valid. Raises TooMany as `guessing`."""
         if self._failures and not self._hit(self._failures, "address", address):
-            self.guessing(address)
+            self.check_failures(address)
 
-    def guessing(self, address: str) -> None:
+    def check_failures(self, address: str) -> None:
         """Raises TooMany when more tokens came from the address that were not valid than may."""
-        if self._failures and not self._free(self._failures, "address", address):
+        if self._failures and not self._has_room(self._failures, "address", address):
             raise self._too_many(self._failures, "address", address, "too many tokens that are not valid")
 
     def _hit(self, limit: RateLimitItem, *key: str) -> bool:
-        return self._counted(lambda: self._limiter.hit(limit, *key), otherwise=True)
+        return self._ask_storage(lambda: self._limiter.hit(limit, *key), default=True)
 
-    def _free(self, limit: RateLimitItem, *key: str) -> bool:
-        return self._counted(lambda: self._limiter.test(limit, *key), otherwise=True)
+    def _has_room(self, limit: RateLimitItem, *key: str) -> bool:
+        return self._ask_storage(lambda: self._limiter.test(limit, *key), default=True)
 
-    def _too_many(self, limit: RateLimitItem, kind: str, key: str, message: str) -> TooMany:
-        stats = self._counted(lambda: self._limiter.get_window_stats(limit, kind, key), otherwise=None)
+    def _too_many(self, limit: RateLimitItem, kind: str, key: str, message: str) -> TooManyRequests:
+        stats = self._ask_storage(lambda: self._limiter.get_window_stats(limit, kind, key), default=None)
         seconds = 0.0 if stats is None else stats.reset_time - time.time()
-        return TooMany(message, max(1, math.ceil(seconds)))
+        return TooManyRequests(message, max(1, math.ceil(seconds)))
 
-    def _counted(self, count: Callable[[], Told], *, otherwise: Told) -> Told:
-        """What the storage says; `otherwise`, if it does not answer."""
+    def _ask_storage(self, operation: Callable[[], StorageResult], *, default: StorageResult) -> StorageResult:
+        """The storage's answer; `otherwise`, if it does not answer."""
         try:
-            found = count()
+            result = operation()
         except StorageError as error:
-            if not self._away:
+            if not self._storage_down:
                 log.error("requests are not counted: %s", type(error.storage_error).__name__)
-            self._away = True
-            return otherwise
-        if self._away:
+            self._storage_down = True
+            return default
+        if self._storage_down:
             log.info("requests are counted again")
-        self._away = False
-        return found
+        self._storage_down = False
+        return result
 
 
 def _limit(text: str, setting: str) -> RateLimitItem | None:
@@ -90,7 +90,7 @@ def _limit(text: str, setting: str) -> RateLimitItem | None:
         return parse(text)
     except ValueError:
         hint = "write 600/minute, or 0 for none"
-        raise Refused(f"`{text[:40]}` is not a limit", where=setting, hint=hint, code="bad_setting") from None
+        raise Rejected(f"`{text[:40]}` is not a limit", where=setting, hint=hint, code="bad_setting") from None
 
 
 def _storage(url: str) -> Storage:
@@ -99,4 +99,4 @@ def _storage(url: str) -> Storage:
     except (ConfigurationError, ValueError, TypeError):  # its text may hold the password in the address
         hint = "use memory://, or redis://host:6379 with the package `redis` installed"
         where = "IFTAH_RATE_LIMIT_STORAGE"
-        raise Refused("requests cannot be counted there", where=where, hint=hint, code="bad_setting") from None
+        raise Rejected("requests cannot be counted there", where=where, hint=hint, code="bad_setting") from None

@@ -1,1 +1,1 @@
-"""What people consent to: asked, given, withdrawn."""
+"""Consent: requested by merchants, granted and withdrawn by people."""

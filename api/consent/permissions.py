@@ -1,32 +1,61 @@
-"""Permissions: what people consent to now, of many people at once.
+"""Permissions: the consents in force, read for many people at once.
 
-Two gates. A grant that names no service says that evidence of its classes may be used to score the person; one that names a
-service says that it may ask about them. A service's question is answered from the classes that pass both.
+There are two gates. A grant that names no service lets us use evidence of its classes to score the person; one that names a
+service lets that service ask about them. We answer a service's question from the classes that pass both.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from api.clock import micros
-from api.database import Query
-from api.tables import REFERRING, STANDING
-from graph.vocabulary import CLASSES
+from sqlalchemy import BigInteger, Select, bindparam, exists, func, select
 
-Pair = tuple[str, str | None]  # a person, and the service that asks; None: the house itself
-Row = tuple[Any, ...]
+from api.store.clock import micros
+from api.store.statements import Query, is_any_of, texts
+from api.store.tables import BUILDS, EVENTS, has_reference, is_enrolment_or_consent
+from graph.evidence.vocabulary import CLASSES
 
-_SAID: Final = f"""
-SELECT subject, purpose, service, kind, classes, until, happened_at FROM events AS e
-WHERE subject IN {{subjects}} AND {STANDING} AND kind <> 'person.enrolled' AND happened_at <= :now
-AND NOT EXISTS (
-    SELECT 1 FROM events AS r WHERE r.ref_event = e.event_id AND r.{REFERRING} AND r.contributor = e.contributor
-    AND r.kind = 'event.retracted' AND r.happened_at <= :now
-)"""
-_SERVED: Final = " AND purpose = (SELECT purpose FROM builds WHERE id = (SELECT max(id) FROM builds))"
-_ORDER: Final = " ORDER BY happened_at, recorded_at, seq"
+Pair = tuple[str, str | None]  # a person, and the service that asks; None: the system itself
+
+
+class ConsentRow(NamedTuple):
+    """An event of consent, as the two queries of this module select it. Times in microseconds since 1970."""
+
+    subject: str
+    purpose: str
+    service: str | None
+    kind: str
+    classes: str | None  # comma-separated; None: all
+    until: int | None
+    happened_at: int
+
+
+def _select_consents() -> Select[Any]:
+    """The consents of the people `subjects` up to `now`, but for those that were retracted since."""
+    event, retraction, now = EVENTS.alias("e"), EVENTS.alias("r"), bindparam("now", type_=BigInteger)
+    retracted = exists().where(
+        retraction.c.ref_event == event.c.event_id,
+        has_reference(retraction),
+        retraction.c.contributor == event.c.contributor,
+        retraction.c.kind == "event.retracted",
+        retraction.c.happened_at <= now,
+    )
+    query = select(*(event.c[c] for c in ConsentRow._fields)).where(
+        is_any_of(event.c.subject, texts("subjects")),
+        is_enrolment_or_consent(event),
+        event.c.kind != "person.enrolled",
+        event.c.happened_at <= now,
+        ~retracted,
+    )
+    return query.order_by(event.c.happened_at, event.c.recorded_at, event.c.seq)
+
+
+_NEWEST_BUILD: Final = select(func.max(BUILDS.alias("n").c.id)).scalar_subquery()
+_CURRENT_PURPOSE: Final = select(BUILDS.c.purpose).where(BUILDS.c.id == _NEWEST_BUILD).scalar_subquery()
+_CONSENTS: Final = _select_consents()
+_CONSENTS_FOR_PURPOSE: Final = _CONSENTS.where(_CONSENTS.selected_columns.purpose == _CURRENT_PURPOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,52 +69,54 @@ class Grant:
 Grants = dict[str | None, dict[str, Grant]]  # by service (None: evidence may be used), by data class
 
 
-def said(people: Collection[str], now: datetime) -> Query:
-    """What these people have said of consent for the purpose of the build in force. Cost: by index, their own few events."""
-    return Query(_SAID + _SERVED + _ORDER, {"subjects": sorted(people), "now": micros(now)})
+def consent_query(people: Collection[str], now: datetime) -> Query:
+    """The consent events of these people for the purpose of the build in force. Cost: by index, their own few events."""
+    return Query(_CONSENTS_FOR_PURPOSE, {"subjects": sorted(people), "now": micros(now)})
 
 
-def said_of_all(people: Collection[str], now: datetime) -> Query:
+def consent_query_all_purposes(people: Collection[str], now: datetime) -> Query:
     """The same for every purpose."""
-    return Query(_SAID + _ORDER, {"subjects": sorted(people), "now": micros(now)})
+    return Query(_CONSENTS, {"subjects": sorted(people), "now": micros(now)})
 
 
-def granted(rows: Iterable[Row], now: datetime) -> dict[tuple[str, str], Grants]:
-    """From the rows of `said` or `said_of_all`, what each person consents to, by person and purpose.
+def collect_grants(rows: Iterable[Sequence[Any]], now: datetime) -> dict[tuple[str, str], Grants]:
+    """The grants of each person, by person and purpose, from the rows of one of the two queries above.
 
     The latest of granted and withdrawn counts, by class and service; a withdrawal that names no service is of all; a grant ends
     at its `until`.
     """
-    held = defaultdict[tuple[str, str], Grants](lambda: defaultdict(dict))  # nothing is allowed until it is said
-    for subject, purpose, service, kind, classes, until, at in rows:
-        of = held[subject, purpose]
-        named = classes.split(",") if classes else CLASSES
-        if kind == "consent.granted":
-            of[service].update(dict.fromkeys(named, Grant(at, until)))
+    result = defaultdict[tuple[str, str], Grants](lambda: defaultdict(dict))  # nothing is allowed until it is said
+    for row in map(ConsentRow._make, rows):
+        by_service = result[row.subject, row.purpose]
+        class_names = row.classes.split(",") if row.classes else CLASSES
+        if row.kind == "consent.granted":
+            by_service[row.service].update(dict.fromkeys(class_names, Grant(row.happened_at, row.until)))
         else:
-            for grants in list(of.values()) if service is None else [of[service]]:
-                for name in named:
+            for grants in list(by_service.values()) if row.service is None else [by_service[row.service]]:
+                for name in class_names:
                     grants.pop(name, None)
     moment = micros(now)
-    return {who: _open(of, moment) for who, of in held.items()}
+    return {key: _open_at(by_service, moment) for key, by_service in result.items()}
 
 
-def in_force(rows: Iterable[Row], pairs: Collection[Pair], now: datetime) -> dict[Pair, frozenset[str]]:
-    """From the rows of `said`, the data classes from which each service's question about each person may be answered; empty: it
-    may not ask.
+def allowed_classes(
+    rows: Iterable[Sequence[Any]], pairs: Collection[Pair], now: datetime
+) -> dict[Pair, frozenset[str]]:
+    """The data classes from which we may answer each service's question about each person, from the rows of `consent_query`;
+    empty: it may not ask.
     """
-    held = {subject: grants for (subject, _), grants in granted(rows, now).items()}
-    nothing: Grants = {}
-    found = {}
+    grants_by_person = {subject: grants for (subject, _), grants in collect_grants(rows, now).items()}
+    no_grants: Grants = {}
+    result = {}
     for subject, service in pairs:
-        of = held.get(subject, nothing)
-        found[subject, service] = frozenset(of.get(None, ())).intersection(of.get(service, ()))
-    return found
+        by_service = grants_by_person.get(subject, no_grants)
+        result[subject, service] = frozenset(by_service.get(None, ())).intersection(by_service.get(service, ()))
+    return result
 
 
-def _open(grants: Grants, moment: int) -> Grants:
-    open_ = {
-        service: {name: g for name, g in of.items() if g.until is None or g.until > moment}
-        for service, of in grants.items()
+def _open_at(grants: Grants, moment: int) -> Grants:
+    open_grants = {
+        service: {name: g for name, g in by_class.items() if g.until is None or g.until > moment}
+        for service, by_class in grants.items()
     }
-    return {service: of for service, of in open_.items() if of}
+    return {service: by_class for service, by_class in open_grants.items() if by_class}

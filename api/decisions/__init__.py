@@ -1,1 +1,1 @@
-"""Questions of merchants, answered and kept."""
+"""Answer merchants' eligibility questions, and record each decision in a hash chain."""

@@ -1,8 +1,8 @@
-"""Decisions as they are kept: each written down before it is answered, and chained to the one before by its hash.
+"""Stored decisions: we write each decision before we answer, and chain it to the previous decision by its hash.
 
-The record is the canonical JSON of everything the decision depended on. The entry in the chain names nobody: it holds
-what a merchant was told, and a salted commitment to the record. Its hash covers the hash before it, so that altering,
-dropping or inserting one shows in every later one, also when records have gone with the people whom they were about.
+The record is the canonical JSON of everything that the decision depended on. The entry in the chain names no person: it holds
+the merchant's answer and a salted commitment to the record. The entry's hash covers the previous hash. So if someone alters,
+drops or inserts an entry, every later hash shows it, also after the erasure of records with their people.
 """
 
 import hashlib
@@ -10,204 +10,295 @@ import json
 import secrets
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, bindparam, select, update
 
-from api.clock import iso, micros, moment
-from api.database import Query, fetched, inserted, reading
-from engine.decide import Decision, as_json
-from engine.errors import Refused
+from api.decisions.question import EligibilityQuestion
+from api.store.clock import iso, micros, moment
+from api.store.database import Database, fetch_rows, insert_rows, reading
+from api.store.statements import Query, is_any_of, texts
+from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS
+from engine.decide.decide import Decision, as_json
+from engine.errors import Rejected
 
-FIRST: Final = "0" * 64  # what the first decision is chained to
-REFUSED: Final = "REFUSED"  # the outcome of a question that was not answered
-SHORTEST: Final = 371  # about as long as a record is that says nothing but that it was refused
-# As dear to write as a record, for it is pressed together as well, and it says nothing.
+GENESIS_HASH: Final = "0" * 64  # the previous hash of the first decision
+REFUSED: Final = "REFUSED"  # the outcome of a question without an answer
+MIN_RECORD_CHARS: Final = 371  # about the length of a refusal's record without padding
+# Meaningless text that costs as much to write as a record: it compresses about as well.
 _PART: Final = (
     '{{"baseline":{},"bin":{},"dimension":"none","id":"none_{}","points":{},"reason":"none_{}","status":true}}'
 )
 _PADDING: Final = ",".join(_PART.format(n * 7 % 50, n % 5, n % 97, n * 3 % 40, n % 23) for n in range(300))
-ENTRY: Final = (
-    *("id", "merchant", "service", "service_version", "perk", "amount", "currency", "outcome", "waived", "deposit"),
-    *("decided_at", "valid_until", "release", "commitment"),
+ENTRY_COLUMNS: Final = (
+    "id",
+    "merchant",
+    "service",
+    "service_version",
+    "perk",
+    "amount",
+    "currency",
+    "outcome",
+    "waived",
+    "deposit",
+    "decided_at",
+    "valid_until",
+    "release",
+    "commitment",
 )
-SUBJECT: Final = ("merchant", "transaction_id", "subject", "context", "held_since", "salt", "record")
-_WHOLE: Final = (*ENTRY, "transaction_id", "subject", "context")
-_SELECT: Final = f"""
-SELECT {", ".join(f"d.{c}" for c in ENTRY)}, s.transaction_id, s.subject, s.context
-FROM decisions AS d JOIN decision_subjects AS s ON s.seq = d.seq
-"""
+SUBJECT_COLUMNS: Final = ("merchant", "transaction_id", "subject", "context", "held_since", "salt", "record")
+_RESULT_COLUMNS: Final = (*ENTRY_COLUMNS, "transaction_id", "subject", "context")
+_DECISION_WITH_SUBJECT: Final = DECISIONS.join(DECISION_SUBJECTS, DECISION_SUBJECTS.c.seq == DECISIONS.c.seq)
+_SELECT: Final = select(
+    *(DECISIONS.c[c] for c in ENTRY_COLUMNS),
+    *(DECISION_SUBJECTS.c[c] for c in ("transaction_id", "subject", "context")),
+).select_from(_DECISION_WITH_SUBJECT)
+_BY_TRANSACTION: Final = _SELECT.where(
+    is_any_of(DECISION_SUBJECTS.c.merchant, texts("merchants")),
+    is_any_of(DECISION_SUBJECTS.c.transaction_id, texts("transactions")),
+)
+_OF_MERCHANT: Final = _SELECT.where(
+    DECISIONS.c.id == bindparam("name"), DECISIONS.c.merchant == bindparam("merchant"), DECISIONS.c.outcome != REFUSED
+)
+_RECORD: Final = (
+    select(DECISION_SUBJECTS.c.record).select_from(_DECISION_WITH_SUBJECT).where(DECISIONS.c.id == bindparam("name"))
+)
+_EXTEND_CHAIN: Final = (
+    update(CHAIN_HEAD)
+    .where(CHAIN_HEAD.c.id == 1)
+    .values(length=CHAIN_HEAD.c.length + bindparam("more"), hash=bindparam("newest"))
+)
+NEWEST_DECISION: Final = Query(
+    select(DECISIONS.c.seq, DECISIONS.c.hash, DECISIONS.c.decided_at).order_by(DECISIONS.c.seq.desc()).limit(1)
+)
+# of any order: `api.orders.move_chain`
+NEWEST_MOVE_HASH: Final = Query(select(CHAIN_HEAD.c.hash).where(CHAIN_HEAD.c.id == 2))
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Who asked what: a merchant's question, with its own number for it."""
-
-    merchant: str
-    transaction_id: str | None
-    subject: str
-    perk: str
-    amount: int
-    currency: str
-    context: Mapping[str, Any] = field(default_factory=dict)  # the request's own fields, as JSON has them
-    service: str | None = None  # none: the house itself asks
-    service_version: int | None = None
-
-    def same_as(self, other: "Asked") -> bool:
-        """Whether it is the same question; the version of the service is not the merchant's to say."""
-        return self._said() == other._said()
-
-    def _said(self) -> tuple[object, ...]:
-        about = self.service or (self.perk, self.currency)
-        return self.subject, about, self.amount, json.dumps(dict(self.context), sort_keys=True)  # to Python, true is 1
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What the merchant is told, and by which record."""
+class DecisionResult:
+    """The answer to a merchant, and the id of its record."""
 
     id: str
-    asked: Asked
+    question: EligibilityQuestion
     outcome: str
     waived: int
     deposit: int
     decided_at: datetime
     valid_until: datetime
 
+    def merchant_view(self) -> dict[str, Any]:
+        """The merchant's answer: without score and reasons, which only the person may see."""
+        return {
+            "decision_id": self.id,
+            "outcome": self.outcome,
+            "waived_amount": self.waived,
+            "deposit_amount": self.deposit,
+            "currency": self.question.currency,
+            "valid_until": self.valid_until,
+        }
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """A decision as we store it, without its place in the chain. Money in minor units, times in microseconds since 1970."""
+
+    id: str
+    merchant: str
+    transaction_id: str | None
+    service: str | None
+    service_version: int | None
+    subject: str
+    perk: str
+    amount: int
+    currency: str
+    context: str  # JSON
+    outcome: str
+    waived: int
+    deposit: int
+    held_since: int | None
+    release: str
+    decided_at: int
+    valid_until: int
+    salt: str
+    record: str  # canonical JSON
+    commitment: str
 
 
-def row_of(asked: Asked, now: datetime, made: Decision, order_moves: str = FIRST) -> Row:
-    """A decision as it is kept, but for its place in the chain. `order_moves`: the hash of the newest move of any order."""
-    valid_until = now + timedelta(hours=made.valid_hours)
-    held = None if made.held_since is None else micros(datetime.fromisoformat(made.held_since))
-    told = {"outcome": made.outcome, "waived": made.answer.waived, "deposit": made.answer.deposit}
-    return _row(
-        asked,
-        now,
-        valid_until,
-        told | {"release": made.release, "held_since": held},
-        order_moves,
-        decision=made.parts(),
+@dataclass(frozen=True)
+class _Outcome:
+    """The result of a question: the columns of a row that the question itself does not fill."""
+
+    outcome: str
+    waived: int
+    deposit: int
+    held_since: int | None
+    release: str
+    valid_until: datetime
+
+
+def row_of(question: EligibilityQuestion, decision: Decision, order_moves: str = GENESIS_HASH) -> DecisionRow:
+    """The row of a decision. `order_moves`: the hash of the newest move of any order."""
+    held_since = None if decision.held_since is None else micros(datetime.fromisoformat(decision.held_since))
+    answer, valid_until = decision.answer, question.asked_at + timedelta(hours=decision.valid_hours)
+    outcome = _Outcome(decision.outcome, answer.waived, answer.deposit, held_since, decision.release, valid_until)
+    return _row(question, outcome, {"order_moves": order_moves, "decision": decision.as_dict()})
+
+
+def refusal_of(
+    question: EligibilityQuestion, stand_in: DecisionRow, code: str, order_moves: str = GENESIS_HASH
+) -> DecisionRow:
+    """The row of a question without an answer: it shows the inquiry to the person. The merchant may use the transaction again.
+
+    We pad the record to the length of the discarded decision's record, because a longer record takes longer to write.
+    """
+    padding = _PADDING[: max(0, len(stand_in.record) - MIN_RECORD_CHARS)]
+    outcome = _Outcome(REFUSED, 0, question.amount, None, stand_in.release, question.asked_at)
+    row = _row(question, outcome, {"order_moves": order_moves, "refused": code, "padding": padding})
+    return replace(row, transaction_id=None)
+
+
+def _row(question: EligibilityQuestion, outcome: _Outcome, more: Mapping[str, object]) -> DecisionRow:
+    """Build a row. `more`: further content of the record. The record holds the request as we got it: later questions read the
+    request from columns, and `iftah audit verify` compares these columns with the record.
+    """
+    decision_id, salt = uuid.uuid4().hex, secrets.token_hex(32)
+    record = {
+        "id": decision_id,
+        "merchant": question.merchant,
+        "transaction_id": question.transaction_id,
+        "service": question.service,
+        "subject": question.subject,
+        "context": dict(question.context),
+        "decided_at": iso(question.asked_at),
+        "valid_until": iso(outcome.valid_until),
+        **more,
+    }
+    text = as_json(record)
+    return DecisionRow(
+        id=decision_id,
+        merchant=question.merchant,
+        transaction_id=question.transaction_id,
+        service=question.service,
+        service_version=question.service_version,
+        subject=question.subject,
+        perk=question.perk,
+        amount=question.amount,
+        currency=question.currency,
+        context=json.dumps(dict(question.context), sort_keys=True),
+        outcome=outcome.outcome,
+        waived=outcome.waived,
+        deposit=outcome.deposit,
+        held_since=outcome.held_since,
+        release=outcome.release,
+        decided_at=micros(question.asked_at),
+        valid_until=micros(outcome.valid_until),
+        salt=salt,
+        record=text,
+        commitment=record_commitment(salt, text),
     )
 
 
-def refusal_of(asked: Asked, now: datetime, stand_in: Row, code: str, order_moves: str = FIRST) -> Row:
-    """A question that was not answered, as it is kept: the person sees who asked. The transaction may be asked again.
+class ChainTail(NamedTuple):
+    """The newest decision of the chain, as `NEWEST_DECISION` reads it; `decided_at` in microseconds since 1970."""
 
-    The record is padded to the length of the decision that was thrown away, for writing takes longer the more there is to write.
+    seq: int
+    hash: str
+    decided_at: int
+
+
+def append_decisions(connection: Connection, rows: Iterable[DecisionRow], newest: ChainTail | None) -> None:
+    """Append to the chain, in this order. You must have read `newest` in the same write transaction, which excludes other
+    writers.
     """
-    told = {"outcome": REFUSED, "waived": 0, "deposit": asked.amount, "held_since": None}
-    padding = _PADDING[: max(0, len(stand_in["record"]) - SHORTEST)]
-    made = _row(asked, now, now, told | {"release": stand_in["release"]}, order_moves, refused=code, padding=padding)
-    return made | {"transaction_id": None}
-
-
-def _row(asked: Asked, now: datetime, valid_until: datetime, told: Row, order_moves: str, **record: Any) -> Row:
-    name, salt = uuid.uuid4().hex, secrets.token_hex(32)
-    said: Row = {
-        "id": name,
-        "merchant": asked.merchant,
-        "transaction_id": asked.transaction_id,
-        "service": asked.service,
-    }
-    # The request as it came: later questions read it from columns, and `iftah audit verify` compares them with this.
-    said |= {"subject": asked.subject, "context": dict(asked.context), "order_moves": order_moves}
-    text = as_json({**said, "decided_at": iso(now), "valid_until": iso(valid_until), **record})
-    return {
-        **{"id": name, "merchant": asked.merchant, "service": asked.service, "service_version": asked.service_version},
-        **{"perk": asked.perk, "amount": asked.amount, "currency": asked.currency, **told},
-        **{"decided_at": micros(now), "valid_until": micros(valid_until), "commitment": committed(salt, text)},
-        **{"transaction_id": asked.transaction_id, "subject": asked.subject},
-        **{"context": json.dumps(dict(asked.context), sort_keys=True), "salt": salt, "record": text},
-    }
-
-
-_HEAD: Final = "UPDATE chain_head SET length = length + :more, hash = :hash WHERE id = 1"
-NEWEST: Final = Query("SELECT seq, hash, decided_at FROM decisions ORDER BY seq DESC LIMIT 1")
-NEWEST_MOVE: Final = Query("SELECT hash FROM chain_head WHERE id = 2")  # of any order: `api.orders.move_chain`
-
-
-def keep(connection: Connection, rows: Iterable[Row], newest: list[tuple[Any, ...]]) -> None:
-    """Append to the chain, in this order; within a write transaction in which `newest` was read, so that nobody else does meanwhile."""
-    seq, previous = newest[0][:2] if newest else (0, FIRST)
+    seq, previous = (newest.seq, newest.hash) if newest else (0, GENESIS_HASH)
     entries, subjects = [], []
     for row in rows:
+        columns = vars(row)
         seq += 1
-        hash_ = chained(previous, entry(row))
-        entries.append((seq, *(row[c] for c in ENTRY), previous, hash_))
-        subjects.append((seq, *(row[c] for c in SUBJECT)))
+        hash_ = chain_hash(previous, entry(columns))
+        chained = {column: columns[column] for column in ENTRY_COLUMNS}
+        entries.append({"seq": seq, **chained, "previous_hash": previous, "hash": hash_})
+        subjects.append({"seq": seq, **{column: columns[column] for column in SUBJECT_COLUMNS}})
         previous = hash_
-    chain = ("seq", *ENTRY, "previous_hash", "hash")
-    head = Query(_HEAD, {"more": len(entries), "hash": previous})
-    inserted(connection, {"decisions": (chain, entries), "decision_subjects": (("seq", *SUBJECT), subjects)}, head)
+    head = Query(_EXTEND_CHAIN, {"more": len(entries), "newest": previous})
+    insert_rows(connection, {DECISIONS: entries, DECISION_SUBJECTS: subjects}, head)
 
 
-def answered_before(keys: Collection[tuple[str, str]]) -> Query:
-    """What at least these transactions (merchant, transaction_id) were answered."""
+def transactions_query(keys: Collection[tuple[str, str]]) -> Query:
+    """The query for earlier results of these transactions (merchant, transaction_id). It can return others too."""
     merchants, transactions = (sorted({key[n] for key in keys}) for n in (0, 1))
-    where = "WHERE s.merchant IN {merchants} AND s.transaction_id IN {transactions}"
-    return Query(f"{_SELECT} {where}", {"merchants": merchants, "transactions": transactions})
+    return Query(_BY_TRANSACTION, {"merchants": merchants, "transactions": transactions})
 
 
-def by_transaction(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Answered]:
-    """The rows of `answered_before`, by merchant and transaction."""
-    made = (answer_of(dict(zip(_WHOLE, row, strict=True))) for row in rows)
-    return {(a.asked.merchant, a.asked.transaction_id or ""): a for a in made}
+def by_transaction(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], DecisionResult]:
+    """The rows of `transactions_query` as results, by merchant and transaction."""
+    results = (result_of_row(dict(zip(_RESULT_COLUMNS, row, strict=True))) for row in rows)
+    return {(a.question.merchant, a.question.transaction_id or ""): a for a in results}
 
 
-def found(engine: Engine, merchant: str, name: str) -> Answered:
-    """A merchant's own decision. Raises Refused for any other: whether it exists is not told."""
-    sql = f"{_SELECT} WHERE d.id = :name AND d.merchant = :merchant AND d.outcome <> '{REFUSED}'"
-    with reading(engine) as connection:
-        (rows,) = fetched(connection, Query(sql, {"name": name, "merchant": merchant}))
+def find_decision(database: Database, merchant: str, name: str) -> DecisionResult:
+    """A merchant's own decision. Raises Rejected `unknown_decision` for any other, whether or not it exists."""
+    with reading(database) as connection:
+        (rows,) = fetch_rows(connection, Query(_OF_MERCHANT, {"name": name, "merchant": merchant}))
     if not rows:
-        hint = "ask with the token of the merchant who got it"
-        raise Refused("unknown decision", where="decision_id", hint=hint, code="unknown_decision")
-    return answer_of(dict(zip(_WHOLE, rows[0], strict=True)))
+        hint = "use the token of the merchant that received the decision"
+        raise Rejected("unknown decision", where="decision_id", hint=hint, code="unknown_decision")
+    return result_of_row(dict(zip(_RESULT_COLUMNS, rows[0], strict=True)))
 
 
-def record_of(engine: Engine, name: str) -> dict[str, Any]:
-    """All that a decision depended on. Raises Refused when there is none of that id, or whom it was about has left."""
-    sql = "SELECT s.record FROM decisions AS d JOIN decision_subjects AS s ON s.seq = d.seq WHERE d.id = :name"
-    with reading(engine) as connection:
-        (rows,) = fetched(connection, Query(sql, {"name": name}))
+def record_of(database: Database, name: str) -> dict[str, Any]:
+    """The record of a decision. Raises Rejected `unknown_decision` for an unknown id, or after the person's erasure."""
+    with reading(database) as connection:
+        (rows,) = fetch_rows(connection, Query(_RECORD, {"name": name}))
     if not rows:
-        raise Refused("unknown decision", where="decision_id", code="unknown_decision")
+        raise Rejected("unknown decision", where="decision_id", code="unknown_decision")
     record: dict[str, Any] = json.loads(rows[0][0])
     return record
 
 
-def answer_of(row: Mapping[str, Any]) -> Answered:
-    """What the merchant is told of a row."""
-    asked = Asked(
+def recorded_inputs(database: Database, name: str) -> dict[str, Any]:
+    """The recorded inputs and result of the rules. Raises Rejected as `record_of`."""
+    inputs: dict[str, Any] = record_of(database, name)["decision"]
+    return inputs
+
+
+def result_of(row: DecisionRow) -> DecisionResult:
+    """The merchant's result from a row to be written."""
+    return result_of_row({column: getattr(row, column) for column in _RESULT_COLUMNS})
+
+
+def result_of_row(row: Mapping[str, Any]) -> DecisionResult:
+    """The merchant's result from the columns `_RESULT_COLUMNS`."""
+    decided_at = moment(row["decided_at"])
+    question = EligibilityQuestion(
         merchant=row["merchant"],
         transaction_id=row["transaction_id"],
         subject=row["subject"],
         perk=row["perk"],
         amount=row["amount"],
         currency=row["currency"],
+        asked_at=decided_at,
         context=json.loads(row["context"] or "{}"),
         service=row["service"],
         service_version=row["service_version"],
     )
-    times = moment(row["decided_at"]), moment(row["valid_until"])
-    return Answered(row["id"], asked, row["outcome"], row["waived"], row["deposit"], *times)
+    until = moment(row["valid_until"])
+    return DecisionResult(row["id"], question, row["outcome"], row["waived"], row["deposit"], decided_at, until)
 
 
-def committed(salt: str, record: str) -> str:
-    """The commitment to a record: without the salt nothing can be guessed from it. SHA-256, hex."""
+def record_commitment(salt: str, record: str) -> str:
+    """The commitment to a record: without the salt you cannot confirm a guess of the record. SHA-256, hex."""
     return hashlib.sha256(f"{salt}\n{record}".encode()).hexdigest()
 
 
-def entry(row: Mapping[str, Any]) -> str:
-    """What of a row of `decisions` is chained: canonical JSON of the columns `ENTRY`."""
-    return as_json({column: row[column] for column in ENTRY})
+def entry(row: Mapping[str, object]) -> str:
+    """The chained part of a row of `decisions`: canonical JSON of the columns `ENTRY_COLUMNS`."""
+    return as_json({column: row[column] for column in ENTRY_COLUMNS})
 
 
-def chained(previous: str, entry: str) -> str:
-    """The hash of an entry that follows another: SHA-256, hex."""
+def chain_hash(previous: str, entry: str) -> str:
+    """The hash of an entry after the hash `previous`. SHA-256, hex."""
     return hashlib.sha256(f"{previous}\n{entry}".encode()).hexdigest()

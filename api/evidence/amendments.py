@@ -7,68 +7,81 @@ import polars as pl
 from sqlalchemy import Connection
 
 from api.evidence import excerpt
-from graph.events import IDENTITY
-from graph.versions import History, Row, impossible
+from graph.evidence.events import EVENT_KEY
+from graph.evidence.versions import EventHistory, Row, contradictions
 
 _SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
-_CORRECTED: Final = "event.corrected"
-_RETRACTED: Final = "event.retracted"
-_WHAT: Final = {_CORRECTED: "correction", _RETRACTED: "retraction"}
-_AMENDING: Final = pl.col("kind").is_in(list(_WHAT))
+_CORRECTION: Final = "event.corrected"
+_RETRACTION: Final = "event.retracted"
+_NOUN_OF_KIND: Final = {_CORRECTION: "correction", _RETRACTION: "retraction"}
+_IS_AMENDMENT: Final = pl.col("kind").is_in(list(_NOUN_OF_KIND))
 Key = tuple[str, str]
 
 
-def rejected(connection: Connection, batch: pl.DataFrame) -> pl.DataFrame:
+def rejections(connection: Connection, batch: pl.DataFrame) -> pl.DataFrame:
     """The corrections and retractions of a batch that would leave their event impossible: `row`, `reason`.
 
     An event may be recorded already or stand in the batch. A correction of neither is let in: the event may come later.
     Cost: some look-ups by index, and none without corrections and retractions.
     """
-    amendments = batch.filter(_AMENDING)
+    amendments = batch.filter(_IS_AMENDMENT)
     if amendments.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
-    named = excerpt.referred(connection, amendments)
-    retraced = excerpt.referred(connection, named.filter(pl.col("kind") == _CORRECTED))
-    stored = pl.concat([named, retraced]).unique("seq")
-    words = excerpt.about(connection, stored)
-    recorded = pl.concat([words, excerpt.about(connection, words)]).unique("seq").sort("seq")
-    return pl.DataFrame(list(_wrong(stored, recorded.filter(_AMENDING), batch)), schema=_SCHEMA, orient="row")
+    targets = excerpt.referenced_events(connection, amendments)
+    original_targets = excerpt.referenced_events(connection, targets.filter(pl.col("kind") == _CORRECTION))
+    stored_events = pl.concat([targets, original_targets]).unique("seq")
+    references = excerpt.references_to(connection, stored_events)
+    recorded_events = pl.concat([references, excerpt.references_to(connection, references)]).unique("seq").sort("seq")
+    return pl.DataFrame(
+        list(_find_problems(stored_events, recorded_events.filter(_IS_AMENDMENT), batch)), schema=_SCHEMA, orient="row"
+    )
 
 
-def _wrong(stored: pl.DataFrame, recorded: pl.DataFrame, batch: pl.DataFrame) -> Iterator[tuple[int, str]]:
+def _find_problems(
+    stored_events: pl.DataFrame, recorded_events: pl.DataFrame, batch: pl.DataFrame
+) -> Iterator[tuple[int, str]]:
     """Each row is judged with those before it that are let in; the events of the batch come first."""
-    amendments = batch.filter(_AMENDING)
-    references = [p.select("kind", *IDENTITY, "ref_event") for p in (recorded, stored, amendments)]
-    referring = pl.concat(references).filter(_AMENDING)
-    fixes = referring.filter(pl.col("kind") == _CORRECTED).select(*IDENTITY, "ref_event")
-    event_of: dict[Key, Key] = {(who, fix): (who, event) for who, fix, event in fixes.iter_rows()}
-    beside = batch.join(referring.select("contributor", event_id="ref_event").unique(), on=IDENTITY, how="semi")
-    events = (p.filter(~_AMENDING) for p in (beside, stored))
-    histories = {_key(row): History(row) for part in events for row in part.iter_rows(named=True)}
+    amendments = batch.filter(_IS_AMENDMENT)
+    references = [p.select("kind", *EVENT_KEY, "ref_event") for p in (recorded_events, stored_events, amendments)]
+    all_amendments = pl.concat(references).filter(_IS_AMENDMENT)
+    fixes = all_amendments.filter(pl.col("kind") == _CORRECTION).select(*EVENT_KEY, "ref_event")
+    event_of: dict[Key, Key] = {
+        (contributor, fix): (contributor, event) for contributor, fix, event in fixes.iter_rows()
+    }
+    batch_targets = batch.join(
+        all_amendments.select("contributor", event_id="ref_event").unique(), on=EVENT_KEY, how="semi"
+    )
+    events = (p.filter(~_IS_AMENDMENT) for p in (batch_targets, stored_events))
+    histories = {_key(row): EventHistory(row) for part in events for row in part.iter_rows(named=True)}
 
-    def history(word: Row) -> History | None:
-        about = word["contributor"], word["ref_event"]
-        return histories.get(event_of.get(about, about))
+    def history(amendment: Row) -> EventHistory | None:
+        key = amendment["contributor"], amendment["ref_event"]
+        return histories.get(event_of.get(key, key))
 
-    for word in recorded.iter_rows(named=True):
-        if (now := history(word)) is not None:
-            now.add(word)
-    known = set(recorded.select(IDENTITY).iter_rows())
-    for word in amendments.iter_rows(named=True):
-        if (now := history(word)) is None or _key(word) in known:
+    for amendment in recorded_events.iter_rows(named=True):
+        if (current := history(amendment)) is not None:
+            current.add(amendment)
+    recorded_keys = set(recorded_events.select(EVENT_KEY).iter_rows())
+    for amendment in amendments.iter_rows(named=True):
+        if (current := history(amendment)) is None or _key(amendment) in recorded_keys:
             continue
-        if reasons := _against(word, now):
-            yield word["row"], f"the {_WHAT[word['kind']]} makes its event impossible: {'; '.join(reasons)}"
+        if reasons := _objections(amendment, current):
+            yield (
+                amendment["row"],
+                f"the {_NOUN_OF_KIND[amendment['kind']]} makes its event impossible: {'; '.join(reasons)}",
+            )
         else:
-            now.add(word)
+            current.add(amendment)
 
 
-def _against(word: Row, now: History) -> list[str]:
+def _objections(amendment: Row, history: EventHistory) -> list[str]:
     """Why not to take a correction or retraction. One of an event that is taken back, or was impossible before, may be taken back."""
-    taken_back = now.retracted or (word["ref_event"] == now.row["event_id"] and word["kind"] == _RETRACTED)
-    if taken_back or (word["kind"] == _RETRACTED and any(impossible(now.row))):
+    is_retracted = history.retracted or (
+        amendment["ref_event"] == history.row["event_id"] and amendment["kind"] == _RETRACTION
+    )
+    if is_retracted or (amendment["kind"] == _RETRACTION and any(contradictions(history.row))):
         return []
-    return list(impossible(now.after(word)))
+    return list(contradictions(history.row_after(amendment)))
 
 
 def _key(row: Row) -> Key:

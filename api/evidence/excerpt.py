@@ -1,9 +1,10 @@
-"""Excerpts: the part of the ledger on which some people's local features and flags depend, or what a few events are about.
+"""Excerpts: the part of the ledger on which some people's local features and flags depend, and the events that others refer to.
 
-What is read grows with the people and the first ring around them, not with the ledger: each query goes by an index. All of
-an excerpt is read in one transaction.
+The cost grows with the people and the first ring around them, not with the ledger: each query uses an index. We read all of
+an excerpt in one transaction.
 """
 
+import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Final
@@ -11,202 +12,197 @@ from typing import Any, Final
 import polars as pl
 from sqlalchemy import Connection
 
-from api.clock import micros
-from api.evidence.selection import LISTED, bound, fetch
-from api.tables import REFERRING, STANDING, TIED
-from graph.events import IDENTITY, SCHEMA
-from graph.touched import CHANGES, PAYMENT, TIES, Pairs, ends, named, pairs
-from graph.touched import STANDING as STANDING_KINDS
-from graph.vocabulary import KIND
+from api.evidence import event_queries
+from api.evidence.event_queries import ALL_KINDS, event_columns
+from api.evidence.selection import fetch
+from api.store.clock import micros
+from api.store.statements import Condition, Query, Values, any_row, compiled, look_up, look_up_keys
+from api.store.tables import EVENTS, has_reference, is_enrolment_or_consent, is_tie
+from graph.evidence.events import EVENT_KEY, SCHEMA
+from graph.evidence.invalidation import (
+    PAYMENT_KIND,
+    STATEMENT_KINDS,
+    TIE_KINDS,
+    Adjacency,
+    adjacency,
+    end_people,
+    event_ends,
+)
+from graph.evidence.invalidation import PERSON_KINDS as STANDING_KINDS
+from graph.evidence.vocabulary import KIND_BY_NAME
 
-WINDOWED: Final = (
-    PAYMENT,
-    "account.balance",
-)  # what the features look back at for `graph.features.payments.WINDOW` months
-_EVIDENCE: Final = tuple(k for k in KIND if k not in CHANGES)
+_NO_VALUES: Final[Values] = {}
+_EVIDENCE: Final = tuple(k for k in KIND_BY_NAME if k not in STATEMENT_KINDS)
 
 
 def of_people(connection: Connection, people: Collection[str], windowed_after: datetime | None = None) -> pl.DataFrame:
     """Every event on which the local features and flags of these people can depend, in order of appending: `seq` and the
-    columns of `SCHEMA`. Cost: their events, those about these, and the ties, consents and enrolments of whoever they are
+    columns of `SCHEMA`. Cost: their events, those about these, and the ties, consents and enrolments of everyone they are
     tied to or pay.
 
-    `windowed_after`: of the kinds `WINDOWED`, only what happened after it, or may have by a correction: for whoever knows
-    that nothing looks further back.
+    `windowed_after`: of the kinds `WINDOWED`, only events that happened after it, or may have by a correction. Give it
+    when you know that no feature looks further back.
     """
-    recent = "true" if windowed_after is None else _recent(windowed_after)
-    own = _concat([_named(connection, people, only=recent), moved_to(connection, people)])
-    fixes = about(connection, own)
-    known = ends(own, fixes)
-    parties = named(known) - set(people)
-    ring = named(known.filter(pl.col("kind").is_in(TIES))) - set(people)
-    theirs = _concat([_standing(connection, parties), _ties_among(connection, ring)])
-    said = about(connection, _concat([theirs, fixes]))
-    return _concat([own, fixes, theirs, said, about(connection, said)])
+    own_events = _concat([_events_of(connection, people, windowed_after), events_moved_to(connection, people)])
+    fixes = references_to(connection, own_events)
+    own_ends = event_ends(own_events, fixes)
+    parties = end_people(own_ends) - set(people)
+    ring = end_people(own_ends.filter(pl.col("kind").is_in(TIE_KINDS))) - set(people)
+    neighbour_events = _concat([_enrolments_and_consents(connection, parties), _ties_among(connection, ring)])
+    amendments = references_to(connection, _concat([neighbour_events, fixes]))
+    return _concat([own_events, fixes, neighbour_events, amendments, references_to(connection, amendments)])
 
 
-def since(connection: Connection, seq: int, most: int) -> pl.DataFrame:
+def since(connection: Connection, seq: int, limit: int) -> pl.DataFrame:
     """The first events appended after `seq`, at most so many."""
-    return fetch(connection, f"events WHERE seq > {seq} ORDER BY seq LIMIT {most}", {})
+    return fetch(connection, Query(event_queries.SINCE, {"seq": seq, "limit": limit}))
 
 
-def numbered(connection: Connection, numbers: Iterable[int]) -> pl.DataFrame:
+def by_seq(connection: Connection, numbers: Iterable[int]) -> pl.DataFrame:
     """The events of these `seq`."""
-    listed = ", ".join(map(str, sorted(numbers)))  # integers of ours
-    return fetch(connection, f"events WHERE seq IN ({listed or 'NULL'}) ORDER BY seq", {})
+    return fetch(connection, Query(event_queries.AMONG, {"numbers": sorted(numbers)}))
 
 
-def last(connection: Connection) -> int:
+def last_seq(connection: Connection) -> int:
     """The `seq` of the newest event; 0 while there is none."""
-    return int(connection.exec_driver_sql("SELECT coalesce(max(seq), 0) FROM events").scalar() or 0)
+    return int(connection.execute(event_queries.LAST_SEQ).scalar_one())
 
 
-def timed(connection: Connection, after: datetime, upto: int) -> pl.DataFrame:
+def events_after(connection: Connection, after: datetime, upto: int) -> pl.DataFrame:
     """The events up to a `seq` that say something of a time after `after`. Cost: the ledger, so it is for whole builds."""
-    late = f"happened_at > {micros(after)} OR until > {micros(after)}"
-    return fetch(connection, f"events WHERE seq <= {upto} AND ({late} OR fields LIKE '%happened_at%') ORDER BY seq", {})
+    return fetch(connection, Query(event_queries.AFTER, {"after": micros(after), "upto": upto}))
 
 
-def about(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:
+def references_to(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:
     """The corrections, retractions and disputes that refer to these events, perhaps others of the same id."""
     if events.is_empty():
         return events
     ids = events["event_id"].unique().to_list()
-    return _listed(connection, "ref_event", ids, REFERRING, CHANGES)
+    return _by_list(connection, "ref_event", ids, has_reference, STATEMENT_KINDS)
 
 
-def referred(connection: Connection, changes: pl.DataFrame) -> pl.DataFrame:
+def referenced_events(connection: Connection, changes: pl.DataFrame) -> pl.DataFrame:
     """The events that these refer to."""
-    whose = pl.coalesce("ref_contributor", "contributor")
-    keys = changes.filter(pl.col("ref_event").is_not_null()).select(contributor=whose, event_id="ref_event").unique()
-    return _keyed(connection, keys)
-
-
-def enrolled(connection: Connection, people: Collection[str]) -> set[str]:
-    """Who of these was ever enrolled: nobody else has features."""
-    found = _standing(connection, people)
-    return set(found.filter(pl.col("kind") == "person.enrolled")["subject"])
-
-
-def ties_of(connection: Connection, people: Collection[str]) -> Pairs:
-    """Whom these people were ever tied to."""
-    found = _concat(
-        [_ties(connection, "subject", people), _ties(connection, "other", people), moved_to(connection, people)]
+    contributor = pl.coalesce("ref_contributor", "contributor")
+    keys = (
+        changes.filter(pl.col("ref_event").is_not_null()).select(contributor=contributor, event_id="ref_event").unique()
     )
-    found = found.filter(pl.col("kind").is_in(TIES))
-    return pairs(ends(found, about(connection, found)))
+    return _by_keys(connection, keys)
 
 
-def payments_of(connection: Connection, people: Collection[str]) -> Pairs:
-    """Whom these people ever paid, and who paid them."""
-    found = _concat([_named(connection, people, kinds=(PAYMENT,)), moved_to(connection, people)])
-    found = found.filter(pl.col("kind") == PAYMENT)
-    return pairs(ends(found, about(connection, found)))
+def enrolled_people(connection: Connection, people: Collection[str]) -> set[str]:
+    """The people among these that were ever enrolled: only they have features."""
+    events = _enrolments_and_consents(connection, people)
+    return set(events.filter(pl.col("kind") == "person.enrolled")["subject"])
 
 
-def sizes(connection: Connection, people: Collection[str], most: int) -> dict[str, int]:
-    """How many events each of these people is named in; counting ends a little beyond `most`."""
+def ties_of(connection: Connection, people: Collection[str]) -> Adjacency:
+    """The people that these people were ever tied to."""
+    events = _concat(
+        [_ties(connection, "subject", people), _ties(connection, "other", people), events_moved_to(connection, people)]
+    )
+    events = events.filter(pl.col("kind").is_in(TIE_KINDS))
+    return adjacency(event_ends(events, references_to(connection, events)))
+
+
+def payments_of(connection: Connection, people: Collection[str]) -> Adjacency:
+    """The people that these people ever paid, or were paid by."""
+    events = _concat([_payments(connection, people), events_moved_to(connection, people)])
+    events = events.filter(pl.col("kind") == PAYMENT_KIND)
+    return adjacency(event_ends(events, references_to(connection, events)))
+
+
+def sizes(connection: Connection, people: Collection[str], limit: int) -> dict[str, int]:
+    """How many events each of these people is named in; we stop counting a little beyond `limit`."""
     if not people:
         return {}
-    dialect = connection.dialect.name
-    ends_ = (
-        f"(SELECT count(*) FROM (SELECT 1 FROM events WHERE {end} = p.person LIMIT {most + 1}) AS n)"
-        for end in ("subject", "other")
-    )
-    listed = (
-        "SELECT value AS person FROM json_each(:a)" if dialect == "sqlite" else "SELECT unnest(%(a)s::text[]) AS person"
-    )
-    sql = f"SELECT person, {' + '.join(ends_)} FROM ({listed}) AS p"
-    rows = connection.connection.cursor().execute(sql, {"a": bound(dialect, sorted(people))})
-    return dict(rows.fetchall())
+    query = Query(event_queries.sizes(connection.dialect.name), {"people": sorted(people), "limit": limit + 1})
+    return dict(_rows(connection, query))
 
 
-def moved_to(connection: Connection, people: Collection[str]) -> pl.DataFrame:
+def events_moved_to(connection: Connection, people: Collection[str]) -> pl.DataFrame:
     """The events to which a correction gave one of these people as `other`."""
     if not people:
         return _concat(())
-    listed = LISTED[connection.dialect.name]("a")
+    keys = _rows(connection, Query(event_queries.MOVED_TO, {"people": sorted(people)}))
+    return _by_keys(connection, pl.DataFrame(keys, schema=dict.fromkeys(EVENT_KEY, pl.String), orient="row"))
+
+
+def _rows(connection: Connection, query: Query) -> list[tuple[Any, ...]]:
+    """The rows of a query, by the driver: PostgreSQL's settings for look-ups stay as they are."""
+    statement = compiled(query.statement, connection.dialect.name)
     cursor: Any = connection.connection.cursor()
-    values = {"a": bound(connection.dialect.name, sorted(people))}
-    keys = cursor.execute(
-        f"SELECT DISTINCT contributor, event_id FROM moves WHERE other IN {listed}", values
-    ).fetchall()
-    return _keyed(connection, pl.DataFrame(keys, schema=dict.fromkeys(IDENTITY, pl.String), orient="row"))
+    rows: list[tuple[Any, ...]] = cursor.execute(statement.sql, statement.bind(query.values)).fetchall()
+    return rows
 
 
-def _keyed(connection: Connection, keys: pl.DataFrame) -> pl.DataFrame:
+def _by_keys(connection: Connection, keys: pl.DataFrame) -> pl.DataFrame:
     if keys.is_empty():
         return _concat(())
-    dialect = connection.dialect.name
-    a, b = (bound(dialect, keys[c].to_list()) for c in IDENTITY)
-    if dialect == "sqlite":  # CROSS JOIN: each key is looked up, whatever the statistics say
-        joined = (
-            "JOIN json_each(:b) AS y ON y.key = x.key CROSS JOIN events ON contributor = x.value AND event_id = y.value"
-        )
-        source = f"json_each(:a) AS x {joined}"
-    else:
-        found = "SELECT * FROM events WHERE contributor = k.c AND event_id = k.e OFFSET 0"
-        source = f"unnest(%(a)s::text[], %(b)s::text[]) AS k(c, e) CROSS JOIN LATERAL ({found}) AS events"
-    return fetch(connection, source, {"a": a, "b": b})
+    statement = look_up_keys(connection.dialect.name, EVENTS, event_columns(ALL_KINDS), EVENT_KEY)
+    return fetch(connection, Query(statement, {"keys": json.dumps(keys.rows())}))
 
 
-def _recent(after: datetime) -> str:
-    old = f"kind IN ({', '.join(map(repr, WINDOWED))}) AND happened_at <= {micros(after)}"
-    changed = f"EXISTS (SELECT 1 FROM events AS said WHERE said.ref_event = events.event_id AND said.{REFERRING})"
-    return f"(NOT ({old}) OR {changed})"
+def _events_of(connection: Connection, people: Collection[str], windowed_after: datetime | None) -> pl.DataFrame:
+    if windowed_after is None:
+        return _with_ends(connection, people, ALL_KINDS)
+    return _with_ends(connection, people, ALL_KINDS, event_queries.is_recent, {"after": micros(windowed_after)})
 
 
-def _named(
-    connection: Connection, people: Collection[str], kinds: Collection[str] = tuple(KIND), only: str = "true"
+def _payments(connection: Connection, people: Collection[str]) -> pl.DataFrame:
+    return _with_ends(connection, people, (PAYMENT_KIND,), event_queries.is_payment)
+
+
+def _with_ends(
+    connection: Connection,
+    people: Collection[str],
+    kinds: tuple[str, ...],
+    condition: Condition = any_row,
+    values: Values = _NO_VALUES,
 ) -> pl.DataFrame:
-    if len(kinds) < len(KIND):
-        only = f"kind IN ({', '.join(map(repr, kinds))}) AND {only}"
+    """Events with one of these people at either end."""
     if connection.dialect.name != "sqlite" or not people:
-        return _concat(_listed(connection, end, people, only, kinds) for end in ("subject", "other"))
-    listed = LISTED["sqlite"]("a")  # one pass over the table in its order takes two thirds of the time of two without
-    either = " UNION ".join(f"SELECT seq FROM events WHERE {end} IN {listed}" for end in ("subject", "other"))
-    source = f"events WHERE seq IN ({either}) AND {only} ORDER BY seq"
-    return fetch(connection, source, {"a": bound("sqlite", sorted(people))}, kinds)
+        return _concat(_by_list(connection, end, people, condition, kinds, values) for end in event_queries.ENDS)
+    return fetch(connection, Query(event_queries.of_people(kinds, condition), {"items": sorted(people), **values}))
 
 
-def _standing(connection: Connection, people: Collection[str]) -> pl.DataFrame:
-    return _listed(connection, "subject", people, STANDING, STANDING_KINDS)
+def _enrolments_and_consents(connection: Connection, people: Collection[str]) -> pl.DataFrame:
+    return _by_list(connection, "subject", people, is_enrolment_or_consent, STANDING_KINDS)
 
 
 def _ties(connection: Connection, end: str, people: Collection[str]) -> pl.DataFrame:
-    return _listed(connection, end, people, TIED, TIES)
+    return _by_list(connection, end, people, is_tie, TIE_KINDS)
 
 
 def _ties_among(connection: Connection, people: Collection[str]) -> pl.DataFrame:
     """The ties whose ends are both among these people, now or by a correction."""
-    moved = moved_to(connection, people).filter(pl.col("kind").is_in(TIES), pl.col("subject").is_in(list(people)))
-    return _concat([_listed(connection, "subject", people, f"other {{}} AND {TIED}", TIES), moved])
+    moved_ties = events_moved_to(connection, people).filter(
+        pl.col("kind").is_in(TIE_KINDS), pl.col("subject").is_in(list(people))
+    )
+    return _concat([_by_list(connection, "subject", people, event_queries.is_tie_among, TIE_KINDS), moved_ties])
 
 
-def _listed(
-    connection: Connection, column: str, items: Collection[str], only: str, kinds: Collection[str]
+def _by_list(
+    connection: Connection,
+    column: str,
+    items: Collection[str],
+    condition: Condition,
+    kinds: Collection[str],
+    values: Values = _NO_VALUES,
 ) -> pl.DataFrame:
-    """Events by a list of texts, in no order; `only` is the condition of the index that is meant, in its own words, in which
-    `{}` says that something is in the list. Each text is looked up by itself, whatever a database thinks that it knows of the table.
-    """
+    """Events by a list of texts, in no order. `condition` is that of the index that is meant; `values` are its parameters."""
     if not items:
         return _concat(())
-    dialect = connection.dialect.name
-    narrower = only.format("IN (SELECT value FROM json_each(:a))" if dialect == "sqlite" else "= ANY (%(a)s::text[])")
-    if dialect == "sqlite":
-        source = f"json_each(:a) AS k CROSS JOIN events ON {column} = k.value WHERE {narrower}"
-    else:
-        found = f"SELECT * FROM events WHERE {column} = k.v AND {narrower} OFFSET 0"
-        source = f"unnest(%(a)s::text[]) AS k(v) CROSS JOIN LATERAL ({found}) AS events"
-    return fetch(connection, source, {"a": bound(dialect, sorted(items))}, kinds)
+    statement = look_up(connection.dialect.name, EVENTS, event_columns(kinds), column, condition)
+    return fetch(connection, Query(statement, {"items": sorted(items), **values}))
 
 
 def _concat(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Each event once, in order of appending."""
-    filled = [part for part in parts if part.height]
-    if not filled:
+    non_empty = [part for part in parts if part.height]
+    if not non_empty:
         return pl.DataFrame(schema={"seq": pl.Int64, **SCHEMA})
-    rows = pl.concat(filled) if len(filled) > 1 else filled[0]
+    rows = pl.concat(non_empty) if len(non_empty) > 1 else non_empty[0]
     if rows["seq"].is_sorted() and rows["seq"].n_unique() == rows.height:  # one gathering of all columns less, or two
         return rows
     order = rows.select(pl.int_range(pl.len()).alias("row"), "seq").unique("seq", keep="any").sort("seq")

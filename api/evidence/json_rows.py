@@ -13,54 +13,54 @@ from typing import Any, Final
 import polars as pl
 from pydantic_core import from_json
 
-from api.evidence.values import Wrong
-from graph.events import SCHEMA
-from graph.json_keys import RepeatedKey, not_a_number, once
-from graph.json_keys import shown as key_shown
+from api.evidence.values import BadRow
+from graph.evidence.events import SCHEMA
+from graph.evidence.unique_keys import RepeatedKey, object_with_unique_keys, reject_constant
+from graph.evidence.unique_keys import printable_key as key_shown
 
-KNOWN: Final = tuple(c for c in SCHEMA if c != "recorded_at")
-LONGEST_ROW: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
-SHOWN: Final = 200  # characters of an unreadable row that are repeated
-_NUMBERS: Final = frozenset(c for c in KNOWN if SCHEMA[c] == pl.Int64)
+INPUT_COLUMNS: Final = tuple(c for c in SCHEMA if c != "recorded_at")
+MAX_ROW_BYTES: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
+MAX_EXCERPT_BYTES: Final = 200  # characters of an unreadable row that are repeated
+_NUMBERS: Final = frozenset(c for c in INPUT_COLUMNS if SCHEMA[c] == pl.Int64)
 
 
-def json_rows(rows: list[bytes], first: int) -> tuple[pl.DataFrame, pl.Series, list[Wrong]]:
+def json_rows(rows: list[bytes], first: int) -> tuple[pl.DataFrame, pl.Series, list[BadRow]]:
     """The readable rows, the number of each, and the wrong ones; blank rows are passed over. The first has the number `first`."""
-    plain = _plain(rows)
-    if plain is not None:
-        return plain, pl.int_range(first, first + plain.height, dtype=pl.Int64, eager=True), []
+    frame = _parse_plain(rows)
+    if frame is not None:
+        return frame, pl.int_range(first, first + frame.height, dtype=pl.Int64, eager=True), []
     good: list[tuple[str | None, ...]] = []
     numbers: list[int] = []
-    wrong: list[Wrong] = []
+    bad_rows: list[BadRow] = []
     for number, row in enumerate(rows, first):
-        found = _careful(row)
-        if isinstance(found, Wrong):
-            wrong.append(found._replace(line=number))
-        elif found:
-            good.append(found)
+        values = _parse_row(row)
+        if isinstance(values, BadRow):
+            bad_rows.append(values._replace(line=number))
+        elif values:
+            good.append(values)
             numbers.append(number)
-    return text_frame(KNOWN, good), pl.Series(numbers, dtype=pl.Int64), wrong
+    return text_frame(INPUT_COLUMNS, good), pl.Series(numbers, dtype=pl.Int64), bad_rows
 
 
-def _plain(rows: list[bytes]) -> pl.DataFrame | None:
+def _parse_plain(rows: list[bytes]) -> pl.DataFrame | None:
     """The columns, if every row is an object of known fields, each once and of its column's own type. Otherwise None.
 
     Without backslashes each quote begins or ends a key or a text. So there is no key twice, anywhere, if there are no more
     quotes than those of the keys and texts that were kept.
     """
-    if not rows or max(map(len, rows)) > LONGEST_ROW or any(b"\\" in row for row in rows):
+    if not rows or max(map(len, rows)) > MAX_ROW_BYTES or any(b"\\" in row for row in rows):
         return None
     try:
-        found = [from_json(row, allow_inf_nan=False) for row in rows]
+        objects = [from_json(row, allow_inf_nan=False) for row in rows]
     except ValueError:
         return None
-    if set(map(type, found)) != {dict} or not {"event_id"} <= (names := set().union(*found)) <= set(KNOWN):
+    if set(map(type, objects)) != {dict} or not {"event_id"} <= (names := set().union(*objects)) <= set(INPUT_COLUMNS):
         return None
-    columns = {c: [row.get(c) for row in found] for c in KNOWN if c in names}
+    columns = {c: [row.get(c) for row in objects] for c in INPUT_COLUMNS if c in names}
     for name, values in columns.items():
         if not set(map(type, values)) <= {int if name in _NUMBERS else str, type(None)} or "" in values:
             return None
-    keys, texts = sum(map(len, found)), (len(v) - v.count(None) for c, v in columns.items() if c not in _NUMBERS)
+    keys, texts = sum(map(len, objects)), (len(v) - v.count(None) for c, v in columns.items() if c not in _NUMBERS)
     if sum(row.count(b'"') for row in rows) != 2 * (keys + sum(texts)):
         return None
     try:
@@ -69,46 +69,48 @@ def _plain(rows: list[bytes]) -> pl.DataFrame | None:
         return None
 
 
-def _careful(row: bytes) -> tuple[str | None, ...] | Wrong | None:
-    shown = row[:SHOWN].decode(errors="replace")
+def _parse_row(row: bytes) -> tuple[str | None, ...] | BadRow | None:
+    excerpt = row[:MAX_EXCERPT_BYTES].decode(errors="replace")
     if not row.strip():
         return None
-    if len(row) > LONGEST_ROW:
-        return Wrong(0, f"the row is longer than {LONGEST_ROW} bytes: shorten it", shown)
+    if len(row) > MAX_ROW_BYTES:
+        return BadRow(0, f"the row is longer than {MAX_ROW_BYTES} bytes: shorten it", excerpt)
     try:
-        found = json.loads(row.decode(), object_pairs_hook=once, parse_constant=not_a_number)
-        if not isinstance(found, dict):
-            return Wrong(0, "the row is not a JSON object: write one object a row", shown)
-        problem = next((p for name, value in found.items() if (p := _problem(name, value))), None)
-        return Wrong(0, problem, found) if problem else tuple(_as_text(found.get(c)) for c in KNOWN)
+        payload = json.loads(row.decode(), object_pairs_hook=object_with_unique_keys, parse_constant=reject_constant)
+        if not isinstance(payload, dict):
+            return BadRow(0, "the row is not a JSON object: write one object a row", excerpt)
+        problem = next((p for name, value in payload.items() if (p := _problem(name, value))), None)
+        return BadRow(0, problem, payload) if problem else tuple(_as_text(payload.get(c)) for c in INPUT_COLUMNS)
     except UnicodeDecodeError as error:
-        return Wrong(0, f"byte {error.start + 1} of the row is not UTF-8: save the file as UTF-8", shown)
+        return BadRow(0, f"byte {error.start + 1} of the row is not UTF-8: save the file as UTF-8", excerpt)
     except RepeatedKey as error:
-        return Wrong(0, f"{error}: keep one", shown)
+        return BadRow(0, f"{error}: keep one", excerpt)
     except (ValueError, RecursionError):
-        return Wrong(0, "the row is not JSON: write one object a row", shown)
+        return BadRow(0, "the row is not JSON: write one object a row", excerpt)
 
 
 def _problem(name: str, value: object) -> str | None:
     if name == "recorded_at":
         return "`recorded_at` is set by the ledger: leave it out"
     if name not in SCHEMA:
-        return _unknown(key_shown(name))
-    wanted = SCHEMA[name] == pl.Int64
+        return _unknown_field(key_shown(name))
+    is_number = SCHEMA[name] == pl.Int64
     fits = (
-        value is None or isinstance(value, str) or (wanted and isinstance(value, int) and not isinstance(value, bool))
+        value is None
+        or isinstance(value, str)
+        or (is_number and isinstance(value, int) and not isinstance(value, bool))
     )
     fits = fits or (name == "fields" and isinstance(value, dict))
     if not fits:
-        return f"`{name}` is {'not a whole number' if wanted else 'not a text'}"
+        return f"`{name}` is {'not a whole number' if is_number else 'not a text'}"
     if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
         return f"`{name}` has half of a character (a lone surrogate): check how it was written"
     return None
 
 
 @lru_cache(1_000)
-def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, KNOWN, 1)
+def _unknown_field(name: str) -> str:
+    close = difflib.get_close_matches(name, INPUT_COLUMNS, 1)
     return f"unknown field `{name}`: " + (
         f"did you mean `{close[0]}`?" if close else "the fields are listed in docs/events.md"
     )

@@ -1,9 +1,9 @@
-"""The ledger: the append-only table of events, and the only road into it.
+"""The ledger: the append-only table of events, and its only entry.
 
 An event is known by (contributor, event_id). Sending it again with the same content changes nothing; with other content
 it is refused. `recorded_at` is the ledger's: the `now` of the append, but always later than every append before it. So
-everything recorded up to some moment is settled: `read(known_at=extent(engine).recorded_at)` answers the same for ever,
-whatever is appended later and however the clock was set.
+everything recorded up to some moment is settled: `read(known_at=extent(database).recorded_at)` answers the same for ever,
+however much you append later and however the clock was set.
 """
 
 import json
@@ -11,30 +11,47 @@ from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Select, bindparam, column, select, table, tuple_, union, update
 
-from api import tables
-from api.clock import micros, moment, refuse_far_ahead
-from api.database import reading, writing
-from api.evidence import amendments, departed
+from api.evidence import amendments, erasure_tombstones
 from api.evidence.insertion import insert_new
-from api.evidence.selection import LISTED, bound, columns_of, select_events
-from engine.errors import Refused
-from graph.events import CONTENT, IDENTITY, LONGEST, SCHEMA, conform, corrections, problems
-from graph.vocabulary import KIND
+from api.evidence.selection import columns_of, select_events
+from api.store import tables
+from api.store.clock import micros, moment, refuse_far_ahead
+from api.store.database import Database, reading, writing
+from api.store.statements import Query, insert_missing, is_any_of, look_up_keys, texts
+from api.store.tables import EVENTS
+from engine.errors import Rejected
+from graph.evidence.event_checks import problems
+from graph.evidence.events import CONTENT_COLUMNS, EVENT_KEY, MAX_LENGTHS, SCHEMA, conform, decode_fields
+from graph.evidence.vocabulary import KIND_BY_NAME
 
 REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
 _NO_ROWS: Final = pl.DataFrame(schema=REFUSED_SCHEMA)
 _TEXTS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String)
-HOUSE: Final = "iftah"  # who contributes what the house itself has to say
+_BATCH: Final = table("batch", *(column(c) for c in EVENT_KEY))
+_RECORDED_COLUMNS: Final = (*CONTENT_COLUMNS, "recorded_at")
+_RECORDED_OF_BATCH: Final = select(*(EVENTS.c[c] for c in _RECORDED_COLUMNS)).where(
+    tuple_(*(EVENTS.c[c] for c in EVENT_KEY)).in_(select(*(_BATCH.c[c] for c in EVENT_KEY)))
+)
+_PERSON_EVENTS: Final = EVENTS.alias("p")
+_SEQS_OF_PEOPLE: Final = union(
+    *(
+        select(_PERSON_EVENTS.c.seq).where(is_any_of(_PERSON_EVENTS.c[end], texts("people")))
+        for end in ("subject", "other")
+    )
+)
+_EXTENT: Final = select(tables.EXTENT.c.events, tables.EXTENT.c.recorded_at, tables.EXTENT.c.happened_at)
+SYSTEM_CONTRIBUTOR: Final = "iftah"  # the contributor of the system's own events
 
 
 @dataclass(frozen=True)
-class Appended:
-    """What became of a batch. `refused`: `row` (0-based in the batch) and `reason`; `recorded_at` None: nothing was new;
+class AppendResult:
+    """The result of appending a batch. `refused`: `row` (0-based in the batch) and `reason`; `recorded_at` None: nothing was new;
     `repeats`: the rows that are duplicates.
     """
 
@@ -46,7 +63,7 @@ class Appended:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedBatch:
     """A batch that has been checked by itself: `good` (SCHEMA's columns and `row`) may be inserted, `refused` may not."""
 
     good: pl.DataFrame
@@ -54,7 +71,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Extent:
+class LedgerExtent:
     """How many events the ledger holds, and the latest times among them; None while it is empty."""
 
     events: int
@@ -62,22 +79,22 @@ class Extent:
     happened_at: datetime | None
 
 
-def append(engine: Engine, batch: pl.DataFrame, now: datetime, *, all_or_nothing: bool = False) -> Appended:
+def append(database: Database, batch: pl.DataFrame, now: datetime, *, all_or_nothing: bool = False) -> AppendResult:
     """Append the batch's good events in one transaction, in the batch's order. A `recorded_at` in it is ignored.
 
-    `all_or_nothing`: one refused row keeps out all others. Raises Refused when the database is in trouble, and polars'
+    `all_or_nothing`: one refused row keeps out all others. Raises Rejected when the database is in trouble, and polars'
     errors when a column does not have `SCHEMA`'s type.
     """
-    return insert(engine, check(batch, now), now, all_or_nothing=all_or_nothing)
+    return insert(database, check(batch, now), now, all_or_nothing=all_or_nothing)
 
 
-def check(batch: pl.DataFrame, now: datetime) -> Checked:
-    """What can be said about a batch without the database. Pure."""
+def check(batch: pl.DataFrame, now: datetime) -> CheckedBatch:
+    """Check a batch as far as we can without the database. Pure."""
     events = _without_empty_texts(conform(batch).with_columns(pl.lit(None, SCHEMA["recorded_at"]).alias("recorded_at")))
-    refused = pl.concat([problems(events, now).cast(REFUSED_SCHEMA), _unstorable(events)])  # type: ignore[arg-type]
+    refused = pl.concat([problems(events, now).cast(REFUSED_SCHEMA), _nul_problems(events)])  # type: ignore[arg-type]
     rows = events.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     refused = refused.group_by("row").agg(pl.col("reason").str.join("; ")).sort("row")
-    return Checked(_without(rows, refused), refused)
+    return CheckedBatch(_without(rows, refused), refused)
 
 
 def _without(rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
@@ -85,19 +102,19 @@ def _without(rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_empty_texts(events: pl.DataFrame) -> pl.DataFrame:
-    """An empty text says nothing: null, as in a CSV file, so that one event is one content whatever file it came by."""
+    """Turn empty texts into null, as in a CSV file, so that an event has the same content from every file format."""
     empty = [c for c in _TEXTS if (events[c] == "").any()]
     return events.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)).alias(c) for c in empty)
 
 
-def _unstorable(events: pl.DataFrame) -> pl.DataFrame:
-    """PostgreSQL keeps no NUL in a text; the checks of `graph.events` let the long texts have control characters."""
-    found = [
+def _nul_problems(events: pl.DataFrame) -> pl.DataFrame:
+    """PostgreSQL keeps no NUL in a text; the checks of `graph.evidence.events` let the long texts have control characters."""
+    frames = [
         events.select("row", pl.lit(f"`{column}` has a NUL character: remove it").alias("reason"))
-        for column, events in ((c, _holding_nul(events, c)) for c in LONGEST)
+        for column, events in ((c, _holding_nul(events, c)) for c in MAX_LENGTHS)
         if not events.is_empty()
     ]
-    return pl.concat([pl.DataFrame(schema=REFUSED_SCHEMA), *found])
+    return pl.concat([pl.DataFrame(schema=REFUSED_SCHEMA), *frames])
 
 
 def _holding_nul(events: pl.DataFrame, column: str) -> pl.DataFrame:
@@ -105,68 +122,70 @@ def _holding_nul(events: pl.DataFrame, column: str) -> pl.DataFrame:
     return rows.filter(pl.col(column).str.contains("\0", literal=True))
 
 
-def insert(engine: Engine, checked: Checked, now: datetime, *, all_or_nothing: bool = False) -> Appended:
-    """The second half of `append`, for those who check one batch while another is being written."""
+def insert(database: Database, checked: CheckedBatch, now: datetime, *, all_or_nothing: bool = False) -> AppendResult:
+    """The second half of `append`: you can check one batch while you insert another."""
     if checked.good.is_empty() or (all_or_nothing and not checked.refused.is_empty()):
-        return Appended(0, 0, checked.refused)
-    with writing(engine) as connection:
+        return AppendResult(0, 0, checked.refused)
+    with writing(database) as connection:
         return insert_in(connection, checked, now, all_or_nothing=all_or_nothing)
 
 
-def insert_in(connection: Connection, checked: Checked, now: datetime, *, all_or_nothing: bool = False) -> Appended:
+def insert_in(
+    connection: Connection, checked: CheckedBatch, now: datetime, *, all_or_nothing: bool = False
+) -> AppendResult:
     """The same within a write transaction, whose other changes then stand or fall with it."""
     if checked.good.is_empty() or (all_or_nothing and not checked.refused.is_empty()):
-        return Appended(0, 0, checked.refused)
+        return AppendResult(0, 0, checked.refused)
     try:
         with connection.begin_nested() if all_or_nothing else nullcontext():
-            done = _inserted(connection, checked, now)
-            if all_or_nothing and not done.refused.is_empty():
-                raise _Nothing
-    except _Nothing:
-        return Appended(0, 0, done.refused)
-    return done
+            result = _insert(connection, checked, now)
+            if all_or_nothing and not result.refused.is_empty():
+                raise _RollBack
+    except _RollBack:
+        return AppendResult(0, 0, result.refused)
+    return result
 
 
-def _inserted(connection: Connection, checked: Checked, now: datetime) -> Appended:
-    left = departed.naming(connection, checked.good)
-    wrong = amendments.rejected(connection, _without(checked.good, left))
-    left = pl.concat([left, wrong])
-    good = _without(checked.good, left)
+def _insert(connection: Connection, checked: CheckedBatch, now: datetime) -> AppendResult:
+    rejected_rows = erasure_tombstones.rejections(connection, checked.good)
+    bad_amendments = amendments.rejections(connection, _without(checked.good, rejected_rows))
+    rejected_rows = pl.concat([rejected_rows, bad_amendments])
+    good = _without(checked.good, rejected_rows)
     if good.is_empty():
-        return Appended(0, 0, pl.concat([checked.refused, left]).sort("row"))
-    before = extent_of(connection)
-    refuse_far_ahead(now, before.recorded_at)
-    recorded_at = _later_than(before.recorded_at, now)
+        return AppendResult(0, 0, pl.concat([checked.refused, rejected_rows]).sort("row"))
+    extent_before = extent_of(connection)
+    refuse_far_ahead(now, extent_before.recorded_at)
+    recorded_at = _later_than(extent_before.recorded_at, now)
     accepted = insert_new(connection, good, micros(recorded_at))
     clashes, repeats = _NO_ROWS, _NO_ROWS["row"]
     if accepted < good.height:
-        clashes, repeats = _known_before(connection, good, recorded_at)
+        clashes, repeats = _clashes_and_repeats(connection, good, recorded_at)
     if accepted:
-        _extend(connection, before, accepted, recorded_at, new := _without(good, clashes))
+        _extend(connection, extent_before, accepted, recorded_at, new := _without(good, clashes))
         _follow_moves(connection, new)
-    said = pl.concat([checked.refused, left, clashes]).sort("row")
-    return Appended(accepted, repeats.len(), said, recorded_at if accepted else None, repeats)
+    refused = pl.concat([checked.refused, rejected_rows, clashes]).sort("row")
+    return AppendResult(accepted, repeats.len(), refused, recorded_at if accepted else None, repeats)
 
 
-def pass_by(connection: Connection, now: datetime) -> datetime:
-    """When something would be recorded now, if it were; later events are later than that."""
+def reserve_moment(connection: Connection, now: datetime) -> datetime:
+    """The `recorded_at` of an append at this moment. We reserve it: events recorded later are later than that."""
     last = extent_of(connection).recorded_at
     recorded_at = _later_than(last, now)
-    if last is not None:  # of an empty ledger nobody asks since when
-        connection.execute(update(tables.Extent).values(recorded_at=micros(recorded_at)))
+    if last is not None:  # an empty ledger has no latest time
+        connection.execute(update(tables.ExtentRow).values(recorded_at=micros(recorded_at)))
     return recorded_at
 
 
-def say(connection: Connection, now: datetime, **event: object) -> None:
-    """Append one event of the house's own within a write transaction. Raises Refused when it may not enter the ledger."""
-    row = {"contributor": HOUSE, "happened_at": now, **event}
+def append_system_event(connection: Connection, now: datetime, **event: object) -> None:
+    """Append one event of the system's own within a write transaction. Raises Rejected when the ledger refuses it."""
+    row = {"contributor": SYSTEM_CONTRIBUTOR, "happened_at": now, **event}
     checked = check(pl.DataFrame([row], schema_overrides={c: SCHEMA[c] for c in row}), now)
     refused = insert_in(connection, checked, now).refused
     if not refused.is_empty():
-        raise Refused(str(refused["reason"][0]), where="event", code="bad_event")
+        raise Rejected(str(refused["reason"][0]), where="event", code="bad_event")
 
 
-class _Nothing(Exception):  # not an error: it rolls back what was inserted
+class _RollBack(Exception):  # not an error: it rolls back the insertion
     pass
 
 
@@ -174,55 +193,58 @@ def _later_than(last: datetime | None, now: datetime) -> datetime:
     return now if last is None else max(now, last + timedelta(microseconds=1))
 
 
-def _extend(connection: Connection, before: Extent, accepted: int, recorded_at: datetime, good: pl.DataFrame) -> None:
-    last = max(filter(None, (before.happened_at, good["happened_at"].max())))  # type: ignore[type-var]
-    row = {"events": before.events + accepted, "recorded_at": micros(recorded_at), "happened_at": micros(last)}  # type: ignore[arg-type]
-    connection.execute(update(tables.Extent).values(row))
+def _extend(
+    connection: Connection, extent_before: LedgerExtent, accepted: int, recorded_at: datetime, good: pl.DataFrame
+) -> None:
+    last = max(filter(None, (extent_before.happened_at, good["happened_at"].max())))  # type: ignore[type-var]
+    row = {"events": extent_before.events + accepted, "recorded_at": micros(recorded_at), "happened_at": micros(last)}  # type: ignore[arg-type]
+    connection.execute(update(tables.ExtentRow).values(row))
 
 
 def _follow_moves(connection: Connection, good: pl.DataFrame) -> None:
     """Write down which items the corrections among these give another `other`."""
-    said = good.filter(pl.col("kind") == "event.corrected").select("contributor", "ref_event", "fields")
-    told = ((c, item, corrections(fields).get("other")) for c, item, fields in said.iter_rows())
-    rows = {(str(other), c, item) for c, item, other in told if other}
-    statement = "INSERT INTO moves (other, contributor, event_id) VALUES {} ON CONFLICT DO NOTHING"
-    marks = "(?, ?, ?)" if connection.dialect.name == "sqlite" else "(%s, %s, %s)"
-    for row in sorted(rows):  # corrections are few
-        connection.exec_driver_sql(statement.format(marks), row)
+    correction_events = good.filter(pl.col("kind") == "event.corrected").select("contributor", "ref_event", "fields")
+    moves = ((c, item, decode_fields(fields).get("other")) for c, item, fields in correction_events.iter_rows())
+    rows = {(str(other), c, item) for c, item, other in moves if other}
+    if rows:
+        parties = [{"other": other, "contributor": c, "event_id": item} for other, c, item in sorted(rows)]
+        connection.execute(insert_missing(tables.CORRECTED_PARTIES, connection.dialect.name), parties)
 
 
-def _known_before(connection: Connection, good: pl.DataFrame, recorded_at: datetime) -> tuple[pl.DataFrame, pl.Series]:
+def _clashes_and_repeats(
+    connection: Connection, good: pl.DataFrame, recorded_at: datetime
+) -> tuple[pl.DataFrame, pl.Series]:
     """The rows whose content is not the content recorded under their id; and the others of those that are not new.
 
     The first row of an id has been recorded by now, with `recorded_at` if it is new.
     """
-    recorded = select_events(connection, (*CONTENT, "recorded_at"), *_of_keys(connection, good))
-    both = good.join(recorded, on=IDENTITY, how="left", suffix="_recorded", maintain_order="left")
-    differs = {c: pl.col(c).ne_missing(pl.col(f"{c}_recorded")) for c in CONTENT if c not in IDENTITY}
+    recorded_events = select_events(connection, _recorded_query(connection, good))
+    pairs = good.join(recorded_events, on=EVENT_KEY, how="left", suffix="_recorded", maintain_order="left")
+    differs = {c: pl.col(c).ne_missing(pl.col(f"{c}_recorded")) for c in CONTENT_COLUMNS if c not in EVENT_KEY}
     differing = pl.concat_str(
         [pl.when(d).then(pl.lit(f"`{c}`")) for c, d in differs.items()], separator=", ", ignore_nulls=True
     )
-    said = (
+    reason = (
         pl.lit("`event_id` was sent before with other content, see "),
         differing,
         pl.lit(": send event.corrected instead"),
     )
     clashing = pl.any_horizontal(differs.values())
-    new = (pl.col("recorded_at_recorded") == recorded_at) & pl.struct(IDENTITY).is_first_distinct()
-    clashes = both.filter(clashing).select("row", pl.concat_str(*said).alias("reason"))
-    return clashes, both.filter(~clashing & ~new)["row"]
+    new = (pl.col("recorded_at_recorded") == recorded_at) & pl.struct(EVENT_KEY).is_first_distinct()
+    clashes = pairs.filter(clashing).select("row", pl.concat_str(*reason).alias("reason"))
+    return clashes, pairs.filter(~clashing & ~new)["row"]
 
 
-def _of_keys(connection: Connection, good: pl.DataFrame) -> tuple[str, dict[str, Any]]:
+def _recorded_query(connection: Connection, good: pl.DataFrame) -> Query:
+    """The events that are recorded under the keys of a batch, which PostgreSQL has in its temporary table `batch`."""
     if connection.dialect.name == "postgresql":
-        return "events WHERE (contributor, event_id) IN (SELECT contributor, event_id FROM batch)", {}
-    # CROSS JOIN: SQLite then keeps to the order of the tables and looks each key up, whatever its statistics say
-    joined = "CROSS JOIN events ON contributor = key.value ->> 0 AND event_id = key.value ->> 1"
-    return f"json_each(:keys) AS key {joined}", {"keys": json.dumps(good.select(IDENTITY).unique().rows())}
+        return Query(_RECORDED_OF_BATCH)
+    keys = json.dumps(good.select(EVENT_KEY).unique().rows())
+    return Query(look_up_keys("sqlite", EVENTS, _RECORDED_COLUMNS, EVENT_KEY), {"keys": keys})
 
 
 def read(
-    engine: Engine,
+    database: Database,
     *,
     known_at: datetime | None = None,
     people: Collection[str] | None = None,
@@ -231,35 +253,40 @@ def read(
     """The events in order of appending, in `SCHEMA`'s columns.
 
     `known_at`: recorded up to then; `people`: with one of these at either end; `kinds`: of one of these; None: all.
-    Raises Refused when the database is in trouble.
+    Raises Rejected when the database is in trouble.
     """
     values: dict[str, Any] = {}
-    where = ["true"]
-    listed = LISTED[engine.dialect.name]
     if known_at is not None:
-        where.append(f"recorded_at <= {micros(known_at)}")
+        values["known_at"] = micros(known_at)
     if people is not None:
-        values["people"] = bound(engine.dialect.name, [p for p in people if "\0" not in p])
-        ends = (f"SELECT seq FROM events WHERE {end} IN {listed('people')}" for end in ("subject", "other"))
-        where.append(f"seq IN ({' UNION '.join(ends)})")
+        values["people"] = [p for p in people if "\0" not in p]
     if kinds is not None:
-        values["kinds"] = bound(engine.dialect.name, [k for k in kinds if k in KIND])
-        where.append(f"kind IN {listed('kinds')}")
-    columns = columns_of(KIND if kinds is None else kinds)
-    with reading(engine) as connection:
-        return conform(select_events(connection, columns, f"events WHERE {' AND '.join(where)} ORDER BY seq", values))
+        values["kinds"] = [k for k in kinds if k in KIND_BY_NAME]
+    columns = tuple(columns_of(KIND_BY_NAME if kinds is None else kinds))
+    with reading(database) as connection:
+        return conform(select_events(connection, Query(_select_by(columns, frozenset(values)), values)))
 
 
-def extent(engine: Engine) -> Extent:
-    """How much there is and up to when. One row is read, whatever the ledger's size."""
-    with reading(engine) as connection:
+@lru_cache(32)
+def _select_by(columns: tuple[str, ...], parameters: frozenset[str]) -> Select[Any]:
+    """These columns of the events, in order of appending, by those of `known_at`, `people` and `kinds` that are given."""
+    conditions = {
+        "known_at": EVENTS.c.recorded_at <= bindparam("known_at"),
+        "people": EVENTS.c.seq.in_(_SEQS_OF_PEOPLE),
+        "kinds": is_any_of(EVENTS.c.kind, texts("kinds")),
+    }
+    query = select(*(EVENTS.c[c] for c in columns)).order_by(EVENTS.c.seq)
+    return query.where(*(conditions[name] for name in sorted(parameters)))
+
+
+def extent(database: Database) -> LedgerExtent:
+    """The number of events and the latest times. We read one row, so the cost does not grow with the ledger."""
+    with reading(database) as connection:
         return extent_of(connection)
 
 
-def extent_of(connection: Connection) -> Extent:
+def extent_of(connection: Connection) -> LedgerExtent:
     """The same, within a transaction."""
-    events, recorded_at, happened_at = connection.exec_driver_sql(
-        "SELECT events, recorded_at, happened_at FROM extent"
-    ).one()
+    events, recorded_at, happened_at = connection.execute(_EXTENT).one()
     times = (None if t is None else moment(t) for t in (recorded_at, happened_at))
-    return Extent(events, *times)
+    return LedgerExtent(events, *times)

@@ -1,4 +1,4 @@
-"""Rows as a file has them -> rows in the types of `graph.events.SCHEMA`; what does not fit is said row by row."""
+"""Rows as a file has them -> rows in the types of `graph.evidence.events.SCHEMA`; we report misfits row by row."""
 
 import re
 from contextlib import suppress
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from graph.events import SCHEMA
+from graph.evidence.events import SCHEMA
 
 MEANING: Final = {
     "String": "a text",
@@ -19,13 +19,13 @@ MEANING: Final = {
 _FORMATS: Final = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%#z")
 _ISO: Final = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$"
 _DAY: Final = r"^\d{4}-\d\d-\d\d$"
-# What would be a time if it said its zone.
+# A time that lacks only its zone.
 _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?", re.ASCII)
 _DAY_LETTERS: Final = len("2024-03-01")
 _AS_DAY: Final = pl.when(pl.col("day").str.contains(_DAY)).then(pl.col("day")).str.to_date("%Y-%m-%d", strict=False)
 
 
-class Wrong(NamedTuple):
+class BadRow(NamedTuple):
     """A row that could not be read: its line, why, and the row as far as it was understood."""
 
     line: int
@@ -34,7 +34,7 @@ class Wrong(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Batch:
+class EventBatch:
     """Rows of a file. `events`: typed columns of SCHEMA, only those the file has; `lines`: where each row begins, from 1
     (Parquet: the number of the row); `texts`: the rows as written. `done` of `total`: bytes, for Parquet rows.
     """
@@ -42,76 +42,76 @@ class Batch:
     events: pl.DataFrame
     lines: pl.Series
     texts: pl.DataFrame
-    wrong: list[Wrong]
-    done: int
+    bad_rows: list[BadRow]
+    position: int
     total: int
     broken: str | None = None
 
 
-def typed(texts: pl.DataFrame, lines: pl.Series, done: int, total: int) -> Batch:
+def parse_batch(texts: pl.DataFrame, lines: pl.Series, position: int, total: int) -> EventBatch:
     """Each column in its type; a row with a value that does not fit leaves `events` for `wrong`."""
-    events = pl.DataFrame([_fitted(texts[c]) for c in texts.columns])
-    lost = [c for c in texts.columns if events[c].null_count() > texts[c].null_count()]
-    if not lost:
-        return Batch(events, lines, texts, [], done, total)
-    bad = pl.DataFrame([(events[c].is_null() & texts[c].is_not_null()).alias(c) for c in lost])
+    events = pl.DataFrame([_convert(texts[c]) for c in texts.columns])
+    misfit_columns = [c for c in texts.columns if events[c].null_count() > texts[c].null_count()]
+    if not misfit_columns:
+        return EventBatch(events, lines, texts, [], position, total)
+    bad = pl.DataFrame([(events[c].is_null() & texts[c].is_not_null()).alias(c) for c in misfit_columns])
     rows = bad.select(pl.any_horizontal(pl.all())).to_series()
-    wrong = [
-        Wrong(
+    bad_rows = [
+        BadRow(
             line,
-            _misfits([c for c, misfit in zip(lost, flags, strict=True) if misfit], row),
+            _misfits([c for c, misfit in zip(misfit_columns, flags, strict=True) if misfit], row),
             {c: value for c, value in row.items() if value is not None},
         )
         for line, flags, row in zip(
             lines.filter(rows), bad.filter(rows).rows(), texts.filter(rows).iter_rows(named=True), strict=True
         )
     ]
-    return Batch(events.filter(~rows), lines.filter(~rows), texts.filter(~rows), wrong, done, total)
+    return EventBatch(events.filter(~rows), lines.filter(~rows), texts.filter(~rows), bad_rows, position, total)
 
 
 def _misfits(columns: list[str], row: dict[str, Any]) -> str:
-    """What is wrong with these columns of a row, in one line."""
+    """The problems of these columns of a row, in one line."""
     return "; ".join(f"`{c}` `{str(row[c])[:40]}` {_misfit(str(row[c]), SCHEMA[c])}" for c in columns)
 
 
-def _misfit(text: str, wanted: Any) -> str:
-    if isinstance(wanted, pl.Datetime) and _LOCAL.fullmatch(text):
+def _misfit(text: str, dtype: Any) -> str:
+    if isinstance(dtype, pl.Datetime) and _LOCAL.fullmatch(text):
         with suppress(ValueError):
             at = datetime.fromisoformat(text).isoformat()
-            lacks = "does not say its time zone" if len(text) > _DAY_LETTERS else "is a day and not a time"
-            return f"{lacks}: write {at}Z if it is UTC, or its offset as in {at}+08:00"
-    return f"is not {MEANING[str(wanted)]}"
+            problem = "does not say its time zone" if len(text) > _DAY_LETTERS else "is a day and not a time"
+            return f"{problem}: write {at}Z if it is UTC, or its offset as in {at}+08:00"
+    return f"is not {MEANING[str(dtype)]}"
 
 
-def _fitted(column: pl.Series) -> pl.Series:
+def _convert(column: pl.Series) -> pl.Series:
     """The column in SCHEMA's type; null where a value does not fit it exactly."""
-    wanted = SCHEMA[column.name]
+    dtype = SCHEMA[column.name]
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
-    if column.dtype == pl.String and isinstance(wanted, pl.Datetime):
-        return _times(column)
-    if column.dtype == pl.String and wanted == pl.Date:
+    if column.dtype == pl.String and isinstance(dtype, pl.Datetime):
+        return _parse_times(column)
+    if column.dtype == pl.String and dtype == pl.Date:
         return pl.DataFrame({"day": column}).select(_AS_DAY.alias(column.name)).to_series()
     if column.dtype.is_float():
         whole = column.cast(pl.Int64, strict=False)
         return whole.set(whole.cast(pl.Float64) != column.cast(pl.Float64), None)
-    return column.cast(wanted, strict=False)
+    return column.cast(dtype, strict=False)
 
 
-def _times(text: pl.Series) -> pl.Series:
-    """ISO 8601, with Z or an offset. The usual form first; the others only for what it leaves over."""
-    found = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
-    if found.null_count() == text.null_count():
-        return found
-    left = text.is_not_null() & found.is_null()
-    return found.scatter(left.arg_true(), _other_times(text.filter(left)))
+def _parse_times(text: pl.Series) -> pl.Series:
+    """ISO 8601, with Z or an offset. The usual form first; we try the others only on the rest."""
+    times = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    if times.null_count() == text.null_count():
+        return times
+    rest = text.is_not_null() & times.is_null()
+    return times.scatter(rest.arg_true(), _parse_other_times(text.filter(rest)))
 
 
-def _other_times(text: pl.Series) -> pl.Series:
+def _parse_other_times(text: pl.Series) -> pl.Series:
     iso = pl.col("at").str.to_uppercase().str.replace(" ", "T", literal=True)
     plain = pl.when(iso.str.contains(_ISO)).then(iso.str.strip_suffix("Z"))
-    parsed = []
+    candidates = []
     for form in _FORMATS:
         time = plain.str.to_datetime(form, time_unit="us", strict=False)
-        parsed.append(time if "z" in form else time.dt.replace_time_zone("UTC"))
-    return pl.DataFrame({"at": text}).select(pl.coalesce(parsed)).to_series()
+        candidates.append(time if "z" in form else time.dt.replace_time_zone("UTC"))
+    return pl.DataFrame({"at": text}).select(pl.coalesce(candidates)).to_series()

@@ -1,1 +1,1 @@
-"""People's rows: built, refreshed, and what of them may be used now."""
+"""Rows of people's features and scores: build them, refresh them, and serve the part that consent allows now."""

@@ -1,43 +1,48 @@
-"""Builds: everyone's features as of a moment, and everyone's score under a release.
+"""Builds: compute everyone's features as of one moment, and everyone's score under a release.
 
-A build is written in one transaction: readers see the one before it, or it. Features of earlier builds are dropped then
-(decisions keep the values they used); a score that differs from the last one is kept as the person's history. `api/features/refresh.py` keeps the rows of the newest
-build up with the ledger: its `seq` is the last event that they take into account.
+We write a build in one transaction: readers see either the previous build or the new one. The same transaction deletes the
+features of earlier builds (decisions keep the values they used). We append a score to the person's history if it differs from
+the last one. `api.features.refresh` keeps the rows of the newest build up to date with the ledger: the build's `seq` is the
+last event that the rows take into account.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 import narwhals as nw
 import polars as pl
-from sqlalchemy import Connection, Engine, Select, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 
-from api.catalogue import fingerprint
-from api.clock import micros, moment
-from api.database import Query, fetched, reading, writing
-from api.evidence import departed, excerpt, ledger
-from api.features import history, marks
-from api.tables import BUILDS, EVENTS, FEATURES, MARKS, SCORES, WAITING
-from engine.errors import Refused
-from engine.lang import columnar, timezones
-from engine.lang.program import Program
-from engine.lang.timezones import UTC_NAME
-from engine.lang.types import Value
-from graph.features import features
+from api.evidence import erasure_tombstones, excerpt, ledger
+from api.features import history, refresh_queue
+from api.releases.catalogue import fingerprint
+from api.store.clock import micros, moment
+from api.store.database import Database, fetch_rows, reading, writing
+from api.store.statements import Query
+from api.store.tables import BUILDS, DEFERRED_REFRESHES, EVENTS, FEATURES, SCHEDULED_EVENTS, SCORES
+from engine.errors import Rejected
+from engine.lang.engines import columnar
+from engine.lang.model import timezones
+from engine.lang.model.program import Program
+from engine.lang.model.timezones import UTC_NAME
+from engine.lang.model.types import Value
+from graph.features.pipeline import features
 
-ROWS: Final = 10_000  # a statement
+ROWS_PER_STATEMENT: Final = 10_000
 _COLUMNS: Final = tuple(column.name for column in BUILDS.columns)
-NEWEST: Final = Query(f"SELECT {', '.join(_COLUMNS)} FROM builds WHERE id = (SELECT max(id) FROM builds)")
+_NEWEST_ID: Final = select(func.max(BUILDS.alias("n").c.id)).scalar_subquery()
+NEWEST_BUILD: Final = Query(select(BUILDS).where(BUILDS.c.id == _NEWEST_ID))
 Flags = Mapping[str, Value | None]
 
 
 @dataclass(frozen=True)
 class Build:
-    """One computation of features: which evidence it saw, and how many people it is about; and how far its rows have been
-    refreshed since. Of one person, `as_of`, `known_at` and `computed_at` can be those of the person's own row.
+    """One computation of features: the evidence it used, the number of people, and the progress of refreshes since.
+
+    For one person, `as_of`, `known_at` and `computed_at` can be those of the person's own row.
     """
 
     id: int
@@ -48,21 +53,21 @@ class Build:
     catalogue: str
     events: int
     people: int
-    follows: bool = False  # a refresh looks from now; otherwise from the build's own moment
-    seq: int = 0  # the last event that the rows take into account
-    seen: int = 0  # how many events that are
-    later: int = 0  # how many of them happened after the moment of a build that does not follow
+    follows: bool = False  # refreshes use the present moment as `as_of`; otherwise the build's own
+    seq: int = 0  # number of the last event that the rows take into account
+    events_counted: int = 0  # number of events up to `seq`
+    future_events: int = 0  # of these, the events after `as_of`, if the build does not follow
     refreshed_at: datetime | None = None
-    timezone: str = UTC_NAME  # whose days, months and nights are meant: an IANA name
+    timezone: str = UTC_NAME  # IANA name; defines days, months and nights
 
     @property
     def zone(self) -> tzinfo:
-        """That time zone."""
+        """The time zone `timezone`."""
         return timezones.zone(self.timezone)
 
 
-def build(
-    engine: Engine,
+def build_features(
+    database: Database,
     as_of: datetime,
     purpose: str,
     computed_at: datetime,
@@ -71,130 +76,193 @@ def build(
     timezone: str = UTC_NAME,
     guard: Callable[[pl.DataFrame, pl.DataFrame], None] | None = None,
 ) -> Build:
-    """Compute and keep everyone's features as of `as_of`, from all that is recorded by now. Raises Refused when there is nothing.
+    """Compute and store everyone's features as of `as_of`, from all events recorded by now.
 
-    `follows`: whether refreshes look from now on from the moment they are made at, not from `as_of`. `timezone`: that of the rules,
-    by its IANA name. `guard` sees the features, and the events that they are of, before they are kept; what it raises leaves the
-    build before in place.
+    `follows`: later refreshes use their own moment as `as_of`, instead of this one. `timezone`: that of the rules, an IANA
+    name. `guard` gets the features and the events before we store them; if it raises, the previous build stays. Raises
+    Rejected `no_evidence` for an empty ledger.
     """
-    with reading(engine) as connection:
-        extent, seq, erased = ledger.extent_of(connection), excerpt.last(connection), departed.erased(connection)
-    if extent.recorded_at is None:
-        raise Refused(
-            "there is no evidence to build from", where="ledger", hint="run `iftah load FILE`", code="no_evidence"
-        )
-    known_at = extent.recorded_at
-    events = ledger.read(engine, known_at=known_at)
-    found = features(events, as_of, known_at, purpose, zone=timezones.zone(timezone))
+    ledger_state = _ledger_state(database)
+    events = ledger.read(database, known_at=ledger_state.known_at)
+    feature_rows = features(events, as_of, ledger_state.known_at, purpose, zone=timezones.zone(timezone))
     if guard:
-        guard(found, events)
-    later = 0 if follows else events.filter(pl.col("happened_at") > as_of).height
-    waiting = _before_their_time(engine, as_of, seq) if follows else None
-    row: dict[str, Any] = {
-        **{"as_of": micros(as_of), "known_at": micros(known_at), "computed_at": micros(computed_at)},
-        **{"purpose": purpose, "catalogue": fingerprint(), "events": events.height, "people": found.height},
-        **{"follows": follows, "seq": seq, "seen": events.height, "later": later, "timezone": timezone},
+        guard(feature_rows, events)
+    build = Build(
+        id=0,  # the database gives the number
+        as_of=as_of.astimezone(UTC),
+        known_at=ledger_state.known_at,
+        purpose=purpose,
+        computed_at=computed_at.astimezone(UTC),
+        catalogue=fingerprint(),
+        events=events.height,
+        people=feature_rows.height,
+        follows=follows,
+        seq=ledger_state.seq,
+        events_counted=events.height,
+        future_events=0 if follows else events.filter(pl.col("happened_at") > as_of).height,
+        timezone=timezone,
+    )
+    future_events = _future_events(database, as_of, ledger_state.seq) if follows else None
+    return _write_build(database, build, feature_rows, future_events, ledger_state.erasures)
+
+
+@dataclass(frozen=True)
+class _LedgerState:
+    """The ledger at the beginning of a build: time and number of its last event, and the number of erasures so far."""
+
+    known_at: datetime
+    seq: int
+    erasures: int
+
+
+def _ledger_state(database: Database) -> _LedgerState:
+    with reading(database) as connection:
+        known_at = ledger.extent_of(connection).recorded_at
+        seq, erasures = excerpt.last_seq(connection), erasure_tombstones.erasure_count(connection)
+    if known_at is None:
+        hint = "run `iftah load FILE`"
+        raise Rejected("there is no evidence to build from", where="ledger", hint=hint, code="no_evidence")
+    return _LedgerState(known_at, seq, erasures)
+
+
+def _write_build(
+    database: Database, build: Build, feature_rows: pl.DataFrame, future_events: pl.DataFrame | None, erasures: int
+) -> Build:
+    """Write the build with its rows and drop those of earlier builds. `erasures`: their number when we read the events."""
+    with writing(database) as connection:
+        inserted_key = connection.execute(insert(BUILDS).values(_columns(build))).inserted_primary_key
+        build = replace(build, id=int(inserted_key[0]) if inserted_key else 0)
+        for table in (FEATURES, DEFERRED_REFRESHES, SCHEDULED_EVENTS):
+            connection.execute(delete(table).where(table.c.build < build.id))
+        rows = feature_rows.select(pl.lit(build.id).alias("build"), "person", as_json().alias("values"))
+        insert_rows(connection, FEATURES, rows)
+        if future_events is not None:
+            scheduled = refresh_queue.scheduled_rows(build.id, future_events, build.as_of)
+            insert_rows(connection, SCHEDULED_EVENTS, scheduled)
+        if erasure_tombstones.erasure_count(connection) != erasures:
+            build = _drop_erased(connection, build)
+    return build
+
+
+def _columns(build: Build) -> dict[str, object]:
+    """The row of `builds` to insert; the database gives its `id`."""
+    return {
+        "as_of": micros(build.as_of),
+        "known_at": micros(build.known_at),
+        "computed_at": micros(build.computed_at),
+        "purpose": build.purpose,
+        "catalogue": build.catalogue,
+        "events": build.events,
+        "people": build.people,
+        "follows": build.follows,
+        "seq": build.seq,
+        "events_counted": build.events_counted,
+        "future_events": build.future_events,
+        "timezone": build.timezone,
     }
-    with writing(engine) as connection:
-        made = connection.execute(insert(BUILDS).values(row)).inserted_primary_key
-        number = int(made[0]) if made else 0
-        for table in (FEATURES, MARKS, WAITING):
-            connection.execute(delete(table).where(table.c.build < number))
-        rows = found.select(pl.lit(number).alias("build"), "person", as_json().alias("values"))
-        keep(connection, FEATURES, rows)
-        if waiting is not None:
-            keep(connection, WAITING, marks.to_come(number, waiting, as_of))
-        if departed.erased(connection) != erased:
-            row |= _without_the_erased(connection, number, seq)
-    return _made(row | {"id": number, "refreshed_at": None})
 
 
-def _without_the_erased(connection: Connection, number: int, seq: int) -> dict[str, int]:
-    """Take out of a build who was erased while it was computed, and count anew. What others' rows hold goes with the next."""
-    there = select(EVENTS.c.subject).where(EVENTS.c.kind == "person.enrolled")
-    gone = (FEATURES.c.build == number) & FEATURES.c.person.not_in(there)
-    connection.execute(delete(FEATURES).where(gone))
-    connection.execute(delete(WAITING).where(WAITING.c.build == number, WAITING.c.seq.not_in(select(EVENTS.c.seq))))
-    people = select(func.count()).where(FEATURES.c.build == number)
-    seen = select(func.count()).where(EVENTS.c.seq <= seq)
-    counts = {"people": connection.execute(people).scalar_one(), "seen": connection.execute(seen).scalar_one()}
-    connection.execute(update(BUILDS).where(BUILDS.c.id == number).values(counts))
-    return counts
+def _drop_erased(connection: Connection, build: Build) -> Build:
+    """Delete the people who were erased during the computation, and count again. Other people's rows still include their
+    events until the next refresh.
+    """
+    enrolled = select(EVENTS.c.subject).where(EVENTS.c.kind == "person.enrolled")
+    is_erased = (FEATURES.c.build == build.id) & FEATURES.c.person.not_in(enrolled)
+    connection.execute(delete(FEATURES).where(is_erased))
+    connection.execute(
+        delete(SCHEDULED_EVENTS).where(
+            SCHEDULED_EVENTS.c.build == build.id, SCHEDULED_EVENTS.c.seq.not_in(select(EVENTS.c.seq))
+        )
+    )
+    people_count = select(func.count()).where(FEATURES.c.build == build.id)
+    event_count = select(func.count()).where(EVENTS.c.seq <= build.seq)
+    people = connection.execute(people_count).scalar_one()
+    events = connection.execute(event_count).scalar_one()
+    connection.execute(update(BUILDS).where(BUILDS.c.id == build.id).values(people=people, events_counted=events))
+    return replace(build, people=people, events_counted=events)
 
 
-def _before_their_time(engine: Engine, as_of: datetime, seq: int) -> pl.DataFrame:
-    with reading(engine) as connection:
-        return excerpt.timed(connection, as_of, seq)
+def _future_events(database: Database, as_of: datetime, seq: int) -> pl.DataFrame:
+    with reading(database) as connection:
+        return excerpt.events_after(connection, as_of, seq)
 
 
 def as_json() -> pl.Expr:
-    """All columns but `person` as one JSON text, `null` where a value is missing."""
+    """All columns except `person` as one JSON text; a missing value is `null`."""
     return pl.struct(pl.exclude("person")).struct.json_encode()
 
 
-def score(
-    engine: Engine,
+def score_build(
+    database: Database,
     program: Program,
-    made: Build,
+    build: Build,
     flags: Mapping[str, Flags],
     guard: Callable[[pl.DataFrame], None] | None = None,
 ) -> None:
-    """Make and keep the score of everyone in a build whose row is of the build's own moment; who has been refreshed is marked,
-    to be refreshed once more.
+    """Compute and store the scores of a build. We score each row with the build's own times; rows that were refreshed since
+    get a deferred refresh instead.
 
-    `flags` are those of everyone, by person (`watching.of_everyone`). `guard` sees the scores before they are kept.
+    `flags`: everyone's, by person (`pattern_flags.flags_of_everyone`). `guard` gets the scores before we store them.
     """
-    rows = score_rows(values_of(engine, made, program), program, made, flags)
+    rows = score_rows(values_of(database, build, program), program, build, flags)
     if guard:
         guard(rows)
-    with writing(engine) as connection:
-        refreshed = [str(p) for p in connection.execute(_refreshed(made)).scalars()]
-        there = connection.execute(select(FEATURES.c.person).where(FEATURES.c.build == made.id)).scalars()
-        left = pl.DataFrame({"person": list(set(there) - set(refreshed))}, schema={"person": pl.String})
-        connection.execute(delete(SCORES).where(SCORES.c.build == made.id, SCORES.c.person.not_in(_refreshed(made))))
-        keep(connection, SCORES, rows.join(left, on="person", how="semi"))
-        history.follow(connection, made.id, made.computed_at)
-        marks.put_off(connection, made.id, dict.fromkeys(refreshed, frozenset()), made.seq)
+    with writing(database) as connection:
+        refreshed_people = [str(p) for p in connection.execute(_refreshed_people_query(build)).scalars()]
+        people = connection.execute(select(FEATURES.c.person).where(FEATURES.c.build == build.id)).scalars()
+        remaining = pl.DataFrame({"person": list(set(people) - set(refreshed_people))}, schema={"person": pl.String})
+        connection.execute(
+            delete(SCORES).where(SCORES.c.build == build.id, SCORES.c.person.not_in(_refreshed_people_query(build)))
+        )
+        insert_rows(connection, SCORES, rows.join(remaining, on="person", how="semi"))
+        history.append_changes(connection, build.id, build.computed_at)
+        refresh_queue.defer(connection, build.id, dict.fromkeys(refreshed_people, frozenset()), build.seq)
 
 
-def _refreshed(made: Build) -> Select[tuple[str]]:
-    return select(FEATURES.c.person).where(FEATURES.c.build == made.id, FEATURES.c.as_of.is_not(None))
+def _refreshed_people_query(build: Build) -> Select[tuple[str]]:
+    return select(FEATURES.c.person).where(FEATURES.c.build == build.id, FEATURES.c.as_of.is_not(None))
 
 
-def score_rows(values: pl.DataFrame, program: Program, made: Build, flags: Mapping[str, Flags]) -> pl.DataFrame:
-    """The rows of `SCORES` for people with these `values`: `person` and a column for each feature that the rules read."""
+def score_rows(values: pl.DataFrame, program: Program, build: Build, flags: Mapping[str, Flags]) -> pl.DataFrame:
+    """The rows of `SCORES`. `values`: `person`, and a column for each feature that the rules read."""
     people = nw.from_native(with_flags(values, program, flags).lazy())
-    scored = columnar.score(program, people, program.day(made.as_of), reasons=False).to_native()
-    found: pl.DataFrame = scored.select("person", pl.col("score").cast(pl.Int64), "band").collect(engine="in-memory")
-    told = [json.dumps(flags.get(person, {}), sort_keys=True) for person in found["person"]]
-    return found.with_columns(
-        pl.lit(made.id).alias("build"), pl.lit(program.release).alias("release"), pl.Series("flags", told, pl.String)
+    result = columnar.score(program, people, program.day(build.as_of), reasons=False).to_native()
+    frame: pl.DataFrame = result.select("person", pl.col("score").cast(pl.Int64), "band").collect(engine="in-memory")
+    flag_texts = [json.dumps(flags.get(person, {}), sort_keys=True) for person in frame["person"]]
+    return frame.with_columns(
+        pl.lit(build.id).alias("build"),
+        pl.lit(program.release).alias("release"),
+        pl.Series("flags", flag_texts, pl.String),
     )
 
 
-def people_of(engine: Engine, made: Build) -> list[str]:
-    """Everyone in a build."""
-    query = select(FEATURES.c.person).where(FEATURES.c.build == made.id).order_by(FEATURES.c.person)
-    with reading(engine) as connection:
+def people_of(database: Database, build: Build) -> list[str]:
+    """List the people in a build."""
+    query = select(FEATURES.c.person).where(FEATURES.c.build == build.id).order_by(FEATURES.c.person)
+    with reading(database) as connection:
         return list(connection.execute(query).scalars())
 
 
-def scores(engine: Engine, made: Build) -> pl.DataFrame:
-    """Everyone's score in a build: `person`, `score`, `band`."""
-    query = select(SCORES.c.person, SCORES.c.score, SCORES.c.band).where(SCORES.c.build == made.id)
-    with reading(engine) as connection:
+def scores(database: Database, build: Build) -> pl.DataFrame:
+    """Read everyone's score in a build: `person`, `score`, `band`."""
+    query = select(SCORES.c.person, SCORES.c.score, SCORES.c.band).where(SCORES.c.build == build.id)
+    with reading(database) as connection:
         rows = [tuple(r) for r in connection.execute(query.order_by(SCORES.c.person))]
     return pl.DataFrame(rows, schema={"person": pl.String, "score": pl.Int64, "band": pl.String}, orient="row")
 
 
-def scored_under(engine: Engine, made: Build, release: str) -> bool:
-    """Whether everyone in the build has a score made under the release."""
-    same = (SCORES.c.build == FEATURES.c.build) & (SCORES.c.person == FEATURES.c.person) & (SCORES.c.release == release)
-    without = (
-        select(FEATURES.c.person).outerjoin(SCORES, same).where(FEATURES.c.build == made.id, SCORES.c.person.is_(None))
+def is_scored_under(database: Database, build: Build, release: str) -> bool:
+    """Whether everyone in the build has a score under the release."""
+    same_row = (
+        (SCORES.c.build == FEATURES.c.build) & (SCORES.c.person == FEATURES.c.person) & (SCORES.c.release == release)
     )
-    with reading(engine) as connection:
-        return connection.execute(without.limit(1)).first() is None
+    unscored = (
+        select(FEATURES.c.person)
+        .outerjoin(SCORES, same_row)
+        .where(FEATURES.c.build == build.id, SCORES.c.person.is_(None))
+    )
+    with reading(database) as connection:
+        return connection.execute(unscored.limit(1)).first() is None
 
 
 def with_flags(people: pl.DataFrame, program: Program, flags: Mapping[str, Flags]) -> pl.DataFrame:
@@ -206,54 +274,67 @@ def with_flags(people: pl.DataFrame, program: Program, flags: Mapping[str, Flags
     return people.with_columns(*columns)
 
 
-def values_of(engine: Engine, made: Build, program: Program) -> pl.DataFrame:
-    """`person` and a column for each feature that the rules read, of everyone in the build."""
+def values_of(database: Database, build: Build, program: Program) -> pl.DataFrame:
+    """Read the features of everyone in the build: `person`, and a column for each feature that the rules read."""
     types = {"bool": pl.Boolean, "enum": pl.String, "string": pl.String}
-    wanted = pl.Struct({n: types.get(program.schema[n].type.kind, pl.Int64) for n in program.features})
-    with reading(engine) as connection:
-        query = select(FEATURES.c.person, FEATURES.c["values"]).where(FEATURES.c.build == made.id)
+    value_types = pl.Struct({n: types.get(program.schema[n].type.kind, pl.Int64) for n in program.features})
+    with reading(database) as connection:
+        query = select(FEATURES.c.person, FEATURES.c["values"]).where(FEATURES.c.build == build.id)
         rows = connection.execute(query.order_by(FEATURES.c.person)).all()
     frame = pl.DataFrame([tuple(r) for r in rows], schema={"person": pl.String, "values": pl.String}, orient="row")
-    return frame.select("person", pl.col("values").str.json_decode(wanted)).unnest("values")
+    return frame.select("person", pl.col("values").str.json_decode(value_types)).unnest("values")
 
 
-def latest(engine: Engine) -> Build | None:
-    """The newest build, if there is any."""
-    with reading(engine) as connection:
-        return latest_in(connection)
+def latest_build(database: Database) -> Build | None:
+    """The newest build, or None."""
+    with reading(database) as connection:
+        return latest_build_in(connection)
 
 
-def latest_in(connection: Connection) -> Build | None:
-    """The newest build, within a transaction."""
-    (rows,) = fetched(connection, NEWEST)
-    return _made(dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
+def latest_build_in(connection: Connection) -> Build | None:
+    """The newest build, or None, within a transaction."""
+    (rows,) = fetch_rows(connection, NEWEST_BUILD)
+    return _build_of_row(dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
 
-def ready(connection: Connection) -> Build:
-    """The build in force. Raises Refused when there is none yet."""
-    return ready_of(fetched(connection, NEWEST)[0])
+def require_build(connection: Connection) -> Build:
+    """The newest build. Raises Rejected `not_ready` before the first build."""
+    return build_of_rows(fetch_rows(connection, NEWEST_BUILD)[0])
 
 
-def ready_of(rows: list[tuple[Any, ...]]) -> Build:
-    """The same from the rows of `NEWEST`."""
+def build_of_rows(rows: list[tuple[Any, ...]]) -> Build:
+    """The newest build, from the rows of `NEWEST_BUILD`. Raises Rejected `not_ready` without a row."""
     if not rows:
-        raise Refused("no features have been built yet", where="server", hint="run `iftah build`", code="not_ready")
-    return _made(dict(zip(_COLUMNS, rows[0], strict=True)))
+        raise Rejected("no features have been built yet", where="server", hint="run `iftah build`", code="not_ready")
+    return _build_of_row(dict(zip(_COLUMNS, rows[0], strict=True)))
 
 
-def _made(row: dict[str, Any]) -> Build:
-    times = {name: moment(row[name]) for name in ("as_of", "known_at", "computed_at")}
-    refreshed = row["refreshed_at"]
-    flags = {"follows": bool(row["follows"])}
-    return Build(**{**row, **times, **flags, "refreshed_at": None if refreshed is None else moment(refreshed)})
+def _build_of_row(row: Mapping[str, Any]) -> Build:
+    refreshed_at = row["refreshed_at"]
+    return Build(
+        id=row["id"],
+        as_of=moment(row["as_of"]),
+        known_at=moment(row["known_at"]),
+        purpose=row["purpose"],
+        computed_at=moment(row["computed_at"]),
+        catalogue=row["catalogue"],
+        events=row["events"],
+        people=row["people"],
+        follows=bool(row["follows"]),
+        seq=row["seq"],
+        events_counted=row["events_counted"],
+        future_events=row["future_events"],
+        refreshed_at=None if refreshed_at is None else moment(refreshed_at),
+        timezone=row["timezone"],
+    )
 
 
-def keep(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
+def insert_rows(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
     """Insert a frame's rows."""
     for chunk in _chunks(frame):
         connection.execute(insert(table), chunk)
 
 
 def _chunks(frame: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
-    for part in frame.iter_slices(ROWS):
+    for part in frame.iter_slices(ROWS_PER_STATEMENT):
         yield part.to_dicts()

@@ -1,1 +1,1 @@
-"""Orders made of decisions, and what merchants are told of them."""
+"""Orders from decisions, and the messages to merchants about them."""

@@ -1,7 +1,7 @@
-"""Orders: made of a decision and moved by `rules/orders.yaml`, each move in one transaction with what follows from it.
+"""Orders: create an order from a decision and move it through the life cycle of `rules/orders.yaml`.
 
-What follows is the entry of what happened, the outcome as an event of the ledger, and the message to the merchant. Asking for the
-same again changes nothing and succeeds: what was asked is known by its digest.
+One transaction writes a move with all its effects: the step of the order, the outcome as an event of the ledger, and the
+message to the merchant. Requests are idempotent: we recognise a repeated request by its digest, change nothing and succeed.
 """
 
 import hashlib
@@ -14,37 +14,38 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from api.clock import iso, micros
-from api.database import writing
-from api.orders import messages, order_book, outcomes
-from api.orders.order_book import Order
-from api.orders.promises import promise
-from api.world import World
-from engine.errors import EngineError, Refused, Unmoved
-from engine.lang.program import NONE, Orders
-from engine.lang.types import Value
-from engine.orders import WRONG_STATE, asked_of, move
+from api.orders import messages, order_store, outcomes
+from api.orders.offers import find_offer
+from api.orders.order_store import Order
+from api.runtime.context import AppContext
+from api.store.clock import iso, micros
+from api.store.database import writing
+from engine.decide.orders import WRONG_STATE, move, state_and_event
+from engine.errors import EngineError, Rejected, TransitionRejected
+from engine.lang.model.program import NO_ORDER, OrderLifecycle
+from engine.lang.model.types import Value
 
-PAY_WITHIN: Final = timedelta(days=7)  # from completion until it is overdue
-MOST: Final = 10**12  # minor units
-# What is told of a refusal of the rules, by its code: the message, where, and a hint; of a code of the operators' own the code itself.
+PAY_WITHIN: Final = timedelta(days=7)  # from completion until the order is overdue
+MAX_TOTAL: Final = 10**12  # minor units
+# Rejections by the rules, by code: message, place and hint. For a code of the operators' own, the message names the code.
 REFUSALS: Final = {
-    # These are told to the person alone: the orders may be another merchant's.
-    "overdue_outstanding": ("an order of yours is overdue", "order", "see GET /v1/me/orders; pay it first"),
-    "due_outstanding": ("an order of yours is to be paid", "order", "see GET /v1/me/orders; pay it first"),
-    "too_many_open": ("as many orders of yours are in service as there may be", "order", "see GET /v1/me/orders"),
+    # Only the person gets these three: the orders may be another merchant's.
+    "overdue_outstanding": ("you have an overdue order", "order", "see GET /v1/me/orders, and pay it first"),
+    "due_outstanding": ("you have an unpaid order", "order", "see GET /v1/me/orders, and pay it first"),
+    "too_many_open": ("you have the maximum number of orders in service", "order", "see GET /v1/me/orders"),
     "over_ceiling": (
-        *("the amount is more than was waived or agreed on", "post_payments"),
+        "the amount is more than was waived or agreed on",
+        "post_payments",
         "see `waived_amount` of the order",
     ),
     "bad_time_range": ("the times are not in order, or lie in the future", "time_range", "start <= end <= now"),
-    "only_downwards": ("a total can only be lowered", "post_payments", "send a total below the one before"),
+    "total_may_only_decrease": ("a total can only be lowered", "post_payments", "send a total below the one before"),
 }
 
 
 @dataclass(frozen=True)
 class NewOrder:
-    """An order to be made: `content` is all that the merchant said, by which it is the same again."""
+    """The request for a new order. `content` holds all fields of the merchant's request; its digest identifies a repetition."""
 
     out_order_no: str
     service: str
@@ -57,251 +58,287 @@ class NewOrder:
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of an order: `said` is what the asker said, by which it is the same again, and becomes part of the order's
-    content; `values` are of `event.*`; `changes` are to the order's other columns.
+class OrderRequest:
+    """A request to move an order. `content` holds the caller's fields: its digest identifies a repetition, and it becomes part
+    of the order's content. `values` are those of `event.*` in the rules; `changes` go to the order's other columns.
     """
 
     action: str
-    said: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Value | None] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
-    repeats: bool = False  # whether it may be asked again with other parameters
+    repeats: bool = False  # whether the caller may repeat the action with other parameters
 
     @property
     def digest(self) -> str:
-        """By which it is known again. SHA-256, hex."""
-        return digest(self.action, self.said)
+        """Identifies a repetition of the request. SHA-256, hex."""
+        return digest(self.action, self.content)
 
 
 Find = Callable[[Connection], Order]
 
 
-def create(world: World, merchant: str, new: NewOrder, now: datetime) -> Order:
-    """The order made of a decision, or the one that was made of the same before.
+def create(context: AppContext, merchant: str, new: NewOrder, now: datetime) -> Order:
+    """Create an order from a decision. For a repeated request, return the existing order.
 
-    Raises Refused: `order_mismatch` when the number was used for another, what `promise` says, `decision_lapsed` when the
-    person's other orders let none begin any more, or what else the rules refuse.
+    Raises Rejected: `order_mismatch` if the number belongs to another order; as `find_offer`; `decision_lapsed` if the
+    person's other orders no longer allow a new one; or any other code of the rules.
     """
-    asked = digest("create", new.content)
-    with writing(world.database) as connection:
-        before = order_book.numbered(connection, merchant, new.out_order_no)
-        if before is not None:
-            if before.digest != asked:
-                raise _mismatch("out_order_no", f"the number `{new.out_order_no}` is another order's")
-            return before
-        order = _drafted(connection, merchant, new, asked, now)
+    request_digest = digest("create", new.content)
+    with writing(context.database) as connection:
+        existing = order_store.by_number(connection, merchant, new.out_order_no)
+        if existing is not None:
+            if existing.digest != request_digest:
+                raise _order_mismatch("out_order_no", f"the number `{new.out_order_no}` belongs to another order")
+            return existing
+        order = _draft_order(connection, merchant, new, request_digest, now)
         try:
-            order = _moved(world, connection, order, Request("create", new.content), now)
-            return order if new.needs_confirming else _moved(world, connection, order, Request("confirm"), now)
-        except Unmoved as refused:
-            if refused.code not in {limit.code for limit in _life(world, now).limits}:
+            order = _apply_transition(context, connection, order, OrderRequest("create", new.content), now)
+            if new.needs_confirming:
+                return order
+            return _apply_transition(context, connection, order, OrderRequest("confirm"), now)
+        except TransitionRejected as error:
+            if error.code not in {limit.code for limit in _lifecycle(context, now).limits}:
                 raise
-            raise _lapsed() from None
+            raise _decision_lapsed() from None
 
 
-def ask(world: World, find: Find, request: Request, now: datetime) -> Order:
-    """The order after what is asked of it; as it is, when that was done before.
+def apply_request(context: AppContext, find: Find, request: OrderRequest, now: datetime) -> Order:
+    """Apply a request to an order. For a repeated request, return the order as it is.
 
-    Raises Refused: `unknown_order`, `order_mismatch` when it was done with other parameters, or what the rules refuse.
+    Raises Rejected: `unknown_order`; `order_mismatch` if the same action was done with other parameters; or a code of the
+    rules.
     """
-    with writing(world.database) as connection:
+    with writing(context.database) as connection:
         order = find(connection)
-        if _done(connection, order, request):
+        if _is_repeat(connection, order, request):
             return order
-        after = _moved(world, connection, order, request, now)
-        # Nothing to pay is paid.
-        return _moved(world, connection, after, Request("pay"), now) if _is_free(request, after) else after
+        after = _apply_transition(context, connection, order, request, now)
+        if _is_free(request, after):  # a total of 0 is paid at once
+            return _apply_transition(context, connection, after, OrderRequest("pay"), now)
+        return after
 
 
-def completion(said: Mapping[str, Any], damage: int, starts_at: datetime, ends_at: datetime, now: datetime) -> Request:
-    """That the service has ended. Raises Refused `bad_amount` for a total out of range, or damage beyond the payments."""
-    total = total_of(said)
-    if damage > sum(one["amount"] for one in said["post_payments"]):
+def completion(
+    content: Mapping[str, Any], damage: int, starts_at: datetime, ends_at: datetime, now: datetime
+) -> OrderRequest:
+    """The request that ends the service. Raises Rejected `bad_amount` for a total out of range, or damage above the payments."""
+    total = total_of(content)
+    if damage > sum(one["amount"] for one in content["post_payments"]):
         hint = "count it among the payments"
-        raise Refused("the damage is more than the payments", where="damage_amount", hint=hint, code="bad_amount")
-    of_event = {"total": total, "damage": damage, "starts": micros(starts_at), "ends": micros(ends_at)}
-    due = {"total": total, "starts_at": starts_at, "ends_at": ends_at, "due_at": now + PAY_WITHIN}
-    return Request("complete", said, {f"event.{name}": value for name, value in of_event.items()}, due)
+        raise Rejected("the damage is more than the payments", where="damage_amount", hint=hint, code="bad_amount")
+    event_fields = {"total": total, "damage": damage, "starts": micros(starts_at), "ends": micros(ends_at)}
+    changes = {"total": total, "starts_at": starts_at, "ends_at": ends_at, "due_at": now + PAY_WITHIN}
+    return OrderRequest("complete", content, {f"event.{name}": value for name, value in event_fields.items()}, changes)
 
 
-def modification(said: Mapping[str, Any]) -> Request:
-    """That less is to be paid. Raises Refused `bad_amount` for a total out of range."""
-    total = total_of(said)
-    return Request("modify", said, {"event.total": total}, {"total": total}, repeats=True)
+def modification(content: Mapping[str, Any]) -> OrderRequest:
+    """The request to lower the total. Raises Rejected `bad_amount` for a total out of range."""
+    total = total_of(content)
+    return OrderRequest("modify", content, {"event.total": total}, {"total": total}, repeats=True)
 
 
-def dispute(world: World, find: Find, by: str, statement: str | None, now: datetime) -> Order:
-    """The order with a dispute of it opened, or ended when there is no statement, by the `merchant` or the `person`.
+def dispute(context: AppContext, find: Find, by: str, statement: str | None, now: datetime) -> Order:
+    """Open a dispute of an order, or end it if `statement` is None. `by` is `merchant` or `person`.
 
-    While one is open the order does not become overdue. Whoever opened it may end it; to pay ends it too.
-    Raises Refused: `unknown_order`, `wrong_state`, `order_mismatch` when the other one opened it.
+    While a dispute is open the order does not become overdue. The party that opened a dispute may end it; payment ends it
+    too. Raises Rejected: `unknown_order`, `wrong_state`, `order_mismatch` if the other party opened the dispute.
     """
-    with writing(world.database) as connection:
+    with writing(context.database) as connection:
         order = find(connection)
         opened = statement is not None
-        if opened == order.disputed and (not opened or order.content["dispute"] == _said(by, statement)):
+        if opened == order.disputed and (not opened or order.content["dispute"] == _dispute_content(by, statement)):
             return order
         if order.closed_at is not None or order.state == "created":
             raise _wrong_state(order, "dispute")
         if order.disputed and order.content["dispute"]["by"] != by:
-            raise _mismatch("order", "the dispute is the other party's")
-        content = {**order.content, "dispute": _said(by, statement) if opened else None}
-        asked = Request("dispute", {"by": by, "statement": statement})
-        what: dict[str, Any] = {"disputed": opened, "content": content}
-        after = order_book.change(connection, order, asked.action, asked.digest, now, **what)
-        messages.put(connection, after, "disputed" if opened else "agreed", now)
+            raise _order_mismatch("order", "the dispute is the other party's")
+        content = {**order.content, "dispute": _dispute_content(by, statement) if opened else None}
+        request = OrderRequest("dispute", {"by": by, "statement": statement})
+        changes: dict[str, Any] = {"disputed": opened, "content": content}
+        after = order_store.change(connection, order, request.action, request.digest, now, **changes)
+        messages.enqueue_message(connection, after, "disputed" if opened else "agreed", now)
         return after
 
 
-def tick(world: World, name: str, now: datetime) -> bool:
-    """Whether time moved the order: expired or overdue. Late or twice is the same as once."""
-    with writing(world.database) as connection:
-        order = order_book.by_id(connection, name)
-        if order.disputed or not ripe(world, order, now):
+def tick(context: AppContext, name: str, now: datetime) -> bool:
+    """Move an order that is due to `expired` or `overdue`. Returns whether it moved. Idempotent; a late call does no harm."""
+    with writing(context.database) as connection:
+        order = order_store.by_id(connection, name)
+        if order.disputed or not is_due(context, order, now):
             return False
-        _moved(world, connection, order, Request("clock"), now)
+        _apply_transition(context, connection, order, OrderRequest("clock"), now)
         return True
 
 
-def ripe(world: World, order: Order, now: datetime) -> bool:
+def is_due(context: AppContext, order: Order, now: datetime) -> bool:
     """Whether time would move the order now."""
-    asked = {**_values(order), **asked_of(order.state, "clock"), "event.at": micros(now)}
-    return bool(move(world.engines.at(world.day(now)), asked, world.day(now)).to)
+    rule_values = {**_order_values(order), **state_and_event(order.state, "clock"), "event.at": micros(now)}
+    return bool(move(context.evaluators.at(context.day(now)), rule_values, context.day(now)).to)
 
 
-def states(world: World, now: datetime) -> tuple[str, ...]:
+def states(context: AppContext, now: datetime) -> tuple[str, ...]:
     """The states that an order can be in under the rules in force."""
-    return _life(world, now).states
+    return _lifecycle(context, now).states
 
 
 def total_of(content: Mapping[str, Any]) -> int:
-    """What is charged: the payments less the discounts, in minor units. Raises Refused `bad_amount` below nothing or too much."""
+    """The total to pay: payments less discounts, in minor units. Raises Rejected `bad_amount` below 0 or above `MAX_TOTAL`."""
     parts = [sum(int(one["amount"]) for one in content.get(name) or ()) for name in ("post_payments", "post_discounts")]
     total = parts[0] - parts[1]
-    if not 0 <= total <= MOST:
-        hint = f"payments less discounts, from 0 to {MOST}"
-        raise Refused("the total is out of range", where="post_payments", hint=hint, code="bad_amount")
+    if not 0 <= total <= MAX_TOTAL:
+        hint = f"payments less discounts, from 0 to {MAX_TOTAL}"
+        raise Rejected("the total is out of range", where="post_payments", hint=hint, code="bad_amount")
     return total
 
 
-def digest(action: str, said: Mapping[str, Any]) -> str:
-    """By which the same request is known again. SHA-256, hex."""
-    return hashlib.sha256(json.dumps([action, said], sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+def digest(action: str, content: Mapping[str, Any]) -> str:
+    """A digest that identifies a repeated request. SHA-256, hex."""
+    return hashlib.sha256(json.dumps([action, content], sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def _drafted(connection: Connection, merchant: str, new: NewOrder, asked: str, now: datetime) -> Order:
-    """The order before it is one: in the state `none`."""
-    of = promise(connection, merchant, new.service, new.decision, now)
-    if new.risk_amount > of.waived:
-        message, hint = "the amount is more than the decision waives", f"up to {of.waived}"
-        raise Unmoved(message, where="risk_fund.amount", hint=hint, code="over_ceiling")
+def _draft_order(connection: Connection, merchant: str, new: NewOrder, request_digest: str, now: datetime) -> Order:
+    """The order before its creation, in the state `none`. Raises Rejected as `find_offer`, `over_ceiling`, `bad_time_range`."""
+    offer = find_offer(connection, merchant, new.service, new.decision, now)
+    if new.risk_amount > offer.waived:
+        message, hint = "the amount is more than the decision waives", f"up to {offer.waived}"
+        raise TransitionRejected(message, where="risk_fund.amount", hint=hint, code="over_ceiling")
     if new.starts_at and new.ends_at and new.starts_at > new.ends_at:
         message, hint = "the service ends before it begins", "start_time <= end_time"
-        raise Unmoved(message, where="time_range", hint=hint, code="bad_time_range")
-    terms = of.service.terms
+        raise TransitionRejected(message, where="time_range", hint=hint, code="bad_time_range")
+    terms = offer.service.terms
     return Order(
         id=uuid.uuid4().hex,
         merchant=merchant,
         out_order_no=new.out_order_no,
         service=new.service,
-        service_version=of.service.version,
-        decision=of.decision,
-        subject=of.subject,
-        perk=of.perk,
-        currency=of.currency,
+        service_version=offer.service.version,
+        decision=offer.decision,
+        subject=offer.subject,
+        perk=offer.perk,
+        currency=offer.currency,
         mode=terms.mode,
         waived=new.risk_amount,
         ceiling=new.risk_amount if terms.ceiling is None else terms.ceiling,
-        state=NONE,
+        state=NO_ORDER,
         created_at=now,
         changed_at=now,
-        digest=asked,
+        digest=request_digest,
         content=new.content,
         starts_at=new.starts_at,
         ends_at=new.ends_at,
     )
 
 
-def _done(connection: Connection, order: Order, request: Request) -> bool:
-    """Whether this was done to the order before. Raises Refused when it was done with other parameters."""
-    before = [step.digest for step in order_book.steps(connection, order) if step.action == request.action]
-    if before and request.digest not in before and not request.repeats:
-        raise _mismatch("order", f"the order had its `{request.action}` before, with other parameters")
-    return request.digest in before
+def _is_repeat(connection: Connection, order: Order, request: OrderRequest) -> bool:
+    """Whether the order had this request before. Raises Rejected `order_mismatch` if it had the action with other parameters."""
+    previous = [step.digest for step in order_store.steps(connection, order) if step.action == request.action]
+    if previous and request.digest not in previous and not request.repeats:
+        raise _order_mismatch("order", f"the order had its `{request.action}` before, with other parameters")
+    return request.digest in previous
 
 
-def _moved(world: World, connection: Connection, order: Order, request: Request, now: datetime) -> Order:
-    """The order after the move that the rules make of the request, with all that follows from it."""
-    kind = "pay" if request.action == "sync" else request.action
-    counts = order_book.counts(connection, order.subject) if order.subject else None
-    _paid_after_completion(order, request, now)
-    of_person = {f"person.{name}": count for name, count in vars(counts).items()} if counts else {}
-    asked = {**_values(order), **of_person, **request.values, **asked_of(order.state, kind), "event.at": micros(now)}
-    told = move(world.engines.at(world.day(now)), asked, world.day(now))
-    if not told.to:
-        raise _wrong_state(order, request.action) if told.code == WRONG_STATE else _unmoved(told.code)
-    what = {"state": told.to, "content": {**order.content, **request.said}, **request.changes}
-    if told.to in _life(world, now).final:
-        what |= {"closed_at": now, "disputed": False}
-    if order.state == NONE:
-        after = order_book.add(connection, order, request.digest, now, **what)
+def _apply_transition(
+    context: AppContext, connection: Connection, order: Order, request: OrderRequest, now: datetime
+) -> Order:
+    """Move the order as the rules say, with all effects of the move. Raises TransitionRejected if the rules reject the move."""
+    _require_paid_after_completion(order, request, now)
+    rule_values = _rule_values(connection, order, request, now)
+    transition = move(context.evaluators.at(context.day(now)), rule_values, context.day(now))
+    if not transition.to and transition.code == WRONG_STATE:
+        raise _wrong_state(order, request.action)
+    if not transition.to:
+        raise _transition_rejected(transition.code)
+    changes = {"state": transition.to, "content": {**order.content, **request.content}, **request.changes}
+    if transition.to in _lifecycle(context, now).final:
+        changes |= {"closed_at": now, "disputed": False}
+    if order.state == NO_ORDER:
+        after = order_store.add(connection, order, request.digest, now, **changes)
     else:
-        after = order_book.change(connection, order, request.action, request.digest, now, **what)
-    outcomes.tell(connection, order, after, request.said.get("paid_at"), now)
-    messages.put(connection, after, messages.EVENT.get(request.action, told.to), now)
+        after = order_store.change(connection, order, request.action, request.digest, now, **changes)
+    outcomes.record_outcome(connection, order, after, request.content.get("paid_at"), now)
+    messages.enqueue_message(connection, after, messages.EVENT_NAMES.get(request.action, transition.to), now)
     return after
 
 
-def _paid_after_completion(order: Order, request: Request, now: datetime) -> None:
-    paid_at = request.said.get("paid_at")
+def _rule_values(connection: Connection, order: Order, request: OrderRequest, now: datetime) -> dict[str, Value | None]:
+    """The values that the rules read: of the order, of the person's other orders, and of the request."""
+    kind = "pay" if request.action == "sync" else request.action
+    counts = order_store.counts(connection, order.subject) if order.subject else None
+    person_values = {f"person.{name}": count for name, count in vars(counts).items()} if counts else {}
+    return {
+        **_order_values(order),
+        **person_values,
+        **request.values,
+        **state_and_event(order.state, kind),
+        "event.at": micros(now),
+    }
+
+
+def _require_paid_after_completion(order: Order, request: OrderRequest, now: datetime) -> None:
+    paid_at = request.content.get("paid_at")
     if paid_at and order.ends_at and not order.ends_at <= datetime.fromisoformat(paid_at) <= now:
         hint = f"from {iso(order.ends_at)}, when the service ended, until now"
-        raise Unmoved("nobody paid for it then", where="paid_at", hint=hint, code="bad_time_range")
+        raise TransitionRejected(
+            "the payment cannot be before the end of the service, or in the future",
+            where="paid_at",
+            hint=hint,
+            code="bad_time_range",
+        )
 
 
-def _life(world: World, now: datetime) -> Orders:
-    orders = world.release.at(world.day(now)).orders
+def _lifecycle(context: AppContext, now: datetime) -> OrderLifecycle:
+    orders = context.release.at(context.day(now)).orders
     if orders is None:
         raise EngineError("the rules say nothing of orders", hint="add orders.yaml")
     return orders
 
 
-def _is_free(request: Request, order: Order) -> bool:
+def _is_free(request: OrderRequest, order: Order) -> bool:
     return request.action in ("complete", "modify") and order.total == 0
 
 
-def _values(order: Order) -> dict[str, Value | None]:
-    times = {"created": order.created_at, "starts": order.starts_at, "ends": order.ends_at, "due": order.due_at}
+def _order_values(order: Order) -> dict[str, Value | None]:
     return {
-        **{"order.mode": order.mode, "order.waived": order.waived, "order.ceiling": order.ceiling},
-        **{"order.total": order.total},
-        **{f"order.{name}": None if at is None else micros(at) for name, at in times.items()},
+        "order.mode": order.mode,
+        "order.waived": order.waived,
+        "order.ceiling": order.ceiling,
+        "order.total": order.total,
+        "order.created": micros(order.created_at),
+        "order.starts": _micros(order.starts_at),
+        "order.ends": _micros(order.ends_at),
+        "order.due": _micros(order.due_at),
     }
 
 
-def _said(by: str, statement: str | None) -> dict[str, str | None]:
+def _micros(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)
+
+
+def _dispute_content(by: str, statement: str | None) -> dict[str, str | None]:
     return {"by": by, "statement": statement}
 
 
-def _mismatch(where: str, message: str) -> Refused:
-    return Refused(message, where=where, hint="see the order: GET /v1/orders/{out_order_no}", code="order_mismatch")
+def _order_mismatch(where: str, message: str) -> Rejected:
+    return Rejected(message, where=where, hint="see the order: GET /v1/orders/{out_order_no}", code="order_mismatch")
 
 
-def _lapsed() -> Unmoved:
-    """The words are the same whatever the person's other orders are, and whoever's: a merchant learns nothing of them."""
-    message, hint = "the decision does not stand any more", "ask again: POST /v1/eligibility"
-    return Unmoved(message, where="decision_id", hint=hint, code="decision_lapsed")
+def _decision_lapsed() -> TransitionRejected:
+    """The same rejection for all reasons in the person's other orders, so the merchant learns nothing about them."""
+    message, hint = "the decision is no longer valid", "ask again: POST /v1/eligibility"
+    return TransitionRejected(message, where="decision_id", hint=hint, code="decision_lapsed")
 
 
-def _unmoved(code: str) -> Refused:
-    message, where, hint = REFUSALS.get(code, (f"the rules refuse it: {code}", "order", "see rules/orders.yaml"))
-    return Unmoved(message, where=where, hint=hint, code=code)
+def _transition_rejected(code: str) -> Rejected:
+    message, where, hint = REFUSALS.get(
+        code, (f"the rules reject the request: `{code}`", "order", "see rules/orders.yaml")
+    )
+    return TransitionRejected(message, where=where, hint=hint, code=code)
 
 
-def _wrong_state(order: Order, action: str) -> Refused:
+def _wrong_state(order: Order, action: str) -> Rejected:
     message, hint = (
         f"`{action}` is not for an order that is `{order.state}`",
         "created, confirmed, completed, then paid",
     )
-    return Unmoved(message, where="order", hint=hint, code=WRONG_STATE)
+    return TransitionRejected(message, where="order", hint=hint, code=WRONG_STATE)

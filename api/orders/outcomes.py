@@ -1,55 +1,65 @@
-"""Outcomes: what an order came to, as an event of the ledger, so that the score moves. In the transaction of the move itself.
+"""Outcomes: append the result of an order to the ledger, so that the score takes it into account.
 
-`order.overdue` counts against the person. They were told before: the order is under /v1/me/orders with the day by which it must be
-paid from its completion on, which is `PAY_WITHIN` before anything is reported.
+We append the event in the transaction of the move. `order.overdue` counts against the person. We warn the person before:
+from its completion on, the order is listed under /v1/me/orders with its due date, which is `PAY_WITHIN` ahead.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
 from api.evidence import ledger
-from api.orders.order_book import Order
-from api.services import named
+from api.merchants.services import service_name
+from api.orders.order_store import Order
 
 
-def tell(connection: Connection, before: Order, after: Order, paid_at: str | None, now: datetime) -> None:
-    """Append the event that the move from one to the other is, if it is one."""
+def record_outcome(connection: Connection, before: Order, after: Order, paid_at: str | None, now: datetime) -> None:
+    """Append the events of the move from `before` to `after`, if the move has an outcome."""
     if after.subject is None or before.state == after.state:
         return
-    said: dict[str, Any] = {
-        **{"subject": after.subject, "order": after.id, "service": named(after.merchant, after.service)},
-        **({} if after.total is None else {"amount": after.total, "currency": after.currency}),
+    event_fields: dict[str, object] = {
+        "subject": after.subject,
+        "order": after.id,
+        "service": service_name(after.merchant, after.service),
     }
+    if after.total is not None:
+        event_fields |= {"amount": after.total, "currency": after.currency}
     if after.state == "cancelled":
-        _say(connection, after, now, "cancelled", said)
+        _append_event(connection, after, now, "cancelled", event_fields)
     if after.state == "overdue":
-        assert after.due_at is not None  # noqa: S101 - what has no due date is never overdue
-        _say(connection, after, now, "overdue", said | {"happened_at": after.due_at, "days_late": 0})
+        assert after.due_at is not None  # noqa: S101 - an order without due date never becomes overdue
+        _append_event(connection, after, now, "overdue", event_fields | {"happened_at": after.due_at, "days_late": 0})
     if after.state == "settled":
-        paid = datetime.fromisoformat(paid_at) if paid_at else now
-        late = days_late(after, paid)
-        _say(connection, after, now, "settled", said | {"happened_at": paid, "days_late": late})
-        if before.state == "overdue" and not late:  # it was paid in time, which was told too late
-            _take_back(connection, after, now)
+        settled_at = datetime.fromisoformat(paid_at) if paid_at else now
+        late_days = days_late(after, settled_at)
+        _append_event(
+            connection, after, now, "settled", event_fields | {"happened_at": settled_at, "days_late": late_days}
+        )
+        if before.state == "overdue" and not late_days:  # the payment was in time, and we heard of it too late
+            _retract_overdue(connection, after, now)
 
 
-def days_late(order: Order, paid: datetime) -> int:
-    """How many days after its due date it was paid, one that has begun counted."""
-    late = paid - (order.due_at or paid)
-    return max(0, -(-late // timedelta(days=1)))
+def days_late(order: Order, paid_at: datetime) -> int:
+    """The number of days, begun days included, from the due date to the payment; 0 in time."""
+    delay = paid_at - (order.due_at or paid_at)
+    return max(0, -(-delay // timedelta(days=1)))
 
 
-def _say(connection: Connection, order: Order, now: datetime, what: str, said: Mapping[str, Any]) -> None:
-    ledger.say(connection, now, kind=f"order.{what}", event_id=_name(order, what), **said)
+def _append_event(
+    connection: Connection, order: Order, now: datetime, outcome: str, event_fields: Mapping[str, object]
+) -> None:
+    ledger.append_system_event(
+        connection, now, kind=f"order.{outcome}", event_id=_event_id(order, outcome), **event_fields
+    )
 
 
-def _take_back(connection: Connection, order: Order, now: datetime) -> None:
-    told = {"subject": order.subject, "ref_event": _name(order, "overdue")}
-    ledger.say(connection, now, kind="event.retracted", event_id=_name(order, "in-time"), **told)
+def _retract_overdue(connection: Connection, order: Order, now: datetime) -> None:
+    event_fields = {"subject": order.subject, "ref_event": _event_id(order, "overdue")}
+    ledger.append_system_event(
+        connection, now, kind="event.retracted", event_id=_event_id(order, "in-time"), **event_fields
+    )
 
 
-def _name(order: Order, what: str) -> str:
-    return f"order-{order.id}-{what}"
+def _event_id(order: Order, outcome: str) -> str:
+    return f"order-{order.id}-{outcome}"

@@ -1,1 +1,1 @@
-"""The person's side: what is kept and thought of them, disputes, reviews, leaving."""
+"""The person's own view and actions: score, evidence, inquiries, disputes, reviews, erasure."""

@@ -1,138 +1,175 @@
-"""Disputes: a person objects to an item of evidence. At once it says nothing against them; the answer comes within twenty days.
+"""Disputes: a person disputes an item of evidence. We ignore the item at once and answer the dispute within twenty days.
 
-That the item is out while nobody has answered is the ledger's doing: it holds `dispute.opened` by a party of the item. An
-objection that nobody answers in time stays out: what is late costs the house, not the person. Once answered, the same item
-is not objected to again, unless its contributor changed what it says; the person's statement stays beside it.
+The ledger excludes the item: it holds a `dispute.opened` event by a party of the item. While a dispute has no answer the
+item stays excluded, also after the due date: a late answer costs the operator, not the person. After the answer the person
+cannot dispute the same item again, unless its contributor changed its content. The person's statement stays with the item.
 """
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypedDict, cast
 
-from sqlalchemy import Connection, Engine, Select, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, insert, or_, select, update
 
 from api.access.presence import writing_about
-from api.clock import micros
-from api.database import reading, writing
 from api.evidence import ledger
 from api.features import builds
 from api.people import evidence
-from api.tables import DISPUTES, EVENTS, MOVES
-from engine.errors import Refused
-from graph.vocabulary import KIND
+from api.store.clock import micros
+from api.store.database import Database, reading, writing
+from api.store.tables import CORRECTED_PARTIES, DISPUTES, EVENTS
+from engine.errors import Rejected
+from graph.evidence.vocabulary import KIND_BY_NAME
 
-ANSWERED_IN: Final = timedelta(days=20)  # PRC credit reporting regulation 2013, art. 25
-Row = dict[str, Any]
+ANSWER_PERIOD: Final = timedelta(days=20)  # PRC credit reporting regulation 2013, art. 25
 
 
-def opened(
-    engine: Engine, person: str, contributor: str, event_id: str, statement: str | None, now: datetime
-) -> tuple[Row, bool]:
-    """The person's objection to an item, and whether it is new: the open one if there is one.
+class Dispute(TypedDict):
+    """A row of `disputes`. Times are microseconds since 1970-01-01 UTC."""
 
-    Raises Refused: `unknown_item` for what is not there or not of theirs, `dispute_answered` for one that has been answered
-    and says what it said then.
+    id: str
+    subject: str
+    contributor: str
+    event_id: str
+    statement: str | None
+    opened_at: int
+    due_at: int
+    outcome: str | None  # upheld, rejected; None while no one has answered
+    note: str | None
+    resolved_by: str | None
+    resolved_at: int | None
+
+
+def open_dispute(
+    database: Database, person: str, contributor: str, event_id: str, statement: str | None, now: datetime
+) -> tuple[Dispute, bool]:
+    """Open the person's dispute of an item. Returns the dispute, and whether it is new: an open dispute is returned as it is.
+
+    Raises Rejected: `unknown_item` if there is no such item or the person is not a party to it; `dispute_answered` if an
+    earlier dispute was answered and the item's content has not changed since.
     """
-    with writing_about(engine, person) as connection:
-        _of_theirs(connection, person, contributor, event_id)
-        before = _latest(connection, person, contributor, event_id)
-        if before is not None and before["resolved_at"] is None:
-            return before, False
-        if before is not None and not _again(connection, before):
+    with writing_about(database, person) as connection:
+        _require_party(connection, person, contributor, event_id)
+        previous = _latest_dispute(connection, person, contributor, event_id)
+        if previous is not None and previous["resolved_at"] is None:
+            return previous, False
+        if previous is not None and not _may_reopen(connection, previous):
             hint = "add to its statement, or ask for a review of the decision"
-            raise Refused("this objection has been answered", where="event_id", hint=hint, code="dispute_answered")
-        row = {
-            **{"id": secrets.token_hex(8), "subject": person, "contributor": contributor, "event_id": event_id},
-            **{"statement": statement, "opened_at": micros(now), "due_at": micros(now + ANSWERED_IN)},
-            **{"outcome": None, "note": None, "resolved_by": None, "resolved_at": None},
-        }
+            raise Rejected("this dispute has been answered", where="event_id", hint=hint, code="dispute_answered")
+        row = Dispute(
+            id=secrets.token_hex(8),
+            subject=person,
+            contributor=contributor,
+            event_id=event_id,
+            statement=statement,
+            opened_at=micros(now),
+            due_at=micros(now + ANSWER_PERIOD),
+            outcome=None,
+            note=None,
+            resolved_by=None,
+            resolved_at=None,
+        )
         connection.execute(insert(DISPUTES).values(row))
-        _say(connection, row, "dispute.opened", now, statement=statement)
+        _append_event(connection, row, "dispute.opened", now, statement=statement)
     return row, True
 
 
-def resolved(engine: Engine, name: str, outcome: str, note: str | None, by: str, now: datetime) -> Row:
-    """Answer an objection: `upheld` (the item stays out) or `rejected` (it counts again). The same answer again changes
-    nothing. Raises Refused: `unknown_dispute`, `already_answered`.
+def resolve_dispute(database: Database, name: str, outcome: str, note: str | None, by: str, now: datetime) -> Dispute:
+    """Answer a dispute: `upheld` (the item stays excluded) or `rejected` (the item counts again).
+
+    Idempotent for the same answer. Raises Rejected: `unknown_dispute`, `already_answered`.
     """
-    with writing(engine) as connection:
-        row = _found(connection, select(DISPUTES).where(DISPUTES.c.id == name))
+    with writing(database) as connection:
+        row = _require_dispute(connection, select(DISPUTES).where(DISPUTES.c.id == name))
         if row["resolved_at"] is not None:
             if (row["outcome"], row["note"]) == (outcome, note):
                 return row
             hint = f"it was {row['outcome']}"
-            raise Refused("this dispute has been answered", where="dispute", hint=hint, code="already_answered")
-        answer = {"outcome": outcome, "note": note, "resolved_by": by, "resolved_at": micros(now)}
+            raise Rejected("this dispute has been answered", where="dispute", hint=hint, code="already_answered")
+        row["outcome"], row["note"], row["resolved_by"], row["resolved_at"] = outcome, note, by, micros(now)
+        answer = {"outcome": outcome, "note": note, "resolved_by": by, "resolved_at": row["resolved_at"]}
         connection.execute(update(DISPUTES).where(DISPUTES.c.id == name).values(answer))
-        _say(connection, row, "dispute.resolved", now, outcome=outcome)
-    return row | answer
+        _append_event(connection, row, "dispute.resolved", now, outcome=outcome)
+    return row
 
 
-def stated(engine: Engine, person: str, name: str, statement: str) -> Row:
-    """Put the person's statement beside an objection of theirs, answered or not. Raises Refused: `unknown_dispute`."""
+def set_statement(database: Database, person: str, name: str, statement: str) -> Dispute:
+    """Set the person's statement on one of their disputes, answered or not. Raises Rejected `unknown_dispute`."""
     query = select(DISPUTES).where(DISPUTES.c.id == name, DISPUTES.c.subject == person)
-    with writing_about(engine, person) as connection:
-        row = _found(connection, query)
+    with writing_about(database, person) as connection:
+        row = _require_dispute(connection, query)
         connection.execute(update(DISPUTES).where(DISPUTES.c.id == name).values(statement=statement))
-    return row | {"statement": statement}
+    row["statement"] = statement
+    return row
 
 
-def of_person(connection: Connection, person: str) -> list[Row]:
-    """A person's objections, newest first."""
+def of_person(connection: Connection, person: str) -> list[Dispute]:
+    """List a person's disputes, newest first."""
     query = select(DISPUTES).where(DISPUTES.c.subject == person).order_by(DISPUTES.c.opened_at.desc(), DISPUTES.c.id)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [_dispute(row) for row in connection.execute(query).mappings()]
 
 
-def listed(engine: Engine, *, waiting: bool) -> list[Row]:
-    """All objections, or only those that wait for an answer: what is due first comes first."""
+def list_disputes(database: Database, *, waiting: bool) -> list[Dispute]:
+    """List all disputes, or only the unanswered ones, by due date."""
     query = select(DISPUTES).order_by(DISPUTES.c.due_at, DISPUTES.c.id)
     if waiting:
         query = query.where(DISPUTES.c.resolved_at.is_(None))
-    with reading(engine) as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+    with reading(database) as connection:
+        return [_dispute(row) for row in connection.execute(query).mappings()]
 
 
-def _found(connection: Connection, query: Select[Any]) -> Row:
+def _require_dispute(connection: Connection, query: Select[Any]) -> Dispute:
     row = connection.execute(query).mappings().first()
     if row is None:
-        raise Refused("unknown dispute", where="dispute", hint="check its id", code="unknown_dispute")
-    return dict(row)
+        raise Rejected("unknown dispute", where="dispute", hint="check its id", code="unknown_dispute")
+    return _dispute(row)
 
 
-def _latest(connection: Connection, person: str, contributor: str, event_id: str) -> Row | None:
-    """The person's last objection to an item."""
+def _dispute(row: RowMapping) -> Dispute:
+    return cast(Dispute, dict(row))
+
+
+def _latest_dispute(connection: Connection, person: str, contributor: str, event_id: str) -> Dispute | None:
+    """The person's last dispute of an item."""
     item = DISPUTES.c.contributor == contributor, DISPUTES.c.event_id == event_id
     query = select(DISPUTES).where(DISPUTES.c.subject == person, *item).order_by(DISPUTES.c.opened_at.desc())
     row = connection.execute(query.limit(1)).mappings().first()
-    return None if row is None else dict(row)
+    return None if row is None else _dispute(row)
 
 
-def _again(connection: Connection, before: Row) -> bool:
-    """Whether an item counts again, and says something else than what was objected to."""
-    if before["outcome"] != "rejected":
+def _may_reopen(connection: Connection, previous: Dispute) -> bool:
+    """Whether the item counts again and its content has changed since the dispute."""
+    if previous["outcome"] != "rejected":
         return False
-    name = EVENTS.c.contributor == ledger.HOUSE, EVENTS.c.event_id == f"dispute.opened-{before['id']}"
-    seq = connection.execute(select(EVENTS.c.seq).where(*name)).scalar_one()
-    return evidence.changed_since(connection, before["contributor"], before["event_id"], seq)
-
-
-def _of_theirs(connection: Connection, person: str, contributor: str, event_id: str) -> None:
-    """Whether the item is evidence to which the person is a party, also by a correction."""
-    item = EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id
-    moved = select(MOVES.c.other).where(
-        MOVES.c.contributor == contributor, MOVES.c.event_id == event_id, MOVES.c.other == person
+    is_opening = (
+        EVENTS.c.contributor == ledger.SYSTEM_CONTRIBUTOR,
+        EVENTS.c.event_id == f"dispute.opened-{previous['id']}",
     )
-    party = or_(EVENTS.c.subject == person, EVENTS.c.other == person, moved.exists())
+    seq = connection.execute(select(EVENTS.c.seq).where(*is_opening)).scalar_one()
+    return evidence.changed_since(connection, previous["contributor"], previous["event_id"], seq)
+
+
+def _require_party(connection: Connection, person: str, contributor: str, event_id: str) -> None:
+    """Raise Rejected `unknown_item` unless the item is evidence and the person is a party to it, perhaps by a correction."""
+    item = EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id
+    moves = select(CORRECTED_PARTIES.c.other).where(
+        CORRECTED_PARTIES.c.contributor == contributor,
+        CORRECTED_PARTIES.c.event_id == event_id,
+        CORRECTED_PARTIES.c.other == person,
+    )
+    party = or_(EVENTS.c.subject == person, EVENTS.c.other == person, moves.exists())
     kind = connection.execute(select(EVENTS.c.kind).where(*item, party)).scalar()
-    if kind is None or KIND[kind].data_class is None:
+    if kind is None or KIND_BY_NAME[kind].data_class is None:
         hint = "name one of GET /v1/me/evidence"
-        raise Refused("unknown item of evidence", where="event_id", hint=hint, code="unknown_item")
+        raise Rejected("unknown item of evidence", where="event_id", hint=hint, code="unknown_item")
 
 
-def _say(connection: Connection, row: Row, kind: str, now: datetime, **more: object) -> None:
-    """Tell the ledger. A build that looks from a moment of its own must see it there."""
-    made = builds.latest_in(connection)
-    at = now if made is None or made.follows else min(now, made.as_of)
-    about = {"ref_contributor": row["contributor"], "ref_event": row["event_id"]}
+def _append_event(connection: Connection, row: Dispute, kind: str, now: datetime, **more: object) -> None:
+    """Append an event to the ledger. A build with a fixed `as_of` must see the event, so the event does not happen later."""
+    build = builds.latest_build_in(connection)
+    at = now if build is None or build.follows else min(now, build.as_of)
+    reference = {"ref_contributor": row["contributor"], "ref_event": row["event_id"]}
     name = f"{kind}-{row['id']}"
-    ledger.say(connection, now, event_id=name, kind=kind, subject=row["subject"], happened_at=at, **about, **more)
+    ledger.append_system_event(
+        connection, now, event_id=name, kind=kind, subject=row["subject"], happened_at=at, **reference, **more
+    )

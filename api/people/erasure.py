@@ -1,8 +1,8 @@
-"""Erasure: a person leaves, and nothing of theirs is left; what the house did stays provable.
+"""Erase a person who leaves, and keep the system's own decisions provable.
 
-One transaction takes them out of evidence, features, scores, decisions and all else, and marks the people whose features
-must be made anew. The chain of decisions names nobody; without the salts, which go too, no entry of it can be laid beside
-anybody. What is left in free space of the files, and in the log of writes, goes when the database is swept (`sweep`).
+One transaction removes the person from evidence, features, scores, decisions and every other table, and queues a refresh of
+the people whose features change. The chain of decisions names no person. We also delete the salts, so you cannot link an
+entry of the chain to a person. `vacuum` removes the remains in free space of the database's files and in its write-ahead log.
 """
 
 import json
@@ -11,236 +11,259 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from api.access import auth
-from api.clock import micros
 from api.consent import consents
-from api.database import reading, reported, writing
-from api.decisions.eligibility import PROBED
-from api.evidence import departed, withheld
-from api.features import builds, marks
+from api.decisions.batch import AMOUNTS_WINDOW
+from api.evidence import erasure_tombstones, withheld
+from api.features import builds, refresh_queue
 from api.people import redaction
-from api.people.leaving import Gone, leave
-from api.tables import (
+from api.people.ledger_erasure import LedgerErasure, erase_from_ledger
+from api.store.clock import micros
+from api.store.database import Database, reading, report_errors, writing
+from api.store.tables import (
     BUILDS,
     DECISION_SUBJECTS,
     DECISIONS,
+    DEFERRED_REFRESHES,
     DISPUTES,
     ERASED_INQUIRIES,
-    ERASING,
+    ERASURES_IN_PROGRESS,
     EVENTS,
     FEATURES,
-    HOUSE,
-    MARKS,
     MESSAGES,
-    MONITORED,
+    MONITORED_ATTRIBUTES,
     ORDER_MOVES,
     ORDERS,
     REVIEWS,
+    SCHEDULED_EVENTS,
     SCORE_HISTORY,
     SCORES,
     SUBMISSIONS,
+    SYSTEM,
     TOKENS,
-    WAITING,
-    Extent,
+    ExtentRow,
 )
-from engine.errors import Refused
+from engine.errors import Rejected
 
-OWN: Final = (  # tables whose rows of the person go, and the column that names them
+PERSON_TABLES: Final = (  # tables whose rows we delete, and the column that names the person
     (DECISION_SUBJECTS, "subject"),
     (DISPUTES, "subject"),
     (REVIEWS, "subject"),
-    (MONITORED, "person"),
+    (MONITORED_ATTRIBUTES, "person"),
     (SCORE_HISTORY, "person"),
 )
-NO_DIGEST: Final = ""  # a digest of texts confirms whoever guesses them: it goes with the texts
-_REWRITTEN: Final = (
-    *("events", "moves", "features", "scores", "score_history", "marks", "waiting", "decision_subjects", "tokens"),
-    *("consent_requests", "disputes", "reviews", "monitored", "orders", "order_moves", "messages"),
-    *("submissions", "erasing"),
+NO_DIGEST: Final = ""  # a digest confirms a guess of the text, so we delete it with the text
+_VACUUM_TABLES: Final = (
+    "events",
+    "corrected_parties",
+    "features",
+    "scores",
+    "score_history",
+    "deferred_refreshes",
+    "scheduled_events",
+    "decision_subjects",
+    "tokens",
+    "consent_requests",
+    "disputes",
+    "reviews",
+    "monitored_attributes",
+    "orders",
+    "order_moves",
+    "messages",
+    "submissions",
+    "erasures_in_progress",
 )
 
 
 @dataclass(frozen=True)
-class Erased:
-    """What went: events, those that stay as somebody else's without the person, decisions whose records went."""
+class ErasureResult:
+    """Counts: events deleted, events kept as another person's evidence, decisions whose records we deleted."""
 
     events: int
     kept_of_others: int
     decisions: int
 
 
-def erase(engine: Engine, person: str, now: datetime) -> Erased:
-    """Take a person out of everything. Raises Refused (`orders_open`) while an order of theirs is open."""
-    with writing(engine) as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA secure_delete = ON")  # what is deleted is overwritten at once
+def erase(database: Database, person: str, now: datetime) -> ErasureResult:
+    """Erase a person from every table. Raises Rejected `open_orders` while the person has an open order."""
+    with writing(database) as connection:
+        if database.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")  # SQLite overwrites deleted rows at once
         _refuse_open_orders(connection, person)
-        connection.execute(insert(ERASING).values(person=person))
-        gone = leave(connection, person)
-        withheld.remember(connection, person, [*gone.removed, *gone.changed])
-        _account_for(connection, person, gone)
-        _inquiries(connection, person, now)
-        decisions = _own(connection, person)
+        connection.execute(insert(ERASURES_IN_PROGRESS).values(person=person))
+        ledger_erasure = erase_from_ledger(connection, person)
+        withheld.remember(connection, person, map(vars, ledger_erasure.erased_events))
+        _update_builds(connection, person, ledger_erasure)
+        _retain_inquiry_amounts(connection, person, now)
+        decisions = _delete_person_rows(connection, person)
         consents.forget(connection, person)
-        _orders(connection, person)
-        _mentions(connection, person, gone)
-        mine = (TOKENS.c.role == "subject") & (TOKENS.c.party == person)
+        _redact_orders(connection, person)
+        _redact_mentions(connection, person, ledger_erasure)
+        is_own_token = (TOKENS.c.role == "subject") & (TOKENS.c.party == person)
         revoked = func.coalesce(TOKENS.c.revoked_at, micros(now))
-        connection.execute(update(TOKENS).where(mine).values(party=None, name="", revoked_at=revoked))
-        departed.remember(connection, person, now)
-        connection.execute(delete(ERASING))
-    auth.forget(engine)  # the tokens that ended
-    return Erased(len(gone.removed), len(gone.changed), decisions)
+        connection.execute(update(TOKENS).where(is_own_token).values(party=None, name="", revoked_at=revoked))
+        erasure_tombstones.remember(connection, person, now)
+        connection.execute(delete(ERASURES_IN_PROGRESS))
+    auth.forget(database)  # drops the cached tokens
+    return ErasureResult(len(ledger_erasure.removed_events), len(ledger_erasure.changed_events), decisions)
 
 
-def held(engine: Engine, person: str) -> dict[str, int]:
-    """How many rows name the person, by table; where there are none the table is left out."""
-    named = [(table, table.c[column] == person) for table, column in OWN]
-    named += [
+def count_rows(database: Database, person: str) -> dict[str, int]:
+    """Count the rows that name the person, by table. A table without such rows is left out."""
+    conditions = [(table, table.c[column] == person) for table, column in PERSON_TABLES]
+    conditions += [
         (EVENTS, (EVENTS.c.subject == person) | (EVENTS.c.other == person)),
         (ORDERS, ORDERS.c.subject == person),
         (TOKENS, (TOKENS.c.role == "subject") & (TOKENS.c.party == person)),
         (SUBMISSIONS, SUBMISSIONS.c.problems.contains(json.dumps(person)[1:-1], autoescape=True)),
     ]
-    with reading(engine) as connection:
-        counts = {t.name: connection.execute(select(func.count()).where(here)).scalar_one() for t, here in named}
+    with reading(database) as connection:
+        counts = {
+            t.name: connection.execute(select(func.count()).where(condition)).scalar_one()
+            for t, condition in conditions
+        }
     return {name: number for name, number in counts.items() if number}
 
 
-def sweep(engine: Engine) -> bool:
-    """Rewrite the files so that nothing of the erased is left in free space; whether that was needed and is done.
+def vacuum(database: Database) -> bool:
+    """Rewrite the database's files, so that free space holds no erased data. Returns True if we had to rewrite and finished.
 
-    On SQLite others may read meanwhile, on PostgreSQL each table is locked while it is rewritten. Raises Refused for trouble.
+    Readers can go on meanwhile on SQLite; PostgreSQL locks each table while it rewrites the table. Raises Rejected when the
+    database fails.
     """
-    with reported(engine), engine.connect() as connection:
-        erased, swept = connection.execute(select(HOUSE.c.erased, HOUSE.c.swept)).one()
+    with report_errors(database), database.connect() as connection:
+        erased, swept = connection.execute(select(SYSTEM.c.erasures, SYSTEM.c.vacuumed_erasures)).one()
     if erased == swept:
         return False
-    with reported(engine):
-        done = _SWEEP[engine.dialect.name](engine)
-    if done:
-        with writing(engine) as connection:
-            connection.execute(update(HOUSE).values(swept=erased))
-    return done
+    with report_errors(database):
+        completed = _VACUUM[database.dialect.name](database)
+    if completed:
+        with writing(database) as connection:
+            connection.execute(update(SYSTEM).values(vacuumed_erasures=erased))
+    return completed
 
 
 def _refuse_open_orders(connection: Connection, person: str) -> None:
     query = select(func.count()).where(ORDERS.c.subject == person, ORDERS.c.closed_at.is_(None))
     if number := connection.execute(query).scalar_one():
         hint = "ask the merchant to settle or cancel them first"
-        raise Refused(f"orders are open: {number}", where="orders", hint=hint, code="orders_open")
+        raise Rejected(f"orders are open: {number}", where="orders", hint=hint, code="open_orders")
 
 
-def _account_for(connection: Connection, person: str, gone: Gone) -> None:
-    """What is counted and computed: the ledger's extent, the builds' own counts, rows, and who must be made anew."""
-    numbers = [row["seq"] for row in gone.removed]
-    connection.execute(update(Extent).values(events=Extent.events - len(numbers)))
-    every = [int(number) for number in connection.execute(select(BUILDS.c.id)).scalars()]
-    newest = builds.latest_in(connection)
+def _update_builds(connection: Connection, person: str, ledger_erasure: LedgerErasure) -> None:
+    """Update the ledger's extent, the newest build's counts and the rows of every build, and queue the refreshes."""
+    numbers = [row.seq for row in ledger_erasure.removed_events]
+    connection.execute(update(ExtentRow).values(events=ExtentRow.events - len(numbers)))
+    build_ids = [int(number) for number in connection.execute(select(BUILDS.c.id)).scalars()]
+    newest = builds.latest_build_in(connection)
     if newest:
-        seen = [row for row in gone.removed if row["seq"] <= newest.seq]
-        later = 0 if newest.follows else sum(row["happened_at"] > micros(newest.as_of) for row in seen)
-        here = (FEATURES.c.build == newest.id) & (FEATURES.c.person == person)
-        people = connection.execute(delete(FEATURES).where(here)).rowcount
-        change = {"seen": BUILDS.c.seen - len(seen), "later": BUILDS.c.later - later}
+        counted_events = [row for row in ledger_erasure.removed_events if row.seq <= newest.seq]
+        later = 0 if newest.follows else sum(row.happened_at > micros(newest.as_of) for row in counted_events)
+        is_own_row = (FEATURES.c.build == newest.id) & (FEATURES.c.person == person)
+        people = connection.execute(delete(FEATURES).where(is_own_row)).rowcount
+        change = {
+            "events_counted": BUILDS.c.events_counted - len(counted_events),
+            "future_events": BUILDS.c.future_events - later,
+        }
         change["people"] = BUILDS.c.people - people
         connection.execute(update(BUILDS).where(BUILDS.c.id == newest.id).values(change))
         for at in range(0, len(numbers), 500):
-            waiting = WAITING.c.seq.in_(numbers[at : at + 500])
-            connection.execute(delete(WAITING).where(WAITING.c.build == newest.id, waiting))
-        anew = dict.fromkeys(gone.paid - {person}, frozenset[str]())
-        anew |= dict.fromkeys(gone.tied - {person}, frozenset({"relationship"}))
-        marks.put_off(connection, newest.id, anew, newest.seq)
-    for table in (FEATURES, SCORES, MARKS):
-        connection.execute(delete(table).where(table.c.build.in_(every), table.c.person == person))
+            waiting = SCHEDULED_EVENTS.c.seq.in_(numbers[at : at + 500])
+            connection.execute(delete(SCHEDULED_EVENTS).where(SCHEDULED_EVENTS.c.build == newest.id, waiting))
+        stale_classes = dict.fromkeys(ledger_erasure.counterparties - {person}, frozenset[str]())
+        stale_classes |= dict.fromkeys(ledger_erasure.tied_people - {person}, frozenset({"relationship"}))
+        refresh_queue.defer(connection, newest.id, stale_classes, newest.seq)
+    for table in (FEATURES, SCORES, DEFERRED_REFRESHES):
+        connection.execute(delete(table).where(table.c.build.in_(build_ids), table.c.person == person))
 
 
-def _inquiries(connection: Connection, person: str, now: datetime) -> None:
-    """The amounts that merchants asked within the last day count on, without the person: as if they were still here."""
+def _retain_inquiry_amounts(connection: Connection, person: str, now: datetime) -> None:
+    """Keep the amounts that merchants asked about in the last day, by pseudonym: they count as if the person were still here."""
     _drop_inquiries(connection, now)
-    both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    asked = (DECISIONS.c.merchant, DECISIONS.c.amount)
-    query = select(*asked, func.max(DECISIONS.c.decided_at).label("asked_at")).select_from(both).group_by(*asked)
-    recent = DECISIONS.c.decided_at > micros(now - PROBED)
+    joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+    columns = (DECISIONS.c.merchant, DECISIONS.c.amount)
+    query = select(*columns, func.max(DECISIONS.c.decided_at).label("asked_at")).select_from(joined).group_by(*columns)
+    recent = DECISIONS.c.decided_at > micros(now - AMOUNTS_WINDOW)
     rows = connection.execute(query.where(DECISION_SUBJECTS.c.subject == person, recent)).mappings().all()
-    (digest,) = departed.pseudonyms(connection, [person])
-    before = ERASED_INQUIRIES.c.digest == digest
-    connection.execute(delete(ERASED_INQUIRIES).where(before))
+    (digest,) = erasure_tombstones.pseudonyms(connection, [person])
+    is_previous = ERASED_INQUIRIES.c.digest == digest
+    connection.execute(delete(ERASED_INQUIRIES).where(is_previous))
     if rows:
         connection.execute(insert(ERASED_INQUIRIES), [{"digest": digest, **row} for row in rows])
 
 
-def drop_inquiries(engine: Engine, now: datetime) -> None:
-    """Take away those that count no longer."""
-    with reading(engine) as connection:
+def drop_inquiries(database: Database, now: datetime) -> None:
+    """Delete the retained amounts that no longer count."""
+    with reading(database) as connection:
         if connection.execute(select(ERASED_INQUIRIES).limit(1)).first() is None:
             return
-    with writing(engine) as connection:
+    with writing(database) as connection:
         _drop_inquiries(connection, now)
 
 
 def _drop_inquiries(connection: Connection, now: datetime) -> None:
-    old = ERASED_INQUIRIES.c.asked_at <= micros(now - PROBED)
-    connection.execute(delete(ERASED_INQUIRIES).where(old))
+    is_old = ERASED_INQUIRIES.c.asked_at <= micros(now - AMOUNTS_WINDOW)
+    connection.execute(delete(ERASED_INQUIRIES).where(is_old))
 
 
-def _own(connection: Connection, person: str) -> int:
-    """The rows that are the person's alone; how many decisions were about them."""
-    counts = [connection.execute(delete(t).where(t.c[column] == person)).rowcount for t, column in OWN]
+def _delete_person_rows(connection: Connection, person: str) -> int:
+    """Delete the rows that belong to the person alone. Returns the number of decisions about the person."""
+    counts = [connection.execute(delete(t).where(t.c[column] == person)).rowcount for t, column in PERSON_TABLES]
     return counts[0]
 
 
-def _orders(connection: Connection, person: str) -> None:
-    """Orders stay, as the merchant's; the person's name goes, every text in which somebody may have told of them, and the
-    digests by which such texts could be guessed.
+def _redact_orders(connection: Connection, person: str) -> None:
+    """Keep the orders for the merchant. Remove the person's name, every free text that could mention the person, and the
+    digests that would confirm a guess of such a text.
     """
     query = select(ORDERS.c.id, ORDERS.c.content).where(ORDERS.c.subject == person)
     for name, content in connection.execute(query).all():
-        blank = json.dumps(redaction.content(json.loads(content)), sort_keys=True, ensure_ascii=False)
+        blank = json.dumps(redaction.redact_content(json.loads(content)), sort_keys=True, ensure_ascii=False)
         change = {"subject": None, "content": blank, "digest": NO_DIGEST}
         connection.execute(update(ORDERS).where(ORDERS.c.id == name).values(change))
         connection.execute(update(ORDER_MOVES).where(ORDER_MOVES.c.order == name).values(digest=NO_DIGEST))
-        _messages(connection, name)
+        _redact_messages(connection, name)
 
 
-def _messages(connection: Connection, order: str) -> None:
-    """What was or will be sent of an order, without the same texts."""
+def _redact_messages(connection: Connection, order: str) -> None:
+    """Remove the same texts from the sent and waiting messages about an order."""
     query = select(MESSAGES.c.id, MESSAGES.c.body).where(MESSAGES.c.order == order)
     for name, text in connection.execute(query).all():
-        body = json.dumps(redaction.message(json.loads(text)), ensure_ascii=False)
+        body = json.dumps(redaction.redact_message(json.loads(text)), ensure_ascii=False)
         connection.execute(update(MESSAGES).where(MESSAGES.c.id == name).values(body=body))
 
 
-def _mentions(connection: Connection, person: str, gone: Gone) -> None:
-    """Where others named the person: reports of what was refused, objections to the events that go or stay without them."""
-    for written in {person, json.dumps(person)[1:-1]}:
-        named = _named(written)
-        holding = SUBMISSIONS.c.problems.contains(written, autoescape=True)
-        for name, text in connection.execute(select(SUBMISSIONS.c.id, SUBMISSIONS.c.problems).where(holding)).all():
+def _redact_mentions(connection: Connection, person: str, ledger_erasure: LedgerErasure) -> None:
+    """Remove the person's name from other people's rows: problems of submissions, and disputes of the erased events."""
+    for spelling in {person, json.dumps(person)[1:-1]}:
+        pattern = _whole_word(spelling)
+        has_mention = SUBMISSIONS.c.problems.contains(spelling, autoescape=True)
+        for name, text in connection.execute(select(SUBMISSIONS.c.id, SUBMISSIONS.c.problems).where(has_mention)).all():
             change = update(SUBMISSIONS).where(SUBMISSIONS.c.id == name)
-            connection.execute(change.values(problems=named.sub("gone", text)))
-    named = _named(person)
-    keys = {(row["contributor"], row["event_id"]) for row in (*gone.removed, *gone.changed)}
+            connection.execute(change.values(problems=pattern.sub("gone", text)))
+    pattern = _whole_word(person)
+    keys = {row.key for row in ledger_erasure.erased_events}
     for row in connection.execute(select(DISPUTES)).mappings().all():
         if (key := (row["contributor"], row["event_id"])) in keys:
-            new = gone.renamed[key][1] if key in gone.renamed else named.sub("gone", row["event_id"])
-            texts = {c: row[c] and named.sub("gone", row[c]) for c in ("statement", "note")}
+            new_key = ledger_erasure.new_keys.get(key)
+            new = pattern.sub("gone", row["event_id"]) if new_key is None else new_key[1]
+            texts = {c: row[c] and pattern.sub("gone", row[c]) for c in ("statement", "note")}
             connection.execute(update(DISPUTES).where(DISPUTES.c.id == row["id"]).values(event_id=new, **texts))
 
 
-def _named(text: str) -> re.Pattern[str]:
+def _whole_word(text: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![0-9A-Za-z]){re.escape(text)}(?![0-9A-Za-z])")
 
 
-def _sweep_sqlite(engine: Engine) -> bool:
-    """Everything is written anew into the log, and the log into the file; then the log is cut. A reader can hold that up."""
-    raw = engine.raw_connection()
+def _vacuum_sqlite(database: Database) -> bool:
+    """Rewrite everything into the write-ahead log and the log into the file, then truncate the log. A reader can delay this."""
+    raw = database.raw_connection()
     try:
         raw.detach()
         cursor = raw.cursor()
-        cursor.execute("PRAGMA temp_store = FILE")  # a copy of the whole, without the erased
+        cursor.execute("PRAGMA temp_store = FILE")  # holds a copy of the whole database without the erased rows
         cursor.execute("VACUUM")
         busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
@@ -248,11 +271,11 @@ def _sweep_sqlite(engine: Engine) -> bool:
         raw.close()
 
 
-def _sweep_postgresql(engine: Engine) -> bool:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in _REWRITTEN:
+def _vacuum_postgresql(database: Database) -> bool:
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in _VACUUM_TABLES:
             connection.exec_driver_sql(f"VACUUM (FULL) {table}")
     return True
 
 
-_SWEEP: Final = {"sqlite": _sweep_sqlite, "postgresql": _sweep_postgresql}
+_VACUUM: Final = {"sqlite": _vacuum_sqlite, "postgresql": _vacuum_postgresql}

@@ -1,117 +1,161 @@
-"""A person's evidence: what is stored of them, what it says now, and what it said before it was corrected."""
+"""List a person's evidence: each stored event, its current content, and its content before each correction."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from sqlalchemy import Connection, select, union
 
-from api.clock import iso
 from api.evidence import excerpt
-from api.tables import DISPUTES, EVENTS, MOVES
-from graph.touched import TIES
-from graph.versions import Version, retracted, versions
-from graph.vocabulary import KIND
+from api.store.clock import iso
+from api.store.tables import CORRECTED_PARTIES, DISPUTES, EVENTS
+from graph.evidence.invalidation import TIE_KINDS
+from graph.evidence.versions import Version, retracted_at, versions
+from graph.evidence.vocabulary import KIND_BY_NAME
 
 PAGE: Final = 100
-Row = dict[str, Any]
-Key = tuple[str, str]
+Key = tuple[str, str]  # contributor and event id
+LedgerRow = Mapping[str, Any]  # an event by the columns of `graph.evidence.events.SCHEMA`
+# A version's content as the person may see it. `with` is the other party; None: there is none, or it is hidden.
+ItemContent = TypedDict(
+    "ItemContent",
+    {"with": str | None, "happened_at": datetime, "recorded_at": datetime, "fields": dict[str, Any]},
+)
 
 
-def evidence(connection: Connection, person: str, after: int = 0, most: int | None = PAGE) -> list[Row]:
-    """What is stored of the person, oldest first, from after a number on: who told it, what it says, whether it is disputed.
+class Item(ItemContent):
+    """A stored event as the person may see it: its current content, and its history."""
 
-    Of what others said about their tie to the person, the kind and who passed it on; of a vouch not who gave it.
+    number: int  # `seq` of the event
+    contributor: str
+    event_id: str
+    kind: str
+    data_class: str | None
+    said_of_you_by_another: bool
+    dispute: str | None  # open, upheld, rejected; None: never disputed
+    history: list[ItemContent]  # earlier contents, oldest first
+    corrected_at: datetime | None
+    retracted_at: datetime | None  # or since a correction names another person
+
+
+def list_evidence(connection: Connection, person: str, after: int = 0, limit: int | None = PAGE) -> list[Item]:
+    """List the person's evidence, oldest first, after the event number `after`.
+
+    Of another party's statement about a tie to the person we show the kind and the contributor, but not the strength; of a
+    vouch we also hide the person who vouched.
     """
     ends = [select(EVENTS.c.seq).where(EVENTS.c[end] == person) for end in ("subject", "other")]
-    there = (EVENTS.c.contributor == MOVES.c.contributor) & (EVENTS.c.event_id == MOVES.c.event_id)
-    moved = select(EVENTS.c.seq).select_from(MOVES.join(EVENTS, there)).where(MOVES.c.other == person)
-    numbers = union(*ends, moved).subquery()
-    page = select(numbers.c.seq).where(numbers.c.seq > after).order_by(numbers.c.seq).limit(most)
-    about = select(DISPUTES.c.contributor, DISPUTES.c.event_id, DISPUTES.c.outcome).where(DISPUTES.c.subject == person)
-    in_turn = about.order_by(DISPUTES.c.opened_at)
-    disputes = {(c, e): outcome or "open" for c, e, outcome in connection.execute(in_turn)}
+    is_same_event = (EVENTS.c.contributor == CORRECTED_PARTIES.c.contributor) & (
+        EVENTS.c.event_id == CORRECTED_PARTIES.c.event_id
+    )
+    by_correction = (
+        select(EVENTS.c.seq)
+        .select_from(CORRECTED_PARTIES.join(EVENTS, is_same_event))
+        .where(CORRECTED_PARTIES.c.other == person)
+    )
+    numbers = union(*ends, by_correction).subquery()
+    page = select(numbers.c.seq).where(numbers.c.seq > after).order_by(numbers.c.seq).limit(limit)
+    own_disputes = select(DISPUTES.c.contributor, DISPUTES.c.event_id, DISPUTES.c.outcome).where(
+        DISPUTES.c.subject == person
+    )
+    in_order = own_disputes.order_by(DISPUTES.c.opened_at)
+    disputes = {(c, e): outcome or "open" for c, e, outcome in connection.execute(in_order)}
     return _items(connection, connection.execute(page).scalars(), person, disputes)
 
 
-def item(connection: Connection, person: str, contributor: str, event_id: str, dispute: str) -> Row | None:
-    """One piece of it, as the person sees it, with what became of their objection; None when it is stored no more."""
+def find_item(connection: Connection, person: str, contributor: str, event_id: str, dispute: str) -> Item | None:
+    """One item as the person sees it, with the state of their dispute; None when the ledger no longer holds it."""
     query = select(EVENTS.c.seq).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
     numbers = connection.execute(query).scalars()
     return next(iter(_items(connection, numbers, person, {(contributor, event_id): dispute})), None)
 
 
 def changed_since(connection: Connection, contributor: str, event_id: str, seq: int) -> bool:
-    """Whether an event says anything else than it did when the ledger's event `seq` was recorded."""
+    """Whether the event's content differs from its content when the ledger recorded event `seq`."""
     query = select(EVENTS.c.seq).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
-    for event, said in _with_words(connection, connection.execute(query).scalars()):
-        then = [word for word in said if word["seq"] <= seq]
-        return versions(event, said)[-1].row != versions(event, then)[-1].row
+    for event, references in _with_references(connection, connection.execute(query).scalars()):
+        earlier = [word for word in references if word["seq"] <= seq]
+        return versions(event, references)[-1].row != versions(event, earlier)[-1].row
     return False
 
 
-def _items(connection: Connection, numbers: Iterable[int], person: str, disputes: Mapping[Key, str]) -> list[Row]:
-    found = _with_words(connection, numbers)
-    return [_item(row, said, person, disputes.get((row["contributor"], row["event_id"]))) for row, said in found]
+def _items(connection: Connection, numbers: Iterable[int], person: str, disputes: Mapping[Key, str]) -> list[Item]:
+    events = _with_references(connection, numbers)
+    return [
+        _item(row, references, person, disputes.get((row["contributor"], row["event_id"])))
+        for row, references in events
+    ]
 
 
-def _with_words(connection: Connection, numbers: Iterable[int]) -> list[tuple[Row, list[Row]]]:
-    """Each event, with what refers to it and to that, in the order of recording."""
-    events = excerpt.numbered(connection, numbers)
-    about = excerpt.about(connection, events)
-    behind = excerpt.about(connection, about)
-    words: defaultdict[str, list[Row]] = defaultdict(list)
-    for word in (*about.iter_rows(named=True), *behind.iter_rows(named=True)):
-        words[word["ref_event"]].append(word)
-    found = []
+def _with_references(connection: Connection, numbers: Iterable[int]) -> list[tuple[LedgerRow, list[LedgerRow]]]:
+    """Each event with its references, and the references to those, in the order of recording."""
+    events = excerpt.by_seq(connection, numbers)
+    about = excerpt.references_to(connection, events)
+    nested = excerpt.references_to(connection, about)
+    by_event: defaultdict[str, list[LedgerRow]] = defaultdict(list)
+    for word in (*about.iter_rows(named=True), *nested.iter_rows(named=True)):
+        by_event[word["ref_event"]].append(word)
+    result: list[tuple[LedgerRow, list[LedgerRow]]] = []
     for event in events.iter_rows(named=True):
-        own = words[event["event_id"]]
-        said = {w["seq"]: w for w in (*own, *(b for w in own for b in words[w["event_id"]]))}
-        found.append((event, [said[seq] for seq in sorted(said)]))
-    return found
+        direct = by_event[event["event_id"]]
+        by_seq = {w["seq"]: w for w in (*direct, *(b for w in direct for b in by_event[w["event_id"]]))}
+        result.append((event, [by_seq[seq] for seq in sorted(by_seq)]))
+    return result
 
 
-def _item(event: Row, said: list[Row], person: str, dispute: str | None) -> Row:
-    theirs, ended_at = _theirs(event, said, person)
-    kind, shown = KIND[event["kind"]], [_content(v, person) for v in theirs]
+def _item(event: LedgerRow, references: list[LedgerRow], person: str, dispute: str | None) -> Item:
+    own_versions, ended_at = _own_versions(event, references, person)
+    kind, contents = KIND_BY_NAME[event["kind"]], [_content(v, person) for v in own_versions]
+    current = contents[-1]
     return {
-        **{"number": event["seq"], "contributor": event["contributor"], "event_id": event["event_id"]},
-        **{"kind": kind.name, "data_class": kind.data_class, "said_of_you_by_another": event["subject"] != person},
-        **shown[-1],
-        **{"recorded_at": event["recorded_at"], "dispute": dispute, "history": shown[:-1]},
-        **{"corrected_at": theirs[-1].recorded_at if len(theirs) > 1 else None, "retracted_at": ended_at},
+        "number": event["seq"],
+        "contributor": event["contributor"],
+        "event_id": event["event_id"],
+        "kind": kind.name,
+        "data_class": kind.data_class,
+        "said_of_you_by_another": event["subject"] != person,
+        "with": current["with"],
+        "happened_at": current["happened_at"],
+        "recorded_at": event["recorded_at"],
+        "fields": current["fields"],
+        "dispute": dispute,
+        "history": contents[:-1],
+        "corrected_at": own_versions[-1].recorded_at if len(own_versions) > 1 else None,
+        "retracted_at": ended_at,
     }
 
 
-def _theirs(event: Row, said: list[Row], person: str) -> tuple[list[Version], datetime | None]:
-    """The versions that name the person, and since when none does: it was taken back, or corrected to name somebody else."""
-    every = versions(event, said)
-    named = [place for place, v in enumerate(every) if person in (v.row["subject"], v.row["other"])]
-    if not named:  # a correction named the person, and was itself taken back
-        back = max(w["recorded_at"] for w in said if w["kind"] == "event.retracted")
-        every = versions(event, [w for w in said if w["kind"] == "event.corrected"])
-        return [v for v in every if person in (v.row["subject"], v.row["other"])], back
-    later = [v.recorded_at for v in every[named[-1] + 1 :][:1]]
-    ends = [at for at in (retracted(event, said), *later) if at is not None]
-    return [every[place] for place in named], min(ends, default=None)
+def _own_versions(event: LedgerRow, references: list[LedgerRow], person: str) -> tuple[list[Version], datetime | None]:
+    """The versions that name the person, and when the last of them ended: by a retraction, or a correction to another person."""
+    all_versions = versions(event, references)
+    places = [place for place, v in enumerate(all_versions) if person in (v.row["subject"], v.row["other"])]
+    if not places:  # a correction named the person, and was itself retracted
+        withdrawn_at = max(w["recorded_at"] for w in references if w["kind"] == "event.retracted")
+        all_versions = versions(event, [w for w in references if w["kind"] == "event.corrected"])
+        return [v for v in all_versions if person in (v.row["subject"], v.row["other"])], withdrawn_at
+    replaced_at = [v.recorded_at for v in all_versions[places[-1] + 1 :][:1]]
+    ends = [at for at in (retracted_at(event, references), *replaced_at) if at is not None]
+    return [all_versions[place] for place in places], min(ends, default=None)
 
 
-def _content(version: Version, person: str) -> Row:
-    """What a version says, as far as the person may know it."""
-    row, kind = version.row, KIND[version.row["kind"]]
+def _content(version: Version, person: str) -> ItemContent:
+    """A version's content without the fields that the person may not see."""
+    row, kind = version.row, KIND_BY_NAME[version.row["kind"]]
     own = row["subject"] == person
-    hidden = {"other"} if own or kind.name not in TIES else {"other", "strength"}
-    fields = (f for f in (*kind.needs, *kind.may) if f not in hidden and row[f] is not None)
+    hidden = {"other"} if own or kind.name not in TIE_KINDS else {"other", "strength"}
+    fields = (f for f in (*kind.required, *kind.optional) if f not in hidden and row[f] is not None)
     party = row["other"] if own else None if row["tie"] == "vouch" else row["subject"]
     return {
-        **{"with": party, "happened_at": row["happened_at"], "recorded_at": version.recorded_at},
+        "with": party,
+        "happened_at": row["happened_at"],
+        "recorded_at": version.recorded_at or row["recorded_at"],
         "fields": {f: _field(f, row[f]) for f in fields},
     }
 
 
 def _field(name: str, value: Any) -> Any:
-    """As the contributor sent it."""
+    """The value in the form in which the contributor sent it."""
     if isinstance(value, date) and name == "due":
         return value.isoformat()
     return iso(value) if name == "until" else value

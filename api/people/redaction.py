@@ -1,16 +1,17 @@
-"""Redaction: what of an order stays when its person leaves.
+"""Redact an order when its person leaves.
 
-The list names fields, never shapes of text: a phone number is digits, as a moment is. A field stays only if its type leaves
-no room for a text: an amount, a count, a moment, an enumeration, a yes or no. Every other text becomes empty.
+We keep a field by its name, never by the shape of its text: a phone number is digits, and so is a time. We keep a field only
+if its type leaves no room for free text: an amount, a count, a time, an enumeration or a boolean. Every other text becomes
+empty.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from api.orders import order_book
+from api.orders import order_store
 
-Fields = Mapping[str, "Fields | None"]  # field -> the fields of it that stay; None: all of it
-KEPT: Final[Fields] = {
+Fields = Mapping[str, "Fields | None"]  # field -> the parts of it that we keep; None: keep all of it
+RETAINED_FIELDS: Final[Fields] = {
     "risk_fund": {"name": None, "amount": None},
     "time_range": {"start_time": None, "end_time": None},
     "post_payments": {"amount": None, "count": None},
@@ -20,26 +21,29 @@ KEPT: Final[Fields] = {
     "paid_at": None,
     "dispute": {"by": None},
 }
-_NOTHING: Final[Fields] = {}
+_NO_FIELDS: Final[Fields] = {}
 
 
-def content(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What a merchant and a person said of an order, without their texts."""
-    return {name: _stays(value, KEPT.get(name, _NOTHING)) for name, value in said.items()}
+def redact_content(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of an order without the free texts of its merchant and person."""
+    return {name: _redact(value, RETAINED_FIELDS.get(name, _NO_FIELDS)) for name, value in fields.items()}
 
 
-def message(body: Mapping[str, Any]) -> dict[str, Any]:
+def redact_message(body: Mapping[str, Any]) -> dict[str, Any]:
     """A message about an order, without the same texts."""
-    said = {name: value for name, value in body["data"].items() if name in order_book.SAID}
-    return {**body, "data": {**body["data"], **content(said)}}
+    order_content = {name: value for name, value in body["data"].items() if name in order_store.MERCHANT_FIELDS}
+    return {**body, "data": {**body["data"], **redact_content(order_content)}}
 
 
-def _stays(value: Any, kept: Fields | None) -> Any:
+def _redact(value: Any, retained: Fields | None) -> Any:
     match value:
         case dict():
-            return {name: _stays(v, {} if kept is None else kept.get(name, _NOTHING)) for name, v in value.items()}
+            return {
+                name: _redact(v, {} if retained is None else retained.get(name, _NO_FIELDS))
+                for name, v in value.items()
+            }
         case list():
-            return [_stays(v, kept) for v in value]
-    if kept is None:
+            return [_redact(v, retained) for v in value]
+    if retained is None:
         return value
     return "" if isinstance(value, str) else None

@@ -1,78 +1,108 @@
-"""Reviews: a person asks that a human looks at a decision again, and is told what came of it.
+"""Reviews: a person asks for a human review of a decision, and gets an answer.
 
-The recorded decision stays what it was. Where a review comes to another answer the merchant asks anew, under a new
-transaction, and is answered by what is known then.
+We never change the recorded decision. If a review finds it wrong, the merchant asks again under a new transaction, and we
+decide on the evidence of that moment.
 """
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, TypedDict, cast
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from api.access.presence import writing_about
-from api.clock import micros
-from api.database import reading, writing
-from api.tables import DECISION_SUBJECTS, DECISIONS, REVIEWS
-from engine.errors import Refused
+from api.store.clock import micros
+from api.store.database import Database, reading, writing
+from api.store.tables import DECISION_SUBJECTS, DECISIONS, REVIEWS
+from engine.errors import Rejected
 
-ANSWERED_IN: Final = timedelta(days=20)  # as for objections
-Row = dict[str, Any]
+ANSWER_PERIOD: Final = timedelta(days=20)  # as for disputes
 
 
-def asked(engine: Engine, person: str, decision: str, statement: str | None, now: datetime) -> tuple[Row, bool]:
-    """The person's request about a decision of theirs, and whether it is new: the one that was made before if there is one.
+class Review(TypedDict):
+    """A row of `reviews`. Times are microseconds since 1970-01-01 UTC."""
 
-    Raises Refused: `unknown_decision` for none of theirs.
+    id: str
+    decision: str
+    subject: str
+    statement: str | None
+    asked_at: int
+    due_at: int
+    outcome: str | None  # stands, mistaken; None while no one has answered
+    note: str | None
+    answered_by: str | None
+    answered_at: int | None
+
+
+def request_review(
+    database: Database, person: str, decision: str, statement: str | None, now: datetime
+) -> tuple[Review, bool]:
+    """Request a review of a decision about the person. Returns the request, and whether it is new.
+
+    A second request for the same decision returns the first. Raises Rejected `unknown_decision` if no such decision is about
+    the person.
     """
-    about = select(DECISIONS.c.id).join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    with writing_about(engine, person) as connection:
-        query = about.where(DECISIONS.c.id == decision, DECISION_SUBJECTS.c.subject == person)
+    joined = select(DECISIONS.c.id).join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+    with writing_about(database, person) as connection:
+        query = joined.where(DECISIONS.c.id == decision, DECISION_SUBJECTS.c.subject == person)
         if connection.execute(query).first() is None:
             hint = "name one of GET /v1/me/inquiries"
-            raise Refused("unknown decision", where="decision_id", hint=hint, code="unknown_decision")
-        same = select(REVIEWS).where(REVIEWS.c.decision == decision, REVIEWS.c.subject == person)
-        before = connection.execute(same).mappings().first()
-        if before is not None:
-            return dict(before), False
-        row = {
-            **{"id": secrets.token_hex(8), "decision": decision, "subject": person, "statement": statement},
-            **{"asked_at": micros(now), "due_at": micros(now + ANSWERED_IN)},
-            **{"outcome": None, "note": None, "answered_by": None, "answered_at": None},
-        }
+            raise Rejected("unknown decision", where="decision_id", hint=hint, code="unknown_decision")
+        is_same = select(REVIEWS).where(REVIEWS.c.decision == decision, REVIEWS.c.subject == person)
+        existing = connection.execute(is_same).mappings().first()
+        if existing is not None:
+            return _review(existing), False
+        row = Review(
+            id=secrets.token_hex(8),
+            decision=decision,
+            subject=person,
+            statement=statement,
+            asked_at=micros(now),
+            due_at=micros(now + ANSWER_PERIOD),
+            outcome=None,
+            note=None,
+            answered_by=None,
+            answered_at=None,
+        )
         connection.execute(insert(REVIEWS).values(row))
     return row, True
 
 
-def answered(engine: Engine, name: str, outcome: str, note: str | None, by: str, now: datetime) -> Row:
-    """Answer a request: `stands` (the decision was right) or `mistaken` (what it rested on is put right). The same answer again changes nothing.
+def answer_review(database: Database, name: str, outcome: str, note: str | None, by: str, now: datetime) -> Review:
+    """Answer a review: `stands` (the decision was right) or `mistaken` (someone corrects the evidence behind the decision).
 
-    Raises Refused: `unknown_review`, `already_answered`.
+    Idempotent for the same answer. Raises Rejected: `unknown_review`, `already_answered`.
     """
-    with writing(engine) as connection:
-        found = connection.execute(select(REVIEWS).where(REVIEWS.c.id == name)).mappings().first()
-        if found is None:
-            raise Refused("unknown review", where="review", hint="check its id", code="unknown_review")
-        if found["answered_at"] is not None:
-            if (found["outcome"], found["note"]) == (outcome, note):
-                return dict(found)
-            hint = f"it was {found['outcome']}"
-            raise Refused("this review has been answered", where="review", hint=hint, code="already_answered")
-        answer = {"outcome": outcome, "note": note, "answered_by": by, "answered_at": micros(now)}
+    with writing(database) as connection:
+        stored = connection.execute(select(REVIEWS).where(REVIEWS.c.id == name)).mappings().first()
+        if stored is None:
+            raise Rejected("unknown review", where="review", hint="check its id", code="unknown_review")
+        review = _review(stored)
+        if review["answered_at"] is not None:
+            if (review["outcome"], review["note"]) == (outcome, note):
+                return review
+            hint = f"it was {review['outcome']}"
+            raise Rejected("this review has been answered", where="review", hint=hint, code="already_answered")
+        review["outcome"], review["note"], review["answered_by"], review["answered_at"] = outcome, note, by, micros(now)
+        answer = {"outcome": outcome, "note": note, "answered_by": by, "answered_at": review["answered_at"]}
         connection.execute(update(REVIEWS).where(REVIEWS.c.id == name).values(answer))
-    return {**found, **answer}
+    return review
 
 
-def of_person(connection: Connection, person: str) -> list[Row]:
-    """A person's requests, newest first."""
+def of_person(connection: Connection, person: str) -> list[Review]:
+    """List a person's requests, newest first."""
     query = select(REVIEWS).where(REVIEWS.c.subject == person).order_by(REVIEWS.c.asked_at.desc(), REVIEWS.c.id)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [_review(row) for row in connection.execute(query).mappings()]
 
 
-def listed(engine: Engine, *, waiting: bool) -> list[Row]:
-    """All requests, or only those that wait for an answer: what is due first comes first."""
+def list_reviews(database: Database, *, waiting: bool) -> list[Review]:
+    """List all requests, or only the unanswered ones, by due date."""
     query = select(REVIEWS).order_by(REVIEWS.c.due_at, REVIEWS.c.id)
     if waiting:
         query = query.where(REVIEWS.c.answered_at.is_(None))
-    with reading(engine) as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+    with reading(database) as connection:
+        return [_review(row) for row in connection.execute(query).mappings()]
+
+
+def _review(row: RowMapping) -> Review:
+    return cast(Review, dict(row))

@@ -1,1 +1,1 @@
-"""Rule files as they come into force."""
+"""Releases: read, check, probe and store rule files."""

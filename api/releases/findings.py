@@ -1,4 +1,4 @@
-"""Findings: what is wrong with rule files, shown to people, editors, code scanning and CI."""
+"""Findings: format the problems of rule files for terminals, editors, code scanning and CI."""
 
 import json
 import os
@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from engine.lang.problems import CODES, Problem
+from engine.lang.model.problems import CODES, Problem
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from engine.cases import Outcome
+    from engine.verify.cases import CaseOutcome
 
-CASE: Final = "case"  # the code of an example beside the rules that does not come out
-MEANINGS: Final = {**CODES, CASE: "a case that does not come out"}
-TAB: Final = 4
-WIDEST: Final = 160  # columns of a source line that are shown
-BEFORE: Final = 40  # and of those, before the place
+
+CASE_CODE: Final = "case"  # the code of a failed case beside the rules
+MEANINGS: Final = {**CODES, CASE_CODE: "a case that does not come out"}
+TAB_WIDTH: Final = 4
+MAX_LINE_COLUMNS: Final = 160  # columns of a source line that we show
+MAX_COLUMNS_BEFORE: Final = 40  # of these, the columns before the problem
 SARIF: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem, the path of its file from here, and the line it is on, if there is one."""
+    """A problem, the path of its file from the current directory, and its source line, if there is one."""
 
     problem: Problem
     path: str
@@ -33,53 +34,55 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """What is wrong, and what to do."""
+        """The problem's message with its hint."""
         return f"{self.problem.message} ({self.problem.hint})" if self.problem.hint else self.problem.message
 
 
-def found_in(folder: Path, texts: Mapping[str, str], problems: Iterable[Problem]) -> list[Finding]:
+def findings_in(folder: Path, texts: Mapping[str, str], problems: Iterable[Problem]) -> list[Finding]:
     """The problems of a folder's files."""
-    found = []
+    findings = []
     for problem in problems:
         lines = texts.get(problem.at.file, "").removeprefix("\ufeff").split("\n")
         line = lines[problem.at.line - 1] if problem.at.line <= len(lines) and problem.at.file in texts else None
-        found.append(Finding(problem, shown_path(folder / problem.at.file), line))
-    return found
+        findings.append(Finding(problem, display_path(folder / problem.at.file), line))
+    return findings
 
 
-def failing(outcomes: Iterable["Outcome"]) -> tuple[Problem, ...]:
-    """Cases that do not come out, as problems."""
-    return tuple(Problem(CASE, f"{o.name}: {said}", o.at) for o in outcomes for said in o.failures)
+def case_problems(outcomes: Iterable["CaseOutcome"]) -> tuple[Problem, ...]:
+    """The failures of cases, as problems."""
+    return tuple(Problem(CASE_CODE, f"{o.name}: {failure}", o.at) for o in outcomes for failure in o.failures)
 
 
-def shown_path(path: Path) -> str:
-    """A path as an editor finds it: from the current directory, or whole when it is not below that."""
-    whole, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100 - links stay as they are named
-    return (whole.relative_to(here) if whole.is_relative_to(here) else whole).as_posix()
+def display_path(path: Path) -> str:
+    """A path that an editor can open: relative to the current directory, or absolute if it is not below that."""
+    absolute_path, current_folder = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100 - do not resolve links
+    return (
+        absolute_path.relative_to(current_folder) if absolute_path.is_relative_to(current_folder) else absolute_path
+    ).as_posix()
 
 
 def as_text(findings: Iterable[Finding]) -> Iterator["Text"]:
-    """For people: what and where, then the line with the place underlined."""
-    from rich.text import Text  # where nothing is wrong, a check starts without it
+    """Format for a terminal: place and message, then the source line with the problem underlined."""
+    from rich.text import Text  # imported here, so that a check without problems starts faster
 
     for finding in findings:
         at, code = finding.problem.at, finding.problem.code
         place, word = (f"{finding.path}:{at.line}:{at.column}", "bold"), (f"error {code}", "bold red")
         yield Text.assemble(place, " ", word, " ", printable(finding.message))
         if finding.line is not None and finding.line.strip():
-            yield from _underlined(finding.line, at.line, at.column - 1, at.length)
+            yield from _underline(finding.line, at.line, at.column - 1, at.length)
 
 
-def _underlined(line: str, number: int, start: int, length: int) -> Iterator["Text"]:
+def _underline(line: str, number: int, start: int, length: int) -> Iterator["Text"]:
     from rich.cells import cell_len
     from rich.text import Text
 
     start = min(start, len(line))
     stop = max(start + 1, min(start + length, len(line)))
     before, marked, after = map(printable, (line[:start], line[start:stop], line[stop:]))
-    if cell_len(before) > BEFORE and cell_len(line) > WIDEST:
-        before = "…" + before[-BEFORE:]
-    marked, after = marked[:WIDEST], after[: max(0, WIDEST - len(before + marked))]
+    if cell_len(before) > MAX_COLUMNS_BEFORE and cell_len(line) > MAX_LINE_COLUMNS:
+        before = "…" + before[-MAX_COLUMNS_BEFORE:]
+    marked, after = marked[:MAX_LINE_COLUMNS], after[: max(0, MAX_LINE_COLUMNS - len(before + marked))]
     gutter = f"{number:>6} | "
     yield Text.assemble((gutter, "dim"), before, (marked, "red"), after)
     sign = "^" * max(1, cell_len(marked))
@@ -87,12 +90,12 @@ def _underlined(line: str, number: int, start: int, length: int) -> Iterator["Te
 
 
 def printable(text: str) -> str:
-    """The text without what would move a terminal's cursor: a tab is as wide as four blanks here."""
-    return "".join(c if c.isprintable() or c == "\u3000" else " " * TAB if c == "\t" else "\ufffd" for c in text)
+    """The text without characters that move a terminal's cursor. A tab becomes four blanks."""
+    return "".join(c if c.isprintable() or c == "\u3000" else " " * TAB_WIDTH if c == "\t" else "\ufffd" for c in text)
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """For programs: a list of objects."""
+    """Format for programs: a JSON list of objects."""
     rows = [
         {
             "file": f.path,
@@ -110,7 +113,7 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def as_sarif(findings: Sequence[Finding]) -> str:
-    """For code scanning: SARIF 2.1.0 (OASIS, https://docs.oasis-open.org/sarif/sarif/v2.1.0/)."""
+    """Format for code scanning: SARIF 2.1.0 (OASIS, https://docs.oasis-open.org/sarif/sarif/v2.1.0/)."""
     codes = sorted({f.problem.code for f in findings})
     rules = [{"id": code, "shortDescription": {"text": MEANINGS[code]}} for code in codes]
     run = {
@@ -134,18 +137,18 @@ def _result(finding: Finding) -> dict[str, Any]:
 
 
 def as_github(findings: Sequence[Finding]) -> str:
-    """For GitHub Actions: a workflow command for each, which it shows beside the line."""
+    """Format for GitHub Actions: one workflow command per finding, which GitHub shows beside the line."""
     return "\n".join(_annotation(f) for f in findings)
 
 
 def _annotation(finding: Finding) -> str:
     at, code = finding.problem.at, finding.problem.code
-    file, message = _escaped(finding.path).replace(":", "%3A").replace(",", "%2C"), _escaped(finding.message)
+    file, message = _escape(finding.path).replace(":", "%3A").replace(",", "%2C"), _escape(finding.message)
     place = f"file={file},line={at.line},col={at.column},endColumn={at.column + at.length}"
     return f"::error {place},title={code}::{message}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,11 +1,12 @@
-"""The probe: rules are tried out in a process of their own before they decide anything.
+"""The probe: try out rules in a separate process before they make decisions.
 
-What durable-rules does with rules that it cannot take is to hang with the interpreter's lock held, or to crash: only
-another process survives it. That process is given the texts of the files and nothing else, checks and compiles them as
-this one would, and compares the engines on made-up people (`engine.probe`). It says `ok`, or why not in one line.
+With rules that it cannot handle, durable-rules hangs while it holds the interpreter's lock, or crashes: only a separate
+process survives that. The process gets the texts of the files and nothing else. It checks and compiles them as the server
+would, and compares the engines on synthetic people (`engine.verify.differential_test`). It prints a report as JSON, or the
+reason of a failure in one line.
 
-What hangs uses the processor without end, or waits without end. So the bound that matters is on processor time, which does not
-pass while other work has the machine; time on the clock is bounded, too, but generously.
+A process that hangs uses the processor without end, or waits without end. So we limit the processor time, which does not pass
+while other processes use the machine. We limit the wall-clock time too, with a large margin.
 """
 
 import json
@@ -22,39 +23,39 @@ from threading import Event
 from time import monotonic, perf_counter
 from typing import Any, Final
 
-from api.catalogue import kinds, schema
-from engine import cases
-from engine.crowd import PEOPLE
-from engine.engines import Engines
-from engine.errors import IftahError, Refused
-from engine.lang.check import release_of
-from engine.lang.problems import Problem
-from engine.lang.program import Release
-from engine.probe import days, disagreement
+from api.releases.catalogue import kinds, schema
+from engine.decide.evaluators import Evaluators
+from engine.errors import IftahError, Rejected
+from engine.lang.check.release import release_of
+from engine.lang.model.problems import Problem
+from engine.lang.model.program import Release
+from engine.verify import cases
+from engine.verify.boundary_cases import PEOPLE
+from engine.verify.differential_test import days, disagreement
 
-# -P: whatever lies in the present folder is not imported
+# -P: do not import modules from the current directory
 COMMAND: Final = (sys.executable, "-P", "-m", "api.releases.probe")
-CPU_SECONDS: Final = 20  # of processor time for a program of the release; it takes about one
-SECONDS: Final = 300.0  # on the clock for a program, whatever else the machine does
-ALONE: Final = 360  # seconds for a program after which the process ends by itself, should nobody be there to end it
-LOOK: Final = 0.1  # seconds from look to look whether the server stops
-MOST_SAID: Final = 300  # characters of a line
-MOST_FAILURES: Final = 20  # cases that are told
+CPU_SECONDS: Final = 20  # processor time per program of the release; a program takes about 1 s
+TIMEOUT_SECONDS: Final = 300.0  # wall-clock time per program, also on a busy machine
+ALARM_SECONDS: Final = 360  # wall-clock time per program after which the process ends itself, if its parent has gone
+POLL_SECONDS: Final = 0.1  # between checks whether the server stops
+MAX_MESSAGE_CHARS: Final = 300  # characters of a line
+MAX_FAILURES: Final = 20  # failed cases that we report
 
 
 @dataclass(frozen=True)
-class Probed:
-    """What a probe found where the engines agree: on how many people, and the seconds that its stages took."""
+class ProbeResult:
+    """The result of a probe in which the engines agree: the number of people compared, and the seconds of each stage."""
 
     people: int
     seconds: Mapping[str, float]
-    failures: tuple[str, ...] = ()  # of the cases beside the rules, a line each; then nothing more was tried
+    failures: tuple[str, ...] = ()  # failed cases, a line each; then the probe skips the comparison
 
 
 class Probe:
-    """The process. `start` has it ready to be asked, `close` ends it, however it is; then it can be started again.
+    """The probe's process. `start` starts it, `close` ends it in any state; after that you can start it again.
 
-    `stop`, when set, ends waiting for it.
+    `stop`: set this event to end a wait for the process.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND, stop: Event | None = None) -> None:
@@ -62,104 +63,107 @@ class Probe:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
-        """The process: one that waits for files, if there is none yet. Raises Refused when it cannot be had."""
+        """Start a process that waits for files, unless one is running. Raises Rejected if the process cannot start."""
         if self._process is None:
-            own = {name: value for name, value in os.environ.items() if not name.startswith("IFTAH_")}
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("IFTAH_")}
             pipe = subprocess.PIPE
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own command
-                    # In a session of its own: Ctrl-C is for the server.
+                    # In its own session, so that Ctrl-C reaches only the server.
                     self._command,
                     stdin=pipe,
                     stdout=pipe,
                     stderr=pipe,
-                    env=own,
+                    env=environment,
                     start_new_session=True,
                 )
             except OSError as error:
-                raise _refused(f"the probe cannot be started: {error.strerror}") from None
+                raise _rejection(f"the probe cannot be started: {error.strerror}") from None
         return self._process
 
-    def ask(self, release: Release, seconds: float = SECONDS, files: Mapping[str, str] | None = None) -> Probed:
-        """Probe a release. Raises Refused, in one line, for a difference, any failure, or no answer within
-        `seconds` for each program. `files` are its own with the cases beside them, which are run.
+    def ask(
+        self, release: Release, seconds: float = TIMEOUT_SECONDS, files: Mapping[str, str] | None = None
+    ) -> ProbeResult:
+        """Probe a release. `files`: the files of the release and their cases, which the probe runs.
+
+        Raises Rejected, in one line, for a difference, any failure, or no answer within `seconds` per program.
         """
         seconds *= len(release.programs)
-        process, until = self.start(), monotonic() + seconds
-        sent: bytes | None = json.dumps(dict(files or release.files)).encode()
+        process, deadline = self.start(), monotonic() + seconds
+        request: bytes | None = json.dumps(dict(files or release.files)).encode()
         while not self._stop.is_set():
             try:
-                said, wrong = process.communicate(sent, timeout=LOOK)
-                return _answer(release, process.returncode, said, wrong)
+                output, error_output = process.communicate(request, timeout=POLL_SECONDS)
+                return _result_of(release, process.returncode, output, error_output)
             except subprocess.TimeoutExpired:
-                sent = None  # what was sent is sent
-            if monotonic() > until:
-                raise _refused(f"the probe did not end within {seconds:g} s")
-        raise _refused("the probe was stopped with the server")
+                request = None  # send the request only once
+            if monotonic() > deadline:
+                raise _rejection(f"the probe did not end within {seconds:g} s")
+        raise _rejection("the probe was stopped with the server")
 
     def close(self) -> None:
-        """End the process if it has not ended, and wait until it has."""
+        """Kill the process if it is running, and wait for its end."""
         process, self._process = self._process, None
         if process is None:
             return
         process.kill()
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
-                with suppress(OSError):  # what it never read
+                with suppress(OSError):  # the process did not read its input
                     pipe.close()
         process.wait()
 
 
-def probed(
+def run_probe(
     release: Release,
     command: Sequence[str] = COMMAND,
-    seconds: float = SECONDS,
+    seconds: float = TIMEOUT_SECONDS,
     files: Mapping[str, str] | None = None,
-) -> Probed:
-    """Probe a release, from the start of the process to its end. Raises Refused, also for a case that does not come out."""
+) -> ProbeResult:
+    """Probe a release in a new process. Raises Rejected as `Probe.ask`, and for a failed case."""
     probe = Probe(command)
     try:
-        found = probe.ask(release, seconds, files)
-        if found.failures:
-            more = f", and {len(found.failures) - 1} more: see `iftah test`" if len(found.failures) > 1 else ""
-            raise _refused(f"{found.failures[0]}{more}")
-        return found
+        result = probe.ask(release, seconds, files)
+        if result.failures:
+            suffix = f", and {len(result.failures) - 1} more: see `iftah test`" if len(result.failures) > 1 else ""
+            raise _rejection(f"{result.failures[0]}{suffix}")
+        return result
     finally:
         probe.close()
 
 
-def _answer(release: Release, status: int, said: bytes, wrong: bytes) -> Probed:
+def _result_of(release: Release, status: int, output: bytes, error_output: bytes) -> ProbeResult:
     if status == -signal.SIGXCPU:
-        raise _refused(f"the probe used more than {CPU_SECONDS * len(release.programs)} s of the processor")
+        raise _rejection(f"the probe used more than {CPU_SECONDS * len(release.programs)} s of the processor")
     if status < 0:
-        raise _refused(f"the probe was killed by {_signal(-status)}")
+        raise _rejection(f"the probe was killed by {_signal_name(-status)}")
     if status:
-        raise _refused(_last(wrong) or f"the probe failed with status {status}")
+        raise _rejection(_printable_last_line(error_output) or f"the probe failed with status {status}")
     try:
-        found = json.loads(_line(said))
-        name, people, seconds = found["release"], int(found["people"]), dict(found["seconds"])
-        failures = tuple(map(str, found["failures"]))
+        report = json.loads(_last_line(output))
+        name, people, seconds = report["release"], int(report["people"]), dict(report["seconds"])
+        failures = tuple(map(str, report["failures"]))
     except (ValueError, KeyError, TypeError):
-        raise _refused("the probe did not say what it found") from None
-    if name != release.id:  # the program on disk is not the one that runs
-        raise _refused("the probe understands these rules otherwise: restart, for the program has changed")
-    return Probed(people, seconds, failures)
+        raise _rejection("the probe printed no valid report") from None
+    if name != release.id:  # the program on disk differs from the running program
+        raise _rejection("the probe reads these rules differently: restart the server, the program on disk has changed")
+    return ProbeResult(people, seconds, failures)
 
 
-def _refused(message: str) -> Refused:
-    return Refused(message, where="rules", code="rules_refused")
+def _rejection(message: str) -> Rejected:
+    return Rejected(message, where="rules", code="rules_refused")
 
 
-def _last(said: bytes) -> str:
-    return "".join(c for c in _line(said) if c.isprintable())[:MOST_SAID]
+def _printable_last_line(output: bytes) -> str:
+    return "".join(c for c in _last_line(output) if c.isprintable())[:MAX_MESSAGE_CHARS]
 
 
-def _line(said: bytes) -> str:
-    lines = said.decode(errors="replace").split("\n")
+def _last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").split("\n")
     return next((line for line in reversed(lines) if line.strip()), "")
 
 
-def _signal(number: int) -> str:
+def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -167,53 +171,55 @@ def _signal(number: int) -> str:
 
 
 def main() -> None:
-    """The process itself: files as JSON on stdin; a report as JSON on stdout, or one line on stderr and status 1."""
-    _bound(1)
+    """Run the probe's process: read files as JSON from stdin; print a report as JSON, or one line on stderr with status 1."""
+    _limit_resources(1)
     files = json.load(sys.stdin)
     try:
-        report = _tried(files)
+        report = _run_checks(files)
     except IftahError as error:
         sys.exit(str(error))
     print(json.dumps(report))
 
 
-def _bound(programs: int) -> None:
-    """End this process by SIGXCPU or SIGALRM when it takes too much for so many programs."""
-    signal.alarm(ALONE * programs)
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+def _limit_resources(programs: int) -> None:
+    """Let SIGXCPU or SIGALRM end this process if it exceeds the limits for so many programs."""
+    signal.alarm(ALARM_SECONDS * programs)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_CPU)
     seconds = CPU_SECONDS * programs
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds if most == resource.RLIM_INFINITY else min(seconds, most), most))
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (seconds if hard_limit == resource.RLIM_INFINITY else min(seconds, hard_limit), hard_limit)
+    )
 
 
-def _tried(files: Mapping[str, str]) -> dict[str, Any]:
-    began = perf_counter()
+def _run_checks(files: Mapping[str, str]) -> dict[str, Any]:
+    started_at = perf_counter()
     release = release_of(files, schema(), kinds())
-    _bound(len(release.programs))
-    checked = perf_counter()
-    if failures := _failing(release, files):
+    _limit_resources(len(release.programs))
+    checked_at = perf_counter()
+    if failures := _case_failures(release, files):
         return {"release": release.id, "people": 0, "seconds": {}, "failures": failures}
-    tested = perf_counter()
-    engines = Engines(release)
+    tested_at = perf_counter()
+    evaluators = Evaluators(release)
     for day in days(release):
-        engines.watchers(day)
-    compiled = perf_counter()
-    found = disagreement(engines)
-    if found:
-        raise IftahError(found)
-    spent = {
-        "check": checked - began,
-        "cases": tested - checked,
-        "compile": compiled - tested,
-        "compare": perf_counter() - compiled,
+        evaluators.pattern_evaluators(day)
+    compiled_at = perf_counter()
+    difference = disagreement(evaluators)
+    if difference:
+        raise IftahError(difference)
+    stage_seconds = {
+        "check": checked_at - started_at,
+        "cases": tested_at - checked_at,
+        "compile": compiled_at - tested_at,
+        "compare": perf_counter() - compiled_at,
     }
-    return {"release": release.id, "people": PEOPLE, "seconds": spent, "failures": []}
+    return {"release": release.id, "people": PEOPLE, "seconds": stage_seconds, "failures": []}
 
 
-def _failing(release: Release, files: Mapping[str, str]) -> list[str]:
-    """The cases that do not come out, a line each."""
+def _case_failures(release: Release, files: Mapping[str, str]) -> list[str]:
+    """The failed cases, a line each."""
     outcomes = cases.run(release, files, schema(), kinds())
-    lines = (str(Problem("case", f"{o.name}: {said}", o.at)) for o in outcomes for said in o.failures)
-    return ["".join(c for c in line if c.isprintable())[:MOST_SAID] for line in islice(lines, MOST_FAILURES)]
+    lines = (str(Problem("case", f"{o.name}: {failure}", o.at)) for o in outcomes for failure in o.failures)
+    return ["".join(c for c in line if c.isprintable())[:MAX_MESSAGE_CHARS] for line in islice(lines, MAX_FAILURES)]
 
 
 if __name__ == "__main__":

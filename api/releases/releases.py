@@ -1,31 +1,31 @@
-"""Releases in the database: kept, so that every decision can be made again."""
+"""Releases in the database: we keep each one, so that you can replay every decision."""
 
 import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from api.catalogue import kinds, schema
-from api.database import reading, writing
-from api.tables import RELEASES
-from engine.errors import Refused
-from engine.lang.check import stored_release
-from engine.lang.lines import CasesFile, OrdersFile, PerksFile, ScorecardFile, WatchFile
-from engine.lang.parse import parse
-from engine.lang.policy import changes, policies
-from engine.lang.problems import Report
-from engine.lang.program import Release
+from api.releases.catalogue import kinds, stored_schema
+from api.store.database import Database, reading, writing
+from api.store.tables import RELEASES
+from engine.errors import Rejected
+from engine.lang.check.policy_changes import changes, policies
+from engine.lang.check.release import stored_release
+from engine.lang.model.problems import Report
+from engine.lang.model.program import Release
+from engine.lang.syntax.ast import CasesFile, OrdersFile, PerksFile, ScorecardFile, WatchFile
+from engine.lang.syntax.parse import parse
 
 log = logging.getLogger("iftah")
 
 
 @dataclass(frozen=True)
-class FolderRefused:
-    """A changed folder that did not come into force: when it was tried, and what is wrong, a line each."""
+class FolderRejection:
+    """A changed folder that we rejected: the time, and the problems, a line each."""
 
     at: datetime
     problems: tuple[str, ...]
@@ -33,101 +33,116 @@ class FolderRefused:
 
 @dataclass(frozen=True)
 class Amendment:
-    """A change of policy: when it came into force, and what it says, a line each."""
+    """A change of policy: the time from which it is in force, and the changes, a line each."""
 
     at: datetime
     changes: tuple[str, ...]
 
 
-def keep(engine: Engine, release: Release, now: int) -> Mapping[str, str]:
-    """Write down that the release is in force from now on. Gives the files of the one before, or none when it was this one.
+def record_release(database: Database, release: Release, now: int) -> Mapping[str, str]:
+    """Record that the release is in force from now on. Returns the files of the previous release; empty if it was the same.
 
-    `loaded_at` is when a release last came into force: the newest is the one in force.
+    `loaded_at` is the time of a release's last activation: the release with the newest one is in force.
     """
-    with reading(engine) as connection:
-        if (_newest(connection) or {}).get("id") == release.id:
+    with reading(database) as connection:
+        newest = _newest_row(connection)
+        if newest and newest.id == release.id:
             return {}
-    with writing(engine) as connection:
-        before = _newest(connection)
-        if before and before["id"] == release.id:
+    with writing(database) as connection:
+        previous = _newest_row(connection)
+        if previous and previous.id == release.id:
             return {}
-        at = max(now, before["loaded_at"] + 1) if before else now
-        again = update(RELEASES).where(RELEASES.c.id == release.id).values(loaded_at=at)
-        if not connection.execute(again).rowcount:
-            row = {"id": release.id, "files": json.dumps(dict(release.files)), "loaded_at": at}
+        loaded_at = max(now, previous.loaded_at + 1) if previous else now
+        reload = update(RELEASES).where(RELEASES.c.id == release.id).values(loaded_at=loaded_at)
+        if not connection.execute(reload).rowcount:
+            row = {"id": release.id, "files": json.dumps(dict(release.files)), "loaded_at": loaded_at}
             connection.execute(insert(RELEASES).values(row))
-    files: Mapping[str, str] = json.loads(before["files"]) if before else {}
+    files: Mapping[str, str] = json.loads(previous.files) if previous else {}
     return files
 
 
-def _newest(connection: Connection) -> dict[str, Any] | None:
-    row = connection.execute(select(RELEASES).order_by(RELEASES.c.loaded_at.desc()).limit(1)).mappings().first()
-    return dict(row) if row else None
+class _StoredRelease(NamedTuple):
+    """A row of `releases`: `files` is JSON, `loaded_at` in microseconds."""
+
+    id: str
+    files: str
+    loaded_at: int
 
 
-def amendment(before: Mapping[str, str], after: Mapping[str, str], now: datetime) -> Amendment | None:
-    """What the files `after` say otherwise about policy than those `before`, if there were any, and of what they have less: a
-    warning in the log, a line each.
+def _newest_row(connection: Connection) -> _StoredRelease | None:
+    columns = (RELEASES.c[name] for name in _StoredRelease._fields)
+    row = connection.execute(select(*columns).order_by(RELEASES.c.loaded_at.desc()).limit(1)).first()
+    return None if row is None else _StoredRelease(*row)
+
+
+def amendment_of(before: Mapping[str, str], after: Mapping[str, str], now: datetime) -> Amendment | None:
+    """The changes of policy between two sets of files, and the perks, rules and cases lost. We log each as a line. None
+    without changes.
     """
-    said = changes(policies(before), policies(after)) if before else ()
-    for line in said:
+    policy_changes = changes(policies(before), policies(after)) if before else ()
+    for line in policy_changes:
         log.warning("the policy has changed: %s", line)
-    less = fewer(before, after)
-    for line in less:
-        log.error("the rules folder has lost something: %s; is every file whole?", line)
-    return Amendment(now, (*said, *less)) if said or less else None
+    losses = find_losses(before, after)
+    for line in losses:
+        log.error("the rules folder lost content: %s; is every file whole?", line)
+    return Amendment(now, (*policy_changes, *losses)) if policy_changes or losses else None
 
 
-def fewer(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """Of what a folder's files have less than those before had: perks, rules, cases. A file that breaks off may well check."""
-    had, has = counted(before), counted(after)
-    return tuple(f"{has[what]} {what}, {had[what]} before" for what in had if has[what] < had[what])
+def find_losses(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """The kinds of content of which the new files have less: perks, rules, cases. A truncated file can pass the check."""
+    counts_before, counts_after = count_rules(before), count_rules(after)
+    return tuple(
+        f"{counts_after[kind]} {kind}, {counts_before[kind]} before"
+        for kind in counts_before
+        if counts_after[kind] < counts_before[kind]
+    )
 
 
-def counted(files: Mapping[str, str]) -> dict[str, int]:
-    """How many perks, rules (lines that decide anything) and cases there are in files that read."""
-    found = {"perks": 0, "rules": 0, "cases": 0}
+def count_rules(files: Mapping[str, str]) -> dict[str, int]:
+    """Count perks, rules (lines that affect a decision) and cases in the files that parse."""
+    counts = {"perks": 0, "rules": 0, "cases": 0}
     for name, text in files.items():
         match parse(name, text, Report()):
             case PerksFile(perks=perks):
-                found["perks"] += len(perks)
-                found["rules"] += sum(len(p.knockouts) + len(p.tiers) for p in perks)
+                counts["perks"] += len(perks)
+                counts["rules"] += sum(len(p.knockouts) + len(p.tiers) for p in perks)
             case ScorecardFile(characteristics=characteristics, rules=rules):
-                found["rules"] += len(characteristics) + len(rules)
+                counts["rules"] += len(characteristics) + len(rules)
             case WatchFile(flags=flags):
-                found["rules"] += len(flags)
+                counts["rules"] += len(flags)
             case OrdersFile(refusals=refusals, moves=moves):
-                found["rules"] += len(refusals) + len(moves)
-            case CasesFile(cases=cases, changes=changed):
-                found["cases"] += len(cases) + len(changed)
-    return found
+                counts["rules"] += len(refusals) + len(moves)
+            case CasesFile(cases=cases, changes=case_changes):
+                counts["cases"] += len(cases) + len(case_changes)
+    return counts
 
 
-def kept(engine: Engine, name: str) -> Release:
-    """A release by its id, as it was. Raises Refused when it is not known."""
-    with reading(engine) as connection:
-        found = connection.execute(select(RELEASES.c.files).where(RELEASES.c.id == name)).scalar()
-    if found is None:
-        raise _unknown(name)
-    return stored_release(name, json.loads(found), schema(), kinds())
+def load_release(database: Database, name: str) -> Release:
+    """Load a stored release by its id. Raises Rejected `unknown_release`."""
+    with reading(database) as connection:
+        files = connection.execute(select(RELEASES.c.files).where(RELEASES.c.id == name)).scalar()
+    if files is None:
+        raise _unknown_release(name)
+    texts: dict[str, str] = json.loads(files)
+    return stored_release(name, texts, stored_schema(texts), kinds())
 
 
-def listed(engine: Engine) -> list[tuple[str, int]]:
-    """Every release that was ever in force, newest first: its id, and when it last came into force (microseconds)."""
+def list_releases(database: Database) -> list[tuple[str, int]]:
+    """List all releases, newest first: the id, and the time of the last activation in microseconds."""
     query = select(RELEASES.c.id, RELEASES.c.loaded_at).order_by(RELEASES.c.loaded_at.desc())
-    with reading(engine) as connection:
+    with reading(database) as connection:
         return [(name, at) for name, at in connection.execute(query)]
 
 
-def files_of(engine: Engine, name: str) -> tuple[int, Mapping[str, str]]:
-    """When a release last came into force, and its files. Raises Refused when it is not known."""
+def files_of(database: Database, name: str) -> tuple[int, Mapping[str, str]]:
+    """The time of a release's last activation in microseconds, and its files. Raises Rejected `unknown_release`."""
     query = select(RELEASES.c.loaded_at, RELEASES.c.files).where(RELEASES.c.id == name)
-    with reading(engine) as connection:
-        found = connection.execute(query).first()
-    if found is None:
-        raise _unknown(name)
-    return found.loaded_at, json.loads(found.files)
+    with reading(database) as connection:
+        row = connection.execute(query).first()
+    if row is None:
+        raise _unknown_release(name)
+    return row.loaded_at, json.loads(row.files)
 
 
-def _unknown(name: str) -> Refused:
-    return Refused(f"there is no release `{name[:12]}`", where="release", code="unknown_release")
+def _unknown_release(name: str) -> Rejected:
+    return Rejected(f"there is no release `{name[:12]}`", where="release", code="unknown_release")

@@ -1,1 +1,1 @@
-"""The chain of decisions walked, proved, replayed and reported."""
+"""Supervision: verify, prove, replay and report decisions."""

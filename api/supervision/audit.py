@@ -1,228 +1,259 @@
-"""The audit: walking the chain of decisions, finding them, and what stands beside each.
+"""The audit: verify the chain of decisions, search decisions, and load their records.
 
-An entry says what a merchant was told and names nobody. The record, with whom it was about, is beside it until the person
-leaves; then the entry still verifies, and the record is said to be erased.
+An entry of the chain holds the merchant's answer and names no person. The record, with the person's id, is stored beside the
+entry until the erasure of the person. After that you can still verify the entry, and we report the record as erased.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Row, select
 
-from api.clock import EPOCH, iso, later, micros
-from api.database import reading
-from api.decisions.decisions import ENTRY, FIRST, chained, entry
+from api.decisions.decisions import ENTRY_COLUMNS, GENESIS_HASH, chain_hash, entry
+from api.store.clock import EPOCH, add_days, iso, micros
+from api.store.database import Database, reading
+from api.store.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS
 from api.supervision import exposure, order_moves, records
-from api.supervision.merkle import Growing, dated
-from api.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS
-from engine.errors import Refused
+from api.supervision.merkle import MerkleBuilder, dated_root
+from api.supervision.records import ChainEntry, EntryRow
+from engine.errors import Rejected
 
-BATCH: Final = 5_000  # decisions read at once: what a walk holds in memory
-_BESIDE: Final = DECISIONS.outerjoin(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-_WALKED: Final = select(
-    *(DECISIONS.c[c] for c in ("seq", *ENTRY, "previous_hash", "hash")),
+BATCH_ROWS: Final = 5_000  # decisions read at once; a walk holds one batch in memory
+_WITH_RECORDS: Final = DECISIONS.outerjoin(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+_ENTRIES: Final = select(
+    *(DECISIONS.c[c] for c in ("seq", *ENTRY_COLUMNS, "previous_hash", "hash")),
     *(DECISION_SUBJECTS.c[c].label(f"about_{c}") for c in records.COLUMNS),
-).select_from(_BESIDE)
+).select_from(_WITH_RECORDS)
 
 
 @dataclass(frozen=True)
-class Break:
-    """Where a chain does not hold: the decision, or the digest of a day, and what is wrong."""
+class ChainBreak:
+    """A break of the chain: the decision, or the last decision of a day's digest, and the problem."""
 
     seq: int | None
     id: str | None
-    what: str
+    problem: str
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What a walk saw, up to the first break if there is one. `head`: the hash of the last decision that holds."""
+class Verification:
+    """The result of a walk, up to the first break. `head`: the hash of the last decision before the break."""
 
     decisions: int
     erased: int
     digests: int
     head: str
-    broken: Break | None
+    first_break: ChainBreak | None
 
 
 @dataclass(frozen=True)
-class Sought:
-    """Which decisions: all that fit every field that is given."""
+class DecisionFilter:
+    """Select the decisions that match every field that is not None."""
 
     since: datetime | None = None
-    until: datetime | None = None  # not that moment itself
+    until: datetime | None = None  # exclusive
     merchant: str | None = None
     perk: str | None = None
     outcome: str | None = None
 
 
-def verify(engine: Engine, on_progress: Callable[[int], None] = lambda _: None, head: str | None = None) -> Verified:
-    """Walk the chain from its first decision to the first break. `head`: a hash that must be in it, kept from an earlier walk.
+def verify(
+    database: Database, on_progress: Callable[[int], None] = lambda _: None, head: str | None = None
+) -> Verification:
+    """Walk the chain from its first decision to the first break. `head`: a hash from an earlier walk that the chain must contain.
 
-    Decisions are read in batches, each of one moment, so that nobody waits for the walk; memory is that of a batch.
-    Where something is wrong with an order, that is named and not the decisions that counted it.
+    We read decisions in batches, one transaction per batch, so no writer waits for the walk. Memory: one batch. If an order
+    has a problem, we report the order instead of the decisions that counted it.
     """
-    order = order_moves.first_break(engine)
-    with reading(engine) as connection:
-        kept = connection.execute(_HEAD).first()
-        walk = _Walk(head, kept)
-        walk.due = [tuple(row) for row in connection.execute(_DIGESTS)]
-    for rows, misread in _batches(engine, counts=order is None):
+    order_problem = order_moves.first_problem(database)
+    with reading(database) as connection:
+        stored_head = connection.execute(_HEAD).first()
+        walk = _Walk(head, stored_head)
+        walk.pending_digests = [_PendingDigest(*row) for row in connection.execute(_DIGESTS)]
+    for rows, read_problems in _read_batches(database, counts=order_problem is None):
         for row in rows:
-            broken = walk.step(row, misread.get(row["seq"]))
-            if broken:
-                return walk.said(broken)
+            chain_break = walk.step(row, read_problems.get(row["seq"]))
+            if chain_break:
+                return walk.result(chain_break)
         on_progress(walk.decisions)
-    with reading(engine) as connection:
-        ended = _unclaimed(connection) or walk.end(connection.execute(_HEAD).first())
-    return walk.said(ended or (None if order is None else Break(None, None, order)))
+    with reading(database) as connection:
+        final_break = _find_orphan(connection) or walk.end(connection.execute(_HEAD).first())
+    return walk.result(final_break or (None if order_problem is None else ChainBreak(None, None, order_problem)))
 
 
 _HEAD: Final = select(CHAIN_HEAD.c.length, CHAIN_HEAD.c.hash).where(CHAIN_HEAD.c.id == 1)
-_DIGEST: Final = ("day", "first", "last", "root", "format")
-_DIGESTS: Final = select(*(DAY_DIGESTS.c[c] for c in _DIGEST)).order_by(DAY_DIGESTS.c.first)
+
+
+class _PendingDigest(NamedTuple):
+    """A day's digest that the walk has not reached: `first` and `last` are its decisions, by `seq`."""
+
+    day: int
+    first: int
+    last: int
+    root: str
+    format: int
+
+
+_DIGESTS: Final = select(*(DAY_DIGESTS.c[c] for c in _PendingDigest._fields)).order_by(DAY_DIGESTS.c.first)
 
 
 class _Walk:
-    """What is remembered from one decision to the next."""
+    """The state of a walk between two decisions."""
 
-    def __init__(self, head: str | None, kept: Row[int, str] | None) -> None:
-        self.previous, self.wanted = FIRST, head
-        self.kept = kept  # the length and the head of the chain when the walk began
+    def __init__(self, head: str | None, stored_head: Row[int, str] | None) -> None:
+        self.previous, self.expected_head = GENESIS_HASH, head
+        self.stored_head = stored_head  # length and hash of the chain at the beginning of the walk
         self.decisions = self.erased = self.digests = 0
-        self.due: list[tuple[Any, ...]] = []  # digests still to come
-        self.tree: Growing | None = None
+        self.pending_digests: list[_PendingDigest] = []  # day digests that the walk has not reached
+        self.tree: MerkleBuilder | None = None
 
-    def step(self, known: Mapping[str, Any], misread: str | None) -> Break | None:
-        """One decision further, or what is wrong with it."""
-        what = self._entry(known) or records.altered(known) or misread or self._digested(known)
-        if what:
-            return Break(known["seq"], known["id"], what)
-        self.previous = known["hash"]
-        self.wanted = None if self.previous == self.wanted else self.wanted
+    def step(self, row: EntryRow, read_problem: str | None) -> ChainBreak | None:
+        """Check the next decision. Returns its problem, or None."""
+        problem = self._entry_problem(row) or records.record_problem(row) or read_problem or self._digest_problem(row)
+        if problem:
+            return ChainBreak(row["seq"], row["id"], problem)
+        self.previous = row["hash"]
+        self.expected_head = None if self.previous == self.expected_head else self.expected_head
         self.decisions += 1
-        self.erased += known["about_salt"] is None
-        if self.kept is not None and self.decisions == self.kept.length and self.previous != self.kept.hash:
-            return Break(known["seq"], known["id"], "the head of the chain is kept as another: decisions were replaced")
+        self.erased += row["about_salt"] is None
+        if (
+            self.stored_head is not None
+            and self.decisions == self.stored_head.length
+            and self.previous != self.stored_head.hash
+        ):
+            return ChainBreak(
+                row["seq"], row["id"], "the head of the chain is kept as another: decisions were replaced"
+            )
         return None
 
-    def end(self, now: Row[int, str] | None) -> Break | None:
-        """What is missing after the last decision. `now`: the length and the head that are kept after the walk."""
-        if self.due:
-            day, _, last, *_ = self.due[0]
-            return Break(last, None, f"the digest of {day_name(day)} reaches to it, and it is not there")
-        if self.wanted is not None:
-            return Break(None, None, "no decision has the hash of the head that was given: the last ones were dropped")
-        if self.kept is None or now is None:
-            return Break(None, None, "the head of the chain is not kept any more")
-        if not self.kept.length <= self.decisions <= now.length:
-            return Break(None, None, f"{self.kept.length:,} decisions were made, and {self.decisions:,} are there")
+    def end(self, now: Row[int, str] | None) -> ChainBreak | None:
+        """Check the end of the chain. `now`: the stored length and hash after the walk. Returns the problem, or None."""
+        if self.pending_digests:
+            digest = self.pending_digests[0]
+            problem = f"the digest of {day_name(digest.day)} reaches to it, and it is not there"
+            return ChainBreak(digest.last, None, problem)
+        if self.expected_head is not None:
+            return ChainBreak(
+                None, None, "no decision has the hash of the head that was given: the last ones were dropped"
+            )
+        if self.stored_head is None or now is None:
+            return ChainBreak(None, None, "the head of the chain is missing")
+        if not self.stored_head.length <= self.decisions <= now.length:
+            return ChainBreak(
+                None, None, f"{self.stored_head.length:,} decisions were made, and {self.decisions:,} are there"
+            )
         return None
 
-    def said(self, broken: Break | None) -> Verified:
-        return Verified(self.decisions, self.erased, self.digests, self.previous, broken)
+    def result(self, broken: ChainBreak | None) -> Verification:
+        return Verification(self.decisions, self.erased, self.digests, self.previous, broken)
 
-    def _entry(self, known: Mapping[str, Any]) -> str | None:
-        if known["previous_hash"] != self.previous:
+    def _entry_problem(self, row: EntryRow) -> str | None:
+        if row["previous_hash"] != self.previous:
             return "it does not follow the decision before it: one was dropped, put in or moved"
-        if chained(self.previous, entry(known)) != known["hash"]:
+        if chain_hash(self.previous, entry(row)) != row["hash"]:
             return "its entry was altered"
         return None
 
-    def _digested(self, known: Mapping[str, Any]) -> str | None:
-        if not self.due:
+    def _digest_problem(self, row: EntryRow) -> str | None:
+        if not self.pending_digests:
             return None
-        (day, first, last, root, format_), seq = self.due[0], known["seq"]
-        if self.tree is None:
-            if seq < first:
-                return f"it is in no digest, and that of {day_name(day)} follows"
-            if seq > first:
-                return f"the digest of {day_name(day)} begins before it, at a decision that is not there"
-            self.tree = Growing()
-        if seq > last:
-            return f"the digest of {day_name(day)} ends before it, at a decision that is not there"
-        self.tree.add(bytes.fromhex(known["hash"]))
-        if seq == last:
-            tree, self.tree = self.tree, None
-            made = (tree.root() if format_ == 1 else dated(day_name(day), tree.size, tree.root())).hex()
-            del self.due[0]
-            self.digests += 1
-            if made != root:
-                return f"the digest of {day_name(day)}, which ends with it, is another"
+        digest, seq = self.pending_digests[0], row["seq"]
+        if self.tree is None and seq < digest.first:
+            return f"it is in no digest, and that of {day_name(digest.day)} follows"
+        if self.tree is None and seq > digest.first:
+            return f"the digest of {day_name(digest.day)} begins before it, at a decision that is not there"
+        if seq > digest.last:
+            return f"the digest of {day_name(digest.day)} ends before it, at a decision that is not there"
+        tree = self.tree = self.tree or MerkleBuilder()
+        tree.add(bytes.fromhex(row["hash"]))
+        return self._end_digest(digest, tree) if seq == digest.last else None
+
+    def _end_digest(self, digest: _PendingDigest, tree: MerkleBuilder) -> str | None:
+        """Compare the root over a day's decisions with the stored one."""
+        self.tree = None
+        del self.pending_digests[0]
+        self.digests += 1
+        root = tree.root() if digest.format == 1 else dated_root(day_name(digest.day), tree.size, tree.root())
+        if root.hex() != digest.root:
+            return f"the digest of {day_name(digest.day)}, which ends with it, is another"
         return None
 
 
-def _batches(engine: Engine, *, counts: bool) -> Iterator[tuple[list[dict[str, Any]], Mapping[int, str]]]:
-    """Rows, and what is wrong with what they read of others, by `seq`. `counts`: also with what they counted of orders."""
-    seen = None
+def _read_batches(database: Database, *, counts: bool) -> Iterator[tuple[list[EntryRow], Mapping[int, str]]]:
+    """Yield batches of rows with the problems of the earlier data that they read, by `seq`. `counts`: also check the orders
+    that they counted.
+    """
+    last_seq = None
     while True:
-        query = _WALKED if seen is None else _WALKED.where(DECISIONS.c.seq > seen)
-        with reading(engine) as connection:
-            rows = [dict(row) for row in connection.execute(query.order_by(DECISIONS.c.seq).limit(BATCH)).mappings()]
-            miscounted = exposure.miscounted(connection, rows) if counts else {}
-            misread = {**miscounted, **records.misread(connection, rows)}
+        query = _ENTRIES if last_seq is None else _ENTRIES.where(DECISIONS.c.seq > last_seq)
+        with reading(database) as connection:
+            batch = connection.execute(query.order_by(DECISIONS.c.seq).limit(BATCH_ROWS)).mappings()
+            rows = [cast(EntryRow, dict(row)) for row in batch]
+            count_problems = exposure.count_problems(connection, rows) if counts else {}
+            read_problems = dict(count_problems) | dict(records.read_problems(connection, rows))
         if not rows:
             return
-        yield rows, misread
-        seen = rows[-1]["seq"]
+        yield rows, read_problems
+        last_seq = rows[-1]["seq"]
 
 
-def _unclaimed(connection: Connection) -> Break | None:
-    """A record, an order or a review of a decision that is not there."""
-    beside = DECISION_SUBJECTS.outerjoin(DECISIONS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    query = select(DECISION_SUBJECTS.c.seq).select_from(beside).where(DECISIONS.c.seq.is_(None)).limit(1)
+def _find_orphan(connection: Connection) -> ChainBreak | None:
+    """A record, order or review without its decision, or None."""
+    joined = DECISION_SUBJECTS.outerjoin(DECISIONS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+    query = select(DECISION_SUBJECTS.c.seq).select_from(joined).where(DECISIONS.c.seq.is_(None)).limit(1)
     if (seq := connection.execute(query).scalar()) is not None:
-        return Break(seq, None, "there is a record, and no decision")
-    for what, table in (("an order", ORDERS), ("a review", REVIEWS)):
-        there = table.outerjoin(DECISIONS, DECISIONS.c.id == table.c.decision)
-        query = select(table.c.decision).select_from(there).where(DECISIONS.c.id.is_(None)).limit(1)
+        return ChainBreak(seq, None, "there is a record, and no decision")
+    for label, table in (("an order", ORDERS), ("a review", REVIEWS)):
+        joined_table = table.outerjoin(DECISIONS, DECISIONS.c.id == table.c.decision)
+        query = select(table.c.decision).select_from(joined_table).where(DECISIONS.c.id.is_(None)).limit(1)
         if (name := connection.execute(query).scalar()) is not None:
-            return Break(None, name, f"there is {what} of it, and no decision")
+            return ChainBreak(None, name, f"there is {label} of it, and no decision")
     return None
 
 
-def sought(engine: Engine, what: Sought, before: int | None, most: int) -> list[dict[str, Any]]:
-    """The entries that fit, newest first, at most so many, of those before a `seq`."""
-    query = select(*(DECISIONS.c[c] for c in ("seq", *ENTRY, "previous_hash", "hash")))
+def find_decisions(database: Database, criteria: DecisionFilter, before: int | None, limit: int) -> list[ChainEntry]:
+    """List matching entries, newest first: at most `limit`, with a `seq` below `before`."""
+    query = select(*(DECISIONS.c[c] for c in ("seq", *ENTRY_COLUMNS, "previous_hash", "hash")))
     for column in ("merchant", "perk", "outcome"):
-        wanted = getattr(what, column)
-        query = query if wanted is None else query.where(DECISIONS.c[column] == wanted)
-    if what.since:
-        query = query.where(DECISIONS.c.decided_at >= micros(what.since))
-    if what.until:
-        query = query.where(DECISIONS.c.decided_at < micros(what.until))
+        value = getattr(criteria, column)
+        query = query if value is None else query.where(DECISIONS.c[column] == value)
+    if criteria.since:
+        query = query.where(DECISIONS.c.decided_at >= micros(criteria.since))
+    if criteria.until:
+        query = query.where(DECISIONS.c.decided_at < micros(criteria.until))
     if before is not None:
         query = query.where(DECISIONS.c.seq < before)
-    with reading(engine) as connection:
-        return [dict(row) for row in connection.execute(query.order_by(DECISIONS.c.seq.desc()).limit(most)).mappings()]
+    with reading(database) as connection:
+        rows = connection.execute(query.order_by(DECISIONS.c.seq.desc()).limit(limit)).mappings()
+        return [cast(ChainEntry, dict(row)) for row in rows]
 
 
-def whole(engine: Engine, name: str) -> dict[str, Any]:
-    """One decision with what stands beside it, `about_*`, null where it was erased. Raises Refused for no such decision."""
-    with reading(engine) as connection:
-        return _whole(connection, name)
+def find_decision_row(database: Database, name: str) -> EntryRow:
+    """One entry with the columns of its record, `about_*`: null after an erasure. Raises Rejected `unknown_decision`."""
+    with reading(database) as connection:
+        return _decision_row(connection, name)
 
 
-def record(engine: Engine, name: str) -> dict[str, Any]:
-    """All that a decision depended on. Raises Refused: `unknown_decision`, or `erased` when the person has left."""
-    found = whole(engine, name)
-    if found["about_record"] is None:
+def load_record(database: Database, name: str) -> dict[str, Any]:
+    """The record of a decision. Raises Rejected: `unknown_decision`, or `erased` after the person's erasure."""
+    row = find_decision_row(database, name)
+    if row["about_record"] is None:
         hint = "its entry can still be verified: the person has left"
-        raise Refused("the record was erased", where="decision_id", hint=hint, code="erased")
-    made: dict[str, Any] = json.loads(found["about_record"])
-    return made
+        raise Rejected("the record was erased", where="decision_id", hint=hint, code="erased")
+    content: dict[str, Any] = json.loads(row["about_record"])
+    return content
 
 
-def _whole(connection: Connection, name: str) -> dict[str, Any]:
-    row = connection.execute(_WALKED.where(DECISIONS.c.id == name)).mappings().first()
+def _decision_row(connection: Connection, name: str) -> EntryRow:
+    row = connection.execute(_ENTRIES.where(DECISIONS.c.id == name)).mappings().first()
     if row is None:
-        raise Refused("unknown decision", where="decision_id", code="unknown_decision")
-    return dict(row)
+        raise Rejected("unknown decision", where="decision_id", code="unknown_decision")
+    return cast(EntryRow, dict(row))
 
 
 def day_name(day: int) -> str:
-    """A day, counted from 1970-01-01, as it is written."""
-    return iso(later(EPOCH, days=day))[:10]
+    """The ISO 8601 date of a day counted from 1970-01-01."""
+    return iso(add_days(EPOCH, days=day))[:10]

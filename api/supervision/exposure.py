@@ -1,46 +1,52 @@
-"""Exposure: whether each decision counted what the moves of orders say that there was to count.
+"""Verify the exposure of each decision: recompute it from the moves of orders, and compare it with the record.
 
-A decision's record says what it counted and which move was the newest. A move says which decision was the newest. So the
-state of each order at each decision is known without any clock.
+A decision's record holds the exposure that it counted and the hash of the newest move. A move holds the number of the newest
+decision. So we know the state of each order at each decision without a clock.
 """
 
 import json
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from api.clock import moment
-from api.database import Query, fetched
-from api.decisions import account
-from api.decisions.decisions import FIRST
+from api.decisions import exposure
+from api.decisions.decisions import GENESIS_HASH
+from api.decisions.exposure import PriorDecision
 from api.orders import move_chain
-from api.tables import ORDER_MOVES
-from engine.decide import as_json
+from api.store.clock import moment
+from api.store.database import fetch_rows
+from api.store.statements import Query, is_any_of, texts
+from api.store.tables import DECISION_SUBJECTS, DECISIONS, ORDER_MOVES, ORDERS
+from api.supervision.records import EntryRow
+from engine.decide.decide import as_json
 
-MISCOUNTED: Final = "what it counted of the person's orders and answers is not what their moves say"
-OTHER_MOVES: Final = "the moves of orders before it are not those that it was made after"
-_MOVES: Final = Query("""
-SELECT d.seq, m.decisions, m.after, m.terms
-FROM decision_subjects AS s JOIN decisions AS d ON d.seq = s.seq JOIN orders AS o ON o.decision = d.id
-JOIN order_moves AS m ON m."order" = o.id WHERE s.subject IN {subjects} ORDER BY m.seq
-""")
-Walked = Mapping[str, Any]  # as in `api.supervision.records`
+MISCOUNTED: Final = "the orders and answers that it counted do not match the moves of orders"
+OTHER_MOVES: Final = "the moves of orders before it are not those that its record names"
+_MOVES: Final = (
+    select(DECISIONS.c.seq, ORDER_MOVES.c.decisions, ORDER_MOVES.c.after, ORDER_MOVES.c.terms)
+    .select_from(DECISION_SUBJECTS)
+    .join(DECISIONS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+    .join(ORDERS, ORDERS.c.decision == DECISIONS.c.id)
+    .join(ORDER_MOVES, ORDER_MOVES.c.order == ORDERS.c.id)
+    .where(is_any_of(DECISION_SUBJECTS.c.subject, texts("subjects")))
+    .order_by(ORDER_MOVES.c.seq)
+)
 
 
-def miscounted(connection: Connection, rows: Sequence[Walked]) -> Mapping[int, str]:
-    """What is wrong with what these decisions, in order, counted of earlier ones, by `seq`.
+def count_problems(connection: Connection, rows: Sequence[EntryRow]) -> Mapping[int, str]:
+    """The problems with the exposure of these decisions, by `seq`. `rows` must be in the order of the chain.
 
-    Records of before moves were bound do not say after which move they were made, and are not looked at.
+    Old records, from before the chain of moves, do not name a move; we skip them.
     """
-    recorded = {row["seq"]: record for row in rows if (record := _record(row)) is not None}
+    recorded = {row["seq"]: record for row in rows if (record := _record_of(row)) is not None}
     if not recorded:
         return {}
     moves = _newest_moves(connection, min(recorded), max(recorded))
-    of_person = _persons(connection, {row["about_subject"] for row in rows if row["seq"] in recorded})
+    of_person = _person_histories(connection, {_subject(row) for row in rows if row["seq"] in recorded})
     problems = {}
     for row in rows:
         record = recorded.get(row["seq"])
@@ -49,74 +55,86 @@ def miscounted(connection: Connection, rows: Sequence[Walked]) -> Mapping[int, s
         if moves.before(row["seq"]) != record["order_moves"]:
             problems[row["seq"]] = OTHER_MOVES
         elif (question := (record.get("decision") or {}).get("question")) is not None:
-            counted = of_person[row["about_subject"]].counted(row)
-            if any(as_json({"": question.get(name)}) != as_json({"": value}) for name, value in counted.items()):
+            expected = of_person[_subject(row)].expected_counts(row)
+            if any(as_json({"": question.get(name)}) != as_json({"": value}) for name, value in expected.items()):
                 problems[row["seq"]] = MISCOUNTED
     return problems
 
 
-def _record(row: Walked) -> dict[str, Any] | None:
-    if '"order_moves":"' not in (row["about_record"] or ""):
+def _subject(row: EntryRow) -> str:
+    return row["about_subject"] or ""
+
+
+def _record_of(row: EntryRow) -> dict[str, Any] | None:
+    text = row["about_record"] or ""
+    if '"order_moves":"' not in text:
         return None
     try:
-        record: dict[str, Any] = json.loads(row["about_record"])
-    except ValueError:  # told of by `records.altered`
+        record: dict[str, Any] = json.loads(text)
+    except ValueError:  # `records.record_problem` reports it
         return None
     return record if "order_moves" in record else None
 
 
 @dataclass
-class _Person:
-    """One person's decisions, oldest first, and what became of each by when; asked about in the order of decisions."""
+class _PersonHistory:
+    """One person's decisions, oldest first, and the moves of their orders. Ask in the order of decisions."""
 
-    decisions: Sequence[account.Given]
+    decisions: Sequence[PriorDecision]
     moves: Mapping[
         int, list[tuple[int, str, int | None]]
     ]  # of the order of a decision: decisions before, state, closed_at
-    _read: int = 0
-    _newest: dict[tuple[str, str], account.Given] = field(default_factory=dict)
-    _ordered: list[account.Given] = field(default_factory=list)
+    _position: int = 0
+    _newest_decisions: dict[tuple[str, str], PriorDecision] = field(default_factory=dict)
+    _order_decisions: list[PriorDecision] = field(default_factory=list)
 
-    def counted(self, row: Walked) -> dict[str, Any]:
-        """What the decision had to count. Only newest answers and orders can count: all else is let go."""
-        while self._read < len(self.decisions) and self.decisions[self._read]["seq"] < row["seq"]:
-            one = self.decisions[self._read]
-            self._newest[one["merchant"], one["perk"]] = one
-            self._ordered += [one] if one["seq"] in self.moves else []
-            self._read += 1
-        alive = {one["seq"]: one for one in (*self._newest.values(), *self._ordered)}
-        then = [self._as_of(one, row["seq"]) for _, one in sorted(alive.items())]
-        before = account.before(then, row["merchant"], row["perk"], moment(row["decided_at"]))
-        counts = {name: getattr(before, name) for name in ("in_service", "unpaid", "overdue")}
-        return {"used": list(before.used), **counts}
+    def expected_counts(self, row: EntryRow) -> dict[str, object]:
+        """The exposure that the decision had to count. Only the newest answers and orders can count, so we keep only those."""
+        while self._position < len(self.decisions) and self.decisions[self._position].seq < row["seq"]:
+            decision = self.decisions[self._position]
+            self._newest_decisions[decision.merchant, decision.perk] = decision
+            self._order_decisions += [decision] if decision.seq in self.moves else []
+            self._position += 1
+        current = {decision.seq: decision for decision in (*self._newest_decisions.values(), *self._order_decisions)}
+        decisions_then = [self._as_of(decision, row["seq"]) for _, decision in sorted(current.items())]
+        prior = exposure.exposure_of(decisions_then, row["merchant"], row["perk"], moment(row["decided_at"]))
+        return {
+            "used": list(prior.used),
+            "in_service": prior.in_service,
+            "unpaid": prior.unpaid,
+            "overdue": prior.overdue,
+        }
 
-    def _as_of(self, one: account.Given, seq: int) -> account.Given:
-        moves = [move for move in self.moves.get(one["seq"], ()) if move[0] < seq]
+    def _as_of(self, decision: PriorDecision, seq: int) -> PriorDecision:
+        moves = [move for move in self.moves.get(decision.seq, ()) if move[0] < seq]
         _, state, closed_at = moves[-1] if moves else (0, None, None)
-        return {**one, "state": state, "closed_at": closed_at}
+        return replace(decision, state=state, closed_at=closed_at)
 
 
-def _persons(connection: Connection, subjects: set[str]) -> Mapping[str, _Person]:
-    query = Query(_MOVES.sql, {"subjects": sorted(subjects)})
-    rows, moved = fetched(connection, account.told(subjects), query)
+def _person_histories(connection: Connection, subjects: set[str]) -> Mapping[str, _PersonHistory]:
+    query = Query(_MOVES, {"subjects": sorted(subjects)})
+    rows, move_rows = fetch_rows(connection, exposure.prior_decisions_query(subjects), query)
     moves = defaultdict[int, list[tuple[int, str, int | None]]](list)
-    for seq, decisions, after, terms in moved:
+    for seq, decisions, after, terms in move_rows:
         closed_at = None if terms is None else move_chain.columns(terms)["closed_at"]
         moves[seq].append((decisions, after, closed_at))
-    return {who: _Person(known, moves) for who, known in account.given(rows, subjects).items()}
+    return {
+        subject: _PersonHistory(decisions_of_subject, moves)
+        for subject, decisions_of_subject in exposure.prior_decisions(rows, subjects).items()
+    }
 
 
 @dataclass(frozen=True)
 class _NewestMoves:
-    """Hashes of moves, and after which decision each was the newest."""
+    """Hashes of moves, and the number of the decision after which each was the newest."""
 
     decisions: Sequence[int]
     hashes: Sequence[str]
 
     def before(self, seq: int) -> str:
-        """The hash of the newest move when the decision was made."""
+        """The hash of the newest move at the time of the decision."""
         place = bisect_left(self.decisions, seq)
-        return self.hashes[place - 1] if place else FIRST
+        return self.hashes[place - 1] if place else GENESIS_HASH
 
 
 def _newest_moves(connection: Connection, first: int, last: int) -> _NewestMoves:

@@ -1,86 +1,124 @@
-"""Records: whether what stands beside an entry of the chain is what the entry commits to.
+"""Verify the record beside each entry of the chain against the entry's commitment.
 
-An entry commits to its record by a salted hash. Later decisions do not read the record: they read columns beside it. So
-every such column must say what the record says, and a decision must say that it read what the one before it says.
+An entry commits to its record by a salted hash. Later decisions do not read the record: they read the columns beside it. So we
+check that each such column equals the value in the record, and that each decision read the value of the decision before it.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
-from api.clock import micros
-from api.decisions.decisions import REFUSED, committed
-from api.tables import DECISION_SUBJECTS, DECISIONS
+from api.decisions.decisions import REFUSED, record_commitment
+from api.store.clock import micros
+from api.store.tables import DECISION_SUBJECTS, DECISIONS
 
 COLUMNS: Final = ("subject", "merchant", "transaction_id", "context", "held_since", "salt", "record")
-Walked = Mapping[str, Any]  # an entry, and `about_*`: what stands beside it, null where it was erased
 
 
-def altered(row: Walked) -> str | None:
-    """What is wrong with what stands beside an entry, if it is still there."""
+class ChainEntry(TypedDict):
+    """An entry of the chain: a row of `decisions`."""
+
+    seq: int
+    id: str
+    merchant: str
+    service: str | None
+    service_version: int | None
+    perk: str
+    amount: int
+    currency: str
+    outcome: str
+    waived: int
+    deposit: int
+    decided_at: int
+    valid_until: int
+    release: str
+    commitment: str
+    previous_hash: str
+    hash: str
+
+
+class EntryRow(ChainEntry):
+    """An entry with the columns of its record. After an erasure these are None."""
+
+    about_subject: str | None
+    about_merchant: str | None
+    about_transaction_id: str | None
+    about_context: str | None
+    about_held_since: int | None
+    about_salt: str | None
+    about_record: str | None
+
+
+def record_problem(row: EntryRow) -> str | None:
+    """The problem with the record beside an entry; None if it is right or erased."""
     if row["about_salt"] is None:
         return None
-    if committed(row["about_salt"], row["about_record"]) != row["commitment"]:
+    text = row["about_record"] or ""
+    if record_commitment(row["about_salt"], text) != row["commitment"]:
         return "its record was altered"
-    record = json.loads(row["about_record"])
-    columns = {name: row[f"about_{name}"] for name in ("subject", "merchant", "transaction_id", "held_since")}
-    columns["context"] = json.loads(row["about_context"] or "{}")
-    differing = sorted(name for name, value in _recorded(record, columns).items() if value != columns[name])
+    record = json.loads(text)
+    columns = {
+        "subject": row["about_subject"],
+        "merchant": row["about_merchant"],
+        "transaction_id": row["about_transaction_id"],
+        "held_since": row["about_held_since"],
+        "context": json.loads(row["about_context"] or "{}"),
+    }
+    differing = sorted(name for name, value in _recorded_columns(record, columns).items() if value != columns[name])
     if not differing:
         return None
-    return f"what later questions read of it was altered: {', '.join(differing)}"
+    return f"columns that later questions read were altered: {', '.join(differing)}"
 
 
-def _recorded(record: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record says of each column.
+def _recorded_columns(record: Mapping[str, Any], columns: Mapping[str, object]) -> dict[str, object]:
+    """The value of each column in the record.
 
-    Records of before the context and the subject were put into each of them say nothing of either in a refusal: there
-    the column is taken at its word.
+    Old records of refusals contain neither context nor subject; for those we accept the column's value.
     """
     decision = record.get("decision") or {}
-    since = decision.get("held_since")
-    asked = (decision.get("question") or {}).get("subject") or columns["subject"]
+    held_since = decision.get("held_since")
+    subject = (decision.get("question") or {}).get("subject") or columns["subject"]
     return {
-        "subject": record.get("subject", asked),
+        "subject": record.get("subject", subject),
         "merchant": record["merchant"],
-        # A question that was refused is found by no transaction: it may be asked again.
+        # A refusal has no transaction id in its column, so that the merchant can ask again under the same id.
         "transaction_id": None if "refused" in record else record["transaction_id"],
         "context": record.get("context", columns["context"]),
-        "held_since": None if since is None else micros(datetime.fromisoformat(since)),
+        "held_since": None if held_since is None else micros(datetime.fromisoformat(held_since)),
     }
 
 
-def misread(connection: Connection, rows: Sequence[Walked]) -> Mapping[int, str]:
-    """Of these decisions, by `seq`: those that took a perk as held since another moment than the decision before says.
+def read_problems(connection: Connection, rows: Sequence[EntryRow]) -> Mapping[int, str]:
+    """The decisions that used another `held_since` of a perk than the decision before it states: their problems, by `seq`.
 
-    So a moment that was forged before a decision, and put right after it, shows too. Cost: a look-up for each decision
-    about a perk that was held.
+    So we also detect a time that someone forged before a decision and restored after it. Cost: one look-up per decision about
+    a perk that the person held.
     """
-    found = {}
+    problems = {}
     for row in rows:
-        since = _held_before(row)
-        if since is None:
+        held_since = _held_before(row)
+        if held_since is None:
             continue
-        before = connection.execute(_before(row)).scalar()
-        if before is None or since != min(before, row["decided_at"]):
-            found[row["seq"]] = "it took the perk as held since another moment than the decision before it says"
-    return found
+        previous = connection.execute(_previous_query(row)).scalar()
+        if previous is None or held_since != min(previous, row["decided_at"]):
+            problems[row["seq"]] = "its `held_since` of the perk differs from the decision before it"
+    return problems
 
 
-def _held_before(row: Walked) -> int | None:
-    """Since when the perk was held, by what the decision read; None when it was not, or that is not recorded."""
+def _held_before(row: EntryRow) -> int | None:
+    """The `held_since` that the decision read, in microseconds; None if the perk was not held or the record does not say."""
     if row["about_record"] is None or '"held_since":"' not in row["about_record"]:
         return None
     since = ((json.loads(row["about_record"]).get("decision") or {}).get("question") or {}).get("held_since")
     return None if since is None else micros(datetime.fromisoformat(since))
 
 
-def _before(row: Walked) -> Any:
-    both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    same = (DECISION_SUBJECTS.c.subject == row["about_subject"]) & (DECISIONS.c.perk == row["perk"])
-    earlier = (DECISIONS.c.seq < row["seq"]) & (DECISIONS.c.outcome != REFUSED)
-    query = select(DECISION_SUBJECTS.c.held_since).select_from(both).where(same, earlier)
+def _previous_query(row: EntryRow) -> Select[tuple[int | None]]:
+    joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+    is_same_perk = (DECISION_SUBJECTS.c.subject == row["about_subject"]) & (DECISIONS.c.perk == row["perk"])
+    is_earlier = (DECISIONS.c.seq < row["seq"]) & (DECISIONS.c.outcome != REFUSED)
+    query = select(DECISION_SUBJECTS.c.held_since).select_from(joined).where(is_same_perk, is_earlier)
     return query.order_by(DECISIONS.c.seq.desc()).limit(1)

@@ -1,4 +1,4 @@
-"""Replay: any decision made again, under the release that it was made under, and compared with its record bit for bit."""
+"""Replay a decision under its own release, and compare the result with the record bit for bit."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api.releases import releases
+from api.runtime.context import AppContext
 from api.supervision import audit
-from api.world import World
-from engine.decide import Decision, Question, Reference, as_json, decide, question_of
-from engine.engines import Engines
-from engine.errors import Refused
-from engine.lang.program import Release
+from engine.decide.decide import Decision, DecisionInputs, ReferenceEvaluator, as_json, decide, question_from_record
+from engine.decide.evaluators import Evaluators
+from engine.errors import Rejected
+from engine.lang.model.program import Release
 
-MOST: Final = 20  # differences that are told
+MAX_DIFFERENCES: Final = 20  # differences that we report
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where a decision made again is another: the place in the record, what is there, what came now, as JSON."""
+    """A difference between record and replay: the place in the record, and both values as JSON."""
 
     engine: str
     where: str
@@ -27,8 +27,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """What came of deciding again: by the reference and by the online engine."""
+class ReplayResult:
+    """The result of a replay by the reference engine and by the online engine."""
 
     decision: str
     release: str
@@ -36,56 +36,58 @@ class Replayed:
     differences: tuple[Difference, ...]
 
 
-def replay(world: World, name: str) -> Replayed:
-    """Decide again what was decided, from the record alone.
+def replay(context: AppContext, name: str) -> ReplayResult:
+    """Decide again, from the record alone.
 
-    Raises Refused: `unknown_decision`, `erased` when the record has gone with the person, `not_replayable` when it is of
-    a refusal, in which no rule was asked, or its release does not say what it said.
+    Raises Rejected: `unknown_decision`; `erased` after the person's erasure; `not_replayable` if the record is of a refusal,
+    which evaluated no rule, or if someone altered the stored release.
     """
-    recorded = audit.record(world.database, name).get("decision")
+    recorded = audit.load_record(context.database, name).get("decision")
     if not recorded or "question" not in recorded:
         hint = "no rule was asked in it"
-        raise Refused(
+        raise Rejected(
             "this record is of no decision of the rules", where="decision_id", hint=hint, code="not_replayable"
         )
-    question = question_of(recorded)
-    release = _release(world, str(recorded["release"]))
-    differences = tuple(_differences("reference", recorded, decide(Reference(release.at(question.day)), question)))
-    differences += tuple(_differences("online", recorded, _online(world, release, question)))
-    return Replayed(name, release.id, not differences, differences[:MOST])
+    question = question_from_record(recorded)
+    release = _load_release(context, str(recorded["release"]))
+    differences = tuple(
+        _differences("reference", recorded, decide(ReferenceEvaluator(release.at(question.day)), question))
+    )
+    differences += tuple(_differences("online", recorded, _decide_online(context, release, question)))
+    return ReplayResult(name, release.id, not differences, differences[:MAX_DIFFERENCES])
 
 
-def _release(world: World, name: str) -> Release:
-    if name == world.release.id:
-        return world.release
-    kept = releases.kept(world.database, name)
-    if kept.id != name:
-        hint = "the table of releases was altered"
-        raise Refused("the release is not what it was", where="release", hint=hint, code="not_replayable")
-    return kept
+def _load_release(context: AppContext, name: str) -> Release:
+    if name == context.release.id:
+        return context.release
+    release = releases.load_release(context.database, name)
+    if release.id != name:
+        hint = "restore the table of releases from a backup"
+        raise Rejected("the stored release was altered", where="release", hint=hint, code="not_replayable")
+    return release
 
 
-def _online(world: World, release: Release, question: Question) -> Decision:
-    if release is world.release:
-        return decide(world.engines.at(question.day), question)
-    with closing(Engines(release)) as engines:
-        return decide(engines.at(question.day), question)
+def _decide_online(context: AppContext, release: Release, question: DecisionInputs) -> Decision:
+    if release is context.release:
+        return decide(context.evaluators.at(question.day), question)
+    with closing(Evaluators(release)) as evaluators:
+        return decide(evaluators.at(question.day), question)
 
 
-def _differences(engine: str, recorded: dict[str, Any], made: Decision) -> Iterator[Difference]:
-    if as_json(recorded) != made.canonical():
-        for where, was, became in _apart("", recorded, made.record()):
-            yield Difference(engine, where, was, became)
+def _differences(evaluator_name: str, recorded: dict[str, Any], decision: Decision) -> Iterator[Difference]:
+    if as_json(recorded) != decision.canonical():
+        for where, recorded_text, now_text in _json_differences("", recorded, decision.record()):
+            yield Difference(evaluator_name, where, recorded_text, now_text)
 
 
-def _apart(where: str, a: Any, b: Any) -> Iterator[tuple[str, str, str]]:
-    """The places where two values are not the same JSON."""
+def _json_differences(where: str, a: Any, b: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield the places where two values differ as JSON, with both values."""
     a, b = _plain(a), _plain(b)
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted(a.keys() | b.keys()):
-            yield from _apart(f"{where}.{key}" if where else key, a.get(key), b.get(key))
-    elif (was := _text(a)) != (became := _text(b)):
-        yield where, was, became
+            yield from _json_differences(f"{where}.{key}" if where else key, a.get(key), b.get(key))
+    elif (recorded_text := _text(a)) != (now_text := _text(b)):
+        yield where, recorded_text, now_text
 
 
 def _plain(value: Any) -> Any:

@@ -1,30 +1,30 @@
-"""The yearly report: what came of the questions, by perk and month, and by group where people gave attributes for monitoring.
+"""The yearly report: count outcomes by perk and month, and by group for people with monitored attributes.
 
-No group is shown of fewer people than `smallest`. What is hidden cannot be had by subtraction either: the hidden groups of
-an attribute are always at least two, and together at least `smallest` people.
+We hide each group of fewer than `smallest` people. You cannot derive a hidden group by subtraction either: an attribute has no
+hidden group, or at least two, with at least `smallest` people together.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from api.clock import micros
-from api.database import reading
-from api.tables import DECISION_SUBJECTS, DECISIONS, MONITORED
-from engine.lang.timezones import zone
+from api.store.clock import micros
+from api.store.database import Database, reading
+from api.store.tables import DECISION_SUBJECTS, DECISIONS, MONITORED_ATTRIBUTES
+from engine.lang.model.timezones import zone
+from engine.lang.syntax.grammar import OUTCOMES
 
-DECIDED: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
 NOT_GIVEN: Final = "(not given)"
 FOUR_FIFTHS: Final = 0.8
 
 
 @dataclass(frozen=True)
 class Count:
-    """So many answers of an outcome, about a perk, in a month (1 to 12)."""
+    """The number of decisions with an outcome, about a perk, in a month (1 to 12)."""
 
     perk: str
     month: int
@@ -34,9 +34,10 @@ class Count:
 
 @dataclass(frozen=True)
 class Group:
-    """What came for the people of a group. Rates are of what the rules decided; `ratio`: to the highest rate of a shown group.
+    """The outcomes of a group. Rates are shares of the decisions by the rules. `ratio`: the rate over the highest rate of a
+    shown group.
 
-    All numbers are null where the group is hidden.
+    All numbers of a hidden group are None.
     """
 
     value: str
@@ -49,16 +50,18 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Attribute:
-    """The groups by one attribute; those who did not give it are one of them."""
+class ReportAttribute:
+    """The groups by one attribute. The people who did not give the attribute form a group too."""
 
     attribute: str
     groups: tuple[Group, ...]
 
 
 @dataclass(frozen=True)
-class Report:
-    """A year in the time zone of the rules. `complete`: the year is over. `erased`: decisions whose person has left; they are in no group."""
+class YearlyReport:
+    """A year in the time zone of the rules. `complete`: the year is over. `erased`: decisions about erased people, which are in
+    no group.
+    """
 
     year: int
     complete: bool
@@ -68,58 +71,59 @@ class Report:
     erased: int
     outcomes: Mapping[str, int]
     counts: tuple[Count, ...]
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[ReportAttribute, ...]
 
 
 @dataclass(frozen=True)
 class Tally:
-    """A group before anything is hidden."""
+    """A group before we hide small groups."""
 
     value: str
     people: int
     outcomes: Mapping[str, int]
 
 
-def yearly(engine: Engine, year: int, now: datetime, smallest: int, timezone: str) -> Report:
-    """The report of a year, whose months are those of `timezone`. `smallest`: people of the smallest group that is shown."""
+def yearly_report(database: Database, year: int, now: datetime, smallest: int, timezone: str) -> YearlyReport:
+    """Compute the report of a year, with the months of `timezone`. `smallest`: the people in the smallest group to show."""
     zone_ = zone(timezone)
-    decided = _within(_first(year, 1, zone_), _first(year + 1, 1, zone_))
-    with reading(engine) as connection:
+    in_year = _is_within(_month_start(year, 1, zone_), _month_start(year + 1, 1, zone_))
+    with reading(database) as connection:
         counts = tuple(c for month in range(1, 13) for c in _counts(connection, year, month, zone_))
         outcomes = Counter[str]()
         for count in counts:
             outcomes[count.outcome] += count.decisions
-        known = _known(connection, decided)
+        identified_count = _count_identified(connection, in_year)
         attributes = tuple(
-            Attribute(name, shown(_tallies(connection, decided, name), smallest)) for name in _attributes(connection)
+            ReportAttribute(name, publishable_groups(_tallies(connection, in_year, name), smallest))
+            for name in _attributes(connection)
         )
     total = sum(outcomes.values())
-    return Report(
+    return YearlyReport(
         year=year,
         complete=now.astimezone(zone_).year > year,
         made_at=now,
         smallest_group=smallest,
         decisions=total,
-        erased=total - known,
+        erased=total - identified_count,
         outcomes=dict(sorted(outcomes.items())),
         counts=counts,
         attributes=attributes,
     )
 
 
-def shown(tallies: Iterable[Tally], smallest: int) -> tuple[Group, ...]:
-    """The groups as they may be published, by value."""
-    known = sorted(tallies, key=lambda t: t.value)
-    hidden = hidden_of({t.value: t.people for t in known}, smallest)
-    rates = {t.value: _rate(t.outcomes) for t in known if t.value not in hidden}
+def publishable_groups(tallies: Iterable[Tally], smallest: int) -> tuple[Group, ...]:
+    """The groups that you may publish, by value, with small groups hidden."""
+    ordered = sorted(tallies, key=lambda t: t.value)
+    hidden = hidden_values({t.value: t.people for t in ordered}, smallest)
+    rates = {t.value: _rate(t.outcomes) for t in ordered if t.value not in hidden}
     best = max((rate for rate in rates.values() if rate is not None), default=None)
-    return tuple(Group(t.value, hidden=True) if t.value in hidden else _shown(t, rates[t.value], best) for t in known)
+    return tuple(
+        Group(t.value, hidden=True) if t.value in hidden else _published_group(t, rates[t.value], best) for t in ordered
+    )
 
 
-def hidden_of(people: Mapping[str, int], smallest: int) -> frozenset[str]:
-    """Which groups must not be shown: the small ones, and the smallest others until what is hidden cannot be had by
-    taking what is shown from the whole.
-    """
+def hidden_values(people: Mapping[str, int], smallest: int) -> frozenset[str]:
+    """The groups to hide: the small ones, and further groups by size until subtraction from the total reveals no group."""
     order = sorted(people, key=lambda value: (people[value], value))
     hidden = [value for value in order if people[value] < smallest]
     if not hidden:
@@ -131,7 +135,7 @@ def hidden_of(people: Mapping[str, int], smallest: int) -> frozenset[str]:
     return frozenset(hidden)
 
 
-def _shown(tally: Tally, rate: float | None, best: float | None) -> Group:
+def _published_group(tally: Tally, rate: float | None, best: float | None) -> Group:
     ratio = None if rate is None or not best else round(rate / best, 3)
     return Group(
         value=tally.value,
@@ -145,46 +149,50 @@ def _shown(tally: Tally, rate: float | None, best: float | None) -> Group:
 
 
 def _rate(outcomes: Mapping[str, int]) -> float | None:
-    decided = sum(outcomes.get(outcome, 0) for outcome in DECIDED)
+    decided = sum(outcomes.get(outcome, 0) for outcome in OUTCOMES)
     return outcomes.get("ADMIT", 0) / decided if decided else None
 
 
-def _within(begins: datetime, ends: datetime) -> Any:
+def _is_within(begins: datetime, ends: datetime) -> ColumnElement[bool]:
     return and_(DECISIONS.c.decided_at >= micros(begins), DECISIONS.c.decided_at < micros(ends))
 
 
-def _first(year: int, month: int, zone_: tzinfo) -> datetime:
-    """The first moment of a month on the clocks of a zone."""
+def _month_start(year: int, month: int, zone_: tzinfo) -> datetime:
+    """The first moment of a month in a time zone, as UTC."""
     return datetime(min(year, 9999), month, 1, tzinfo=zone_).astimezone(UTC)
 
 
 def _counts(connection: Connection, year: int, month: int, zone_: tzinfo) -> list[Count]:
-    ends = _first(year, month + 1, zone_) if month < 12 else _first(year + 1, 1, zone_)
+    ends = _month_start(year, month + 1, zone_) if month < 12 else _month_start(year + 1, 1, zone_)
     columns = (DECISIONS.c.perk, DECISIONS.c.outcome)
-    query = select(*columns, func.count()).where(_within(_first(year, month, zone_), ends)).group_by(*columns)
+    query = select(*columns, func.count()).where(_is_within(_month_start(year, month, zone_), ends)).group_by(*columns)
     return [Count(perk, month, outcome, n) for perk, outcome, n in connection.execute(query.order_by(*columns))]
 
 
-def _known(connection: Connection, decided: Any) -> int:
-    both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    return connection.execute(select(func.count()).select_from(both).where(decided)).scalar() or 0
+def _count_identified(connection: Connection, in_year: ColumnElement[bool]) -> int:
+    joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
+    return connection.execute(select(func.count()).select_from(joined).where(in_year)).scalar() or 0
 
 
 def _attributes(connection: Connection) -> list[str]:
-    query = select(MONITORED.c.attribute).distinct().order_by(MONITORED.c.attribute)
+    query = select(MONITORED_ATTRIBUTES.c.attribute).distinct().order_by(MONITORED_ATTRIBUTES.c.attribute)
     return list(connection.execute(query).scalars())
 
 
-def _tallies(connection: Connection, decided: Any, attribute: str) -> list[Tally]:
-    """Everyone who was asked about, by what they gave for the attribute."""
-    given = and_(MONITORED.c.person == DECISION_SUBJECTS.c.subject, MONITORED.c.attribute == attribute)
-    both = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq).outerjoin(MONITORED, given)
-    value = func.coalesce(MONITORED.c.value, NOT_GIVEN).label("value")
-    asked = select(value, DECISION_SUBJECTS.c.subject, DECISIONS.c.outcome).select_from(both).where(decided)
-    rows = asked.subquery()
+def _tallies(connection: Connection, in_year: ColumnElement[bool], attribute: str) -> list[Tally]:
+    """The people in the year's decisions, grouped by their value of the attribute."""
+    is_attribute = and_(
+        MONITORED_ATTRIBUTES.c.person == DECISION_SUBJECTS.c.subject, MONITORED_ATTRIBUTES.c.attribute == attribute
+    )
+    joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq).outerjoin(
+        MONITORED_ATTRIBUTES, is_attribute
+    )
+    value = func.coalesce(MONITORED_ATTRIBUTES.c.value, NOT_GIVEN).label("value")
+    query = select(value, DECISION_SUBJECTS.c.subject, DECISIONS.c.outcome).select_from(joined).where(in_year)
+    rows = query.subquery()
     people = select(rows.c.value, func.count(func.distinct(rows.c.subject))).group_by(rows.c.value)
-    found = {name: Tally(name, n, {}) for name, n in connection.execute(people)}
+    tallies = {name: Tally(name, n, {}) for name, n in connection.execute(people)}
     outcomes = select(rows.c.value, rows.c.outcome, func.count()).group_by(rows.c.value, rows.c.outcome)
     for name, outcome, n in connection.execute(outcomes.order_by(rows.c.value, rows.c.outcome)):
-        found[name] = Tally(name, found[name].people, {**found[name].outcomes, outcome: n})
-    return list(found.values())
+        tallies[name] = Tally(name, tallies[name].people, {**tallies[name].outcomes, outcome: n})
+    return list(tallies.values())

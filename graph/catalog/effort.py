@@ -1,9 +1,9 @@
-"""How hard a feature is to better for the person whom it is about.
+"""How hard it is for a person to improve a feature about them.
 
-1: a matter of days; 2: of a few weeks; 3: of months; 4: of a year or more; not listed: not theirs to change. What is past
-(a miss, a write-off, a late order) is not listed, nor what other people or the whole graph make of someone, nor anything
-that warns of fraud: nobody is told how to look different. A feature is bettered in its `direction`, never the other way.
-It is judgement, for `what would raise it`; no score depends on it.
+1: a matter of days; 2: a few weeks; 3: months; 4: a year or more; not listed: the person cannot change it. We do not
+list past facts (a miss, a write-off, a late order), features that depend on other people or on the whole graph, or
+features that warn of fraud: we tell nobody how to look different. You improve a feature in its `direction`, never in
+the other. These numbers are a judgement for recourse; no score depends on them.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ EFFORT: Final = {
     "behaviour.payees": 1,
     "behaviour.categories": 1,
     "behaviour.recency_days": 1,
-    "behaviour.payees_kept": 3,
+    "behaviour.payee_retention": 3,
     "behaviour.regularity": 3,
     "capacity.income_months": 3,
     "capacity.income_regularity": 3,
@@ -25,7 +25,7 @@ EFFORT: Final = {
     "capacity.balance_low_share": 3,
     "capacity.balance_months": 3,
     "credit.kept": 2,
-    "credit.missed_12m": 4,  # by waiting until twelve months have gone
+    "credit.missed_12m": 4,  # by waiting until twelve months have passed
     "credit.history_days": 4,
     "credit.orders_kept": 2,
     "relationships.degree": 2,

@@ -1,31 +1,41 @@
-"""What looks like money being collected, scattered or passed round. Apart from reputation: no scorecard reads it."""
+"""Features of money that is collected, scattered or sent round. No scorecard reads them."""
 
 from dataclasses import replace
 from typing import Final
 
-from graph.catalog.feature import Feature, count, refused, whole_layer
+from graph.catalog.feature import Feature, count, whole_layer, without_consent
 
 FAN: Final = "Altman et al., Realistic Synthetic Financial Transactions for Anti-Money Laundering Models, NeurIPS 2023"
-SWEEP: Final = "O(payments of the person x log of them)"
+SWEEP_COST: Final = "O(payments of the person x log of them)"
 
 CALDERS: Final = (
     "Kumar and Calders, 2SCENT: an efficient algorithm for enumerating all simple temporal cycles, PVLDB 11, 2018"
 )
 
-BUSY: Final = "for who makes and takes more than 2,000 payments, or in some fortnight more than 30 that alike ones follow or precede"
+BUSY_PARTY: Final = "for a person with more than 2,000 payments made and received, or with more than 30 in two weeks that similar ones follow or precede"
 
 FRAUD: Final[tuple[Feature, ...]] = (
     replace(
-        count("fraud.fan_in", "The most different parties who paid them within any 7 days.", "parties", "12 months"),
+        count(
+            "fraud.fan_in",
+            "Largest number of distinct parties that paid the person within any 7 days.",
+            "parties",
+            "12 months",
+        ),
         direction="none",
-        cost=SWEEP,
+        cost=SWEEP_COST,
         reference=FAN,
         formula="the highest |parties(R from t until before t + 7 days)| of all moments t",
     ),
     replace(
-        count("fraud.fan_out", "The most different parties they paid within any 7 days.", "parties", "12 months"),
+        count(
+            "fraud.fan_out",
+            "Largest number of distinct parties that the person paid within any 7 days.",
+            "parties",
+            "12 months",
+        ),
         direction="none",
-        cost=SWEEP,
+        cost=SWEEP_COST,
         reference=FAN,
         formula="the highest |parties(P from t until before t + 7 days)| of all moments t",
     ),
@@ -33,12 +43,12 @@ FRAUD: Final[tuple[Feature, ...]] = (
         replace(
             count(
                 "fraud.rings",
-                "Rings of payments they are on: about the same money through three to five parties and back within two weeks.",
+                "Number of rings of payments through the person: about the same amount through three to five parties and back within two weeks.",
                 "rings",
                 "12 months",
                 "none",
             ),
-            missing=f"Missing with {refused('behaviour')}, or {BUSY}; otherwise 0 when there is nothing.",
+            missing=f"Missing {without_consent('behaviour')}, or {BUSY_PARTY}; otherwise 0 if there is no ring.",
             zero=False,
             formula="different cycles of 3 to 5 parties, each paying the next; payments in order of time, at most 14 days from "
             "first to last, highest amount at most 1.25 x the lowest, one currency; parties of that many payments left out",

@@ -1,13 +1,13 @@
-"""Who stands by them. Positive only: no tie lowers anyone.
+"""Features of the ties that support a person. Positive only: no tie lowers a score.
 
-What is said against someone shows in `goodness` and `vouch_mean` (and in the `fairness` of who says it), and nowhere else; the
-policy lets no feature of relationships take points.
+A vouch against a person shows only in `goodness` and `vouch_mean` (and in the `fairness` of its giver). The policy lets
+no feature of relationships take points.
 """
 
 from dataclasses import replace
 from typing import Final
 
-from graph.catalog.feature import Feature, count, ratio, refused, whole_layer
+from graph.catalog.feature import Feature, count, ratio, whole_layer, without_consent
 
 BATAGELJ: Final = "Batagelj and Zaversnik, An O(m) algorithm for cores decomposition of networks, 2003"
 WATTS: Final = "Watts and Strogatz, Collective dynamics of small-world networks, Nature 393, 1998"
@@ -16,38 +16,44 @@ PAGERANK: Final = "Page et al., The PageRank citation ranking, 1999; seeded as i
 SYBILRANK: Final = "Cao et al., Aiding the detection of fake accounts (SybilRank), NSDI 2012"
 KUMAR: Final = "Kumar et al., Edge weight prediction in weighted signed networks, ICDM 2016"
 CESTNIK: Final = f"Cestnik, Estimating probabilities, ECAI 1990 (m-estimate, m = 1, prior 0); fairness as in {KUMAR}"
-FIRST_RING: Final = "O(ties^1.5) for all at once, worst case; of one person: their ties and those among their people"
+NEIGHBOURHOOD_COST: Final = (
+    "O(ties^1.5) for all at once, worst case; of one person: their ties and those among their people"
+)
 
 
 def _share(name: str, about: str, when: str) -> Feature:
-    """Of two digits, missing `when`."""
+    """Define a share of two digits, missing `when`."""
     return ratio(name, about, when, "all")
 
 
 def _multiple(name: str, about: str, when: str) -> Feature:
-    """So many times the mean, of two digits."""
+    """Define a multiple of the mean, of two digits."""
     feature = replace(count(name, about, "times the mean"), type="decimal", digits=2)
-    return replace(feature, missing=f"Missing with {refused('relationship')}, or {when}; 0.00 without ties.")
+    return replace(feature, missing=f"Missing {without_consent('relationship')}, or {when}; 0.00 without ties.")
 
 
 RELATIONSHIPS: Final[tuple[Feature, ...]] = (
     replace(
-        count("relationships.degree", "People tied to them, by a mutual tie or by vouching for them.", "people"),
+        count(
+            "relationships.degree",
+            "Number of people tied to the person, by a mutual tie or by vouching for the person.",
+            "people",
+        ),
         formula="|T|",
     ),
     replace(
-        count("relationships.household", "People of the same household.", "people"),
+        count("relationships.household", "Number of people in the same household.", "people"),
         formula="|T by household|",
     ),
     replace(
-        count("relationships.vouches", "People who vouch for them.", "people"),
+        count("relationships.vouches", "Number of people who vouch for the person.", "people"),
         formula="|T by a vouch for them|",
     ),
     replace(
         _share(
             "relationships.ties_kept",
-            "The share of the people tied to them half a year ago who still are.",
-            "when nobody was tied to them then",
+            "Share of the people tied to the person half a year ago who still are.",
+            "if nobody was tied to the person then",
         ),
         window="6 months",
         formula="|T then, and T now| / |T then|, then: 6 calendar months before",
@@ -55,8 +61,8 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
     whole_layer(
         replace(
             count(
-                "relationships.core",
-                "The largest k such that they belong to a group tied to k others of it each.",
+                "relationships.core_number",
+                "Core number: the largest k for which the person belongs to a group whose members each have k ties within the group.",
                 "ties",
             ),
             formula="core number in the undirected graph of all ties, vouches either way included",
@@ -65,23 +71,27 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         BATAGELJ,
     ),
     replace(
-        count("relationships.clustering", "The share of pairs of their people who are tied themselves.", "ratio"),
+        count(
+            "relationships.clustering",
+            "Clustering: share of the pairs of people tied to the person who are tied to each other.",
+            "ratio",
+        ),
         type="decimal",
         digits=3,
         high=1000,
         direction="none",
-        missing=f"Missing with {refused('relationship')}; 0.000 with fewer than two people.",
-        cost=FIRST_RING,
+        missing=f"Missing {without_consent('relationship')}; 0.000 with fewer than two people.",
+        cost=NEIGHBOURHOOD_COST,
         reference=WATTS,
         formula="ties among their people / (n (n - 1) / 2), n: people they are tied with either way",
     ),
     replace(
         count(
             "relationships.circles",
-            "Groups into which the people tied to them fall, when only ties among those are looked at: family, work, friends.",
+            "Number of groups that the people tied to the person form by the ties among themselves: family, work, friends.",
             "groups",
         ),
-        cost=FIRST_RING,
+        cost=NEIGHBOURHOOD_COST,
         reference=UGANDER,
         formula="connected components of T, by the ties among T",
     ),
@@ -89,8 +99,8 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         replace(
             _multiple(
                 "relationships.trust",
-                "Trust that reaches them over ties and vouches from verified people; 1.00 is an equal share for everyone tied.",
-                "when nobody who is tied is verified",
+                "Trust that reaches the person from verified people over ties and vouches; 1.00 is an equal share for everyone tied.",
+                "if no tied person is verified",
             ),
             formula="n x r, where r(v) = 0.15 x s(v) + 0.85 x (sum over u of r(u) x w(u, v) / (sum of w(u, .))); "
             "s: equal parts to the verified, who also take what those without ties of their own would pass on; n: people tied",
@@ -101,10 +111,10 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
     whole_layer(
         replace(
             _multiple(
-                "relationships.walk",
-                "Trust from verified people after a short walk over ties that both sides stand for, for the weight of their ties; "
-                "1.00 is an even spread.",
-                "when nobody with such a tie is verified",
+                "relationships.walk_trust",
+                "Trust from verified people after a short random walk over ties that both sides confirm, per weight of the "
+                "person's ties; 1.00 is an even spread.",
+                "if nobody with such a tie is verified",
             ),
             formula="(t(k-1) + t(k)) / 2 / w x W, where t(0) is 1 in equal parts with the verified and each step passes all of it on "
             "by weight; k = ceil(log2 n) steps, w: weight of their ties, W: of all; a pair's weight is the lower of what "
@@ -117,8 +127,8 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         replace(
             _share(
                 "relationships.goodness",
-                "What people say of them, for (up to 1.00) or against (down to -1.00), each believed as far as their word is fair.",
-                "when nobody vouched for or against them",
+                "Vouches for (up to 1.00) and against (down to -1.00) the person, each weighted by the fairness of its giver.",
+                "if nobody vouched for or against the person",
             ),
             low=-100,
             unit="-1 to 1",
@@ -131,8 +141,8 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         replace(
             _share(
                 "relationships.fairness",
-                "How near what they say of others is to what is said of those: 1.00 when they agree with everyone.",
-                "when they vouched for or against nobody",
+                "Agreement of the person's vouches with those of others: 1.00 if they agree with everyone.",
+                "if the person vouched for or against nobody",
             ),
             formula="f(u) = 1 - mean over v of |strength(u, v) / 10 - g(v)| / 2, g: goodness",
         ),
@@ -143,8 +153,8 @@ RELATIONSHIPS: Final[tuple[Feature, ...]] = (
         replace(
             _share(
                 "relationships.vouch_mean",
-                "The mean of what people say of them, each by how far they are trusted and fair; few or untrusted voices leave it near 0.",
-                "when nobody vouched for or against them, or nobody with a tie that both sides stand for is verified",
+                "Mean of the vouches for and against the person, weighted by trust and fairness of each giver; few or untrusted givers leave it near 0.",
+                "if nobody vouched for or against the person, or nobody with a tie that both sides confirm is verified",
             ),
             low=-100,
             unit="-1 to 1",

@@ -1,4 +1,4 @@
-"""Graphs at size: NetworkX graphs over compressed sparse rows, and the algorithms of the backend on them."""
+"""NetworkX graphs over compressed sparse rows, for large graphs, and the algorithms that the backend runs on them."""
 
 from graph.compiled.columns import from_columns
 from graph.compiled.graphs import Compiled, DiGraph, Graph

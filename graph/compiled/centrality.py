@@ -1,15 +1,16 @@
-"""How central each node is: PageRank, HITS, degrees, and the degrees of those around."""
+"""Centrality of nodes: PageRank, HITS, degrees, and the degrees of neighbours."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import networkx as nx
 import numpy as np
+from scipy import sparse
 
-from graph.compiled.csr import Array
-from graph.compiled.graphs import Compiled
+from graph.compiled.csr import Array, Node
+from graph.compiled.graphs import Compiled, DiGraph, Graph
 
-Values = Mapping[Any, float]
+Values = Mapping[Node, float]
 Direction = Literal["in", "out", "in+out"]
 
 
@@ -22,27 +23,28 @@ def pagerank(
     nstart: Values | None = None,
     weight: str | None = "weight",
     dangling: Values | None = None,
-) -> dict[Any, float]:
-    """`nx.pagerank`: Page, Brin, Motwani and Winograd 1999, by power iteration, until the L1 change is below n * `tol`.
+) -> dict[Node, float]:
+    """Run `nx.pagerank` (Page, Brin, Motwani and Winograd 1999) by power iteration, until the L1 change is below n *
+    `tol`.
 
-    Cost: O(nodes + edges) an iteration. ZeroDivisionError when nobody in the graph has a positive personalisation;
-    PowerIterationFailedConvergence after `max_iter`.
+    Cost: O(nodes + edges) an iteration. Raises ZeroDivisionError if no node of the graph has a positive
+    personalisation, and PowerIterationFailedConvergence after `max_iter`.
     """
     n = len(G)
     if n == 0:
         return {}
     even = np.full(n, 1 / n)
-    teleport = even if personalization is None else _spread(G, personalization)
-    sinks_to = teleport if dangling is None else _spread(G, dangling)
-    start = even if nstart is None else _spread(G, nstart)
-    return G.named(_power_iteration(G.csr.matrix(weight), alpha, teleport, sinks_to, start, max_iter, n * tol))
+    teleport = even if personalization is None else _normalise(G, personalization)
+    sinks_to = teleport if dangling is None else _normalise(G, dangling)
+    start = even if nstart is None else _normalise(G, nstart)
+    return G.to_dict(_power_iteration(G.csr.matrix(weight), alpha, teleport, sinks_to, start, max_iter, n * tol))
 
 
-def _spread(graph: Compiled, given: Values) -> Array:
-    """What each node is given, in shares of the whole; those not in the graph do not count."""
+def _normalise(graph: Compiled, weights: Values) -> Array:
+    """Return each node's share of the total weight; we ignore nodes outside the graph."""
     values = np.zeros(len(graph))
-    known = {node: value for node, value in given.items() if node in graph.index}
-    values[graph.codes(known)] = list(known.values())
+    members = {node: value for node, value in weights.items() if node in graph.index}
+    values[graph.codes(members)] = list(members.values())
     if values.sum() == 0:
         raise ZeroDivisionError
     shares: Array = values / values.sum()
@@ -50,19 +52,25 @@ def _spread(graph: Compiled, given: Values) -> Array:
 
 
 def _power_iteration(
-    matrix: Any, alpha: float, teleport: Array, sinks_to: Array, start: Array, most: int, enough: float
+    matrix: sparse.csr_array,
+    alpha: float,
+    teleport: Array,
+    sinks_to: Array,
+    start: Array,
+    max_iter: int,
+    tolerance: float,
 ) -> Array:
     out = matrix.sum(axis=1)
     sinks = out == 0
     shares = np.divide(alpha, out, out=np.zeros_like(out), where=~sinks)
     incoming = matrix.T
     ranks: Array = start
-    for _ in range(most):
+    for _ in range(max_iter):
         before = ranks
         ranks = incoming @ (shares * ranks) + alpha * ranks[sinks].sum() * sinks_to + (1 - alpha) * teleport
-        if np.abs(ranks - before).sum() < enough:
+        if np.abs(ranks - before).sum() < tolerance:
             return ranks
-    raise nx.PowerIterationFailedConvergence(most)
+    raise nx.PowerIterationFailedConvergence(max_iter)
 
 
 def hits(
@@ -73,26 +81,27 @@ def hits(
     normalized: bool = True,
     *,
     method: str = "power_iteration",
-) -> tuple[dict[Any, float], dict[Any, float]]:
-    """`nx.hits`: hubs and authorities (Kleinberg 1999), by power iteration, until the L1 change is below `tol`.
+) -> tuple[dict[Node, float], dict[Node, float]]:
+    """Run `nx.hits` (hubs and authorities, Kleinberg 1999) by power iteration, until the L1 change is below `tol`.
 
-    These are the values of NetworkX 3.7; before, its answer depended on the run where several pairs of singular vectors
-    are equally strong, as on stars, paths and disjoint edges. `nstart` needs a value for every node: NetworkXError without.
-    Another `method` is NetworkX's. Cost: O(edges) an iteration. PowerIterationFailedConvergence after `max_iter`.
+    We return the values of NetworkX 3.7. The result of earlier versions depends on the run if several pairs of singular
+    vectors are equally strong, as on stars, paths and disjoint edges. `nstart` needs a value for every node; otherwise
+    NetworkXError. We leave any other `method` to NetworkX. Cost: O(edges) an iteration. Raises
+    PowerIterationFailedConvergence after `max_iter`.
     """
     if len(G) == 0:
         return {}, {}
     hubs = np.full(len(G), 1 / len(G)) if nstart is None else _start(G, nstart)
     if method != "power_iteration":
-        raise NotImplementedError("singular vectors are NetworkX's")
+        raise NotImplementedError("only the method `power_iteration` is supported")
     hubs, authorities = _hub_iteration(G.csr.matrix("weight"), hubs, max_iter, tol)
     if normalized:
-        return G.named(hubs / hubs.sum()), G.named(authorities / authorities.sum())
-    return G.named(hubs), G.named(authorities / authorities.max())
+        return G.to_dict(hubs / hubs.sum()), G.to_dict(authorities / authorities.sum())
+    return G.to_dict(hubs), G.to_dict(authorities / authorities.max())
 
 
 def _start(graph: Compiled, nstart: Values) -> Array:
-    """The starting value of each node, in shares of the whole, shape (n,)."""
+    """Return the starting value of each node as a share of the total, shape (n,)."""
     missing = graph.nodes - nstart.keys()
     if missing:
         raise nx.NetworkXError(f"nstart must have a value for every node; missing: {missing}")
@@ -104,14 +113,16 @@ def _start(graph: Compiled, nstart: Values) -> Array:
     return shares
 
 
-def _hub_iteration(matrix: Any, hubs: Array, max_iter: int, tol: float) -> tuple[Array, Array]:
-    """The hubs, the largest of which is 1, and the authorities they make."""
+def _hub_iteration(matrix: sparse.csr_array, hubs: Array, max_iter: int, tol: float) -> tuple[Array, Array]:
+    """Return the hubs, scaled so that the largest is 1, and the authorities computed from them."""
     incoming = matrix.T
     for _ in range(max_iter):
         before, authorities = hubs, incoming @ hubs
         hubs = matrix @ authorities
         largest = hubs.max()
-        if largest == 0 or not np.isfinite(largest):  # no edges, or weights beyond floats: it never settles
+        if largest == 0 or not np.isfinite(
+            largest
+        ):  # no edges, or weights beyond the range of floats: the iteration cannot converge
             break
         hubs = hubs / largest
         if np.abs(hubs - before).sum() < tol:
@@ -119,58 +130,58 @@ def _hub_iteration(matrix: Any, hubs: Array, max_iter: int, tol: float) -> tuple
     raise nx.PowerIterationFailedConvergence(max_iter)
 
 
-def degree_centrality(G: Compiled) -> dict[Any, float]:  # noqa: N803
-    """`nx.degree_centrality`: the share of the others each node is tied to. Cost: O(nodes)."""
+def degree_centrality(G: Compiled) -> dict[Node, float]:  # noqa: N803
+    """Run `nx.degree_centrality`: the share of the other nodes that are tied to each node. Cost: O(nodes)."""
     return _shares(G, G.degrees())
 
 
-def in_degree_centrality(G: Any) -> dict[Any, float]:  # noqa: N803
-    """`nx.in_degree_centrality`: the share of the others that point at each node. Cost: O(nodes + edges)."""
+def in_degree_centrality(G: DiGraph) -> dict[Node, float]:  # noqa: N803
+    """Run `nx.in_degree_centrality`: the share of the other nodes that point at each node. Cost: O(nodes + edges)."""
     return _shares(G, G.in_degrees())
 
 
-def out_degree_centrality(G: Any) -> dict[Any, float]:  # noqa: N803
-    """`nx.out_degree_centrality`: the share of the others each node points at. Cost: O(nodes)."""
+def out_degree_centrality(G: DiGraph) -> dict[Node, float]:  # noqa: N803
+    """Run `nx.out_degree_centrality`: the share of the other nodes that each node points at. Cost: O(nodes)."""
     return _shares(G, G.out_degrees())
 
 
-def _shares(graph: Compiled, degrees: Array) -> dict[Any, float]:
+def _shares(graph: Compiled, degrees: Array) -> dict[Node, float]:
     if len(graph) <= 1:
         return dict.fromkeys(graph, 1)
-    return graph.named(degrees * (1 / (len(graph) - 1)))
+    return graph.to_dict(degrees * (1 / (len(graph) - 1)))
 
 
 def average_neighbor_degree(
     G: Compiled,  # noqa: N803
     source: Direction = "out",
     target: Direction = "out",
-    nodes: Any = None,
+    nodes: object = None,
     weight: str | None = None,
-) -> dict[Any, float]:
-    """`nx.average_neighbor_degree`: the mean degree of each node's neighbours, by weight (Barrat and others 2004).
+) -> dict[Node, float]:
+    """Run `nx.average_neighbor_degree`: the mean degree of each node's neighbours, by weight (Barrat and others 2004).
 
-    Cost: O(nodes + edges), whichever `nodes` are asked for.
+    Cost: O(nodes + edges), whatever `nodes` you pass.
     """
     if not G.is_directed() and (source, target) != ("out", "out"):
         raise nx.NetworkXError("source and target arguments are only supported for directed graphs")
     own = _degrees(G, source, "source", weight).astype(float)
-    others = _degrees(G, target, "target", None).astype(float)
+    neighbour_degrees = _degrees(G, target, "target", None).astype(float)
     matrix = G.csr.matrix(weight)
     sums = np.zeros(len(G))
     if "out" in source:
-        sums += matrix @ others
+        sums += matrix @ neighbour_degrees
     if "in" in source:
-        sums += matrix.T @ others
+        sums += matrix.T @ neighbour_degrees
     means = np.divide(sums, own, out=np.zeros(len(G)), where=own != 0)
     if nodes is None:
-        return G.named(means)
-    asked = list(G.nbunch_iter(nodes))
-    return dict(zip(asked, means[G.codes(asked)].tolist(), strict=True))
+        return G.to_dict(means)
+    node_list = list(G.nbunch_iter(nodes))
+    return dict(zip(node_list, means[G.codes(node_list)].tolist(), strict=True))
 
 
-def _degrees(graph: Any, direction: str, argument: str, weight: str | None) -> Any:
+def _degrees(graph: Compiled, direction: str, argument: str, weight: str | None) -> Array:
     if direction not in ("in", "out", "in+out"):
         raise nx.NetworkXError(f"{argument} argument {direction} must be 'in', 'out' or 'in+out'")
-    if not graph.is_directed() or direction == "in+out":
+    if isinstance(graph, Graph) or direction == "in+out":
         return graph.degrees(weight)
     return graph.in_degrees(weight) if direction == "in" else graph.out_degrees(weight)

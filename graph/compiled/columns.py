@@ -1,19 +1,39 @@
-"""The door straight from columns: two of ends, and those of what each edge holds. No Python loop over edges."""
+"""Build a graph from columns: two of edge ends, and any number of edge attributes. No Python loop runs over edges."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final, Literal, overload
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-from graph.compiled.csr import CSR, SAFE, Array, magnitude
+from graph.compiled.csr import CSR, SAFE_MAGNITUDE, Array, Node, magnitude
 from graph.compiled.graphs import Compiled, DiGraph, Graph
 
-MOST_NODES: Final = np.iinfo(np.int32).max
-Column = Any  # pl.Series, pa.Array, pa.ChunkedArray or NumPy
+MAX_NODES: Final = np.iinfo(np.int32).max
+Column = pl.Series | Array | Sequence[object]  # also pa.Array and pa.ChunkedArray, which publish no types
 
 
+@overload
+def from_columns(
+    source: Column,
+    target: Column,
+    weight: Column | None = None,
+    *,
+    nodes: Column | int | None = None,
+    directed: Literal[False],
+    columns: Mapping[str, Column] | None = None,
+) -> Graph: ...
+@overload
+def from_columns(
+    source: Column,
+    target: Column,
+    weight: Column | None = None,
+    *,
+    nodes: Column | int | None = None,
+    directed: Literal[True],
+    columns: Mapping[str, Column] | None = None,
+) -> DiGraph: ...
 def from_columns(
     source: Column,
     target: Column,
@@ -23,30 +43,33 @@ def from_columns(
     directed: bool,
     columns: Mapping[str, Column] | None = None,
 ) -> Compiled:
-    """A graph with an edge from each `source` to the `target` beside it: columns of one length, of Polars, Arrow or NumPy.
+    """Build a graph with an edge from each `source` to the `target` in the same row. Pass columns of one length, of
+    Polars, Arrow or NumPy.
 
-    `nodes` are the nodes and their order, isolated ones among them; by default those named, sorted. An integer n says that
-    the ends are codes 0..n-1 already, and the nodes those numbers. `weight` becomes the edge attribute of that name, and
-    `columns` those of theirs: integers or floats. Parallel edges become one that holds the sum of each; without columns,
-    just one. In an undirected graph (u, v) and (v, u) are parallel. Self-loops stay. Each row is in the order of `nodes`.
+    `nodes` lists the nodes in order, and may include isolated ones; by default we take the ends, sorted. If you pass an
+    integer n, the ends are codes 0..n-1 already, and these numbers are the nodes. `weight` becomes the edge attribute
+    of that name, and so does each of `columns`: integers or floats. Parallel edges are merged, and their attributes
+    summed. In an undirected graph (u, v) and (v, u) are parallel. Self-loops are kept. Each row is in the order of
+    `nodes`.
 
-    ValueError, in one line, for what cannot be a graph. Cost: O(edges log degree) beyond hashing the labels; none for codes.
+    Raises ValueError, in one line, if the columns do not form a graph. Cost: O(edges log degree) after hashing the
+    labels; codes need no hashing.
     """
-    held = {name: _numbers(name, column) for name, column in (columns or {}).items()}
+    attributes = {name: _numbers(name, column) for name, column in (columns or {}).items()}
     if weight is not None:
-        held["weight"] = _numbers("weight", weight)
+        attributes["weight"] = _numbers("weight", weight)
     first, second = _series("source", source), _series("target", target)
-    for name, length in {"target": len(second), **{n: len(column) for n, column in held.items()}}.items():
+    for name, length in [("target", len(second)), *((name, len(values)) for name, values in attributes.items())]:
         if length != len(first):
             raise ValueError(f"column `{name}` has {length} rows, `source` {len(first)}: give one for each edge")
-    labels: Sequence[Any]
+    labels: Sequence[Node]
     if isinstance(nodes, int):
         ends, labels = (_codes("source", first, nodes), _codes("target", second, nodes)), range(nodes)
     else:
-        ends, labels = _coded(first, second, None if nodes is None else _series("nodes", nodes))
-    if len(labels) > MOST_NODES:
-        raise ValueError(f"{len(labels)} nodes: at most {MOST_NODES} have room in the index of a matrix")
-    csr = _compressed(*ends, held, len(labels), directed)
+        ends, labels = _encode(first, second, None if nodes is None else _series("nodes", nodes))
+    if len(labels) > MAX_NODES:
+        raise ValueError(f"{len(labels)} nodes: a matrix can index at most {MAX_NODES}")
+    csr = _compress(*ends, attributes, len(labels), directed)
     return DiGraph(csr, labels) if directed else Graph(csr, labels)
 
 
@@ -68,7 +91,7 @@ def _numbers(name: str, column: Column) -> Array:
         return numbers.to_numpy()
     if series.dtype.is_float():
         if not series.is_finite().all():
-            raise ValueError(f"column `{name}` holds what is no number: an edge attribute is finite")
+            raise ValueError(f"column `{name}` holds NaN or infinity: give finite numbers")
         return series.cast(pl.Float64).to_numpy()
     raise ValueError(f"column `{name}` holds {series.dtype}: an edge attribute is an integer or a float")
 
@@ -76,29 +99,31 @@ def _numbers(name: str, column: Column) -> Array:
 def _codes(name: str, ends: pl.Series, n: int) -> Array:
     if not ends.dtype.is_integer():
         raise ValueError(f"column `{name}` holds {ends.dtype}: with `nodes={n}` its values are codes, 0 to {n - 1}")
-    if len(ends) and not (0 <= ends.min() <= ends.max() < n):  # type: ignore[operator]  # integers, as seen above
+    if len(ends) and not (0 <= ends.min() <= ends.max() < n):  # type: ignore[operator]  # integers, as checked above
         raise ValueError(f"column `{name}` has codes outside 0 to {n - 1}: give `nodes` more, or the labels")
     return ends.cast(pl.Int32).to_numpy()
 
 
-def _coded(first: pl.Series, second: pl.Series, nodes: pl.Series | None) -> tuple[tuple[Array, Array], list[Any]]:
-    """Both ends as codes, and the label of each code."""
-    for name, other in {"target": second, **({} if nodes is None else {"nodes": nodes})}.items():
+def _encode(first: pl.Series, second: pl.Series, nodes: pl.Series | None) -> tuple[tuple[Array, Array], list[Node]]:
+    """Encode both ends, and return the label of each code."""
+    for name, other in (("target", second), ("nodes", first if nodes is None else nodes)):
         if other.dtype != first.dtype and not (other.dtype.is_numeric() and first.dtype.is_numeric()):
             kinds = f"{first.dtype} and {other.dtype}"
-            raise ValueError(f"columns `source` and `{name}` hold {kinds}: names are of one kind")
+            raise ValueError(f"columns `source` and `{name}` hold {kinds}: give labels of one type")
     both = pl.concat([first.alias("node").to_frame(), second.alias("node").to_frame()], how="vertical_relaxed")
     if nodes is None:
-        known = both.unique().sort("node")
+        node_frame = both.unique().sort("node")
     else:
-        known = nodes.alias("node").to_frame()
-        if known["node"].is_duplicated().any():
-            raise ValueError(f"column `nodes` names `{known.filter(pl.col('node').is_duplicated()).item(0, 0)}` twice")
-    labels = known["node"]
+        node_frame = nodes.alias("node").to_frame()
+        if node_frame["node"].is_duplicated().any():
+            raise ValueError(
+                f"column `nodes` names `{node_frame.filter(pl.col('node').is_duplicated()).item(0, 0)}` twice"
+            )
+    labels = node_frame["node"]
     if labels.dtype == pl.String == both["node"].dtype:
         codes = both["node"].cast(pl.Enum(labels), strict=False).to_physical()
     else:
-        numbered = known.with_row_index("code")
+        numbered = node_frame.with_row_index("code")
         codes = both.join(numbered, on="node", how="left", maintain_order="left")["code"]
     if codes.null_count():
         stray = both.filter(codes.is_null()).item(0, 0)
@@ -107,28 +132,30 @@ def _coded(first: pl.Series, second: pl.Series, nodes: pl.Series | None) -> tupl
     return (numbers[: len(first)], numbers[len(first) :]), labels.to_list()
 
 
-def _compressed(source: Array, target: Array, columns: Mapping[str, Array], n: int, directed: bool) -> CSR:
+def _compress(source: Array, target: Array, columns: Mapping[str, Array], n: int, directed: bool) -> CSR:
     if not columns:
         pattern = _matrix(source, target, np.ones(len(source), dtype=bool), n, directed)
         return CSR(pattern.indptr, pattern.indices)
-    matrices = {name: _summed(name, source, target, column, n, directed) for name, column in columns.items()}
+    matrices = {name: _sum_column(name, source, target, column, n, directed) for name, column in columns.items()}
     shape = next(iter(matrices.values()))
     return CSR(shape.indptr, shape.indices, {name: matrix.data for name, matrix in matrices.items()})
 
 
-def _summed(name: str, source: Array, target: Array, values: Array, n: int, directed: bool) -> Any:
-    """The matrix of a column. ValueError where integers of parallel edges sum to more than 64 bits hold."""
+def _sum_column(name: str, source: Array, target: Array, values: Array, n: int, directed: bool) -> sparse.csr_array:
+    """Build the matrix of a column. Raises ValueError if the integers of parallel edges sum to more than 64 bits hold."""
     matrix = _matrix(source, target, values, n, directed)
-    if values.dtype.kind == "i" and magnitude(values) >= SAFE:
+    if values.dtype.kind == "i" and magnitude(values) >= SAFE_MAGNITUDE:
         floats = _matrix(source, target, values.astype(np.float64), n, directed)
-        if (np.abs(floats.data - matrix.data) >= SAFE).any():  # an integer that wrapped around is 2**64 away
+        if (
+            np.abs(floats.data - matrix.data) >= SAFE_MAGNITUDE
+        ).any():  # an integer that wrapped around differs by 2**64
             raise ValueError(f"column `{name}` sums to integers beyond 64 bits: give floats, or a larger unit")
     return matrix
 
 
-def _matrix(source: Array, target: Array, values: Array, n: int, directed: bool) -> Any:
-    """Rows sorted, equal edges summed; of an undirected graph both halves, and the diagonal once."""
-    if not directed:  # not the sum of two matrices: that leaves out what comes to nothing
+def _matrix(source: Array, target: Array, values: Array, n: int, directed: bool) -> sparse.csr_array:
+    """Sort rows and sum equal edges. An undirected graph gets both halves, and the diagonal once."""
+    if not directed:  # we do not add two matrices: SciPy would drop entries that sum to 0
         back = source != target
         source, target = np.concatenate([source, target[back]]), np.concatenate([target, source[back]])
         values = np.concatenate([values, values[back]])

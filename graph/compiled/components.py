@@ -1,22 +1,21 @@
-"""Which nodes hang together: connected, weakly connected and strongly connected components."""
+"""Connected, weakly connected and strongly connected components."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import networkx as nx
 import numpy as np
 from scipy.sparse import csgraph
 
-from graph.compiled.csr import Array
+from graph.compiled.csr import Array, Node
 from graph.compiled.graphs import Compiled, DiGraph, Graph
 
 
 def component_codes(graph: Compiled, *, strong: bool = True) -> tuple[int, Array]:
-    """How many components there are, and the number of each node's, shape (n,).
+    """Return the number of components, and the component of each node, shape (n,).
 
-    By Pearce's algorithm for strongly connected components (2016, in SciPy): in a symmetric matrix these are the
-    connected ones, and no transpose is needed. `strong` is False for the weakly connected ones of a directed graph.
-    Cost: O(nodes + edges).
+    We use Pearce's algorithm for strongly connected components (2016, in SciPy). In a symmetric matrix these equal the
+    connected components, and no transpose is needed. Set `strong` to False for the weakly connected components of a
+    directed graph. Cost: O(nodes + edges).
     """
     if len(graph) == 0:
         return 0, np.zeros(0, dtype=np.int32)
@@ -24,7 +23,7 @@ def component_codes(graph: Compiled, *, strong: bool = True) -> tuple[int, Array
     return int(count), codes
 
 
-def _components(graph: Compiled, *, strong: bool = True) -> Iterator[set[Any]]:
+def _components(graph: Compiled, *, strong: bool = True) -> Iterator[set[Node]]:
     count, codes = component_codes(graph, strong=strong)
     members = list(map(graph.labels.__getitem__, np.argsort(codes, kind="stable").tolist()))
     ends = np.cumsum(np.bincount(codes, minlength=count)).tolist()
@@ -37,46 +36,48 @@ def _is_one(graph: Compiled, *, strong: bool = True) -> bool:
     return component_codes(graph, strong=strong)[0] == 1
 
 
-def connected_components(G: Graph) -> Iterator[set[Any]]:  # noqa: N803
-    """`nx.connected_components`: the set of nodes of each, by its first node. Cost: O(nodes + edges)."""
+def connected_components(G: Graph) -> Iterator[set[Node]]:  # noqa: N803
+    """Run `nx.connected_components`: yield the set of nodes of each, ordered by first node. Cost: O(nodes + edges)."""
     yield from _components(G)
 
 
 def number_connected_components(G: Graph) -> int:  # noqa: N803
-    """`nx.number_connected_components`. Cost: O(nodes + edges)."""
+    """Run `nx.number_connected_components`. Cost: O(nodes + edges)."""
     return component_codes(G)[0]
 
 
 def is_connected(G: Graph) -> bool:  # noqa: N803
-    """`nx.is_connected`; NetworkXPointlessConcept for no nodes. Cost: O(nodes + edges)."""
+    """Run `nx.is_connected`. Raises NetworkXPointlessConcept without nodes. Cost: O(nodes + edges)."""
     return _is_one(G)
 
 
-def weakly_connected_components(G: DiGraph) -> Iterator[set[Any]]:  # noqa: N803
-    """`nx.weakly_connected_components`: the set of nodes of each. Cost: O(nodes + edges)."""
+def weakly_connected_components(G: DiGraph) -> Iterator[set[Node]]:  # noqa: N803
+    """Run `nx.weakly_connected_components`: yield the set of nodes of each. Cost: O(nodes + edges)."""
     yield from _components(G, strong=False)
 
 
 def number_weakly_connected_components(G: DiGraph) -> int:  # noqa: N803
-    """`nx.number_weakly_connected_components`. Cost: O(nodes + edges)."""
+    """Run `nx.number_weakly_connected_components`. Cost: O(nodes + edges)."""
     return component_codes(G, strong=False)[0]
 
 
 def is_weakly_connected(G: DiGraph) -> bool:  # noqa: N803
-    """`nx.is_weakly_connected`; NetworkXPointlessConcept for no nodes. Cost: O(nodes + edges)."""
+    """Run `nx.is_weakly_connected`. Raises NetworkXPointlessConcept without nodes. Cost: O(nodes + edges)."""
     return _is_one(G, strong=False)
 
 
-def strongly_connected_components(G: DiGraph) -> Iterator[set[Any]]:  # noqa: N803
-    """`nx.strongly_connected_components`: the set of nodes of each, one before those that lead to it. Cost: O(nodes + edges)."""
+def strongly_connected_components(G: DiGraph) -> Iterator[set[Node]]:  # noqa: N803
+    """Run `nx.strongly_connected_components`: yield the set of nodes of each, before the components that lead to it.
+    Cost: O(nodes + edges).
+    """
     yield from _components(G)
 
 
 def number_strongly_connected_components(G: DiGraph) -> int:  # noqa: N803
-    """`nx.number_strongly_connected_components`. Cost: O(nodes + edges)."""
+    """Run `nx.number_strongly_connected_components`. Cost: O(nodes + edges)."""
     return component_codes(G)[0]
 
 
 def is_strongly_connected(G: DiGraph) -> bool:  # noqa: N803
-    """`nx.is_strongly_connected`; NetworkXPointlessConcept for no nodes. Cost: O(nodes + edges)."""
+    """Run `nx.is_strongly_connected`. Raises NetworkXPointlessConcept without nodes. Cost: O(nodes + edges)."""
     return _is_one(G)

@@ -1,43 +1,45 @@
-"""From NetworkX's dicts of dicts to compressed rows, and back."""
+"""Convert NetworkX's dicts of dicts to compressed rows, and back."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
+import networkx as nx
 import numpy as np
 
-from graph.compiled.csr import CSR, MISSING, Array
+from graph.compiled.csr import CSR, MISSING, Array, Attributes, Node
 from graph.compiled.graphs import Compiled, DiGraph, Graph
 
-Attributes = Mapping[str, Any]
-EXACT: Final = 2**53  # integers up to which a float holds every one
+Neighbours = Mapping[Node, Attributes]
+MAX_EXACT_INTEGER: Final = 2**53  # largest integer up to which a float represents every integer
 
 
 def from_networkx(
-    graph: Any,
+    graph: nx.Graph,
     edge_attrs: Attributes | None = None,
     node_attrs: Attributes | None = None,
     preserve_edge_attrs: bool = False,
     preserve_node_attrs: bool = False,
     preserve_graph_attrs: bool = False,
 ) -> Compiled:
-    """A NetworkX graph over compressed rows; nodes and the neighbours of each stay in their order.
+    """Convert a NetworkX graph to compressed rows; nodes and the neighbours of each keep their order.
 
-    `edge_attrs` and `node_attrs` name what is kept, and what stands for it where it lacks; the `preserve_*` keep all.
-    NotImplementedError for parallel edges, which an adjacency matrix has no place for. Cost: O(nodes + edges), in C.
+    `edge_attrs` and `node_attrs` name the attributes to keep, with a default for each; the `preserve_*` arguments keep
+    all of them. Raises NotImplementedError for parallel edges, because an adjacency matrix has one entry for them.
+    Cost: O(nodes + edges), in C.
     """
     if graph.is_multigraph():
-        raise NotImplementedError("parallel edges are NetworkX's: an adjacency matrix has one place for an edge")
+        raise NotImplementedError("parallel edges are not supported: an adjacency matrix has one entry for an edge")
     labels = list(graph)
     rows = [graph._adj[node] for node in labels]
     indptr = np.zeros(len(labels) + 1, dtype=np.int64)
     np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=indptr[1:])
     code = dict(zip(labels, range(len(labels)), strict=True))
     indices = np.fromiter(map(code.__getitem__, chain.from_iterable(rows)), dtype=np.int32, count=int(indptr[-1]))
-    if indptr[-1] <= np.iinfo(np.int32).max:  # both of one type, as SciPy has them
+    if indptr[-1] <= np.iinfo(np.int32).max:  # SciPy expects both index arrays to have one type
         indptr = indptr.astype(np.int32)
-    wanted = _all_of(rows) if preserve_edge_attrs else dict(edge_attrs or {})
-    columns = {name: _column(edge.get(name, lack) for edge in _edges(rows)) for name, lack in wanted.items()}
+    defaults = _all_attributes(rows) if preserve_edge_attrs else dict(edge_attrs or {})
+    columns = {name: _column(edge.get(name, lack) for edge in _edges(rows)) for name, lack in defaults.items()}
     return (DiGraph if graph.is_directed() else Graph)(
         CSR(indptr, indices, columns),
         labels,
@@ -46,40 +48,44 @@ def from_networkx(
     )
 
 
-def _edges(rows: list[Any]) -> Iterator[Attributes]:
+def _edges(rows: list[Neighbours]) -> Iterator[Attributes]:
     return chain.from_iterable(row.values() for row in rows)
 
 
-def _all_of(rows: list[Any]) -> Attributes:
+def _all_attributes(rows: list[Neighbours]) -> Attributes:
     return dict.fromkeys(chain.from_iterable(_edges(rows)), MISSING)
 
 
-def _column(values: Iterable[Any]) -> Array:
-    """Numbers as a column of numbers; anything else, and numbers that a column would round, as objects."""
-    held = list(values)
-    if {int, float}.issuperset(map(type, held)):
-        column = np.array(held)
-        if column.dtype.kind == "i" or (column.dtype.kind == "f" and _are_floats(held)):
+def _column(values: Iterable[object]) -> Array:
+    """Store numbers in a numeric column. Store other values, and numbers that a numeric column would round, as objects."""
+    items = list(values)
+    if {int, float}.issuperset(map(type, items)):
+        column = np.array(items)
+        if column.dtype.kind == "i" or (column.dtype.kind == "f" and _are_floats(items)):
             return column
-    objects = np.empty(len(held), dtype=object)
-    objects[:] = held
+    objects = np.empty(len(items), dtype=object)
+    objects[:] = items
     return objects
 
 
-def _are_floats(held: list[Any]) -> bool:
-    """Whether floats hold each of these numbers as it is: 2**60 + 1 beside 1.5 would become another number."""
-    return all(-EXACT <= value <= EXACT for value in held if type(value) is int)
+def _are_floats(items: list[object]) -> bool:
+    """Whether floats represent each of these numbers exactly: beside 1.5, we would have to round 2**60 + 1."""
+    return all(-MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER for value in items if type(value) is int)
 
 
-def _nodes(graph: Any, wanted: Attributes | None, everything: bool) -> dict[Any, dict[str, Any]]:
-    if everything:
-        return {node: dict(held) for node, held in graph._node.items()}
-    if not wanted:
+def _nodes(graph: nx.Graph, defaults: Attributes | None, keep_all: bool) -> dict[Node, Attributes]:
+    if keep_all:
+        return {node: dict(attributes) for node, attributes in graph._node.items()}
+    if not defaults:
         return {}
-    kept = {node: {n: held.get(n, lack) for n, lack in wanted.items()} for node, held in graph._node.items()}
-    return {node: {n: v for n, v in held.items() if v is not None} for node, held in kept.items()}
+    selected = {
+        node: {n: attributes.get(n, lack) for n, lack in defaults.items()} for node, attributes in graph._node.items()
+    }
+    return {node: {n: v for n, v in attributes.items() if v is not None} for node, attributes in selected.items()}
 
 
-def to_networkx(found: Any) -> Any:
-    """A plain NetworkX graph that can be changed, of one of ours; anything else as it is. Cost: O(nodes + edges)."""
-    return found.copy() if isinstance(found, (Graph, DiGraph)) else found
+def to_networkx(graph: object) -> object:
+    """Return a plain NetworkX graph, which you can change, from a graph of ours; return other values as they are. Cost:
+    O(nodes + edges).
+    """
+    return graph.copy() if isinstance(graph, (Graph, DiGraph)) else graph

@@ -1,6 +1,6 @@
-"""Compressed sparse rows: who is next to whom, as three arrays instead of dicts of dicts."""
+"""Compressed sparse rows: the neighbours of each node in three arrays instead of dicts of dicts."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -10,30 +10,32 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Array = NDArray[Any]
+Node = Hashable
+Attributes = dict[str, Any]  # of an edge, a node or a graph, by name
 
 
 class _Missing:
-    """What an edge holds in a column of objects when it lacks that attribute; it is itself in every copy."""
+    """The value of an edge that lacks an attribute, in a column of objects; every copy is the same object."""
 
     def __reduce__(self) -> str:
         return "MISSING"
 
 
 MISSING: Final = _Missing()
-SAFE: Final = 2**62  # magnitudes below which no sum of 64-bit integers wraps around
+SAFE_MAGNITUDE: Final = 2**62  # below this magnitude, no sum of 64-bit integers wraps around
 
 
 def magnitude(values: Array) -> float:
-    """An upper bound of every sum of some of the values, within rounding. Cost: O(entries)."""
+    """Return an upper bound for the magnitude of any sum of these values, within rounding. Cost: O(entries)."""
     return float(np.abs(values.astype(np.float64)).sum())
 
 
 @dataclass(frozen=True, eq=False)
 class CSR:
-    """Row `i` is `indices[indptr[i]:indptr[i + 1]]`: the codes of those next to `i`, each once.
+    """A graph as arrays. Row `i` is `indices[indptr[i]:indptr[i + 1]]`: the codes of the neighbours of `i`, each once.
 
-    `indptr` has n + 1 integers, `indices` and each of `columns` (edge attributes, by name) one entry an edge of a row.
-    An undirected graph has every edge in both rows, a self-loop once. Nobody writes to the arrays.
+    `indptr` has n + 1 integers. `indices` and each of `columns` (edge attributes, by name) have one entry for each edge
+    of a row. An undirected graph has every edge in both rows, and a self-loop once. You must not write to the arrays.
     """
 
     indptr: Array
@@ -42,58 +44,62 @@ class CSR:
 
     @property
     def n(self) -> int:
-        """How many rows there are: the nodes."""
+        """The number of rows, which are the nodes."""
         return len(self.indptr) - 1
 
     @cached_property
     def lengths(self) -> Array:
-        """Entries of each row, shape (n,)."""
+        """The number of entries of each row, shape (n,)."""
         return np.diff(self.indptr)
 
     @cached_property
     def loops(self) -> Array:
-        """Whether each node is next to itself, shape (n,), bool. Cost: O(n + entries), once."""
+        """Whether each node has a self-loop, shape (n,), bool. Cost: O(n + entries), once."""
         own = np.zeros(self.n, dtype=bool)
         rows = self.sources()
         own[rows[rows == self.indices]] = True
         return own
 
     def sources(self) -> Array:
-        """The row of each entry: with `indices`, the edges as two columns."""
+        """Return the row of each entry; together with `indices`, you have the edges as two columns."""
         return np.repeat(np.arange(self.n, dtype=self.indices.dtype), self.lengths)
 
     def weights(self, weight: str | None) -> Array:
-        """The column of that name as floats, 1.0 where an edge lacks it or no name is given.
+        """Return a column as floats, with 1.0 where an edge lacks the attribute or if `weight` is None.
 
-        NotImplementedError when it holds what is not a number: that is NetworkX's to deal with.
+        Raises NotImplementedError if a value is not a number; NetworkX then handles the call.
         """
-        found = self.columns.get(weight) if weight is not None else None
-        if found is None:
+        column = self.columns.get(weight) if weight is not None else None
+        if column is None:
             return np.ones(len(self.indices))
-        if found.dtype != object:
-            return found.astype(np.float64, copy=False)
+        if column.dtype != object:
+            return column.astype(np.float64, copy=False)
         try:
-            return np.array([1.0 if value is MISSING else value for value in found], dtype=np.float64)
+            return np.array([1.0 if value is MISSING else value for value in column], dtype=np.float64)
         except (TypeError, ValueError):
             raise NotImplementedError(f"edge attribute `{weight}` is not a number on every edge") from None
 
     def numbers(self, weight: str) -> Array:
-        """The column of that name as it is, 1 where an edge lacks it: integers stay integers, however large."""
-        held = self.columns.get(weight)
-        if held is None:
+        """Return a column unchanged, with 1 where an edge lacks the attribute: integers stay integers of any size."""
+        column = self.columns.get(weight)
+        if column is None:
             return np.ones(len(self.indices), dtype=np.int64)
-        if held.dtype != object:
-            return held
-        values = np.empty(len(held), dtype=object)
-        values[:] = [1 if value is MISSING else value for value in held]
+        if column.dtype != object:
+            return column
+        values = np.empty(len(column), dtype=object)
+        values[:] = [1 if value is MISSING else value for value in column]
         return values
 
-    def matrix(self, weight: str | None = None) -> Any:
-        """The adjacency matrix as a SciPy CSR array of floats, over the same index arrays: nothing but weights is copied."""
+    def matrix(self, weight: str | None = None) -> sparse.csr_array:
+        """Return the adjacency matrix as a SciPy CSR array of floats over the same index arrays: we copy weights at
+        most.
+        """
         return sparse.csr_array((self.weights(weight), self.indices, self.indptr), shape=(self.n, self.n))
 
-    def pattern(self) -> Any:
-        """The adjacency matrix of ones that take no memory: for algorithms that read where edges are, not what they hold."""
+    def pattern(self) -> sparse.csr_array:
+        """Return the adjacency matrix with ones that take no memory, for algorithms that read only the positions of
+        edges.
+        """
         ones = np.broadcast_to(np.float64(1), len(self.indices))
         return sparse.csr_array((ones, self.indices, self.indptr), shape=(self.n, self.n))
 
@@ -106,7 +112,7 @@ class CSR:
         return CSR(turned.indptr, turned.indices, columns)
 
     def upper(self) -> "CSR":
-        """Of a symmetric matrix, the entries above the diagonal: each edge once, no self-loops and no columns."""
+        """Return the entries above the diagonal of a symmetric matrix: each edge once, without self-loops and columns."""
         rows = self.sources()
         above = rows < self.indices
         lengths = np.bincount(rows[above], minlength=self.n)

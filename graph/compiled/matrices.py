@@ -1,9 +1,8 @@
-"""The arrays themselves, as SciPy's matrices, and what is read off them at once."""
-
-from typing import Any
+"""The arrays of a graph as SciPy matrices, and figures that we read off them directly."""
 
 import networkx as nx
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import sparse
 
 from graph.compiled.graphs import Compiled
@@ -12,13 +11,14 @@ from graph.compiled.graphs import Compiled
 def to_scipy_sparse_array(
     G: Compiled,  # noqa: N803  # NetworkX's name for it
     nodelist: None = None,  # noqa: ARG001
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     weight: str = "weight",
     format: str = "csr",  # noqa: A002  # NetworkX's
-) -> Any:
-    """`nx.to_scipy_sparse_array`: the weights, rows and columns in the order of the nodes; a copy. Cost: O(edges).
+) -> sparse.sparray:
+    """Run `nx.to_scipy_sparse_array`: a copy of the weights, with rows and columns in the order of the nodes. Cost:
+    O(edges).
 
-    NetworkXError for no nodes, and for a format SciPy does not know.
+    Raises NetworkXError if there are no nodes or SciPy does not know the format.
     """
     if len(G) == 0:
         raise nx.NetworkXError("Graph has no nodes or edges")
@@ -33,5 +33,5 @@ def to_scipy_sparse_array(
 
 
 def number_of_selfloops(G: Compiled) -> int:  # noqa: N803
-    """`nx.number_of_selfloops`. Cost: O(edges), once."""
+    """Run `nx.number_of_selfloops`. Cost: O(edges), once."""
     return int(G.csr.loops.sum())

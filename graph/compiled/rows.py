@@ -1,4 +1,4 @@
-"""NetworkX's dicts of dicts, made from compressed rows one row at a time, when somebody looks."""
+"""NetworkX's dicts of dicts, which we build from compressed rows one row at a time, on first access."""
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
@@ -7,51 +7,51 @@ from typing import Any, Final, NoReturn
 import networkx as nx
 from networkx.classes.reportviews import DegreeView, DiDegreeView, InDegreeView, OutDegreeView
 
-from graph.compiled.csr import CSR, MISSING, Array
+from graph.compiled.csr import CSR, MISSING, Array, Attributes, Node
 
 
 class Edge(dict[str, Any]):
-    """What an edge holds: read-only, since algorithms read the arrays, and a change here would not reach them.
+    """The attributes of an edge. Read-only, because algorithms read the arrays and would not see a change here.
 
-    Its copies are plain dicts.
+    Copies are plain dicts.
     """
 
     __slots__ = ()
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise nx.NetworkXError("Frozen edges can't be modified: change those of a copy, `G.copy()`")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+    def __deepcopy__(self, memo: dict[int, object]) -> Attributes:
         return deepcopy(dict(self), memo)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return dict, (dict(self),)
 
 
-NOTHING: Final = Edge()  # what every edge of a graph without attributes holds
+NO_ATTRIBUTES: Final = Edge()  # shared by all edges of a graph without attributes
 
 
-class Rows(Mapping[Any, Mapping[Any, Edge]]):
-    """Node -> {neighbour -> edge attributes}: what NetworkX calls `_adj`, `_succ` or `_pred`.
+class AdjacencyRows(Mapping[Node, Mapping[Node, Edge]]):
+    """Node -> {neighbour -> edge attributes}: NetworkX's `_adj`, `_succ` or `_pred`.
 
-    A row is made when it is first asked for, and kept. Cost: O(degree) a row.
+    A row is built on first access and kept. Cost: O(degree) a row.
     """
 
-    def __init__(self, labels: list[Any], index: Callable[[], dict[Any, int]], csr: CSR) -> None:
+    def __init__(self, labels: list[Node], index: Callable[[], dict[Node, int]], csr: CSR) -> None:
         self._labels, self._index, self._csr = labels, index, csr
-        self._made: dict[Any, dict[Any, Edge]] = {}
+        self._cache: dict[Node, dict[Node, Edge]] = {}
 
-    def __getitem__(self, node: Any) -> dict[Any, Edge]:
-        row = self._made.get(node)
+    def __getitem__(self, node: Node) -> dict[Node, Edge]:
+        row = self._cache.get(node)
         if row is None:
             code = self._index()[node]
-            row = self._made[self._labels[code]] = self.row(code)
+            row = self._cache[self._labels[code]] = self.row(code)
         return row
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Node]:
         return iter(self._labels)
 
     def __len__(self) -> int:
@@ -60,59 +60,59 @@ class Rows(Mapping[Any, Mapping[Any, Edge]]):
     def __contains__(self, node: object) -> bool:
         return node in self._index()
 
-    def row(self, code: int) -> dict[Any, Edge]:
-        """The row of a code, made anew."""
+    def row(self, code: int) -> dict[Node, Edge]:
+        """Build the row of a code."""
         begin, end = self._csr.indptr[code], self._csr.indptr[code + 1]
-        others = map(self._labels.__getitem__, self._csr.indices[begin:end].tolist())
+        neighbours = map(self._labels.__getitem__, self._csr.indices[begin:end].tolist())
         if not self._csr.columns:
-            return dict.fromkeys(others, NOTHING)
+            return dict.fromkeys(neighbours, NO_ATTRIBUTES)
         names = tuple(self._csr.columns)
         values = zip(*(column[begin:end].tolist() for column in self._csr.columns.values()), strict=True)
-        return {other: Edge(_held(names, edge)) for other, edge in zip(others, values, strict=True)}
+        return {other: Edge(_attributes_of(names, edge)) for other, edge in zip(neighbours, values, strict=True)}
 
 
-def _held(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
+def _attributes_of(names: tuple[str, ...], values: tuple[object, ...]) -> Attributes:
     return {name: value for name, value in zip(names, values, strict=True) if value is not MISSING}
 
 
-class _FromArrays:
-    """A degree view of NetworkX that counts in the arrays: no row is made for it, but for a weighted one of few nodes."""
+class _ArrayDegrees:
+    """A degree view of NetworkX that counts in the arrays. We build rows only for weighted degrees of a few nodes."""
 
     _graph: Any
-    _nodes: Any
+    _nodes: object
     _weight: str | None
     _array: Callable[[Any, str | None], Array]
 
-    def __getitem__(self, node: Any) -> Any:
+    def __getitem__(self, node: Node) -> Any:
         if self._weight is None:
             return self._array(self._graph, None)[self._graph.index[node]].item()
         return super().__getitem__(node)  # type: ignore[misc]  # the view it is mixed into
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+    def __iter__(self) -> Iterator[tuple[Node, Node]]:
         if isinstance(self._nodes, list):
             return ((node, self[node]) for node in self._nodes)
         return zip(self._graph, self._array(self._graph, self._weight).tolist(), strict=True)
 
 
-class Degrees(_FromArrays, DegreeView):  # type: ignore[misc]  # NetworkX publishes no types
+class Degrees(_ArrayDegrees, DegreeView):
     """`degree` of an undirected graph: a self-loop counts twice."""
 
     _array = staticmethod(lambda graph, weight: graph.degrees(weight))
 
 
-class DiDegrees(_FromArrays, DiDegreeView):  # type: ignore[misc]
-    """`degree` of a directed graph: in and out."""
+class DiDegrees(_ArrayDegrees, DiDegreeView):
+    """`degree` of a directed graph: in-degree plus out-degree."""
 
     _array = staticmethod(lambda graph, weight: graph.degrees(weight))
 
 
-class OutDegrees(_FromArrays, OutDegreeView):  # type: ignore[misc]
+class OutDegrees(_ArrayDegrees, OutDegreeView):
     """`out_degree` of a directed graph."""
 
     _array = staticmethod(lambda graph, weight: graph.out_degrees(weight))
 
 
-class InDegrees(_FromArrays, InDegreeView):  # type: ignore[misc]
+class InDegrees(_ArrayDegrees, InDegreeView):
     """`in_degree` of a directed graph."""
 
     _array = staticmethod(lambda graph, weight: graph.in_degrees(weight))

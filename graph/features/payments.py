@@ -1,30 +1,32 @@
-"""The payments a feature looks at, seen from the payer and from the payee: the rows the money features are made from."""
+"""Select payments by payer and by payee: the rows from which we compute the money features."""
 
 from datetime import datetime, tzinfo
 from typing import Final
 
 import narwhals as nw
 
-from graph.calendar import month, month_of, months_before, on_clocks
-from graph.features.exact import Frame, split
+from graph.evidence.calendar import local_time, month, month_of, months_before
+from graph.features.integer_math import Frame, split
 
-WINDOW: Final = 24  # months before `as_of`
-YEAR: Final = 12  # months before `as_of`, or full calendar months before that of `as_of`
-
-
-def paid(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
-    """Payments made: `person` paid `party` an amount, split, of `currency` for `category` in `month`, when clocks had `shown`."""
-    return _seen(events, as_of, zone, "for_subject", "subject", "other")
+WINDOW_MONTHS: Final = 24  # months before `as_of`
+YEAR_MONTHS: Final = 12  # months before `as_of`, or full calendar months before that of `as_of`
 
 
-def received(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
-    """Payments received: the same from the payee's side."""
-    return _seen(events, as_of, zone, "for_other", "other", "subject")
+def payments_made(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
+    """Select payments made: `person` paid `party` an amount (split) of `currency` for `category`, in `month`, at the
+    local time `shown`.
+    """
+    return _payments_of_side(events, as_of, zone, "for_subject", "subject", "other")
 
 
-def _seen(events: Frame, as_of: datetime, zone: tzinfo, side: str, person: str, party: str) -> Frame:
+def payments_received(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
+    """Select payments received: the same columns from the payee's side."""
+    return _payments_of_side(events, as_of, zone, "for_other", "other", "subject")
+
+
+def _payments_of_side(events: Frame, as_of: datetime, zone: tzinfo, side: str, person: str, party: str) -> Frame:
     at = nw.col("happened_at")
-    start = months_before(as_of, WINDOW, zone)
+    start = months_before(as_of, WINDOW_MONTHS, zone)
     return (
         events.filter(nw.col("kind") == "payment.made", nw.col(side), at > start)
         .select(
@@ -34,18 +36,18 @@ def _seen(events: Frame, as_of: datetime, zone: tzinfo, side: str, person: str, 
             *split(nw.col("amount")),
             person=nw.col(person),
             party=nw.col(party),
-            shown=on_clocks(at, start, as_of, zone),
+            shown=local_time(at, start, as_of, zone),
         )
         .with_columns(month=month(nw.col("shown")))
     )
 
 
-def lately(payments: Frame, as_of: datetime, zone: tzinfo) -> Frame:
-    """Those of the last twelve months, to the moment."""
-    return payments.filter(nw.col("happened_at") > months_before(as_of, YEAR, zone))
+def last_year(payments: Frame, as_of: datetime, zone: tzinfo) -> Frame:
+    """Keep the payments of the last twelve months, to the microsecond."""
+    return payments.filter(nw.col("happened_at") > months_before(as_of, YEAR_MONTHS, zone))
 
 
 def in_full_months(as_of: datetime, zone: tzinfo) -> nw.Expr:
-    """Whether `month` is one of the last twelve that are over."""
-    this = month_of(as_of, zone)
-    return nw.col("month").is_between(this - YEAR, this - 1)
+    """Whether `month` is one of the last twelve complete months."""
+    this_month = month_of(as_of, zone)
+    return nw.col("month").is_between(this_month - YEAR_MONTHS, this_month - 1)

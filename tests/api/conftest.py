@@ -9,29 +9,29 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from api import clock
-from api.database import open_database
-from api.world import World
-from engine.engines import Engines
-from tests.api.apps import lending
-from tests.api.databases import Template, created, dropped, named
-from tests.api.leaving import arrived
-from tests.api.side import Side, peopled
-from tests.api.street import Street
-from tests.api.world import settle, shipped
+from api.runtime.context import AppContext
+from api.store import clock
+from api.store.database import open_database
+from engine.decide.evaluators import Evaluators
+from tests.api.app_pool import app_pool
+from tests.api.comparison_client import ComparisonClient
+from tests.api.database_templates import Template, create_database, drop_database, url_of
+from tests.api.full_record import seed_full_record
+from tests.api.person_client import PersonClient, seed_events
+from tests.api.town import build_town, shipped_release
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
 @pytest.fixture(autouse=True)
-def late(monkeypatch: pytest.MonkeyPatch) -> None:
+def future_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests live at moments of their own, none of which is later than the steady clock."""
     monkeypatch.setattr(clock, "_anchor", (datetime(2200, 1, 1, tzinfo=UTC), 0.0))
 
 
 @pytest.fixture(autouse=True)
 def applications() -> Iterator[None]:
-    with lending():
+    with app_pool():
         yield
 
 
@@ -59,13 +59,13 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if not (server := server_of(request)):
         yield f"sqlite:///{tmp_path / 'iftah.db'}"
         return
-    name = created(server)
-    yield named(server, name)
-    dropped(server, name)
+    name = create_database(server)
+    yield url_of(server, name)
+    drop_database(server, name)
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+def empty_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
     """Tables with nothing in them."""
     template = Template(tmp_path_factory.mktemp("empty"))
     yield template
@@ -73,102 +73,106 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, empty: Template, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, empty_template: Template, tmp_path: Path) -> Iterator[str]:
     """The URL of a database of the test's own, with nothing in its tables."""
-    with empty.lent(server_of(request), tmp_path) as url:
+    with empty_template.lend(server_of(request), tmp_path) as url:
         yield url
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def database(database_url: str) -> Iterator[Engine]:
     """The same, open."""
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
+    database = open_database(database_url)
+    yield database
+    database.dispose()
 
 
 @pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+def town_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
     """A scored town."""
-    template = Template(tmp_path_factory.mktemp("town"), settle)
+    template = Template(tmp_path_factory.mktemp("town"), build_town)
     yield template
     template.drop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def town_url(request: pytest.FixtureRequest, settled: Template, tmp_path: Path) -> Iterator[str]:
+def town_url(request: pytest.FixtureRequest, town_template: Template, tmp_path: Path) -> Iterator[str]:
     """The URL of a database of the test's own, with a scored town in it."""
-    with settled.lent(server_of(request), tmp_path) as url:
+    with town_template.lend(server_of(request), tmp_path) as url:
         yield url
 
 
 @pytest.fixture
-def town(town_url: str, shipped_engines: Engines) -> Iterator[World]:
+def town(town_url: str, shipped_evaluators: Evaluators) -> Iterator[AppContext]:
     """A scored town and the shipped rules."""
-    engine = open_database(town_url)
-    yield World(engine, shipped_engines)
-    engine.dispose()
+    database = open_database(town_url)
+    yield AppContext(database, shipped_evaluators)
+    database.dispose()
 
 
 @pytest.fixture(scope="session")
-def shipped_engines() -> Iterator[Engines]:
+def shipped_evaluators() -> Iterator[Evaluators]:
     """The engines of the shipped rules, made once."""
-    engines = Engines(shipped())
-    yield engines
-    engines.close()
+    evaluators = Evaluators(shipped_release())
+    yield evaluators
+    evaluators.close()
 
 
 @pytest.fixture(scope="session")
-def around_zeb(tmp_path_factory: pytest.TempPathFactory, shipped_engines: Engines) -> Iterator[Template]:
-    """The small world of `tests.api.side`."""
-    template = Template(tmp_path_factory.mktemp("side"), lambda engine: peopled(engine, shipped_engines))
+def events_template(tmp_path_factory: pytest.TempPathFactory, shipped_evaluators: Evaluators) -> Iterator[Template]:
+    """The small world of `tests.api.person_client`."""
+    template = Template(tmp_path_factory.mktemp("side"), lambda database: seed_events(database, shipped_evaluators))
     yield template
     template.drop()
 
 
 @pytest.fixture(scope="session")
-def lived(tmp_path_factory: pytest.TempPathFactory, shipped_engines: Engines) -> Iterator[Template]:
+def full_record_template(
+    tmp_path_factory: pytest.TempPathFactory, shipped_evaluators: Evaluators
+) -> Iterator[Template]:
     """Somebody with two of everything that is kept of a person, and the few people around."""
-    template = Template(tmp_path_factory.mktemp("lived"), lambda engine: arrived(World(engine, shipped_engines)))
+    template = Template(
+        tmp_path_factory.mktemp("lived"), lambda database: seed_full_record(AppContext(database, shipped_evaluators))
+    )
     yield template
     template.drop()
 
 
 @pytest.fixture
-def side(around_zeb: Template, tmp_path: Path, shipped_engines: Engines) -> Iterator[Side]:
+def person_client(events_template: Template, tmp_path: Path, shipped_evaluators: Evaluators) -> Iterator[PersonClient]:
     """The person's side of the door, in a small world of its own."""
-    with around_zeb.lent("", tmp_path) as url:
-        engine = open_database(url)
-        yield Side(engine, shipped_engines)
-        engine.dispose()
+    with events_template.lend("", tmp_path) as url:
+        database = open_database(url)
+        yield PersonClient(database, shipped_evaluators)
+        database.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def either_side(
-    request: pytest.FixtureRequest, around_zeb: Template, tmp_path: Path, shipped_engines: Engines
-) -> Iterator[Side]:
+def each_person_client(
+    request: pytest.FixtureRequest, events_template: Template, tmp_path: Path, shipped_evaluators: Evaluators
+) -> Iterator[PersonClient]:
     """The same on each database."""
-    with around_zeb.lent(server_of(request), tmp_path) as url:
-        engine = open_database(url)
-        yield Side(engine, shipped_engines)
-        engine.dispose()
+    with events_template.lend(server_of(request), tmp_path) as url:
+        database = open_database(url)
+        yield PersonClient(database, shipped_evaluators)
+        database.dispose()
 
 
 @pytest.fixture
-def sqlite(empty: Template, tmp_path: Path) -> Iterator[Engine]:
+def sqlite_database(empty_template: Template, tmp_path: Path) -> Iterator[Engine]:
     """A database of SQLite with nothing in its tables, open."""
-    with empty.lent("", tmp_path) as url:
-        engine = open_database(url)
-        yield engine
-        engine.dispose()
+    with empty_template.lend("", tmp_path) as url:
+        database = open_database(url)
+        yield database
+        database.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def street(
-    request: pytest.FixtureRequest, tmp_path: Path, lived: Template, shipped_engines: Engines
-) -> Iterator[Street]:
+def comparison_client(
+    request: pytest.FixtureRequest, tmp_path: Path, full_record_template: Template, shipped_evaluators: Evaluators
+) -> Iterator[ComparisonClient]:
     """The contributors and merchants around a person who has left."""
-    with lived.lent(server_of(request), tmp_path) as url:
-        opened = Street(url, shipped_engines)
-        yield opened
-        opened.database.dispose()
+    with full_record_template.lend(server_of(request), tmp_path) as url:
+        client = ComparisonClient(url, shipped_evaluators)
+        yield client
+        client.database.dispose()

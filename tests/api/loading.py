@@ -11,13 +11,13 @@ import polars as pl
 from sqlalchemy import Engine
 
 from api.evidence.load import LoadReport, load_file
-from graph.events import SCHEMA
+from graph.evidence.events import SCHEMA
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 
 
-def load(engine: Engine, path: Path, **more: Any) -> LoadReport:
-    return load_file(engine, path, now=lambda: NOW, **more)
+def load(database: Engine, path: Path, **options: Any) -> LoadReport:
+    return load_file(database, path, now=lambda: NOW, **options)
 
 
 def rejects(report: LoadReport) -> list[tuple[int, str]]:

@@ -11,34 +11,34 @@ from unittest.mock import patch
 
 import pytest
 
-from api import cli
+from api.cli import main
 
 IFTAH = Path(sys.executable).with_name("iftah")
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
+CompletedCommand = subprocess.CompletedProcess[str]
+CommandRunner = Callable[..., CompletedCommand]
 
 
-def environment(**own: str) -> dict[str, str]:
+def environment(**overrides: str) -> dict[str, str]:
     """No setting of whoever runs the tests."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")} | own
+    return {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")} | overrides
 
 
-def in_process(words: tuple[str, ...], env: Mapping[str, str], folder: Path | None = None) -> Done:
+def run_in_process(args: tuple[str, ...], env: Mapping[str, str], folder: Path | None = None) -> CompletedCommand:
     """What the command says, and its status, from its entry point in this process."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
     with (
         patch.dict(os.environ, env, clear=True),
-        patch.object(sys, "argv", ["iftah", *words]),
+        patch.object(sys, "argv", ["iftah", *args]),
         chdir(folder or Path.cwd()),
         redirect_stdout(out),
         redirect_stderr(err),
-        pytest.raises(SystemExit) as stopped,
+        pytest.raises(SystemExit) as exit_info,
     ):
-        cli.main()
-    said = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
-    return Done(["iftah", *words], int(stopped.value.code or 0), *said)
+        main.main()
+    outputs = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    return CompletedCommand(["iftah", *args], int(exit_info.value.code or 0), *outputs)
 
 
-def alone(words: tuple[str, ...], env: Mapping[str, str]) -> Done:
+def run_in_subprocess(args: tuple[str, ...], env: Mapping[str, str]) -> CompletedCommand:
     """The same in a process of its own."""
-    return subprocess.run([str(IFTAH), *words], env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([str(IFTAH), *args], env=env, capture_output=True, text=True, timeout=120, check=False)

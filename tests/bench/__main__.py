@@ -1,7 +1,7 @@
-"""Every benchmark, each in a fresh process: `python -m tests.bench`, or `make bench`. Some eight minutes on two cores.
+"""Run every benchmark, each in a fresh process: `python -m tests.bench`, or `make bench`. Some eight minutes on two cores.
 
-`--quick` runs them on next to nothing, to see that they still run; its figures mean nothing. Named ones run alone:
-`python -m tests.bench load ask`. Ends with 0, or with 1 when one of them failed.
+`--quick` runs them on tiny inputs, to check that they still run; its figures mean nothing. You can name some:
+`python -m tests.bench load ask`. The exit status is 1 if one of them failed.
 """
 
 import argparse
@@ -20,29 +20,29 @@ BENCHES: Final = {
     "decide": ((), ("20", "500", "1")),
     "size": ((), ("1000",)),
     "algorithms": ((), ("300", "3000")),
-    "fresh": ((), ("100", "50", "0.5", "SQLite")),  # a database each, of the two on which both are measured
+    "fresh": ((), ("100", "50", "0.5", "SQLite")),  # a database each, of the two that we measure
     "ask": ((), ("100", "0.4", "2", "PostgreSQL")),
 }
 
 
-def chosen(arguments: list[str]) -> tuple[bool, list[str]]:
-    """Whether quickly, and which."""
+def parse_arguments(arguments: list[str]) -> tuple[bool, list[str]]:
+    """Whether to run quickly, and the names to run."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description="every benchmark, each in a fresh process"
     )
     parser.add_argument("--quick", action="store_true", help="on next to nothing, to see that they run")
     parser.add_argument("names", nargs="*", choices=[[], *BENCHES], metavar="name", help=f"of {', '.join(BENCHES)}")
-    given = parser.parse_args(arguments)
-    return given.quick, given.names or list(BENCHES)
+    options = parser.parse_args(arguments)
+    return options.quick, options.names or list(BENCHES)
 
 
 def main() -> int:
     """Run them one after the other, as each would run by itself."""
-    quick, names = chosen(sys.argv[1:])
+    quick, names = parse_arguments(sys.argv[1:])
     failed = []
     for name in names:
-        code, said, seconds = _run(quick, name)
-        print(f"{said}{name}: {seconds:.0f} s\n", flush=True)
+        code, output, seconds = _run(quick, name)
+        print(f"{output}{name}: {seconds:.0f} s\n", flush=True)
         failed += [name] * (code != 0)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
@@ -50,12 +50,14 @@ def main() -> int:
 
 
 def _run(quick: bool, name: str) -> tuple[int, str, float]:
-    """How it ended, what it printed, and its seconds. Its errors go straight to ours."""
+    """Its exit status, its output, and its seconds. Its errors go to our own stderr."""
     begin = time.perf_counter()
     command = [sys.executable, "-m", f"tests.bench.{name}", *BENCHES[name][quick]]
-    width = str(max(100, shutil.get_terminal_size().columns))  # a table is not folded where there is no terminal
-    done = subprocess.run(command, env=os.environ | {"COLUMNS": width}, stdout=subprocess.PIPE, text=True, check=False)
-    return done.returncode, done.stdout, time.perf_counter() - begin
+    width = str(max(100, shutil.get_terminal_size().columns))  # without a terminal, rich would fold a table
+    completed = subprocess.run(
+        command, env=os.environ | {"COLUMNS": width}, stdout=subprocess.PIPE, text=True, check=False
+    )
+    return completed.returncode, completed.stdout, time.perf_counter() - begin
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How much faster the backend's algorithms are than plain NetworkX: `python -m tests.bench.algorithms [nodes edges]`.
+"""Compare the speed of the backend's algorithms with plain NetworkX: `python -m tests.bench.algorithms [nodes edges]`.
 
-One random graph with a heavy tail (endpoints drawn by a Zipf law, weights 1 to 10, names as strings, a graph that is made
-as columns), once directed and once undirected; both sides in one process, one after the other, on the same edges. The
-answers are compared: the largest difference of a value (for components, of how many sets are not the other's), and
-whether the order of nodes by value is the same, ties within the tolerance aside.
+We use one random graph with a heavy tail (endpoints by a Zipf law, weights 1 to 10, strings as names, built as columns), once
+directed and once undirected. Both sides run in one process, one after the other, on the same edges. We compare the answers: the
+largest difference of a value (for components, the number of sets that differ), and whether the order of nodes by value is the same,
+except for ties within the tolerance.
 """
 
 import resource
@@ -23,7 +23,7 @@ from graph.compiled import Compiled, from_columns
 
 NODES: Final = 100_000
 EDGES: Final = 1_000_000
-SEEDS: Final = 100  # whom personalised PageRank starts from
+SEEDS: Final = 100  # the start nodes of personalised PageRank
 TOLERANCE: Final = 1e-9
 _TAIL: Final = 0.6  # of the Zipf law: the busiest have thousands of neighbours
 _UNIT: Final = 1 if sys.platform == "darwin" else 1024
@@ -32,36 +32,36 @@ Algorithm = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Figure:
+class AlgorithmFigure:
     """Seconds here and in NetworkX, the largest difference of the answers, whether the order of the nodes is the same."""
 
     name: str
     seconds: float
     plain: float
-    apart: float
+    difference: float
     ranked: bool
     built: bool = False
 
 
-def edges(nodes: int, many: int) -> pl.DataFrame:
+def edges(nodes: int, edge_count: int) -> pl.DataFrame:
     """`source`, `target` and `weight` of so many different edges between strangers, seeded."""
     rng = np.random.default_rng(4)
     odds = 1 / np.arange(1, nodes + 1) ** _TAIL
-    drawn = rng.choice(nodes, size=(2, many), p=odds / odds.sum())
-    ends = pl.DataFrame({"source": drawn[0], "target": drawn[1], "weight": rng.integers(1, 11, many)})
-    named = ends.filter(pl.col("source") != pl.col("target")).unique(
+    endpoints = rng.choice(nodes, size=(2, edge_count), p=odds / odds.sum())
+    ends = pl.DataFrame({"source": endpoints[0], "target": endpoints[1], "weight": rng.integers(1, 11, edge_count)})
+    distinct = ends.filter(pl.col("source") != pl.col("target")).unique(
         ["source", "target"], keep="first", maintain_order=True
     )
-    return named.with_columns(pl.format("person-{}", pl.col("source", "target")).name.keep())
+    return distinct.with_columns(pl.format("person-{}", pl.col("source", "target")).name.keep())
 
 
-def trusted(graph: Any) -> dict[Any, float]:
+def seeded_pagerank(graph: Any) -> dict[Any, float]:
     """Personalised, weighted PageRank from the first so many people."""
     return nx.pagerank(graph, personalization=dict.fromkeys(sorted(graph)[:SEEDS], 1), max_iter=500)
 
 
 UNDIRECTED: Final[dict[str, Algorithm]] = {
-    "pagerank, from seeds": trusted,
+    "pagerank, from seeds": seeded_pagerank,
     "core_number": nx.core_number,
     "triangles": nx.triangles,
     "clustering": nx.clustering,
@@ -81,82 +81,99 @@ DIRECTED: Final[dict[str, Algorithm]] = {
 }
 
 
-def run(nodes: int = NODES, many: int = EDGES) -> Iterator[Figure]:
+def run(nodes: int = NODES, edge_count: int = EDGES) -> Iterator[AlgorithmFigure]:
     """Every figure, as it is measured: for each direction the build, then the algorithms."""
-    table = edges(nodes, many)
+    table = edges(nodes, edge_count)
     for directed, algorithms in ((False, UNDIRECTED), (True, DIRECTED)):
-        if not directed:  # (a, b) and (b, a) are one edge: summed here, so that both are given the same
+        if not directed:  # (a, b) and (b, a) are one edge: we sum them, so that both sides get the same
             pair = {"source": pl.min_horizontal("source", "target"), "target": pl.max_horizontal("source", "target")}
-            given = (
+            edge_table = (
                 table.with_columns(**pair).group_by("source", "target", maintain_order=True).agg(pl.col("weight").sum())
             )
         else:
-            given = table
-        columns = (given["source"], given["target"], given["weight"])
-        took, ours = _timed(lambda c=columns, d=directed: from_columns(*c, directed=d))
-        plainly, plain = _timed(lambda g=given, o=ours: _plain(g, o))
+            edge_table = table
+        columns = (edge_table["source"], edge_table["target"], edge_table["weight"])
+        seconds, compiled_graph = _time_call(lambda c=columns, d=directed: from_columns(*c, directed=d))
+        plain_seconds, plain = _time_call(lambda g=edge_table, o=compiled_graph: _plain(g, o))
         kind = "directed" if directed else "undirected"
-        yield Figure(f"build, {kind}", took, plainly, 0.0, nx.utils.graphs_equal(ours.copy(), plain), built=True)
+        yield AlgorithmFigure(
+            f"build, {kind}",
+            seconds,
+            plain_seconds,
+            0.0,
+            nx.utils.graphs_equal(compiled_graph.copy(), plain),
+            built=True,
+        )
         for name, algorithm in algorithms.items():
-            yield _beside(name, algorithm, ours, plain)
+            yield _compare_with_networkx(name, algorithm, compiled_graph, plain)
 
 
-def _plain(given: pl.DataFrame, like: Compiled) -> Any:
+def _plain(edge_table: pl.DataFrame, like: Compiled) -> Any:
     graph = nx.DiGraph() if like.is_directed() else nx.Graph()
-    graph.add_weighted_edges_from(given.iter_rows())
+    graph.add_weighted_edges_from(edge_table.iter_rows())
     return graph
 
 
-def _beside(name: str, algorithm: Algorithm, ours: Compiled, plain: Any) -> Figure:
-    seconds, found = _timed(lambda: algorithm(ours))
-    plainly, expected = _timed(lambda: algorithm(plain))
-    return Figure(name, seconds, plainly, *_compared(found, expected))
+def _compare_with_networkx(name: str, algorithm: Algorithm, compiled_graph: Compiled, plain: Any) -> AlgorithmFigure:
+    seconds, actual = _time_call(lambda: algorithm(compiled_graph))
+    plain_seconds, expected = _time_call(lambda: algorithm(plain))
+    return AlgorithmFigure(name, seconds, plain_seconds, *_compare(actual, expected))
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    began = time.perf_counter()
-    done = work()
-    return time.perf_counter() - began, done
+def _time_call(work: Callable[[], Any]) -> tuple[float, Any]:
+    started_at = time.perf_counter()
+    result = work()
+    return time.perf_counter() - started_at, result
 
 
-def _compared(found: Any, expected: Any) -> tuple[float, bool]:
-    """The largest difference, and whether nobody stands before another who is ahead of them by more than the tolerance."""
-    if isinstance(found, tuple):
-        parts = [_compared(*pair) for pair in zip(found, expected, strict=True)]
-        return max(apart for apart, _ in parts), all(ranked for _, ranked in parts)
-    if isinstance(found, list):
-        strangers = set(map(frozenset, found)) ^ set(map(frozenset, expected))
-        return float(len(strangers)), not strangers
-    if isinstance(found, float):
-        return abs(found - expected), True
-    if found.keys() != expected.keys():
+def _compare(actual: Any, expected: Any) -> tuple[float, bool]:
+    """The largest difference, and whether no node precedes a node whose value is higher by more than the tolerance."""
+    if isinstance(actual, tuple):
+        parts = [_compare(*pair) for pair in zip(actual, expected, strict=True)]
+        return max(difference for difference, _ in parts), all(ranked for _, ranked in parts)
+    if isinstance(actual, list):
+        different = set(map(frozenset, actual)) ^ set(map(frozenset, expected))
+        return float(len(different)), not different
+    if isinstance(actual, float):
+        return abs(actual - expected), True
+    if actual.keys() != expected.keys():
         return float("inf"), False
-    values = np.array([found[node] for node in expected], dtype=float)  # None becomes NaN
+    values = np.array([actual[node] for node in expected], dtype=float)  # None becomes NaN
     plain = np.array(list(expected.values()), dtype=float)
     falls = np.diff(plain[np.argsort(values, kind="stable")]) < -TOLERANCE * np.nanmax(np.abs(plain))
     return float(np.nanmax(np.abs(values - plain))), not falls.any()
 
 
-def main(nodes: int = NODES, many: int = EDGES) -> None:
-    """Print the figures as a table, the sums of the builds and of the algorithms below."""
-    list(run(30, 60))  # what is imported on first use is imported now
-    title = f"{nodes:,} people, {many:,} draws: the same calls, by name"
+def main(nodes: int = NODES, edge_count: int = EDGES) -> None:
+    """Print the figures as a table, with the sums of the builds and of the algorithms below."""
+    list(run(30, 60))  # first use imports modules: import them now
+    title = f"{nodes:,} people, {edge_count:,} draws: the same calls, by name"
     table = Table("what", "seconds", "of NetworkX", "times as fast", "difference", "same order", title=title)
-    found = list(run(nodes, many))
+    figures = list(run(nodes, edge_count))
     sums = [
-        _sum("all builds", [f for f in found if f.built]),
-        _sum("all algorithms", [f for f in found if not f.built]),
+        _sum("all builds", [figure for figure in figures if figure.built]),
+        _sum("all algorithms", [figure for figure in figures if not figure.built]),
     ]
-    for f in (*found, *sums):
-        ratio, apart = f"{f.plain / f.seconds:,.0f}", f"{f.apart:.0e}" if f.apart else "0"
-        table.add_row(f.name, f"{f.seconds:.3f}", f"{f.plain:.3f}", ratio, apart, "yes" if f.ranked else "NO")
+    for figure in (*figures, *sums):
+        ratio, difference = (
+            f"{figure.plain / figure.seconds:,.0f}",
+            f"{figure.difference:.0e}" if figure.difference else "0",
+        )
+        table.add_row(
+            figure.name,
+            f"{figure.seconds:.3f}",
+            f"{figure.plain:.3f}",
+            ratio,
+            difference,
+            "yes" if figure.ranked else "NO",
+        )
     Console().print(table)
     print(f"peak MB of both sides: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT / 1e6:,.0f}")
 
 
-def _sum(name: str, figures: list[Figure]) -> Figure:
+def _sum(name: str, figures: list[AlgorithmFigure]) -> AlgorithmFigure:
     seconds, plain = sum(f.seconds for f in figures), sum(f.plain for f in figures)
-    return Figure(name, seconds, plain, max(f.apart for f in figures), all(f.ranked for f in figures))
+    return AlgorithmFigure(name, seconds, plain, max(f.difference for f in figures), all(f.ranked for f in figures))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""How long a decision takes, and how fast everyone is scored: `python -m tests.bench.decide [people everyone]`.
+"""Measure the time of a decision, and of scoring everyone: `python -m tests.bench.decide [people everyone]`.
 
-First the same sixty rules, for the points that they add up to: as Python closures, as a decision table of zen-engine
-(hit policy "collect"), by the reference and by durable-rules. That all of them find the same points is seen before
-anything is timed. Then whole decisions under the shipped rules (score, four reasons, one perk), each person about every
-perk. Then everyone at once, by the columnar engine on Polars. The people are those of a town with a fixed seed; a
-function that is called with the same question and does nothing is the measure of the measuring.
+First we add up the points of the same sixty rules as Python closures, as a decision table of zen-engine (hit policy "collect"), by
+the reference and by durable-rules. Before we measure, we check that all of them find the same points. Then we make whole decisions
+under the shipped rules (score, four reasons, one perk), each person about every perk. Then we score everyone at once by the columnar
+engine on Polars. The people are those of a town with a fixed seed. An empty function, called with the same question, shows the cost
+of measuring.
 
-Each engine has a process of its own, so that its peak memory is its own; compiling the rules and a first round are not
-timed. A second table tells what it takes to check a folder of 300 rules and to have the shipped one ready to decide.
+Each engine runs in a process of its own, for its own peak of memory. We do not time compiling the rules and a first round. A second
+table shows the time to check a folder of 300 rules and to make the shipped one ready to decide.
 """
 
 import json
@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import narwhals as nw
@@ -27,36 +26,36 @@ import zen
 from rich.console import Console
 from rich.table import Table
 
-from api.background.reload import timed
-from api.catalogue import kinds, schema
+from api.jobs.reload import time_reload
 from api.releases import rules_folder
-from engine.decide import Question, Reference, decide, fitting
-from engine.lang.check import check, release_of
-from engine.lang.columnar import score
-from engine.lang.online import Online
-from engine.lang.program import SCORE, Program, Release
-from engine.lang.reference import OPERATORS, evaluate
-from engine.lang.source import known
-from engine.lang.truths import And, Attr, Cmp, Int, Truth, Values
-from engine.lang.types import EPOCH
-from graph.features import features
-from graph.sources.town import END, town
-from tests.engine.many import Drawn, Range, drawn, files
+from api.releases.catalogue import kinds, schema
+from engine.decide.decide import DecisionInputs, ReferenceEvaluator, decide, validate_values
+from engine.lang.check.release import check, release_of
+from engine.lang.engines.columnar import score
+from engine.lang.engines.durable import DurableEvaluator
+from engine.lang.engines.reference import OPERATORS, evaluate
+from engine.lang.model.conditions import And, Attr, Cmp, Int, Truth, Values
+from engine.lang.model.program import SCORE, Program, Release
+from engine.lang.model.types import EPOCH
+from engine.lang.syntax.source import load_cached
+from graph.datasets.town import END, town
+from graph.features.pipeline import features
+from tests.engine.many_rules import Range, RangeRule, draw_rules, files
+from tests.paths import RULES
 
 PEOPLE: Final = 300
-EVERYONE: Final = 200_000
-RULES: Final = Path(__file__).parents[2] / "rules"
-SAME: Final = 60  # rules that every engine is given
-MANY: Final = 300  # rules that are checked
+POPULATION: Final = 200_000
+SHARED_RULE_COUNT: Final = 60  # rules that every engine is given
+CHECKED_RULE_COUNT: Final = 300  # rules that are checked
 DAY: Final = (END.date() - EPOCH).days
 _ROUNDS: Final = 3
-_BEST: Final = 3  # of so many
+_REPEATS: Final = 3  # of so many
 _MAC: Final = sys.platform == "darwin"
-Ask = Callable[[Any], object]
+QuestionFunction = Callable[[Any], object]
 
 
 @dataclass(frozen=True)
-class Figure:
+class DecisionFigure:
     """One measurement: answers a second, microseconds of the median and the 99th percentile answer, peak memory in bytes."""
 
     name: str
@@ -67,26 +66,26 @@ class Figure:
 
 
 EMPTY: Final = "an empty function call"
-CLOSURES, ZEN = f"{SAME} rules, Python closures", f"{SAME} rules, zen-engine's decision table"
-REFERENCE, ONLINE = f"{SAME} rules, reference", f"{SAME} rules, durable-rules"
-WHOLE_REFERENCE, WHOLE_ONLINE = "a whole decision, reference", "a whole decision, durable-rules"
-EVERYBODY: Final = "score, band, reasons: columnar on Polars"
-NAMES: Final = (CLOSURES, ZEN, REFERENCE, ONLINE, WHOLE_REFERENCE, WHOLE_ONLINE, EVERYBODY)
-CHECK: Final = f"check {MANY} rules"
+CLOSURES, ZEN = f"{SHARED_RULE_COUNT} rules, Python closures", f"{SHARED_RULE_COUNT} rules, zen-engine's decision table"
+REFERENCE, DURABLE = f"{SHARED_RULE_COUNT} rules, reference", f"{SHARED_RULE_COUNT} rules, durable-rules"
+WHOLE_REFERENCE, WHOLE_DURABLE = "a whole decision, reference", "a whole decision, durable-rules"
+COLUMNAR: Final = "score, band, reasons: columnar on Polars"
+NAMES: Final = (CLOSURES, ZEN, REFERENCE, DURABLE, WHOLE_REFERENCE, WHOLE_DURABLE, COLUMNAR)
+CHECK: Final = f"check {CHECKED_RULE_COUNT} rules"
 RELOAD: Final = "reload the shipped rules"
 
 
 @cache  # as is all that the names of one process share
-def shipped() -> Release:
+def shipped_release() -> Release:
     """The shipped rules."""
-    return rules_folder.load(RULES)
+    return rules_folder.load_folder(RULES)
 
 
 @cache
-def sixty() -> tuple[list[Drawn], Program]:
-    """The rules that every engine is given, and what they mean in the place of the shipped scorecard's."""
-    rules = drawn(shipped().at(DAY), SAME)
-    return rules, release_of(files(shipped(), rules), schema(), kinds()).at(DAY)
+def shared_rules() -> tuple[list[RangeRule], Program]:
+    """The rules for every engine, and their meaning in the place of the shipped scorecard's."""
+    rules = draw_rules(shipped_release().at(DAY), SHARED_RULE_COUNT)
+    return rules, release_of(files(shipped_release(), rules), schema(), kinds()).at(DAY)
 
 
 def people_of_a_town(program: Program, people: int) -> pl.DataFrame:
@@ -98,55 +97,55 @@ def people_of_a_town(program: Program, people: int) -> pl.DataFrame:
 @cache
 def townspeople(people: int) -> pl.DataFrame:
     """About so many people, under the shipped rules."""
-    return people_of_a_town(shipped().at(DAY), people)
+    return people_of_a_town(shipped_release().at(DAY), people)
 
 
-def questions(program: Program, people: pl.DataFrame) -> list[Question]:
+def questions(program: Program, people: pl.DataFrame) -> list[DecisionInputs]:
     """Each person about each perk, for half of what it covers at most."""
     at = END.isoformat()
     return [
-        Question(f"p-{number}", perk.id, (perk.most + 1) // 2, perk.currency, at, at, at, "perks", values)
+        DecisionInputs(f"p-{number}", perk.id, (perk.most + 1) // 2, perk.currency, at, at, at, "perks", values)
         for number, values in enumerate(people.iter_rows(named=True))
         for perk in program.perks
     ]
 
 
-def whole(name: str, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
-    """An engine under the shipped rules, and what it is asked."""
-    program = shipped().at(DAY)
-    engine = Online(program) if name == WHOLE_ONLINE else Reference(program)
-    return lambda question: decide(engine, question), questions(program, people)
+def whole_decision_case(name: str, people: pl.DataFrame) -> tuple[QuestionFunction, list[Any]]:
+    """An engine under the shipped rules, and its questions."""
+    program = shipped_release().at(DAY)
+    evaluator = DurableEvaluator(program) if name == WHOLE_DURABLE else ReferenceEvaluator(program)
+    return lambda question: decide(evaluator, question), questions(program, people)
 
 
-def same(name: str, people: pl.DataFrame) -> tuple[Ask, list[Any]]:
-    """An engine with the sixty rules, and what it is asked; it is seen to find the points that the reference finds."""
-    rules, program = sixty()
-    crowd = [fitting(program, values) for values in people.iter_rows(named=True)]
+def shared_rules_case(name: str, people: pl.DataFrame) -> tuple[QuestionFunction, list[Any]]:
+    """An engine with the sixty rules, and its questions. We check that it finds the points that the reference finds."""
+    rules, program = shared_rules()
+    people_values = [validate_values(program, values) for values in people.iter_rows(named=True)]
     stage, points = program.stages[SCORE], [(r.id, r.points) for r in rules]
 
-    def by_status(statuses: Callable[[Values], Any]) -> Ask:
-        def found(values: Values) -> int:
-            of = statuses(values)
-            return sum(given for id_, given in points if of[id_])
+    def by_status(statuses: Callable[[Values], Any]) -> QuestionFunction:
+        def points_of(values: Values) -> int:
+            status_of = statuses(values)
+            return sum(rule_points for id_, rule_points in points if status_of[id_])
 
-        return found
+        return points_of
 
     reference = by_status(lambda values: evaluate(stage, values))
-    asked: list[Any] = crowd
+    inputs: list[Any] = people_values
     if name == ZEN:
-        ask, asked = by_zen(rules), [{_flat(n): v for n, v in values.items()} for values in crowd]
+        ask, inputs = by_zen(rules), [{_flat(n): v for n, v in values.items()} for values in people_values]
     elif name == CLOSURES:
         ask = by_closures([(closure(stage[r.id]), r.points) for r in rules])
     else:
-        online = Online(program)
-        ask = reference if name == REFERENCE else by_status(lambda values: online.statuses(SCORE, values))
-    assert [ask(a) for a in asked] == [reference(values) for values in crowd]
-    return ask, asked
+        durable = DurableEvaluator(program)
+        ask = reference if name == REFERENCE else by_status(lambda values: durable.statuses(SCORE, values))
+    assert [ask(a) for a in inputs] == [reference(values) for values in people_values]
+    return ask, inputs
 
 
-def by_closures(compiled: Sequence[tuple[Callable[[Values], bool | None], int]]) -> Ask:
-    """The points of whatever closure says that it is met."""
-    return lambda values: sum(points for met, points in compiled if met(values))
+def by_closures(closures: Sequence[tuple[Callable[[Values], bool | None], int]]) -> QuestionFunction:
+    """The points of each closure that is met."""
+    return lambda values: sum(points for met, points in closures if met(values))
 
 
 def closure(node: Truth) -> Callable[[Values], bool | None]:
@@ -158,21 +157,21 @@ def closure(node: Truth) -> Callable[[Values], bool | None]:
         case And(parts):
             inner = [closure(part) for part in parts]
 
-            def every(values: Values) -> bool | None:
-                found: bool | None = True
+            def all_hold(values: Values) -> bool | None:
+                result: bool | None = True
                 for part in inner:
                     status = part(values)
                     if status is False:
                         return False
-                    found = found and status
-                return found
+                    result = result and status
+                return result
 
-            return every
+            return all_hold
         case _:
             raise AssertionError(f"no rule that is drawn has {node}")
 
 
-def by_zen(rules: Sequence[Drawn]) -> Ask:
+def by_zen(rules: Sequence[RangeRule]) -> QuestionFunction:
     """The rules as one decision table: a column for each feature, a row for each rule, every row that is met collected."""
     columns = sorted({each.feature for rule in rules for each in rule.ranges})
     inputs = [{"id": _flat(c), "name": c, "field": _flat(c)} for c in columns]
@@ -207,111 +206,114 @@ def _cell(each: Range) -> str:
     return f">= {each.low}" if each.high is None else f"[{each.low}..{each.high})"
 
 
-def _timed(ask: Ask, asked: Sequence[Any]) -> list[int]:
+def _time_calls(ask: QuestionFunction, inputs: Sequence[Any]) -> list[int]:
     """Nanoseconds of each call, in rounds over all questions; the first round warms up."""
     spent: list[int] = []
     for _ in range(1 + _ROUNDS):
-        spent = spent if len(spent) > len(asked) else []
-        for question in asked:
+        spent = spent if len(spent) > len(inputs) else []
+        for question in inputs:
             begin = time.perf_counter_ns()
             ask(question)
             spent.append(time.perf_counter_ns() - begin)
     return spent
 
 
-def _everyone(program: Program, people: pl.DataFrame, everyone: int, times: int) -> float:
+def _score_population(program: Program, people: pl.DataFrame, population: int, repeats: int) -> float:
     """Seconds to score so many people at once, the best of so many times."""
-    frame = nw.from_native(people.sample(everyone, with_replacement=True, seed=1))
-    return min(_seconds(lambda: score(program, frame, DAY)["score"].len(), times))
+    frame = nw.from_native(people.sample(population, with_replacement=True, seed=1))
+    return min(_seconds(lambda: score(program, frame, DAY)["score"].len(), repeats))
 
 
-def _seconds(act: Callable[[], object], times: int) -> Iterator[float]:
+def _seconds(action: Callable[[], object], repeats: int) -> Iterator[float]:
     """Of each run."""
-    for _ in range(times):
+    for _ in range(repeats):
         begin = time.perf_counter()
-        act()
+        action()
         yield time.perf_counter() - begin
 
 
-def _measure(name: str, people: int, everyone: int, times: int) -> Figure:
-    release = shipped()
+def _measure(name: str, people: int, population: int, repeats: int) -> DecisionFigure:
+    release = shipped_release()
     if name == CHECK:
-        texts = files(release, drawn(release.at(DAY), MANY))
-        return _once(name, min(_seconds(lambda: _checked(texts), times)))
+        texts = files(release, draw_rules(release.at(DAY), CHECKED_RULE_COUNT))
+        return _single_figure(name, min(_seconds(lambda: _check_files(texts), repeats)))
     if name == RELOAD:  # from the change of a file to the swap, the longest wait for the next look included
-        return _once(name, min(_reloaded() for _ in range(times)))
-    crowd = townspeople(people)
-    if name == EVERYBODY:
-        return _once(name, _everyone(release.at(DAY), crowd, everyone, times) / everyone)
-    make = whole if name in (WHOLE_REFERENCE, WHOLE_ONLINE) else same
-    return _figure(name, _timed(*make(name, crowd)))
+        return _single_figure(name, min(_reload_seconds() for _ in range(repeats)))
+    people_frame = townspeople(people)
+    if name == COLUMNAR:
+        return _single_figure(name, _score_population(release.at(DAY), people_frame, population, repeats) / population)
+    make_case = whole_decision_case if name in (WHOLE_REFERENCE, WHOLE_DURABLE) else shared_rules_case
+    return _figure(name, _time_calls(*make_case(name, people_frame)))
 
 
-def _checked(texts: dict[str, str]) -> Release:
-    known.cache_clear()  # as the first time
+def _check_files(texts: dict[str, str]) -> Release:
+    load_cached.cache_clear()  # as the first time
     release, problems = check(texts, schema(), kinds())
     assert release is not None, problems
     return release
 
 
-def _reloaded() -> float:
-    known.cache_clear()
-    return sum(timed(RULES).values())
+def _reload_seconds() -> float:
+    load_cached.cache_clear()
+    return sum(time_reload(RULES).values())
 
 
-def _once(name: str, seconds: float) -> Figure:
-    return Figure(name, 1 / seconds, seconds * 1e6, float("nan"), _peak())
+def _single_figure(name: str, seconds: float) -> DecisionFigure:
+    return DecisionFigure(name, 1 / seconds, seconds * 1e6, float("nan"), _peak())
 
 
-def _figure(name: str, nanoseconds: list[int]) -> Figure:
+def _figure(name: str, nanoseconds: list[int]) -> DecisionFigure:
     spent = pl.Series(nanoseconds) / 1000
     p50, p99 = (spent.quantile(q, "lower") or 0.0 for q in (0.5, 0.99))
-    return Figure(name, 1e6 / float(spent.mean() or 0), p50, p99, _peak())  # type: ignore[arg-type]
+    return DecisionFigure(name, 1e6 / float(spent.mean() or 0), p50, p99, _peak())  # type: ignore[arg-type]
 
 
 def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _MAC else 1024)
 
 
-def _apart(names: Sequence[str], people: int, everyone: int, times: int) -> dict[str, Figure]:
-    sizes = map(str, (people, everyone, times))
+def _in_subprocess(names: Sequence[str], people: int, population: int, repeats: int) -> dict[str, DecisionFigure]:
+    sizes = map(str, (people, population, repeats))
     command = [sys.executable, "-m", "tests.bench.decide", "--apart", *sizes, *names]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return {name: Figure(**said) for name, said in json.loads(done.stdout).items()}
+    completed = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {name: DecisionFigure(**fields) for name, fields in json.loads(completed.stdout).items()}
 
 
-def run(people: int = PEOPLE, everyone: int = EVERYONE, together: int = 0) -> dict[str, Figure]:
+def run(people: int = PEOPLE, population: int = POPULATION, together: int = 0) -> dict[str, DecisionFigure]:
     """The empty call; then the engines and the whole population, one after the other, each in a process of its own; or
     `together` in one, and nothing again for the best of it, where the figures mean nothing.
     """
-    empty = _figure(EMPTY, _timed(lambda _: None, range(people * 10)))
+    empty = _figure(EMPTY, _time_calls(lambda _: None, range(people * 10)))
     names = (*NAMES, CHECK, RELOAD)
-    found = {EMPTY: empty}
-    for some in [names] if together else [(name,) for name in names]:
-        found |= _apart(some, people, everyone, 1 if together else _BEST)
-    return found
+    figures = {EMPTY: empty}
+    for group in [names] if together else [(name,) for name in names]:
+        figures |= _in_subprocess(group, people, population, 1 if together else _REPEATS)
+    return figures
 
 
-def main(people: int = PEOPLE, everyone: int = EVERYONE, together: int = 0) -> None:
+def main(people: int = PEOPLE, population: int = POPULATION, together: int = 0) -> None:
     """Print the figures as two tables."""
-    found = run(people, everyone, together)
-    title = f"{people:,} people; columnar: {everyone:,} people at once; of zen: how many times as quick, at p50"
+    figures = run(people, population, together)
+    title = f"{people:,} people; columnar: {population:,} people at once; of zen: how many times as quick, at p50"
     table = Table(
         "what", "a second", "p50 µs", "p99 µs", "empty calls", "of reference", "of zen", "peak MB", title=title
     )
     for name in (EMPTY, *NAMES):
-        f, reference = found[name], found[REFERENCE if name in (CLOSURES, ZEN, REFERENCE, ONLINE) else WHOLE_REFERENCE]
-        p99 = "" if f.p99 != f.p99 else f"{f.p99:,.1f}"
-        ratios = (
-            f"{found[EMPTY].rate / f.rate:,.0f}",
-            f"{f.rate / reference.rate:,.2f}",
-            f"{found[ZEN].p50 / f.p50:,.1f}",
+        figure, reference = (
+            figures[name],
+            figures[REFERENCE if name in (CLOSURES, ZEN, REFERENCE, DURABLE) else WHOLE_REFERENCE],
         )
-        table.add_row(name, f"{f.rate:,.0f}", f"{f.p50:,.2f}", p99, *ratios, f"{f.peak / 1e6:,.0f}")
-    loading = Table("what", "ms, best of three", "memory MB", title="rule files")
-    for f in (found[CHECK], found[RELOAD]):
-        loading.add_row(f.name, f"{f.p50 / 1e3:,.0f}", f"{f.peak / 1e6:,.0f}")
-    Console().print(table, loading)
+        p99 = "" if figure.p99 != figure.p99 else f"{figure.p99:,.1f}"
+        ratios = (
+            f"{figures[EMPTY].rate / figure.rate:,.0f}",
+            f"{figure.rate / reference.rate:,.2f}",
+            f"{figures[ZEN].p50 / figure.p50:,.1f}",
+        )
+        table.add_row(name, f"{figure.rate:,.0f}", f"{figure.p50:,.2f}", p99, *ratios, f"{figure.peak / 1e6:,.0f}")
+    rule_files_table = Table("what", "ms, best of three", "memory MB", title="rule files")
+    for figure in (figures[CHECK], figures[RELOAD]):
+        rule_files_table.add_row(figure.name, f"{figure.p50 / 1e3:,.0f}", f"{figure.peak / 1e6:,.0f}")
+    Console().print(table, rule_files_table)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How soon an event is in the score: `python -m tests.bench.fresh [people events-a-second seconds]`.
+"""Measure how soon an event is in the score: `python -m tests.bench.fresh [people events-a-second seconds]`.
 
-A real server, in a process of its own, over a town; another process appends events of every kind of random people, a batch
-each tenth of a second. Of each event is measured the time from when its append had committed until the rows and scores
-of whom it touches were in the database, seen by looking about thirty times a second: a build's `seq` is written in one
-transaction with them. `of the rate` is the events that were in the scores each second over those that were sent.
+We run a real server, in a process of its own, over a town. Another process appends events of every kind about random people, a batch
+each tenth of a second. For each event we measure the time from the commit of its append until the rows and scores of the people that
+it affects are in the database. We look about thirty times a second: a build's `seq` is written in one transaction with them.
+`of the rate` is the events that reached the scores each second over the events sent.
 """
 
 import json
@@ -29,28 +29,29 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, func, select
 
-from api import actions, clock
-from api.database import open_database, reading
 from api.evidence import ledger
 from api.evidence.load import load_frames
-from api.features import builds, marks
+from api.features import builds, refresh_queue
 from api.releases import rules_folder
-from api.tables import EVENTS
-from api.world import World
-from engine.engines import Engines
-from graph.events import conform
-from graph.sources.town import town
-from graph.vocabulary import CLASSES
+from api.runtime.context import AppContext
+from api.runtime.scoring import score_everyone
+from api.store import clock
+from api.store.database import open_database, reading
+from api.store.tables import EVENTS
+from engine.decide.evaluators import Evaluators
+from graph.datasets.town import town
+from graph.evidence.events import conform
+from graph.evidence.vocabulary import CLASSES
 from tests.bench.load import POSTGRES
+from tests.paths import RULES
 
 PEOPLE: Final = 20_000
 RATE: Final = 500
 SECONDS: Final = 30
-TICK: Final = 0.1  # seconds from batch to batch
-LOOK: Final = 0.03  # seconds from look to look: more of them would take the server's time
-PATIENCE: Final = 120  # seconds to wait for the last events
-RULES: Final = Path(__file__).parents[2] / "rules"
-SERVE: Final = "from api.cli import app; app(['serve'])"
+TICK_SECONDS: Final = 0.1  # seconds from batch to batch
+POLL_SECONDS: Final = 0.03  # seconds from look to look: more of them would take the server's time
+MAX_WAIT_SECONDS: Final = 120  # seconds to wait for the last events
+SERVE: Final = "from api.cli.main import app; app(['serve'])"
 SHARES: Final = (  # of every hundred events
     *[("payment.made", "person")] * 25,
     *[("payment.made", "shop")] * 37,
@@ -67,7 +68,7 @@ SHARES: Final = (  # of every hundred events
 
 
 @dataclass(frozen=True)
-class Figure:
+class FreshnessFigure:
     """One run: seconds until in the score, of the median event, of the 99th percentile and of the last; events a second that came into the
     scores; cores that the server used, and its peak memory in bytes; the most people put off at any look.
     """
@@ -75,39 +76,39 @@ class Figure:
     name: str
     p50: float
     p99: float
-    most: float
+    max_wait: float
     rate: float
     cores: float
     peak: int
-    put_off: int
+    max_deferred: int
 
 
 def send(url: str, rate: int, seconds: float) -> None:
     """Append events, and print for each batch its last `seq`, when it had committed, and how many events it had."""
-    engine, chance = open_database(url), random.Random(1)
-    made = builds.latest(engine)
-    assert made
-    people = builds.people_of(engine, made)
-    began = time.time()
-    for tick in range(round(seconds / TICK)):
-        time.sleep(max(0.0, began + tick * TICK - time.time()))
-        rows = [_event(chance, people, f"b{tick}-{n}") for n in range(round(rate * TICK))]
+    database, rng = open_database(url), random.Random(1)
+    build = builds.latest_build(database)
+    assert build
+    people = builds.people_of(database, build)
+    started_at = time.time()
+    for tick in range(round(seconds / TICK_SECONDS)):
+        time.sleep(max(0.0, started_at + tick * TICK_SECONDS - time.time()))
+        rows = [_event(rng, people, f"b{tick}-{n}") for n in range(round(rate * TICK_SECONDS))]
         batch = conform(pl.DataFrame(rows, infer_schema_length=None))
-        appended = ledger.append(engine, batch, clock.now())
-        committed = time.time()
-        assert appended.accepted == batch.height, appended.refused
-        with reading(engine) as connection:
+        append_result = ledger.append(database, batch, clock.now())
+        committed_at = time.time()
+        assert append_result.accepted == batch.height, append_result.refused
+        with reading(database) as connection:
             last = connection.execute(select(func.max(EVENTS.c.seq))).scalar()
-        print(json.dumps([last, committed, batch.height]), flush=True)
+        print(json.dumps([last, committed_at, batch.height]), flush=True)
 
 
-def _event(chance: random.Random, people: list[str], name: str) -> dict[str, Any]:
-    kind, other = chance.choice(SHARES)
-    subject, friend = chance.sample(people, 2)
+def _event(rng: random.Random, people: list[str], name: str) -> dict[str, Any]:
+    kind, other = rng.choice(SHARES)
+    subject, friend = rng.sample(people, 2)
     row = {"contributor": "bench", "event_id": name, "kind": kind, "subject": subject, "happened_at": clock.now()}
     if other:
-        row["other"] = friend if other == "person" else f"shop-{chance.randrange(200)}"
-    money: dict[str, Any] = {"amount": chance.randrange(1, 50_000), "currency": "CNY"}
+        row["other"] = friend if other == "person" else f"shop-{rng.randrange(200)}"
+    money: dict[str, Any] = {"amount": rng.randrange(1, 50_000), "currency": "CNY"}
     classes = ",".join(CLASSES)
     fields: dict[str, dict[str, Any]] = {
         "payment.made": money | {"category": "groceries"},
@@ -115,24 +116,24 @@ def _event(chance: random.Random, people: list[str], name: str) -> dict[str, Any
         "tie": {"tie": "friend"},
         "consent.granted": {"purpose": "perks", "classes": classes},
         "consent.withdrawn": {"purpose": "perks", "classes": "restricted"},
-        "dispute.opened": {"ref_event": f"b0-{chance.randrange(10)}"},
-        "event.corrected": {"ref_event": f"b0-{chance.randrange(10)}", "fields": '{"amount": 7}'},
+        "dispute.opened": {"ref_event": f"b0-{rng.randrange(10)}"},
+        "event.corrected": {"ref_event": f"b0-{rng.randrange(10)}", "fields": '{"amount": 7}'},
     }
-    usual = {"obligation": f"bill-{chance.randrange(5)}"} if kind.startswith("obligation") else {}
-    return row | fields.get(kind, fields["tie"] if kind.startswith("tie") else usual)
+    default_fields = {"obligation": f"bill-{rng.randrange(5)}"} if kind.startswith("obligation") else {}
+    return row | fields.get(kind, fields["tie"] if kind.startswith("tie") else default_fields)
 
 
 def settle(url: str, people: int) -> None:
     """A town in the database, built as of now, and scored."""
-    engine = open_database(url)
-    load_frames(engine, town(people, seed=1).events(), now=clock.now)
-    world = World(engine, Engines(rules_folder.load(RULES)))
-    actions.scored(world, builds.build(engine, clock.now(), "perks", clock.now(), follows=True))
-    engine.dispose()
+    database = open_database(url)
+    load_frames(database, town(people, seed=1).events(), now=clock.now)
+    context = AppContext(database, Evaluators(rules_folder.load_folder(RULES)))
+    score_everyone(context, builds.build_features(database, clock.now(), "perks", clock.now(), follows=True))
+    database.dispose()
 
 
 @contextmanager
-def served(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple[int, int]]:
+def running_server(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple[int, int]]:
     """A server over the database, or what else the command serves, once it answers: its process and its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -143,9 +144,9 @@ def served(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple
         "IFTAH_RULES": str(RULES),
         "IFTAH_RATE_LIMIT": "0",
     }
-    words = command or ("-c", SERVE)
-    nowhere = subprocess.DEVNULL  # a line a request is written, and not shown
-    server = subprocess.Popen([sys.executable, *words], env=environment, stdout=nowhere, stderr=nowhere)
+    arguments = command or ("-c", SERVE)
+    devnull = subprocess.DEVNULL  # a line a request is written, and not shown
+    server = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=devnull, stderr=devnull)
     try:
         for _ in range(600):
             try:
@@ -159,49 +160,51 @@ def served(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple
         server.wait(60)
 
 
-def measure(name: str, url: str, people: int, rate: int, seconds: float) -> Figure:
+def measure(name: str, url: str, people: int, rate: int, seconds: float) -> FreshnessFigure:
     """Settle, serve, send, and watch."""
     settle(url, people)
-    engine = open_database(url)
-    with served(url) as (server, _), tempfile.TemporaryFile("w+") as told:
-        before, began = _cpu(server), time.time()
+    database = open_database(url)
+    with running_server(url) as (server, _), tempfile.TemporaryFile("w+") as output:
+        before, started_at = _cpu(server), time.time()
         command = [sys.executable, "-m", "tests.bench.fresh", "--send", url, str(rate), str(seconds)]
-        sender = subprocess.Popen(command, stdout=told)
-        seen, put_off = _watched(engine, sender)
-        cores = (_cpu(server) - before) / (time.time() - began)
-        told.seek(0)
-        sent = [json.loads(line) for line in told]
-        peak = peak_of(server)
-    engine.dispose()
-    waited = pl.Series([at - committed for last, committed, n in sent for at in [_first(seen, last)] for _ in range(n)])
-    took = seen[-1][1] - (sent[0][1] - TICK)
-    p50, p99 = (float(waited.quantile(q) or 0) for q in (0.5, 0.99))
-    return Figure(name, p50, p99, float(waited.max()), waited.len() / took, cores, peak, put_off)  # type: ignore[arg-type]
+        sender = subprocess.Popen(command, stdout=output)
+        arrivals, max_deferred = _watch(database, sender)
+        cores = (_cpu(server) - before) / (time.time() - started_at)
+        output.seek(0)
+        sent = [json.loads(line) for line in output]
+        peak = peak_memory(server)
+    database.dispose()
+    waits = pl.Series(
+        [at - committed_at for last, committed_at, n in sent for at in [_arrival_of(arrivals, last)] for _ in range(n)]
+    )
+    elapsed = arrivals[-1][1] - (sent[0][1] - TICK_SECONDS)
+    p50, p99 = (float(waits.quantile(q) or 0) for q in (0.5, 0.99))
+    return FreshnessFigure(name, p50, p99, float(waits.max()), waits.len() / elapsed, cores, peak, max_deferred)  # type: ignore[arg-type]
 
 
-def _watched(engine: Engine, sender: "subprocess.Popen[bytes]") -> tuple[list[tuple[int, float]], int]:
+def _watch(database: Engine, sender: "subprocess.Popen[bytes]") -> tuple[list[tuple[int, float]], int]:
     """When each `seq` of the build was first seen, until everything sent is in; and the most people put off."""
-    seen: list[tuple[int, float]] = []
-    most, give_up = 0, float("inf")
-    while time.time() < give_up:
-        with reading(engine) as connection:
-            made = builds.ready(connection)
-            behind = ledger.extent_of(connection).events - made.seen
-            waiting = marks.count(connection, made.id)
-        most = max(most, waiting)
-        if not waiting and (not seen or made.seq > seen[-1][0]):
-            seen.append((made.seq, time.time()))
+    arrivals: list[tuple[int, float]] = []
+    max_deferred, deadline = 0, float("inf")
+    while time.time() < deadline:
+        with reading(database) as connection:
+            build = builds.require_build(connection)
+            behind = ledger.extent_of(connection).events - build.events_counted
+            queue_size = refresh_queue.count_deferred(connection, build.id)
+        max_deferred = max(max_deferred, queue_size)
+        if not queue_size and (not arrivals or build.seq > arrivals[-1][0]):
+            arrivals.append((build.seq, time.time()))
         if sender.poll() is not None:
             assert sender.returncode == 0
-            give_up = min(give_up, time.time() + PATIENCE)
-            if not behind and not waiting:
-                return seen, most
-        time.sleep(LOOK)
+            deadline = min(deadline, time.time() + MAX_WAIT_SECONDS)
+            if not behind and not queue_size:
+                return arrivals, max_deferred
+        time.sleep(POLL_SECONDS)
     raise AssertionError("the server has not kept up")
 
 
-def _first(seen: list[tuple[int, float]], seq: int) -> float:
-    return next(at for reached, at in seen if reached >= seq)
+def _arrival_of(arrivals: list[tuple[int, float]], seq: int) -> float:
+    return next(at for build_seq, at in arrivals if build_seq >= seq)
 
 
 def _cpu(pid: int) -> float:
@@ -213,10 +216,10 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def peak_of(pid: int) -> int:
+def peak_memory(pid: int) -> int:
     status = Path(f"/proc/{pid}/status")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
-    return int(found[1]) * 1024 if found else 0
+    match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(match[1]) * 1024 if match else 0
 
 
 @contextmanager
@@ -251,10 +254,10 @@ def main(people: int = PEOPLE, rate: int = RATE, seconds: float = SECONDS, only:
     table = Table(*columns, title=title)
     with databases(only) as urls:
         for name, url in urls.items():
-            f = measure(name, url, people, rate, seconds)
-            share, peak = f"{f.rate / rate:.2f}", f"{f.peak / 1e6:,.0f}"
-            waited = (f"{f.p50:.2f}", f"{f.p99:.2f}", f"{f.most:.2f}")
-            table.add_row(f.name, *waited, share, f"{f.cores:.2f}", str(f.put_off), peak)
+            figure = measure(name, url, people, rate, seconds)
+            share, peak = f"{figure.rate / rate:.2f}", f"{figure.peak / 1e6:,.0f}"
+            waits = (f"{figure.p50:.2f}", f"{figure.p99:.2f}", f"{figure.max_wait:.2f}")
+            table.add_row(figure.name, *waits, share, f"{figure.cores:.2f}", str(figure.max_deferred), peak)
     Console().print(table)
 
 

@@ -1,9 +1,8 @@
-"""How fast payments go into the ledger, beside a bare `executemany` of the same columns: `python -m tests.bench.load`.
+"""Compare the speed of loading payments into the ledger with a bare `executemany` of the same columns: `python -m tests.bench.load`.
 
-The bare runs are given their rows as Python tuples and a table without triggers; reading the file, checking each row, the
-ledger's key and its two indexes are in ours alone. All SQLite files have the same settings; PostgreSQL's runs are compared
-with a bare COPY there. The best of `repeats` counts, taken in turns, because a shared machine is slower at some times than
-at others.
+The bare runs get their rows as Python tuples and a table without triggers. Only ours read the file, check each row, and maintain the
+ledger's key and its two indexes. All SQLite files have the same settings; we compare PostgreSQL's runs with a bare COPY. We take the
+best of `repeats` in turns, because a shared machine is slower at some times than at others.
 """
 
 import argparse
@@ -24,9 +23,9 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from api.database import open_database
 from api.evidence.load import load_file
-from graph.events import SCHEMA
+from api.store.database import open_database
+from graph.evidence.events import SCHEMA
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 KEY = "CREATE UNIQUE INDEX one_event_id ON events (contributor, event_id)"
@@ -34,7 +33,7 @@ PERSONS = ("CREATE INDEX of_subject ON events (subject)", "CREATE INDEX of_other
 BARE = "bare executemany, no index"
 BARE_KEY = "bare executemany, the unique key"
 COPY = "bare COPY, no index, PostgreSQL"
-LOAD_ONE = "import sys; from tests.bench.load import ours; print(ours(sys.argv[1], sys.argv[2]))"
+LOAD_ONE = "import sys; from tests.bench.load import measure_load; print(measure_load(sys.argv[1], sys.argv[2]))"
 
 
 def payments(rows: int) -> pl.DataFrame:
@@ -75,31 +74,33 @@ def bare(folder: Path, frame: pl.DataFrame, indexes: tuple[str, ...]) -> float:
     return seconds
 
 
-def ours(url: str, path: str) -> str:
-    """Seconds of the whole door and the process's peak memory in MB; run in a process of its own."""
-    engine = open_database(url)
+def measure_load(url: str, path: str) -> str:
+    """Seconds of the whole load and the process's peak memory in MB; runs in a process of its own."""
+    database = open_database(url)
     start = time.perf_counter()
-    load_file(engine, Path(path), now=lambda: datetime.now(UTC))
+    load_file(database, Path(path), now=lambda: datetime.now(UTC))
     seconds = time.perf_counter() - start
-    engine.dispose()
+    database.dispose()
     peak = re.search(
         r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()
     )  # getrusage would count the parent's, too
     return f"{seconds} {int(peak[1]) / 1000 if peak else float('nan')}"
 
 
-def _ours(url: str, path: Path) -> tuple[float, float]:
-    said = subprocess.run([sys.executable, "-c", LOAD_ONE, url, str(path)], capture_output=True, text=True, check=True)
-    seconds, memory = said.stdout.split()
+def _load_in_subprocess(url: str, path: Path) -> tuple[float, float]:
+    completed = subprocess.run(
+        [sys.executable, "-c", LOAD_ONE, url, str(path)], capture_output=True, text=True, check=True
+    )
+    seconds, memory = completed.stdout.split()
     return float(seconds), float(memory)
 
 
-def _ours_postgres(path: Path) -> tuple[float, float]:
+def _load_on_postgres(path: Path) -> tuple[float, float]:
     name = f"iftah_bench_{uuid4().hex}"
     with psycopg.connect(POSTGRES, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         try:
-            return _ours(POSTGRES.rpartition("/")[0] + f"/{name}", path)
+            return _load_in_subprocess(POSTGRES.rpartition("/")[0] + f"/{name}", path)
         finally:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -136,14 +137,14 @@ def run(rows: int = 500_000, repeats: int = 3) -> dict[str, tuple[float, float]]
         frame.with_columns(pl.col("happened_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ")).write_csv(folder / "p.csv")
         for _ in range(repeats):
             for case, measure in _cases(folder, frame).items():
-                found = measure()
-                best[case] = min(best.get(case, found), found, key=lambda pair: pair[0])
+                result = measure()
+                best[case] = min(best.get(case, result), result, key=lambda pair: pair[0])
     return best
 
 
 def _cases(folder: Path, frame: pl.DataFrame) -> dict[str, Callable[[], tuple[float, float]]]:
     def into(file: str) -> Callable[[], tuple[float, float]]:
-        return lambda: _ours(f"sqlite:///{folder / uuid4().hex}.db", folder / file)
+        return lambda: _load_in_subprocess(f"sqlite:///{folder / uuid4().hex}.db", folder / file)
 
     def plain(*indexes: str) -> Callable[[], tuple[float, float]]:
         return lambda: (bare(folder, frame, indexes), float("nan"))
@@ -157,7 +158,7 @@ def _cases(folder: Path, frame: pl.DataFrame) -> dict[str, Callable[[], tuple[fl
     }
     if _postgres_answers():
         cases[COPY] = lambda: _copy(frame)
-        cases["ours from Parquet, PostgreSQL"] = lambda: _ours_postgres(folder / "p.parquet")
+        cases["ours from Parquet, PostgreSQL"] = lambda: _load_on_postgres(folder / "p.parquet")
     return cases
 
 
@@ -166,15 +167,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description="bulk load of payments, beside a bare executemany")
     arguments.add_argument("--rows", type=int, default=500_000)
     arguments.add_argument("--repeats", type=int, default=3)
-    given = arguments.parse_args()
-    best = run(given.rows, given.repeats)
-    table = Table("run", "seconds", "rows/s", "of bare", "of bare + key", "peak MB", title=f"{given.rows:,} payments")
+    options = arguments.parse_args()
+    best = run(options.rows, options.repeats)
+    table = Table("run", "seconds", "rows/s", "of bare", "of bare + key", "peak MB", title=f"{options.rows:,} payments")
     none, key, copy = (best.get(case, (float("nan"),))[0] for case in (BARE, BARE_KEY, COPY))
     for case, (seconds, memory) in best.items():
-        beside = (copy, float("nan")) if "PostgreSQL" in case else (none, key)
-        ratios = (f"{bare / seconds:.2f}".replace("nan", "") for bare in beside)
+        baselines = (copy, float("nan")) if "PostgreSQL" in case else (none, key)
+        ratios = (f"{bare / seconds:.2f}".replace("nan", "") for bare in baselines)
         peak = f"{memory:.0f}".replace("nan", "")
-        table.add_row(case, f"{seconds:.2f}", f"{given.rows / seconds:,.0f}", *ratios, peak)
+        table.add_row(case, f"{seconds:.2f}", f"{options.rows / seconds:,.0f}", *ratios, peak)
     Console().print(table)
 
 

@@ -1,7 +1,7 @@
-"""How long commands take to start: `python -m tests.bench.start [runs]`.
+"""Measure how long commands take to start: `python -m tests.bench.start [runs]`.
 
-Process time, user and system together, of a whole process; the least of so many runs, which take turns. The measure
-beside it: `python -c pass` by the same interpreter.
+We take the process time, user and system together, of a whole process: the minimum over runs, which take turns. For comparison we
+measure `python -c pass` by the same interpreter.
 """
 
 import os
@@ -14,10 +14,11 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
+
 RUNS: Final = 15
 COMMANDS: Final = (
-    ("iftah --help", 0.15),  # what is wanted of each, in seconds
+    ("iftah --help", 0.15),  # the target of each, in seconds
     ("iftah --version", 0.15),
     ("iftah check", 0.5),
     ("iftah fmt --check", 0.5),
@@ -48,10 +49,10 @@ def main() -> None:
     table = Table("command", "seconds", "wanted", "times python", title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
-    wanted = {command: f"{limit:.2f}" for command, limit in COMMANDS}
+    limits = {command: f"{limit:.2f}" for command, limit in COMMANDS}
     for name, seconds in least.items():
         times = seconds / max(least["python -c pass"], 0.001)
-        table.add_row(name, f"{seconds:.3f}", wanted.get(name, ""), f"{times:.1f}")
+        table.add_row(name, f"{seconds:.3f}", limits.get(name, ""), f"{times:.1f}")
     console = Console(highlight=False)
     console.print(table)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _UNIT / 1e6

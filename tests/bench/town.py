@@ -1,7 +1,7 @@
-"""How long a town of a million takes, and how much memory: `python -m tests.bench.town [people payments]`.
+"""Measure the time and memory of a town of a million: `python -m tests.bench.town [people payments]`.
 
-Each line runs in a fresh process, so that its peak memory is its own. The floor is NumPy drawing as many columns of
-random numbers as a payment has fields (payer, merchant, day, clock, amount, category, channel), in frames as large.
+Each line runs in a fresh process, for its own peak of memory. The floor is NumPy drawing as many columns of random numbers as a
+payment has fields (payer, merchant, day, clock, amount, category, channel), in frames of the same size.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from graph.sources.town import town
+from graph.datasets.town import town
 
 PEOPLE: Final = 1_000_000
 PAYMENTS: Final = 10_000_000
@@ -27,7 +27,7 @@ _MAC: Final = sys.platform == "darwin"
 
 
 @dataclass(frozen=True)
-class Figure:
+class TownFigure:
     """One measurement: seconds of wall time, rows made, peak resident memory in bytes, the interpreter included."""
 
     name: str
@@ -36,21 +36,21 @@ class Figure:
     peak: int
 
 
-def run(people: int = PEOPLE, payments: int = PAYMENTS) -> list[Figure]:
+def run(people: int = PEOPLE, payments: int = PAYMENTS) -> list[TownFigure]:
     """The floor and the town, one after the other, each in a process of its own."""
-    return [_apart(name, people, payments) for name in _WORK]
+    return [_in_subprocess(name, people, payments) for name in _WORK]
 
 
 def main(people: int = PEOPLE, payments: int = PAYMENTS) -> None:
     """Print the figures as a table."""
-    found = run(people, payments)
-    floor = found[0].rows / found[0].seconds
+    figures = run(people, payments)
+    floor = figures[0].rows / figures[0].seconds
     title = f"{people:,} people, {payments:,} payments"
     table = Table("what", "seconds", "rows", "rows/s", "of the floor", "peak MB", title=title)
-    for f in found:
-        rate = f.rows / f.seconds
-        ratio, peak = f"{rate / floor:.2f}", f"{f.peak / 1e6:,.0f}"
-        table.add_row(f.name, f"{f.seconds:.1f}", f"{f.rows:,}", f"{rate:,.0f}", ratio, peak)
+    for figure in figures:
+        rate = figure.rows / figure.seconds
+        ratio, peak = f"{rate / floor:.2f}", f"{figure.peak / 1e6:,.0f}"
+        table.add_row(figure.name, f"{figure.seconds:.1f}", f"{figure.rows:,}", f"{rate:,.0f}", ratio, peak)
     Console().print(table)
 
 
@@ -68,17 +68,17 @@ def _town(people: int, payments: int) -> int:
 _WORK: Final[dict[str, Callable[[int, int], int]]] = {"numpy, bare columns": _floor, "town, all events": _town}
 
 
-def _measure(name: str, people: int, payments: int) -> Figure:
-    began = time.perf_counter()
+def _measure(name: str, people: int, payments: int) -> TownFigure:
+    started_at = time.perf_counter()
     rows = _WORK[name](people, payments)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if _MAC else 1024)
-    return Figure(name, time.perf_counter() - began, rows, peak)
+    return TownFigure(name, time.perf_counter() - started_at, rows, peak)
 
 
-def _apart(name: str, people: int, payments: int) -> Figure:
+def _in_subprocess(name: str, people: int, payments: int) -> TownFigure:
     command = [sys.executable, "-m", "tests.bench.town", "--one", name, str(people), str(payments)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Figure(**json.loads(done.stdout))
+    completed = subprocess.run(command, check=True, capture_output=True, text=True)
+    return TownFigure(**json.loads(completed.stdout))
 
 
 if __name__ == "__main__":

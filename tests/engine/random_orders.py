@@ -1,18 +1,18 @@
-"""Random life cycles that check, and random orders in them: from a seed, as random releases are."""
+"""Generate random valid life cycles, and random orders in them, from a seed."""
 
 import json
 from random import Random
 from typing import Any
 
-from engine.lang.check import check
-from engine.lang.check_orders import FIELDS, MODES, schema_of
-from engine.lang.program import NONE, Orders, Program
-from engine.lang.types import DAY as SECONDS
-from engine.lang.types import PRECISE_MOMENT, Value
-from tests.engine.small import DAY, KINDS, SCHEMA, base
+from engine.lang.check.orders import FIELDS, MODES, schema_of
+from engine.lang.check.release import check
+from engine.lang.model.program import NO_ORDER, OrderLifecycle, Program
+from engine.lang.model.types import DAY as SECONDS
+from engine.lang.model.types import PRECISE_MOMENT, Value
+from tests.engine.small_rules import DAY, KINDS, SCHEMA, base
 
-LENGTH = SECONDS * 10**6  # of a day, in the microseconds by which orders tell time
-NOW = DAY * LENGTH
+DAY_MICROSECONDS = SECONDS * 10**6  # of a day, in microseconds, the unit of orders
+NOW = DAY * DAY_MICROSECONDS
 EVENTS = ("e0", "e1", "e2", "e3")
 LEAVES = (
     *("event.total <= order.waived", "order.total == event.total", "event.total * 2 < order.ceiling + 100"),
@@ -35,27 +35,29 @@ LEAVES = (
 )
 
 
-def condition(chooser: Random, most: int = 5) -> str:
-    if most == 1 or chooser.random() < 0.4:
+def condition(chooser: Random, max_leaves: int = 5) -> str:
+    if max_leaves == 1 or chooser.random() < 0.4:
         return chooser.choice(LEAVES)
     if chooser.random() < 0.25:
-        return f"not ({condition(chooser, most - 1)})"
-    count = chooser.randint(2, min(3, most))
-    parts = [condition(chooser, max(1, most // count)) for _ in range(count)]
+        return f"not ({condition(chooser, max_leaves - 1)})"
+    count = chooser.randint(2, min(3, max_leaves))
+    parts = [condition(chooser, max(1, max_leaves // count)) for _ in range(count)]
     return f"({chooser.choice([' and ', ' or ']).join(parts)})"
 
 
 def orders_file(chooser: Random) -> dict[str, Any]:
-    """Every state is reached from one before it, and left unless it is final."""
+    """Every state is reachable from an earlier one, and has a way out unless it is final."""
     states = [f"s{n}" for n in range(chooser.randint(2, 6))]
     final = states[-chooser.randint(1, max(1, len(states) - 2)) :]
-    moves = [_move(chooser, [NONE], states[0])]
+    moves = [_move(chooser, [NO_ORDER], states[0])]
     open_ = [s for s in states if s not in final]
     moves += [_move(chooser, [chooser.choice(open_[: max(1, n)])], s) for n, s in enumerate(states) if n]
     moves += [_move(chooser, [s], chooser.choice([t for t in states if t != s])) for s in open_]
     for _ in range(chooser.randint(0, 5)):
         moves.append(_move(chooser, chooser.sample(open_, chooser.randint(1, len(open_))), chooser.choice(states)))
-    moves += [_move(chooser, [s], s) for s in final if chooser.random() < 0.3]  # what is over may be asked, and stays
+    moves += [
+        _move(chooser, [s], s) for s in final if chooser.random() < 0.3
+    ]  # a finished order can get events, but stays
     chooser.shuffle(moves)
     return {
         **{"kind": "orders", "states": states, "initial": states[0], "final": final, "events": list(EVENTS)},
@@ -77,33 +79,33 @@ def _refusal(chooser: Random, n: int) -> dict[str, Any]:
 
 
 def program_of(file: dict[str, Any], day: int = DAY) -> Program | None:
-    """The small rules with these orders; None when a move in them can never be made."""
-    found, problems = check(base() | {"orders.yaml": json.dumps(file)}, SCHEMA, KINDS)
+    """The small rules with these orders; None if a move in them never happens."""
+    release, problems = check(base() | {"orders.yaml": json.dumps(file)}, SCHEMA, KINDS)
     assert {p.code for p in problems} <= {"R603"}, "\n".join(map(str, problems))
-    return found.at(day) if found else None
+    return release.at(day) if release else None
 
 
-def drawn(chooser: Random) -> Program:
+def random_program(chooser: Random) -> Program:
     """The small rules with random orders."""
     while True:
-        found = program_of(orders_file(chooser), DAY - chooser.choice([0, 1]))
-        if found:
-            return found
+        program = program_of(orders_file(chooser), DAY - chooser.choice([0, 1]))
+        if program:
+            return program
 
 
-def values(chooser: Random, orders: Orders, state: str | None = None) -> dict[str, Value | None]:
-    """What is known of an order when something is asked of it: near what conditions ask for, one in six missing."""
+def order_values(chooser: Random, orders: OrderLifecycle, state: str | None = None) -> dict[str, Value | None]:
+    """Values of an order and an event, near the constants of the conditions; one in six is missing."""
     schema = schema_of(orders.states, orders.events)
-    found: dict[str, Value | None] = {}
+    result: dict[str, Value | None] = {}
     for name, type_ in FIELDS:
         if type_ == PRECISE_MOMENT:
-            known: list[Value] = [NOW + d * LENGTH + s for d in (-31, -30, -29, 0, 1) for s in (-1, 0, 1)]
+            choices: list[Value] = [NOW + d * DAY_MICROSECONDS + s for d in (-31, -30, -29, 0, 1) for s in (-1, 0, 1)]
         elif type_.numeric:
-            known = [0, 1, 2, 3, 50, 99, 100, 101, type_.high]
+            choices = [0, 1, 2, 3, 50, 99, 100, 101, type_.high]
         else:
-            known = list(MODES)
-        found[name] = None if chooser.random() < 1 / 6 else chooser.choice(known)
+            choices = list(MODES)
+        result[name] = None if chooser.random() < 1 / 6 else chooser.choice(choices)
     states = [*schema["order.state"].type.values, None]
-    found["order.state"] = chooser.choice(states) if state is None else state
-    found["event.kind"] = chooser.choice([*EVENTS, *([None] if state is None else [])])
-    return found
+    result["order.state"] = chooser.choice(states) if state is None else state
+    result["event.kind"] = chooser.choice([*EVENTS, *([None] if state is None else [])])
+    return result

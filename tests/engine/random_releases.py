@@ -1,4 +1,4 @@
-"""Random rule files that check: scorecards, perks, lists, with lines and entries that begin and end on days."""
+"""Generate random valid rule files: scorecards, perks and lists, with lines and entries that begin and end on days."""
 
 import json
 import re
@@ -7,22 +7,31 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from engine.lang.check import check
-from engine.lang.program import Release
-from engine.lang.types import Type
-from tests.engine.random_conditions import PEOPLE, REQUEST_SUMS, SUMS, TIED, Names, condition, leaf, named
+from engine.lang.check.release import check
+from engine.lang.model.program import Release
+from engine.lang.model.types import Type
+from tests.engine.random_conditions import (
+    PERSON_AND_TIE_NAMES,
+    PERSON_NAMES,
+    REQUEST_SUMS,
+    SUMS,
+    Names,
+    condition,
+    leaf,
+    names_of,
+)
 from tests.engine.random_values import AMOUNT, ANCHORS, CHANGES, ENDS, ENTRIES, FEATURES, FLAGS, LISTS, REQUEST, SCHEMA
-from tests.engine.small import KINDS
+from tests.engine.small_rules import KINDS
 
 Line = dict[str, Any]
 PERK = "hotel"
 BASES = (400, 520, 640)
 CODES = ("ra", "rb", "rc", "rd", "re", "rf")
 POINTS = tuple(range(-30, 31))
-FEW = tuple(range(-4, 5))  # scores stay near the base then, where perks look at them and what ties are worth decides
-GIFTS = (0, 1, 10, 10)  # of what reads of ties: three such items make the 5 % of the range that they may carry
-TIES = 3
-MEASURES = ("a.count", "a.other", "a.huge", "b.ratio", "b.share", "f.span", "f.wait")
+NARROW_POINTS = tuple(range(-4, 5))  # these keep scores near the base, where the points of ties matter for the perks
+TIE_POINTS = (0, 1, 10, 10)  # of items with ties: three of them use the 5 % of the range that the policy allows
+MAX_TIE_ITEMS = 3
+MEASURED_FEATURES = ("a.count", "a.other", "a.huge", "b.ratio", "b.share", "f.span", "f.wait")
 POLICY = {
     **{"kind": "policy", "forbidden_classes": [], "forbidden_names": [], "restricted": []},
     **{"relationships": ["relationship"], "relationships_share": 5, "alarms": [], "timezone": "Asia/Kathmandu"},
@@ -49,39 +58,41 @@ FIELDS: dict[str, Line] = {
     "late": {"type": "bool"},
 }
 AMOUNTS = (100, 300.50, 1_000)
-USUAL = Names(PEOPLE.types | {"watch.busy": FLAGS["watch.busy"]}, PEOPLE.anchors, SUMS, ("often",))
+USUAL_NAMES = Names(PERSON_NAMES.types | {"watch.busy": FLAGS["watch.busy"]}, PERSON_NAMES.anchors, SUMS, ("often",))
 
 
 def release(chooser: Random) -> Release:
-    """A release; rule files that the checker sees to be of no use (a tier never reached, a hold kept by more) are drawn again."""
+    """A random release. We draw again if the checker finds a tier that is never reached, or a hold with a stricter
+    `kept`.
+    """
     while True:
-        files = {name: written(file) for name, file in drawn(chooser).items()}
-        found, problems = check(files, SCHEMA, KINDS)
-        if found:
-            return found
+        files = {name: rule_text(file) for name, file in random_files(chooser).items()}
+        result, problems = check(files, SCHEMA, KINDS)
+        if result:
+            return result
         assert {p.code for p in problems} <= {"R301", "R303"}, "\n".join(map(str, problems))
 
 
-def drawn(chooser: Random) -> dict[str, Line]:
+def random_files(chooser: Random) -> dict[str, Line]:
     """The files of a release."""
     base, close = chooser.choice(BASES), chooser.random() < 0.4
     perks = _perks(chooser, base)
     if close:
-        _too_good(chooser, perks["perks"][0], base)
-    files = {"trust.yaml": _scorecard(chooser, base, FEW if close else POINTS), "perks.yaml": perks}
+        _decline_above_base(chooser, perks["perks"][0], base)
+    files = {"trust.yaml": _scorecard(chooser, base, NARROW_POINTS if close else POINTS), "perks.yaml": perks}
     files |= {"policy.yaml": POLICY, "reasons.yaml": REASONS, "watch.yaml": WATCH}
     files |= {f"lists/{name}.yaml": _list(chooser, name) for name in LISTS}
     perks["perks"][0] |= chooser.choice([{}, {"step": chooser.choice([0.01, 1, 7, 250])}])
     return files
 
 
-def written(file: Line) -> str:
-    """JSON is YAML, but for durations among cuts, which stand without quotes."""
+def rule_text(file: Line) -> str:
+    """JSON is YAML, except that durations among cuts have no quotes."""
     return re.sub(r'"plain ([^"]+)"', r"\1", json.dumps(file, ensure_ascii=False))
 
 
-def _dated(chooser: Random, line: Line) -> Line:
-    """Two lines in three hold always; the others begin, end or both."""
+def _with_dates(chooser: Random, line: Line) -> Line:
+    """Two of three lines are always in force; the others begin, end or both."""
     if chooser.random() < 0.67:
         return line
     first, second = sorted(chooser.sample(CHANGES, 2))
@@ -89,25 +100,28 @@ def _dated(chooser: Random, line: Line) -> Line:
 
 
 def _scorecard(chooser: Random, base: int, points: tuple[int, ...]) -> Line:
-    """At most 600 points from lowest to highest, at most 30 of them of ties; the first line holds always."""
-    lines = [_measured(chooser, f"c{n}", chooser.choice(MEASURES), points) for n in range(chooser.randint(1, 4))]
-    rules = [_rule(chooser, f"r{n}", USUAL, points) for n in range(chooser.randint(1, 4))]
-    for n in range(chooser.randint(1, TIES)):
+    """A scorecard with at most 600 points of range, at most 30 of them for ties. Its first line is always in force."""
+    lines = [
+        _characteristic(chooser, f"c{n}", chooser.choice(MEASURED_FEATURES), points)
+        for n in range(chooser.randint(1, 4))
+    ]
+    rules = [_rule(chooser, f"r{n}", USUAL_NAMES, points) for n in range(chooser.randint(1, 4))]
+    for n in range(chooser.randint(1, MAX_TIE_ITEMS)):
         if chooser.random() < 0.7:
-            rules.append(_rule(chooser, f"n{n}", TIED, GIFTS))
+            rules.append(_rule(chooser, f"n{n}", PERSON_AND_TIE_NAMES, TIE_POINTS))
         else:
-            lines.append(_measured(chooser, f"n{n}", "h.degree", GIFTS))
+            lines.append(_characteristic(chooser, f"n{n}", "h.degree", TIE_POINTS))
     return {
         **{"kind": "scorecard", "score": {"lowest": 350, "highest": 950, "base": base}},
-        "scorable": {"when": _likely(chooser, USUAL), "reason": "thin"},
+        "scorable": {"when": _likely(chooser, USUAL_NAMES), "reason": "thin"},
         "bands": [{"name": "poor", "from": 350}, {"name": "fair", "from": 500}, {"name": "good", "from": 650}],
-        **{"dimensions": {"all": 100}, "define": {"often": condition(chooser, PEOPLE)}},
-        "characteristics": [lines[0], *(_dated(chooser, line) for line in lines[1:])],
-        "rules": [_dated(chooser, line) for line in rules],
+        **{"dimensions": {"all": 100}, "define": {"often": condition(chooser, PERSON_NAMES)}},
+        "characteristics": [lines[0], *(_with_dates(chooser, line) for line in lines[1:])],
+        "rules": [_with_dates(chooser, line) for line in rules],
     }
 
 
-def _measured(chooser: Random, name: str, feature: str, points: tuple[int, ...]) -> Line:
+def _characteristic(chooser: Random, name: str, feature: str, points: tuple[int, ...]) -> Line:
     sizes = {_size(a): a for a in ANCHORS[feature]}
     cuts = [sizes[s] for s in sorted(chooser.sample(sorted(sizes), chooser.randint(1, len(sizes))))]
     line = {"id": name, "feature": feature, "dimension": "all", "cuts": [f"plain {c}" for c in cuts]}
@@ -128,39 +142,47 @@ def _rule(chooser: Random, name: str, names: Names, points: tuple[int, ...]) -> 
 
 
 def _likely(chooser: Random, names: Names) -> str:
-    """A condition that most people meet, some do not, and of which some do not know."""
+    """A condition that most people meet, some do not, and for some is unknown."""
     likely = chooser.choice(["a.count >= 0", "true"])
     return f"{leaf(chooser, names)} or {condition(chooser, names)} or {likely}"
 
 
-def near(base: int) -> list[str]:
-    """Scores that many people are at."""
+def scores_near(base: int) -> list[str]:
+    """Scores that many people have."""
     return [str(base + d) for d in (-25, -6, 0, 6, 25)]
 
 
 @cache
-def asked_of(base: int, held: bool) -> Names:
-    """What a perk's conditions may name; scores are compared with what people have."""
-    own = {"score": Type("int", 0, (), 350, 950), "request.amount": AMOUNT, **({"held": Type("bool")} if held else {})}
-    names = named({**FEATURES, **REQUEST, "watch.busy": FLAGS["watch.busy"], **own})
-    return Names(names.types, {**names.anchors, "score": near(base)}, (*SUMS, *REQUEST_SUMS), ("failing",))
+def perk_names(base: int, has_hold: bool) -> Names:
+    """The names for a perk's conditions; we compare scores with those that people have."""
+    own_types = {
+        "score": Type("int", 0, (), 350, 950),
+        "request.amount": AMOUNT,
+        **({"held": Type("bool")} if has_hold else {}),
+    }
+    names = names_of({**FEATURES, **REQUEST, "watch.busy": FLAGS["watch.busy"], **own_types})
+    return Names(names.types, {**names.anchors, "score": scores_near(base)}, (*SUMS, *REQUEST_SUMS), ("failing",))
 
 
 def _perks(chooser: Random, base: int) -> Line:
     hold = _hold(chooser, base) if chooser.random() < 0.5 else None
-    names = asked_of(base, hold is not None)
-    tiers = [_dated(chooser, {"id": f"t{n}", "when": _when(chooser, names)}) for n in range(chooser.randint(1, 3))]
-    last = {"id": "t9", "when": "held" if hold else _likely(chooser, asked_of(base, False))}
+    names = perk_names(base, hold is not None)
+    tiers = [_with_dates(chooser, {"id": f"t{n}", "when": _when(chooser, names)}) for n in range(chooser.randint(1, 3))]
+    last = {"id": "t9", "when": "held" if hold else _likely(chooser, perk_names(base, False))}
     perk = {
         **{"id": PERK, "about": "a room", "currency": "CNY", "most": 5_000, "valid_hours": 24},
         **{"partial": chooser.random() < 0.6, "request": FIELDS, "caps": _caps(chooser, 2)},
         "knockouts": [
-            _dated(chooser, _knock_out(chooser, f"k{n}", names)) for n in range(chooser.choice([0, 1, 1, 2]))
+            _with_dates(chooser, _knock_out(chooser, f"k{n}", names)) for n in range(chooser.choice([0, 1, 1, 2]))
         ],
         "tiers": [tier | {"waive": _waive(chooser)} for tier in (*tiers, last)],
     }
     return {
-        **{"kind": "perks", "caps": {"CNY": _caps(chooser, 1)}, "define": {"failing": condition(chooser, PEOPLE)}},
+        **{
+            "kind": "perks",
+            "caps": {"CNY": _caps(chooser, 1)},
+            "define": {"failing": condition(chooser, PERSON_NAMES)},
+        },
         "perks": [perk | ({"hold": hold} if hold else {})],
     }
 
@@ -176,24 +198,27 @@ def _knock_out(chooser: Random, name: str, names: Names) -> Line:
     return {"id": name, "when": _when(chooser, names), "unknown": unknown, "reason": chooser.choice(CODES)}
 
 
-def _too_good(chooser: Random, perk: Line, base: int) -> None:
-    """Makes the perk decline above a score near the base, and give below: what ties are worth decides, and must not refuse."""
+def _decline_above_base(chooser: Random, perk: Line, base: int) -> None:
+    """Let the perk decline above a score near the base, and waive below it.
+
+    So the points of ties decide, and must not cause a decline.
+    """
     when = f"score > {base + chooser.randint(-6, 6)}"
     perk["knockouts"] = [{"id": "k9", "when": when, "unknown": "pass", "reason": chooser.choice(CODES)}]
     perk["tiers"].append({"id": "t8", "when": "score >= 350", "waive": _waive(chooser)})
 
 
 def _hold(chooser: Random, base: int) -> Line:
-    names = asked_of(base, False)
+    names = perk_names(base, False)
     return {"granted": _when(chooser, names), "kept": _when(chooser, names), "days": chooser.choice([0, 1, 30])}
 
 
 def _caps(chooser: Random, most: int) -> list[Line]:
-    found = []
+    caps = []
     for _ in range(chooser.randint(0, most)):
-        of: Line = chooser.choice([{"waived": a} for a in AMOUNTS] + [{"times": n} for n in (1, 2, 3)])
-        found.append({**of, **chooser.choice([{}, {"days": 1}, {"days": 30}]), "reason": chooser.choice(CODES)})
-    return found
+        limit: Line = chooser.choice([{"waived": a} for a in AMOUNTS] + [{"times": n} for n in (1, 2, 3)])
+        caps.append({**limit, **chooser.choice([{}, {"days": 1}, {"days": 30}]), "reason": chooser.choice(CODES)})
+    return caps
 
 
 def _waive(chooser: Random) -> Line:
@@ -202,9 +227,9 @@ def _waive(chooser: Random) -> Line:
 
 
 def _list(chooser: Random, name: str) -> Line:
-    """Entries, some of which end; there may be none."""
-    known = ENTRIES.get(name) or ANCHORS[LISTS[name][0]]
-    values = chooser.sample(known, chooser.randint(0, min(4, len(known))))
+    """A list, possibly empty; some of its entries end."""
+    candidates = ENTRIES.get(name) or ANCHORS[LISTS[name][0]]
+    values = chooser.sample(candidates, chooser.randint(0, min(4, len(candidates))))
     ends = [chooser.choice([None, None, *ENDS]) for _ in values]
     entries = [{"value": v} | ({"until": end} if end else {}) for v, end in zip(values, ends, strict=True)]
     return {"kind": "list", "id": name, "about": f"some {name}", "entries": entries}

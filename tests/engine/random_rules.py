@@ -1,4 +1,4 @@
-"""Random rule files that check, and random people to run them on: values cluster at the thresholds."""
+"""Generate random valid rule files, and random people with values near the thresholds."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,10 +7,10 @@ from random import Random
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from engine.lang.check import check
-from engine.lang.program import Program
-from engine.lang.types import Attribute, Schema, Type, Value, scaled
-from tests.engine.small import DAY
+from engine.lang.check.release import check
+from engine.lang.model.program import Program
+from engine.lang.model.types import Attribute, Schema, Type, Value, parse_scaled
+from tests.engine.small_rules import DAY
 
 NUMBERS = {
     "a.count": Type("int", 0, (), -20, 1_000),
@@ -103,8 +103,8 @@ def scorecards(draw: st.DrawFn) -> str:
         cuts = draw(
             st.lists(st.sampled_from(ANCHORS[feature]), min_size=1, unique=True).map(lambda c: sorted(c, key=Decimal))
         )
-        given = [draw(points) for _ in range(len(cuts) + 1)]
-        text += f"  - {{id: c{n}, feature: {feature}, dimension: all, cuts: [{', '.join(cuts)}], points: {given}, "
+        bin_points = [draw(points) for _ in range(len(cuts) + 1)]
+        text += f"  - {{id: c{n}, feature: {feature}, dimension: all, cuts: [{', '.join(cuts)}], points: {bin_points}, "
         text += f"missing: {draw(points)}, reason: {draw(st.sampled_from(CODES))}"
         text += draw(st.sampled_from(["", f", baseline: {draw(points)}"])) + "}\n"
     text += "rules:\n"
@@ -138,14 +138,14 @@ def programs(draw: st.DrawFn) -> Program:
         "policy.yaml": POLICY,
     }
     release, problems = check(files, SCHEMA)
-    assume({p.code for p in problems} != {"R301"})  # a tier that the checker sees cannot be reached
+    assume({p.code for p in problems} != {"R301"})  # a tier that the checker knows to be unreachable
     assert release, problems
     return release.at(DAY)
 
 
 @dataclass(frozen=True)
-class People:
-    """The same people as rows and as columns; amounts beside them."""
+class PeopleSample:
+    """The same people as rows and as columns, with amounts."""
 
     seed: int
     rows: list[dict[str, Value | None]]
@@ -154,7 +154,7 @@ class People:
 
 def _numbers(name: str) -> list[int | None]:
     type_ = NUMBERS[name]
-    anchors = [scaled(a, type_) for a in ANCHORS[name]]
+    anchors = [parse_scaled(a, type_) for a in ANCHORS[name]]
     near = {a + d for a in anchors if a is not None for d in (-1, 0, 1)} | {type_.low, type_.high}
     return [None, *sorted(v for v in near if type_.low <= v <= type_.high)]
 
@@ -167,24 +167,24 @@ CHOICES: dict[str, list[Value | None]] = {
 AMOUNTS = [1, 99, 9_999, 10_000, 10_001, 30_050, 30_051, 50_000, 100_000, 500_000]
 
 
-class Trial:
-    """Rules and people to decide about. Not a dataclass: Hypothesis would show every field of it."""
+class ProgramTrial:
+    """Rules, and people to decide about. Not a dataclass: Hypothesis would print every field of it."""
 
-    def __init__(self, program: Program, people: People) -> None:
+    def __init__(self, program: Program, people: PeopleSample) -> None:
         self.program, self.people = program, people
 
     def __repr__(self) -> str:
         return f"Trial({self.program.release[:8]}, seed {self.people.seed})"
 
 
-def crowd(seed: int, count: int) -> People:
-    """`count` people, of a seed: drawn one by one they would cost more than all that is tested."""
+def sample_people(seed: int, count: int) -> PeopleSample:
+    """Draw `count` people from a seed. If Hypothesis drew them one by one, that would take longer than the whole test."""
     chooser = Random(seed)
     rows = [{n: chooser.choice(c) for n, c in CHOICES.items()} for _ in range(count)]
-    return People(seed, rows, [chooser.choice(AMOUNTS) for _ in range(count)])
+    return PeopleSample(seed, rows, [chooser.choice(AMOUNTS) for _ in range(count)])
 
 
 @st.composite
-def trials(draw: st.DrawFn, count: int) -> Trial:
+def trials(draw: st.DrawFn, count: int) -> ProgramTrial:
     """Random rules with `count` random people."""
-    return Trial(draw(programs()), crowd(draw(st.integers(0, 2**32)), count))
+    return ProgramTrial(draw(programs()), sample_people(draw(st.integers(0, 2**32)), count))

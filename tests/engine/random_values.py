@@ -1,14 +1,25 @@
-"""What random rule files can name: attributes of every type, and the values at which rules and people cluster."""
+"""Define the names of random rule files: attributes of every type, with the values near which rules and people cluster."""
 
-from engine.lang.types import DATE, DAYS, LARGEST, MOMENT, STRING, Attribute, Schema, Type, Value, scaled
-from tests.engine.small import DAY
+from engine.lang.model.types import (
+    DATE,
+    DAYS,
+    MAX_INTEGER,
+    MOMENT,
+    STRING,
+    Attribute,
+    Schema,
+    Type,
+    Value,
+    parse_scaled,
+)
+from tests.engine.small_rules import DAY
 
 BOOL = Type("bool")
 COLOURS = ("red", "green", "blue")
 FEATURES = {
     "a.count": Type("int", 0, (), -20, 1_000),
     "a.other": Type("int", 0, (), 0, 10**12),
-    "a.huge": Type("int", 0, (), -LARGEST, LARGEST),
+    "a.huge": Type("int", 0, (), -MAX_INTEGER, MAX_INTEGER),
     "b.ratio": Type("decimal", 2, (), -500, 10**9),
     "b.share": Type("decimal", 3, (), 0, 1_000),
     "c.since": Type("date", 0, (), -20_000, 60_000),
@@ -25,7 +36,7 @@ FEATURES = {
     "g.home": STRING,
 }
 RELATED = {"h.degree": Type("int", 0, (), 0, 1_000), "h.close": BOOL, "h.circle": Type("enum", 0, COLOURS)}
-FLAGS = {"watch.busy": BOOL, "watch.bound": BOOL}  # of `random_releases.WATCH`; the second is of relationships
+FLAGS = {"watch.busy": BOOL, "watch.bound": BOOL}  # of `random_releases.WATCH`; the second one is of relationships
 REQUEST = {
     "request.nights": Type("int", 0, (), 1, 60),
     "request.rate": Type("decimal", 2, (), 0, 900_000),
@@ -41,11 +52,11 @@ SCHEMA: Schema = {n: Attribute(n, t, "behaviour") for n, t in FEATURES.items()} 
     n: Attribute(n, t, "relationship") for n, t in RELATED.items()
 }
 
-# Days on which lines begin or end, and entries of lists, which end on a day of their own too, within the days of a program.
-# People are asked about on the days before, of and after them.
+# Days on which lines and entries of lists begin or end. Some entries end on a day of their own, within a program's
+# period. We decide about people on the days before, of and after them.
 CHANGES = ("2024-02-10", "2024-03-01", "2024-03-02", "2024-06-30")
 ENDS = (*CHANGES, "2024-04-15")
-ON_DAYS = tuple(int(scaled(day, DATE) or 0) for day in ENDS)
+ON_DAYS = tuple(int(parse_scaled(day, DATE) or 0) for day in ENDS)
 assert DAY in ON_DAYS
 
 DATES = ["1969-12-31", "1996-02-29", *CHANGES]
@@ -73,7 +84,7 @@ ANCHORS = {
     "request.town": TOWNS,
     "request.amount": ["100", "500.00", "1000"],
 }
-# Which lists are asked of which attributes; their entries are among the first one's anchors (or these words).
+# The attributes of each list. Its entries are among the anchors of the first one, or these words.
 LISTS = {
     "towns": ("g.town", "g.home", "request.town"),
     "days": ("c.since", "c.until", "as_of", "request.starts"),
@@ -88,11 +99,11 @@ ENTRIES = {"colours": ["red", "blue"], "yes": ["true", "false"]}
 
 
 def values(name: str, type_: Type) -> list[Value | None]:
-    """What people have: missing, every anchor, its neighbours, the bounds."""
+    """The values of people: missing, every anchor, its neighbours, and the bounds."""
     if type_.kind == "bool":
         return [None, True, False]
-    if type_.worded:
+    if type_.textual:
         return [None, *(type_.values or [*TOWNS, "", "never named"])]
-    anchors = [scaled(a, type_) for a in ANCHORS[name]]
+    anchors = [parse_scaled(a, type_) for a in ANCHORS[name]]
     near = {a + d for a in anchors if a is not None for d in (-1, 0, 1)} | {type_.low, type_.high}
     return [None, *sorted(v for v in near if type_.low <= v <= type_.high)]

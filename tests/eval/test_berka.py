@@ -1,4 +1,4 @@
-"""The shipped rules on Berka's real loans: what is measured is not tuned to, and nothing from later is seen."""
+"""Evaluate the shipped rules on Berka's real loans: we do not tune to them, and the score sees no later event."""
 
 import os
 import time
@@ -11,25 +11,23 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from api.evaluate.berka import RESTRICTED, at_loans, evaluation, measured, scores
-from api.releases.rules_folder import load
-from engine.decide import Reference, assess
-from engine.lang.program import Program
-from engine.metrics import auc, bootstrap, sample
-from graph.sources import berka as source
-from tests.effort import pairs
-
-RULES = Path(__file__).resolve().parents[2] / "rules"
-
+from api.evaluation.berka import RESTRICTED, evaluate, evaluate_folder, features_at_loans, scores
+from api.releases.rules_folder import load_folder
+from engine.decide.decide import ReferenceEvaluator, assess
+from engine.lang.model.program import Program
+from engine.verify.metrics import auc, bootstrap, sample
+from graph.datasets import berka as source
+from tests.effort import by_effort
+from tests.paths import RULES
 
 DAY = 20_454  # 2026-01-01
-EVERY = pairs(24, 1)  # of the loans from 1994 on, one in so many; the figures are of all of them
-whole = pytest.mark.skipif(EVERY > 1, reason="of all loans: `make agreement`")
+STRIDE = by_effort(24, 1)  # of the loans from 1994 on, one in so many; the figures are of all of them
+full_only = pytest.mark.skipif(STRIDE > 1, reason="of all loans: `make agreement`")
 
 
 @cache
 def rules() -> Program:
-    return load(RULES).at(DAY)
+    return load_folder(RULES).at(DAY)
 
 
 @pytest.fixture(scope="module")
@@ -50,28 +48,28 @@ def labels(berka_folder: Path) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def table(events: pl.DataFrame, labels: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     """Made once, whichever of the processes that test comes first; the others wait for it."""
-    made = tmp_path_factory.getbasetemp()
-    made = (made.parent if os.environ.get("PYTEST_XDIST_WORKER") else made) / "loans.parquet"
+    path = tmp_path_factory.getbasetemp()
+    path = (path.parent if os.environ.get("PYTEST_XDIST_WORKER") else path) / "loans.parquet"
     try:
-        made.with_suffix(".begun").touch(exist_ok=False)
+        path.with_suffix(".begun").touch(exist_ok=False)
     except FileExistsError:
         for _ in range(1_200):
-            if made.exists():
-                return pl.read_parquet(made)
+            if path.exists():
+                return pl.read_parquet(path)
             time.sleep(0.1)
     first = pl.col("date") < date(1994, 1, 1)
-    found = at_loans(events, labels.filter(first | (pl.int_range(pl.len()) % EVERY == 0)), rules(), workers=2)
-    found.write_parquet(made.with_suffix(".part"))
-    made.with_suffix(".part").rename(made)
-    return found
+    loans = features_at_loans(events, labels.filter(first | (pl.int_range(pl.len()) % STRIDE == 0)), rules(), workers=2)
+    loans.write_parquet(path.with_suffix(".part"))
+    path.with_suffix(".part").rename(path)
+    return loans
 
 
 def test_it_is_about_328_loans_of_which_46_went_bad(release, labels, table):
     assert (labels.height, labels["bad"].sum()) == (328, 46)
-    loans, bad = (328, 46) if EVERY == 1 else (table.height, table["bad"].sum())
-    found = evaluation(release, table)
-    assert (found.loans, found.bad) == (loans, bad)
-    for variant in (found.with_balances, found.without_balances):
+    loans, bad = (328, 46) if STRIDE == 1 else (table.height, table["bad"].sum())
+    result = evaluate(release, table)
+    assert (result.loans, result.bad) == (loans, bad)
+    for variant in (result.with_balances, result.without_balances):
         figures = variant.figures
         assert figures.n + figures.unscored_good + figures.unscored_bad == loans
         assert figures.bad + figures.unscored_bad == bad
@@ -88,7 +86,7 @@ def test_nothing_dated_on_or_after_the_loans_day_changes_its_features(events, la
         loan = labels.filter(loan=table["loan"][int(part * (table.height - 1))])
         before = events.filter(pl.col("happened_at").dt.date() < loan["date"].item())
         assert 0 < before.height < events.height
-        assert_frame_equal(at_loans(before, loan, rules()), table.filter(loan=loan["loan"].item()))
+        assert_frame_equal(features_at_loans(before, loan, rules()), table.filter(loan=loan["loan"].item()))
 
 
 def test_the_loan_itself_and_its_instalments_are_not_seen(table):
@@ -96,15 +94,15 @@ def test_the_loan_itself_and_its_instalments_are_not_seen(table):
 
 
 def test_without_balances_is_what_people_who_did_not_consent_to_them_get(berka_folder, labels, table, release):
-    some = labels.filter(pl.col("loan").is_in(table["loan"].gather_every(pairs(7, 23)).implode()))
-    unwilling = at_loans(source.events(berka_folder, restricted_consent=False), some, rules())
+    some = labels.filter(pl.col("loan").is_in(table["loan"].gather_every(by_effort(7, 23)).implode()))
+    unwilling = features_at_loans(source.events(berka_folder, restricted_consent=False), some, rules())
     blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in RESTRICTED)
     assert table.select(RESTRICTED).null_count().sum_horizontal().item() < table.height
     assert_frame_equal(unwilling, blind.filter(pl.col("loan").is_in(some["loan"].implode())))
 
 
 def test_the_scores_are_those_of_the_reference(release, table):
-    expected = [assess(Reference(release), row, DAY) for row in table.iter_rows(named=True)]
+    expected = [assess(ReferenceEvaluator(release), row, DAY) for row in table.iter_rows(named=True)]
     assert scores(release, table).rows() == [(e.score, e.band) for e in expected]
 
 
@@ -116,15 +114,15 @@ def test_the_same_comes_out_twice_also_in_one_process(berka_folder, release, tab
     (tmp_path / "loan.asc").unlink()
     first = [line for line in loans[1:] if line.split(";")[2] < "940101"]
     (tmp_path / "loan.asc").write_text("".join([loans[0], *first]))
-    assert measured(tmp_path, release, workers=1) == evaluation(
+    assert evaluate_folder(tmp_path, release, workers=1) == evaluate(
         release, table.filter(pl.col("date") < date(1994, 1, 1))
     )
 
 
-@whole
+@full_only
 def test_the_score_orders_the_loans_better_than_chance_with_balances_and_without(release, table):
-    found = evaluation(release, table)
-    for variant in (found.with_balances, found.without_balances):
+    result = evaluate(release, table)
+    for variant in (result.with_balances, result.without_balances):
         figures = variant.figures
         assert figures.auc.low > 0.5
         assert 0.6 < figures.auc.value < 0.93  # above, something has leaked: see the data set's published results
@@ -133,14 +131,14 @@ def test_the_score_orders_the_loans_better_than_chance_with_balances_and_without
         assert figures.mean_good > figures.mean_bad
 
 
-@whole
+@full_only
 def test_shuffled_outcomes_are_ordered_by_chance(release, table):
     points = scores(release, table)["score"]
-    areas, held = [], 0
+    areas, hits = [], 0
     for seed in range(20):
-        known = sample(points, np.random.default_rng(seed).permutation(table["bad"].to_numpy()))
-        low, high = bootstrap(known.scores, known.bad, auc, seed=seed, samples=200)
-        areas.append(auc(known.scores, known.bad))
-        held += low <= 0.5 <= high
-    assert held >= 16
+        drawn_sample = sample(points, np.random.default_rng(seed).permutation(table["bad"].to_numpy()))
+        low, high = bootstrap(drawn_sample.scores, drawn_sample.bad, auc, seed=seed, samples=200)
+        areas.append(auc(drawn_sample.scores, drawn_sample.bad))
+        hits += low <= 0.5 <= high
+    assert hits >= 16
     assert np.mean(areas) == pytest.approx(0.5, abs=0.03)

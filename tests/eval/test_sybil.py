@@ -1,4 +1,4 @@
-"""A sybil region against the shipped scorecard: by hand on three people, and as it stands on Facebook's."""
+"""Evaluate the shipped scorecard against a sybil region: by hand on three people, and unchanged on Facebook's data."""
 
 from io import StringIO
 from pathlib import Path
@@ -7,83 +7,83 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from api.evaluate.sybil import AS_IT_STANDS, Evaluation, against, attacked, shown, vouched
-from api.releases.rules_folder import load
-from engine.lang.program import Program
-from graph.sources import facebook_sybil as source
+from api.evaluation.sybil import REFERENCE_EDGES, SybilEvaluation, attack_ties, evaluate, report_parts, vouch_events
+from api.releases.rules_folder import load_folder
+from engine.lang.model.program import Program
+from graph.datasets import facebook_sybil as source
+from tests.paths import RULES
 
-RULES = Path(__file__).resolve().parents[2] / "rules"
 DAY = 20_454  # 2026-01-01
-# Ann is verified and knows x, who knows y; x and y are made up. Bob knows nobody.
+# Ann is verified and tied to x, and x to y; x and y are synthetic. Bob has no ties.
 TIES = pl.DataFrame({"a": ["x", "ann"], "b": ["y", "x"]})
 LABELS = pl.DataFrame(
     [("ann", False, "train"), ("bob", False, "test"), ("x", True, "test"), ("y", True, "test")],
     schema=["person", "sybil", "part"],
     orient="row",
 )
-WORLDS = ((0, False), (1, False), (0, True), (1, True))
+ATTACKS = ((0, False), (1, False), (0, True), (1, True))
 ITEMS = ("household", "degree", "core", "vouches", "trust")
 
 
 @pytest.fixture(scope="module")
 def release() -> Program:
-    return load(RULES).at(DAY)
+    return load_folder(RULES).at(DAY)
 
 
 @pytest.fixture(scope="module")
-def found(release: Program) -> Evaluation:
-    return against(TIES, LABELS, release, WORLDS)
+def result(release: Program) -> SybilEvaluation:
+    return evaluate(TIES, LABELS, release, ATTACKS)
 
 
-def totals(found: Evaluation, world: int) -> tuple[int, ...]:
-    assert tuple(found.attacks[world].points.total) == ITEMS
-    return tuple(found.attacks[world].points.total.values())
+def totals(result: SybilEvaluation, index: int) -> tuple[int, ...]:
+    assert tuple(result.attacks[index].points.total) == ITEMS
+    return tuple(result.attacks[index].points.total.values())
 
 
-def test_without_an_attack_edge_two_sybils_get_what_their_tie_is_worth(found: Evaluation) -> None:
-    # One tie each: 2 points. Nobody who is tied is verified: no trust.
-    assert totals(found, 0) == (0, 4, 0, 0, 0)
-    assert (found.attacks[0].points.most, found.attacks[0].points.real_mean) == (2, 0)
-    assert set(found.attacks[0].auc.values()) == {None}
+def test_without_an_attack_edge_two_sybils_get_what_their_tie_is_worth(result: SybilEvaluation) -> None:
+    # One tie each: 2 points. No tied person is verified: no trust.
+    assert totals(result, 0) == (0, 4, 0, 0, 0)
+    assert (result.attacks[0].points.max_points, result.attacks[0].points.real_mean) == (2, 0)
+    assert set(result.attacks[0].auc.values()) == {None}
 
 
-def test_one_attack_edge_wins_nine_points_of_trust(found: Evaluation) -> None:
+def test_one_attack_edge_wins_nine_points_of_trust(result: SybilEvaluation) -> None:
     # Ann - x - y, from Ann: r(x) = 0.85 (r(ann) + r(y)), r(y) = 0.425 r(x), r(ann) = 0.15 + 0.425 r(x).
     # So r(x) = 0.1275 / 0.2775 = 0.4595 and r(y) = 0.1953; three are tied: 1.38 gives x 6 points, 0.59 gives y 3.
-    assert totals(found, 1) == (0, 4, 0, 0, 9)
-    assert found.attacks[1].points.most == 2 + 6
-    assert found.won(found.attacks[1]) == dict.fromkeys(ITEMS, 0) | {"trust": 9}
+    assert totals(result, 1) == (0, 4, 0, 0, 9)
+    assert result.attacks[1].points.max_points == 2 + 6
+    assert result.points_per_edge(result.attacks[1]) == dict.fromkeys(ITEMS, 0) | {"trust": 9}
 
 
-def test_vouches_and_a_household_among_sybils_are_free(found: Evaluation) -> None:
+def test_vouches_and_a_household_among_sybils_are_free(result: SybilEvaluation) -> None:
     # Each is vouched for by the other (3) and of one household (5), and tied to one (2): 10 each.
-    assert totals(found, 2) == (10, 4, 0, 6, 0)
+    assert totals(result, 2) == (10, 4, 0, 6, 0)
 
 
-def test_an_attack_edge_wins_no_more_where_the_sybils_vouch_for_each_other(found: Evaluation) -> None:
+def test_an_attack_edge_wins_no_more_where_the_sybils_vouch_for_each_other(result: SybilEvaluation) -> None:
     # x passes 5 / 30 to Ann and 25 / 30 to y: r(x) = 0.4595 as before, r(y) = 0.85 x 25 / 30 x 0.4595 = 0.3255: 0.98, 3 points.
-    assert totals(found, 3) == (10, 4, 0, 6, 9)
-    assert found.won(found.attacks[3]) == found.won(found.attacks[1])
+    assert totals(result, 3) == (10, 4, 0, 6, 9)
+    assert result.points_per_edge(result.attacks[3]) == result.points_per_edge(result.attacks[1])
 
 
-def test_the_real_mean_is_over_all_real_people(found: Evaluation) -> None:
+def test_the_real_mean_is_over_all_real_people(result: SybilEvaluation) -> None:
     # Ann: a tie (2), and trust 3 x 0.3453 = 1.04 (6); Bob: nothing.
-    assert found.attacks[1].points.real_mean == 4
+    assert result.attacks[1].points.real_mean == 4
 
 
-def test_the_area_is_that_of_the_test_people(found: Evaluation) -> None:
-    # Bob, who knows nobody, is trusted less than either sybil.
-    assert found.attacks[1].auc == {"relationships.trust": 0, "relationships.walk": 0}
+def test_the_area_is_that_of_the_test_people(result: SybilEvaluation) -> None:
+    # Bob, without ties, has less trust than either sybil.
+    assert result.attacks[1].auc == {"relationships.trust": 0, "relationships.walk_trust": 0}
 
 
 def test_vouches_stand_in_a_circle_and_nobody_vouches_twice_or_for_themselves() -> None:
     seven = pl.DataFrame({"person": [f"s{n}" for n in range(7)], "sybil": [True] * 7, "part": ["test"] * 7})
-    said = vouched(seven)
-    vouches = said.filter(pl.col("tie") == "vouch")
+    events = vouch_events(seven)
+    vouches = events.filter(pl.col("tie") == "vouch")
     assert (vouches.height, vouches.filter(pl.col("subject") == pl.col("other")).height) == (35, 0)
     assert set(vouches.group_by("other").len()["len"]) == {5}
-    assert said["event_id"].is_unique().all()
-    homes = said.filter(pl.col("tie") == "household").select("subject", "other").rows()
+    assert events["event_id"].is_unique().all()
+    homes = events.filter(pl.col("tie") == "household").select("subject", "other").rows()
     assert homes == [("s0", "s1"), ("s2", "s3"), ("s4", "s5")]
 
 
@@ -92,28 +92,30 @@ def test_attack_edges_are_as_many_as_asked_for_between_the_regions_and_the_fewer
     ties = pl.DataFrame({"a": ["p0", "p1", "p2"], "b": ["p1", "p7", "p8"]})
     before: set[tuple[str, str]] = set()
     for edges in (0, 1, 2, 3, 9, 36):
-        pairs = set(attacked(ties, people, edges).iter_rows())
+        pairs = set(attack_ties(ties, people, edges).iter_rows())
         assert len(pairs) == edges + 1  # that between two real people stays
         assert pairs >= before | {("p0", "p1")}
         assert sum((int(a[1:]) > 5) != (int(b[1:]) > 5) for a, b in pairs) == edges
         before = pairs
     with pytest.raises(ValueError, match="only 36 pairs"):
-        attacked(ties, people, 37)
+        attack_ties(ties, people, 37)
 
 
-def test_what_is_shown_fits_a_terminal_and_says_the_figures(found: Evaluation) -> None:
+def test_what_is_shown_fits_a_terminal_and_says_the_figures(result: SybilEvaluation) -> None:
     console = Console(width=80, file=StringIO())
-    for part in shown(found):
+    for part in report_parts(result):
         console.print(part, soft_wrap=isinstance(part, str))
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 80
-    for said in ("2 real people, 2 sybils", "SybilRank 0.99", "household", "│ 1 *          │", "9.00"):
-        assert said in text, said
+    for phrase in ("2 real people, 2 sybils", "SybilRank 0.99", "household", "│ 1 *          │", "9.00"):
+        assert phrase in text, phrase
     assert "…" not in text
 
 
 def test_facebooks_sybils_as_they_stand_are_told_and_cost_little(sybil_folder: Path, release: Program) -> None:
-    world = against(source.ties(sybil_folder), source.labels(sybil_folder), release, [(AS_IT_STANDS, False)]).attacks[0]
-    assert all(auc is not None and 0.98 < auc <= 1 for auc in world.auc.values())
-    assert world.points.total["trust"] < world.points.sybils / 100  # a hundredth of a point each
-    assert world.points.most <= 30  # the budget of relationships
+    attack = evaluate(
+        source.ties(sybil_folder), source.labels(sybil_folder), release, [(REFERENCE_EDGES, False)]
+    ).attacks[0]
+    assert all(auc is not None and 0.98 < auc <= 1 for auc in attack.auc.values())
+    assert attack.points.total["trust"] < attack.points.sybils / 100  # a hundredth of a point each
+    assert attack.points.max_points <= 30  # the budget of relationships

@@ -1,5 +1,7 @@
-"""Random ledgers of credit evidence in which everything that can concern something else does: two of each thing, and every field
-that production sends."""
+"""Generate random ledgers of credit evidence in which events refer to each other in every possible way.
+
+We generate two of each thing, and every field that production sends.
+"""
 
 import json
 from datetime import date, datetime, timedelta
@@ -8,7 +10,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
-from tests.graph.story import story, willing
+from tests.graph.story import enrol, story
 from tests.strategies import NOW, frame
 
 PEOPLE = ("ann", "bob")
@@ -25,7 +27,7 @@ Row = dict[str, Any]
 
 
 @st.composite
-def promises(draw: st.DrawFn) -> Row:
+def credit_rows(draw: st.DrawFn) -> Row:
     """One piece of credit evidence."""
     kind = draw(st.sampled_from((*OBLIGATIONS, *ORDERS)))
     at: datetime = draw(st.sampled_from(MOMENTS)) + timedelta(microseconds=draw(st.sampled_from((0, 0, 1))))
@@ -43,26 +45,26 @@ def promises(draw: st.DrawFn) -> Row:
 
 
 @st.composite
-def changes(draw: st.DrawFn, evidence: list[Row]) -> list[Row]:
+def statement_rows(draw: st.DrawFn, evidence: list[Row]) -> list[Row]:
     """A dispute of one of these, answered or not, or a correction."""
     item = draw(st.sampled_from(evidence))
     about = {"subject": item["subject"], "ref_event": item["event_id"], "happened_at": draw(st.sampled_from(MOMENTS))}
     if draw(st.integers(0, 3)) == 0:
         fields = draw(st.sampled_from(({"due": "2024-02-01"}, {"days_late": 0}, {"happened_at": NOW.isoformat()})))
         return [{**about, "kind": "event.corrected", "contributor": item["contributor"], "fields": json.dumps(fields)}]
-    said = {**about, "contributor": "iftah", "ref_contributor": item["contributor"]}
+    dispute = {**about, "contributor": "iftah", "ref_contributor": item["contributor"]}
     outcome = draw(st.sampled_from((None, None, "rejected", "upheld")))
-    answer = [{**said, "kind": "dispute.resolved", "outcome": outcome}] if outcome else []
-    return [{**said, "kind": "dispute.opened"}, *answer]
+    answer = [{**dispute, "kind": "dispute.resolved", "outcome": outcome}] if outcome else []
+    return [{**dispute, "kind": "dispute.opened"}, *answer]
 
 
 @st.composite
 def credit_ledgers(draw: st.DrawFn, most: int = 14, changed: int = 3) -> pl.DataFrame:
     """A ledger in the order of appending, in which both people consent to everything."""
-    evidence = draw(st.lists(promises(), min_size=1, max_size=most))
+    evidence = draw(st.lists(credit_rows(), min_size=1, max_size=most))
     for number, row in enumerate(evidence):
         row["event_id"] = f"e{number}"
-    said = [row for _ in range(draw(st.integers(0, changed))) for row in draw(changes(evidence))]
-    named = [{"event_id": f"c{number}", **row} for number, row in enumerate(said)]
-    rows = draw(st.permutations([*evidence, *named]))
-    return pl.concat([story(willing(*PEOPLE)), frame([{**r, "recorded_at": r["happened_at"]} for r in rows])])
+    statements = [row for _ in range(draw(st.integers(0, changed))) for row in draw(statement_rows(evidence))]
+    numbered = [{"event_id": f"c{number}", **row} for number, row in enumerate(statements)]
+    rows = draw(st.permutations([*evidence, *numbered]))
+    return pl.concat([story(enrol(*PEOPLE)), frame([{**r, "recorded_at": r["happened_at"]} for r in rows])])

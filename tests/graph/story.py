@@ -1,16 +1,17 @@
-"""Small stories as text, one event a line, so that a test can be checked by reading it.
+"""Write small stories as text, one event a line, so that you can check a test by reading it.
 
     2024-03-01 payment.made ann > shop amount=100 currency=CNY
 
-Others: `@bank` says so (default), `#e7` is its id, `recorded=` when it became known (default: at once).
+You can add: `@bank` for the contributor (the default), `#e7` for the id, `recorded=` for the time when we recorded it
+(default: at once).
 """
 
 from datetime import UTC, date, datetime
 
 import polars as pl
 
-from graph.events import SCHEMA
-from graph.vocabulary import CLASSES
+from graph.evidence.events import SCHEMA
+from graph.evidence.vocabulary import CLASSES
 from tests.strategies import frame
 
 LONG_AGO = "2000-01-01"
@@ -36,11 +37,11 @@ def event(words: list[str], event_id: str) -> dict[str, object]:
             row["contributor" if word[0] == "@" else "event_id"] = word[1:]
         else:
             name, _, value = word.partition("=")
-            row["recorded_at" if name == "recorded" else name] = typed(name, value)
+            row["recorded_at" if name == "recorded" else name] = parse_value(name, value)
     return row
 
 
-def typed(name: str, value: str) -> object:
+def parse_value(name: str, value: str) -> object:
     if name in ("until", "recorded"):
         return moment(value)
     if name == "due":
@@ -48,7 +49,7 @@ def typed(name: str, value: str) -> object:
     return int(value) if SCHEMA[name] == pl.Int64 else value
 
 
-def willing(*people: str, classes: str = ",".join(CLASSES), level: int = 2) -> str:
+def enrol(*people: str, classes: str = ",".join(CLASSES), level: int = 2) -> str:
     """Lines that enrol people long ago and have them consent."""
     return "\n".join(
         f"{LONG_AGO} person.enrolled {p} @desk #enrol-{p} identity_level={level}\n"

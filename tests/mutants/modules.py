@@ -1,72 +1,117 @@
-"""The modules that are mutated, each with the tests that are to notice.
+"""The mutated modules, each with the tests that should notice.
 
-Names may have a `*`. Tests that start servers as processes of their own are left out where others hold the same: they are slow.
+Names may contain `*`. We leave out tests that start servers in processes if other tests check the same: they are slow.
 """
 
 from typing import Final
 
-_ENGINE: Final = "tests/engine"
-_LANG: Final = "tests/engine/lang"
-_GRAPH: Final = "tests/graph"
-_API: Final = "tests/api"
-
 MODULES: Final[dict[str, tuple[str, ...]]] = {
-    "engine/scorecard.py": (f"{_ENGINE}/test_scorecard.py", f"{_ENGINE}/test_decide.py", f"{_ENGINE}/test_alone.py"),
-    "engine/perks.py": (
-        f"{_ENGINE}/test_perks.py",
-        f"{_ENGINE}/test_caps.py",
-        f"{_ENGINE}/test_decide.py",
-        f"{_ENGINE}/test_context.py",
+    "engine/decide/scorecard.py": (
+        "tests/engine/decide/test_scorecard.py",
+        "tests/engine/decide/test_decide.py",
+        "tests/engine/decide/test_without_relationships.py",
     ),
-    "engine/caps.py": (f"{_ENGINE}/test_caps.py", f"{_ENGINE}/test_perks.py"),
-    "engine/decide.py": (
-        f"{_ENGINE}/test_decide.py",
-        f"{_ENGINE}/test_alone.py",
-        f"{_ENGINE}/test_caps.py",
-        f"{_ENGINE}/test_context.py",
-        f"{_ENGINE}/test_eras.py",
-        f"{_ENGINE}/test_patterns_and_lists.py",
+    "engine/decide/perks.py": (
+        "tests/engine/decide/test_perks.py",
+        "tests/engine/decide/test_caps.py",
+        "tests/engine/decide/test_decide.py",
+        "tests/engine/decide/test_context.py",
     ),
-    "engine/orders.py": (f"{_ENGINE}/test_orders.py",),
-    "engine/watch.py": (
-        f"{_ENGINE}/test_watch.py",
-        f"{_ENGINE}/test_patterns_and_lists.py",
-        f"{_ENGINE}/test_cases.py",
+    "engine/decide/caps.py": ("tests/engine/decide/test_caps.py", "tests/engine/decide/test_perks.py"),
+    "engine/decide/decide.py": (
+        "tests/engine/decide/test_decide.py",
+        "tests/engine/decide/test_without_relationships.py",
+        "tests/engine/decide/test_caps.py",
+        "tests/engine/decide/test_context.py",
+        "tests/engine/decide/test_days_of_effect.py",
+        "tests/engine/decide/test_patterns_and_lists.py",
     ),
-    "engine/lang/resolve.py": (
-        f"{_LANG}/test_resolve.py",
-        f"{_LANG}/test_check.py",
-        f"{_LANG}/test_expressions.py",
-        f"{_LANG}/test_types.py",
+    "engine/decide/orders.py": ("tests/engine/decide/test_orders.py",),
+    "engine/decide/patterns.py": (
+        "tests/engine/decide/test_patterns.py",
+        "tests/engine/decide/test_patterns_and_lists.py",
+        "tests/engine/verify/test_cases.py",
+    ),
+    "engine/lang/check/resolve.py": (
+        "tests/engine/lang/check/test_resolve.py",
+        "tests/engine/lang/check/test_release.py",
+        "tests/engine/lang/syntax/test_expressions.py",
+        "tests/engine/lang/model/test_types.py",
         "tests/test_problems.py",
     ),
-    "engine/lang/lower.py": (f"{_LANG}/test_online.py", f"{_LANG}/test_columnar.py", f"{_ENGINE}/test_agreement.py"),
-    "engine/lang/columnar.py": (f"{_LANG}/test_columnar.py", f"{_ENGINE}/test_agreement.py"),
-    "engine/lang/reference.py": (
-        f"{_LANG}/test_expressions.py",
-        f"{_LANG}/test_trace.py",
-        f"{_ENGINE}/test_agreement.py",
+    "engine/lang/engines/lowering.py": (
+        "tests/engine/lang/engines/test_durable.py",
+        "tests/engine/lang/engines/test_columnar.py",
+        "tests/engine/verify/test_agreement.py",
     ),
-    "graph/view.py": (f"{_GRAPH}/test_view.py", f"{_GRAPH}/features/test_credit*.py"),
-    "graph/features/credit.py": (f"{_GRAPH}/features/test_credit*.py", f"{_GRAPH}/features/test_features.py"),
-    "graph/features/capacity.py": (f"{_GRAPH}/features/test_money.py", f"{_GRAPH}/features/test_features.py"),
-    "graph/features/behaviour.py": (f"{_GRAPH}/features/test_money.py", f"{_GRAPH}/features/test_features.py"),
-    "api/people/erasure.py": (f"{_API}/test_erasure.py", f"{_API}/test_redaction.py", f"{_API}/test_presence.py"),
+    "engine/lang/engines/columnar.py": (
+        "tests/engine/lang/engines/test_columnar.py",
+        "tests/engine/verify/test_agreement.py",
+    ),
+    "engine/lang/engines/reference.py": (
+        "tests/engine/lang/syntax/test_expressions.py",
+        "tests/engine/lang/engines/test_trace.py",
+        "tests/engine/verify/test_agreement.py",
+    ),
+    "graph/evidence/visibility.py": (
+        "tests/graph/evidence/test_visibility.py",
+        "tests/graph/features/test_credit.py",
+        "tests/graph/features/test_credit_oracle.py",
+    ),
+    "graph/features/definitions/credit.py": (
+        "tests/graph/features/test_credit.py",
+        "tests/graph/features/test_credit_oracle.py",
+        "tests/graph/features/test_features.py",
+    ),
+    "graph/features/definitions/capacity.py": (
+        "tests/graph/features/test_money.py",
+        "tests/graph/features/test_features.py",
+    ),
+    "graph/features/definitions/behaviour.py": (
+        "tests/graph/features/test_money.py",
+        "tests/graph/features/test_features.py",
+    ),
+    "api/people/erasure.py": (
+        "tests/api/people/test_erasure.py",
+        "tests/api/people/test_redaction.py",
+        "tests/api/people/test_erased_people.py",
+        "tests/api/people/test_two_of_each.py",
+        "tests/api/access/test_presence.py",
+        "tests/api/jobs/test_vacuum.py",
+    ),
     "api/supervision/audit.py": (
-        f"{_API}/test_audit.py",
-        f"{_API}/test_chain*.py",
-        f"{_API}/test_order_chain.py",
-        f"{_API}/test_report.py",
+        "tests/api/supervision/test_audit.py",
+        "tests/api/supervision/test_chain.py",
+        "tests/api/supervision/test_legacy_chains.py",
+        "tests/api/orders/test_order_chain.py",
+        "tests/api/supervision/test_report.py",
     ),
-    "api/consent/permissions.py": (f"{_API}/test_permissions.py", f"{_API}/test_consents.py"),
-    "api/decisions/account.py": (f"{_API}/test_account.py", f"{_API}/test_exposure.py", f"{_API}/test_limits.py"),
+    "api/consent/permissions.py": ("tests/api/consent/test_permissions.py", "tests/api/consent/test_consents.py"),
+    "api/decisions/exposure.py": (
+        "tests/api/decisions/test_exposure.py",
+        "tests/api/orders/test_caps_of_orders.py",
+        "tests/api/orders/test_order_limits.py",
+    ),
     "api/decisions/decisions.py": (
-        f"{_API}/test_account.py",
-        f"{_API}/test_eligibility.py",
-        f"{_API}/test_audit.py",
-        f"{_API}/test_chain.py",
+        "tests/api/decisions/test_exposure.py",
+        "tests/api/decisions/test_eligibility.py",
+        "tests/api/supervision/test_audit.py",
+        "tests/api/supervision/test_chain.py",
     ),
-    "api/orders/orders.py": (f"{_API}/test_order*.py", f"{_API}/test_timekeeper.py", f"{_API}/test_targets.py"),
-    "api/access/oidc.py": (f"{_API}/test_oidc*.py",),
-    "api/access/tokens.py": (f"{_API}/test_token*.py", f"{_API}/test_roles.py"),
+    "api/orders/orders.py": (
+        "tests/api/orders/test_order_chain.py",
+        "tests/api/orders/test_order_times.py",
+        "tests/api/orders/test_orders.py",
+        "tests/api/jobs/test_order_clock.py",
+        "tests/api/merchants/test_callback_targets.py",
+    ),
+    "api/access/oidc.py": (
+        "tests/api/access/test_oidc.py",
+        "tests/api/access/test_oidc_edges.py",
+    ),
+    "api/access/tokens.py": (
+        "tests/api/access/test_token_rows.py",
+        "tests/api/access/test_tokens.py",
+        "tests/api/http/test_roles.py",
+    ),
 }

@@ -1,7 +1,7 @@
-"""Small changes of a module that a test ought to notice: which there are, and the source with one of them.
+"""Small changes of a module that a test should notice: list them, and apply one to the source.
 
-Each replaces one piece of text. Changes of messages, annotations and names are left out: they break either nothing that
-anybody promised or everything at once.
+Each replaces one piece of text. We leave out messages, annotations and names: such a change breaks either nothing that we promise or
+everything at once.
 """
 
 import ast
@@ -22,7 +22,7 @@ ARITHMETIC: Final = {
     ast.Mod: ("%", "//"), ast.BitOr: ("|", "&"), ast.BitAnd: ("&", "|"),
 }  # fmt: skip
 SWAPPED_CALLS: Final = {"min": "max", "max": "min", "any": "all", "all": "any"}
-# What narrows or orders: the call is left out, and with several arguments each of them.
+# Calls that narrow or order: we remove the call, and with several arguments each of them.
 NARROWING: Final = frozenset(
     [
         "where",
@@ -43,7 +43,7 @@ NARROWING: Final = frozenset(
 
 @dataclass(frozen=True)
 class Mutation:
-    """The bytes `start` to `end` of a module become `text`; `lines` are those of its statement, none at module level."""
+    """Replace the bytes `start` to `end` of a module by `text`; `lines` are those of its statement, none at module level."""
 
     key: str
     start: int
@@ -51,19 +51,19 @@ class Mutation:
     text: str
     lines: range
 
-    def applied(self, source: bytes) -> bytes:
+    def apply(self, source: bytes) -> bytes:
         return source[: self.start] + self.text.encode() + source[self.end :]
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a node stands: the function around it, and the lines of its statement (none outside of functions)."""
+class _CodePosition:
+    """The place of a node: the function around it, and the lines of its statement (none outside functions)."""
 
     function: str
     lines: range
 
 
-class _Source:
+class _SourceText:
     """Text by position of nodes: Python counts columns in bytes."""
 
     def __init__(self, source: bytes) -> None:
@@ -86,21 +86,21 @@ Change = tuple[int, int, str]
 
 
 def mutations(path: str, source: bytes) -> list[Mutation]:
-    """All of a module, in the order of its text."""
-    text, found = _Source(source), []
-    seen: Counter[str] = Counter()
-    for node, place in _nodes(ast.parse(source), _Place("", range(0))):
+    """All mutations of a module, in the order of its text."""
+    text, result = _SourceText(source), []
+    name_counts: Counter[str] = Counter()
+    for node, location in _nodes(ast.parse(source), _CodePosition("", range(0))):
         for start, end, replacement in _changes(text, node):
-            changed = source[:start] + replacement.encode() + source[end:]
-            name = f"{path}::{place.function or 'module'}: {_shown(source, start, end)} -> {_shown(changed, start, start + len(replacement.encode()))}"
-            seen[name] += 1
-            key = name if seen[name] == 1 else f"{name} #{seen[name]}"
-            found.append(Mutation(key, start, end, replacement, place.lines))
-    return sorted(found, key=lambda mutation: (mutation.start, mutation.end, mutation.text))
+            mutant_source = source[:start] + replacement.encode() + source[end:]
+            name = f"{path}::{location.function or 'module'}: {_excerpt(source, start, end)} -> {_excerpt(mutant_source, start, start + len(replacement.encode()))}"
+            name_counts[name] += 1
+            key = name if name_counts[name] == 1 else f"{name} #{name_counts[name]}"
+            result.append(Mutation(key, start, end, replacement, location.lines))
+    return sorted(result, key=lambda mutation: (mutation.start, mutation.end, mutation.text))
 
 
 def compiles(source: bytes) -> bool:
-    """Whether it is Python still."""
+    """Whether the text is still valid Python."""
     try:
         ast.parse(source)
     except SyntaxError:
@@ -108,14 +108,14 @@ def compiles(source: bytes) -> bool:
     return True
 
 
-def _shown(source: bytes, start: int, end: int) -> str:
+def _excerpt(source: bytes, start: int, end: int) -> str:
     """The lines around a piece of text, as one."""
     begin = source.rfind(b"\n", 0, start) + 1
     stop = source.find(b"\n", end)
     return " ".join(source[begin : stop if stop >= 0 else len(source)].decode().split())
 
 
-def _nodes(node: ast.AST, place: _Place) -> Iterator[tuple[ast.AST, _Place]]:
+def _nodes(node: ast.AST, location: _CodePosition) -> Iterator[tuple[ast.AST, _CodePosition]]:
     """Every node that may change, with its place."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list", "format_spec") or isinstance(node, ast.JoinedStr):
@@ -123,13 +123,13 @@ def _nodes(node: ast.AST, place: _Place) -> Iterator[tuple[ast.AST, _Place]]:
         for child in value if isinstance(value, list) else [value]:
             if not isinstance(child, ast.AST):
                 continue
-            within = _within(node, field, child, place)
+            within = _within(node, field, child, location)
             yield child, within
             yield from _nodes(child, within)
 
 
-def _within(node: ast.AST, field: str, child: ast.AST, place: _Place) -> _Place:
-    function, lines = place.function, place.lines
+def _within(node: ast.AST, field: str, child: ast.AST, location: _CodePosition) -> _CodePosition:
+    function, lines = location.function, location.lines
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and field == "body":
         function = f"{function}.{node.name}".lstrip(".")
     inside = bool(lines) or (isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and field == "body")
@@ -137,10 +137,10 @@ def _within(node: ast.AST, field: str, child: ast.AST, place: _Place) -> _Place:
         body = getattr(child, "body", None)
         last = body[0].lineno - 1 if body else child.end_lineno or child.lineno
         lines = range(child.lineno, max(last, child.lineno) + 1)
-    return _Place(function, lines)
+    return _CodePosition(function, lines)
 
 
-def _changes(text: _Source, node: ast.AST) -> Iterator[Change]:
+def _changes(text: _SourceText, node: ast.AST) -> Iterator[Change]:
     match node:
         case ast.Compare():
             yield from _comparison(text, node)
@@ -173,7 +173,7 @@ def _changes(text: _Source, node: ast.AST) -> Iterator[Change]:
             yield text.start(node), text.end(node), "pass"
 
 
-def _comparison(text: _Source, node: ast.Compare) -> Iterator[Change]:
+def _comparison(text: _SourceText, node: ast.Compare) -> Iterator[Change]:
     sides = [node.left, *node.comparators]
     for op, left, right in zip(node.ops, sides, sides[1:], strict=False):
         if type(op) in COMPARISONS:
@@ -186,7 +186,7 @@ def _comparison(text: _Source, node: ast.Compare) -> Iterator[Change]:
             yield from _one_less(text, right.elts)
 
 
-def _call(text: _Source, node: ast.Call) -> Iterator[Change]:
+def _call(text: _SourceText, node: ast.Call) -> Iterator[Change]:
     if isinstance(node.func, ast.Name) and node.func.id in SWAPPED_CALLS:
         yield text.start(node.func), text.end(node.func), SWAPPED_CALLS[node.func.id]
     if isinstance(node.func, ast.Attribute) and node.func.attr in NARROWING:
@@ -195,8 +195,8 @@ def _call(text: _Source, node: ast.Call) -> Iterator[Change]:
             yield from _one_less(text, node.args)
 
 
-def _one_less(text: _Source, nodes: list[ast.expr]) -> Iterator[Change]:
-    """Without each of them, and its comma."""
+def _one_less(text: _SourceText, nodes: list[ast.expr]) -> Iterator[Change]:
+    """Mutations that remove each node with its comma."""
     for place, node in enumerate(nodes):
         if place + 1 < len(nodes):
             yield text.start(node), text.start(nodes[place + 1]), ""
@@ -204,8 +204,8 @@ def _one_less(text: _Source, nodes: list[ast.expr]) -> Iterator[Change]:
             yield text.end(nodes[place - 1]), text.end(node), ""
 
 
-def _between(text: _Source, left: ast.expr, right: ast.expr, old: str, new: str) -> Iterator[Change]:
-    """The operator between two operands, whatever brackets and lines are around it."""
+def _between(text: _SourceText, left: ast.expr, right: ast.expr, old: str, new: str) -> Iterator[Change]:
+    """The operator between two operands, across brackets and lines."""
     begin, stop = text.end(left), text.start(right)
     pattern = r"\s+".join(map(re.escape, old.split()))
     operator = re.search(rf"(?<![\w<>=!*/|&]){pattern}(?![\w<>=!*/|&])", text.bytes[begin:stop].decode())

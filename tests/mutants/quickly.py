@@ -1,4 +1,4 @@
-"""A pytest plugin for Hypothesis: one failing example is enough. To look for the smallest takes minutes, for each mutation."""
+"""A pytest plugin for Hypothesis: stop at the first failing example. Shrinking would take minutes per mutation."""
 
 from hypothesis import Phase, settings
 

@@ -1,4 +1,4 @@
-"""Run tests on a copy of the tree: a mutated module never touches the checkout."""
+"""Run tests on a copy of the tree, so that a mutated module never touches the checkout."""
 
 import contextlib
 import hashlib
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from tests.mutants.mutations import Mutation
+from tests.paths import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-IMPORTED: Final = ""  # in place of a test, of lines that an import runs
-COVERED: Final = ROOT / "var" / "mutants-covered"
-_running: set[subprocess.Popen[bytes]] = set()
+IMPORT_CONTEXT: Final = ""  # instead of a test, for lines that an import runs
+COVERAGE_CACHE: Final = ROOT / "var" / "mutants-covered"
+_processes: set[subprocess.Popen[bytes]] = set()
 _NO_TESTS, _NOT_FOUND = 5, 4  # pytest's exit codes
 _QUIET: Final = (
     "-q",
@@ -32,39 +32,39 @@ _QUIET: Final = (
     "-o",
     "addopts=",
 )
-# Others only cost time here.
+# The other plugins only cost time here.
 _PLUGINS: Final = ("tests.mutants.quickly", "_hypothesis_pytestplugin", "anyio.pytest_plugin", "pytest_timeout")
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """Of each module the tests that run each line, and of each test how many seconds it takes."""
+class LineCoverage:
+    """For each module the tests that run each line, and for each test its seconds."""
 
     lines: dict[str, dict[str, list[str]]]
     seconds: dict[str, float]
 
     def tests_of(self, path: str, mutation: Mutation, files: Collection[str]) -> list[str]:
-        """The tests that run the mutated statement, the quickest first; all of the module's where an import runs it."""
+        """The tests that run the mutated statement, fastest first; all tests of the module if an import runs it."""
         of_module = [test for test in self.seconds if test.partition("::")[0] in files]
         if len(mutation.lines):
             lines = self.lines.get(path, {})
             contexts = {context for line in mutation.lines for context in lines.get(str(line), ())}
-            if IMPORTED not in contexts:
+            if IMPORT_CONTEXT not in contexts:
                 of_module = [test for test in of_module if test in contexts or test.partition("::")[0] in contexts]
         return sorted(of_module, key=self.seconds.__getitem__)
 
 
 @contextlib.contextmanager
 def copy_of_the_tree() -> Iterator[Path]:
-    """A folder with the files that git knows or would add, as they are now."""
-    listed = subprocess.run(
+    """A folder with the current files that git tracks or would add."""
+    listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         check=True,
     )
     with tempfile.TemporaryDirectory(prefix="iftah-mutants-", ignore_cleanup_errors=True) as folder:
-        for name in filter(None, listed.stdout.decode().split("\0")):
+        for name in filter(None, listing.stdout.decode().split("\0")):
             if (source := ROOT / name).is_file():
                 target = Path(folder, name)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,14 +73,14 @@ def copy_of_the_tree() -> Iterator[Path]:
 
 
 def _environment(copy: Path) -> dict[str, str]:
-    beside = ROOT.parent / "shared" / "data"
+    data_folder = ROOT.parent / "shared" / "data"
     return os.environ | {
-        "PYTHONPATH": str(copy),  # before the checkout that is installed
+        "PYTHONPATH": str(copy),  # before the installed checkout
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "POLARS_MAX_THREADS": "1",
         "OMP_NUM_THREADS": "1",
-        "IFTAH_DATA": os.environ.get("IFTAH_DATA", str(beside)),
+        "IFTAH_DATASETS_DIR": os.environ.get("IFTAH_DATASETS_DIR", str(data_folder)),
     }
 
 
@@ -91,7 +91,7 @@ def _plugins() -> list[str]:
 
 
 def _pytest(copy: Path, arguments: list[str], seconds: float, environment: dict[str, str]) -> int | None:
-    """The exit code, or None where it did not end in time."""
+    """The exit code, or None if it did not end in time."""
     scratch = copy / ".scratch"
     shutil.rmtree(scratch, ignore_errors=True)
     command = [sys.executable, "-m", "pytest", *_plugins(), f"--basetemp={scratch}", *arguments]
@@ -99,24 +99,24 @@ def _pytest(copy: Path, arguments: list[str], seconds: float, environment: dict[
         process = subprocess.Popen(
             command, cwd=copy, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
-        _running.add(process)
+        _processes.add(process)
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
             _end(process)
             return None
         finally:
-            _running.discard(process)
+            _processes.discard(process)
 
 
 def end_all() -> None:
     """End the tests that run in other threads."""
-    for process in tuple(_running):
+    for process in tuple(_processes):
         _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """First so that fixtures drop their databases, then for certain, with all that it started."""
+    """End it: first gently, so that fixtures drop their databases, then for certain, with all its children."""
     process.send_signal(signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
@@ -125,14 +125,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def covered(copy: Path, file: str, targets: Iterable[str], seconds: float) -> Coverage:
-    """Run a file of tests as it is and see which test runs what. Those that fail or are skipped here can notice nothing.
+def measure_coverage(copy: Path, file: str, targets: Iterable[str], seconds: float) -> LineCoverage:
+    """Run an unmodified test file and record the tests that run each line. Failing or skipped tests can notice nothing.
 
-    What was seen is kept while the file and the targets are the same, unless a test failed, which is said. RuntimeError when
-    the tests do not run at all.
+    We keep the result while the file and the targets are the same, unless a test failed, which we report. Raises RuntimeError if the
+    tests do not run at all.
     """
-    known = COVERED / f"{digest(file, *targets)}.json"
-    if not known.exists():
+    cached = COVERAGE_CACHE / f"{digest(file, *targets)}.json"
+    if not cached.exists():
         result = copy / ".covered.json"
         result.unlink(missing_ok=True)
         environment = _environment(copy) | {
@@ -145,23 +145,23 @@ def covered(copy: Path, file: str, targets: Iterable[str], seconds: float) -> Co
             raise RuntimeError(f"{file} does not run (exit code {code}): {(copy / '.output').read_text()[-2000:]}")
         if code:
             print(f"some tests of {file} fail as they are: {(copy / '.output').read_text()[-600:]}", flush=True)
-            return Coverage(**json.loads(result.read_text()))
-        COVERED.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(result, known.with_suffix(".new"))
-        known.with_suffix(".new").replace(known)
-    return Coverage(**json.loads(known.read_text()))
+            return LineCoverage(**json.loads(result.read_text()))
+        COVERAGE_CACHE.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(result, cached.with_suffix(".new"))
+        cached.with_suffix(".new").replace(cached)
+    return LineCoverage(**json.loads(cached.read_text()))
 
 
 def outcome(copy: Path, path: str, mutation: Mutation, tests: list[str], seconds: float) -> str:
-    """`killed`, `timeout` or `survived`: what the tests say of the module with the mutation."""
+    """`killed`, `timeout` or `survived`: the tests' result for the module with the mutation."""
     target = copy / path
     source = target.read_bytes()
-    chosen = copy / ".tests"
-    chosen.write_text("\n".join(tests))
-    target.write_bytes(mutation.applied(source))
+    test_list = copy / ".tests"
+    test_list.write_text("\n".join(tests))
+    target.write_bytes(mutation.apply(source))
     try:
-        code = _pytest(copy, [*_QUIET, f"@{chosen}"], seconds, _environment(copy))
-        if code in (_NOT_FOUND, _NO_TESTS):  # the mutation changes what tests are called: all of their files
+        code = _pytest(copy, [*_QUIET, f"@{test_list}"], seconds, _environment(copy))
+        if code in (_NOT_FOUND, _NO_TESTS):  # the mutation changes the names of tests: run all of their files
             files = sorted({test.partition("::")[0] for test in tests})
             code = _pytest(copy, [*_QUIET, *files], seconds, _environment(copy))
     finally:
@@ -170,7 +170,7 @@ def outcome(copy: Path, path: str, mutation: Mutation, tests: list[str], seconds
 
 
 def digest(*files: str) -> str:
-    """Of the content of files of the checkout: whether a result is still one."""
+    """The hash of the content of files, by which a result stays valid."""
     content = hashlib.sha256()
     for name in files:
         content.update((ROOT / name).read_bytes())

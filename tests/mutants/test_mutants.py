@@ -1,4 +1,4 @@
-"""The tool that mutates, on a small module: which changes it makes, which tests it picks, and that the checkout stays."""
+"""The mutation tool on a small module: its changes, its choice of tests, and an untouched checkout."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from tests.mutants.__main__ import EQUIVALENT, sample
 from tests.mutants.modules import MODULES
 from tests.mutants.mutations import mutations
-from tests.mutants.running import ROOT, Coverage, copy_of_the_tree, outcome
+from tests.mutants.running import ROOT, LineCoverage, copy_of_the_tree, outcome
 
 SOURCE = '''
 LIMIT: int = 3
@@ -30,9 +30,9 @@ def kept(rows: list[int], most: int = 5) -> bool:
 
 
 def test_the_changes_of_a_module():
-    """Messages, annotations and docstrings stay. Names of text are not added up."""
-    found = [mutation.key.partition(": ")[2] for mutation in mutations("m.py", SOURCE.encode())]
-    assert found == [
+    """Messages, annotations and docstrings stay. We do not mutate `+` between texts."""
+    changes = [mutation.key.partition(": ")[2] for mutation in mutations("m.py", SOURCE.encode())]
+    assert changes == [
         "LIMIT: int = 3 -> LIMIT: int = 4",
         "def kept(rows: list[int], most: int = 5) -> bool: -> def kept(rows: list[int], most: int = 6) -> bool:",
         "if not rows and most <= LIMIT: -> if rows and most <= LIMIT:",
@@ -62,33 +62,33 @@ def test_the_changes_of_a_module():
 def test_a_change_is_of_its_own_bytes_whatever_is_before_it():
     source = "text = 'Žofie 李雷'; n = 1\n".encode()
     (mutation,) = mutations("m.py", source)
-    assert mutation.applied(source).decode() == "text = 'Žofie 李雷'; n = 2\n"
+    assert mutation.apply(source).decode() == "text = 'Žofie 李雷'; n = 2\n"
 
 
 def test_of_a_statement_the_tests_that_run_it_are_picked_and_the_quickest_first():
     first, *_, last = mutations("m.py", SOURCE.encode())
-    coverage = Coverage(
+    coverage = LineCoverage(
         {"m.py": {"10": ["test_a.py::one", "test_b.py"], "8": ["test_a.py::two"], "9": ["", "test_a.py::one"]}},
         {"test_a.py::one": 2.0, "test_a.py::two": 1.0, "test_b.py::one": 0.5, "test_c.py::one": 0.1},
     )
     files = ["test_a.py", "test_b.py"]
     assert list(last.lines) == [10, 11, 12, 13, 14]
     assert coverage.tests_of("m.py", last, files) == ["test_b.py::one", "test_a.py::one"]
-    (appended,) = [m for m in mutations("m.py", SOURCE.encode()) if m.key.endswith("rows.append(1) -> pass")]
-    assert coverage.tests_of("m.py", appended, files) == ["test_a.py::two"]
-    limited = next(m for m in mutations("m.py", SOURCE.encode()) if m.key.endswith(".where(rows > 0, most)"))
-    assert coverage.tests_of("m.py", limited, files) == ["test_b.py::one", "test_a.py::two", "test_a.py::one"]
+    (append_mutation,) = [m for m in mutations("m.py", SOURCE.encode()) if m.key.endswith("rows.append(1) -> pass")]
+    assert coverage.tests_of("m.py", append_mutation, files) == ["test_a.py::two"]
+    limit_mutation = next(m for m in mutations("m.py", SOURCE.encode()) if m.key.endswith(".where(rows > 0, most)"))
+    assert coverage.tests_of("m.py", limit_mutation, files) == ["test_b.py::one", "test_a.py::two", "test_a.py::one"]
     assert coverage.tests_of("m.py", first, files) == ["test_b.py::one", "test_a.py::two", "test_a.py::one"]
 
 
 def test_a_sample_is_the_same_for_a_seed_and_has_some_of_every_module():
-    drawn = [judged.mutation.key for judged in sample(500, 12, [])]
-    assert drawn == [judged.mutation.key for judged in sample(500, 12, [])]
-    assert drawn != [judged.mutation.key for judged in sample(500, 13, [])]
-    assert len(set(drawn)) == len(drawn) >= 500
-    assert {key.partition("::")[0] for key in drawn} == set(MODULES)
-    few = [judged.mutation.key for judged in sample(500, 12, ["engine/caps"])]
-    assert few == [key for key in drawn if key.startswith("engine/caps.py")]
+    keys = [mutant.mutation.key for mutant in sample(500, 12, [])]
+    assert keys == [mutant.mutation.key for mutant in sample(500, 12, [])]
+    assert keys != [mutant.mutation.key for mutant in sample(500, 13, [])]
+    assert len(set(keys)) == len(keys) >= 500
+    assert {key.partition("::")[0] for key in keys} == set(MODULES)
+    caps_keys = [mutant.mutation.key for mutant in sample(500, 12, ["engine/decide/caps"])]
+    assert caps_keys == [key for key in keys if key.startswith("engine/decide/caps.py")]
 
 
 def test_what_is_listed_exists():
@@ -100,28 +100,28 @@ def test_what_is_listed_exists():
 
 def test_a_mutation_is_judged_in_a_copy(monkeypatch: pytest.MonkeyPatch):
     """A test of the copy sees the mutated module, and the checkout is as it was."""
-    target = ROOT / "engine" / "caps.py"
+    target = ROOT / "engine" / "decide" / "caps.py"
     before = target.read_bytes()
-    mutation = next(m for m in mutations("engine/caps.py", before) if "max(0, " in m.key and "min(0, " in m.key)
-    changed = "engine/caps.py", mutation
+    mutation = next(m for m in mutations("engine/decide/caps.py", before) if "max(0, " in m.key and "min(0, " in m.key)
+    path_and_mutation = "engine/decide/caps.py", mutation
     with copy_of_the_tree() as copy:
         Path(copy, "test_it.py").write_text(
-            "import sys\nfrom pathlib import Path\nimport engine.caps\n\n"
-            "def test_the_copy():\n    assert engine.caps.__file__ == str(Path(__file__).parent / 'engine' / 'caps.py')\n\n"
-            "def test_it():\n    assert 'max(0, ' in Path(engine.caps.__file__).read_text()\n"
+            "import sys\nfrom pathlib import Path\nimport engine.decide.caps\n\n"
+            "def test_the_copy():\n    assert engine.decide.caps.__file__ == str(Path(__file__).parent / 'engine' / 'decide' / 'caps.py')\n\n"
+            "def test_it():\n    assert 'max(0, ' in Path(engine.decide.caps.__file__).read_text()\n"
         )
-        assert outcome(copy, *changed, ["test_it.py::test_the_copy"], 60) == "survived"
-        assert outcome(copy, *changed, ["test_it.py::test_the_copy", "test_it.py::test_it"], 60) == "killed"
-        assert Path(copy, "engine/caps.py").read_bytes() == before
+        assert outcome(copy, *path_and_mutation, ["test_it.py::test_the_copy"], 60) == "survived"
+        assert outcome(copy, *path_and_mutation, ["test_it.py::test_the_copy", "test_it.py::test_it"], 60) == "killed"
+        assert Path(copy, "engine/decide/caps.py").read_bytes() == before
         Path(copy, "test_it.py").write_text("import time\n\ndef test_it():\n    time.sleep(60)\n")
-        assert outcome(copy, *changed, ["test_it.py::test_it"], 1) == "timeout"
+        assert outcome(copy, *path_and_mutation, ["test_it.py::test_it"], 1) == "timeout"
     assert target.read_bytes() == before
     assert not copy.exists()
 
 
 def test_the_command_says_what_is_known_and_runs_nothing(tmp_path: Path):
-    command = [sys.executable, "-m", "tests.mutants", "--list", "--module", "engine/caps"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert told.stderr == ""
-    assert "engine/caps.py" in told.stdout
-    assert "equivalent" in told.stdout
+    command = [sys.executable, "-m", "tests.mutants", "--list", "--module", "engine/decide/caps"]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert completed.stderr == ""
+    assert "engine/decide/caps.py" in completed.stdout
+    assert "equivalent" in completed.stdout

@@ -1,4 +1,4 @@
-"""Request heads without an end, many at a time: memory stays, others are answered. Part of `python -m tests.soak.outages`."""
+"""Many endless request heads at a time: memory stays bounded, and other callers get answers. Part of `python -m tests.soak.outages`."""
 
 import socket
 import time
@@ -7,15 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
-from tests.bench.fresh import peak_of, served, settle
-from tests.soak.lock import Answers
+from tests.bench.fresh import peak_memory, running_server, settle
+from tests.soak.lock import AnswerStats
 
 PEOPLE: Final = 60
-CALLERS: Final = 24  # of each sort
-MEGABYTES: Final = 60  # that each tries to send
-GROWS: Final = 40 * 2**20  # bytes by which memory may grow: what is on its way of all of them at one time
-SLOWEST: Final = 3.0  # seconds to an answer to somebody else
-CLOSES: Final = 20.0  # seconds within which half of a request is ended
+CALLERS: Final = 24  # of each kind
+MEGABYTES_PER_CALLER: Final = 60  # that each tries to send
+MAX_GROWTH_BYTES: Final = (
+    40 * 2**20
+)  # the allowed growth of memory in bytes: the data in flight of all of them at one time
+MAX_ANSWER_SECONDS: Final = 3.0  # seconds until an answer to another caller
+CLOSE_TIMEOUT: Final = 20.0  # seconds within which the server must end half a request
 HEAD: Final = b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n"
 PIECE: Final = b"x" * 65_536
 
@@ -23,47 +25,47 @@ PIECE: Final = b"x" * 65_536
 def _endless(sort: int) -> Iterator[bytes]:
     begin, piece = ((HEAD, b"a: b\r\n" * 10_000), (HEAD + b"a: ", PIECE), (b"GET /", PIECE))[sort]
     yield begin
-    for _ in range(MEGABYTES * 2**20 // len(piece)):
+    for _ in range(MEGABYTES_PER_CALLER * 2**20 // len(piece)):
         yield piece
 
 
 def _attack(port: int, sort: int) -> None:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         for piece in _endless(sort):
-            line.sendall(piece)
+            connection.sendall(piece)
 
 
 def _half(port: int) -> float:
-    """Seconds that a half-sent head stays open."""
-    began = time.monotonic()
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=3 * CLOSES) as line:
-        line.sendall(HEAD)
-        while line.recv(65_536):
+    """Seconds until the server closes a half-sent head."""
+    started_at = time.monotonic()
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=3 * CLOSE_TIMEOUT) as connection:
+        connection.sendall(HEAD)
+        while connection.recv(65_536):
             pass
-    return time.monotonic() - began
+    return time.monotonic() - started_at
 
 
-def endless_heads(url: str) -> tuple[int, float, Answers]:
-    """Bytes by which the server's memory grew, the longest that half a head stayed open, and what others were answered."""
+def endless_heads(url: str) -> tuple[int, float, AnswerStats]:
+    """The growth of the server's memory in bytes, the longest life of half a head, and the answers to other callers."""
     settle(url, PEOPLE)
-    others = Answers()
-    with served(url) as (pid, port), ThreadPoolExecutor(4 * CALLERS) as threads:
+    other_answers = AnswerStats()
+    with running_server(url) as (pid, port), ThreadPoolExecutor(4 * CALLERS) as threads:
         for _ in range(20):
-            others.ask(port, "GET", "/v1/health", "")
-        before = peak_of(pid)
-        working: list[Any] = [threads.submit(_attack, port, sort) for sort in range(3) for _ in range(CALLERS)]
+            other_answers.ask(port, "GET", "/v1/health", "")
+        before = peak_memory(pid)
+        futures: list[Any] = [threads.submit(_attack, port, sort) for sort in range(3) for _ in range(CALLERS)]
         halves = [threads.submit(_half, port) for _ in range(CALLERS)]
-        while not all(work.done() for work in working + halves):
-            others.ask(port, "GET", "/v1/health", "")
+        while not all(future.done() for future in futures + halves):
+            other_answers.ask(port, "GET", "/v1/health", "")
             time.sleep(0.1)
-        return peak_of(pid) - before, max(half.result() for half in halves), others
+        return peak_memory(pid) - before, max(half.result() for half in halves), other_answers
 
 
-def problems(grown: int, half: float, others: Answers) -> list[str]:
-    """What is not as it must be."""
-    found = [f"memory grew by {grown / 2**20:.0f} MB"] if grown > GROWS else []
-    if half > CLOSES:
-        found.append(f"half a head stayed open for {half:.0f} s")
-    if set(others.statuses) != {200} or others.slowest > SLOWEST:
-        found.append(f"others: {dict(others.statuses)}, slowest {others.slowest:.1f} s")
-    return found
+def problems(growth: int, half: float, other_answers: AnswerStats) -> list[str]:
+    """The faults."""
+    result = [f"memory grew by {growth / 2**20:.0f} MB"] if growth > MAX_GROWTH_BYTES else []
+    if half > CLOSE_TIMEOUT:
+        result.append(f"half a head stayed open for {half:.0f} s")
+    if set(other_answers.statuses) != {200} or other_answers.slowest > MAX_ANSWER_SECONDS:
+        result.append(f"others: {dict(other_answers.statuses)}, slowest {other_answers.slowest:.1f} s")
+    return result

@@ -1,22 +1,22 @@
-"""A name server that does not answer: everybody else is answered meanwhile. Part of `python -m tests.soak.outages`."""
+"""A name server that does not answer: other callers get answers meanwhile. Part of `python -m tests.soak.outages`."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from api import clock
 from api.access import tokens
-from api.database import open_database
-from tests.bench.ask import prepared, questions
-from tests.bench.fresh import served
-from tests.soak.lock import Answers
+from api.store import clock
+from api.store.database import open_database
+from tests.bench.ask import prepare, questions
+from tests.bench.fresh import running_server
+from tests.soak.lock import AnswerStats
 
 PEOPLE: Final = 60
 SIGN_UPS: Final = 45
-SECONDS: Final = 15.0  # that the others ask
-SLOWEST: Final = 3.0  # seconds to an answer to somebody else
-# A server whose names of one domain take twenty seconds each.
-SERVES: Final = """
+DURATION_SECONDS: Final = 15.0  # of the other callers
+MAX_ANSWER_SECONDS: Final = 3.0  # seconds until an answer to another caller
+# A server for which the names of one domain take twenty seconds each to resolve.
+SERVER_CODE: Final = """
 import socket, time
 resolve = socket.getaddrinfo
 def slow(host, *args, **how):
@@ -29,36 +29,36 @@ app(["serve"])
 """
 
 
-def slow_names(url: str, seconds: float = SECONDS) -> tuple[Answers, Answers]:
-    """What one merchant's sign-ups with such names were answered, and what another's questions were meanwhile."""
-    merchants, people = prepared(url, PEOPLE)
-    engine, now = open_database(url), clock.now()
-    slow = tokens.issue(engine, "merchant", "slow", "slow", now, clock.later(now, days=1)).secret
-    engine.dispose()
+def slow_names(url: str, seconds: float = DURATION_SECONDS) -> tuple[AnswerStats, AnswerStats]:
+    """The answers to one merchant's sign-ups with such names, and to another merchant's questions meanwhile."""
+    merchants, people = prepare(url, PEOPLE)
+    database, now = open_database(url), clock.now()
+    slow = tokens.issue(database, "merchant", "slow", "slow", now, clock.add_days(now, days=1)).secret
+    database.dispose()
     ask = questions(merchants, people, 1)[0]
-    signed_up, answered = Answers(), Answers()
+    sign_up_stats, question_stats = AnswerStats(), AnswerStats()
 
     def sign_up(number: int) -> int:
         terms = {"perk": "hotel", "callback": f"https://n{number}.slow.example/hook"}
-        return signed_up.ask(port, "PUT", f"/v1/services/s{number}", slow, terms)
+        return sign_up_stats.ask(port, "PUT", f"/v1/services/s{number}", slow, terms)
 
-    with served(url, "-c", SERVES) as (_, port), ThreadPoolExecutor(SIGN_UPS) as threads:
-        answered.put(port, ask())
-        working: list[Any] = [threads.submit(sign_up, number) for number in range(SIGN_UPS)]
+    with running_server(url, "-c", SERVER_CODE) as (_, port), ThreadPoolExecutor(SIGN_UPS) as threads:
+        question_stats.send(port, ask())
+        futures: list[Any] = [threads.submit(sign_up, number) for number in range(SIGN_UPS)]
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            answered.put(port, ask())
+            question_stats.send(port, ask())
             time.sleep(0.1)
-        for work in working:
-            work.result()
-    return signed_up, answered
+        for future in futures:
+            future.result()
+    return sign_up_stats, question_stats
 
 
-def problems(signed_up: Answers, answered: Answers) -> list[str]:
-    """What is not as it must be."""
-    found = []
-    if set(answered.statuses) != {200} or answered.slowest > SLOWEST:
-        found.append(f"questions: {dict(answered.statuses)}, slowest {answered.slowest:.1f} s")
-    if set(signed_up.statuses) != {422}:
-        found.append(f"sign-ups: {dict(signed_up.statuses)}")
-    return found
+def problems(sign_up_stats: AnswerStats, question_stats: AnswerStats) -> list[str]:
+    """The faults."""
+    result = []
+    if set(question_stats.statuses) != {200} or question_stats.slowest > MAX_ANSWER_SECONDS:
+        result.append(f"questions: {dict(question_stats.statuses)}, slowest {question_stats.slowest:.1f} s")
+    if set(sign_up_stats.statuses) != {422}:
+        result.append(f"sign-ups: {dict(sign_up_stats.statuses)}")
+    return result

@@ -1,7 +1,7 @@
-"""Whether one thing that stands still takes anything else down: `python -m tests.soak.outages`, about two minutes.
+"""Test that one stuck part does not block the others: `python -m tests.soak.outages`, about two minutes.
 
-A write lock that is held, a name server that does not answer, request heads without an end, a first process that is killed. Real
-servers, on SQLite and, where one answers, on PostgreSQL. Ends with 1 when something is not as it must be.
+The cases: a held write lock, a name server that does not answer, endless request heads, a killed parent process. We use real
+servers, on SQLite and, if one answers, on PostgreSQL. The exit status is 1 on any fault.
 """
 
 import sys
@@ -14,57 +14,57 @@ from rich.table import Table
 from tests.bench.fresh import databases
 from tests.soak import heads, lock, names, orphans
 
-Result = tuple[str, list[str]]  # what was seen, and what of it is wrong
+Result = tuple[str, list[str]]  # the observations and the faults
 
 
-def lock_held(url: str) -> Result:
+def held_lock(url: str) -> Result:
     """60 writers wait for a lock."""
-    found = lock.held(url)
-    told = f"health {found.health.slowest:.2f} s, reads {found.reads.slowest:.2f} s, writers {found.writes.slowest:.1f} s at most"
-    return told, found.problems()
+    result = lock.hold_lock(url)
+    summary = f"health {result.health.slowest:.2f} s, reads {result.reads.slowest:.2f} s, writers {result.writes.slowest:.1f} s at most"
+    return summary, result.problems()
 
 
-def names_slow(url: str) -> Result:
+def slow_name_server(url: str) -> Result:
     """45 sign-ups wait for a name server."""
-    signed_up, answered = names.slow_names(url)
-    told = f"questions of others {answered.slowest:.2f} s at most, sign-ups {signed_up.slowest:.1f} s"
-    return told, names.problems(signed_up, answered)
+    sign_up_stats, question_stats = names.slow_names(url)
+    summary = f"questions of others {question_stats.slowest:.2f} s at most, sign-ups {sign_up_stats.slowest:.1f} s"
+    return summary, names.problems(sign_up_stats, question_stats)
 
 
-def heads_endless(url: str) -> Result:
+def endless_heads(url: str) -> Result:
     """72 callers send 60 MB of head each, 24 send half of one."""
-    grown, half, others = heads.endless_heads(url)
-    told = f"memory +{grown / 2**20:.0f} MB, half a head open for {half:.0f} s, others {others.slowest:.2f} s at most"
-    return told, heads.problems(grown, half, others)
+    growth, half, other_answers = heads.endless_heads(url)
+    summary = f"memory +{growth / 2**20:.0f} MB, half a head open for {half:.0f} s, others {other_answers.slowest:.2f} s at most"
+    return summary, heads.problems(growth, half, other_answers)
 
 
-def parents_killed(url: str) -> Result:
+def killed_parents(url: str) -> Result:
     """The first process of several is killed."""
     if url.startswith("sqlite"):
         return "one process only", []
-    took = orphans.orphans(url)
-    return f"all gone after {max(took):.1f} s at most", orphans.problems(took)
+    durations = orphans.orphans(url)
+    return f"all gone after {max(durations):.1f} s at most", orphans.problems(durations)
 
 
-CASES: Final[tuple[Callable[[str], Result], ...]] = (lock_held, names_slow, heads_endless, parents_killed)
+CASES: Final[tuple[Callable[[str], Result], ...]] = (held_lock, slow_name_server, endless_heads, killed_parents)
 
 
 def results(only: str = "") -> Iterator[tuple[str, str, str, list[str]]]:
-    """Each case on each database of its own."""
+    """Run each case on a database of its own."""
     for case in CASES:
         with databases(only) as urls:
             for database, url in urls.items():
-                told, wrong = case(url)
-                yield database, (case.__doc__ or "").rstrip("."), told, wrong
+                summary, problems = case(url)
+                yield database, (case.__doc__ or "").rstrip("."), summary, problems
 
 
 def main(only: str = "") -> int:
-    """Print what was seen."""
+    """Print the observations."""
     table = Table("database", "case", "seen", "wrong", title="what stands still, and the rest")
     failed = False
-    for database, case, told, wrong in results(only):
-        table.add_row(database, case, told, "; ".join(wrong) or "nothing")
-        failed = failed or bool(wrong)
+    for database, case, summary, problems in results(only):
+        table.add_row(database, case, summary, "; ".join(problems) or "nothing")
+        failed = failed or bool(problems)
     Console(width=180).print(table)
     return 1 if failed else 0
 

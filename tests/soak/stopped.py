@@ -1,9 +1,9 @@
-"""Whether a server outlives its PostgreSQL: `python -m tests.soak.stopped [stops]`, five unless given; half a minute each.
+"""Test that a server survives an outage of PostgreSQL: `python -m tests.soak.stopped [stops]`, five by default; half a minute each.
 
-A PostgreSQL of its own is started in a temporary folder, and a server over it. Merchants ask without a pause while it is
-stopped, in turn as an operator does (`fast`) and as a crash does (`immediate`), stays away for some seconds, and is started
-again. Meanwhile nobody may be told anything but an answer or 503 with the code `not_ready`; then the same process must answer
-again, and everything that was answered be there. Ends with 1 when something is not so.
+We start a PostgreSQL in a temporary folder and a server over it. Merchants ask without a pause while we stop PostgreSQL, in turn as
+an operator does (`fast`) and as a crash does (`immediate`), and start it again after some seconds. Meanwhile each answer must be a
+decision or 503 `not_ready`. Afterwards the same process must answer again, and every answered decision must be recorded. The exit
+status is 1 otherwise.
 """
 
 import http.client
@@ -29,36 +29,36 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from api.database import open_database
+from api.store.database import open_database
 from api.supervision import audit
-from tests.bench.ask import CONNECTIONS, prepared
-from tests.bench.fresh import served
+from tests.bench.ask import CONNECTIONS, prepare
+from tests.bench.fresh import running_server
 
 STOPS: Final = 5
 PEOPLE: Final = 150
 MODES: Final = ("fast", "immediate")
-AWAY: Final = (0.5, 6.0)  # seconds
-RECOVERS: Final = 30.0  # seconds in which answers must come again
-OWNER: Final = "postgres"  # who runs it where we are root, whom PostgreSQL refuses
+AWAY_SECONDS: Final = (0.5, 6.0)  # seconds
+RECOVERY_TIMEOUT: Final = 30.0  # seconds within which the server must answer again
+OWNER: Final = "postgres"  # the user for PostgreSQL if we are root, since it refuses to run as root
 
 
 @dataclass
-class Load:
-    """What was said to those who asked."""
+class AnswerLog:
+    """The answers to the merchants."""
 
-    said: Counter[tuple[int, str]] = field(default_factory=Counter)
-    given: list[str] = field(default_factory=list)
+    counts: Counter[tuple[int, str]] = field(default_factory=Counter)
+    decision_ids: list[str] = field(default_factory=list)
     stop: Event = field(default_factory=Event)
 
 
 class Cluster:
-    """A PostgreSQL of our own."""
+    """A PostgreSQL for this test alone."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.as_whom = folder / "data", {}
+        self.folder, self.run_as = folder / "data", {}
         if os.geteuid() == 0:
             owner = pwd.getpwnam(OWNER)
-            self.as_whom = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+            self.run_as = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
             os.chown(folder, owner.pw_uid, owner.pw_gid)
             folder.chmod(0o755)
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -68,7 +68,7 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """Of its one database."""
+        """The URL of its one database."""
         return f"postgresql://{OWNER}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
@@ -81,98 +81,101 @@ class Cluster:
         self._run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self.folder))
 
     def _run(self, program: str, *words: str) -> None:
-        # its output would be held open by the server that pg_ctl leaves behind
-        command = [str(_programs() / program), *words]
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, cwd="/", **self.as_whom
-        )
+        # otherwise the server that pg_ctl starts would keep the pipe open
+        command = [str(_program_folder() / program), *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, cwd="/", **self.run_as)
 
 
-def _programs() -> Path:
-    """Where PostgreSQL's own programs are: Debian does not put them on the path."""
-    found = shutil.which("initdb")
-    kept = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) if found is None else [Path(found)]
-    if not kept:
+def _program_folder() -> Path:
+    """The folder of PostgreSQL's programs: Debian does not put them on the path."""
+    initdb = shutil.which("initdb")
+    candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) if initdb is None else [Path(initdb)]
+    if not candidates:
         sys.exit("soak: initdb is not there; install PostgreSQL's server (Debian: postgresql)")
-    return kept[-1].parent
+    return candidates[-1].parent
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """One, as long as it is needed."""
+def running_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL that runs during the context."""
     with tempfile.TemporaryDirectory(prefix="iftah-soak-") as folder:
-        made = Cluster(Path(folder))
+        server = Cluster(Path(folder))
         try:
-            yield made
+            yield server
         finally:
-            made.stop("immediate")
+            server.stop("immediate")
 
 
-def ask(load: Load, port: int, token: str, people: list[str], seed: int) -> None:
-    """One merchant, without a pause."""
-    chance, line, number = random.Random(seed), http.client.HTTPConnection("127.0.0.1", port, timeout=60), 0
+def ask(log: AnswerLog, port: int, token: str, people: list[str], seed: int) -> None:
+    """One merchant, which asks without a pause."""
+    rng, connection, number = random.Random(seed), http.client.HTTPConnection("127.0.0.1", port, timeout=60), 0
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    while not load.stop.is_set():
+    while not log.stop.is_set():
         number += 1
-        said = {"transaction_id": f"{seed}-{number}", "service": "rooms", "subject": chance.choice(people)}
-        line.request(
-            "POST", "/v1/eligibility", json.dumps(said | {"amount": 20_000, "context": {"nights": 2}}), headers
+        question = {"transaction_id": f"{seed}-{number}", "service": "rooms", "subject": rng.choice(people)}
+        connection.request(
+            "POST", "/v1/eligibility", json.dumps(question | {"amount": 20_000, "context": {"nights": 2}}), headers
         )
-        answer = line.getresponse()
-        told = json.loads(answer.read())
-        load.said[answer.status, told.get("code", "")] += 1
-        if answer.status == 200:
-            load.given.append(told["decision_id"])
-    line.close()
+        response = connection.getresponse()
+        payload = json.loads(response.read())
+        log.counts[response.status, payload.get("code", "")] += 1
+        if response.status == 200:
+            log.decision_ids.append(payload["decision_id"])
+    connection.close()
 
 
-def stopped(of: Cluster, stops: int) -> tuple[Load, list[tuple[str, float, int, float]]]:
-    """Stop and start it so often: how, for how long, how many were told 503, and seconds from the start to an answer."""
-    tokens, people = prepared(of.url, PEOPLE)
-    load, chance, rounds = Load(), random.Random(3), []
-    with served(of.url) as (_, port), ThreadPoolExecutor(CONNECTIONS) as threads:
-        working = [threads.submit(ask, load, port, tokens[n], people, n) for n in range(CONNECTIONS)]
+def stop_and_start(postgres: Cluster, stops: int) -> tuple[AnswerLog, list[tuple[str, float, int, float]]]:
+    """Stop and start it this number of times.
+
+    Returns for each stop its mode, its seconds, the count of 503, and the seconds from the start until an answer.
+    """
+    tokens, people = prepare(postgres.url, PEOPLE)
+    log, rng, rounds = AnswerLog(), random.Random(3), []
+    with running_server(postgres.url) as (_, port), ThreadPoolExecutor(CONNECTIONS) as threads:
+        futures = [threads.submit(ask, log, port, tokens[n], people, n) for n in range(CONNECTIONS)]
         try:
             for number in range(stops):
-                time.sleep(chance.uniform(1, 3))
-                mode, away, before = MODES[number % 2], chance.uniform(*AWAY), load.said[503, "not_ready"]
-                of.stop(mode)
+                time.sleep(rng.uniform(1, 3))
+                mode, away, before = MODES[number % 2], rng.uniform(*AWAY_SECONDS), log.counts[503, "not_ready"]
+                postgres.stop(mode)
                 time.sleep(away)
-                of.start()
-                rounds.append((mode, away, load.said[503, "not_ready"] - before, _answered_again(load)))
+                postgres.start()
+                rounds.append((mode, away, log.counts[503, "not_ready"] - before, _recovery_seconds(log)))
         finally:
-            load.stop.set()
-        for work in working:
-            work.result()
-    return load, rounds
+            log.stop.set()
+        for future in futures:
+            future.result()
+    return log, rounds
 
 
-def _answered_again(load: Load) -> float:
-    began, before = time.monotonic(), len(load.given)
-    while len(load.given) < before + 2 * CONNECTIONS:
-        if time.monotonic() > began + RECOVERS:
+def _recovery_seconds(log: AnswerLog) -> float:
+    started_at, before = time.monotonic(), len(log.decision_ids)
+    while len(log.decision_ids) < before + 2 * CONNECTIONS:
+        if time.monotonic() > started_at + RECOVERY_TIMEOUT:
             return float("inf")
         time.sleep(0.01)
-    return time.monotonic() - began
+    return time.monotonic() - started_at
 
 
 def main(stops: int = STOPS) -> None:
-    """Print each stop, and what was wrong."""
-    with cluster() as of:
-        load, rounds = stopped(of, stops)
-        database = open_database(of.url)
-        lost = set(load.given) - {row["id"] for row in audit.sought(database, audit.Sought(), None, 10**6)}
-        broken = audit.verify(database).broken
+    """Print each stop and the faults."""
+    with running_cluster() as postgres:
+        log, rounds = stop_and_start(postgres, stops)
+        database = open_database(postgres.url)
+        lost = set(log.decision_ids) - {
+            row["id"] for row in audit.find_decisions(database, audit.DecisionFilter(), None, 10**6)
+        }
+        broken = audit.verify(database).first_break
         database.dispose()
     table = Table("stopped", "away s", "told 503", "answers again after s", title="PostgreSQL stopped under load")
-    for mode, away, refused, again in rounds:
-        table.add_row(mode, f"{away:.1f}", f"{refused:,}", f"{again:.2f}")
-    other = set(load.said) - {(200, ""), (503, "not_ready")}
+    for mode, away, refused, recovery in rounds:
+        table.add_row(mode, f"{away:.1f}", f"{refused:,}", f"{recovery:.2f}")
+    other = set(log.counts) - {(200, ""), (503, "not_ready")}
     console = Console(width=120)
     console.print(table)
-    console.print(f"{len(load.given):,} answers, {len(lost)} lost; chain {'whole' if broken is None else broken}")
+    console.print(f"{len(log.decision_ids):,} answers, {len(lost)} lost; chain {'whole' if broken is None else broken}")
     console.print(f"other answers: {', '.join(f'{status} {code}' for status, code in sorted(other)) or 'none'}")
-    failed = other or lost or broken is not None or any(again > RECOVERS for *_, again in rounds)
+    failed = other or lost or broken is not None or any(recovery > RECOVERY_TIMEOUT for *_, recovery in rounds)
     sys.exit(1 if failed else 0)
 
 

@@ -1,4 +1,4 @@
-"""The soak still runs, and fails when it should. What it finds in a million decisions is for `make soak`."""
+"""The soak test still runs, and fails when it should. `make soak` makes the million decisions."""
 
 import os
 import subprocess
@@ -7,43 +7,49 @@ from pathlib import Path
 
 import pytest
 
-from engine.decide import Reference, decide
-from engine.lang.online import Online
+from engine.decide.decide import ReferenceEvaluator, decide
+from engine.lang.engines.durable import DurableEvaluator
 from tests.bench.decide import people_of_a_town, questions
-from tests.soak.__main__ import main, resident, two_releases, wrong
+from tests.paths import ROOT
+from tests.soak.__main__ import count_mismatches, main, resident, two_releases
 
 
 def test_a_quick_one_ends_well_and_prints_what_it_read() -> None:
     command = [sys.executable, "-m", "tests.soak", "--quick"]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, timeout=240, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    root = ROOT
+    completed = subprocess.run(
+        command, cwd=root, env=os.environ, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert (completed.returncode, completed.stderr) == (0, "")
     for words in ("decisions", "MB", "5,000", "grew by", "threads", "wrong"):
-        assert words in done.stdout
+        assert words in completed.stdout
 
 
 def test_it_ends_with_1_when_memory_grows_beyond_what_is_given(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--quick", "--within", "-1"]) == 1  # not even by nothing
+    assert main(["--quick", "--within", "-1"]) == 1  # no growth at all is allowed
     assert "of -1 at most" in capsys.readouterr().out
 
 
 def test_a_decision_that_is_not_the_reference_s_is_counted() -> None:
     first, second = two_releases()
-    asked = questions(first, people_of_a_town(first, 20))
-    engines = [Online(first), Online(second)]
+    town_questions = questions(first, people_of_a_town(first, 20))
+    evaluators = [DurableEvaluator(first), DurableEvaluator(second)]
     try:
-        right = [[decide(Reference(release), question) for question in asked] for release in (first, second)]
-        assert wrong(engines, right, 400) == 0
-        swapped = list(reversed(engines))
-        assert wrong(swapped, right, 400) == 400, "a decision names its release"
+        expected = [
+            [decide(ReferenceEvaluator(release), question) for question in town_questions]
+            for release in (first, second)
+        ]
+        assert count_mismatches(evaluators, expected, 400) == 0
+        swapped = list(reversed(evaluators))
+        assert count_mismatches(swapped, expected, 400) == 400, "a decision names its release"
     finally:
-        for engine in engines:
-            engine.close()
+        for evaluator in evaluators:
+            evaluator.close()
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
 def test_resident_memory_is_seen_to_grow() -> None:
     before = resident()
-    held = bytearray(b"1") * (64 * 2**20)
+    block = bytearray(b"1") * (64 * 2**20)
     assert resident() - before > 32, "what was freed before may be used again"
-    assert held[-1] == ord("1")
+    assert block[-1] == ord("1")

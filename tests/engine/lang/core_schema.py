@@ -1,4 +1,6 @@
-"""YAML as other readers take it: by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), as JSON values."""
+"""Read YAML as other readers do: by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), to JSON
+values.
+"""
 
 import re
 from typing import Any
@@ -6,15 +8,15 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-WORDS = {"": None, "~": None} | dict.fromkeys(("null", "Null", "NULL"))
-WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+PLAIN_WORDS = {"": None, "~": None} | dict.fromkeys(("null", "Null", "NULL"))
+PLAIN_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 WHOLE = re.compile(r"[-+]?[0-9]+", re.ASCII)
 OTHER_BASES = re.compile(r"0o([0-7]+)|0x([0-9a-fA-F]+)")
 REAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def values(text: str) -> Any:
-    """The document as JSON values. Raises KeyError for a key that is no text."""
+    """The document as JSON values. Raises KeyError for a key that is not a text."""
     return _value(YAML(typ="safe", pure=True).compose(text))
 
 
@@ -27,8 +29,8 @@ def _value(node: Node) -> Any:
     text = str(node.value)
     if node.style is not None:
         return text
-    if text in WORDS:
-        return WORDS[text]
+    if text in PLAIN_WORDS:
+        return PLAIN_WORDS[text]
     if WHOLE.fullmatch(text):
         return int(text)
     if other := OTHER_BASES.fullmatch(text):
@@ -37,7 +39,7 @@ def _value(node: Node) -> Any:
 
 
 def _key(node: Node) -> str:
-    found = _value(node)
-    if not isinstance(found, str):
-        raise KeyError(found)
-    return found
+    key = _value(node)
+    if not isinstance(key, str):
+        raise KeyError(key)
+    return key

@@ -1,4 +1,4 @@
-"""Small random graphs, twice: from columns, and by NetworkX, edge by edge."""
+"""Generate small random graphs twice: from columns, and by NetworkX, edge by edge."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ NAMES = ("ann", "bob", "Žofie", "李雷", "naïve", "", "0", "bob ", "Ω", "ё"
 
 @dataclass(frozen=True)
 class Pair:
-    ours: Any
+    compiled: Any
     plain: Any
 
     def __repr__(self) -> str:
@@ -37,22 +37,22 @@ def pairs(
     if weighted is None:
         weighted = draw(st.booleans())
     return Pair(
-        compiled(nodes, edges, weights if weighted else None, directed=directed, codes=codes),
-        plain(nodes, edges, weights if weighted else None, directed=directed),
+        compiled_graph(nodes, edges, weights if weighted else None, directed=directed, codes=codes),
+        plain_graph(nodes, edges, weights if weighted else None, directed=directed),
     )
 
 
-def compiled(
+def compiled_graph(
     nodes: list[Any], edges: list[tuple[Any, Any]], weights: list[int] | None, *, directed: bool, codes: bool
 ) -> Any:
     kind = pl.Int64 if codes else pl.String
     source, target = (pl.Series([edge[end] for edge in edges], dtype=kind) for end in (0, 1))
     weight = None if weights is None else pl.Series(weights, dtype=pl.Int64)
-    known = len(nodes) if codes else pl.Series(nodes, dtype=kind)
-    return from_columns(source, target, weight, nodes=known, directed=directed)
+    node_column = len(nodes) if codes else pl.Series(nodes, dtype=kind)
+    return from_columns(source, target, weight, nodes=node_column, directed=directed)
 
 
-def plain(nodes: list[Any], edges: list[tuple[Any, Any]], weights: list[int] | None, *, directed: bool) -> Any:
+def plain_graph(nodes: list[Any], edges: list[tuple[Any, Any]], weights: list[int] | None, *, directed: bool) -> Any:
     graph = nx.DiGraph() if directed else nx.Graph()
     graph.add_nodes_from(nodes)
     if weights is None:

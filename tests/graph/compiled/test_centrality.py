@@ -5,15 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.compiled import from_columns
-from tests.effort import pairs
+from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import ANY, DIRECTED, UNDIRECTED, Pair
 
-CLOSE = 1e-12  # of values that are sums of products of shares: what the order of adding makes of them
+TOLERANCE = 1e-12  # for sums of products of shares, which depend on the order of addition
 
 
-def close(found: dict, expected: dict) -> bool:
+def is_close(actual: dict, expected: dict) -> bool:
     """The same nodes in the same order, and values as near as floating point lets them be."""
-    return list(found) == list(expected) and found == pytest.approx(expected, abs=CLOSE, rel=CLOSE)
+    return list(actual) == list(expected) and actual == pytest.approx(expected, abs=TOLERANCE, rel=TOLERANCE)
 
 
 def test_pagerank_of_a_chain_by_hand():
@@ -24,24 +24,24 @@ def test_pagerank_of_a_chain_by_hand():
     assert ranks == pytest.approx({"a": 4 / 7, "b": 2 / 7, "c": 1 / 7})
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY, st.sampled_from((0.5, 0.85)), st.sampled_from((None, "weight", "height")), st.data())
 def test_pagerank_is_networkxs_in_as_many_steps(pair: Pair, alpha: float, weight: str | None, data: st.DataObject):
     nodes = [*pair.plain, "nobody"]
     some = st.none() | st.dictionaries(st.sampled_from(nodes), st.integers(1, 3), min_size=1)
-    given = {name: data.draw(some, name) for name in ("personalization", "nstart", "dangling")}
-    for name in given:
-        if given[name] is not None and set(given[name]) <= {"nobody"}:
-            given[name] = None
-    for most in (3, 100):
-        asked = {"alpha": alpha, "weight": weight, "tol": 1e-6, "max_iter": most, **given}
+    node_values = {name: data.draw(some, name) for name in ("personalization", "nstart", "dangling")}
+    for name in node_values:
+        if node_values[name] is not None and set(node_values[name]) <= {"nobody"}:
+            node_values[name] = None
+    for max_iter in (3, 100):
+        arguments = {"alpha": alpha, "weight": weight, "tol": 1e-6, "max_iter": max_iter, **node_values}
         try:
-            expected = nx.pagerank(pair.plain, **asked)
+            expected = nx.pagerank(pair.plain, **arguments)
         except nx.PowerIterationFailedConvergence:
-            with pytest.raises(nx.PowerIterationFailedConvergence, match=f"within {most} iterations"):
-                nx.pagerank(pair.ours, **asked)
+            with pytest.raises(nx.PowerIterationFailedConvergence, match=f"within {max_iter} iterations"):
+                nx.pagerank(pair.compiled, **arguments)
         else:
-            assert close(nx.pagerank(pair.ours, **asked), expected)
+            assert is_close(nx.pagerank(pair.compiled, **arguments), expected)
 
 
 def test_pagerank_from_nobody_in_the_graph_is_refused():
@@ -53,30 +53,32 @@ def test_pagerank_from_nobody_in_the_graph_is_refused():
             nx.pagerank(graph.copy(), personalization=nobody)
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY)
 def test_degree_centralities_are_networkxs(pair: Pair):
-    assert nx.degree_centrality(pair.ours) == nx.degree_centrality(pair.plain)
+    assert nx.degree_centrality(pair.compiled) == nx.degree_centrality(pair.plain)
     if pair.plain.is_directed():
-        assert nx.in_degree_centrality(pair.ours) == nx.in_degree_centrality(pair.plain)
-        assert nx.out_degree_centrality(pair.ours) == nx.out_degree_centrality(pair.plain)
+        assert nx.in_degree_centrality(pair.compiled) == nx.in_degree_centrality(pair.plain)
+        assert nx.out_degree_centrality(pair.compiled) == nx.out_degree_centrality(pair.plain)
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(DIRECTED, st.sampled_from(("in", "out", "in+out")), st.sampled_from(("in", "out", "in+out")))
 def test_the_degree_of_neighbours_is_networkxs_in_every_direction(pair: Pair, source: str, target: str):
     for weight in (None, "weight"):
-        asked = {"source": source, "target": target, "weight": weight}
-        assert close(nx.average_neighbor_degree(pair.ours, **asked), nx.average_neighbor_degree(pair.plain, **asked))
+        arguments = {"source": source, "target": target, "weight": weight}
+        assert is_close(
+            nx.average_neighbor_degree(pair.compiled, **arguments), nx.average_neighbor_degree(pair.plain, **arguments)
+        )
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
 def test_the_degree_of_neighbours_is_networkxs_of_all_or_of_some(pair: Pair):
     for nodes in (None, list(pair.plain)[1::2], []):
         for weight in (None, "weight"):
-            found = nx.average_neighbor_degree(pair.ours, nodes=nodes, weight=weight)
-            assert close(found, nx.average_neighbor_degree(pair.plain, nodes=nodes, weight=weight))
+            actual = nx.average_neighbor_degree(pair.compiled, nodes=nodes, weight=weight)
+            assert is_close(actual, nx.average_neighbor_degree(pair.plain, nodes=nodes, weight=weight))
 
 
 def test_directions_that_do_not_exist_are_refused():

@@ -5,46 +5,46 @@ import pytest
 from hypothesis import given, settings
 
 from graph.compiled import from_columns
-from tests.effort import pairs
+from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import DIRECTED, UNDIRECTED, Pair
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
 def test_triangles_and_clustering_are_networkxs(pair: Pair):
-    ours, plain = pair.ours, pair.plain
-    assert nx.triangles(ours) == nx.triangles(plain)
-    assert nx.clustering(ours) == nx.clustering(plain)
-    assert nx.transitivity(ours) == nx.transitivity(plain)
+    compiled, plain = pair.compiled, pair.plain
+    assert nx.triangles(compiled) == nx.triangles(plain)
+    assert nx.clustering(compiled) == nx.clustering(plain)
+    assert nx.transitivity(compiled) == nx.transitivity(plain)
     if plain:
         for zeros in (True, False):
             try:
                 expected = nx.average_clustering(plain, count_zeros=zeros)
             except ZeroDivisionError:
                 with pytest.raises(ZeroDivisionError):
-                    nx.average_clustering(ours, count_zeros=zeros)
+                    nx.average_clustering(compiled, count_zeros=zeros)
             else:
-                assert nx.average_clustering(ours, count_zeros=zeros) == expected
+                assert nx.average_clustering(compiled, count_zeros=zeros) == expected
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
 def test_they_can_be_asked_of_some_or_of_one(pair: Pair):
     for count in (nx.triangles, nx.clustering):
-        assert count(pair.ours, list(pair.plain)[::2]) == count(pair.plain, list(pair.plain)[::2])
+        assert count(pair.compiled, list(pair.plain)[::2]) == count(pair.plain, list(pair.plain)[::2])
         for node in pair.plain:
-            assert count(pair.ours, node) == count(pair.plain, node)
+            assert count(pair.compiled, node) == count(pair.plain, node)
 
 
 def test_those_of_a_few_among_many_are_counted_from_their_rows():
-    """Random ends, self-loops among them, asked of one node in a hundred: NetworkX says the same."""
-    drawn = np.random.default_rng(3).integers(0, 400, size=(2, 6_000))
-    ours = from_columns(drawn[0], drawn[1], nodes=400, directed=False)
-    assert nx.number_of_selfloops(ours) > 0
-    plain = ours.copy()
-    assert nx.triangles(ours, [7, 301, 12]) == nx.triangles(plain, [7, 301, 12])
-    assert nx.clustering(ours, 5) == nx.clustering(plain, 5)
-    assert nx.clustering(ours) == nx.clustering(plain)
+    """We draw random edges, with self-loops, and ask for one node in a hundred: NetworkX returns the same."""
+    ends = np.random.default_rng(3).integers(0, 400, size=(2, 6_000))
+    compiled = from_columns(ends[0], ends[1], nodes=400, directed=False)
+    assert nx.number_of_selfloops(compiled) > 0
+    plain = compiled.copy()
+    assert nx.triangles(compiled, [7, 301, 12]) == nx.triangles(plain, [7, 301, 12])
+    assert nx.clustering(compiled, 5) == nx.clustering(plain, 5)
+    assert nx.clustering(compiled) == nx.clustering(plain)
 
 
 def test_clustering_by_hand():
@@ -55,39 +55,39 @@ def test_clustering_by_hand():
     assert nx.transitivity(graph) == 6 / 8
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(DIRECTED)
 def test_reciprocity_is_networkxs(pair: Pair):
-    ours, plain = pair.ours, pair.plain
-    assert nx.reciprocity(ours, list(plain)) == nx.reciprocity(plain, list(plain))
+    compiled, plain = pair.compiled, pair.plain
+    assert nx.reciprocity(compiled, list(plain)) == nx.reciprocity(plain, list(plain))
     if plain.number_of_edges():
-        assert nx.overall_reciprocity(ours) == nx.reciprocity(ours) == nx.overall_reciprocity(plain)
+        assert nx.overall_reciprocity(compiled) == nx.reciprocity(compiled) == nx.overall_reciprocity(plain)
     for node in plain:
         if plain.degree(node):
-            assert nx.reciprocity(ours, node) == nx.reciprocity(plain, node)
+            assert nx.reciprocity(compiled, node) == nx.reciprocity(plain, node)
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
 def test_the_reciprocity_of_an_undirected_graph_is_what_networkx_makes_of_it(pair: Pair):
     """It counts no edge as running both ways, and refuses a node: an undirected graph has no predecessors."""
     for ask in (nx.reciprocity, nx.overall_reciprocity):
         if pair.plain.number_of_edges():
-            assert ask(pair.ours) == ask(pair.plain) == 0
+            assert ask(pair.compiled) == ask(pair.plain) == 0
         else:
             with pytest.raises(nx.NetworkXError, match="empty graphs"):
-                ask(pair.ours)
+                ask(pair.compiled)
     for node in pair.plain:
         for nodes in (node, [node]):
-            for graph in (pair.ours, pair.plain):
+            for graph in (pair.compiled, pair.plain):
                 with pytest.raises(AttributeError, match="predecessors"):
                     nx.reciprocity(graph, nodes)
 
 
 def test_the_reciprocity_of_nothing_is_refused():
-    alone = from_columns(*(pl.Series([], dtype=pl.String),) * 2, nodes=pl.Series(["a"]), directed=True)
+    isolated = from_columns(*(pl.Series([], dtype=pl.String),) * 2, nodes=pl.Series(["a"]), directed=True)
     with pytest.raises(nx.NetworkXError, match="empty graphs"):
-        nx.reciprocity(alone)
+        nx.reciprocity(isolated)
     with pytest.raises(nx.NetworkXError, match="isolated nodes"):
-        nx.reciprocity(alone, "a")
-    assert nx.reciprocity(alone, ["a"]) == {"a": None}
+        nx.reciprocity(isolated, "a")
+    assert nx.reciprocity(isolated, ["a"]) == {"a": None}

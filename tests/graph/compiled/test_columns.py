@@ -100,7 +100,7 @@ def test_no_column_given_is_written_to():
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("columns", "message"),
     [
         ({"source": ["a", None], "target": ["b", "c"]}, "column `source` has 1 nulls: leave those rows out"),
         ({"source": ["a"], "target": ["b", "c"]}, "column `target` has 2 rows, `source` 1: give one for each edge"),
@@ -109,7 +109,7 @@ def test_no_column_given_is_written_to():
             {"source": ["a"], "target": ["b"], "weight": ["x"]},
             "column `weight` holds String: an edge attribute is an integer",
         ),
-        ({"source": ["a"], "target": ["b"], "weight": [float("nan")]}, "column `weight` holds what is no number"),
+        ({"source": ["a"], "target": ["b"], "weight": [float("nan")]}, "column `weight` holds NaN or infinity"),
         ({"source": ["a"], "target": ["b"], "nodes": ["a", "a"]}, "column `nodes` names `a` twice"),
         ({"source": ["a"], "target": ["b"], "nodes": ["a"]}, "`b` is an end of an edge and not one of `nodes`"),
         ({"source": [0], "target": [2], "nodes": 2}, "column `target` has codes outside 0 to 1"),
@@ -120,20 +120,20 @@ def test_no_column_given_is_written_to():
         ),
         (
             {"source": ["a"], "target": [1]},
-            "columns `source` and `target` hold String and Int64: names are of one kind",
+            "columns `source` and `target` hold String and Int64: give labels of one type",
         ),
         ({"source": ["a"], "target": ["b"], "nodes": [1]}, "columns `source` and `nodes` hold String and Int64"),
     ],
 )
-def test_what_cannot_be_a_graph_is_refused_in_one_line(given, said):
-    given = {name: pl.Series(column) if isinstance(column, list) else column for name, column in given.items()}
+def test_what_cannot_be_a_graph_is_refused_in_one_line(columns, message):
+    columns = {name: pl.Series(column) if isinstance(column, list) else column for name, column in columns.items()}
     with pytest.raises(ValueError, match=r"^[^\n]+$") as refused:
-        from_columns(**given, directed=False)
-    assert str(refused.value).startswith(said)
+        from_columns(**columns, directed=False)
+    assert str(refused.value).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("source", "amounts", "told"),
+    ("source", "amounts", "message"),
     [
         (["a"], pl.Series([2**63], dtype=pl.UInt64), "holds integers beyond 64 bits"),
         (["a"], pl.Series([2**70], dtype=pl.Int128), "holds integers beyond 64 bits"),
@@ -141,8 +141,8 @@ def test_what_cannot_be_a_graph_is_refused_in_one_line(given, said):
         (["a", "a"], pl.Series([-(2**62), -(2**62) - 1]), "sums to integers beyond 64 bits"),
     ],
 )
-def test_integers_beyond_64_bits_are_refused_and_never_wrap_around(source, amounts, told):
-    with pytest.raises(ValueError, match=f"column `weight` {told}"):
+def test_integers_beyond_64_bits_are_refused_and_never_wrap_around(source, amounts, message):
+    with pytest.raises(ValueError, match=f"column `weight` {message}"):
         from_columns(source, ["b"] * len(source), amounts, directed=False)
 
 

@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from graph.compiled import from_columns
 from graph.compiled.conversion import from_networkx
-from tests.effort import pairs
+from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import UNDIRECTED, Pair
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED, st.integers(0, 3))
 def test_communities_are_a_partition_and_one_seed_gives_one(pair: Pair, seed: int):
-    found = nx.community.louvain_communities(pair.ours, seed=seed)
-    assert nx.community.is_partition(pair.plain, found)
-    assert found == nx.community.louvain_communities(pair.ours, seed=seed)
-    assert all(found)
+    communities = nx.community.louvain_communities(pair.compiled, seed=seed)
+    assert nx.community.is_partition(pair.plain, communities)
+    assert communities == nx.community.louvain_communities(pair.compiled, seed=seed)
+    assert all(communities)
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def test_communities_are_a_partition_and_one_seed_gives_one(pair: Pair, seed: in
 )
 def test_they_are_as_good_as_networkxs(plain):
     """Modularity, the best of three seeds each; no worse than by a hundredth."""
-    ours = from_networkx(plain, edge_attrs={"weight": 1})
+    compiled = from_networkx(plain, edge_attrs={"weight": 1})
 
     def best(graph: nx.Graph) -> float:
-        found = (nx.community.louvain_communities(graph, seed=seed) for seed in range(3))
-        return max(nx.community.modularity(plain, communities) for communities in found)
+        partitions = (nx.community.louvain_communities(graph, seed=seed) for seed in range(3))
+        return max(nx.community.modularity(plain, communities) for communities in partitions)
 
-    assert best(ours) > best(plain) - 0.01
+    assert best(compiled) > best(plain) - 0.01
 
 
 def test_weights_and_resolution_are_heard():
@@ -50,10 +50,10 @@ def test_weights_and_resolution_are_heard():
 
 
 def test_large_graphs_give_the_same_communities_again():
-    """Threads of NetworKit read the matrix; what they make of it must not depend on who was first."""
-    ours = from_networkx(nx.powerlaw_cluster_graph(3000, 5, 0.3, seed=1))
-    again = [nx.community.louvain_communities(ours, seed=3) for _ in range(5)]
-    assert all(found == again[0] for found in again)
+    """Threads of NetworKit read the matrix; the result must not depend on their order."""
+    compiled = from_networkx(nx.powerlaw_cluster_graph(3000, 5, 0.3, seed=1))
+    runs = [nx.community.louvain_communities(compiled, seed=3) for _ in range(5)]
+    assert all(communities == runs[0] for communities in runs)
 
 
 def test_weights_that_are_not_positive_are_left_to_networkx():
@@ -62,10 +62,10 @@ def test_weights_that_are_not_positive_are_left_to_networkx():
 
 
 @pytest.mark.parametrize(
-    "asked", [{"resolution": -1}, {"resolution": 0}, {"resolution": float("nan")}, {"weight": "inf"}]
+    "options", [{"resolution": -1}, {"resolution": 0}, {"resolution": float("nan")}, {"weight": "inf"}]
 )
-def test_resolutions_and_weights_that_are_no_positive_numbers_are_networkxs_affair(asked):
+def test_resolutions_and_weights_that_are_no_positive_numbers_are_networkxs_affair(options):
     plain = nx.Graph([("a", "b", {"inf": float("inf")}), ("b", "c", {"inf": 1.0}), ("d", "e", {"inf": 2.0})])
-    ours = from_networkx(plain, preserve_edge_attrs=True)
-    found, expected = (nx.community.louvain_communities(graph, seed=1, **asked) for graph in (ours, plain))
-    assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
+    compiled = from_networkx(plain, preserve_edge_attrs=True)
+    actual, expected = (nx.community.louvain_communities(graph, seed=1, **options) for graph in (compiled, plain))
+    assert sorted(map(sorted, actual)) == sorted(map(sorted, expected))

@@ -6,43 +6,43 @@ import pytest
 from hypothesis import given, settings
 
 from graph.compiled import from_columns
-from tests.effort import pairs
+from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import DIRECTED, SIMPLE, UNDIRECTED, Pair
 
 
 def sets(components: Callable, graph: nx.Graph) -> set[frozenset]:
-    found = [frozenset(members) for members in components(graph)]
-    assert len(set(found)) == len(found)
-    return set(found)
+    node_sets = [frozenset(members) for members in components(graph)]
+    assert len(set(node_sets)) == len(node_sets)
+    return set(node_sets)
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
 def test_connected_components_are_networkxs_in_their_order(pair: Pair):
-    assert list(nx.connected_components(pair.ours)) == list(nx.connected_components(pair.plain))
-    assert nx.number_connected_components(pair.ours) == nx.number_connected_components(pair.plain)
+    assert list(nx.connected_components(pair.compiled)) == list(nx.connected_components(pair.plain))
+    assert nx.number_connected_components(pair.compiled) == nx.number_connected_components(pair.plain)
     if pair.plain:
-        assert nx.is_connected(pair.ours) == nx.is_connected(pair.plain)
+        assert nx.is_connected(pair.compiled) == nx.is_connected(pair.plain)
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(DIRECTED)
 def test_weak_and_strong_components_are_networkxs(pair: Pair):
     for kind in ("weakly", "strongly"):
         components = getattr(nx, f"{kind}_connected_components")
-        assert sets(components, pair.ours) == sets(components, pair.plain)
+        assert sets(components, pair.compiled) == sets(components, pair.plain)
         number = getattr(nx, f"number_{kind}_connected_components")
-        assert number(pair.ours) == number(pair.plain)
+        assert number(pair.compiled) == number(pair.plain)
         whole = getattr(nx, f"is_{kind}_connected")
         if pair.plain:
-            assert whole(pair.ours) == whole(pair.plain)
+            assert whole(pair.compiled) == whole(pair.plain)
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(DIRECTED)
 def test_no_strong_component_comes_before_one_it_leads_to(pair: Pair):
     """As in Tarjan's algorithm, on which callers of NetworkX may lean."""
-    place = {node: at for at, members in enumerate(nx.strongly_connected_components(pair.ours)) for node in members}
+    place = {node: at for at, members in enumerate(nx.strongly_connected_components(pair.compiled)) for node in members}
     assert all(place[target] <= place[source] for source, target in pair.plain.edges)
 
 
@@ -61,14 +61,14 @@ def test_components_of_the_other_kind_of_graph_are_refused():
         nx.strongly_connected_components(from_columns(*ends, directed=False))
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(SIMPLE)
 def test_core_numbers_are_networkxs(pair: Pair):
-    assert nx.core_number(pair.ours) == nx.core_number(pair.plain)
+    assert nx.core_number(pair.compiled) == nx.core_number(pair.plain)
 
 
 def test_core_numbers_of_a_clique_with_a_tail_by_hand():
-    """Four who all know each other are each other's third core; the tail hangs by one tie."""
+    """Four nodes, all tied to each other, form a 3-core; the tail has one tie."""
     ties = ["ab", "ac", "ad", "bc", "bd", "cd", "de", "ef"]
     graph = from_columns(pl.Series([t[0] for t in ties]), pl.Series([t[1] for t in ties]), directed=False)
     assert nx.core_number(graph) == {"a": 3, "b": 3, "c": 3, "d": 3, "e": 1, "f": 1}

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 
 from graph.compiled import DiGraph, Graph, from_columns
-from tests.effort import pairs
+from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import ANY, Pair
 
 TIES = from_columns(
     pl.Series(["ann", "bob", "ann"]), pl.Series(["bob", "cy", "ann"]), pl.Series([5, 2, 1]), directed=False
 )
-PAID = from_columns(pl.Series(["ann", "bob"]), pl.Series(["bob", "cy"]), pl.Series([0.5, 2.0]), directed=True)
+PAYMENTS = from_columns(pl.Series(["ann", "bob"]), pl.Series(["bob", "cy"]), pl.Series([0.5, 2.0]), directed=True)
 
 
 def test_it_is_a_networkx_graph_to_whoever_reads_it():
     assert isinstance(TIES, nx.Graph)
-    assert isinstance(PAID, nx.DiGraph)
+    assert isinstance(PAYMENTS, nx.DiGraph)
     assert list(TIES) == list(TIES.nodes) == ["ann", "bob", "cy"]
     assert TIES["ann"]["bob"]["weight"] == TIES.edges["bob", "ann"]["weight"] == 5
     assert list(TIES.edges(data="weight")) == [("ann", "ann", 1), ("ann", "bob", 5), ("bob", "cy", 2)]
@@ -32,9 +32,9 @@ def test_it_is_a_networkx_graph_to_whoever_reads_it():
     assert TIES.degree["ann"] == 3  # a self-loop counts twice
     assert dict(TIES.degree(weight="weight")) == {"ann": 7, "bob": 7, "cy": 2}
     assert ("ann" in TIES, "dan" in TIES, [] in TIES) == (True, False, False)
-    assert (TIES.is_directed(), PAID.is_directed(), TIES.is_multigraph()) == (False, True, False)
-    assert (list(PAID.successors("ann")), list(PAID.predecessors("cy"))) == (["bob"], ["bob"])
-    assert str(PAID) == "DiGraph with 3 nodes and 2 edges"
+    assert (TIES.is_directed(), PAYMENTS.is_directed(), TIES.is_multigraph()) == (False, True, False)
+    assert (list(PAYMENTS.successors("ann")), list(PAYMENTS.predecessors("cy"))) == (["bob"], ["bob"])
+    assert str(PAYMENTS) == "DiGraph with 3 nodes and 2 edges"
 
 
 def test_a_stranger_is_refused_as_networkx_refuses_one():
@@ -44,29 +44,31 @@ def test_a_stranger_is_refused_as_networkx_refuses_one():
         TIES.neighbors("dan")
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY)
 def test_it_has_the_nodes_edges_and_degrees_of_the_plain_graph(pair: Pair):
-    ours, plain = pair.ours, pair.plain
-    assert nx.utils.graphs_equal(ours.copy(), plain)
-    assert ours.adj == plain.adj
-    assert list(ours) == list(plain)
-    assert ours.number_of_edges() == plain.number_of_edges()
-    assert nx.number_of_selfloops(ours) == nx.number_of_selfloops(plain)
+    compiled, plain = pair.compiled, pair.plain
+    assert nx.utils.graphs_equal(compiled.copy(), plain)
+    assert compiled.adj == plain.adj
+    assert list(compiled) == list(plain)
+    assert compiled.number_of_edges() == plain.number_of_edges()
+    assert nx.number_of_selfloops(compiled) == nx.number_of_selfloops(plain)
     for weight in (None, "weight", "height"):
-        assert list(ours.degree(weight=weight)) == list(plain.degree(weight=weight))
-        assert dict(ours.degree(list(plain)[:2], weight=weight)) == dict(plain.degree(list(plain)[:2], weight=weight))
+        assert list(compiled.degree(weight=weight)) == list(plain.degree(weight=weight))
+        assert dict(compiled.degree(list(plain)[:2], weight=weight)) == dict(
+            plain.degree(list(plain)[:2], weight=weight)
+        )
         if plain.is_directed():
-            assert list(ours.in_degree(weight=weight)) == list(plain.in_degree(weight=weight))
-            assert list(ours.out_degree(weight=weight)) == list(plain.out_degree(weight=weight))
+            assert list(compiled.in_degree(weight=weight)) == list(plain.in_degree(weight=weight))
+            assert list(compiled.out_degree(weight=weight)) == list(plain.out_degree(weight=weight))
     if plain.is_directed():
-        assert {node: dict(row) for node, row in ours.pred.items()} == plain.pred
+        assert {node: dict(row) for node, row in compiled.pred.items()} == plain.pred
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY)
 def test_copies_views_and_other_directions_are_those_of_the_plain_graph(pair: Pair):
-    ours, plain = pair.ours, pair.plain
+    compiled, plain = pair.compiled, pair.plain
     some = list(plain)[::2]
     for derive in (
         lambda g: g.subgraph(some),
@@ -81,13 +83,13 @@ def test_copies_views_and_other_directions_are_those_of_the_plain_graph(pair: Pa
         lambda g: pickle.loads(pickle.dumps(g)),
         type(plain),
     ):
-        found, expected = derive(ours), derive(plain)
-        assert found.is_directed() == expected.is_directed()
-        assert found.nodes == expected.nodes
-        assert {frozenset(e) if not plain.is_directed() else e for e in found.edges} == {
+        actual, expected = derive(compiled), derive(plain)
+        assert actual.is_directed() == expected.is_directed()
+        assert actual.nodes == expected.nodes
+        assert {frozenset(e) if not plain.is_directed() else e for e in actual.edges} == {
             frozenset(e) if not plain.is_directed() else e for e in expected.edges
         }
-        assert all(found.edges[edge] == held for *edge, held in expected.edges(data=True))
+        assert all(actual.edges[edge] == attributes for *edge, attributes in expected.edges(data=True))
 
 
 def test_what_is_derived_by_networkx_is_a_plain_graph_that_can_be_changed():
@@ -102,16 +104,16 @@ def test_what_is_derived_by_networkx_is_a_plain_graph_that_can_be_changed():
         derived.add_edge("ann", "dan")
         assert "dan" in derived
     assert type(TIES.__class__()) is nx.Graph
-    assert type(PAID.__class__()) is nx.DiGraph
+    assert type(PAYMENTS.__class__()) is nx.DiGraph
 
 
 def test_pickled_and_deeply_copied_it_stays_compiled():
     TIES.nodes["ann"]["level"] = 3
-    for again in (pickle.loads(pickle.dumps(TIES)), copy.deepcopy(TIES)):
-        assert type(again) is Graph
-        assert again.nodes["ann"] == {"level": 3}
-        assert nx.utils.graphs_equal(again, TIES)
-    assert type(pickle.loads(pickle.dumps(PAID))) is DiGraph
+    for copied in (pickle.loads(pickle.dumps(TIES)), copy.deepcopy(TIES)):
+        assert type(copied) is Graph
+        assert copied.nodes["ann"] == {"level": 3}
+        assert nx.utils.graphs_equal(copied, TIES)
+    assert type(pickle.loads(pickle.dumps(PAYMENTS))) is DiGraph
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ def test_pickled_and_deeply_copied_it_stays_compiled():
     ],
 )
 def test_nothing_the_arrays_would_not_know_of_can_be_changed(change):
-    for graph in (TIES, PAID):
+    for graph in (TIES, PAYMENTS):
         assert nx.is_frozen(graph)
         before = nx.to_dict_of_dicts(graph)
         with pytest.raises(nx.NetworkXError, match=r"Frozen (graph|edges) can't be modified"):

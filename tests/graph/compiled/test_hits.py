@@ -1,4 +1,4 @@
-"""Hubs and authorities, where several pairs of singular vectors are equally strong too: the answer of NetworkX 3.7."""
+"""Hubs and authorities equal those of NetworkX 3.7, also where several pairs of singular vectors are equally strong."""
 
 import subprocess
 import sys
@@ -13,9 +13,9 @@ from networkx.algorithms.link_analysis.hits_alg import _hits_python  # NetworkX'
 
 from graph.compiled import from_columns
 from graph.compiled.conversion import from_networkx
-from tests.effort import pairs
+from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import ANY, Pair
-from tests.graph.compiled.test_centrality import close
+from tests.graph.compiled.test_centrality import is_close
 
 GOLDEN = (1 + 5**0.5) / 2
 
@@ -75,39 +75,41 @@ def test_of_a_cycle_by_hand():
     ids=str,
 )
 def test_are_the_start_seen_by_the_strongest_singular_vectors_and_the_same_every_time(plain):
-    """By a dense decomposition: what is left of an even start in the space of the largest eigenvalue of A A^T."""
-    ours = from_networkx(plain)
+    """We compute this by a dense decomposition: the projection of an even start onto the eigenspace of the largest
+    eigenvalue of A A^T.
+    """
+    compiled = from_networkx(plain)
     matrix = nx.to_numpy_array(plain)
     strengths, vectors = np.linalg.eigh(matrix @ matrix.T)
     strongest = vectors[:, strengths > strengths[-1] - 1e-9]
     hubs = strongest @ (strongest.T @ np.ones(len(plain)))
     authorities = matrix.T @ hubs
-    found = nx.hits(ours, max_iter=5000, tol=1e-13)
-    for values, expected in zip(found, (hubs / hubs.sum(), authorities / authorities.sum()), strict=True):
+    result = nx.hits(compiled, max_iter=5000, tol=1e-13)
+    for values, expected in zip(result, (hubs / hubs.sum(), authorities / authorities.sum()), strict=True):
         assert list(values.values()) == pytest.approx(expected.tolist(), abs=1e-7)
-    assert nx.hits(ours, max_iter=5000, tol=1e-13) == found
+    assert nx.hits(compiled, max_iter=5000, tol=1e-13) == result
 
 
-@settings(deadline=None, max_examples=pairs(40, 400))
+@settings(deadline=None, max_examples=by_effort(40, 400))
 @given(ANY)
 def test_are_those_of_networkxs_power_iteration(pair: Pair):
     if not pair.plain.number_of_edges():
         for refused in ({"max_iter": 100}, {"normalized": False}) if pair.plain else ():
             with pytest.raises(nx.PowerIterationFailedConvergence):
-                nx.hits(pair.ours, **refused)
-        assert pair.plain or nx.hits(pair.ours) == ({}, {})
+                nx.hits(pair.compiled, **refused)
+        assert pair.plain or nx.hits(pair.compiled) == ({}, {})
         return
     start = {node: place + 1 for place, node in enumerate(reversed(list(pair.plain)))}
-    for asked in ({}, {"normalized": False}, {"nstart": start}, {"max_iter": 3}, {"max_iter": 0}):
+    for arguments in ({}, {"normalized": False}, {"nstart": start}, {"max_iter": 3}, {"max_iter": 0}):
         try:  # it writes into `nstart`, and in the order of `nstart`
-            copied = {key: dict(value) if key == "nstart" else value for key, value in asked.items()}
+            copied = {key: dict(value) if key == "nstart" else value for key, value in arguments.items()}
             expected = _hits_python(pair.plain, **copied)
         except nx.PowerIterationFailedConvergence:
             with pytest.raises(nx.PowerIterationFailedConvergence):
-                nx.hits(pair.ours, **asked)
+                nx.hits(pair.compiled, **arguments)
         else:
-            for found, values in zip(nx.hits(pair.ours, **asked), expected, strict=True):
-                assert close(found, {node: values[node] for node in pair.plain})
+            for actual, values in zip(nx.hits(pair.compiled, **arguments), expected, strict=True):
+                assert is_close(actual, {node: values[node] for node in pair.plain})
 
 
 def test_a_start_that_lacks_a_node_is_refused_before_anything_runs():
@@ -123,9 +125,9 @@ for start in ({0: 1.0}, {}, dict.fromkeys(range(1, 201), 1.0)):
         except nx.NetworkXError as refused:
             print(str(refused)[:46])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["nstart must have a value for every node; missi"] * 6
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout.splitlines() == ["nstart must have a value for every node; missi"] * 6
 
 
 def test_a_start_of_nothing_is_refused_and_one_of_more_nodes_is_not():

@@ -6,25 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.compiled import from_columns
-from tests.effort import pairs
+from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import ANY, Pair
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(
     ANY, st.sampled_from(("csr", "csc", "coo")), st.sampled_from(("weight", "height")), st.sampled_from((None, float))
 )
 def test_the_matrix_is_networkxs(pair: Pair, form: str, weight: str, dtype: type | None):
-    assert nx.number_of_selfloops(pair.ours) == nx.number_of_selfloops(pair.plain)
+    assert nx.number_of_selfloops(pair.compiled) == nx.number_of_selfloops(pair.plain)
     if not pair.plain:
         with pytest.raises(nx.NetworkXError, match="no nodes"):
-            nx.to_scipy_sparse_array(pair.ours)
+            nx.to_scipy_sparse_array(pair.compiled)
         return
-    found = nx.to_scipy_sparse_array(pair.ours, format=form, weight=weight, dtype=dtype)
+    actual = nx.to_scipy_sparse_array(pair.compiled, format=form, weight=weight, dtype=dtype)
     expected = nx.to_scipy_sparse_array(pair.plain, format=form, weight=weight, dtype=dtype)
-    assert found.format == form
-    assert (found.dtype == expected.dtype) or not pair.plain.number_of_edges()
-    assert np.array_equal(found.toarray(), expected.toarray())
+    assert actual.format == form
+    assert (actual.dtype == expected.dtype) or not pair.plain.number_of_edges()
+    assert np.array_equal(actual.toarray(), expected.toarray())
 
 
 def test_the_matrix_is_the_callers_own():

@@ -7,41 +7,43 @@ from hypothesis import strategies as st
 
 from graph.compiled import from_columns
 from graph.compiled.conversion import from_networkx
-from tests.effort import pairs
+from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import ANY, Pair
 
 LIMITS = st.sampled_from((None, 0, 1, 1.5, 2, 3, float("inf")))
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY, LIMITS)
 def test_distances_and_searches_are_networkxs_in_their_order(pair: Pair, limit: float | None):
     """Converted, a graph keeps the order of its neighbours, so both walk alike."""
-    plain, ours = pair.plain, from_networkx(pair.plain)
+    plain, compiled = pair.plain, from_networkx(pair.plain)
     for node in plain:
-        found = nx.single_source_shortest_path_length(ours, node, limit)
+        actual = nx.single_source_shortest_path_length(compiled, node, limit)
         expected = nx.single_source_shortest_path_length(plain, node, limit)
-        assert list(found.items()) == list(expected.items())
-        assert list(nx.bfs_edges(ours, node, depth_limit=limit)) == list(nx.bfs_edges(plain, node, depth_limit=limit))
+        assert list(actual.items()) == list(expected.items())
+        assert list(nx.bfs_edges(compiled, node, depth_limit=limit)) == list(
+            nx.bfs_edges(plain, node, depth_limit=limit)
+        )
         if plain.is_directed():
-            back = {v for _, v in nx.bfs_edges(ours, node, reverse=True, depth_limit=limit)}
+            back = {v for _, v in nx.bfs_edges(compiled, node, reverse=True, depth_limit=limit)}
             assert back == {v for _, v in nx.bfs_edges(plain, node, reverse=True, depth_limit=limit)}
 
 
-@settings(deadline=None, max_examples=pairs(20, 180))
+@settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY, st.sampled_from((0, 1, 2, 9)), st.booleans(), st.booleans())
 def test_circles_are_networkxs_with_all_that_nodes_and_edges_hold(
     pair: Pair, radius: int, center: bool, undirected: bool
 ):
-    pair.plain.graph["name"] = pair.ours.graph["name"] = "town"
+    pair.plain.graph["name"] = pair.compiled.graph["name"] = "town"
     for level, node in enumerate(pair.plain):
-        pair.plain.nodes[node]["level"] = pair.ours.nodes[node]["level"] = level
+        pair.plain.nodes[node]["level"] = pair.compiled.nodes[node]["level"] = level
     for node in pair.plain:
-        found = nx.ego_graph(pair.ours, node, radius, center, undirected)
+        actual = nx.ego_graph(pair.compiled, node, radius, center, undirected)
         expected = nx.ego_graph(pair.plain, node, radius, center, undirected)
-        assert nx.utils.graphs_equal(found, expected)
-        assert type(found) is type(expected)
-        assert found.graph == expected.graph == {"name": "town"}
+        assert nx.utils.graphs_equal(actual, expected)
+        assert type(actual) is type(expected)
+        assert actual.graph == expected.graph == {"name": "town"}
 
 
 def test_a_chain_of_thousands_is_walked_to_its_end():

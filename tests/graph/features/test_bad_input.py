@@ -1,22 +1,25 @@
-"""Evidence at its edges: right, or refused with one clear line. Over `features`, the public door."""
+"""Extreme evidence: we compute the right value, or reject it with one clear line. Tested through `features`, the public
+function.
+"""
 
 from datetime import timedelta
 
 import polars as pl
 import pytest
 
-from engine.lang.timezones import zone
+from engine.lang.model.timezones import zone
 from graph.catalog import FEATURES
-from graph.events import SCHEMA, conform, problems
-from graph.features import features
-from tests.graph.features.asking import AS_OF, BASE, expect, of
-from tests.graph.story import moment, story, willing
+from graph.evidence.event_checks import problems
+from graph.evidence.events import SCHEMA, conform
+from graph.features.pipeline import features
+from tests.graph.features.ask_features import AS_OF, BASE, expect, features_of
+from tests.graph.story import enrol, moment, story
 
-MANY = 100_000  # payments in, and as many out
-FLOW = {"capacity__inflow_share": None, "capacity__passed_on": None}
+PAYMENTS_EACH_WAY = 100_000  # payments in, and as many out
+FLOW = {"capacity__net_inflow_share": None, "capacity__pass_through_share": None}
 
 
-def everyone(text: str) -> pl.DataFrame:
+def all_features(text: str) -> pl.DataFrame:
     return features(story(text), AS_OF, AS_OF, "perks")
 
 
@@ -27,48 +30,51 @@ def test_a_payment_to_oneself_is_refused_with_one_line_and_one_that_a_correction
     ]
     paid = "2024-05-01 payment.made ann > bob #p amount=100 currency=CNY"
     expect(
-        of("ann", f'{paid}\n2024-05-02 event.corrected ann ref_event=p fields={{"other":"ann"}}'), behaviour__payments=0
+        features_of("ann", f'{paid}\n2024-05-02 event.corrected ann ref_event=p fields={{"other":"ann"}}'),
+        behaviour__payments=0,
     )
 
 
 def test_payments_alike_in_everything_but_their_id_all_count():
     paid = "2024-05-01T10:00 payment.made ann > bob amount=100 currency=CNY\n"
-    expect(of("ann", paid * 7), behaviour__payments=7, behaviour__payment_total=700, fraud__fan_out=1)
-    expect(of("bob", paid * 7), behaviour__in_counterparties=1, fraud__fan_in=1, capacity__inflow_share=100)
+    expect(features_of("ann", paid * 7), behaviour__payments=7, behaviour__payment_total=700, fraud__fan_out=1)
+    expect(
+        features_of("bob", paid * 7), behaviour__in_counterparties=1, fraud__fan_in=1, capacity__net_inflow_share=100
+    )
 
 
 def test_at_one_moment_there_is_no_rhythm_but_parties_and_flow():
     lines = [f"2024-05-01T10:00 payment.made ann > shop-{n} amount=100 currency=CNY" for n in range(9)]
     expect(
-        of("ann", "\n".join([*lines, "2024-05-01T10:00 payment.made bob > ann amount=1800 currency=CNY"])),
+        features_of("ann", "\n".join([*lines, "2024-05-01T10:00 payment.made bob > ann amount=1800 currency=CNY"])),
         behaviour__burstiness=None,
         behaviour__night_share=0,
         fraud__fan_out=9,
-        capacity__passed_on=50,
+        capacity__pass_through_share=50,
     )
 
 
 def test_payments_of_nothing_are_payments_and_move_no_money():
     lines = [f"2024-05-0{d}T10:00 payment.made ann > bob amount=0 currency=CNY" for d in range(1, 8)]
-    counted = {"behaviour__payments": 7, "behaviour__payment_total": 0, "behaviour__burstiness": -100}
-    expect(of("ann", "\n".join(lines)), **counted, **FLOW, fraud__fan_out=1, capacity__income_cover=None)
-    expect(of("bob", "\n".join(lines)), behaviour__in_counterparties=1, **FLOW)
+    expected = {"behaviour__payments": 7, "behaviour__payment_total": 0, "behaviour__burstiness": -100}
+    expect(features_of("ann", "\n".join(lines)), **expected, **FLOW, fraud__fan_out=1, capacity__income_cover=None)
+    expect(features_of("bob", "\n".join(lines)), behaviour__in_counterparties=1, **FLOW)
 
 
 @pytest.mark.parametrize("name", ["李雷", "Łódź", "o'hara", "a-1;--", "🦊"])
 def test_ids_are_of_any_signs(name):
-    text = f"{BASE}\n{willing(name)}\n2024-05-01T10:00 payment.made {name} > ann amount=100 currency=CNY"
+    text = f"{BASE}\n{enrol(name)}\n2024-05-01T10:00 payment.made {name} > ann amount=100 currency=CNY"
     assert features(story(text), AS_OF, AS_OF, "perks", [name])["person"].to_list() == [name]
-    assert everyone(text).filter(person=name)["fraud.fan_out"].to_list() == [1]
-    assert everyone(text).filter(person="ann")["fraud.fan_in"].to_list() == [1]
+    assert all_features(text).filter(person=name)["fraud.fan_out"].to_list() == [1]
+    assert all_features(text).filter(person="ann")["fraud.fan_in"].to_list() == [1]
 
 
 def test_who_is_only_ever_named_as_other_has_a_row_when_enrolled_and_none_when_not():
-    table = everyone(f"{BASE}\n2024-05-01T10:00 payment.made shop > ann amount=100 currency=CNY")
+    table = all_features(f"{BASE}\n2024-05-01T10:00 payment.made shop > ann amount=100 currency=CNY")
     assert table["person"].to_list() == ["ann", "bob", "cy"]
-    found = table.row(0, named=True)
-    expect(found, behaviour__payments=0, capacity__payers=1, fraud__fan_in=1, capacity__inflow_share=100)
-    expect(found, behaviour__burstiness=None, behaviour__payees_kept=None, behaviour__in_counterparties=0)
+    row = table.row(0, named=True)
+    expect(row, behaviour__payments=0, capacity__distinct_payers=1, fraud__fan_in=1, capacity__net_inflow_share=100)
+    expect(row, behaviour__burstiness=None, behaviour__payee_retention=None, behaviour__in_counterparties=0)
 
 
 def test_of_nothing_there_are_no_features_but_their_columns():
@@ -80,17 +86,17 @@ def test_of_nothing_there_are_no_features_but_their_columns():
 
 
 def test_one_person_alone_has_every_feature_zero_or_missing():
-    table = everyone(willing("ann"))
+    table = all_features(enrol("ann"))
     assert table.height == 1
     rest = [f for f in FEATURES if f.dimension != "identity"]
     assert {table[f.name][0] for f in rest} == {0, None}
     assert [f.name for f in rest if f.zero and f.scope == "local" and table[f.name][0] != 0] == []
 
 
-def a_busy_person() -> pl.DataFrame:
+def busy_ledger() -> pl.DataFrame:
     """From 1 January on ann is paid 1 CNY every even minute, by a thousand in turn, and pays it on to one of five hundred
     the minute after."""
-    begin, n = moment("2024-01-01"), pl.int_range(MANY, eager=True)
+    begin, n = moment("2024-01-01"), pl.int_range(PAYMENTS_EACH_WAY, eager=True)
     sides = (("in", 0, "payer", 1000), ("out", 1, "payee", 500))
     rows = [
         pl.DataFrame(
@@ -98,7 +104,7 @@ def a_busy_person() -> pl.DataFrame:
                 "event_id": side + "-" + n.cast(pl.String),
                 "party": party + "-" + (n % parties).cast(pl.String),
                 "happened_at": begin + timedelta(minutes=later) + n * timedelta(minutes=2),
-                "side": [side] * MANY,
+                "side": [side] * PAYMENTS_EACH_WAY,
             }
         )
         for side, later, party, parties in sides
@@ -119,18 +125,18 @@ def test_a_person_of_two_hundred_thousand_payments_is_one_like_any_other():
     """200,000 minutes are 138 days and 21 hours 20 minutes. Of 100,000 payments out, 138 x 180 fall in the nights from 16:00 to
     22:00 UTC, and those of the last day from 16:00 to 21:20: 160. 25,000 / 100,000 = 0.25. Those at 16:00 are taken for dates, 138 of
     them or so of 100,000."""
-    table = features(a_busy_person(), AS_OF, AS_OF, "perks", ["ann"], zone=zone("Asia/Shanghai"))
+    table = features(busy_ledger(), AS_OF, AS_OF, "perks", ["ann"], zone=zone("Asia/Shanghai"))
     expect(
         table.row(0, named=True),
-        behaviour__payments=MANY,
+        behaviour__payments=PAYMENTS_EACH_WAY,
         behaviour__payees=500,
-        capacity__payers=1000,
+        capacity__distinct_payers=1000,
         behaviour__burstiness=-100,
         behaviour__night_share=25,
-        behaviour__payees_kept=None,
+        behaviour__payee_retention=None,
         behaviour__regularity=0,
-        capacity__inflow_share=50,
-        capacity__passed_on=100,
+        capacity__net_inflow_share=50,
+        capacity__pass_through_share=100,
         fraud__fan_in=1000,
         fraud__fan_out=500,
     )

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from graph.build import ties_in_force
 from graph.catalog import FEATURES
-from graph.features import LOCAL, compute, features, local, touching
-from graph.view import seen, visible
-from tests.effort import pairs
-from tests.graph.features.asking import AS_OF, BASE, expect, of, on_duckdb, on_polars
-from tests.graph.story import moment, story, willing
-from tests.strategies import NOW, frame, ledgers, rows
+from graph.evidence.visibility import visible, visible_with_consents
+from graph.features.pipeline import LOCAL_FEATURES, compute, features, local_expressions, relevant_events
+from graph.network.build import ties_in_force
+from tests.effort import by_effort
+from tests.graph.features.ask_features import AS_OF, BASE, expect, features_of, on_duckdb, on_polars
+from tests.graph.story import enrol, moment, story
+from tests.strategies import NOW, event_rows, frame, ledgers
 
 TYPES = {
     "int": pl.Int64,
@@ -28,8 +28,8 @@ TYPES = {
 
 def test_identity_is_the_highest_level_proved_and_the_days_since_the_first():
     text = "2024-01-01 person.enrolled ann identity_level=3\n2024-02-01 person.enrolled ann identity_level=1"
-    expect(of("ann", text), identity__level=3, identity__tenure_days=8932)
-    expect(of("ann", text, "2000-01-02"), identity__level=2, identity__tenure_days=1)
+    expect(features_of("ann", text), identity__level=3, identity__tenure_days=8932)
+    expect(features_of("ann", text, "2000-01-02"), identity__level=2, identity__tenure_days=1)
     assert features(story(f"{BASE}\n{text}"), moment("1999-01-01"), AS_OF, "perks").is_empty()
 
 
@@ -45,7 +45,7 @@ SPENDING = """
 
 def test_behaviour_counts_what_was_paid_in_twenty_four_months():
     expect(
-        of("ann", SPENDING),
+        features_of("ann", SPENDING),
         behaviour__payments=4,
         behaviour__payment_total=550,
         behaviour__active_months=3,
@@ -55,7 +55,7 @@ def test_behaviour_counts_what_was_paid_in_twenty_four_months():
         behaviour__out_counterparties=2,
         behaviour__in_counterparties=1,
         behaviour__reciprocity=25,
-        capacity__payers=2,
+        capacity__distinct_payers=2,
         capacity__income_cover=18,  # 100 / 550 = 0.1818
         capacity__spending_steadiness=8,  # last 12 full months: 400 in August 2023 alone: 400 / (12 x 400) = 0.083
     )
@@ -63,7 +63,7 @@ def test_behaviour_counts_what_was_paid_in_twenty_four_months():
 
 def test_without_payments_counts_are_zero_and_the_rest_is_missing():
     expect(
-        of("ann", ""),
+        features_of("ann", ""),
         behaviour__payments=0,
         behaviour__payment_total=0,
         behaviour__payees=0,
@@ -87,7 +87,7 @@ def test_two_currencies_make_sums_and_their_ratios_missing():
     2024-05-04 payment.made acme > ann amount=5 currency=CNY category=wage
     2024-05-05 payment.made acme > ann amount=5 currency=EUR category=wage"""
     expect(
-        of("ann", text),
+        features_of("ann", text),
         behaviour__payments=2,
         behaviour__payment_total=None,
         capacity__income_total=None,
@@ -100,8 +100,8 @@ def test_two_currencies_make_sums_and_their_ratios_missing():
 
 def test_income_in_another_currency_than_spending_covers_nothing_that_can_be_said():
     text = "2024-05-01 payment.made ann > shop amount=100 currency=CNY\n2024-05-02 payment.made bob > ann amount=100 currency=EUR"
-    expect(of("ann", text), capacity__income_cover=None, behaviour__payment_total=100)
-    expect(of("ann", text.splitlines()[0]), capacity__income_cover=0)
+    expect(features_of("ann", text), capacity__income_cover=None, behaviour__payment_total=100)
+    expect(features_of("ann", text.splitlines()[0]), capacity__income_cover=0)
 
 
 def test_regular_income_is_wages_pensions_and_benefits():
@@ -114,11 +114,11 @@ def test_regular_income_is_wages_pensions_and_benefits():
     2024-05-31 payment.made bob > ann amount=500 currency=CNY category=transfer
     2024-06-01 payment.made acme > ann amount=10 currency=CNY category=wage"""
     expect(
-        of("ann", text),
+        features_of("ann", text),
         capacity__income_months=5,
         capacity__income_total=90,
         capacity__income_regularity=25,  # June 2023, April and May 2024, of twelve
-        capacity__payers=3,
+        capacity__distinct_payers=3,
     )
 
 
@@ -128,20 +128,25 @@ def test_balances_are_compared_with_spending():
     2024-02-01 account.balance ann amount=-50 currency=CNY
     2024-03-01 account.balance ann amount=300 currency=CNY
     2024-04-01 account.balance ann amount=200 currency=CNY"""
-    expect(of("ann", text), capacity__balance_low_share=33, capacity__balance_months=150)  # mean 150 over 100 a month
-    expect(of("ann", text + "\n2024-05-01 account.balance ann amount=-900 currency=CNY"), capacity__balance_months=0)
+    expect(
+        features_of("ann", text), capacity__balance_low_share=33, capacity__balance_months=150
+    )  # mean 150 over 100 a month
+    expect(
+        features_of("ann", text + "\n2024-05-01 account.balance ann amount=-900 currency=CNY"),
+        capacity__balance_months=0,
+    )
 
 
 @pytest.mark.parametrize(("low", "readings", "share"), [(1, 8, 13), (2, 3, 67), (1, 3, 33), (1, 200, 1), (1, 201, 0)])
 def test_a_ratio_is_rounded_half_up(low, readings, share):
     amounts = [-1] * low + [1] * (readings - low)
     text = "\n".join(f"2024-05-01 account.balance ann amount={a} currency=CNY" for a in amounts)
-    expect(of("ann", text), capacity__balance_low_share=share)
+    expect(features_of("ann", text), capacity__balance_low_share=share)
 
 
 def test_a_miss_paid_at_the_same_moment_was_not_late():
     text = "2024-05-01 obligation.missed ann obligation=loan\n2024-05-01 obligation.paid ann obligation=loan"
-    expect(of("ann", text), credit__longest_delay_days=0, credit__missed=1)
+    expect(features_of("ann", text), credit__longest_delay_days=0, credit__missed=1)
 
 
 def test_obligations_are_kept_missed_and_late_by_the_day():
@@ -161,7 +166,7 @@ def test_obligations_are_kept_missed_and_late_by_the_day():
     2022-05-09 order.overdue ann order=3
     2022-05-09 order.cancelled ann order=4"""
     expect(
-        of("ann", text),
+        features_of("ann", text),
         credit__kept=3,
         credit__missed=2,
         credit__missed_12m=1,
@@ -172,25 +177,31 @@ def test_obligations_are_kept_missed_and_late_by_the_day():
         credit__orders_kept=1,
         credit__orders_late=2,
     )
-    expect(of("ann", text, "2022-06-01"), credit__longest_delay_days=10, credit__missed=1, credit__missed_12m=0)
+    expect(
+        features_of("ann", text, "2022-06-01"), credit__longest_delay_days=10, credit__missed=1, credit__missed_12m=0
+    )
 
 
 def test_without_credit_evidence_counts_are_zero_and_the_history_is_missing():
-    expect(of("ann", ""), credit__kept=0, credit__longest_delay_days=0, credit__open=0, credit__history_days=None)
+    expect(
+        features_of("ann", ""), credit__kept=0, credit__longest_delay_days=0, credit__open=0, credit__history_days=None
+    )
 
 
 def test_a_miss_stops_counting_five_years_after_it_was_made_good():
     text = "2019-01-01 obligation.missed ann obligation=loan\n2019-06-15T10:00 obligation.paid ann obligation=loan"
-    expect(of("ann", text, "2024-06-15T09:59:59.999999"), credit__missed=1, credit__longest_delay_days=165)
-    expect(of("ann", text, "2024-06-15T10:00"), credit__missed=0, credit__longest_delay_days=0, credit__kept=1)
+    expect(features_of("ann", text, "2024-06-15T09:59:59.999999"), credit__missed=1, credit__longest_delay_days=165)
+    expect(features_of("ann", text, "2024-06-15T10:00"), credit__missed=0, credit__longest_delay_days=0, credit__kept=1)
 
 
 def test_a_disputed_item_does_not_count_and_a_correction_does():
     text = "2024-01-01 payment.made ann > shop #p amount=100 currency=CNY\n"
-    expect(of("ann", text + "2024-02-01 dispute.opened ann ref_event=p"), behaviour__payments=0)
+    expect(features_of("ann", text + "2024-02-01 dispute.opened ann ref_event=p"), behaviour__payments=0)
     fixed = 'fields={"amount":40,"other":"bob"}'
-    expect(of("ann", f"{text}2024-02-01 event.corrected ann ref_event=p {fixed}"), behaviour__payment_total=40)
-    expect(of("bob", f"{text}2024-02-01 event.corrected ann ref_event=p {fixed}"), behaviour__in_counterparties=1)
+    expect(features_of("ann", f"{text}2024-02-01 event.corrected ann ref_event=p {fixed}"), behaviour__payment_total=40)
+    expect(
+        features_of("bob", f"{text}2024-02-01 event.corrected ann ref_event=p {fixed}"), behaviour__in_counterparties=1
+    )
 
 
 @pytest.mark.parametrize("data_class", ["behaviour", "restricted", "credit", "relationship"])
@@ -203,13 +214,13 @@ def test_a_class_withdrawn_makes_its_features_missing_and_no_others(data_class):
     2024-05-01 tie.formed ann > bob tie=vouch strength=5
     2024-05-01 tie.formed bob > ann tie=vouch strength=5"""
     before, after = (
-        of("ann", text),
-        of("ann", f"{text}\n2024-06-14 consent.withdrawn ann purpose=perks classes={data_class}"),
+        features_of("ann", text),
+        features_of("ann", f"{text}\n2024-06-14 consent.withdrawn ann purpose=perks classes={data_class}"),
     )
-    gone = {n for n in before if before[n] is not None and after[n] is None}
+    missing = {n for n in before if before[n] is not None and after[n] is None}
     spends = {"capacity.balance_months"} if data_class == "behaviour" else set()  # it compares balances with spending
-    assert gone == {f.name for f in FEATURES if f.data_class == data_class} | spends
-    assert {n: v for n, v in after.items() if n not in gone} == {n: v for n, v in before.items() if n not in gone}
+    assert missing == {f.name for f in FEATURES if f.data_class == data_class} | spends
+    assert {n: v for n, v in after.items() if n not in missing} == {n: v for n, v in before.items() if n not in missing}
 
 
 def test_without_consent_to_identity_there_is_no_row():
@@ -218,34 +229,34 @@ def test_without_consent_to_identity_there_is_no_row():
     assert features(story(text), AS_OF, AS_OF, "perks", ["ann", "nobody"]).is_empty()
 
 
-@settings(max_examples=pairs(4, 75), deadline=None)
+@settings(max_examples=by_effort(4, 75), deadline=None)
 @given(ledgers(), st.data())
 def test_later_events_change_no_feature(events, data):
-    late = data.draw(rows(99))
-    moved = data.draw(st.sampled_from(("happened_at", "recorded_at")))
-    late[moved] = NOW + timedelta(microseconds=1)
+    late = data.draw(event_rows(99))
+    field = data.draw(st.sampled_from(("happened_at", "recorded_at")))
+    late[field] = NOW + timedelta(microseconds=1)
     more = pl.concat([events, frame([late])])
     assert_frame_equal(features(events, NOW, NOW, "perks"), features(more, NOW, NOW, "perks"))
 
 
-def enrolled(events: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat([events, story(willing("ann", "bob"))])
+def with_people(events: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([events, story(enrol("ann", "bob"))])
 
 
-@settings(max_examples=pairs(4, 75), deadline=None)
-@given(ledgers(most=25))
+@settings(max_examples=by_effort(4, 75), deadline=None)
+@given(ledgers(max_events=25))
 def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
-    events = enrolled(events)
+    events = with_people(events)
     full = features(events, NOW, NOW, "perks")
-    alone = [features(events, NOW, NOW, "perks", [p]) for p in ("ann", "bob", "cy")]
-    assert_frame_equal(pl.concat(alone), full)
+    singles = [features(events, NOW, NOW, "perks", [p]) for p in ("ann", "bob", "cy")]
+    assert_frame_equal(pl.concat(singles), full)
 
 
-@settings(max_examples=pairs(4, 75), deadline=None)
-@given(ledgers(most=25))
+@settings(max_examples=by_effort(4, 75), deadline=None)
+@given(ledgers(max_events=25))
 def test_what_touches_some_is_all_that_the_features_of_each_of_them_need(events):
-    events = enrolled(events)
-    some = touching(events, ["ann", "bob"])
+    events = with_people(events)
+    some = relevant_events(events, ["ann", "bob"])
     for person in ("ann", "bob"):
         expected = features(events, NOW, NOW, "perks", [person])
         assert_frame_equal(features(some, NOW, NOW, "perks", [person]), expected)
@@ -257,45 +268,48 @@ def test_what_touches_someone_leaves_out_other_peoples_payments_unless_corrected
     2024-01-02 payment.made bob > shop #q amount=100 currency=CNY
     2024-01-03 account.balance bob amount=1 currency=CNY
     2024-01-04 event.corrected bob ref_event=p fields={"other":"ann"}"""
-    kept = touching(story(f"{BASE}\n{text}"), ["ann"], ["behaviour.payments"])
-    assert kept.filter(pl.col("kind").is_in(["payment.made", "account.balance"]))["event_id"].to_list() == ["p"]
-    whole = touching(story(f"{BASE}\n{text}"), ["ann"], ["fraud.rings"])
+    relevant = relevant_events(story(f"{BASE}\n{text}"), ["ann"], ["behaviour.payments"])
+    assert relevant.filter(pl.col("kind").is_in(["payment.made", "account.balance"]))["event_id"].to_list() == ["p"]
+    whole = relevant_events(story(f"{BASE}\n{text}"), ["ann"], ["fraud.rings"])
     assert whole.filter(kind="payment.made")["event_id"].to_list() == ["p", "q"]
-    assert kept.filter(kind="person.enrolled").height == 3
+    assert relevant.filter(kind="person.enrolled").height == 3
 
 
-@settings(max_examples=pairs(4, 75), deadline=None)
-@given(ledgers(most=25))
+@settings(max_examples=by_effort(4, 75), deadline=None)
+@given(ledgers(max_events=25))
 def test_ties_known_already_give_what_ties_looked_up_give(events):
-    view, consents = seen(enrolled(events), NOW, NOW, "perks")
-    frame, agreed = nw.from_native(view.lazy()), nw.from_native(consents.lazy())
-    looked_up, known = local(frame, agreed, NOW), local(frame, agreed, NOW, None, ties_in_force(frame))
-    assert_frame_equal(*(f.to_native().collect().sort("person") for f in (looked_up, known)))
+    view, consents = visible_with_consents(with_people(events), NOW, NOW, "perks")
+    frame, consent_frame = nw.from_native(view.lazy()), nw.from_native(consents.lazy())
+    without_ties, with_ties = (
+        local_expressions(frame, consent_frame, NOW),
+        local_expressions(frame, consent_frame, NOW, None, ties_in_force(frame)),
+    )
+    assert_frame_equal(*(f.to_native().collect().sort("person") for f in (without_ties, with_ties)))
 
 
-@settings(max_examples=pairs(4, 75), deadline=None)
-@given(ledgers(most=25))
+@settings(max_examples=by_effort(4, 75), deadline=None)
+@given(ledgers(max_events=25))
 def test_the_order_of_rows_that_agree_in_everything_else_does_not_matter(events):
-    events = enrolled(events)
-    view, consents = seen(events, NOW, NOW, "perks")
+    events = with_people(events)
+    view, consents = visible_with_consents(events, NOW, NOW, "perks")
     assert_frame_equal(compute(view, NOW, consents), compute(view.reverse(), NOW, consents.reverse()))
 
 
-@settings(max_examples=pairs(4, 75), deadline=None)
-@given(ledgers(most=25))
+@settings(max_examples=by_effort(4, 75), deadline=None)
+@given(ledgers(max_events=25))
 def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
-    table = features(enrolled(events), NOW, NOW, "perks")
+    table = features(with_people(events), NOW, NOW, "perks")
     assert table.schema == pl.Schema({"person": pl.String, **{f.name: TYPES[f.type] for f in FEATURES}})
     for f in FEATURES:
         assert table[f.name].drop_nulls().is_between(f.low, f.high).all(), f.name
 
 
-@settings(max_examples=pairs(3, 24), deadline=None)
-@given(ledgers(most=40))
+@settings(max_examples=by_effort(3, 24), deadline=None)
+@given(ledgers(max_events=40))
 def test_duckdb_gives_what_polars_gives_for_every_local_feature(events):
-    view, consents = seen(enrolled(events), NOW, NOW, "perks")
+    view, consents = visible_with_consents(with_people(events), NOW, NOW, "perks")
     duck = on_duckdb(view, consents, NOW)
-    assert duck.columns == ["person", *(f.name for f in LOCAL)]
+    assert duck.columns == ["person", *(f.name for f in LOCAL_FEATURES)]
     assert_frame_equal(duck, on_polars(view, consents, NOW))
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from tests.graph.features.asking import expect, of
+from tests.graph.features.ask_features import expect, features_of
 
 
-def moved(*lines: str) -> str:
+def payment_lines(*lines: str) -> str:
     """`moment payer payee amount [currency]` a line."""
     split = ((*line.split(), "CNY")[:5] for line in lines)
     return "\n".join(f"{at} payment.made {a} > {b} amount={n} currency={c}" for at, a, b, n, c in split)
@@ -16,33 +16,33 @@ def test_money_is_passed_on_by_what_is_paid_in_its_hour_and_the_24_after_it():
     """Of 1000 received at 09:30: 300 paid in the hour from 09:00, 200 in the 24th hour after it; 400 come too late. 500/1000."""
     inside = ("2024-05-10T09:05 ann shop 300", "2024-05-11T09:59:59.999999 ann shop 200")
     outside = ("2024-05-11T10:00 ann shop 400", "2024-05-10T08:59:59.999999 ann shop 400")
-    expect(of("ann", moved(WAGE, *inside, *outside)), capacity__passed_on=50)
-    expect(of("ann", moved(WAGE, *outside)), capacity__passed_on=0)
-    expect(of("ann", moved(WAGE, "2024-05-10T10:00 ann bob 5000")), capacity__passed_on=100)
-    expect(of("bob", moved(WAGE, "2024-05-10T10:00 ann bob 5000")), capacity__passed_on=0)
+    expect(features_of("ann", payment_lines(WAGE, *inside, *outside)), capacity__pass_through_share=50)
+    expect(features_of("ann", payment_lines(WAGE, *outside)), capacity__pass_through_share=0)
+    expect(features_of("ann", payment_lines(WAGE, "2024-05-10T10:00 ann bob 5000")), capacity__pass_through_share=100)
+    expect(features_of("bob", payment_lines(WAGE, "2024-05-10T10:00 ann bob 5000")), capacity__pass_through_share=0)
 
 
 @pytest.mark.parametrize(("paid", "share"), [(100, 50), (200, 100), (900, 100), (30, 15)])
 def test_a_payment_passes_on_no_more_than_it_is(paid, share):
     """100 at nine and 100 at ten, and a payment of 100 at eleven: each receipt is followed by 100, the payment is of 100."""
     lines = ("2024-05-10T09:00 acme ann 100", "2024-05-10T10:00 bob ann 100", f"2024-05-10T11:00 ann shop {paid}")
-    expect(of("ann", moved(*lines)), capacity__passed_on=share)
+    expect(features_of("ann", payment_lines(*lines)), capacity__pass_through_share=share)
 
 
 def test_a_receipt_is_passed_on_no_more_than_once():
     """100 received, and 100 paid at ten and at eleven: each payment had 100 before it, the receipt was of 100. Of all 400
     received, that is 0.25."""
     lines = ("2024-05-10T09:00 acme ann 100", "2024-05-10T10:00 ann shop 100", "2024-05-10T11:00 ann shop 100")
-    expect(of("ann", moved(*lines, "2024-02-01 acme ann 300")), capacity__passed_on=25)
+    expect(features_of("ann", payment_lines(*lines, "2024-02-01 acme ann 300")), capacity__pass_through_share=25)
 
 
 def test_the_balance_of_in_and_out_is_half_where_they_are_even():
     out, back = "2024-05-10 ann shop 550", "2024-05-10 acme ann 100"
-    expect(of("ann", moved(out, back)), capacity__inflow_share=15)  # 100 / 650 = 0.154
-    expect(of("ann", moved(out, "2024-01-10 bob ann 550")), capacity__inflow_share=50)
-    expect(of("ann", moved(out)), capacity__inflow_share=0)
-    expect(of("ann", moved(back)), capacity__inflow_share=100, capacity__passed_on=0)
-    expect(of("ann", ""), capacity__inflow_share=None, capacity__passed_on=None)
+    expect(features_of("ann", payment_lines(out, back)), capacity__net_inflow_share=15)  # 100 / 650 = 0.154
+    expect(features_of("ann", payment_lines(out, "2024-01-10 bob ann 550")), capacity__net_inflow_share=50)
+    expect(features_of("ann", payment_lines(out)), capacity__net_inflow_share=0)
+    expect(features_of("ann", payment_lines(back)), capacity__net_inflow_share=100, capacity__pass_through_share=0)
+    expect(features_of("ann", ""), capacity__net_inflow_share=None, capacity__pass_through_share=None)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,6 @@ def test_the_balance_of_in_and_out_is_half_where_they_are_even():
     ],
 )
 def test_in_two_currencies_or_of_no_money_nothing_is_said_of_its_flow(lines):
-    expect(of("ann", moved(*lines)), capacity__inflow_share=None, capacity__passed_on=None)
+    expect(
+        features_of("ann", payment_lines(*lines)), capacity__net_inflow_share=None, capacity__pass_through_share=None
+    )

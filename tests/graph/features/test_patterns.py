@@ -1,12 +1,12 @@
 import pytest
 
-from engine.lang.timezones import zone
-from tests.graph.features.asking import expect, of
+from engine.lang.model.timezones import zone
+from tests.graph.features.ask_features import expect, features_of
 
 SHANGHAI = zone("Asia/Shanghai")
 
 
-def paid(*payments: str, payer: str = "ann") -> str:
+def payment_lines(*payments: str, payer: str = "ann") -> str:
     """Lines of payments of 1 CNY, each `moment party`."""
     split = (p.split() for p in payments)
     return "\n".join(f"{at} payment.made {payer} > {party} amount=100 currency=CNY" for at, party in split)
@@ -18,9 +18,9 @@ def test_payees_kept_is_the_share_of_the_half_year_before_last_that_is_paid_agai
     first = ("2023-06-15 baker", "2023-06-15T00:00:00.000001 bob", "2023-07-01 shop", "2023-08-01 kiosk")
     edge = ("2023-12-15 cy", "2023-12-15T00:00:00.000001 shop")
     last = ("2024-01-01 butcher", "2024-01-02 baker", "2024-06-15 cy")
-    expect(of("ann", paid(*first, *edge, *last)), behaviour__payees_kept=50)
-    expect(of("ann", paid(*last)), behaviour__payees_kept=None)
-    expect(of("ann", paid(*first)), behaviour__payees_kept=0)
+    expect(features_of("ann", payment_lines(*first, *edge, *last)), behaviour__payee_retention=50)
+    expect(features_of("ann", payment_lines(*last)), behaviour__payee_retention=None)
+    expect(features_of("ann", payment_lines(*first)), behaviour__payee_retention=0)
 
 
 def test_regularity_is_the_share_of_payments_to_parties_paid_in_six_of_twelve_months():
@@ -29,9 +29,9 @@ def test_regularity_is_the_share_of_payments_to_parties_paid_in_six_of_twelve_mo
     landlord = tuple(f"2023-{m:02}-01 landlord" for m in range(6, 12))
     shop = tuple(f"2024-{m:02}-01 shop" for m in range(1, 6))
     rest = ("2023-07-31 landlord", "2024-06-01 shop", "2023-05-31 shop")
-    expect(of("ann", paid(*landlord, *shop, *rest)), behaviour__regularity=58)
-    expect(of("ann", paid(*landlord)), behaviour__regularity=100)
-    expect(of("ann", paid("2024-06-01 shop")), behaviour__regularity=None)
+    expect(features_of("ann", payment_lines(*landlord, *shop, *rest)), behaviour__regularity=58)
+    expect(features_of("ann", payment_lines(*landlord)), behaviour__regularity=100)
+    expect(features_of("ann", payment_lines("2024-06-01 shop")), behaviour__regularity=None)
 
 
 def test_night_is_from_midnight_to_six_on_the_clocks_of_the_rules_zone():
@@ -40,8 +40,8 @@ def test_night_is_from_midnight_to_six_on_the_clocks_of_the_rules_zone():
     night = ("2024-05-01T16:00:00.000001 a", "2024-05-01T21:59:59.999999 a")
     day = ("2024-05-01T15:59:59.999999 a", "2024-05-01T22:00 a", "2024-05-01T00:00 a")
     dates = ("2024-05-01T16:00 a", "2024-05-02T16:00 a")
-    expect(of("ann", paid(*night, *day, *dates), zone=SHANGHAI), behaviour__night_share=40)
-    expect(of("ann", paid(*dates), zone=SHANGHAI), behaviour__night_share=None)
+    expect(features_of("ann", payment_lines(*night, *day, *dates), zone=SHANGHAI), behaviour__night_share=40)
+    expect(features_of("ann", payment_lines(*dates), zone=SHANGHAI), behaviour__night_share=None)
 
 
 @pytest.mark.parametrize(
@@ -56,22 +56,25 @@ def test_night_is_from_midnight_to_six_on_the_clocks_of_the_rules_zone():
     ],
 )
 def test_night_is_by_the_clocks_of_that_day(name, at, night):
-    expect(of("ann", paid(f"{at} a"), zone=zone(name)), behaviour__night_share=night)
+    expect(features_of("ann", payment_lines(f"{at} a"), zone=zone(name)), behaviour__night_share=night)
 
 
 def test_months_are_those_of_the_rules_zone():
     """23:59:59 of 31 May and 00:00 of 1 June in Shanghai are 15:59:59 and 16:00 UTC of 31 May."""
     month_end = ("2024-05-31T15:59:59 shop", "2024-05-31T16:00 shop")
-    expect(of("ann", paid(*month_end), zone=SHANGHAI), behaviour__active_months=2)
-    expect(of("ann", paid(*month_end)), behaviour__active_months=1)
+    expect(features_of("ann", payment_lines(*month_end), zone=SHANGHAI), behaviour__active_months=2)
+    expect(features_of("ann", payment_lines(*month_end)), behaviour__active_months=1)
 
 
 def test_windows_of_months_end_at_the_same_moment_of_the_month_there():
     """It is 1 March in Shanghai when it is 29 February in UTC: the half-year began on 1 September there, at 16:00 UTC of
     31 August, and a year of 29 February did so on 28 February."""
     at, paid_at = "2024-02-29T16:00", ("2023-03-01 shop", "2023-08-31T16:00:00.000001 shop")
-    expect(of("ann", paid(*paid_at), at, zone=SHANGHAI), behaviour__payees_kept=100)
-    expect(of("ann", paid(paid_at[0], "2023-08-31T16:00 shop"), at, zone=SHANGHAI), behaviour__payees_kept=0)
+    expect(features_of("ann", payment_lines(*paid_at), at, zone=SHANGHAI), behaviour__payee_retention=100)
+    expect(
+        features_of("ann", payment_lines(paid_at[0], "2023-08-31T16:00 shop"), at, zone=SHANGHAI),
+        behaviour__payee_retention=0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,10 +92,10 @@ def test_windows_of_months_end_at_the_same_moment_of_the_month_there():
 def test_burstiness_compares_deviation_and_mean_of_the_minutes_between_payments(gaps, burstiness):
     minutes = [sum(gaps[:n]) for n in range(len(gaps) + 1)]
     times = [f"2024-05-01T{m // 60:02}:{m % 60:02}:{30 + m % 2 * 20}" for m in minutes]
-    expect(of("ann", paid(*(f"{t} shop" for t in reversed(times)))), behaviour__burstiness=burstiness)
+    expect(features_of("ann", payment_lines(*(f"{t} shop" for t in reversed(times)))), behaviour__burstiness=burstiness)
 
 
 def test_without_payments_patterns_are_missing():
-    missing = {f"behaviour__{n}": None for n in ("payees_kept", "regularity", "night_share", "burstiness")}
-    expect(of("ann", ""), **missing)
-    expect(of("ann", paid("2022-07-01 shop")), behaviour__payments=1, **missing)
+    missing = {f"behaviour__{n}": None for n in ("payee_retention", "regularity", "night_share", "burstiness")}
+    expect(features_of("ann", ""), **missing)
+    expect(features_of("ann", payment_lines("2022-07-01 shop")), behaviour__payments=1, **missing)

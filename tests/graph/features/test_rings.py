@@ -1,4 +1,4 @@
-"""Rings as a feature; what a ring is, see tests/graph/test_rings.py."""
+"""Rings as a feature; for the definition of a ring see tests/graph/algorithms/test_rings.py."""
 
 from datetime import timedelta
 
@@ -7,68 +7,71 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from graph.features import features
-from tests.effort import pairs
-from tests.graph.features.asking import AS_OF, BASE, expect, of
-from tests.graph.features.crowds import CROWD, crowds
+from graph.features.pipeline import features
+from tests.effort import by_effort
+from tests.graph.features.ask_features import AS_OF, BASE, expect, features_of
+from tests.graph.features.random_crowds import PEOPLE, tie_ledgers
 from tests.graph.story import story
 from tests.strategies import NOW, frame
 
-ROUND = """
+RING = """
     2024-05-01 payment.made ann > bob amount=10000 currency=CNY
     2024-05-03 payment.made bob > shell amount=9700 currency=CNY
     2024-05-09 payment.made shell > ann amount=9400 currency=CNY"""
 
 
 def test_a_ring_counts_for_each_person_on_it_and_any_party_may_be():
-    table = features(story(f"{BASE}\n{ROUND}"), AS_OF, AS_OF, "perks")
+    table = features(story(f"{BASE}\n{RING}"), AS_OF, AS_OF, "perks")
     assert table.select("person", "fraud.rings").rows() == [("ann", 1), ("bob", 1), ("cy", 0)]
 
 
 def test_a_ring_is_of_the_last_twelve_months_and_of_one_currency():
-    expect(of("ann", ROUND, "2025-05-01"), fraud__rings=0)
-    expect(of("ann", ROUND, "2025-04-30"), fraud__rings=1)
-    expect(of("ann", ROUND.replace("9700 currency=CNY", "9700 currency=EUR")), fraud__rings=0)
-    expect(of("ann", f"{ROUND}\n{ROUND.replace('CNY', 'EUR')}"), fraud__rings=2)
+    expect(features_of("ann", RING, "2025-05-01"), fraud__rings=0)
+    expect(features_of("ann", RING, "2025-04-30"), fraud__rings=1)
+    expect(features_of("ann", RING.replace("9700 currency=CNY", "9700 currency=EUR")), fraud__rings=0)
+    expect(features_of("ann", f"{RING}\n{RING.replace('CNY', 'EUR')}"), fraud__rings=2)
 
 
 def test_a_ring_that_goes_round_again_is_the_same_ring():
-    again = ROUND.replace("2024-05", "2024-03")
-    expect(of("bob", f"{ROUND}\n{again}"), fraud__rings=1)
+    second_lap = RING.replace("2024-05", "2024-03")
+    expect(features_of("bob", f"{RING}\n{second_lap}"), fraud__rings=1)
 
 
 def test_who_does_not_consent_to_behaviour_has_no_rings_and_others_keep_theirs():
-    text = f"{ROUND}\n2024-06-01 consent.withdrawn ann purpose=perks classes=behaviour"
-    expect(of("ann", text), fraud__rings=None)
-    expect(of("bob", text), fraud__rings=0)  # of the payment between ann and shell nobody consents to the telling
-    through = ROUND.replace("shell", "cy")
-    expect(of("bob", f"{through}\n2024-06-01 consent.withdrawn ann purpose=perks classes=behaviour"), fraud__rings=1)
+    text = f"{RING}\n2024-06-01 consent.withdrawn ann purpose=perks classes=behaviour"
+    expect(features_of("ann", text), fraud__rings=None)
+    expect(features_of("bob", text), fraud__rings=0)  # nobody consents to the use of the payment between ann and shell
+    through = RING.replace("shell", "cy")
+    expect(
+        features_of("bob", f"{through}\n2024-06-01 consent.withdrawn ann purpose=perks classes=behaviour"),
+        fraud__rings=1,
+    )
 
 
 def test_a_disputed_payment_closes_no_ring():
-    text = ROUND.replace("bob > shell", "bob > shell #p") + "\n2024-06-01 dispute.opened bob ref_event=p"
-    expect(of("ann", text), fraud__rings=0)
+    text = RING.replace("bob > shell", "bob > shell #p") + "\n2024-06-01 dispute.opened bob ref_event=p"
+    expect(features_of("ann", text), fraud__rings=0)
 
 
 def test_who_has_more_payments_than_a_person_does_is_no_party_to_a_ring_and_has_no_number_of_them():
     """`shell` and cy: 1,998 sales and two payments of the ring are two thousand of `shell`; one more, and it counts as a shop."""
-    ledger = story(f"{BASE}\n{ROUND}")
+    ledger = story(f"{BASE}\n{RING}")
     for many, rings in ((1_998, [1, 1, 0]), (1_999, [0, 0, 0]), (2_001, [0, 0, None])):
         assert features(pl.concat([ledger, sales(many)]), AS_OF, AS_OF, "perks")["fraud.rings"].to_list() == rings
 
 
-def sales(many: int) -> pl.DataFrame:
+def sales(count: int) -> pl.DataFrame:
     """So many payments to `shell`."""
-    made = AS_OF - timedelta(days=30)
+    sold_at = AS_OF - timedelta(days=30)
     sale = {"contributor": "bank", "kind": "payment.made", "subject": "cy", "other": "shell", "amount": 5}
-    sale |= {"currency": "CNY", "happened_at": made, "recorded_at": made}
-    return frame([{**sale, "event_id": f"s{n}"} for n in range(many)])
+    sale |= {"currency": "CNY", "happened_at": sold_at, "recorded_at": sold_at}
+    return frame([{**sale, "event_id": f"s{n}"} for n in range(count)])
 
 
 @st.composite
-def moved(draw: st.DrawFn) -> list[dict[str, object]]:
+def payment_rows(draw: st.DrawFn) -> list[dict[str, object]]:
     """Payments among the crowd and a shop in a fortnight, much alike."""
-    parties = (*CROWD[:4], "shop")
+    parties = (*PEOPLE[:4], "shop")
     rows = []
     for n in range(draw(st.integers(0, 14))):
         payer = draw(st.integers(0, 4))
@@ -83,12 +86,12 @@ def moved(draw: st.DrawFn) -> list[dict[str, object]]:
     return rows
 
 
-@settings(max_examples=pairs(4, 90), deadline=None)
-@given(crowds(), moved())
+@settings(max_examples=by_effort(4, 90), deadline=None)
+@given(tie_ledgers(), payment_rows())
 def test_payments_change_nothing_about_relationships_and_ties_nothing_about_fraud(events, payments):
     both = pl.concat([events, frame(payments)])
-    alone = both.filter(~pl.col("kind").str.starts_with("tie."))
-    with_both, without_money, without_ties = (features(e, NOW, NOW, "perks") for e in (both, events, alone))
+    payments_only = both.filter(~pl.col("kind").str.starts_with("tie."))
+    with_both, without_money, without_ties = (features(e, NOW, NOW, "perks") for e in (both, events, payments_only))
     reputation, fraud = pl.col("person", r"^relationships\..*$"), pl.col("person", r"^fraud\..*$")
     assert_frame_equal(with_both.select(reputation), without_money.select(reputation))
     assert_frame_equal(with_both.select(fraud), without_ties.select(fraud))

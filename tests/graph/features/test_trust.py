@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from graph.build import told_rows
-from graph.build import trust as lending
-from graph.features import compute, features
-from graph.features.rounded import rounded
-from graph.view import seen
-from tests.effort import pairs
-from tests.graph.features.asking import AS_OF, expect, of
-from tests.graph.features.crowds import crowds
-from tests.graph.story import story, willing
+from graph.evidence.visibility import visible_with_consents
+from graph.features.pipeline import compute, features
+from graph.features.rounding import round_half_up
+from graph.network.build import tie_rating_rows
+from graph.network.build import trust as lending
+from tests.effort import by_effort
+from tests.graph.features.ask_features import AS_OF, expect, features_of
+from tests.graph.features.random_crowds import tie_ledgers
+from tests.graph.story import enrol, story
 from tests.strategies import NOW
 
 
@@ -32,40 +32,40 @@ from tests.strategies import NOW
     ],
 )
 def test_floats_are_rounded_half_up_after_nine_digits(value, hundredths):
-    assert rounded(np.array([value]), 2).to_list() == [hundredths]
+    assert round_half_up(np.array([value]), 2).to_list() == [hundredths]
 
 
 def test_trust_of_a_pair_is_the_solution_of_its_two_equations():
     """ann (level 3) and bob, tied: a = 0.15 + 0.85 b, b = 0.85 a, so a = 1 / 1.85; times two people."""
-    base = f"{willing('ann', level=3)}\n{willing('bob', level=2)}"
+    base = f"{enrol('ann', level=3)}\n{enrol('bob', level=2)}"
     text = "2024-01-01 tie.formed ann > bob tie=friend"
-    assert of("ann", text, base=base)["relationships.trust"] == 108  # 1.0811
-    assert of("bob", text, base=base)["relationships.trust"] == 92  # 0.9189
+    assert features_of("ann", text, base=base)["relationships.trust"] == 108  # 1.0811
+    assert features_of("bob", text, base=base)["relationships.trust"] == 92  # 0.9189
 
 
 def test_trust_comes_from_those_of_level_two_where_nobody_tied_is_of_level_three():
     text = "2024-01-01 tie.formed ann > bob tie=friend"
-    base = f"{willing('ann', level=2)}\n{willing('bob', level=1)}\n{willing('cy', level=3)}"
-    assert of("ann", text, base=base)["relationships.trust"] == 108
-    unverified = willing("ann", "bob", level=1)
-    assert of("ann", text, base=unverified)["relationships.trust"] is None
+    base = f"{enrol('ann', level=2)}\n{enrol('bob', level=1)}\n{enrol('cy', level=3)}"
+    assert features_of("ann", text, base=base)["relationships.trust"] == 108
+    unverified = enrol("ann", "bob", level=1)
+    assert features_of("ann", text, base=unverified)["relationships.trust"] is None
 
 
 def test_who_is_tied_to_nobody_has_no_trust_only_where_trust_comes_from_someone():
-    """The whole layer is not built for them; what they get is what everyone at once gets."""
+    """We do not build the whole layer for them; they get the same value as when we compute everyone."""
     text = "2024-01-01 tie.formed ann > bob tie=friend"
     for level, trust in ((3, 0), (2, 0), (1, None)):
-        base = f"{willing('ann', 'bob', level=level)}\n{willing('cy', level=3)}"
-        expect(of("cy", text, base=base), relationships__trust=trust, relationships__core=0)
+        base = f"{enrol('ann', 'bob', level=level)}\n{enrol('cy', level=3)}"
+        expect(features_of("cy", text, base=base), relationships__trust=trust, relationships__core_number=0)
         together = features(story(f"{base}\n{text}"), AS_OF, AS_OF, "perks").filter(person="cy").row(0, named=True)
-        assert together == of("cy", text, base=base)
-    expect(of("ann", ""), relationships__trust=None, relationships__clustering=0)
+        assert together == features_of("cy", text, base=base)
+    expect(features_of("ann", ""), relationships__trust=None, relationships__clustering=0)
 
 
 def test_vouching_for_others_earns_no_trust():
-    base = f"{willing('ann', 'bob', level=3)}\n{willing('eve', level=1)}"
+    base = f"{enrol('ann', 'bob', level=3)}\n{enrol('eve', level=1)}"
     text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed eve > ann tie=vouch strength=10"
-    assert of("eve", text, base=base)["relationships.trust"] == 0
+    assert features_of("eve", text, base=base)["relationships.trust"] == 0
 
 
 ROW = """
@@ -73,10 +73,10 @@ ROW = """
     2024-01-01 tie.formed bob > cy tie=friend
     2024-01-01 tie.formed cy > dan tie=friend
     2024-01-01 tie.formed dan > eve tie=friend"""
-FIVE = f"{willing('ann', level=3)}\n{willing('bob', 'cy', 'dan', 'eve')}"
+FIVE = f"{enrol('ann', level=3)}\n{enrol('bob', 'cy', 'dan', 'eve')}"
 
 
-def everyone(text: str, base: str, name: str) -> dict[str, Any]:
+def feature_by_person(text: str, base: str, name: str) -> dict[str, Any]:
     """A feature of everyone, by person."""
     table = features(story(f"{base}\n{text}"), AS_OF, AS_OF, "perks")
     return dict(table.select("person", name).iter_rows())
@@ -84,14 +84,20 @@ def everyone(text: str, base: str, name: str) -> dict[str, Any]:
 
 def test_a_short_walk_along_five_in_a_row():
     """From ann, 3 = ceil(log2 5) steps; the mean of the last two is (2 3 2 1 0) / 8, over the shares of the weight (1 2 2 2 1) / 8."""
-    assert everyone(ROW, FIVE, "relationships.walk") == {"ann": 200, "bob": 150, "cy": 100, "dan": 50, "eve": 0}
+    assert feature_by_person(ROW, FIVE, "relationships.walk_trust") == {
+        "ann": 200,
+        "bob": 150,
+        "cy": 100,
+        "dan": 50,
+        "eve": 0,
+    }
 
 
 def test_a_walk_does_not_go_over_a_vouch_that_is_not_returned():
     """eve praises ann: the layer of ties that both stand for is ann and bob alone, and trust is even there."""
     text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed eve > ann tie=vouch strength=10"
-    base = f"{willing('ann', level=3)}\n{willing('bob', 'eve')}"
-    assert everyone(text, base, "relationships.walk") == {"ann": 100, "bob": 100, "eve": 0}
+    base = f"{enrol('ann', level=3)}\n{enrol('bob', 'eve')}"
+    assert feature_by_person(text, base, "relationships.walk_trust") == {"ann": 100, "bob": 100, "eve": 0}
 
 
 def test_vouches_for_each_other_count_by_the_lower():
@@ -101,69 +107,81 @@ def test_vouches_for_each_other_count_by_the_lower():
     would not show, so dan hangs on: n = 4, two steps, weights 7, 5 (2 + 3), 5, 3 of 20.
     ann (1 + 0)/2 = 1/2; bob 1/7; cy 5/14; dan 0: times 20 over the weight: 1.43, 0.57, 1.43, 0.
     """
-    base = f"{willing('cy', level=3)}\n{willing('ann', 'bob', 'dan')}"
+    base = f"{enrol('cy', level=3)}\n{enrol('ann', 'bob', 'dan')}"
     text = """
     2024-01-01 tie.formed ann > bob tie=vouch strength=2
     2024-01-01 tie.formed bob > ann tie=vouch strength=9
     2024-01-01 tie.formed ann > cy tie=friend
     2024-01-01 tie.formed bob > dan tie=colleague"""
-    assert everyone(text, base, "relationships.walk") == {"ann": 143, "bob": 57, "cy": 143, "dan": 0}
+    assert feature_by_person(text, base, "relationships.walk_trust") == {"ann": 143, "bob": 57, "cy": 143, "dan": 0}
 
 
 def test_a_walk_starts_at_the_verified_who_are_tied_both_ways():
     """eve (level 3) is only praised: nobody walks from her; ann and bob (level 2) are the verified of the layer."""
     text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed bob > eve tie=vouch strength=10"
-    base = f"{willing('eve', level=3)}\n{willing('ann', 'bob', level=2)}"
-    assert everyone(text, base, "relationships.walk") == {"ann": 100, "bob": 100, "eve": 0}
-    base = f"{willing('eve', level=3)}\n{willing('ann', 'bob', level=1)}"
-    assert everyone(text, base, "relationships.walk") == {"ann": None, "bob": None, "eve": None}
+    base = f"{enrol('eve', level=3)}\n{enrol('ann', 'bob', level=2)}"
+    assert feature_by_person(text, base, "relationships.walk_trust") == {"ann": 100, "bob": 100, "eve": 0}
+    base = f"{enrol('eve', level=3)}\n{enrol('ann', 'bob', level=1)}"
+    assert feature_by_person(text, base, "relationships.walk_trust") == {"ann": None, "bob": None, "eve": None}
 
 
-SAID = """
+VOUCHES = """
     2024-01-01 tie.formed ann > bob tie=friend
     2024-01-01 tie.formed ann > dan tie=vouch strength=10
     2024-01-01 tie.formed bob > dan tie=vouch strength=10
     2024-01-01 tie.formed cy > dan tie=vouch strength=-10"""
-FOUR = f"{willing('ann', level=3)}\n{willing('bob', 'cy', 'dan')}"
+FOUR = f"{enrol('ann', level=3)}\n{enrol('bob', 'cy', 'dan')}"
 
 
 def test_two_who_vouch_for_and_one_against():
     """g = (f + f - d) / 3 with f = 1 - (1 - g)/2 and d = 1 - (1 + g)/2: g = 1/3, f = 2/3, d = 1/3."""
-    assert everyone(SAID, FOUR, "relationships.goodness") == {"ann": None, "bob": None, "cy": None, "dan": 33}
-    assert everyone(SAID, FOUR, "relationships.fairness") == {"ann": 67, "bob": 67, "cy": 33, "dan": None}
+    assert feature_by_person(VOUCHES, FOUR, "relationships.goodness") == {
+        "ann": None,
+        "bob": None,
+        "cy": None,
+        "dan": 33,
+    }
+    assert feature_by_person(VOUCHES, FOUR, "relationships.fairness") == {"ann": 67, "bob": 67, "cy": 33, "dan": None}
 
 
 def test_a_voice_weighs_by_its_own_trust_and_fairness():
     """ann and bob each walk 1.00, cy 0.00: (2/3 + 2/3) / (1 + 4/3) = 4/7; without anyone verified nobody weighs anything."""
-    assert everyone(SAID, FOUR, "relationships.vouch_mean") == {"ann": None, "bob": None, "cy": None, "dan": 57}
-    nobody = willing("ann", "bob", "cy", "dan", level=1)
-    assert everyone(SAID, nobody, "relationships.vouch_mean")["dan"] is None
-    assert everyone(SAID, nobody, "relationships.goodness")["dan"] == 33
+    assert feature_by_person(VOUCHES, FOUR, "relationships.vouch_mean") == {
+        "ann": None,
+        "bob": None,
+        "cy": None,
+        "dan": 57,
+    }
+    nobody = enrol("ann", "bob", "cy", "dan", level=1)
+    assert feature_by_person(VOUCHES, nobody, "relationships.vouch_mean")["dan"] is None
+    assert feature_by_person(VOUCHES, nobody, "relationships.goodness")["dan"] == 33
 
 
 def test_what_is_said_against_someone_is_below_zero_and_touches_no_other_feature():
-    """bob, trusted 1.00 and fair 1.00, says -1: goodness -1.00, mean -1 / (1 + 1)."""
+    """bob, with trust 1.00 and fairness 1.00, rates -1: goodness -1.00, mean -1 / (1 + 1)."""
     friends = "2024-01-01 tie.formed ann > bob tie=friend"
     doubt = f"{friends}\n2024-01-01 tie.formed bob > dan tie=vouch strength=-10"
-    before, after = of("dan", friends, base=FOUR), of("dan", doubt, base=FOUR)
+    before, after = features_of("dan", friends, base=FOUR), features_of("dan", doubt, base=FOUR)
     expect(after, relationships__goodness=-100, relationships__vouch_mean=-50)
-    said = {"relationships.goodness", "relationships.vouch_mean"}
-    assert {n: v for n, v in after.items() if n not in said} == {n: v for n, v in before.items() if n not in said}
+    vouch_features = {"relationships.goodness", "relationships.vouch_mean"}
+    assert {n: v for n, v in after.items() if n not in vouch_features} == {
+        n: v for n, v in before.items() if n not in vouch_features
+    }
 
 
 def test_more_trust_than_an_even_share_does_not_make_a_voice_louder():
     """ann's walk is 2.00 in a row of five, and weighs 1: 1 / (1 + 1). dan's, of 0.50, weighs half: 0.5 / 1.5."""
     for rater, mean in (("ann", 50), ("dan", 33), ("eve", 0)):
         text = f"{ROW}\n2024-01-01 tie.formed {rater} > fay tie=vouch strength=10"
-        expect(of("fay", text, base=f"{FIVE}\n{willing('fay')}"), relationships__vouch_mean=mean)
+        expect(features_of("fay", text, base=f"{FIVE}\n{enrol('fay')}"), relationships__vouch_mean=mean)
 
 
 def test_a_vouch_of_no_strength_says_nothing_and_one_that_ended_neither():
     text = "2024-01-01 tie.formed bob > dan tie=vouch strength=0\n2024-01-01 tie.formed cy > dan tie=vouch strength=4"
     over = f"{text}\n2024-02-01 tie.ended cy > dan tie=vouch"
-    expect(of("dan", text, base=FOUR), relationships__goodness=40)
-    expect(of("bob", text, base=FOUR), relationships__fairness=None)
-    expect(of("dan", over, base=FOUR), relationships__goodness=None)
+    expect(features_of("dan", text, base=FOUR), relationships__goodness=40)
+    expect(features_of("bob", text, base=FOUR), relationships__fairness=None)
+    expect(features_of("dan", over, base=FOUR), relationships__goodness=None)
 
 
 def plain_walk(directed: nx.DiGraph, seeds: set[str]) -> dict[str, Fraction]:
@@ -181,7 +199,7 @@ def plain_walk(directed: nx.DiGraph, seeds: set[str]) -> dict[str, Fraction]:
     return {p: (last[p] + now[p]) / 2 / weight[p] * sum(weight.values()) for p in weight}
 
 
-def best(levels: dict[str, int], people: set[str]) -> set[str]:
+def verified_people(levels: dict[str, int], people: set[str]) -> set[str]:
     """The verified of these people."""
     return next((s for s in ({p for p in people if levels.get(p) == level} for level in (3, 2)) if s), set())
 
@@ -190,48 +208,48 @@ def half_up(value: Fraction | float) -> int:
     return int(np.floor(round(float(value), 9) * 100 + 0.5 + 1e-9))
 
 
-@settings(max_examples=pairs(6, 180), deadline=None)
-@given(crowds())
+@settings(max_examples=by_effort(6, 180), deadline=None)
+@given(tie_ledgers())
 def test_trust_and_walks_are_what_networkx_and_fractions_say(events):
-    view, consents = seen(events, NOW, NOW, "perks")
+    view, consents = visible_with_consents(events, NOW, NOW, "perks")
     directed = nx.DiGraph()
     directed.add_weighted_edges_from(lending(view).edges(data="weight"))
     table = compute(view, NOW, consents)
     levels = dict(table.select("person", "identity.level").iter_rows())
-    answered = {a for a, b in directed.edges if directed.has_edge(b, a)}
-    seeds, walkers = best(levels, set(directed)), best(levels, answered)
+    reciprocated = {a for a, b in directed.edges if directed.has_edge(b, a)}
+    seeds, walkers = verified_people(levels, set(directed)), verified_people(levels, reciprocated)
     ranks = nx.pagerank(directed, personalization=dict.fromkeys(seeds, 1), tol=1e-15, max_iter=1000) if seeds else {}
     walks = plain_walk(directed, walkers) if walkers else {}
-    willing_people = set(consents.filter(data_class="relationship")["person"])
+    consenting = set(consents.filter(data_class="relationship")["person"])
     for row in table.iter_rows(named=True):
-        if (person := row["person"]) in willing_people:
-            trusted = half_up(ranks.get(person, 0) * len(directed)) if seeds else None
-            walked = half_up(walks.get(person, 0)) if walkers else None
-            assert (row["relationships.trust"], row["relationships.walk"]) == (trusted, walked)
+        if (person := row["person"]) in consenting:
+            expected_trust = half_up(ranks.get(person, 0) * len(directed)) if seeds else None
+            expected_walk = half_up(walks.get(person, 0)) if walkers else None
+            assert (row["relationships.trust"], row["relationships.walk_trust"]) == (expected_trust, expected_walk)
 
 
-@settings(max_examples=pairs(6, 180), deadline=None)
-@given(crowds())
+@settings(max_examples=by_effort(6, 180), deadline=None)
+@given(tie_ledgers())
 def test_what_is_said_of_people_solves_the_equations_of_the_definition(events):
     """By rounds of plain sums; the weight of a voice is its walk as the feature has it, in hundredths."""
-    view, consents = seen(events, NOW, NOW, "perks")
-    said = {
+    view, consents = visible_with_consents(events, NOW, NOW, "perks")
+    vouches = {
         (a, b): s / 10
-        for a, b, t, s in told_rows(view).select("a", "b", "tie", "strength").rows()
+        for a, b, t, s in tie_rating_rows(view).select("a", "b", "tie", "strength").rows()
         if t == "vouch" and s
     }
-    fair: dict[str, float] = dict.fromkeys((a for a, _ in said), 1.0)
+    fair: dict[str, float] = dict.fromkeys((a for a, _ in vouches), 1.0)
     good: dict[str, float] = {}
     for _ in range(80):
-        good = {v: np.mean([fair[a] * r for (a, b), r in said.items() if b == v]) for _, v in said}
-        fair = {u: 1 - np.mean([abs(r - good[b]) / 2 for (a, b), r in said.items() if a == u]) for u, _ in said}
+        good = {v: np.mean([fair[a] * r for (a, b), r in vouches.items() if b == v]) for _, v in vouches}
+        fair = {u: 1 - np.mean([abs(r - good[b]) / 2 for (a, b), r in vouches.items() if a == u]) for u, _ in vouches}
     table = compute(view, NOW, consents)
-    walk = dict(table.select("person", "relationships.walk").iter_rows())
+    walk = dict(table.select("person", "relationships.walk_trust").iter_rows())
     for row in table.iter_rows(named=True):
         if (person := row["person"]) in set(consents.filter(data_class="relationship")["person"]):
             assert row["relationships.goodness"] == (half_up(good[person]) if person in good else None)
             assert row["relationships.fairness"] == (half_up(fair[person]) if person in fair else None)
-            weigh = {a: fair[a] * min(walk[a] or 0, 100) / 100 for (a, b) in said if b == person}
-            mean = sum(weigh[a] * r for (a, b), r in said.items() if b == person) / (1 + sum(weigh.values()))
-            known = person in good and walk[person] is not None
-            assert row["relationships.vouch_mean"] == (half_up(mean) if known else None)
+            weigh = {a: fair[a] * min(walk[a] or 0, 100) / 100 for (a, b) in vouches if b == person}
+            mean = sum(weigh[a] * r for (a, b), r in vouches.items() if b == person) / (1 + sum(weigh.values()))
+            has_mean = person in good and walk[person] is not None
+            assert row["relationships.vouch_mean"] == (half_up(mean) if has_mean else None)

@@ -1,0 +1,95 @@
+"""`iftah build`, `refresh` and `score`: compute the features and scores of all people."""
+
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from api.cli.output import commands, console
+from api.features import builds, coverage
+from api.features import refresh as refreshes
+from api.releases import rules_folder
+from api.render import present
+from api.runtime import bootstrap
+from api.runtime.scoring import count_unmet_scorable, current_build, score_everyone
+from api.settings.settings import settings
+from api.store import clock
+from api.store.database import open_database
+from api.telemetry.progress import ProgressReporter
+
+app = commands()
+
+
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="proceed even if far fewer people would have a score than before")
+]
+
+
+@app.command()
+def build(
+    as_of: Annotated[
+        str | None, typer.Option(help="compute as of this moment, such as 2026-01-31T00:00:00Z; default: now")
+    ] = None,
+    yes: YesOption = False,
+) -> None:
+    """Compute all features from the ledger. The server uses them from then on.
+
+    A build as of now follows the clock: each refresh computes as of its own moment. A build as of another moment keeps it.
+    We reject a build that would leave far fewer people with a score than before, unless you pass --yes.
+    """
+    config = settings()
+    moment = clock.parse_moment(as_of, "--as-of") if as_of else clock.now()
+    release = rules_folder.load_folder(config.rules)
+    database = open_database(config.database_url)
+    guard = None if yes else coverage.CoverageGuard(database, release, moment, config.consent_purpose)
+    with ProgressReporter(console()).progress("building the graph and features"):
+        new_build = builds.build_features(
+            database,
+            moment,
+            config.consent_purpose,
+            clock.now(),
+            follows=as_of is None,
+            timezone=release.timezone,
+            guard=guard,
+        )
+    out = console()
+    out.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")
+    newest = coverage.of_build(database, new_build).newest
+    if newest:
+        out.print(f"the newest evidence is of {newest:%Y-%m-%d}")
+        if new_build.as_of - newest > coverage.STALE_AFTER:
+            out.print(
+                f"this build is as of long after that; to build as of then: `iftah build --as-of {clock.iso(newest)}`"
+            )
+    if not new_build.people:
+        out.print("nobody had enrolled and consented by then: every question is rejected until the next build")
+
+
+@app.command()
+def refresh() -> None:
+    """Recompute the features and scores that new events affect. A running server does this by itself."""
+    context, started_at = bootstrap.load_context(settings()), perf_counter()
+    current_build(context)
+    result = refreshes.refresh_all(context.database, context.evaluators, clock.now)
+    build = current_build(context)
+    console().print(f"{result.people:,} people for {result.events:,} new events in {perf_counter() - started_at:.1f} s")
+    if build.future_events:
+        message = f"{build.future_events:,} events happened after {clock.iso(build.as_of)}, the `as_of` of this build"
+        console().print(f"{message}: they count once you run `iftah build` as of a later moment")
+
+
+@app.command()
+def score(yes: YesOption = False) -> None:
+    """Score every person of the newest build under the rules folder's release.
+
+    We reject rules that would leave far fewer people with a score than before, unless you pass --yes.
+    """
+    context, out = bootstrap.load_context(settings()), console()
+    build = current_build(context)
+    scores = score_everyone(context, build, guarded=not yes)
+    for line in present.distribution(context.program(build), scores):
+        out.print(line, markup=False)
+    for line in present.coverage(
+        coverage.of_build(context.database, build), count_unmet_scorable(context, build, scores)
+    ):
+        out.print(line, markup=False)

@@ -1,0 +1,234 @@
+"""`iftah check`, `fmt`, `test` and `schema`: check, format and test rule files, and print schemas for your editor."""
+
+import atexit
+import gc
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from api.cli.output import EXIT_ERROR, EXIT_FAILED, commands, console
+from api.cli.plain_values import PlainValues
+from api.releases import findings, rules_folder
+from api.releases.catalogue import kinds, schema
+from api.releases.findings import Finding, display_path
+from api.settings.source import rules_folder as folder_in_force
+from api.store import replace
+from engine.errors import IftahError, Rejected
+from engine.lang.model.problems import Problem, Report, SourceSpan
+from engine.lang.syntax.grammar import KINDS
+
+if TYPE_CHECKING:
+    from engine.verify.cases import CaseOutcome
+
+app = commands()
+
+Places = Annotated[list[Path] | None, typer.Argument(help="folders of rule files, or rule files; default: IFTAH_RULES")]
+Folder = Annotated[Path | None, typer.Argument(help="the folder of rule files; default: IFTAH_RULES")]
+
+
+@contextmanager
+def _gc_disabled() -> Iterator[None]:
+    """Disable Python's cyclic garbage collector, at the end of the process too.
+
+    We keep all objects until the end, and the collector would take a quarter of the time of a check.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    atexit.register(gc.freeze)
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@app.command(cls=PlainValues)
+@_gc_disabled()
+def check(
+    places: Places = None,
+    to: Annotated[
+        Literal["text", "json", "sarif", "github"], typer.Option("--format", help="the output format")
+    ] = "text",
+) -> None:
+    """Check rule files and run their cases. List every problem with its place and a hint."""
+    from engine.verify import cases
+
+    all_findings, summaries, count = list[Finding](), list[str](), 0
+    for folder in _folders(places):
+        texts, release, problems = rules_folder.check_folder(folder)
+        if release:
+            problems = findings.case_problems(cases.run(release, texts, schema(), kinds()))
+            summaries.append(f"{len(texts)} files, no problem; release {release.id[:12]}")
+        all_findings += findings.findings_in(folder, texts, problems)
+        count += len(texts)
+    if to != "text":
+        print(findings.FORMATS[to](all_findings))
+    else:
+        _print_findings(all_findings)
+        for line in (
+            [f"{_plural(len(all_findings), 'problem')} in {_plural(count, 'file')}"] if all_findings else summaries
+        ):
+            print(line)
+    if all_findings:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(cls=PlainValues)
+@_gc_disabled()
+def fmt(
+    places: Places = None,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="write nothing; list the files that would change, with status 1")
+    ] = False,
+) -> None:
+    """Format rule files. Comments are kept. A file with a problem stays unchanged."""
+    all_findings, changed, unchanged, failed = list[Finding](), 0, 0, False
+    for path in _files(places):
+        try:
+            text, new, problems = _format_file(path)
+        except IftahError as error:  # we still format the other files
+            print(f"iftah: {error}", file=sys.stderr)
+            failed = True
+            continue
+        all_findings += findings.findings_in(path.parent, {path.name: text}, problems)
+        if new is None or new == text:
+            unchanged += 1
+            continue
+        changed += 1
+        if not check_only:
+            replace.write(path, new)
+        print(f"{display_path(path)} {'would be' if check_only else 'is'} reformatted")
+    _print_findings(all_findings)
+    print(f"{_plural(changed, 'file')} {'to be ' if check_only else ''}reformatted, {unchanged} unchanged")
+    if failed or all_findings or (check_only and changed):
+        raise typer.Exit(EXIT_ERROR if failed else EXIT_FAILED)
+
+
+@app.command("test", cls=PlainValues)
+def run_cases(
+    folder: Folder = None,
+    to: Annotated[Path | None, typer.Option("--junit", help="also write JUnit XML to this file")] = None,
+) -> None:
+    """Run the cases beside the rules. Count those that pass in each file, and show the failures."""
+    from engine.verify import cases
+
+    place = folder or folder_in_force()
+    texts, release, problems = rules_folder.check_folder(place)
+    if release is None:
+        _print_findings(findings.findings_in(place, texts, problems))
+        print(f"{_plural(len(problems), 'problem')} in {_plural(len(texts), 'file')}: no case was run")
+        raise typer.Exit(EXIT_ERROR)
+    outcomes = defaultdict[str, list["CaseOutcome"]](list)
+    for outcome in cases.run(release, texts, schema(), kinds()):
+        outcomes[display_path(place / outcome.at.file)].append(outcome)
+    for file, file_outcomes in outcomes.items():
+        _print_outcomes(file, file_outcomes)
+    if to:
+        from api.releases import junit  # imported here: its library takes long to import
+
+        junit.write(to, outcomes)
+    if any(o.failures for file_outcomes in outcomes.values() for o in file_outcomes):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("schema", cls=PlainValues)
+def schema_(
+    kind: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; default: all")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="write a KIND.json for each kind to this folder")] = None,
+) -> None:
+    """Print the JSON Schema of a kind of rule file, or of all kinds. With --out, write a file for each."""
+    if kind is not None and kind not in KINDS:
+        hint = f"use one of {', '.join(KINDS)}"
+        raise Rejected(f"`{kind}` is not a kind of rule file", where="schema", hint=hint, code="unknown_kind")
+    if to is None:
+        print(schema_text(kind) if kind else _text({each: _json_schema(each) for each in KINDS}), end="")
+        return
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Rejected(f"cannot be created: {error.strerror}", where=str(to), code="not_written") from None
+    for each in [kind] if kind else KINDS:
+        replace.write(to / f"{each}.json", schema_text(each))
+        print(display_path(to / f"{each}.json"))
+
+
+def schema_text(kind: str) -> str:
+    """The JSON Schema of a kind, as the text of a file."""
+    return _text(_json_schema(kind))
+
+
+def _json_schema(kind: str) -> object:
+    from engine.lang.syntax.json_schema import json_schema
+
+    return json_schema(kind, schema())
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _print_outcomes(file: str, outcomes: list["CaseOutcome"]) -> None:
+    failed = [outcome for outcome in outcomes if outcome.failures]
+    print(f"{file}: {len(outcomes) - len(failed)} of {len(outcomes)} pass")
+    for outcome in failed:
+        print(f"  {file}:{outcome.at.line}:{outcome.at.column} {outcome.name}")
+        for line in outcome.failures:
+            print(f"    {findings.printable(line)}")
+        for line in outcome.explanation:
+            print(f"      {findings.printable(line)}")
+
+
+def _print_findings(all_findings: list[Finding]) -> None:
+    if all_findings:
+        out = console()
+        for line in findings.as_text(all_findings):
+            out.print(line)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def _folders(places: list[Path] | None) -> list[Path]:
+    """The rules folders of the places. A list's rules folder is the one above `lists/`."""
+    folders = dict[Path, None]()
+    for place in places or [folder_in_force()]:
+        if place.is_dir():
+            folders[place] = None
+        elif place.exists():
+            folders[place.parent.parent if place.parent.name == "lists" else place.parent] = None
+        else:
+            raise Rejected("there is no such file or folder", where=str(place), code="no_rules")
+    return [*folders]
+
+
+def _files(places: list[Path] | None) -> Iterator[Path]:
+    for place in places or [folder_in_force()]:
+        if place.is_dir():
+            yield from (path for _, path in rules_folder.rule_paths(place))
+        elif place.exists():
+            yield place
+        else:
+            raise Rejected("there is no such file or folder", where=str(place), code="no_rules")
+
+
+def _format_file(path: Path) -> tuple[str, str | None, tuple[Problem, ...]]:
+    """A file's text, its formatted text (None if it has problems), and its problems."""
+    from engine.lang.syntax.formatter import format_text
+
+    report = Report()
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        report.add("R008", f"byte {error.start} is not UTF-8", SourceSpan(path.name), "save the file as UTF-8")
+        return "", None, report.sorted_problems()
+    except OSError as error:
+        raise Rejected(f"cannot be read: {error.strerror}", where=str(path), code="no_rules") from None
+    new = format_text(path.name, text, report)
+    return text, new, report.sorted_problems()

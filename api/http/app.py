@@ -1,0 +1,133 @@
+"""The web application: its routes, its middleware, its background jobs, and one shape for every error."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from functools import partial
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from api.http import problems
+from api.http.body_limits import BodyLimit
+from api.http.decider import Decider
+from api.http.gate import Gate
+from api.http.openapi import CONTACT, LICENCE, SERVERS, TAGS, describe, operation_id
+from api.http.request_log import RequestLog
+from api.http.routes import (
+    audit,
+    callback_keys,
+    callbacks,
+    casework,
+    consents,
+    eligibility,
+    events,
+    health,
+    me,
+    metrics,
+    my_consents,
+    my_disputes,
+    my_orders,
+    my_reviews,
+    orders,
+    reconciliation,
+    services,
+    tokens,
+)
+from api.jobs.day_digests import making_digests
+from api.jobs.last_use import recording_last_uses
+from api.jobs.order_clock import ticking_orders
+from api.jobs.refresher import refreshing
+from api.jobs.reload import ReloadOptions, reloading
+from api.jobs.sender import sending
+from api.jobs.vacuum import vacuuming
+from api.runtime.context import AppContext
+
+DESCRIPTION = """May this person have this perk without a deposit? A merchant asks with a token. The answer holds how much of the
+deposit we waive, without score and reasons: those belong to the person."""
+
+
+ROUTERS: Final = (
+    eligibility.router,
+    services.router,
+    callback_keys.router,
+    callbacks.router,
+    consents.router,
+    orders.router,
+    reconciliation.router,
+    events.router,
+    me.router,
+    my_consents.router,
+    my_orders.router,
+    my_disputes.router,
+    my_reviews.router,
+    casework.router,
+    tokens.router,
+    audit.router,
+    health.router,
+    metrics.router,
+)
+# Background work while the app runs. `refreshing` and `reloading` report back, so we start them separately.
+JOBS: Final = (recording_last_uses, making_digests, ticking_orders, sending, vacuuming)
+
+
+def create_app(
+    context: AppContext, reload: ReloadOptions | None = None, *, background: bool = False, gate: Gate | None = None
+) -> FastAPI:
+    """The application for a context, which holds the database and the release.
+
+    With `reload` it follows a rules folder. With `background` it also runs the background jobs. `gate` admits callers; the default
+    admits every token that we issued.
+    """
+    # No redirects that add or remove a final slash: they would go to the host that the caller named.
+    app = FastAPIOffline(
+        title="Iftah",
+        description=DESCRIPTION,
+        version="1",
+        servers=SERVERS,
+        contact=CONTACT,
+        license_info=LICENCE,
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
+        redoc_url=None,
+        lifespan=_lifespan(reload, background),
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestLog)  # the last is the outermost
+    for router in ROUTERS:
+        app.include_router(router, responses=problems.error_responses())
+    app.webhooks.include_router(callbacks.webhooks)
+    describe(app)
+    return attach_context(app, context, gate)
+
+
+def _lifespan(reload: ReloadOptions | None, background: bool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Run the background jobs from start to end of the app."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        def in_force() -> AppContext:
+            context: AppContext = app.state.context
+            return context
+
+        with ExitStack() as stack:
+            if reload:
+                stack.enter_context(reloading(in_force, partial(setattr, app.state, "context"), reload))
+            if background:
+                stack.enter_context(refreshing(in_force, partial(setattr, app.state, "refresh_problem")))
+                for job in JOBS:
+                    stack.enter_context(job(in_force))
+            yield
+
+    return lifespan
+
+
+def attach_context(app: FastAPI, context: AppContext, gate: Gate | None = None) -> FastAPI:
+    """Set the context of the application, and return the application."""
+    app.state.context = context
+    app.state.gate = gate or Gate()
+    app.state.decider = Decider(lambda: app.state.context)
+    app.state.refresh_problem = None  # the problem that keeps us from refreshing rows
+    return app

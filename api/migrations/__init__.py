@@ -1,1 +1,0 @@
-"""How the database came to its present shape, step by step; `api.database.open_database` runs what is missing."""

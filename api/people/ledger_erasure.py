@@ -1,0 +1,340 @@
+"""Erase one person from the ledger: delete their events, or keep them under an alias where they are also someone else's.
+
+We delete events about the person, and ties at either end. A payment between the person and an enrolled person is also the
+other person's evidence. We keep that payment under its number and replace the person's name by an alias. Each counterparty
+gets an alias of its own, so the counterparty's sums stay the same and you cannot link the payments of two counterparties.
+Corrections, retractions and disputes of such a payment stay with it. We also keep a correction that moved another person's
+tie or payment to the person, or away from the person.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Select, and_, delete, insert, or_, select
+
+from api.evidence import excerpt
+from api.store.tables import CORRECTED_PARTIES, ERASURES_IN_PROGRESS, EVENTS
+from graph.evidence.events import decode_fields
+from graph.evidence.invalidation import PAYMENT_KIND, STATEMENT_KINDS, TIE_KINDS
+
+Key = tuple[str, str]  # contributor and event id
+ItemT = TypeVar("ItemT", str, int)
+_MAX_STATEMENT_ITEMS: Final = 500  # values in one SQL statement
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """A row of `events`, with the columns and units of that table."""
+
+    seq: int
+    contributor: str
+    event_id: str
+    kind: str
+    subject: str
+    other: str | None
+    happened_at: int
+    recorded_at: int
+    identity_level: int | None
+    tie: str | None
+    strength: int | None
+    amount: int | None
+    currency: str | None
+    category: str | None
+    channel: str | None
+    obligation: str | None
+    due: int | None
+    order: str | None
+    days_late: int | None
+    purpose: str | None
+    classes: str | None
+    service: str | None
+    until: int | None
+    ref_contributor: str | None
+    ref_event: str | None
+    outcome: str | None
+    statement: str | None
+    fields: str | None
+
+    @property
+    def key(self) -> Key:
+        """The contributor and its id for the event."""
+        return self.contributor, self.event_id
+
+    @property
+    def target(self) -> Key:
+        """The key of the event that a correction, retraction or dispute is about. `ref_event` is never null there."""
+        return self.ref_contributor or self.contributor, self.ref_event or ""
+
+    @property
+    def corrected_other(self) -> str | None:
+        """The `other` that a correction sets; None for any other event."""
+        other = decode_fields(self.fields or "").get("other") if self.kind == "event.corrected" else None
+        return None if other is None else str(other)
+
+
+@dataclass
+class LedgerErasure:
+    """The result of an erasure. `removed_events` are deleted. `changed_events` stay without the person; both lists hold the
+    events as they were before.
+
+    `new_keys` maps old to new keys of changed events. `tied_people` had a tie to the person; `counterparties` keep a payment.
+    """
+
+    removed_events: list[StoredEvent] = field(default_factory=list)
+    changed_events: list[StoredEvent] = field(default_factory=list)
+    new_keys: dict[Key, Key] = field(default_factory=dict)
+    tied_people: set[str] = field(default_factory=set)
+    counterparties: set[str] = field(default_factory=set)
+
+    @property
+    def erased_events(self) -> list[StoredEvent]:
+        """The removed events, then the changed ones, as they were before."""
+        return [*self.removed_events, *self.changed_events]
+
+
+@dataclass(frozen=True)
+class _PersonEvents:
+    """All events that concern a person, by `seq`.
+
+    `items` are evidence, consents and enrolments; `references` are the corrections, retractions and disputes about them.
+    `missing_items` are keys of events that a correction moves to the person and that the ledger does not hold.
+    """
+
+    items: Mapping[int, StoredEvent]
+    references: Mapping[int, StoredEvent]
+    missing_items: tuple[Key, ...]
+
+    @property
+    def all(self) -> list[StoredEvent]:
+        """Items, then references."""
+        return [*self.items.values(), *self.references.values()]
+
+    def parties(self, person: str) -> set[str]:
+        """The other people whom the items or their corrections name."""
+        parties = {p for row in self.items.values() for p in (row.subject, row.other) if p}
+        corrected = {other for row in self.references.values() if (other := row.corrected_other)}
+        return (parties | corrected) - {person}
+
+
+def erase_from_ledger(connection: Connection, person: str) -> LedgerErasure:
+    """Take the person out of the ledger, within the write transaction that erases them."""
+    events = _load_events(connection, person)
+    enrolled = excerpt.enrolled_people(connection, events.parties(person))
+    eraser = _LedgerEraser(person, _redirects(events.references.values()), enrolled)
+    for row in sorted(events.items.values(), key=_seq):
+        eraser.erase_item(row)
+    # Other people's events that someone corrected, retracted or disputed in the person's name.
+    foreign_keys = {row.target for row in events.references.values()} - {row.key for row in events.all}
+    for row in _events_by_key(connection, foreign_keys):
+        eraser.retain(row.key, row.subject)
+    for key in events.missing_items:
+        eraser.retain(key, "")
+    for row in _in_reference_order(events.references.values()):
+        eraser.erase_reference(row)
+    _replace_events(connection, eraser)
+    _update_moves(connection, events.all, eraser)
+    return eraser.result
+
+
+def _load_events(connection: Connection, person: str) -> _PersonEvents:
+    own = _rows(connection, select(EVENTS).where(or_(EVENTS.c.subject == person, EVENTS.c.other == person)))
+    moved_events = _moved_events(connection, person)
+    items = {row.seq: row for row in [*own, *moved_events] if row.kind not in STATEMENT_KINDS}
+    missing = _missing_items(connection, person, {row.key for row in moved_events})
+    references = _references_to(connection, {*missing, *(row.key for row in items.values())})
+    references |= _references_to(connection, {row.key for row in references.values()})
+    references |= {row.seq: row for row in own if row.kind in STATEMENT_KINDS}
+    return _PersonEvents(items, references, missing)
+
+
+def _moved_events(connection: Connection, person: str) -> list[StoredEvent]:
+    """The events that corrections move to the person."""
+    is_same_event = and_(
+        EVENTS.c.contributor == CORRECTED_PARTIES.c.contributor, EVENTS.c.event_id == CORRECTED_PARTIES.c.event_id
+    )
+    joined = CORRECTED_PARTIES.join(EVENTS, is_same_event)
+    return _rows(connection, select(EVENTS).select_from(joined).where(CORRECTED_PARTIES.c.other == person))
+
+
+def _missing_items(connection: Connection, person: str, known_keys: set[Key]) -> tuple[Key, ...]:
+    """The keys of events that corrections move to the person and that are not in the ledger. We keep such a correction,
+    without the person.
+    """
+    columns = (CORRECTED_PARTIES.c.contributor, CORRECTED_PARTIES.c.event_id)
+    rows = connection.execute(select(*columns).where(CORRECTED_PARTIES.c.other == person))
+    return tuple(key for contributor, event_id in rows if (key := (contributor, event_id)) not in known_keys)
+
+
+def _seq(row: StoredEvent) -> int:
+    return row.seq
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[StoredEvent]:
+    return [StoredEvent(**row) for row in connection.execute(query).mappings()]
+
+
+def _references_to(connection: Connection, keys: set[Key]) -> dict[int, StoredEvent]:
+    """The corrections, retractions and disputes about these events, by `seq`."""
+    references: dict[int, StoredEvent] = {}
+    for ids in _chunks({event_id for _, event_id in keys}):
+        query = select(EVENTS).where(EVENTS.c.ref_event.is_not(None), EVENTS.c.ref_event.in_(ids))
+        references |= {row.seq: row for row in _rows(connection, query) if row.target in keys}
+    return references
+
+
+def _events_by_key(connection: Connection, keys: set[Key]) -> Iterator[StoredEvent]:
+    for ids in _chunks({event_id for _, event_id in keys}):
+        contributors = {contributor for contributor, _ in keys}  # the index begins with the contributor
+        conditions = EVENTS.c.contributor.in_(sorted(contributors)), EVENTS.c.event_id.in_(ids)
+        rows = _rows(connection, select(EVENTS).where(*conditions))
+        yield from (row for row in rows if row.key in keys)
+
+
+def _in_reference_order(references: Iterable[StoredEvent]) -> Iterator[StoredEvent]:
+    """The references, each after the one it is about. Two that refer to each other keep the order of the ledger."""
+    waiting = {row.key: row for row in sorted(references, key=_seq)}
+    while waiting:
+        ready = [row for row in waiting.values() if row.target not in waiting] or list(waiting.values())
+        yield from ready
+        for row in ready:
+            del waiting[row.key]
+
+
+@dataclass(frozen=True)
+class _Redirects:
+    """How corrections moved items: the `other` that the latest correction in force sets, and all that any correction set."""
+
+    current_other: Mapping[Key, str]
+    all_others: Mapping[Key, set[str]]
+
+
+def _redirects(references: Iterable[StoredEvent]) -> _Redirects:
+    rows = sorted(references, key=_seq)
+    retracted_keys = {row.target for row in rows if row.kind == "event.retracted"}
+    pairs = [(row, other) for row in rows if (other := row.corrected_other)]
+    all_others: dict[Key, set[str]] = {}
+    for row, other in pairs:
+        all_others.setdefault(row.target, set()).add(other)
+    return _Redirects({row.target: other for row, other in pairs if row.key not in retracted_keys}, all_others)
+
+
+class _LedgerEraser:
+    """Decide for each event: remove, change or keep. Pass an item before the references about it."""
+
+    def __init__(self, person: str, redirects: _Redirects, enrolled: set[str]) -> None:
+        self.person, self.redirects, self.enrolled = person, redirects, enrolled
+        self.result = LedgerErasure()
+        self.new_rows: list[StoredEvent] = []  # the changed events as they are from now on
+        self._aliases: dict[str, str] = {}  # of the person, by counterparty
+        self._retained: dict[Key, tuple[Key, str]] = {}  # by old key: the key from now on, and the person's alias
+        self._name_pattern = re.compile(rf"(?<![0-9A-Za-z]){re.escape(person)}(?![0-9A-Za-z])")
+
+    def retain(self, key: Key, counterparty: str) -> None:
+        """Keep an event as it is; references to it use the alias beside this counterparty."""
+        self._retained[key] = key, self._alias(counterparty)
+
+    def erase_item(self, row: StoredEvent) -> None:
+        """Decide about evidence, a consent or an enrolment."""
+        parties = {p for p in (row.subject, row.other, *self.redirects.all_others.get(row.key, ())) if p}
+        parties -= {self.person}
+        current_other = self.redirects.current_other.get(row.key, row.other)
+        counterparty = (current_other or "") if row.subject == self.person else row.subject
+        if row.kind in TIE_KINDS:
+            self.result.tied_people |= parties
+        if self.person not in (row.subject, row.other):  # only a correction names the person
+            self.retain(row.key, counterparty)
+        elif parties & self.enrolled and self._stays(row):
+            self.result.counterparties |= parties & self.enrolled
+            self._change(row, self._alias(counterparty), row.key)
+        else:
+            self.result.removed_events.append(row)
+
+    def erase_reference(self, row: StoredEvent) -> None:
+        """Decide about a correction, retraction or dispute: remove it with its item, or keep it with its item."""
+        if row.target not in self._retained:
+            self.result.removed_events.append(row)
+            return
+        target, alias = self._retained[row.target]
+        names_person = any(self._mentions(text) for text in (row.fields, row.event_id, row.statement))
+        if row.subject == self.person or names_person or target != row.target:
+            self._change(row, alias, target)
+        else:
+            self._retained[row.key] = row.key, alias
+
+    def _mentions(self, text: str | None) -> bool:
+        return text is not None and bool(self._name_pattern.search(text))
+
+    def _stays(self, row: StoredEvent) -> bool:
+        if row.kind == PAYMENT_KIND:
+            return True
+        return row.kind in TIE_KINDS and row.subject != self.person and row.key in self.redirects.all_others
+
+    def _alias(self, counterparty: str) -> str:
+        """The person's alias beside this counterparty."""
+        return self._aliases.setdefault(counterparty, _new_name())
+
+    def _change(self, row: StoredEvent, alias: str, target: Key) -> None:
+        new_row = replace(
+            row,
+            subject=alias if row.subject == self.person else row.subject,
+            other=alias if row.other == self.person else row.other,
+            event_id=_new_name() if self._mentions(row.event_id) else row.event_id,
+        )
+        if row.kind in STATEMENT_KINDS:
+            statement = None if row.subject == self.person else row.statement
+            new_row = replace(
+                new_row,
+                ref_event=target[1],
+                statement=statement and self._name_pattern.sub(alias, statement),
+                fields=row.fields and json.dumps(dict(self._without_name(row.fields, alias))),
+            )
+        self._retained[row.key] = new_row.key, alias
+        if new_row.key != row.key:
+            self.result.new_keys[row.key] = new_row.key
+        self.result.changed_events.append(row)
+        self.new_rows.append(new_row)
+
+    def _without_name(self, fields: str, alias: str) -> Iterator[tuple[str, object]]:
+        for name, value in decode_fields(fields).items():
+            yield name, self._name_pattern.sub(alias, value) if isinstance(value, str) else value
+
+
+def _new_name() -> str:
+    return f"gone-{secrets.token_hex(12)}"
+
+
+def _replace_events(connection: Connection, eraser: _LedgerEraser) -> None:
+    """Delete the events, and insert the changed ones under the same numbers. The table `erasures_in_progress` must name
+    everyone whose rows we delete.
+    """
+    erased_events = eraser.result.erased_events
+    for people in _chunks({row.subject for row in erased_events} - {eraser.person}):
+        connection.execute(insert(ERASURES_IN_PROGRESS), [{"person": p} for p in people])
+    for numbers in _chunks({row.seq for row in erased_events}):
+        connection.execute(delete(EVENTS).where(EVENTS.c.seq.in_(numbers)))
+    for at in range(0, len(eraser.new_rows), _MAX_STATEMENT_ITEMS):
+        connection.execute(insert(EVENTS), [vars(row) for row in eraser.new_rows[at : at + _MAX_STATEMENT_ITEMS]])
+
+
+def _update_moves(connection: Connection, before: Iterable[StoredEvent], eraser: _LedgerEraser) -> None:
+    """Bring `corrected_parties` in line with the corrections that remain."""
+    removed_seqs = {row.seq for row in eraser.result.removed_events}
+    new_rows = {row.seq: row for row in eraser.new_rows}
+    before = list(before)
+    for contributor, event_id in sorted({row.target for row in before if row.kind == "event.corrected"}):
+        is_item = and_(CORRECTED_PARTIES.c.contributor == contributor, CORRECTED_PARTIES.c.event_id == event_id)
+        connection.execute(delete(CORRECTED_PARTIES).where(is_item))
+    remaining = [new_rows.get(row.seq, row) for row in before if row.seq not in removed_seqs]
+    moves = {(other, *row.target) for row in remaining if (other := row.corrected_other)}
+    if moves:
+        columns = ("other", "contributor", "event_id")
+        connection.execute(insert(CORRECTED_PARTIES), [dict(zip(columns, move, strict=True)) for move in sorted(moves)])
+
+
+def _chunks(items: Iterable[ItemT]) -> Iterator[list[ItemT]]:
+    listed = sorted(items)
+    return (listed[at : at + _MAX_STATEMENT_ITEMS] for at in range(0, len(listed), _MAX_STATEMENT_ITEMS))

@@ -1,0 +1,1 @@
+"""Render: pictures of a person's ego network, and output for terminals."""

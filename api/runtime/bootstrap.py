@@ -1,0 +1,124 @@
+"""Bootstrap: load, build and score until the system can answer. We skip the stages that are done already."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from api.evidence import ledger
+from api.evidence.load import load_frames
+from api.features import builds, coverage
+from api.features.builds import Build
+from api.releases import probe, releases, rules_folder
+from api.releases.catalogue import fingerprint
+from api.runtime.context import AppContext
+from api.runtime.scoring import score_everyone
+from api.runtime.seed_data import SeedData, choose_seed_data
+from api.settings.settings import Settings
+from api.store import clock
+from api.store.database import Database, open_database
+from api.telemetry.progress import ProgressReporter
+from engine.decide.evaluators import Evaluators
+from engine.lang.model.program import Release
+
+
+@dataclass
+class StageTimer:
+    """Measure the time of each stage, in the order of the stages."""
+
+    timings: list[tuple[str, float, str]] = field(default_factory=list)  # name, seconds, result
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[list[str]]:
+        """Measure the time of the `with` block. The block appends its results to the list."""
+        notes: list[str] = []
+        started_at = perf_counter()
+        yield notes
+        self.timings.append((name, perf_counter() - started_at, " ".join(notes)))
+
+
+def open_context(settings: Settings) -> AppContext:
+    """Open and migrate the database, and load the release of the rules folder. Raises Rejected or RulesError."""
+    return AppContext(open_database(settings.database_url), Evaluators(rules_folder.load_folder(settings.rules)))
+
+
+def load_context(settings: Settings, *, serving: bool = False) -> AppContext:
+    """Open the context, record the release as the one in force, and report a change of policy.
+
+    `serving`: probe the release first, so that rules which hang or crash do so in another process. Raises as `open_context`.
+    """
+    if not serving:
+        release = rules_folder.load_folder(settings.rules)
+        return _activate_release(open_database(settings.database_url), release, release.files)
+    release, files = rules_folder.load_when_quiet(settings.rules)
+    probe.run_probe(release, files=files)
+    return _activate_release(open_database(settings.database_url), release, files)
+
+
+def bootstrap(settings: Settings, steps: ProgressReporter, timer: StageTimer) -> tuple[AppContext, Build]:
+    """Load evidence if the ledger is empty, build if no build covers the ledger, score if the build has no scores."""
+    seed_data = choose_seed_data(settings)
+    steps.say(f"evidence: {seed_data.description}")
+    with timer.stage("rules") as notes:
+        release, files = rules_folder.load_when_quiet(settings.rules)
+        notes.append(f"release {release.id[:12]}")
+    with timer.stage("probe") as notes:
+        notes.append(f"engines agree on {probe.run_probe(release, files=files).people:,} synthetic people")
+    with timer.stage("database") as notes:
+        context = _activate_release(open_database(settings.database_url), release, files)
+        database = context.database
+        notes.append("open")
+    _load_evidence(database, seed_data, steps, timer)
+    build = _build_features(context, settings.consent_purpose, seed_data, steps, timer)
+    _score_people(context, build, steps, timer)
+    steps.say(str(coverage.of_build(database, build)))
+    return context, build
+
+
+def _activate_release(database: Database, release: Release, files: Mapping[str, str]) -> AppContext:
+    now = clock.now()
+    previous = releases.record_release(database, release, clock.micros(now))
+    amendment = releases.amendment_of(previous, files, now)
+    return AppContext(database, Evaluators(release), now, amendment=amendment, files=files)
+
+
+def _load_evidence(database: Database, seed_data: SeedData, steps: ProgressReporter, timer: StageTimer) -> None:
+    event_count = ledger.extent(database).events
+    if event_count:
+        timer.timings.append(("load", 0.0, f"{event_count:,} events are there already"))
+        return
+    with timer.stage("load") as notes, steps.progress("loading evidence") as on_progress:
+        report = load_frames(database, seed_data.frames(), now=clock.now, on_progress=on_progress)
+        notes.append(f"{report.accepted:,} events")
+        if report.refused:
+            notes.append(f"{report.refused:,} refused, see {report.rejects_path}")
+
+
+def _build_features(
+    context: AppContext, purpose: str, seed_data: SeedData, steps: ProgressReporter, timer: StageTimer
+) -> Build:
+    database, timezone = context.database, context.release.timezone
+    previous = builds.latest_build(database)
+    event_count = ledger.extent(database).events
+    expected = (event_count, fingerprint(), purpose, timezone)
+    if previous and (previous.events, previous.catalogue, previous.purpose, previous.timezone) == expected:
+        timer.timings.append(("build", 0.0, f"features of {previous.people:,} people are there already"))
+        return previous
+    follows = previous is not None and previous.follows
+    as_of = seed_data.as_of if previous is None else clock.now() if follows else previous.as_of
+    with timer.stage("build") as notes, steps.progress("building the graph and features"):
+        guard = coverage.CoverageGuard(database, context.release, as_of, purpose)
+        build = builds.build_features(
+            database, as_of, purpose, clock.now(), follows=follows, timezone=timezone, guard=guard
+        )
+        notes.append(f"features of {build.people:,} people as of {clock.iso(as_of)}")
+    return build
+
+
+def _score_people(context: AppContext, build: Build, steps: ProgressReporter, timer: StageTimer) -> None:
+    if builds.is_scored_under(context.database, build, context.release.id):
+        timer.timings.append(("score", 0.0, "everyone is scored already"))
+        return
+    with timer.stage("score") as notes, steps.progress("scoring everyone"):
+        scores = score_everyone(context, build, guarded=True)
+        notes.append(f"{scores['score'].count():,} scored, {scores['score'].null_count():,} unscorable")

@@ -1,0 +1,112 @@
+"""Decisions: a chain of entries that name nobody, and beside each entry, until the person leaves, whom it was about.
+
+`decisions` is append-only and each row's `hash` covers the one before it. The inputs of a decision are in
+`decision_subjects`; the entry holds only its `commitment`, salted, so that nothing can be guessed from it once that row is gone.
+"""
+
+from typing import ClassVar, Final
+
+from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from api.store.tables.evidence import SEQ
+
+
+class DecisionRecord(SQLModel, table=True):
+    """One decision, or refusal to make one, as far as it names nobody; chained to the one before it by its hash."""
+
+    __tablename__: ClassVar[str] = "decisions"
+    __table_args__ = (
+        UniqueConstraint("id", name="one_decision_per_id"),
+        UniqueConstraint("hash", name="one_decision_per_hash"),
+        Index("decisions_by_time", "decided_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: int | None = Field(default=None, primary_key=True, sa_type=SEQ)
+    id: str
+    merchant: str
+    service: str | None = None
+    service_version: int | None = None
+    perk: str
+    amount: int = Field(sa_type=BigInteger)
+    currency: str
+    outcome: str
+    waived: int = Field(sa_type=BigInteger)
+    deposit: int = Field(sa_type=BigInteger)
+    decided_at: int = Field(sa_type=BigInteger)
+    valid_until: int = Field(sa_type=BigInteger)
+    release: str
+    commitment: str  # SHA-256 of salt and record
+    previous_hash: str
+    hash: str
+
+
+class DecisionSubjectRow(SQLModel, table=True):
+    """Whom a decision was about and all that it depended on (`record`, canonical JSON). Goes when the person leaves."""
+
+    __tablename__: ClassVar[str] = "decision_subjects"
+    __table_args__ = (
+        UniqueConstraint("merchant", "transaction_id", name="one_decision_per_transaction"),
+        Index("decisions_of_subject", "subject"),
+    )
+
+    seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    merchant: str
+    transaction_id: str | None = None
+    subject: str
+    context: str | None = None  # JSON: the request's own fields
+    held_since: int | None = Field(default=None, sa_type=BigInteger)
+    salt: str
+    record: str
+
+
+class ChainHeadRow(SQLModel, table=True):
+    """How long a chain is and where it ends, changed with all that is appended. A chain that was cut does not fit it.
+
+    Row 1 is of the decisions, row 2 of the moves of orders.
+    """
+
+    __tablename__: ClassVar[str] = "chain_head"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    length: int = Field(sa_type=BigInteger)  # decisions, or moves
+    hash: str  # of the last
+
+
+class DayDigestRow(SQLModel, table=True):
+    """The digest over the entries of one day (UTC), to be published. `format` says which fields its root covers."""
+
+    __tablename__: ClassVar[str] = "day_digests"
+
+    day: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})  # counted from 1970-01-01
+    first: int = Field(sa_type=BigInteger)  # seq
+    last: int = Field(sa_type=BigInteger)
+    root: str
+    made_at: int = Field(sa_type=BigInteger)
+    format: int = 2  # 1: the Merkle root alone; 2: the Merkle root, the day and how many leaves
+
+
+class ReviewRow(SQLModel, table=True):
+    """A person's request that a human looks at a decision again, and its outcome."""
+
+    __tablename__: ClassVar[str] = "reviews"
+    __table_args__ = (Index("reviews_of_subject", "subject"),)
+
+    id: str = Field(primary_key=True)
+    decision: str
+    subject: str
+    statement: str | None = None
+    asked_at: int = Field(sa_type=BigInteger)
+    due_at: int = Field(sa_type=BigInteger)
+    outcome: str | None = None  # upheld, changed
+    note: str | None = None
+    answered_by: str | None = None
+    answered_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+DECISIONS: Final = SQLModel.metadata.tables["decisions"]
+DECISION_SUBJECTS: Final = SQLModel.metadata.tables["decision_subjects"]
+CHAIN_HEAD: Final = SQLModel.metadata.tables["chain_head"]
+DAY_DIGESTS: Final = SQLModel.metadata.tables["day_digests"]
+REVIEWS: Final = SQLModel.metadata.tables["reviews"]

@@ -1,0 +1,358 @@
+"""Decide about one person, one perk and one amount, by the rules in force on a day.
+
+A decision is a pure function of its question and the release. So you can repeat it, and must get the same result. It
+records everything that it depended on.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+
+from engine.decide.caps import PriorWaiver, parse_moment, perk_is_held, remaining_by_cap, seconds_between
+from engine.decide.perks import Outcome, PerkOutcome, perk_outcome, unscorable_outcome
+from engine.decide.scorecard import MAX_REASONS, ScoreResult, score
+from engine.errors import EngineError, Rejected
+from engine.lang.check.quantities import describe_type
+from engine.lang.engines.reference import evaluate
+from engine.lang.engines.trace import causes
+from engine.lang.model.conditions import AS_OF, Stage, Statuses, Values
+from engine.lang.model.program import (
+    AMOUNT,
+    EVENT_KIND,
+    NO_ORDER,
+    ORDER_STATE,
+    ORDERS_STAGE,
+    PERK_HELD,
+    SCORE,
+    Perk,
+    Program,
+    hold_stage_name,
+    is_bin,
+    refusal_applies,
+)
+from engine.lang.model.timezones import UTC_NAME, day_in
+from engine.lang.model.types import MAX_INTEGER, Type, Value, day_of, fits, value_of
+
+FIRST_RECORD_VERSION: Final = 2  # the first version of the record
+# The fields that a question has since a version of the record.
+FIELD_BY_VERSION: Final = {3: "global_as_of", 4: "timezone", 5: "in_service"}
+OPTIONAL_FIELDS: Final = ("global_as_of", "global_known_at", "timezone", "in_service", "unpaid", "overdue")
+# Records keep these old names of fields, because we compare records byte by byte in a replay.
+RECORD_KEYS: Final = {"without_relationships": "alone", "score_without_relationships": "alone"}
+LIMITED_EVENT: Final = "create"  # the event that follows an accepted question
+
+JsonObject = Mapping[str, Any]  # as the json module reads it
+
+
+class Evaluator(Protocol):
+    """Evaluates the conditions of a program, for one person at a time."""
+
+    program: Program
+
+    def statuses(self, stage: str, values: Values) -> Statuses:
+        """The status of each condition in that stage."""
+
+
+class ReferenceEvaluator:
+    """The reference engine as an evaluator: slow, but always right."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def statuses(self, stage: str, values: Values) -> Statuses:
+        return evaluate(self.program.stages[stage], values)
+
+
+@dataclass(frozen=True)
+class DecisionInputs:
+    """The inputs of a decision. `amount` is in minor units of the perk's currency; times are ISO 8601 UTC.
+
+    - `as_of` and `known_at` are those of the person's own evidence. Features of the whole graph can have an earlier
+      moment.
+    - `values` are those of features and flags. `context` has the request's own fields, by their short names.
+    - `used`: earlier waivers. `held_since`: since when the person holds the perk.
+    - `in_service`, `unpaid`, `overdue`: the counts of the person's orders (those overdue are also unpaid). The caller
+      keeps these accounts; None if it keeps none.
+    """
+
+    subject: str
+    perk: str
+    amount: int
+    currency: str
+    as_of: str
+    known_at: str
+    asked_at: str
+    purpose: str
+    values: Values
+    context: Values = field(default_factory=dict)
+    global_as_of: str | None = None
+    global_known_at: str | None = None
+    used: tuple[PriorWaiver, ...] = ()
+    held_since: str | None = None
+    timezone: str | None = None  # the rules' time zone; None: UTC, as in all records before rules had one
+    in_service: int | None = None
+    unpaid: int | None = None
+    overdue: int | None = None
+
+    @property
+    def day(self) -> int:
+        """The day of `as_of` in `timezone`, counted from 1970-01-01. Raises EngineError if `as_of` is not a moment."""
+        return day_in(self.timezone or UTC_NAME, parse_moment(self.as_of))
+
+
+def question_from_record(record: JsonObject) -> DecisionInputs:
+    """The inputs of a decision, from its record, so that you can decide again."""
+    payload = dict(record["question"])
+    payload["used"] = tuple(PriorWaiver(**waiver) for waiver in payload["used"])
+    return DecisionInputs(**payload)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision and everything that it depended on.
+
+    `unknown` names, for each unknown rule, the attributes that made it unknown. `held_since` is since when the person
+    holds the perk after this decision. `without_relationships` is the outcome without relationships: if `answer` is a
+    decline, so is this.
+    """
+
+    release: str
+    question: DecisionInputs
+    scored: ScoreResult
+    statuses: Mapping[str, bool | None]  # of the perk's knock-outs and tiers
+    unknown: Mapping[str, tuple[str, ...]]
+    answer: PerkOutcome
+    without_relationships: PerkOutcome
+    reasons: tuple[str, ...]
+    held_since: str | None
+    valid_hours: int
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.answer.outcome
+
+    @property
+    def same_without_relationships(self) -> bool:
+        """Whether ties to other people made no difference to outcome and amount."""
+        return (self.answer.outcome, self.answer.waived) == (
+            self.without_relationships.outcome,
+            self.without_relationships.waived,
+        )
+
+    def as_dict(self) -> JsonObject:
+        """All fields, for `as_json`. A question from an older version keeps the form of that version."""
+        question = dict(vars(self.question))
+        version = max(
+            (v for v, key in FIELD_BY_VERSION.items() if question[key] is not None), default=FIRST_RECORD_VERSION
+        )
+        for key in OPTIONAL_FIELDS:
+            if question[key] is None:
+                del question[key]
+        fields = {RECORD_KEYS.get(name, name): value for name, value in vars(self).items()}
+        score = {RECORD_KEYS.get(name, name): value for name, value in vars(self.scored).items()}
+        same = self.same_without_relationships
+        return {"version": version, **fields, "question": question, "scored": score, "same_without_relationships": same}
+
+    def canonical(self) -> str:
+        """The record in the canonical form that we hash."""
+        return as_json(self.as_dict())
+
+    def record(self) -> JsonObject:
+        """The record as plain JSON values."""
+        record: JsonObject = json.loads(self.canonical())
+        return record
+
+
+def as_json(value: JsonObject) -> str:
+    """Canonical JSON: sorted keys, no spaces, no escapes for other scripts, and a dataclass as its fields.
+
+    We do not copy dataclasses to dicts first, because that took longer than the decision.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=vars)
+
+
+@dataclass(frozen=True)
+class _PerkResult:
+    """The result of the conditions of a perk.
+
+    `is_held` is None if the perk has no hold. `held_since` is since when the person holds it after this decision.
+    """
+
+    statuses: Statuses
+    answer: PerkOutcome
+    is_held: bool | None
+    held_since: str | None
+
+
+def assess(evaluator: Evaluator, values: Values, day: int) -> ScoreResult:
+    """The score of a person with these feature values. Raises EngineError if a value does not fit the catalogue."""
+    inputs = validate_values(evaluator.program, values) | {AS_OF: day}
+    return score(evaluator.program.scorecard, evaluator.statuses(SCORE, inputs), evaluator.program.relationships)
+
+
+def decide(evaluator: Evaluator, question: DecisionInputs) -> Decision:
+    """Make the decision.
+
+    Raises Rejected for an unknown perk, or for an amount or a field that we cannot answer. Raises EngineError if an
+    engine fails.
+    """
+    program = evaluator.program
+    perk = require_perk(program, question.perk, question.amount, question.currency)
+    values = validate_values(program, question.values)
+    inputs = values | {AS_OF: question.day}
+    statuses = evaluator.statuses(SCORE, inputs)
+    scored = score(program.scorecard, statuses, program.relationships)
+    question = replace(question, values=values, context=check_context(perk, question.context))
+    inputs |= {AMOUNT: question.amount} | {f"request.{name}": value for name, value in question.context.items()}
+    result, without_relationships = _perk_results(evaluator, perk, question, inputs, scored)
+    unknown = _unknown_causes(program.stages[SCORE], statuses, inputs)
+    perk_inputs = inputs | {SCORE: scored.score, PERK_HELD: result.is_held}
+    unknown |= _unknown_causes(program.stages[perk.id], result.statuses, perk_inputs)
+    # Relationships are never the only ground of a decline: if they would be, we give the outcome without them.
+    is_eased = result.answer.outcome == "DECLINE" != without_relationships.outcome
+    answer = without_relationships if is_eased else result.answer
+    answer, without_relationships = _apply_order_limits(evaluator, question, answer, without_relationships)
+    return Decision(
+        release=program.release,
+        question=question,
+        scored=scored,
+        statuses=result.statuses,
+        unknown=unknown,
+        answer=answer,
+        without_relationships=without_relationships,
+        reasons=_decision_reasons(answer, scored),
+        held_since=result.held_since,
+        valid_hours=perk.valid_hours,
+    )
+
+
+def _perk_results(
+    evaluator: Evaluator, perk: Perk, question: DecisionInputs, inputs: Values, scored: ScoreResult
+) -> tuple[_PerkResult, PerkOutcome]:
+    """The result at the person's score, and the outcome at the score without relationships."""
+    if scored.score is None or scored.score_without_relationships is None:
+        outcome = unscorable_outcome(question.amount, evaluator.program.scorecard.unscorable)
+        return _PerkResult({}, outcome, None, question.held_since), outcome
+    result = _decide_perk(evaluator, perk, question, {**inputs, SCORE: scored.score})
+    if scored.score_without_relationships == scored.score:
+        return result, result.answer
+    without = _decide_perk(evaluator, perk, question, {**inputs, SCORE: scored.score_without_relationships})
+    return result, without.answer
+
+
+def _decide_perk(evaluator: Evaluator, perk: Perk, question: DecisionInputs, inputs: Values) -> _PerkResult:
+    is_held: bool | None = None
+    if perk.hold:
+        held_seconds = None if question.held_since is None else seconds_between(question.held_since, question.asked_at)
+        is_held = perk_is_held(perk.hold, evaluator.statuses(hold_stage_name(perk.id), inputs), held_seconds)
+        inputs = {**inputs, PERK_HELD: is_held}
+    statuses = evaluator.statuses(perk.id, inputs)
+    remaining = remaining_by_cap(perk, question.used, question.asked_at) if perk.caps or perk.shared else ()
+    answer = perk_outcome(perk, statuses, question.amount, remaining)
+    return _PerkResult(statuses, answer, is_held, (question.held_since or question.asked_at) if is_held else None)
+
+
+def _apply_order_limits(
+    evaluator: Evaluator, question: DecisionInputs, *outcomes: PerkOutcome
+) -> tuple[PerkOutcome, ...]:
+    """The outcomes, or declines if the person's other orders allow no new one. The first such refusal gives the reason."""
+    orders = evaluator.program.orders
+    if orders is None or not orders.limits or question.in_service is None or not any(a.waived for a in outcomes):
+        return outcomes
+    counts = {f"person.{name}": getattr(question, name) for name in ("in_service", "unpaid", "overdue")}
+    statuses = evaluator.statuses(
+        ORDERS_STAGE, {ORDER_STATE: NO_ORDER, EVENT_KIND: LIMITED_EVENT, AS_OF: question.day, **counts}
+    )
+    refusal = next((r for r in orders.limits if refusal_applies(r, statuses[r.id])), None)
+    if refusal is None:
+        return outcomes
+    decline = PerkOutcome("DECLINE", 0, question.amount, None, (refusal.code,))
+    return tuple(decline if a.waived else a for a in outcomes)
+
+
+def require_perk(program: Program, name: str, amount: int, currency: str) -> Perk:
+    """The perk, if you can ask about it with this amount. Raises Rejected."""
+    perk = program.perk(name)
+    if perk is None:
+        perk_ids = ", ".join(p.id for p in program.perks)
+        raise Rejected(f"unknown perk `{name[:60]}`", code="unknown_perk", where="perk", hint=f"use one of {perk_ids}")
+    if currency != perk.currency:
+        hint = f"ask in {perk.currency}"
+        raise Rejected(f"`{perk.id}` is in {perk.currency}", code="wrong_currency", where="currency", hint=hint)
+    if not 0 < amount <= perk.most:
+        hint = f"from 1 to {perk.most} in minor units of {perk.currency}"
+        raise Rejected(f"the amount {amount} is out of range", code="bad_amount", where="amount", hint=hint)
+    return perk
+
+
+def check_context(perk: Perk, values: Values) -> dict[str, Value | None]:
+    """Check the request's own fields. The result has every field of the perk; absent ones are missing. Raises Rejected."""
+    attributes = {a.name.removeprefix("request."): a for a in perk.request}
+    for name, value in values.items():
+        if name not in attributes:
+            hint = f"`{perk.id}` takes {', '.join(attributes) or 'none'}"
+            raise Rejected(f"unknown field `{name[:60]}`", code="bad_context", where="context", hint=hint)
+        if not fits(value, attributes[name].type):
+            text = f"the value of `{name}` is not {describe_type(attributes[name].type)}, or out of bounds"
+            raise Rejected(text, code="bad_context", where=f"context.{name}", hint="see rules/perks.yaml")
+    return {name: values.get(name) for name in attributes}
+
+
+def read_context(perk: Perk, payload: Mapping[str, object]) -> dict[str, Value | None]:
+    """Convert the request's own fields from JSON.
+
+    Whole numbers and bools keep their JSON type; all other values are texts. A whole decimal can be either. null is
+    missing. Raises Rejected.
+    """
+    types = {a.name.removeprefix("request."): a.type for a in perk.request}
+
+    def read(name: str, value: object) -> Value | None:
+        if value is None or name not in types:
+            return None
+        text, type_ = _text(value, types[name]), types[name]
+        # In rule files a date means its first moment. In a request we do not guess the hour.
+        no_hour = type_.kind == "timestamp" and text is not None and day_of(text) is not None
+        result = None if text is None or no_hour else value_of(text, type_)
+        if result is not None:
+            return result
+        message = f"the value of `{name}` is not {describe_type(type_)}, or out of bounds"
+        hint = "whole numbers as such, all else as text"
+        if type_.kind == "timestamp":
+            hint = "write the time and its zone, as 2026-03-01T18:30:00Z"
+        raise Rejected(message, code="bad_context", where=f"context.{name}", hint=hint)
+
+    return check_context(perk, {name: read(name, value) for name, value in payload.items()})
+
+
+def _text(value: object, type_: Type) -> str | None:
+    """The value as text, if JSON has it in the form that its type requires."""
+    if isinstance(value, bool):
+        return str(value).lower() if type_.kind == "bool" else None
+    if isinstance(value, int):
+        return str(value) if type_.kind in ("int", "decimal") and abs(value) <= MAX_INTEGER else None
+    return value if isinstance(value, str) and type_.kind not in ("bool", "int") else None
+
+
+def validate_values(program: Program, values: Values) -> dict[str, Value | None]:
+    """The values of the names that the rules read, all of the declared types and within bounds. Raises EngineError."""
+    for name in program.reads:
+        if not fits(values.get(name), program.schema[name].type):
+            message = f"the value of `{name}` does not fit {program.schema[name].type}"
+            raise EngineError(message, hint="build the features again")
+    return {name: values.get(name) for name in program.reads}
+
+
+def _unknown_causes(stage: Stage, statuses: Statuses, values: Values) -> dict[str, tuple[str, ...]]:
+    """For each unknown condition, the attributes that made it unknown.
+
+    We skip bins: their only cause is a missing feature.
+    """
+    return {i: causes(stage[i], values) for i, status in statuses.items() if status is None and not is_bin(i)}
+
+
+def _decision_reasons(outcome: PerkOutcome, score_result: ScoreResult) -> tuple[str, ...]:
+    """At most four reasons: knock-outs and caps first, then lost points. An ADMIT needs no reasons."""
+    if outcome.outcome == "ADMIT":
+        return ()
+    return tuple(dict.fromkeys((*outcome.because, *score_result.reasons)))[:MAX_REASONS]

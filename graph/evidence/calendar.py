@@ -1,0 +1,124 @@
+"""Compute days and months by the clocks of one time zone, with the same result on every column engine.
+
+Each column engine ships its own time-zone database of a different year. So we take the offsets from the zone that you
+pass, and an engine only adds them.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Final
+
+import narwhals as nw
+import polars as pl
+
+DAY: Final = timedelta(days=1)
+SECOND: Final = timedelta(seconds=1)
+MICROSECOND: Final = timedelta(microseconds=1)
+OffsetPeriod = tuple[datetime, timedelta]  # moment from which this offset from UTC applies, and the offset
+
+
+def months_before(at: datetime, months: int, zone: tzinfo = UTC) -> datetime:
+    """Return the same local time `months` calendar months earlier in `zone`, as UTC. If that month has no such day, its
+    last day.
+    """
+    local = at.astimezone(zone)
+    year, month0 = divmod(local.year * 12 + local.month - 1 - months, 12)
+    for day in (local.day, 30, 29, 28):
+        try:
+            earlier = local.replace(year=year, month=month0 + 1, day=min(day, local.day), fold=0)
+            return earlier.astimezone(UTC)
+        except ValueError:
+            continue
+    raise AssertionError("every month has a 28th")
+
+
+def month_of(at: datetime, zone: tzinfo = UTC) -> int:
+    """Return the calendar month of a moment in `zone`, counted from year 0."""
+    local = at.astimezone(zone)
+    return local.year * 12 + local.month
+
+
+def month(local: nw.Expr) -> nw.Expr:
+    """Return the calendar month of a local time (`local_time`), counted from year 0. On DuckDB, set the session's time
+    zone to UTC.
+    """
+    return local.dt.year().cast(nw.Int64()) * 12 + local.dt.month().cast(nw.Int64())
+
+
+def local_time(at: nw.Expr, first: datetime, last: datetime, zone: tzinfo) -> nw.Expr:
+    """Return the local time in `zone` of a moment between `first` and `last`, as if it were UTC.
+
+    Cost: one comparison for each change of the offset between `first` and `last`.
+    """
+    begin, *changes = utc_offsets(first, last, zone)
+    if not changes:
+        return at + nw.lit(begin[1]) if begin[1] else at
+    ahead = nw.lit(begin[1])
+    for since, offset in changes:
+        ahead = nw.when(at >= nw.lit(since)).then(nw.lit(offset)).otherwise(ahead)
+    return at + ahead
+
+
+def local_times(at: pl.Series, zone: tzinfo) -> pl.Series:
+    """Return the local time in `zone` of each moment, as if it were UTC. Cost: O(moments x log of the changes)."""
+    moments = at.drop_nulls()
+    if moments.is_empty():
+        return at
+    first, last = moments.min(), moments.max()
+    assert isinstance(first, datetime)  # noqa: S101 - a column of times
+    assert isinstance(last, datetime)  # noqa: S101
+    parts = utc_offsets(first, last, zone)
+    since, ahead = (pl.Series(values) for values in zip(*parts, strict=True))
+    return at + ahead.gather(since.search_sorted(at.fill_null(first), "right") - 1)
+
+
+def latest_local_time(at: datetime, zone: tzinfo) -> datetime:
+    """Return the latest local time that the clocks of `zone` have shown by `at`, as if it were UTC: they may have been
+    set back since.
+    """
+    (_, before), *changes = utc_offsets(at - DAY, at, zone)
+    candidates = [at + _utc_offset(at, zone)]
+    for since, ahead in changes:
+        candidates.append(since + before - MICROSECOND)
+        before = ahead
+    return max(candidates)
+
+
+def utc_offsets(first: datetime, last: datetime, zone: tzinfo) -> tuple[OffsetPeriod, ...]:
+    """Return the offsets from UTC between `first` and `last`. The first period begins at `first`, each other at a
+    change of the offset.
+    """
+    changes = (c for year in range(first.year, last.year + 1) for c in _changes(year, zone))
+    return ((first, _utc_offset(first, zone)), *((since, ahead) for since, ahead in changes if first < since <= last))
+
+
+@lru_cache(maxsize=4096)
+def _changes(year: int, zone: tzinfo) -> tuple[OffsetPeriod, ...]:
+    """Find the changes of the offset in one year of UTC, to the second. Assumes that no change is undone within a day."""
+    return tuple(_iter_changes(datetime(year, 1, 1, tzinfo=UTC), zone))
+
+
+def _iter_changes(start: datetime, zone: tzinfo) -> Iterator[OffsetPeriod]:
+    day, offset = start, _utc_offset(start - SECOND, zone) if start.year > 1 else _utc_offset(start, zone)
+    while day.year == start.year:
+        end = day + DAY - SECOND
+        if (end_offset := _utc_offset(end, zone)) != offset:
+            yield _find_change(day - SECOND, end, zone), end_offset
+            offset = end_offset
+        if end.month == 12 and end.day == 31:
+            return
+        day += DAY
+
+
+def _find_change(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """Return the first second that has the offset of `after`, by bisection; `before` has another offset."""
+    new_offset = _utc_offset(after, zone)
+    while after - before > SECOND:
+        middle = before + (after - before) // SECOND // 2 * SECOND
+        before, after = (before, middle) if _utc_offset(middle, zone) == new_offset else (middle, after)
+    return after
+
+
+def _utc_offset(at: datetime, zone: tzinfo) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta(0)

@@ -1,0 +1,111 @@
+"""Replace texts by codes: grouping and joining 32-bit numbers is several times as fast as texts, in a quarter of the
+memory.
+
+When we compute features for everyone, we turn ids into codes at the entry and back into ids at the end. No step in
+between may look inside an id. Comparing, grouping and joining give the same result with both. For a few people, we keep
+the texts.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from graph.evidence.events import KIND_FIELDS, SCHEMA
+from graph.evidence.vocabulary import CATEGORIES, DISPUTE_OUTCOMES, KIND_BY_NAME, KINDS, TIES
+
+ENUM_VALUES: Final = {
+    "kind": tuple(KIND_BY_NAME),
+    "tie": TIES,
+    "category": CATEGORIES,
+    "outcome": DISPUTE_OUTCOMES,
+}  # columns whose values are known beforehand
+ID_COLUMNS: Final = tuple(
+    c
+    for c in SCHEMA
+    if c in ("contributor", "event_id", "subject", "other", "currency", "obligation", "order") or c.startswith("ref_")
+)
+INTEGER_TYPES: Final = {"identity_level": pl.Int8, "strength": pl.Int8, "days_late": pl.Int32}
+EVIDENCE_KINDS: Final = tuple(k.name for k in KINDS if k.data_class)
+STATEMENT_KINDS: Final = tuple(k.name for k in KINDS if not k.data_class)
+UNUSED_COLUMNS: Final = ("channel", "service", "statement")  # no feature reads these columns of evidence
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The mapping between ids and numbers; None keeps texts. Equal ids have equal codes, also across columns."""
+
+    ids: pl.Categories | None = None
+    anchor: pl.Series | None = None  # a column of these categories: Polars drops categories that no column uses
+
+    def encode(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the frame with codes for the texts of `ID_COLUMNS`, and with the columns of few values in one byte."""
+        return frame.select(self.encode_column(c) for c in frame.columns)
+
+    def encode_column(self, name: str) -> pl.Expr:
+        """Encode one column in the same way."""
+        column = pl.col(name)
+        if self.ids is None:
+            return column
+        if name in ID_COLUMNS:
+            return column.cast(pl.Categorical(self.ids)).to_physical()
+        if name in ENUM_VALUES:
+            return column.cast(pl.Enum(ENUM_VALUES[name]), strict=False)
+        return column.cast(INTEGER_TYPES[name]) if name in INTEGER_TYPES else column
+
+
+PLAIN_CODING: Final = Coding()
+
+
+@dataclass(frozen=True)
+class EncodedEvents:
+    """Events with codes for texts: the evidence, the statements about evidence, and the coding."""
+
+    evidence: pl.DataFrame
+    statements: pl.DataFrame
+    coding: Coding
+
+
+def encode_events(events: pl.LazyFrame) -> EncodedEvents:
+    """Encode the events; both parts keep their order.
+
+    We drop columns that no feature reads. We also set an event's id to null unless another event refers to it, which is
+    the case for few of the events in a ledger. Cost: two passes. Memory: 80 bytes an event, beside the memory that
+    reading `events` takes.
+    """
+    ids = pl.Categories.random()
+    coding = Coding(ids, pl.Series(dtype=pl.Categorical(ids)))
+    available = events.collect_schema().names()
+    statement_columns = tuple(
+        c
+        for c in SCHEMA
+        if c in KIND_FIELDS
+        and all(c not in (*KIND_BY_NAME[k].required, *KIND_BY_NAME[k].optional) for k in EVIDENCE_KINDS)
+    )
+    statements = (
+        events.filter(pl.col("kind").is_in(STATEMENT_KINDS))
+        .select(_columns(available, tuple(c for c in SCHEMA if c != "statement")))
+        .collect()
+    )
+    referenced_ids = statements["ref_event"].drop_nulls().unique().implode()
+    evidence_columns = tuple(c for c in SCHEMA if c not in (*statement_columns, *UNUSED_COLUMNS))
+    event_ids = {"event_id": pl.when(pl.col("event_id").is_in(referenced_ids)).then(pl.col("event_id"))}
+    evidence = (
+        events.filter(pl.col("kind").is_in(EVIDENCE_KINDS))
+        .select(_columns(available, evidence_columns))
+        .with_columns(**event_ids)
+        .select(coding.encode_column(c) for c in evidence_columns)
+        .collect(engine="streaming")
+    )
+    return EncodedEvents(evidence, coding.encode(statements.with_columns(**event_ids)), coding)
+
+
+def code_table(coding: Coding) -> pl.DataFrame:
+    """Return the id of each code, in columns `code` and `id`."""
+    if coding.ids is None:
+        raise ValueError("this coding keeps texts: there are no codes to look up")
+    return coding.ids.to_series().rename("id").to_frame().with_row_index("code")
+
+
+def _columns(available: list[str], columns: tuple[str, ...]) -> list[pl.Expr]:
+    return [pl.col(c) if c in available else pl.lit(None, SCHEMA[c]).alias(c) for c in columns]

@@ -1,0 +1,243 @@
+"""Visibility: select the evidence that may be used for each person and that was known at a time; the only way from
+ledger to graph.
+
+A view is cut at two moments, `as_of` (what happened by then) and `known_at` (what we had recorded by then), for one
+purpose. An event that happens or is recorded later, of any kind, changes nothing in the view.
+
+Sources of the limits: adverse items expire five years after they end (PRC credit reporting regulation 2013, art. 16);
+an item under objection is left out until it is answered (art. 25); consent is for a purpose and can be withdrawn (PIPL
+13-15).
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+
+import polars as pl
+
+from graph.evidence.codes import PLAIN_CODING, Coding
+from graph.evidence.events import CORRECTABLE_COLUMNS, EVENT_KEY, SCHEMA, convert_fields, decode_fields
+from graph.evidence.obligations import CREDIT_KINDS, STATUS_COLUMNS, countable_credit
+from graph.evidence.vocabulary import CLASSES, KINDS
+
+EVIDENCE_KINDS: Final = tuple(k.name for k in KINDS if k.data_class)
+PAYMENT_KINDS: Final = ("payment.made",)
+STATEMENT_KINDS: Final = tuple(k.name for k in KINDS if not k.data_class)
+SIDES: Final = ("for_subject", "for_other")
+_ORDER: Final = "append order"
+_RECENCY_KEY: Final = ("happened_at", "recorded_at", _ORDER)
+
+
+def required_kinds(kinds: Iterable[str]) -> frozenset[str]:
+    """Return all kinds of events on which a view of these `kinds` depends: those that end, change, dispute or cover
+    them.
+    """
+    return frozenset((*kinds, *CREDIT_KINDS, *STATEMENT_KINDS))
+
+
+def visible(
+    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo = UTC
+) -> pl.DataFrame:
+    """Select the evidence that counts at `as_of`, as known at `known_at`, for `purpose`; in append order.
+
+    `events` has the columns of `SCHEMA`, in append order. We apply these steps in order:
+
+    1. Drop events that happened after `as_of` or were recorded after `known_at`, corrections and consents included.
+    2. A retraction removes an event of its contributor, of any kind but a retraction.
+    3. A correction sets fields of its contributor's event; the latest recorded wins field by field. It applies to
+       evidence only, and only to fields of the event's kind. We drop an event that a correction moves past `as_of` or
+       makes impossible (a negative payment, a payment to oneself).
+    4. Drop evidence that one of its parties disputes, unless that party's latest dispute event rejects the dispute.
+       Disputes by other people do not count. While a dispute of credit evidence is open, we keep the part in the
+       person's favour.
+    5. Credit evidence: several reports of one thing count once, and adverse items expire five years after they ended.
+       See `graph.evidence.obligations`.
+    6. Drop evidence that no consent covers.
+
+    Returns the columns of `SCHEMA`, and `for_subject` and `for_other`: the parties for whom the row counts. A payment
+    counts for each party by that party's own consent, a tie for both parties or for neither, and any other event for
+    the subject. For credit evidence, `ended_at` is the time when it ended and `disputed` marks an open dispute. Cost: a
+    few passes over the columns.
+    """
+    return visible_with_consents(events, as_of, known_at, purpose, zone)[0]
+
+
+def visible_with_consents(
+    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo = UTC
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return `visible` and `consents_in_force` at the cost of one."""
+    kind = pl.col("kind")
+    evidence, statements = events.filter(kind.is_in(EVIDENCE_KINDS)), events.filter(kind.is_in(STATEMENT_KINDS))
+    return visible_from_parts(evidence, statements, as_of, known_at, purpose, zone=zone)
+
+
+def visible_from_parts(
+    evidence: pl.DataFrame,
+    statements: pl.DataFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    coding: Coding = PLAIN_CODING,
+    zone: tzinfo = UTC,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Compute `visible` from evidence and from statements about evidence, each in append order.
+
+    `evidence` may lack columns that you do not need. Both may have codes for texts, by the same `coding`. Memory: the
+    view, and the intermediate columns of the passes.
+    """
+    effective, retractions = _effective_statements(statements, as_of, known_at)
+    consents = _latest_consents(effective, as_of, purpose, None)
+    current = _exclude(evidence.lazy().with_row_index(_ORDER).filter(_is_known(as_of, known_at)), retractions)
+    changes = _changes(effective, evidence, coding)
+    disputes = _disputes(current, changes, effective, as_of)
+    credit = _apply_corrections(current.filter(pl.col("kind").is_in(CREDIT_KINDS)), changes, as_of).collect()
+    credit_status = countable_credit(credit, disputes, as_of, zone)
+    exclusions = pl.concat([disputes[_ORDER], credit[_ORDER]])
+    remaining = _apply_credit_status(
+        _apply_corrections(current, changes, as_of), evidence.height, exclusions, credit_status
+    )
+    columns = [c for c in evidence.columns if c in SCHEMA]
+    return _filter_consenting(remaining, consents).select(*columns, *SIDES, *STATUS_COLUMNS).collect(), consents
+
+
+def consents_in_force(
+    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, service: str | None = None
+) -> pl.DataFrame:
+    """Return the consents in force for `purpose`: `person`, `data_class`, sorted, from the latest grant or withdrawal
+    of each.
+
+    A grant ends at its `until`. A withdrawal without classes withdraws all. A grant to a service counts only if you
+    pass that `service`; the view passes none.
+    """
+    statements = events.filter(pl.col("kind").is_in(["consent.granted", "consent.withdrawn", "event.retracted"]))
+    return _latest_consents(_effective_statements(statements, as_of, known_at)[0], as_of, purpose, service).sort("*")
+
+
+def _is_known(as_of: datetime, known_at: datetime) -> pl.Expr:
+    return (pl.col("happened_at") <= as_of) & (pl.col("recorded_at") <= known_at)
+
+
+def _effective_statements(
+    statements: pl.DataFrame, as_of: datetime, known_at: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the statements about evidence that are in force, and the keys of the events that are retracted."""
+    current = statements.with_row_index(_ORDER).filter(_is_known(as_of, known_at))
+    retracting = pl.col("kind") == "event.retracted"
+    retractions = current.filter(retracting).select("contributor", event_id="ref_event")
+    return _exclude(current.filter(~retracting).lazy(), retractions).collect(), retractions
+
+
+def _exclude(rows: pl.LazyFrame, items: pl.DataFrame) -> pl.LazyFrame:
+    return rows if items.is_empty() else rows.join(items.lazy(), on=EVENT_KEY, how="anti", maintain_order="left")
+
+
+def _changes(statements: pl.DataFrame, evidence: pl.DataFrame, coding: Coding) -> pl.DataFrame:
+    """Return the fields that corrections set on each event, in those columns of `evidence` that a correction may set."""
+    fixes = statements.filter(pl.col("kind") == "event.corrected").sort("recorded_at", _ORDER)
+    new: dict[tuple[object, object], dict[str, object]] = {}
+    for contributor, event_id, fields in fixes.select("contributor", "ref_event", "fields").iter_rows():
+        new.setdefault((contributor, event_id), {}).update(convert_fields(decode_fields(fields)))
+    settable = [c for c in CORRECTABLE_COLUMNS if c in evidence.columns]
+    values = pl.DataFrame(list(new.values()), schema={c: SCHEMA[c] for c in settable}, orient="row")
+    items = pl.DataFrame(list(new), schema={c: fixes.schema[c] for c in EVENT_KEY}, orient="row")
+    return items.hstack(coding.encode(values))
+
+
+def _apply_corrections(evidence: pl.LazyFrame, changes: pl.DataFrame, as_of: datetime) -> pl.LazyFrame:
+    if changes.is_empty():
+        return evidence.filter(_is_possible(as_of))
+    columns = evidence.collect_schema().names()
+    settable = [c for c in changes.columns if c not in EVENT_KEY]
+    joined = evidence.join(changes.lazy(), on=EVENT_KEY, how="inner", suffix=" new").sort(_ORDER)
+    fixed = joined.with_columns(_corrected_column(c) for c in settable).select(columns)
+    return _exclude(evidence, changes).merge_sorted(fixed, key=_ORDER).filter(_is_possible(as_of))
+
+
+def _corrected_column(column: str) -> pl.Expr:
+    bearing = [k.name for k in KINDS if column == "happened_at" or column in (*k.required, *k.optional)]
+    new = pl.when(pl.col("kind").is_in(bearing)).then(pl.col(f"{column} new"))
+    return pl.coalesce(new, pl.col(column)).alias(column)
+
+
+def _is_possible(as_of: datetime) -> pl.Expr:
+    itself = pl.col("other").is_not_null() & (pl.col("subject") == pl.col("other"))
+    negative = (pl.col("amount").fill_null(0) < 0) & (pl.col("kind") != "account.balance")
+    doubt = (pl.col("strength").fill_null(0) < 0) & (pl.col("tie") != "vouch").fill_null(True)
+    return (pl.col("happened_at") <= as_of) & ~itself & ~negative & ~doubt
+
+
+def _disputes(evidence: pl.LazyFrame, changes: pl.DataFrame, statements: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Return the positions of disputed events, and whether a dispute is `open`; otherwise it was upheld."""
+    about = statements.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
+    item = {"contributor": pl.coalesce("ref_contributor", "contributor"), "event_id": pl.col("ref_event")}
+    dispute_events = about.sort(_RECENCY_KEY).select("kind", "outcome", by="subject", **item)
+    items = evidence.join(dispute_events.lazy(), on=EVENT_KEY, how="semi", maintain_order="left").collect()
+    parties = _apply_corrections(items.lazy(), changes, as_of).select(_ORDER, *EVENT_KEY, "subject", "other").collect()
+    opened, resolved = pl.col("kind") == "dispute.opened", pl.col("kind") == "dispute.resolved"
+    return (
+        dispute_events.join(parties, on=EVENT_KEY, how="inner", maintain_order="left")
+        .filter(pl.any_horizontal(pl.col("by") == pl.col("subject"), pl.col("by") == pl.col("other")))
+        .group_by(_ORDER, "by")
+        .agg(opened.any().alias("raised"), resolved.last().alias("answered"), pl.col("outcome").last())
+        .filter(pl.col("raised"), ~pl.col("answered") | (pl.col("outcome") != "rejected"))
+        .group_by(_ORDER)
+        .agg((~pl.col("answered")).any().alias("open"))
+    )
+
+
+def _apply_credit_status(
+    rows: pl.LazyFrame, height: int, exclusions: pl.Series, credit_status: pl.DataFrame
+) -> pl.LazyFrame:
+    """Drop the rows in `exclusions` that are not in `credit_status`, and add the columns of `credit_status` to the
+    others.
+
+    We address rows by position in the evidence, which has `height` rows: joins of all rows would take several times as
+    long.
+    """
+    places = credit_status[_ORDER]
+    keep = pl.repeat(True, height, eager=True).scatter(exclusions, False).scatter(places, True)
+    ended_at = pl.repeat(None, height, dtype=pl.Datetime("us", "UTC"), eager=True).scatter(
+        places, credit_status["ended_at"]
+    )
+    disputed = pl.repeat(False, height, eager=True).scatter(places, credit_status["disputed"])
+    place = pl.col(_ORDER)
+    return rows.filter(pl.lit(keep).gather(place)).with_columns(
+        pl.lit(ended_at).gather(place).alias("ended_at"), pl.lit(disputed).gather(place).alias("disputed")
+    )
+
+
+def _latest_consents(statements: pl.DataFrame, as_of: datetime, purpose: str, service: str | None) -> pl.DataFrame:
+    """Return the consents in force. `statements` are already cut at both moments, without retracted ones."""
+    for_service = pl.col("service").is_null() if service is None else pl.col("service").fill_null(service) == service
+    consents = statements.filter(
+        pl.col("kind").is_in(["consent.granted", "consent.withdrawn"]), pl.col("purpose") == purpose, for_service
+    )
+    classes = pl.col("classes").fill_null(",".join(CLASSES)).str.split(",").alias("data_class")
+    latest = (
+        consents.sort(_RECENCY_KEY)  # before we split the classes: there are fewer rows to sort
+        .select(pl.col("subject").alias("person"), classes, "kind", "until")
+        .explode("data_class")
+        .unique(["person", "data_class"], keep="last", maintain_order=False)
+    )
+    open_ended = pl.col("until").is_null() | (pl.col("until") > as_of)
+    return latest.filter(pl.col("kind") == "consent.granted", open_ended).select("person", "data_class")
+
+
+def _kinds_of(data_class: str) -> list[str]:
+    return [k.name for k in KINDS if k.data_class == data_class]
+
+
+def _filter_consenting(evidence: pl.LazyFrame, consents: pl.DataFrame) -> pl.LazyFrame:
+    kind = pl.col("kind")
+    consenting = {c: consents.filter(pl.col("data_class") == c)["person"].implode() for c in CLASSES}
+
+    def agrees(party: str, data_class: str) -> pl.Expr:
+        return pl.col(party).is_in(consenting[data_class]).fill_null(False)
+
+    tie = kind.is_in(_kinds_of("relationship")) & agrees("subject", "relationship") & agrees("other", "relationship")
+    single_party = [kind.is_in(_kinds_of(c)) & agrees("subject", c) for c in CLASSES if c != "relationship"]
+    payee = kind.is_in(PAYMENT_KINDS) & agrees("other", "behaviour")
+    sides = evidence.with_columns(
+        pl.any_horizontal(tie, *single_party).alias("for_subject"), (tie | payee).alias("for_other")
+    )
+    return sides.filter(pl.any_horizontal(SIDES))

@@ -1,0 +1,324 @@
+"""Compute the features of people: one row a person, one column a feature, in the order of the catalogue."""
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime, tzinfo
+from typing import Final, Literal, TypeVar
+
+import narwhals as nw
+import polars as pl
+
+from graph.catalog import FEATURES, Feature
+from graph.evidence.codes import Coding, code_table, encode_events
+from graph.evidence.visibility import PAYMENT_KINDS, visible_from_parts, visible_with_consents
+from graph.evidence.vocabulary import KINDS
+from graph.features import payments
+from graph.features.definitions import (
+    behaviour,
+    capacity,
+    credit,
+    flow,
+    fraud,
+    payment_patterns,
+    position,
+    relationships,
+    rings,
+    structural_diversity,
+    vouches,
+)
+from graph.features.definitions.identity import identity
+from graph.features.integer_math import Frame, integer
+from graph.network.build import social_layer, tie_rating_rows, ties_in_force
+
+Key = TypeVar("Key")
+StageCallback = Callable[[str], None]
+
+
+def ignore_stage(_stage: str) -> None:
+    """Ignore the names of stages."""
+
+
+def _group_names(key: Callable[[Feature], Key], features: Iterable[Feature]) -> dict[Key, list[str]]:
+    groups: dict[Key, list[str]] = {}
+    for feature in features:
+        groups.setdefault(key(feature), []).append(feature.name)
+    return groups
+
+
+LOCAL_FEATURES: Final = tuple(
+    f for f in FEATURES if f.scope == "local" and f.name not in structural_diversity.NAMES
+)  # computed by expressions
+GLOBAL_NAMES: Final = (*position.NAMES, *vouches.NAMES, *rings.NAMES)  # need the evidence of everyone
+LOCAL_NAMES: Final = tuple(f.name for f in LOCAL_FEATURES)
+ZERO_DEFAULTS: Final = _group_names(lambda f: f.data_class, (f for f in LOCAL_FEATURES if f.zero))
+BOUNDS: Final = _group_names(lambda f: (f.low, f.high), LOCAL_FEATURES)
+MONEY_COLUMNS: Final = {
+    "behaviour.payment_total": ("spent", "spent in"),
+    "capacity.income_total": ("earned", "earned in"),
+}
+DERIVED_COLUMNS: Final = {
+    "behaviour.payment_total": nw.col("spent"),
+    "capacity.income_total": nw.col("earned"),
+    "capacity.income_cover": capacity.income_cover(),
+    "capacity.net_inflow_share": flow.net_inflow_share(),
+    "capacity.pass_through_share": flow.pass_through_share(),
+    "capacity.balance_months": capacity.balance_months(),
+}
+GLOBAL_KINDS: Final = tuple(k.name for k in KINDS if k.data_class in (None, "identity", "relationship"))
+
+
+def features(
+    events: pl.DataFrame | pl.LazyFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    people: Collection[str] | None = None,
+    feature_names: Collection[str] | None = None,
+    on_stage: StageCallback = ignore_stage,
+    zone: tzinfo = UTC,
+) -> pl.DataFrame:
+    """Compute the features of `people` (None: of everyone) at `as_of`, as known at `known_at`, for `purpose`.
+
+    `events` has the columns of `SCHEMA`, in append order. For the result see `compute`; with `feature_names`, it has
+    only those features. With `people`, we read only the events that involve them, and the events that features of a
+    whole layer need: leave out `fraud.rings` and we need not read everyone's payments. We call `on_stage` with the name
+    of each stage after it.
+    """
+    if people is not None:
+        view, consents = visible_with_consents(
+            relevant_events(events.lazy().collect(), people, feature_names), as_of, known_at, purpose, zone
+        )
+        return compute(view, as_of, consents, people, feature_names, on_stage, zone)
+    view, consents, coding = _encoded_view(events.lazy(), as_of, known_at, purpose, zone, on_stage)
+    table = compute(view, as_of, consents, feature_names=feature_names, on_stage=on_stage, zone=zone)
+    decoded = table.join(code_table(coding), left_on="person", right_on="code").with_columns(
+        pl.col("id").alias("person")
+    )
+    ordered = decoded.select(table.columns).sort("person")
+    on_stage("names for codes")
+    return ordered
+
+
+def _encoded_view(
+    events: pl.LazyFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo, on_stage: StageCallback
+) -> tuple[pl.DataFrame, pl.DataFrame, Coding]:
+    """Compute view and consents with codes for ids; we release the events they were computed from."""
+    encoded = encode_events(events)
+    on_stage("evidence read, with codes for ids")
+    view, consents = visible_from_parts(
+        encoded.evidence, encoded.statements, as_of, known_at, purpose, encoded.coding, zone
+    )
+    on_stage("the view: who may be seen")
+    return view, consents, encoded.coding
+
+
+def compute(
+    view: pl.DataFrame,
+    as_of: datetime,
+    consents: pl.DataFrame,
+    people: Collection[str] | None = None,
+    feature_names: Collection[str] | None = None,
+    on_stage: StageCallback = ignore_stage,
+    zone: tzinfo = UTC,
+) -> pl.DataFrame:
+    """Return one row for each person enrolled in the view (or in `people`), sorted by `person`.
+
+    `consents` has `person` and `data_class`. Columns: `person`, then every feature (of those in `feature_names`) in the
+    catalogue's order: Int64 (decimals scaled by their digits), Boolean or String, null when missing. `view` must hold
+    all ties and enrolments, and all payments if you need rings.
+    """
+    selection = tuple(f for f in FEATURES if feature_names is None or f.name in feature_names)
+    tie_ratings = tie_rating_rows(view)
+    on_stage("ties in force")
+    near = compute_local(view, as_of, consents, people, tie_ratings, on_stage, zone)
+    globally = [f.name for f in selection if f.scope == "global"]
+    far = compute_global(view, as_of, consents, near["person"], tie_ratings, globally, on_stage, zone)
+    return near.join(far, on="person", how="left").select("person", *(f.name for f in selection)).sort("person")
+
+
+def compute_local(
+    view: pl.DataFrame,
+    as_of: datetime,
+    consents: pl.DataFrame,
+    people: Collection[str] | None = None,
+    tie_ratings: pl.DataFrame | None = None,
+    on_stage: StageCallback = ignore_stage,
+    zone: tzinfo = UTC,
+) -> pl.DataFrame:
+    """Compute the local features: `person` and the features of scope local, one row for each person enrolled in the
+    view (or in `people`).
+
+    `view` needs only the events of `people`, the ties among people tied to them, and the enrolments of their payers and
+    payees. Pass `tie_ratings` (the `tie_rating_rows` of the view) if you have them already.
+    """
+    ties = (tie_rating_rows(view) if tie_ratings is None else tie_ratings).filter(pl.col("strength") > 0)
+    events, consent_frame, live = (nw.from_native(f.lazy()) for f in (view, consents, ties))
+    # With few rows, the in-memory engine takes half the time of the streaming one.
+    engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
+    table: pl.DataFrame = (
+        local_expressions(events, consent_frame, as_of, people, live, zone).to_native().collect(engine=engine)
+    )
+    on_stage("local features: sums and counts")
+    structure = structural_diversity.neighbourhood_features(
+        social_layer(ties) if people is None else structural_diversity.layer_around(ties, table["person"])
+    )
+    on_stage("local features: circles, by their triangles")
+    return table.join(
+        _filter_consenting(_fill_zeros(structure, table, structural_diversity.NAMES), consents), on="person", how="left"
+    )
+
+
+def compute_global(
+    view: pl.DataFrame,
+    as_of: datetime,
+    consents: pl.DataFrame,
+    people: pl.Series,
+    tie_ratings: pl.DataFrame,
+    feature_names: Collection[str],
+    on_stage: StageCallback = ignore_stage,
+    zone: tzinfo = UTC,
+) -> pl.DataFrame:
+    """Compute the global features of `people`: `person` and at least those features of scope global that are in
+    `feature_names`.
+    """
+    table = people.to_frame()
+    if any(name in feature_names for name in (*position.NAMES, *vouches.NAMES)):
+        table = table.join(
+            _filter_consenting(_social_features(view, people, tie_ratings, on_stage), consents), on="person", how="left"
+        )
+    if any(name in feature_names for name in rings.NAMES):
+        table = table.join(
+            _filter_consenting(rings.ring_counts(view, as_of, people, zone), consents), on="person", how="left"
+        )
+        on_stage("global features: rings of payments")
+    return table.with_columns(pl.col(f.name).clip(f.low, f.high) for f in FEATURES if f.name in table.columns)
+
+
+def _social_features(
+    view: pl.DataFrame, people: pl.Series, tie_ratings: pl.DataFrame, on_stage: StageCallback
+) -> pl.DataFrame:
+    """Compute the features of the whole social layer, and of the vouches, for `people`."""
+    vouch_rows = vouches.select_vouches(tie_ratings)
+    has_votes = people.is_in(pl.concat([vouch_rows["a"], vouch_rows["b"]]).implode()).any()
+    raters = vouch_rows["a"].unique() if has_votes else vouch_rows["a"].clear()
+    social = social_layer(tie_ratings.filter(pl.col("strength") > 0))
+    positions = position.position_features(social, _levels(view), pl.concat([people, raters]).unique())
+    on_stage("global features: core, trust and walk over the social layer")
+    ratings = vouches.vouch_features(
+        vouch_rows if has_votes else vouch_rows.clear(), positions.select("person", vouches.WALK_FEATURE)
+    )
+    on_stage("global features: fairness and goodness of vouches")
+    return positions.join(ratings, on="person", how="left")
+
+
+def _fill_zeros(table: pl.DataFrame, people: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    """Return one row for each of `people`, with 0 instead of null."""
+    rows = people.select("person").join(table, on="person", how="left")
+    return rows.with_columns(pl.col(*names).fill_null(0))
+
+
+def _filter_consenting(table: pl.DataFrame, consents: pl.DataFrame) -> pl.DataFrame:
+    """Keep only people who consent to the data class of these features."""
+    classes = {f.data_class for f in FEATURES if f.name in table.columns}
+    consenting = consents.filter(pl.col("data_class").is_in(classes)).select("person")
+    return table.join(consenting, on="person", how="semi")
+
+
+def local_expressions(
+    events: Frame,
+    consents: Frame,
+    as_of: datetime,
+    people: Collection[str] | None = None,
+    ties: Frame | None = None,
+    zone: tzinfo = UTC,
+) -> Frame:
+    """Build the local features as one lazy Narwhals frame, for any column engine; rows in no order.
+
+    `events` is a view; `consents` has `person` and `data_class`. Pass `ties` (those in force) if you have them already.
+    """
+    enrolled = identity(events, as_of)
+    own, table = events, enrolled
+    if people is not None:
+        ids = sorted(people)
+        own = events.filter(nw.col("subject").is_in(ids) | nw.col("other").is_in(ids))
+        table = enrolled.filter(nw.col("person").is_in(ids))
+        consents = consents.filter(nw.col("person").is_in(ids))
+    live = ties_in_force(own) if ties is None else ties
+    for part in (*_local_parts(own, enrolled, live, as_of, zone), _consent_zeros(consents)):
+        table = table.join(part, on="person", how="left")
+    return _finish(table.with_columns(**DERIVED_COLUMNS))
+
+
+def _local_parts(own: Frame, enrolled: Frame, live: Frame, as_of: datetime, zone: tzinfo) -> tuple[Frame, ...]:
+    """Return the frames that together hold the local features, each with one row a `person`."""
+    outgoing, incoming = payments.payments_made(own, as_of, zone), payments.payments_received(own, as_of, zone)
+    credit_rows = credit.credit_evidence(own)
+    return (
+        behaviour.spending(outgoing, as_of),
+        *behaviour.counterparties(outgoing, incoming, enrolled),
+        payment_patterns.habits(outgoing, as_of, zone),
+        payment_patterns.rhythm(outgoing, as_of, zone),
+        flow.pass_through(outgoing, incoming, as_of, zone),
+        fraud.fan(incoming, as_of, zone, "fraud.fan_in"),
+        fraud.fan(outgoing, as_of, zone, "fraud.fan_out"),
+        capacity.income(incoming, as_of, zone),
+        capacity.takings(incoming),
+        capacity.spending_steadiness(outgoing, as_of, zone),
+        capacity.balances(own, as_of, zone),
+        credit.repayment_history(credit_rows, as_of, zone),
+        credit.open_obligations(credit_rows),
+        credit.orders(credit_rows),
+        credit.delays(credit_rows, as_of),
+        relationships.ties(live),
+        relationships.tie_retention(own, live, as_of, zone),
+    )
+
+
+def _consent_zeros(consents: Frame) -> Frame:
+    """Return one row for each `person` with any consent; `none of CLASS` is 0 if the person consents to that class."""
+    agrees = {c: nw.when(nw.col("data_class") == c).then(integer(0)) for c in ZERO_DEFAULTS}
+    return consents.group_by("person").agg(zero.max().alias(f"none of {c}") for c, zero in agrees.items())
+
+
+def _finish(table: Frame) -> Frame:
+    """Cast to the declared types, clip to the bounds, and fill 0 where the person consents and has no evidence.
+
+    Without consent the view has no evidence either, so the value is missing. We put features that need the same
+    treatment into one expression: for a person or two, the time depends on the number of expressions, not of rows.
+    """
+    integers = table.with_columns(nw.col(*LOCAL_NAMES).cast(nw.Int64()))
+    filled = integers.with_columns(
+        nw.col(*names).fill_null(0) + nw.col(f"none of {c}") for c, names in ZERO_DEFAULTS.items()
+    )
+    one_currency = (
+        nw.when(nw.col(amount).is_null() | ~nw.col(currency).is_null()).then(nw.col(name)).alias(name)
+        for name, (amount, currency) in MONEY_COLUMNS.items()
+    )
+    bounded = (nw.col(*names).clip(low, high) for (low, high), names in BOUNDS.items())
+    return filled.with_columns(*one_currency).with_columns(*bounded).select("person", *LOCAL_NAMES)
+
+
+def relevant_events(
+    events: pl.DataFrame, people: Collection[str], feature_names: Collection[str] | None = None
+) -> pl.DataFrame:
+    """Select the events that the features of `people` (those in `feature_names`) can depend on. Call it first if you
+    often compute a few people of many.
+
+    We keep every corrected event, because the correction may assign it to one of `people`.
+    """
+    ids = sorted(people)
+    kinds = (
+        GLOBAL_KINDS
+        if feature_names is not None and not set(feature_names) & set(rings.NAMES)
+        else (*GLOBAL_KINDS, *PAYMENT_KINDS)
+    )
+    corrected_ids = events.filter(pl.col("kind") == "event.corrected")["ref_event"].unique()
+    keep = [pl.col("kind").is_in(kinds), pl.col("subject").is_in(ids), pl.col("other").is_in(ids)]
+    if corrected_ids.len():
+        keep.append(pl.col("event_id").is_in(corrected_ids.implode()))
+    return events.filter(pl.any_horizontal(e.fill_null(False) for e in keep))
+
+
+def _levels(view: pl.DataFrame) -> pl.DataFrame:
+    """Return `person` and `identity_level`: the highest level proved."""
+    enrolled = view.filter(pl.col("kind") == "person.enrolled", pl.col("for_subject"))
+    return enrolled.group_by(person="subject").agg(pl.col("identity_level").max())

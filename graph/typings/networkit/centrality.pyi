@@ -1,0 +1,13 @@
+from typing import Self
+
+from networkit import Graph
+
+class _Centrality:
+    def run(self) -> Self: ...
+    def scores(self) -> list[float]: ...
+
+class CoreDecomposition(_Centrality):
+    def __init__(self, G: Graph, *, enforceBucketQueueAlgorithm: bool = ...) -> None: ...
+
+class LocalClusteringCoefficient(_Centrality):
+    def __init__(self, G: Graph, *, turbo: bool = ...) -> None: ...

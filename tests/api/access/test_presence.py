@@ -1,0 +1,257 @@
+"""Who has left is named by nothing that is written afterwards, whichever request was under way, in whichever process."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from threading import Barrier
+from typing import Any, Final, cast
+
+import pytest
+from fastapi.testclient import TestClient
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from sqlalchemy import insert, select
+from sqlmodel import SQLModel
+
+from api.access import auth, tokens
+from api.access.auth import Caller
+from api.access.oidc import Issuer
+from api.access.rates import Rates
+from api.consent import consents
+from api.http import dependencies
+from api.http.gate import Gate
+from api.people.erasure import count_rows, erase
+from api.runtime.context import AppContext
+from api.store.database import open_database, reading, writing
+from api.store.tables import DEFERRED_REFRESHES, MONITORED_ATTRIBUTES, ORDERS, TOKENS
+from engine.decide.evaluators import Evaluators
+from tests.api.app_pool import borrow_app
+from tests.api.conftest import server_of
+from tests.api.database_templates import Template
+from tests.api.evidence.contributor.contributor_client import payment, reference_event
+from tests.api.full_record import LATER, ZEB, count_rows_with
+from tests.api.route_client import ROUTES
+
+PERSON_ROUTES: Final[
+    dict[str, tuple[str, dict[str, Any] | None]]
+] = {  # each writing route of a person: an address and a body
+    "PUT /v1/me/monitoring": ("/v1/me/monitoring", {"attributes": {"region": "north"}}),
+    "DELETE /v1/me/monitoring": ("/v1/me/monitoring", None),
+    "POST /v1/me/consents": ("/v1/me/consents", {"purpose": "perks", "classes": ["identity"]}),
+    "POST /v1/me/consents/{request_id}/grant": (f"/v1/me/consents/{'0' * 32}/grant", {"classes": ["identity"]}),
+    "POST /v1/me/consents/{request_id}/decline": (f"/v1/me/consents/{'0' * 32}/decline", None),
+    "POST /v1/me/consents/withdraw": ("/v1/me/consents/withdraw", {"purpose": "perks"}),
+    "POST /v1/me/orders/{order_id}/confirm": ("/v1/me/orders/0/confirm", None),
+    "POST /v1/me/orders/{order_id}/dispute": ("/v1/me/orders/0/dispute", {"statement": "never there"}),
+    "POST /v1/me/disputes": ("/v1/me/disputes", {"contributor": "bank", "event_id": "p2"}),
+    "POST /v1/me/disputes/{dispute_id}/statement": (f"/v1/me/disputes/{'0' * 16}/statement", {"statement": "mine"}),
+    "POST /v1/me/reviews": ("/v1/me/reviews", {"decision_id": "0"}),
+}
+OTHER_ROUTES: Final[
+    dict[str, tuple[str, str, str, Any]]
+] = {  # each other writing route: role, party, address, body that names them
+    "POST /v1/eligibility": (
+        *("merchant", "inn", "/v1/eligibility"),
+        {"transaction_id": "T-1", "service": "rooms", "subject": ZEB, "amount": 99},
+    ),
+    "PUT /v1/services/{service}": ("merchant", "inn", "/v1/services/new", {"perk": "hotel", "allowed": [ZEB, "ann"]}),
+    "POST /v1/callbacks/secret/rotate": ("merchant", "inn", "/v1/callbacks/secret/rotate", None),
+    "POST /v1/callbacks/{message_id}/resend": ("merchant", "inn", "/v1/callbacks/msg-{order}/resend", None),
+    "POST /v1/consents": (
+        *("merchant", "inn", "/v1/consents"),
+        {"service": "rooms", "subject": ZEB, "classes": ["identity"]},
+    ),
+    "POST /v1/orders": (
+        *("merchant", "inn", "/v1/orders"),
+        {"out_order_no": "new", "service": "rooms", "decision_id": "{decision}", "service_introduction": ZEB}
+        | {"risk_fund": {"amount": 1}},
+    ),
+    **{
+        f"POST /v1/orders/{{out_order_no}}/{action}": ("merchant", "inn", f"/v1/orders/{{order}}/{action}", body)
+        for action, body in {
+            "cancel": {"cancel_reason": ZEB},
+            "complete": {"post_payments": [{"name": ZEB, "amount": 1}]}
+            | {"time_range": {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-01T00:00:00Z"}},
+            "modify": {"post_payments": [{"name": ZEB, "amount": 1}], "modify_reason": ZEB},
+            "pay": None,
+            "sync": {"paid_at": "2026-01-01T00:00:00Z"},
+            "dispute": {"statement": ZEB},
+        }.items()
+    },
+    "POST /v1/events": (
+        *("contributor", "bank", "/v1/events"),
+        [
+            payment(f"pay-{ZEB}-9", subject=ZEB),
+            payment(f"pay-{ZEB}-10", subject=ZEB, amount="much"),
+            payment("to-them", other=ZEB),
+            reference_event("event.corrected", "moves-to-them", "p5", subject="bob", fields={"other": ZEB}),
+        ],
+    ),
+    "POST /v1/disputes/{dispute_id}/resolve": (
+        *("operator", "an-operator", "/v1/disputes/{order}/resolve"),
+        {"outcome": "upheld", "note": ZEB},
+    ),
+    "POST /v1/reviews/{review_id}/answer": (
+        *("operator", "an-operator", "/v1/reviews/{order}/answer"),
+        {"outcome": "stands", "note": ZEB},
+    ),
+    "POST /v1/tokens/{token_id}/rotate": ("admin", "an-admin", "/v1/tokens/{token}/rotate", None),
+    "DELETE /v1/tokens/{token_id}": ("admin", "an-admin", "/v1/tokens/{token}", None),
+}
+REINSTATING_ROUTE: Final = "POST /v1/tokens"  # by which they come back
+PERSON_COLUMNS: Final = {"subject", "other", "person", "party"}  # what a column is called that names somebody
+
+
+class Worker:
+    """A server's process: an app with an engine, and a memory of tokens, of its own."""
+
+    def __init__(self, url: str, evaluators: Evaluators, gate: Gate | None = None) -> None:
+        self.database = open_database(url)
+        app = borrow_app(AppContext(self.database, evaluators), gate)
+        app.dependency_overrides[dependencies.get_now] = lambda: LATER
+        self.http = TestClient(app, raise_server_exceptions=False)
+
+    def call(self, method: str, path: str, token: str, body: object = None) -> Any:
+        return self.http.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
+
+    def leave(self, token: str) -> int:
+        return int(self.call("DELETE", "/v1/me", token, {"confirm": "leave"}).status_code)
+
+
+class OtherIssuer:
+    """An issuer whose tokens say outright for whom they speak."""
+
+    def caller(self, token: str, now: datetime) -> tuple[Caller, int]:
+        return Caller(f"{auth.OIDC_ID_PREFIX}-{token}", "subject", token), 2**62
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, full_record_template: Template) -> Iterator[str]:
+    with full_record_template.lend(server_of(request), tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def workers(url: str, shipped_evaluators: Evaluators) -> Iterator[tuple[Worker, Worker]]:
+    gate = Gate(issuer=cast(Issuer, OtherIssuer()))
+    pair = Worker(url, shipped_evaluators, gate), Worker(url, shipped_evaluators, gate)
+    yield pair
+    for worker in pair:
+        worker.database.dispose()
+
+
+def issue_token(worker: Worker, person: str = ZEB) -> str:
+    return tokens.issue(worker.database, "subject", person, person, LATER).secret
+
+
+def test_every_writing_route_is_tried_here() -> None:
+    person_routes = {str(r) for r in ROUTES if r.method != "GET" and r.path.startswith("/v1/me")}
+    assert person_routes - {"DELETE /v1/me"} == set(PERSON_ROUTES)
+    other_routes = {str(r) for r in ROUTES if r.method != "GET" and not r.path.startswith("/v1/me")}
+    assert other_routes - {REINSTATING_ROUTE} == set(OTHER_ROUTES)
+
+
+def fill_placeholders(value: Any, names: dict[str, str]) -> Any:
+    """The address or the body, with what was the person's before they left."""
+    text = json.dumps(value)
+    for name, replacement in names.items():
+        text = text.replace(f"{{{name}}}", replacement)
+    return json.loads(text)
+
+
+def test_no_writing_route_of_anybody_else_names_who_left(workers: tuple[Worker, Worker]) -> None:
+    worker, other_worker = workers
+    with reading(worker.database) as connection:
+        order = connection.execute(select(ORDERS.c.id, ORDERS.c.decision).where(ORDERS.c.subject == ZEB)).first()
+        token = connection.execute(select(TOKENS.c.id).where(TOKENS.c.party == ZEB)).scalars().first()
+    assert order
+    names = {"order": order.id, "decision": order.decision, "token": str(token)}
+    callers = {(r, p): tokens.issue(worker.database, r, p, p, LATER).secret for r, p, *_ in OTHER_ROUTES.values()}
+    erase(worker.database, ZEB, LATER)
+    for route, (role, party, path, body) in OTHER_ROUTES.items():
+        response = other_worker.call(
+            route.split()[0], fill_placeholders(path, names), callers[role, party], fill_placeholders(body, names)
+        )
+        assert response.status_code < 500, (route, response.text)
+        assert count_rows_with(other_worker.database, ZEB) == {}, (route, response.text)
+
+
+def test_every_table_that_can_name_a_person_names_one_before_and_none_after(workers: tuple[Worker, Worker]) -> None:
+    worker = workers[0]
+    with writing(worker.database) as connection:
+        connection.execute(insert(DEFERRED_REFRESHES).values(build=1, person=ZEB, seq=1, stale_classes=""))
+    tables = {t.name for t in SQLModel.metadata.sorted_tables if PERSON_COLUMNS & {c.name for c in t.columns}}
+    with reading(worker.database) as connection:
+        assert consents.of_person(connection, ZEB)  # by a pseudonym
+    assert tables - {"erasures_in_progress", "consent_requests", "withheld_events"} <= set(
+        count_rows_with(worker.database, ZEB)
+    )
+    erase(worker.database, ZEB, LATER)
+    assert count_rows_with(worker.database, ZEB) == {}
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_process_that_still_knows_the_token_writes_nothing_of_who_left(
+    workers: tuple[Worker, Worker], monkeypatch: pytest.MonkeyPatch, other: bool
+) -> None:
+    monkeypatch.setattr(auth, "CACHE_SECONDS", 1e9)
+    worker, other_worker = workers
+    token = ZEB if other else issue_token(worker)
+    assert other_worker.call("GET", "/v1/me/evidence", token).status_code == 200  # it is remembered there
+    assert worker.leave(token) == 200
+    for route, (path, body) in PERSON_ROUTES.items():
+        response = other_worker.call(route.split()[0], path, token, body)
+        assert (route, response.status_code, response.json()["code"]) == (route, 401, "bad_token")
+    assert count_rows_with(worker.database, ZEB) == {}
+    assert (
+        other_worker.call(
+            "PUT", "/v1/me/monitoring", "somebody-else", PERSON_ROUTES["PUT /v1/me/monitoring"][1]
+        ).status_code
+        == 200
+    )
+
+
+def test_another_issuer_s_token_ends_with_the_person_and_is_good_again_when_they_come_back(
+    workers: tuple[Worker, Worker],
+) -> None:
+    worker, _ = workers
+    assert worker.call("GET", "/v1/me/evidence", ZEB).status_code == 200
+    assert worker.leave(ZEB) == 200
+    for method, path in (("GET", "/v1/me/evidence"), ("PUT", "/v1/me/monitoring"), ("DELETE", "/v1/me")):
+        assert worker.call(method, path, ZEB, PERSON_ROUTES["PUT /v1/me/monitoring"][1]).status_code == 401
+    assert count_rows_with(worker.database, ZEB) == {}
+    issue_token(worker)  # the house lets them in again, and they begin with nothing
+    assert worker.call("GET", "/v1/me/evidence", ZEB).json()["items"] == []
+    assert worker.call("PUT", "/v1/me/monitoring", ZEB, PERSON_ROUTES["PUT /v1/me/monitoring"][1]).status_code == 200
+    assert count_rows_with(worker.database, ZEB) == {MONITORED_ATTRIBUTES.name: 1, "tokens": 1}
+
+
+def test_who_calls_is_counted_without_being_named(url: str, shipped_evaluators: Evaluators) -> None:
+    storage = MemoryStorage()
+    rates = Rates("2/minute")
+    rates._limiter = SlidingWindowCounterRateLimiter(storage)
+    worker = Worker(url, shipped_evaluators, Gate(rates, cast(Issuer, OtherIssuer())))
+    statuses = [worker.call("GET", "/v1/me/evidence", person).status_code for person in (ZEB, ZEB, "ann", ZEB)]
+    assert statuses == [200, 200, 200, 429]
+    assert storage.storage
+    assert not [key for key in storage.storage if ZEB in key or "ann" in key]
+    worker.database.dispose()
+
+
+def test_requests_that_race_with_leaving_leave_no_row(workers: tuple[Worker, Worker]) -> None:
+    token, barrier = issue_token(workers[0]), Barrier(24)
+
+    def send_request(number: int) -> int:
+        worker = workers[number % 2]
+        barrier.wait(30)
+        if number == 0:
+            return worker.leave(token)
+        return int(worker.call("PUT", "/v1/me/monitoring", token, {"attributes": {"region": "north"}}).status_code)
+
+    with ThreadPoolExecutor(24) as pool:
+        erase_status, *put_statuses = pool.map(send_request, range(24))
+    assert erase_status == 200
+    assert set(put_statuses) <= {200, 401}
+    assert count_rows(workers[0].database, ZEB) == count_rows_with(workers[0].database, ZEB) == {}

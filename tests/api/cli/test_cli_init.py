@@ -1,0 +1,62 @@
+"""`iftah init`: a folder to work in, for a program that is installed without its checkout."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from api.settings import source
+from api.settings.settings import Settings
+from engine.errors import Rejected
+from tests.api.terminal import environment, run_in_process
+from tests.paths import ROOT
+
+
+def test_a_folder_has_settings_rules_with_their_cases_schemas_and_a_page(tmp_path: Path) -> None:
+    completed = run_in_process(("init", "shop"), environment(), tmp_path)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    shop = tmp_path / "shop"
+    assert {p.name for p in shop.iterdir()} == {"README.md", "iftah.toml", "rules", "schemas"}
+    shipped_files = {p.relative_to(ROOT / "rules") for p in (ROOT / "rules").rglob("*.yaml")}
+    assert {p.relative_to(shop / "rules") for p in (shop / "rules").rglob("*.yaml")} == shipped_files
+    assert set(tomllib.loads((shop / "iftah.toml").read_text())) <= set(Settings.model_fields)
+    page = (shop / "README.md").read_text()
+    assert page.startswith("# shop\n")
+    assert len(page.splitlines()) < 40
+
+
+def test_the_rules_of_a_new_folder_check_and_name_schemas_that_are_there(tmp_path: Path) -> None:
+    run_in_process(("init", "shop"), environment(), tmp_path)
+    shop = tmp_path / "shop"
+    completed = run_in_process(("check", "rules"), environment(), shop)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    for path in (shop / "rules").rglob("*.yaml"):
+        schema_path = path.read_text().splitlines()[0].rpartition("$schema=")[2]
+        assert (path.parent / schema_path).resolve().is_file(), path
+
+
+def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "mine.txt").write_text("mine")
+    completed = run_in_process(("init", "shop"), environment(), tmp_path)
+    assert (completed.returncode, completed.stderr) == (2, "iftah: shop: is not empty (name a folder that is new)\n")
+    assert [p.name for p in (tmp_path / "shop").iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    completed = run_in_process(("init", "file/shop"), environment(), tmp_path)
+    assert (completed.returncode, completed.stderr) == (2, "iftah: file/shop: cannot be made: Not a directory\n")
+
+
+def test_an_installed_program_makes_no_database_where_no_folder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(source, "INSTALLED", True)
+    monkeypatch.setattr(source, "VAR", tmp_path / "var")
+    with pytest.raises(Rejected, match=r"there is no iftah\.toml here \(make a folder with `iftah init FOLDER`"):
+        source.make_var()
+    (tmp_path / "iftah.toml").write_text("")
+    source.make_var()
+    assert (tmp_path / "var").is_dir()

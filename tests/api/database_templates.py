@@ -1,0 +1,149 @@
+"""Databases filled once and lent to one test after the other. A file is copied. What a test did to a database of
+PostgreSQL is taken back, which is quicker than to make and drop one: each drop has the whole server write to its disk.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Engine
+
+from api.store.database import open_database
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+_TERMINATE_OTHERS_SQL = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+_SCHEMA_HASH_SQL = """
+SELECT md5(string_agg(told, ' ' ORDER BY told)) FROM (
+    SELECT concat(oid::regclass, relkind) AS told FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT concat(attrelid::regclass, attname, atttypid, attnotnull) FROM pg_attribute
+        WHERE attnum > 0 AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+    UNION ALL SELECT concat(tgrelid::regclass, tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT concat(proname, prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AS everything"""
+_TABLES_SQL = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+_SEQUENCES_SQL = "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1"
+
+
+def create_database(server: str) -> str:
+    """The name of a new, empty database. Nobody cuts the server's power: a commit does not wait for the disk."""
+    name = f"iftah_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    return name
+
+
+def drop_database(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def url_of(server: str, name: str) -> str:
+    return server.rpartition("/")[0] + f"/{name}"
+
+
+class Contents:
+    """Every row of a database of PostgreSQL, to be put back after a test."""
+
+    def __init__(self, url: str) -> None:
+        with psycopg.connect(url) as connection:
+            self.schema_hash = connection.execute(_SCHEMA_HASH_SQL).fetchone()
+            self.tables = [str(name) for (name,) in connection.execute(_TABLES_SQL)]
+            self.sequences = {
+                str(name): connection.execute(
+                    SQL("SELECT last_value, is_called FROM {}").format(Identifier(str(name)))
+                ).fetchone()
+                for (name,) in connection.execute(_SEQUENCES_SQL).fetchall()
+            }
+            self.last_seq = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+            self.checksums = self._checksums(connection)
+            self.rows = {table: self._copy_table(connection, table) for table in self.tables}
+
+    def restore(self, url: str) -> bool:
+        """Whether the database is again as it was: no, when a test has changed more than rows."""
+        with psycopg.connect(url) as connection:
+            connection.execute(_TERMINATE_OTHERS_SQL)
+            if connection.execute(_SCHEMA_HASH_SQL).fetchone() != self.schema_hash:
+                return False
+            connection.execute("SET session_replication_role = replica")  # what is append-only is not so for us
+            connection.execute("DELETE FROM events WHERE seq > %s", self.last_seq)  # many, of which a test adds few
+            for table, checksum in self._checksums(connection).items():
+                if checksum != self.checksums[table]:
+                    self._restore_table(connection, table)
+            for name, value in self.sequences.items():
+                connection.execute("SELECT setval(%s::regclass, %s, %s)", (name, *(value or ())))
+        return True
+
+    def _checksums(self, connection: Connection) -> dict[str, tuple[object, ...]]:
+        """Of each table how many rows there are, and what tells them from others."""
+        per_table = SQL("SELECT {}, count(*), sum(hashtextextended(t::text, 0)) FROM {} AS t")
+        query = SQL(" UNION ALL ").join(per_table.format(table, Identifier(table)) for table in self.tables)
+        return {str(table): tuple(checksum) for table, *checksum in connection.execute(query)}
+
+    def _restore_table(self, connection: Connection, table: str) -> None:
+        connection.execute(SQL("DELETE FROM {}").format(Identifier(table)))
+        with connection.cursor().copy(SQL("COPY {} FROM STDIN").format(Identifier(table))) as copy:
+            copy.write(self.rows[table])
+
+    @staticmethod
+    def _copy_table(connection: Connection, table: str) -> bytes:
+        with connection.cursor().copy(SQL("COPY {} TO STDOUT").format(Identifier(table))) as copy:
+            return b"".join(bytes(part) for part in copy)
+
+
+class Template:
+    """What a database is filled with: once on SQLite, once on PostgreSQL, if it is asked for."""
+
+    def __init__(self, folder: Path, fill: Callable[[Engine], None] = lambda database: None) -> None:
+        self.folder, self.fill = folder, fill
+        self.server = ""
+        self.contents: Contents | None = None
+        self.databases: list[str] = []
+        self.idle: list[str] = []
+
+    @property
+    def file(self) -> Path:
+        """The file to copy. Nobody changes it."""
+        path = self.folder / "template.db"
+        if not path.exists():
+            self._fill_database(f"sqlite:///{path}")
+        return path
+
+    @contextmanager
+    def lend(self, server: str, folder: Path) -> Iterator[str]:
+        """The URL of one for a test: on the server, or without one a file in the folder."""
+        if not server:
+            shutil.copy(self.file, folder / "iftah.db")
+            yield f"sqlite:///{folder / 'iftah.db'}"
+            return
+        self.server = server
+        name = self.idle.pop() if self.idle else self._create()
+        yield url_of(server, name)
+        if self.contents and self.contents.restore(url_of(server, name)):
+            self.idle.append(name)
+
+    def drop(self) -> None:
+        for name in self.databases:
+            drop_database(self.server, name)
+
+    def _create(self) -> str:
+        name = create_database(self.server)
+        self.databases.append(name)
+        url = url_of(self.server, name)
+        if self.contents is None:
+            self._fill_database(url)
+            self.contents = Contents(url)
+        else:
+            open_database(url).dispose()
+            self.contents.restore(url)
+        return name
+
+    def _fill_database(self, url: str) -> None:
+        database = open_database(url)
+        self.fill(database)
+        database.dispose()

@@ -1,0 +1,30 @@
+"""The contributor's door, over a database of the test's own or one that many share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from api.store.database import open_database
+from tests.api.evidence.contributor.contributor_client import ContributorClient
+
+
+@pytest.fixture
+def client(database: Engine) -> ContributorClient:
+    return ContributorClient(database)
+
+
+@pytest.fixture
+def sqlite_client(tmp_path: Path) -> Iterator[ContributorClient]:
+    database = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
+    yield ContributorClient(database)
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContributorClient]:
+    """One for many tests, which leave in it what they leave."""
+    database = open_database(f"sqlite:///{tmp_path_factory.mktemp('used') / 'iftah.db'}")
+    yield ContributorClient(database)
+    database.dispose()

@@ -1,0 +1,134 @@
+"""Corrections at the door: what would make its event impossible is refused with the reason, whatever stands beside it."""
+
+from pathlib import Path
+
+import pytest
+
+from api.evidence import ledger
+from api.evidence.load import load_file
+from tests.api.evidence.contributor.contributor_client import (
+    NOW,
+    ContributorClient,
+    ndjson,
+    payment,
+    reference_event,
+    results,
+)
+
+
+def tie(event_id: str = "t1", **changes: object) -> dict[str, object]:
+    common = {"event_id": event_id, "kind": "tie.formed", "subject": "ann", "other": "bob", "tie": "friend"}
+    return common | {"happened_at": "2024-03-01T09:30:00Z", "strength": 5} | changes
+
+
+def correction(event_id: str, ref: str, **fields: object) -> dict[str, object]:
+    return reference_event("event.corrected", event_id, ref, fields=fields)
+
+
+IMPOSSIBLE = [
+    (tie(), {"other": "ann"}, "`other` is the subject too"),
+    (tie(), {"strength": -3}, "`strength` is negative"),
+    (tie(strength=None), {"tie": "vouch"}, "`strength` is missing"),
+    (tie(tie="vouch", strength=-3), {"tie": "friend"}, "`strength` is negative"),
+    (payment("t1"), {"other": "ann"}, "`other` is the subject too"),
+    (payment("t1"), {"amount": -1}, "`amount` is negative"),
+]
+
+
+@pytest.mark.parametrize(("event", "fields", "reason"), IMPOSSIBLE)
+def test_a_correction_that_makes_its_event_impossible_is_refused_and_says_why(
+    shared_client: ContributorClient, event, fields, reason
+) -> None:
+    party = f"bank-{IMPOSSIBLE.index((event, fields, reason))}"
+    assert results(shared_client.send(event, party=party)) == ["accepted"]
+    report = shared_client.send(correction("c1", "t1", **fields), party=party)
+    assert results(report) == ["refused"]
+    assert f"the correction makes its event impossible: {reason}" in report["rows"][0]["reason"]
+    second_report = shared_client.send(correction("c2", "t2", **fields), event | {"event_id": "t2"}, party=party)
+    assert results(second_report) == ["refused", "accepted"]
+
+
+def test_what_stands_already_is_looked_at_and_what_was_taken_back_is_not(client: ContributorClient) -> None:
+    client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4))
+    assert results(client.send(correction("c2", "t1", tie="friend"))) == ["accepted"]
+    client.send(tie("t2", tie="vouch", strength=-3), correction("c3", "t2", strength=4))
+    client.send(reference_event("event.retracted", "r1", "c3"))
+    assert results(client.send(correction("c4", "t2", tie="friend"))) == ["refused"]
+    assert results(client.send(correction("c5", "t2", tie="friend", strength=2))) == ["accepted"]
+
+
+def test_of_two_in_one_batch_the_second_is_judged_with_the_first_unless_that_was_refused(
+    client: ContributorClient,
+) -> None:
+    client.send(tie())
+    report = client.send(
+        correction("a", "t1", tie="vouch"),
+        correction("b", "t1", strength=-3),
+        correction("c", "t1", tie="friend"),
+        correction("d", "t1", strength=2),
+    )
+    assert results(report) == ["accepted", "accepted", "refused", "accepted"]
+
+
+def retraction(event_id: str, ref: str) -> dict[str, object]:
+    return reference_event("event.retracted", event_id, ref)
+
+
+def test_a_retraction_that_makes_an_event_impossible_is_refused_and_says_why(client: ContributorClient) -> None:
+    client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4), correction("c2", "t1", tie="friend"))
+    report = client.send(retraction("r1", "c1"))
+    assert results(report) == ["refused"]
+    assert "the retraction makes its event impossible: `strength` is negative" in report["rows"][0]["reason"]
+    assert results(client.send(retraction("r2", "c2"), retraction("r1", "c1"))) == ["accepted", "accepted"]
+    assert results(client.send(retraction("r2", "c2"))) == ["duplicate"]
+
+
+def test_an_event_may_be_taken_back_whatever_its_corrections(client: ContributorClient) -> None:
+    client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4), correction("c2", "t1", tie="friend"))
+    assert results(client.send(retraction("r1", "t1"), retraction("r2", "c1"))) == ["accepted", "accepted"]
+
+
+def test_retractions_of_the_same_batch_are_looked_at_in_the_order_of_the_rows(client: ContributorClient) -> None:
+    client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4))
+    assert results(client.send(retraction("r1", "c1"), correction("c2", "t1", tie="friend"))) == ["accepted", "refused"]
+    client.send(correction("c3", "t1", strength=4), correction("c4", "t1", tie="friend"))
+    report = client.send(correction("c5", "t1", strength=2), retraction("r3", "c3"))
+    assert results(report) == ["accepted", "accepted"]
+    assert results(client.send(retraction("r5", "c5"), correction("c6", "t1", strength=1))) == ["refused", "accepted"]
+    second_report = client.send(
+        tie("t2"),
+        correction("a", "t2", strength=6),
+        retraction("b", "a"),
+        retraction("d", "e"),
+        correction("e", "t2", strength=-1),
+    )
+    assert results(second_report) == ["accepted"] * 5
+
+
+def test_sent_again_a_correction_is_a_duplicate_whatever_came_since(client: ContributorClient) -> None:
+    client.send(
+        tie(tie="vouch", strength=5),
+        correction("c1", "t1", strength=-3),
+        correction("c2", "t1", strength=3),
+        correction("c3", "t1", tie="friend"),
+    )
+    assert results(client.send(correction("c1", "t1", strength=-3))) == ["duplicate"]
+
+
+def test_a_correction_of_what_is_not_there_yet_or_is_another_contributors_is_let_in(client: ContributorClient) -> None:
+    client.send(tie())
+    assert results(client.send(correction("c1", "t1", other="ann"), party="club")) == ["accepted"]
+    assert results(client.send(correction("c2", "later", other="ann"))) == ["accepted"]
+
+
+def test_a_file_meets_the_same_check(client: ContributorClient, tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    rows = [
+        r | {"contributor": "bank"}
+        for r in (tie(), correction("c1", "t1", other="ann"), correction("c2", "t1", other="cy"))
+    ]
+    path.write_bytes(ndjson(*rows))
+    report = load_file(client.database, path, now=lambda: NOW)
+    assert ledger.read(client.database)["event_id"].to_list() == ["t1", "c2"]
+    assert report.rejects_path is not None
+    assert "makes its event impossible" in report.rejects_path.read_text()

@@ -1,0 +1,113 @@
+"""Whether somebody has left makes no difference to what a submission does, nor do the decoys that see to that stay anywhere."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, select, text
+
+from api.evidence import ledger
+from api.people.erasure import erase, vacuum
+from api.store.database import reading
+from api.store.tables import EVENTS, WITHHELD_EVENTS
+from engine.decide.evaluators import Evaluators
+from tests.api.comparison_client import PERSON_SUFFIXES, UNKNOWN_PERSON, ComparisonClient
+from tests.api.conftest import server_of
+from tests.api.database_templates import Template
+from tests.api.evidence.contributor.contributor_client import payment
+from tests.api.full_record import LATER, ZEB, remaining_texts
+
+Rows = list[dict[str, object]]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def comparison_client(
+    request: pytest.FixtureRequest, tmp_path: Path, full_record_template: Template, shipped_evaluators: Evaluators
+) -> Iterator[ComparisonClient]:
+    with full_record_template.lend(server_of(request), tmp_path) as url:
+        client = ComparisonClient(url, shipped_evaluators)
+        erase(client.database, ZEB, LATER)
+        assert vacuum(client.database)
+        yield client
+        client.database.dispose()
+
+
+def payments(person: str, **more: object) -> Rows:
+    sides = ({"subject": person}, {"other": person})
+    return [payment(f"p{n}-{PERSON_SUFFIXES[person]}", **fields, **more) for n, fields in enumerate(sides * 3)]
+
+
+def submissions(person: str) -> dict[str, tuple[str, Rows]]:
+    """Query and rows of each: new events, the same again, others under the same ids, and a mixture of these."""
+    sign, rest = PERSON_SUFFIXES[person], "?all_or_nothing=true"
+    new = [payment(f"n{n}-{sign}", subject=person) for n in range(4)]
+    return {
+        "new": ("", payments(person)),
+        "again": ("", payments(person)),
+        "changed": ("", payments(person, amount=7)),
+        "mixed": ("", [*payments(person)[:2], *payments(person, amount=7)[2:4], *new[:2], payment(f"bob-{sign}")]),
+        "all, one changed": (rest, [*payments(person, amount=7)[:1], *new[2:]]),
+        "all, new": (rest, new[2:]),
+    }
+
+
+def count_statements(client: ComparisonClient, query: str, rows: Rows) -> Counter[str]:
+    """What SQLite is told to do in the transaction of a submission: the first words of each statement, and how often."""
+    statement_heads: list[str] = []
+
+    def watch(connection: Any, *_: object) -> None:
+        connection.set_trace_callback(
+            lambda sql: statement_heads.append(re.sub(r"_\d+$", "", " ".join(sql.split()[:3])))
+        )
+
+    event.listen(client.database, "checkout", watch)
+    assert client.as_contributor("POST", query, rows).status_code == 200
+    event.remove(client.database, "checkout", watch)
+    last = statement_heads.index("INSERT INTO submissions")
+    first = max(n for n, words in enumerate(statement_heads[:last]) if words == "BEGIN IMMEDIATE")
+    return Counter(statement_heads[first:last])
+
+
+@pytest.mark.parametrize("comparison_client", ["sqlite"], indirect=True)
+def test_a_submission_does_the_same_whomever_it_names(comparison_client: ComparisonClient) -> None:
+    scripts = {person: submissions(person) for person in (ZEB, UNKNOWN_PERSON)}
+    comparison_client.as_contributor("GET", "/none")  # a first token
+    for name, submission in scripts[ZEB].items():
+        counts = (
+            count_statements(comparison_client, *submission),
+            count_statements(comparison_client, *scripts[UNKNOWN_PERSON][name]),
+        )
+        assert counts[0] == counts[1], name
+        assert counts[0]["INSERT INTO withheld_events"] or name in ("again", "changed", "all, one changed"), counts
+
+
+def count_in_table_file(client: ComparisonClient, word: str) -> int:
+    """How often a word is in the file of PostgreSQL's table: rows that were rolled back are there, too."""
+    with client.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("CHECKPOINT"))
+        query = text("SELECT pg_read_binary_file(pg_relation_filepath('events'))")
+        return bytes(connection.execute(query).scalar_one()).count(word.encode())
+
+
+def test_decoys_are_in_no_table_and_name_nobody(comparison_client: ComparisonClient) -> None:
+    database = comparison_client.database
+    before = count_in_table_file(comparison_client, ZEB) if database.dialect.name == "postgresql" else 0
+    for query, rows in submissions(ZEB).values():
+        comparison_client.as_contributor("POST", query, rows)
+    with reading(database) as connection:
+        events = select(func.count()).select_from(EVENTS).where(EVENTS.c.contributor == "depot")
+        assert connection.execute(events).scalar_one() == 1  # `bob-z`, which names nobody who has left
+        assert connection.execute(select(func.count()).select_from(WITHHELD_EVENTS)).scalar_one() >= 11
+        event_count = connection.execute(select(func.count()).select_from(EVENTS)).scalar_one()
+    assert ledger.extent(database).events == event_count
+    if database.dialect.name == "sqlite":
+        assert remaining_texts(database, ZEB) == {}
+        return
+    assert before or not count_in_table_file(
+        comparison_client, ZEB
+    )  # what left may be in the file until the next vacuum
+    assert count_in_table_file(comparison_client, "bob-z")
+    assert [word for word in ("p0-z", "n0-z", "n2-z") if count_in_table_file(comparison_client, word)] == []

@@ -1,0 +1,140 @@
+"""Roles: we call every route of the app with every role and without one. Only the roles listed here get in."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from api.access import auth, tokens
+from api.http.app import create_app
+from api.releases import rules_folder
+from api.runtime.context import AppContext
+from api.store import clock
+from api.store.database import open_database
+from engine.decide.evaluators import Evaluators
+from tests.paths import ROOT
+
+PUBLIC: tuple[str, ...] = ()
+MERCHANT, SUBJECT, ADMIN, SUPERVISOR = ("merchant",), ("subject",), ("admin",), ("supervisor",)
+OPERATOR, CONTRIBUTOR = ("operator",), ("contributor",)
+ROLES = {
+    "GET /v1/health": PUBLIC,
+    "GET /v1/health/live": PUBLIC,
+    "POST /v1/eligibility": MERCHANT,
+    "GET /v1/decisions/{decision_id}": MERCHANT,
+    "GET /v1/services": MERCHANT,
+    "GET /v1/services/{service}": MERCHANT,
+    "PUT /v1/services/{service}": MERCHANT,
+    "GET /v1/callbacks/secret": MERCHANT,
+    "POST /v1/callbacks/secret/rotate": MERCHANT,
+    "GET /v1/callbacks": MERCHANT,
+    "POST /v1/callbacks/{message_id}/resend": MERCHANT,
+    "GET /v1/orders": MERCHANT,
+    "POST /v1/orders": MERCHANT,
+    "GET /v1/orders/{out_order_no}": MERCHANT,
+    **{f"POST /v1/orders/{{out_order_no}}/{action}": MERCHANT for action in ("cancel", "complete", "modify", "pay")},
+    **{f"POST /v1/orders/{{out_order_no}}/{action}": MERCHANT for action in ("sync", "dispute")},
+    "GET /v1/reconciliation/{day}": MERCHANT,
+    "GET /v1/me/orders": SUBJECT,
+    "POST /v1/me/orders/{order_id}/confirm": SUBJECT,
+    "POST /v1/me/orders/{order_id}/dispute": SUBJECT,
+    "POST /v1/events": CONTRIBUTOR,
+    "GET /v1/events/submissions": CONTRIBUTOR,
+    "GET /v1/events/submissions/{submission_id}": CONTRIBUTOR,
+    "GET /v1/events/{event_id}": CONTRIBUTOR,
+    "POST /v1/consents": MERCHANT,
+    "GET /v1/consents/{request_id}": MERCHANT,
+    "GET /v1/me/consents": SUBJECT,
+    "POST /v1/me/consents": SUBJECT,
+    "POST /v1/me/consents/withdraw": SUBJECT,
+    "POST /v1/me/consents/{request_id}/grant": SUBJECT,
+    "POST /v1/me/consents/{request_id}/decline": SUBJECT,
+    **{f"{method} /v1/me": SUBJECT for method in ("GET", "DELETE")},
+    **{f"GET /v1/me/{address}": SUBJECT for address in ("history", "recourse", "evidence", "inquiries", "export")},
+    **{f"{method} /v1/me/monitoring": SUBJECT for method in ("PUT", "DELETE")},
+    **{f"{method} /v1/me/{address}": SUBJECT for method in ("GET", "POST") for address in ("disputes", "reviews")},
+    "POST /v1/me/disputes/{dispute_id}/statement": SUBJECT,
+    "GET /v1/disputes": OPERATOR,
+    "POST /v1/disputes/{dispute_id}/resolve": OPERATOR,
+    "GET /v1/reviews": OPERATOR,
+    "POST /v1/reviews/{review_id}/answer": OPERATOR,
+    **{
+        f"GET /v1/audit/{address}": SUPERVISOR
+        for address in (
+            *(
+                "decisions",
+                "decisions/{decision_id}",
+                "decisions/{decision_id}/replay",
+                "decisions/{decision_id}/proof",
+            ),
+            *("releases", "releases/{release_id}", "digests", "report/{year}"),
+        )
+    },
+    "GET /v1/tokens": ADMIN,
+    "POST /v1/tokens": ADMIN,
+    "POST /v1/tokens/{token_id}/rotate": ADMIN,
+    "DELETE /v1/tokens/{token_id}": ADMIN,
+}
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppContext]:
+    database = open_database(f"sqlite:///{tmp_path_factory.mktemp('roles') / 'iftah.db'}")
+    context = AppContext(database, Evaluators(rules_folder.load_folder(ROOT / "rules")))
+    yield context
+    context.evaluators.close()
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def routes(context: AppContext) -> dict[str, tuple[str, str]]:
+    """Each route as listed in `ROLES`, with its method and a matching path."""
+    addresses = {}
+    for path, methods in create_app(context).openapi()["paths"].items():
+        for method in methods:
+            addresses[f"{method.upper()} {path}"] = (method.upper(), re.sub(r"\{\w+\}", "0" * 16, path))
+    return addresses
+
+
+def test_every_route_says_whose_it_is(routes: dict[str, tuple[str, str]]) -> None:
+    assert set(routes) == set(ROLES)
+
+
+def test_no_route_is_hidden_from_the_document(context: AppContext) -> None:
+    app = create_app(context)
+    hidden = {r.path for r in app.routes if isinstance(r, APIRoute) and not r.include_in_schema}
+    assert hidden <= {"/docs", "/openapi.json", "/docs/oauth2-redirect", "/redoc"}
+
+
+def test_a_route_opens_for_its_roles_and_for_nobody_else(
+    context: AppContext, routes: dict[str, tuple[str, str]]
+) -> None:
+    client = TestClient(create_app(context), raise_server_exceptions=False)
+    secrets = {role: tokens.issue(context.database, role, f"a-{role}", role, clock.now()).secret for role in auth.ROLES}
+    problems = []
+    for name, (method, path) in routes.items():
+        answers = {role: _request(client, method, path, secret) for role, secret in secrets.items()}
+        answers[""] = _request(client, method, path, None)
+        for role, (status, code) in answers.items():
+            allowed = ROLES[name] == PUBLIC or role in ROLES[name]
+            expected = (401, "no_token") if not role else (403, "wrong_role")
+            is_expected = status not in (401, 403) and status != 500 if allowed else (status, code) == expected
+            if not is_expected:
+                problems.append(f"{name} as {role or 'nobody'}: {status} {code}")
+    assert problems == []
+
+
+def test_every_group_of_routes_is_a_scope(routes: dict[str, tuple[str, str]]) -> None:
+    groups = {path.split("/")[2] for name, (_, path) in routes.items() if ROLES.get(name)}
+    assert groups <= set(auth.SCOPES)
+
+
+def _request(client: TestClient, method: str, path: str, secret: str | None) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    body: dict[str, Any] = {} if method == "GET" else {"json": {}}
+    response = client.request(method, path, headers=headers, **body)
+    payload = response.json() if response.content else {}
+    return response.status_code, payload.get("code", "") if isinstance(payload, dict) else ""

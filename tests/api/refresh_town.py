@@ -1,0 +1,110 @@
+"""A small world whose rows are refreshed, and what they must be: those of a rebuild."""
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Engine, select
+
+from api.evidence import ledger
+from api.features import builds, refresh
+from api.features.builds import Build
+from api.features.refresh import RefreshLimits
+from api.store.clock import moment
+from api.store.database import reading
+from api.store.tables import FEATURES, SCORES
+from engine.decide.evaluators import Evaluators
+from graph.catalog import FEATURES as CATALOGUE
+from graph.features.pipeline import features
+
+GLOBAL_FEATURES = [f.name for f in CATALOGUE if f.scope == "global"]
+LOCAL_FEATURES = [f.name for f in CATALOGUE if f.scope == "local"]
+
+
+def feature_rows(database: Engine) -> dict[str, tuple[Build, dict[str, Any]]]:
+    """Everyone's row: its moments, and its values."""
+    with reading(database) as connection:
+        build = builds.require_build(connection)
+        records = connection.execute(select(FEATURES).where(FEATURES.c.build == build.id)).mappings().all()
+    times = ("as_of", "known_at", "computed_at")
+    return {
+        r["person"]: (
+            replace(build, **{t: moment(r[t]) for t in times if r[t] is not None}),
+            json.loads(r["values"]),
+        )
+        for r in records
+    }
+
+
+def current_scores(database: Engine) -> dict[str, tuple[int | None, str | None]]:
+    """Everyone's score in the newest build, with its release."""
+    with reading(database) as connection:
+        build = builds.require_build(connection)
+        records = connection.execute(select(SCORES).where(SCORES.c.build == build.id)).mappings().all()
+    return {r["person"]: (r["score"], r["release"]) for r in records}
+
+
+def rebuild_features(events: pl.DataFrame, as_of: datetime, known_at: datetime) -> dict[str, dict[str, Any]]:
+    """Everyone's local features as a build has them. Events that were asked about a moment ago are not gone through again."""
+    return _rebuild_features(_ipc_bytes(events), as_of, known_at)
+
+
+def _ipc_bytes(events: pl.DataFrame) -> bytes:
+    buffer = BytesIO()
+    events.write_ipc(buffer)
+    return buffer.getvalue()
+
+
+@lru_cache(16)
+def _rebuild_features(events: bytes, as_of: datetime, known_at: datetime) -> dict[str, dict[str, Any]]:
+    frame = features(pl.read_ipc(BytesIO(events)), as_of, known_at, "perks", feature_names=LOCAL_FEATURES)
+    return {r.pop("person"): r for r in frame.iter_rows(named=True)}
+
+
+def assert_matches_rebuild(database: Engine, now: datetime) -> None:
+    """Every person's row is that of a rebuild as of the row's moment, knowing all there is; nobody has one too much or too few."""
+    events = ledger.read(database)
+    known_at = ledger.extent(database).recorded_at
+    assert known_at
+    actual = feature_rows(database)
+    expected = {as_of: rebuild_features(events, as_of, known_at) for as_of in {at.as_of for at, _ in actual.values()}}
+    for person, (at, values) in actual.items():
+        assert {n: values[n] for n in LOCAL_FEATURES} == expected[at.as_of].get(person), person
+    latest = builds.latest_build(database)
+    assert latest
+    current = rebuild_features(events, max(now, latest.as_of) if latest.follows else latest.as_of, known_at)
+    assert set(actual) == set(current)
+    assert latest.people == len(actual)
+    assert latest.events_counted == ledger.extent(database).events
+
+
+@dataclass
+class Refresher:
+    """Refreshes until nothing is to be done."""
+
+    database: Engine
+    evaluators: Evaluators
+    limits: RefreshLimits = field(default_factory=RefreshLimits)
+
+    def run(self, now: datetime) -> tuple[int, int]:
+        """Batches of new events, and of people put off."""
+        counts = []
+        for step in (refresh.refresh, refresh.catch_up):
+            counts.append(0)
+            while step(self.database, self.evaluators, now, self.limits):
+                counts[-1] += 1
+                assert counts[-1] < 1_000
+        return counts[0], counts[1]
+
+
+def append_events(database: Engine, events: pl.DataFrame, now: datetime) -> int:
+    """How many of them the ledger took."""
+    return ledger.append(database, events, now).accepted
+
+
+def seconds_after(now: datetime, seconds: float) -> datetime:
+    return now + timedelta(seconds=seconds)

@@ -1,0 +1,36 @@
+"""The probe of rules: we limit its processor time, and with a large margin its wall-clock time."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from api.releases import probe
+from api.releases.probe import run_probe
+from engine.errors import Rejected
+from tests.api.town import shipped_release
+
+SPINNING_PROBE = """
+from api.releases import probe
+def spin(engines):
+    while True: pass
+probe.CPU_SECONDS, probe.disagreement = 4, spin
+probe.main()
+"""
+
+
+def moments(*times: float) -> Iterator[float]:
+    yield from times
+    while True:
+        yield times[-1]
+
+
+def test_a_probe_that_other_work_holds_up_for_minutes_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = moments(0.0, 150.0)  # between the first look and the second nothing was done for us
+    monkeypatch.setattr(probe, "monotonic", lambda: next(clock))
+    assert run_probe(shipped_release()).people > 0
+
+
+def test_a_probe_that_uses_the_processor_without_end_is_ended() -> None:
+    with pytest.raises(Rejected, match=r"the probe used more than \d+ s of the processor"):
+        run_probe(shipped_release(), [sys.executable, "-c", SPINNING_PROBE])

@@ -1,0 +1,142 @@
+"""The chain binds the columns that later decisions read: we detect every change of them. On both databases."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from api.decisions import decisions
+from api.runtime.context import AppContext
+from api.store.database import reading
+from api.supervision import audit
+from tests.api.audit_client import tamper, undo_tampering
+from tests.api.merchant_client import MerchantClient, assert_problem
+
+COLUMNS = {
+    "subject": "'nobody-else'",
+    "merchant": "'somewhere'",
+    "transaction_id": "'T-999'",
+    "context": """'{"nights":59}'""",
+    "held_since": "1700000000000000",
+    "salt": "'00'",
+    "record": "replace(record, 'merchant', 'salesman')",
+}
+
+
+@pytest.fixture
+def client(town: AppContext) -> MerchantClient:
+    return MerchantClient(town)
+
+
+def ask_questions(client: MerchantClient) -> dict[str, int]:
+    """Two merchants ask about two people with consent and two without. Returns the `seq` of each decision by its case."""
+    ann, bob, *strangers = client.scores.filter(client.scores["score"] >= 700)["person"].to_list()
+    lodge = client.issue("merchant", "lodge")
+    for person in (ann, bob):
+        for token in (client.token, lodge):
+            client.now += timedelta(minutes=1)
+            assert client.ask(person, token, amount=100, context={"nights": 3}).status_code == 200
+            assert client.ask(person, token, perk="bicycle", amount=10_000).status_code == 200
+    for person, token in ((strangers[0], client.token), (strangers[1], lodge)):
+        assert_problem(client.post_question(person, token, context={"nights": 2}), 403, "no_consent")
+    with reading(client.context.database) as connection:
+        rows = connection.execute(text("select seq, perk, outcome from decisions order by seq")).all()
+    seqs = {"a room": rows[0].seq, "a bicycle": rows[-3].seq, "refused": rows[-2].seq, "refused last": rows[-1].seq}
+    assert [r.outcome for r in rows[-2:]] == ["REFUSED"] * 2
+    assert rows[-3].perk == "bicycle"
+    return seqs
+
+
+def first_break(client: MerchantClient) -> tuple[int | None, str] | None:
+    problem = audit.verify(client.context.database).first_break
+    return problem and (problem.seq, problem.problem)
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # what is compared is the same on both
+def test_no_column_beside_a_decision_or_a_refusal_can_be_changed_unseen(client: MerchantClient) -> None:
+    for entry_kind, seq in ask_questions(client).items():
+        for column, value in COLUMNS.items():
+            with undo_tampering(client.context.database):
+                tamper(client.context.database, f"update decision_subjects set {column} = {value} where seq = {seq}")
+                problem = first_break(client)
+            assert problem is not None, (entry_kind, column)
+            assert problem[0] == seq
+            assert problem[1] in (
+                "its record was altered",
+                f"columns that later questions read were altered: {column}",
+            ), (entry_kind, column)
+    assert first_break(client) is None
+
+
+def test_a_decision_that_is_a_transaction_s_is_verified_with_it(client: MerchantClient) -> None:
+    """Every decision for a merchant has a transaction."""
+    ask_questions(client)
+    with reading(client.context.database) as connection:
+        query = "select count(*) from decision_subjects where transaction_id is not null"
+        assert connection.execute(text(query)).scalar() == 8
+    assert first_break(client) is None
+
+
+def declined_person(client: MerchantClient) -> str:
+    """A person without the score for the bicycle perk."""
+    for person in client.scores.filter(client.scores["score"].is_between(350, 600))["person"]:
+        if client.ask(person, perk="bicycle", amount=10_000).json()["outcome"] == "DECLINE":
+            return str(person)
+    raise AssertionError("everybody may have a bicycle")
+
+
+def test_a_bicycle_got_by_a_forged_moment_is_found_out_even_when_it_is_put_right(client: MerchantClient) -> None:
+    person = declined_person(client)
+    other = next(p for p in client.scores["person"] if p != person)
+    client.ask(other, perk="bicycle", amount=10_000)
+    held_since = decisions.micros(client.now - timedelta(days=1))
+    condition = f"where subject = '{person}'"
+    tamper(client.context.database, f"update decision_subjects set held_since = {held_since} {condition}")
+    assert client.ask(person, perk="bicycle", amount=10_000).json()["outcome"] == "ADMIT"
+    problem = first_break(client)
+    assert problem is not None
+    assert problem[1] == "columns that later questions read were altered: held_since"
+    first = f"select min(seq) from decision_subjects {condition}"
+    tamper(client.context.database, f"update decision_subjects set held_since = null where seq = ({first})")
+    problem = first_break(client)
+    assert problem is not None
+    assert problem[1] == "its `held_since` of the perk differs from the decision before it"
+
+
+def test_a_question_that_is_refused_ends_no_hold_and_breaks_nothing(client: MerchantClient) -> None:
+    """Otherwise a merchant without consent could end a hold by asking."""
+    person = next(p for p in client.scores.filter(client.scores["score"] >= 700)["person"])
+    first = client.ask(person, perk="bicycle", amount=10_000).json()
+    held_since = decisions.record_of(client.context.database, first["decision_id"])["decision"]["held_since"]
+    assert held_since is not None
+    lodge = client.issue("merchant", "lodge")
+    client.sign_up(lodge, "bicycle")
+    assert_problem(client.post_question(person, lodge, service="bicycle", amount=10_000), 403, "no_consent")
+    client.now += timedelta(days=1)
+    second = client.ask(person, perk="bicycle", amount=10_000).json()
+    question = decisions.record_of(client.context.database, second["decision_id"])["decision"]["question"]
+    assert question["held_since"] == held_since
+    assert first_break(client) is None
+
+
+def test_a_record_holds_the_request_as_it_came(client: MerchantClient) -> None:
+    ask_questions(client)
+    with reading(client.context.database) as connection:
+        rows = connection.execute(text("select subject, context, record from decision_subjects")).all()
+    for subject, context, record in rows:
+        content = json.loads(record)
+        assert (content["subject"], content["context"]) == (subject, json.loads(context))
+
+
+def test_an_order_of_a_decision_that_is_gone_is_found_out(client: MerchantClient) -> None:
+    person = client.scored_person(700)
+    answer = client.ask(person, amount=100).json()
+    form = {"out_order_no": "O-1", "service": "hotel", "decision_id": answer["decision_id"]}
+    form |= {"risk_fund": {"amount": 100}, "service_introduction": "a room"}
+    assert client.http.post("/v1/orders", json=form, headers=client.bearer(client.token)).status_code == 201
+    deletions = ("delete from decisions", "delete from decision_subjects")
+    tamper(client.context.database, *deletions, f"update chain_head set length = 0, hash = '{decisions.GENESIS_HASH}'")
+    problem = audit.verify(client.context.database).first_break
+    assert problem is not None
+    assert (problem.id, problem.problem) == (answer["decision_id"], "there is an order of it, and no decision")

@@ -1,0 +1,77 @@
+"""What is in the wheel and in the source distribution. That they work where they are installed: `make dist-test`."""
+
+import re
+import tarfile
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+
+import pytest
+
+from tests.distribution import build
+
+ROOT, PACKAGES = build.ROOT, build.PACKAGES
+
+
+def files(folder: str, pattern: str = "*") -> set[str]:
+    """The files of a folder of the checkout, by their names from there."""
+    paths = (p for p in (ROOT / folder).rglob(pattern) if p.is_file() and "__pycache__" not in p.parts)
+    return {p.relative_to(ROOT / folder).as_posix() for p in paths}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build.wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_one_wheel_serves_every_python_of_a_platform(wheel: Path) -> None:
+    assert re.fullmatch(r"iftah-[\d.]+-cp311-abi3-\w+\.whl", wheel.name)
+
+
+def test_the_wheel_carries_every_module_and_that_it_is_typed(names: set[str]) -> None:
+    modules = {f"{package}/{name}" for package in PACKAGES for name in files(package, "*.py")}
+    assert modules - names == set()
+    assert {
+        "iftah/py.typed",
+        "engine/py.typed",
+        "graph/py.typed",
+    } <= names  # types that `iftah` gives come from all three
+
+
+def test_the_wheel_carries_the_rules_with_their_cases_the_schemas_and_the_migrations(names: set[str]) -> None:
+    assert {f"iftah/resources/rules/{name}" for name in files("rules")} - names == set()
+    assert {f"iftah/resources/schemas/{name}" for name in files("docs/schemas")} - names == set()
+    assert len([n for n in names if re.fullmatch(r"api/store/migrations/versions/\d{4}_\w+\.py", n)]) >= 10
+
+
+def test_the_wheel_carries_durable_rules_library_and_its_licence_and_names_no_durable_rules(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        assert "durable_rules_engine.abi3.so" in archive.namelist()
+        assert "MIT" in archive.read("iftah/resources/LICENSE.durable-rules").decode()
+        metadata = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        requirements = HeaderParser().parsestr(archive.read(metadata).decode()).get_all("Requires-Dist") or []
+    assert requirements
+    assert not [n for n in requirements if n.startswith("durable")]
+
+
+def test_the_wheel_carries_no_test_and_nothing_that_was_left_behind(names: set[str]) -> None:
+    tops = {name.partition("/")[0] for name in names}
+    assert {t for t in tops if not t.endswith(".dist-info")} == {*PACKAGES, "durable_rules_engine.abi3.so"}
+    modules = {n for n in names if n.startswith(PACKAGES) and n.endswith(".py")}
+    assert modules == {f"{package}/{name}" for package in PACKAGES for name in files(package, "*.py")}
+
+
+def test_the_source_distribution_carries_what_a_build_reads(tmp_path: Path) -> None:
+    archive = build.source_distribution(tmp_path)
+    with tarfile.open(archive) as tar:
+        inside = {name.partition("/")[2] for name in tar.getnames()}
+    assert {f"rules/{name}" for name in files("rules")} - inside == set()
+    assert {f"docs/schemas/{name}" for name in files("docs/schemas")} - inside == set()
+    assert {"setup.py", "pyproject.toml", "constraints-sdist.txt", "LICENSE"} - inside == set()
+    assert [name for name in inside if re.fullmatch(r"durable_rules-[\d.]+\.tar\.gz", name)]

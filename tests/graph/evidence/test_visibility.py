@@ -1,0 +1,219 @@
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from graph.evidence.events import SCHEMA
+from graph.evidence.obligations import STATUS_COLUMNS
+from graph.evidence.visibility import SIDES, consents_in_force, visible, visible_with_consents
+from graph.evidence.vocabulary import KIND_BY_NAME
+from tests.effort import by_effort
+from tests.graph.story import enrol, moment, story
+from tests.graph.visibility_oracle import plain_visible
+from tests.strategies import MOMENTS, NOW, event_rows, frame, ledgers
+
+LATER = moment("2030-01-01")
+PAYMENT = "2024-01-10 payment.made ann > bob #p amount=100 currency=CNY"
+
+
+def ids(text: str, as_of: str = "2024-06-01", known_at: str = "2030-01-01") -> list[str]:
+    view = visible(story(text), moment(as_of), moment(known_at), "perks")
+    return view.filter(pl.col("contributor") != "desk")["event_id"].to_list()
+
+
+@settings(max_examples=by_effort(40, 900), deadline=None)
+@given(ledgers(), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
+def test_the_view_is_what_a_plain_reading_row_by_row_gives(events, as_of, known_at):
+    view = visible(events, as_of, known_at, "perks")
+    assert view.columns == [*SCHEMA, *SIDES, *STATUS_COLUMNS]
+    assert view.rows(named=True) == plain_visible(events, as_of, known_at, "perks")
+
+
+@settings(max_examples=by_effort(16, 300), deadline=None)
+@given(ledgers(), st.data())
+def test_an_event_that_happens_or_is_recorded_later_changes_nothing(events, data):
+    late = data.draw(event_rows(99))
+    if data.draw(st.booleans()):
+        late["happened_at"] = NOW + timedelta(microseconds=1)
+    else:
+        late["recorded_at"] = NOW + timedelta(microseconds=1)
+    where = data.draw(st.integers(0, events.height))
+    more = pl.concat([events[:where], frame([late]), events[where:]])
+    for before, after in zip(
+        visible_with_consents(events, NOW, NOW, "perks"), visible_with_consents(more, NOW, NOW, "perks"), strict=True
+    ):
+        assert_frame_equal(before, after, check_row_order="kind" in before.columns)
+
+
+def test_an_event_counts_from_the_moment_it_happened_and_was_known():
+    text = f"{enrol('ann')}\n2024-01-10T12:00 payment.made ann > shop #p amount=1 currency=CNY recorded=2024-02-01"
+    assert ids(text, "2024-01-10T12:00", "2024-02-01") == ["p"]
+    assert ids(text, "2024-01-10T11:59:59.999999", "2024-02-01") == []
+    assert ids(text, "2024-01-10T12:00", "2024-01-31T23:59:59.999999") == []
+
+
+def test_a_retraction_removes_its_contributors_event_and_nobody_elses():
+    text = f"{enrol('ann')}\n{PAYMENT}\n"
+    assert ids(text + "2024-02-01 event.retracted ann #r ref_event=p") == []
+    assert ids(text + "2024-02-01 event.retracted ann @shop #r ref_event=p") == ["p"]
+
+
+def test_a_retracted_consent_opens_nothing():
+    assert ids(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 event.retracted ann @desk ref_event=consent-ann") == []
+
+
+def test_a_retraction_cannot_be_retracted():
+    text = f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 event.retracted ann #r ref_event=p"
+    assert ids(f"{text}\n2024-02-02 event.retracted ann #s ref_event=r") == []
+
+
+def test_the_correction_recorded_last_wins_field_by_field():
+    view = visible(
+        story(f"""{enrol("ann")}
+        {PAYMENT}
+        2024-02-03 event.corrected ann #b ref_event=p fields={{"amount":300}} recorded=2024-02-09
+        2024-02-04 event.corrected ann #c ref_event=p fields={{"amount":200,"category":"housing","currency":"EUR"}}"""),
+        LATER,
+        LATER,
+        "perks",
+    )
+    assert view.filter(event_id="p").select("amount", "currency", "category").row(0) == (300, "EUR", "housing")
+
+
+def test_a_correction_that_moves_an_event_past_the_moment_cuts_it():
+    text = f'{enrol("ann")}\n{PAYMENT}\n2024-02-01 event.corrected ann ref_event=p fields={{"happened_at":"2024-07-01T00:00:00Z"}}'
+    assert ids(text) == []
+    assert ids(text, "2024-07-01") == ["p"]
+    assert ids(text, "2024-07-01", "2024-01-31") == ["p"], "the correction was not known yet"
+
+
+@pytest.mark.parametrize("fields", ['{"amount":-5}', '{"other":"ann"}'])
+def test_what_a_correction_makes_impossible_is_left_out(fields):
+    assert ids(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 event.corrected ann ref_event=p fields={fields}") == []
+
+
+@pytest.mark.parametrize(
+    ("disputes", "visible_ids"),
+    [
+        ("2024-02-01 dispute.opened ann #d ref_event=p", []),
+        ("2024-02-01 dispute.opened ann @desk #d ref_event=p ref_contributor=bank", []),
+        ("2024-02-01 dispute.opened ann @desk #d ref_event=p", ["p"]),
+        (
+            "2024-02-01 dispute.opened ann #d ref_event=p\n2024-02-09 dispute.resolved ann ref_event=p outcome=rejected",
+            ["p"],
+        ),
+        (
+            "2024-02-01 dispute.opened ann #d ref_event=p\n2024-02-09 dispute.resolved ann ref_event=p outcome=upheld",
+            [],
+        ),
+        (
+            "2024-02-09 dispute.opened ann #d ref_event=p\n2024-02-01 dispute.resolved ann ref_event=p outcome=rejected",
+            [],
+        ),
+    ],
+)
+def test_a_disputed_item_is_out_until_the_dispute_is_rejected(disputes, visible_ids):
+    assert ids(f"{enrol('ann')}\n{PAYMENT}\n{disputes}") == visible_ids
+
+
+@pytest.mark.parametrize(
+    ("ended", "last_moment", "first_absent"),
+    [
+        ("2019-03-01T08:00", "2024-03-01T07:59:59.999999", "2024-03-01T08:00"),
+        ("2020-02-29T08:00", "2025-02-28T07:59:59.999999", "2025-02-28T08:00"),
+    ],
+)
+def test_a_miss_leaves_five_years_after_it_was_made_good_to_the_microsecond(ended, last_moment, first_absent):
+    text = f"""{enrol("ann")}
+    2018-01-01 obligation.missed ann #m obligation=loan
+    {ended} obligation.paid ann #ok obligation=loan
+    2023-01-01 obligation.paid ann #next obligation=loan"""
+    assert ids(text, last_moment) == ["m", "ok", "next"]
+    assert ids(text, first_absent) == ["ok", "next"]
+
+
+def test_a_miss_that_was_never_made_good_stays():
+    text = f"{enrol('ann')}\n2001-01-01 obligation.paid ann #ok obligation=loan\n2001-01-02 obligation.missed ann #m obligation=loan"
+    assert ids(text) == ["ok", "m"]
+    assert ids(text + "\n2001-02-01 obligation.paid ann #other obligation=bill") == ["ok", "m", "other"]
+    assert ids(text + "\n2001-02-01 obligation.paid ann @shop #other obligation=loan") == ["ok", "m", "other"]
+
+
+def test_a_miss_made_good_at_the_same_moment_ended_then():
+    text = "2018-01-01 obligation.missed ann #m obligation=loan\n2018-01-01 obligation.paid ann #ok obligation=loan"
+    assert ids(f"{enrol('ann')}\n{text}", "2023-01-01") == ["ok"]
+
+
+def test_a_late_order_and_a_write_off_leave_five_years_after_they_happened():
+    text = f"""{enrol("ann")}
+    2018-01-01 order.overdue ann #o order=1
+    2018-02-01 order.settled ann #s order=1 days_late=31
+    2018-02-01 order.settled ann #fine order=2 days_late=0
+    2018-02-01 obligation.written_off ann #w obligation=loan"""
+    assert ids(text, "2023-01-31T23:59:59.999999") == ["o", "s", "fine", "w"]
+    assert ids(text, "2023-02-01") == ["fine"]
+
+
+def test_what_was_made_good_is_judged_by_what_is_visible():
+    text = f"""{enrol("ann")}
+    2010-01-01 obligation.missed ann #m obligation=loan
+    2010-02-01 obligation.paid ann #ok obligation=loan"""
+    assert ids(text) == ["ok"]
+    assert ids(f"{text}\n2024-01-01 event.retracted ann ref_event=ok") == ["m"]
+
+
+def test_a_payment_counts_for_each_side_by_that_sides_own_consent():
+    text = f"{enrol('bob')}\n{PAYMENT}"
+    view = visible(story(text), LATER, LATER, "perks").filter(event_id="p")
+    assert view.select(SIDES).rows() == [(False, True)]
+    view = visible(story(f"{enrol('ann')}\n{PAYMENT}"), LATER, LATER, "perks").filter(event_id="p")
+    assert view.select(SIDES).rows() == [(True, False)]
+
+
+@pytest.mark.parametrize(("people", "counts"), [(("ann", "bob"), ["t"]), (("ann",), []), (("bob",), [])])
+def test_a_tie_counts_only_when_both_ends_consent(people, counts):
+    assert ids(f"{enrol(*people)}\n2024-01-01 tie.formed ann > bob #t tie=friend") == counts
+
+
+@pytest.mark.parametrize(
+    ("later", "counts"),
+    [
+        ("2024-02-01 consent.withdrawn ann purpose=perks", []),
+        ("2024-02-01 consent.withdrawn ann purpose=perks classes=behaviour", []),
+        ("2024-02-01 consent.withdrawn ann purpose=perks classes=credit", ["p"]),
+        ("2024-02-01 consent.withdrawn ann purpose=rent", ["p"]),
+        ("2024-02-01 consent.granted ann purpose=perks classes=behaviour until=2024-06-01", []),
+        ("2024-02-01 consent.granted ann purpose=perks classes=behaviour until=2024-06-01T00:00:00.000001", ["p"]),
+        ("2024-02-01 consent.withdrawn ann purpose=perks service=inn/bikes", ["p"]),
+    ],
+)
+def test_the_latest_word_on_consent_is_in_force(later, counts):
+    assert ids(f"{enrol('ann')}\n{PAYMENT}\n{later}") == counts
+
+
+def test_of_two_words_on_consent_of_one_moment_the_one_recorded_later_is_in_force():
+    changes = """
+    2024-02-01 consent.withdrawn ann purpose=perks recorded=2024-02-05
+    2024-02-01 consent.granted ann purpose=perks classes=behaviour recorded=2024-02-02"""
+    assert ids(f"{enrol('ann')}\n{PAYMENT}{changes}") == []
+
+
+def test_a_grant_to_a_service_is_for_that_service_alone():
+    events = story("2024-01-01 consent.granted ann purpose=perks classes=credit service=inn/bikes")
+    assert consents_in_force(events, LATER, LATER, "perks").is_empty()
+    assert consents_in_force(events, LATER, LATER, "perks", "inn/bikes").rows() == [("ann", "credit")]
+    assert consents_in_force(events, LATER, LATER, "perks", "cars").is_empty()
+
+
+def test_another_purpose_opens_nothing():
+    assert visible(story(f"{enrol('ann')}\n{PAYMENT}"), LATER, LATER, "rent").is_empty()
+
+
+def test_only_evidence_leaves_the_view():
+    view = visible(
+        story(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 dispute.opened ann ref_event=x"), LATER, LATER, "perks"
+    )
+    assert all(KIND_BY_NAME[k].data_class for k in view["kind"])
