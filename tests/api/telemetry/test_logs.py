@@ -5,6 +5,7 @@ import json
 import logging
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -23,19 +24,28 @@ SQLITE_ONLY = pytest.mark.parametrize(
 )  # what is logged does not depend on the database
 
 
-@pytest.fixture
-def log_output() -> Iterator[io.StringIO]:
-    """What is logged as JSON."""
+@contextmanager
+def installed_logs(log_format: str) -> Iterator[io.StringIO]:
+    """The output of our loggers. Afterwards they are as before, so that no other test sees their levels."""
     root, names = logging.getLogger(), list(logs.LEVELS)
     before = root.handlers[:], [(logging.getLogger(n).handlers[:], logging.getLogger(n).level) for n in names]
     out = io.StringIO()
-    logs.install("json", out)
-    yield out
-    root.handlers[:] = before[0]
-    for name, (handlers, level) in zip(names, before[1], strict=True):
-        log = logging.getLogger(name)
-        log.handlers[:] = handlers
-        log.setLevel(level)
+    logs.install(log_format, out)
+    try:
+        yield out
+    finally:
+        root.handlers[:] = before[0]
+        for name, (handlers, level) in zip(names, before[1], strict=True):
+            log = logging.getLogger(name)
+            log.handlers[:] = handlers
+            log.setLevel(level)
+
+
+@pytest.fixture
+def log_output() -> Iterator[io.StringIO]:
+    """The log as JSON."""
+    with installed_logs("json") as out:
+        yield out
 
 
 def log_entries(log_output: io.StringIO) -> list[dict[str, Any]]:
@@ -144,12 +154,7 @@ def test_an_error_that_others_log_is_cut_to_its_kind_and_place(log_output: io.St
 
 
 def test_text_is_for_people() -> None:
-    root, before = logging.getLogger(), logging.getLogger().handlers[:]
-    out = io.StringIO()
-    try:
-        logs.install("text", out)
+    with installed_logs("text") as out:
         logging.getLogger("iftah").info("release %s serves", "00ff", extra={"status": 200})
-    finally:
-        root.handlers[:] = before
     at, level, rest = out.getvalue().split(" ", 2)
     assert (at[-1], level, rest) == ("Z", "INFO", "release 00ff serves status=200\n")
