@@ -55,7 +55,7 @@ def event_with(field: str, value: str, number: int = 0) -> dict[str, Any]:
     return {name: content for name, content in row.items() if content is not None}
 
 
-def test_events_are_refused_for_each_id_that_looks_like_another(client: ContributorClient) -> None:
+def test_events_with_a_lookalike_id_are_refused(client: ContributorClient) -> None:
     rows = [(field, sign, reason) for field in ID_FIELDS for sign, reason in SIGNS]
     for start in range(0, len(rows), 40):
         batch = rows[start : start + 40]
@@ -68,12 +68,12 @@ def test_events_are_refused_for_each_id_that_looks_like_another(client: Contribu
             ), row
 
 
-def test_names_of_any_script_are_taken(client: ContributorClient) -> None:
+def test_ids_in_any_script_are_accepted(client: ContributorClient) -> None:
     report = client.send(*(event_with("subject", name, n) for n, name in enumerate(VALID_NAMES)))
     assert report["accepted"] == len(VALID_NAMES)
 
 
-def test_a_correction_does_not_bring_one_in(client: ContributorClient) -> None:
+def test_a_correction_cannot_set_a_lookalike_id(client: ContributorClient) -> None:
     client.send(payment("p1"))
     fields = json.dumps({"other": "sho\u200bp"})
     row = {"event_id": "c", "kind": "event.corrected", "subject": "ann", "ref_event": "p1", "fields": fields}
@@ -81,7 +81,7 @@ def test_a_correction_does_not_bring_one_in(client: ContributorClient) -> None:
     assert "in `fields`: `other` has a character that cannot be seen" in result["reason"]
 
 
-def test_a_file_is_held_to_the_same(database: Engine, tmp_path: Path) -> None:
+def test_a_file_with_lookalike_ids_is_refused(database: Engine, tmp_path: Path) -> None:
     rows = [{"contributor": "bank", **event_with("subject", f"an{sign}n", n)} for n, (sign, _) in enumerate(SIGNS)]
     file = tmp_path / "events.ndjson"
     file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -104,7 +104,7 @@ BODIES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
 @pytest.mark.parametrize(
     ("role", "method", "path", "body", "field"), BODIES, ids=lambda v: v if isinstance(v, str) else ""
 )
-def test_a_request_that_names_one_is_refused(
+def test_a_request_body_with_a_lookalike_id_is_refused(
     client: ContributorClient, role: str, method: str, path: str, body: dict[str, Any], field: str
 ) -> None:
     for sign, reason in SIGNS:
@@ -118,14 +118,14 @@ def test_a_request_that_names_one_is_refused(
     "query",
     ["/v1/me/recourse?perk=", "/v1/audit/decisions?merchant=", "/v1/audit/decisions?perk=", "/v1/tokens?party="],
 )
-def test_so_is_an_address_that_does(client: ContributorClient, query: str) -> None:
+def test_a_url_with_a_lookalike_id_is_refused(client: ContributorClient, query: str) -> None:
     role = "subject" if "/me/" in query else "supervisor" if "/audit/" in query else "admin"
     response = client.http.get(f"{query}ho%E2%80%8Btel", headers=client.bearer("someone", role))
     assert (response.status_code, response.json()["code"]) == (422, "bad_request")
 
 
 @pytest.mark.parametrize("party", ["operator ", " operator", "oper\u200bator", "Andre\u0301", "\u202einn"])
-def test_nobody_has_a_token_for_one(database: Engine, party: str) -> None:
+def test_no_token_is_issued_for_a_lookalike_id(database: Engine, party: str) -> None:
     with pytest.raises(Rejected) as error:
         tokens.issue(database, "merchant", party, "till", NOW, NOW + timedelta(days=1))
     assert error.value.code == "bad_party"
@@ -133,7 +133,7 @@ def test_nobody_has_a_token_for_one(database: Engine, party: str) -> None:
         tokens.issue(database, "merchant", "inn", party, NOW, NOW + timedelta(days=1))
 
 
-def test_commands_and_settings_take_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_commands_and_settings_reject_lookalike_ids(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IFTAH_DATABASE_URL", f"sqlite:///{tmp_path / 'x.db'}")
     for args in (["explain", "an\u200bn"], ["draw", "ann ", "--out", str(tmp_path / "a.svg")]):
         result = CliRunner().invoke(app, args)

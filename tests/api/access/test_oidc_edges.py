@@ -64,7 +64,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     ],
     ids=str,
 )
-def test_a_time_of_a_token_counts_to_the_second(
+def test_token_times_count_to_the_second(
     publisher: Publisher, issuer: Issuer, claims: dict[str, Any], good: bool
 ) -> None:
     token = publisher.token(**claims)
@@ -74,18 +74,18 @@ def test_a_time_of_a_token_counts_to_the_second(
         assert is_rejected(issuer, token)
 
 
-def test_when_a_token_ends_is_told_in_microseconds(publisher: Publisher, issuer: Issuer) -> None:
+def test_the_end_of_a_token_is_in_microseconds(publisher: Publisher, issuer: Issuer) -> None:
     ends = NOW.timestamp() + 7.25
     assert issuer.caller(publisher.token(exp=ends), NOW)[1] == int(ends * 1_000_000)
 
 
-def test_two_tokens_of_one_party_are_told_apart(publisher: Publisher, issuer: Issuer) -> None:
+def test_two_tokens_of_one_party_have_different_ids(publisher: Publisher, issuer: Issuer) -> None:
     names = {issuer.caller(publisher.token(exp=NOW + n * SECOND), NOW)[0].token for n in (1, 2, 2)}
     assert len(names) == 2
     assert all(name.startswith("issued-") and len(name) == len("issued-") + 16 for name in names)
 
 
-def test_a_token_of_eight_kilobytes_is_read_and_a_longer_one_is_not(publisher: Publisher, issuer: Issuer) -> None:
+def test_a_token_of_eight_kilobytes_is_accepted_and_a_longer_one_is_not(publisher: Publisher, issuer: Issuer) -> None:
     claims = jwt.decode(publisher.token(), options={"verify_signature": False})
 
     def pad_token(head: int, body: int) -> str:
@@ -100,7 +100,7 @@ def test_a_token_of_eight_kilobytes_is_read_and_a_longer_one_is_not(publisher: P
     assert is_rejected(issuer, token_of_length(8_193))
 
 
-def test_a_document_of_a_million_bytes_is_read_and_a_longer_one_is_not(
+def test_a_key_document_of_a_million_bytes_is_accepted_and_a_longer_one_is_not(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = json.dumps({"keys": publisher.keys})
@@ -112,7 +112,7 @@ def test_a_document_of_a_million_bytes_is_read_and_a_longer_one_is_not(
     assert issuer.caller(publisher.token(), NOW)
 
 
-def test_keys_are_fetched_anew_after_ten_minutes(publisher: Publisher, issuer: Issuer, clock: Clock) -> None:
+def test_keys_are_fetched_again_after_ten_minutes(publisher: Publisher, issuer: Issuer, clock: Clock) -> None:
     publisher.publish("two", RSA[1])
     assert issuer.caller(publisher.token(), NOW)
     clock.now += 600
@@ -125,7 +125,7 @@ def test_keys_are_fetched_anew_after_ten_minutes(publisher: Publisher, issuer: I
     assert len(publisher.requests) == 2
 
 
-def test_a_key_that_is_not_known_is_looked_for_every_ten_seconds(
+def test_an_unknown_key_is_fetched_at_most_every_ten_seconds(
     publisher: Publisher, issuer: Issuer, clock: Clock
 ) -> None:
     assert issuer.caller(publisher.token(), NOW)
@@ -151,7 +151,7 @@ def test_old_keys_are_used_for_a_day_while_the_issuer_does_not_answer(
     assert issuer.caller(publisher.token(), NOW)
 
 
-def test_keys_for_signing_are_used_and_those_without_a_name_are_not(publisher: Publisher, issuer: Issuer) -> None:
+def test_signing_keys_are_used_and_keys_without_an_id_are_not(publisher: Publisher, issuer: Issuer) -> None:
     publisher.keys.clear()
     publisher.publish("", RSA[0])
     publisher.publish("signs", RSA[1], use="sig")
@@ -160,12 +160,12 @@ def test_keys_for_signing_are_used_and_those_without_a_name_are_not(publisher: P
 
 
 @pytest.mark.parametrize("url", ["https://id.example/keys", "http://127.0.0.1:1/keys", "http://localhost:1/keys"])
-def test_keys_come_by_https_or_from_this_machine(url: str) -> None:
+def test_keys_are_fetched_by_https_or_from_localhost(url: str) -> None:
     gate = gate_of(Settings(oidc_issuer="https://id.example", oidc_audience="a", oidc_jwks_url=url))
     assert gate.issuer is not None
 
 
-def test_keys_are_asked_for_at_their_address_whatever_the_environment_says(
+def test_proxy_variables_of_the_environment_do_not_redirect_the_key_fetch(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):

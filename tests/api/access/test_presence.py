@@ -146,7 +146,7 @@ def issue_token(worker: Worker, person: str = ZEB) -> str:
     return tokens.issue(worker.database, "subject", person, person, LATER).secret
 
 
-def test_every_writing_route_is_tried_here() -> None:
+def test_this_module_covers_every_writing_route() -> None:
     person_routes = {str(r) for r in ROUTES if r.method != "GET" and r.path.startswith("/v1/me")}
     assert person_routes - {"DELETE /v1/me"} == set(PERSON_ROUTES)
     other_routes = {str(r) for r in ROUTES if r.method != "GET" and not r.path.startswith("/v1/me")}
@@ -161,7 +161,7 @@ def fill_placeholders(value: Any, names: dict[str, str]) -> Any:
     return json.loads(text)
 
 
-def test_no_writing_route_of_anybody_else_names_who_left(workers: tuple[Worker, Worker]) -> None:
+def test_no_other_partys_request_stores_an_erased_person(workers: tuple[Worker, Worker]) -> None:
     worker, other_worker = workers
     with reading(worker.database) as connection:
         order = connection.execute(select(ORDERS.c.id, ORDERS.c.decision).where(ORDERS.c.subject == ZEB)).first()
@@ -178,7 +178,7 @@ def test_no_writing_route_of_anybody_else_names_who_left(workers: tuple[Worker, 
         assert count_rows_with(other_worker.database, ZEB) == {}, (route, response.text)
 
 
-def test_every_table_that_can_name_a_person_names_one_before_and_none_after(workers: tuple[Worker, Worker]) -> None:
+def test_erasure_removes_the_person_from_every_table(workers: tuple[Worker, Worker]) -> None:
     worker = workers[0]
     with writing(worker.database) as connection:
         connection.execute(insert(DEFERRED_REFRESHES).values(build=1, person=ZEB, seq=1, stale_classes=""))
@@ -193,7 +193,7 @@ def test_every_table_that_can_name_a_person_names_one_before_and_none_after(work
 
 
 @pytest.mark.parametrize("other", [False, True])
-def test_a_process_that_still_knows_the_token_writes_nothing_of_who_left(
+def test_a_cached_token_of_an_erased_person_writes_nothing(
     workers: tuple[Worker, Worker], monkeypatch: pytest.MonkeyPatch, other: bool
 ) -> None:
     monkeypatch.setattr(auth, "CACHE_SECONDS", 1e9)
@@ -213,7 +213,7 @@ def test_a_process_that_still_knows_the_token_writes_nothing_of_who_left(
     )
 
 
-def test_another_issuer_s_token_ends_with_the_person_and_is_good_again_when_they_come_back(
+def test_an_oidc_token_stops_at_erasure_and_works_after_reinstatement(
     workers: tuple[Worker, Worker],
 ) -> None:
     worker, _ = workers
@@ -228,7 +228,7 @@ def test_another_issuer_s_token_ends_with_the_person_and_is_good_again_when_they
     assert count_rows_with(worker.database, ZEB) == {MONITORED_ATTRIBUTES.name: 1, "tokens": 1}
 
 
-def test_who_calls_is_counted_without_being_named(url: str, shipped_evaluators: Evaluators) -> None:
+def test_rate_limit_keys_do_not_contain_party_names(url: str, shipped_evaluators: Evaluators) -> None:
     storage = MemoryStorage()
     rates = Rates("2/minute")
     rates._limiter = SlidingWindowCounterRateLimiter(storage)
@@ -240,7 +240,7 @@ def test_who_calls_is_counted_without_being_named(url: str, shipped_evaluators: 
     worker.database.dispose()
 
 
-def test_requests_that_race_with_leaving_leave_no_row(workers: tuple[Worker, Worker]) -> None:
+def test_requests_concurrent_with_erasure_leave_no_row(workers: tuple[Worker, Worker]) -> None:
     token, barrier = issue_token(workers[0]), Barrier(24)
 
     def send_request(number: int) -> int:

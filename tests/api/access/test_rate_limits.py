@@ -49,7 +49,7 @@ class RateLimitedClient:
         return self.http.get("/v1/tokens", headers={"Authorization": f"Bearer {secret}"})
 
 
-def test_a_token_that_asks_too_often_is_told_when_to_come_again(database: Engine) -> None:
+def test_too_many_requests_of_a_token_get_retry_after(database: Engine) -> None:
     client = RateLimitedClient(database, Rates("3/hour"))
     assert [client.list_tokens(client.secrets[0]).status_code for _ in range(3)] == [200, 200, 200]
     response = client.list_tokens(client.secrets[0])
@@ -58,7 +58,7 @@ def test_a_token_that_asks_too_often_is_told_when_to_come_again(database: Engine
     assert client.list_tokens(client.secrets[1]).status_code == 200  # each for itself
 
 
-def test_after_the_time_that_is_told_there_is_another_answer() -> None:
+def test_a_request_after_retry_after_is_answered() -> None:
     rates, wait_seconds = Rates("2/second"), 0
     while not wait_seconds:
         wait_seconds = seconds_to_wait(rates)
@@ -66,7 +66,7 @@ def test_after_the_time_that_is_told_there_is_another_answer() -> None:
     assert seconds_to_wait(rates) == 0
 
 
-def test_requests_that_were_refused_do_not_put_off_the_next_answer() -> None:
+def test_refused_requests_do_not_delay_the_next_answer() -> None:
     rates, started_at, answer_count = Rates("4/second"), time.monotonic(), 0
     while time.monotonic() - started_at < 1.5:
         answer_count += not seconds_to_wait(rates)
@@ -84,7 +84,7 @@ def seconds_to_wait(rates: Rates) -> int:
     return 0
 
 
-def test_who_guesses_is_slowed_and_locks_out_nobody_who_was_known_here(database: Engine) -> None:
+def test_guesses_are_limited_and_do_not_lock_out_cached_tokens(database: Engine) -> None:
     client = RateLimitedClient(database, Rates(failures="3/hour"))
     assert client.list_tokens(client.secrets[0]).status_code == 200
     for n in range(3):
@@ -99,20 +99,20 @@ def test_who_guesses_is_slowed_and_locks_out_nobody_who_was_known_here(database:
     assert_problem(client.list_tokens(client.secrets[0]), 429, "too_many_requests")
 
 
-def test_zero_is_no_limit(database: Engine) -> None:
+def test_zero_means_no_limit(database: Engine) -> None:
     client = RateLimitedClient(database, Rates("0", "0"))
     assert {client.list_tokens(client.secrets[0]).status_code for _ in range(30)} == {200}
     assert {client.list_tokens("iftah_guess").status_code for _ in range(30)} == {401}
 
 
 @pytest.mark.parametrize("setting", ["rate_limit", "rate_limit_failures", "rate_limit_storage"])
-def test_a_limit_that_is_none_is_refused_by_the_name_of_its_setting(setting: str) -> None:
+def test_an_invalid_limit_is_refused_with_its_setting(setting: str) -> None:
     with pytest.raises(Rejected, match=r"not a limit|cannot be counted") as error:
         gate_of(Settings(**{setting: "often"}))
     assert error.value.where == f"IFTAH_{setting.upper()}"
 
 
-def test_a_storage_that_does_not_answer_limits_nobody_and_is_logged_once(
+def test_an_unreachable_storage_limits_no_request_and_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def raise_storage_error(*_: object, **__: object) -> bool:

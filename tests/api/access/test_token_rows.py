@@ -27,7 +27,7 @@ def by_id(database: Engine) -> dict[str, tokens.TokenInfo]:
     return {token.id: token for token in tokens.list_tokens(database)}
 
 
-def test_a_token_is_ended_by_its_id_and_several_by_their_name(database: Engine) -> None:
+def test_tokens_are_revoked_by_id_or_by_name(database: Engine) -> None:
     first_token, second_token, third_token = (
         tokens.issue(database, "merchant", "inn", name, NOW) for name in ("desk", "desk", "bar")
     )
@@ -51,7 +51,7 @@ def test_a_token_is_ended_by_its_id_and_several_by_their_name(database: Engine) 
     assert list(ends.values()) == [NOW + DAY, NOW + 2 * DAY, NOW]
 
 
-def test_ending_one_that_is_ended_does_nothing_and_one_that_never_was_is_refused(database: Engine) -> None:
+def test_revoking_twice_does_nothing_and_revoking_an_unknown_token_is_refused(database: Engine) -> None:
     issued_token = tokens.issue(database, "merchant", "inn", "desk", NOW)
     tokens.revoke_one(database, issued_token.token.id, NOW)
     tokens.revoke_one(database, issued_token.token.id, NOW + DAY)
@@ -64,7 +64,7 @@ def test_ending_one_that_is_ended_does_nothing_and_one_that_never_was_is_refused
     assert tokens.revoke(database, "nobody", NOW) == 0
 
 
-def test_one_is_rotated_and_the_others_stay(database: Engine) -> None:
+def test_rotating_one_token_leaves_the_others(database: Engine) -> None:
     first_token, second_token = (
         tokens.issue(database, "merchant", "inn", name, NOW, NOW + 30 * DAY) for name in ("desk", "bar")
     )
@@ -97,7 +97,7 @@ def test_one_is_rotated_and_the_others_stay(database: Engine) -> None:
         (20 * DAY, 30 * DAY, None, 30 * DAY),
     ],
 )
-def test_how_long_the_new_one_lasts(
+def test_a_rotated_token_has_the_expected_lifetime(
     database: Engine, life: object, lasts: object, longest: object, expected: object
 ) -> None:
     old_token = tokens.issue(database, "merchant", "inn", "desk", NOW, None if life is None else NOW + life)  # type: ignore[operator]
@@ -107,7 +107,7 @@ def test_how_long_the_new_one_lasts(
     assert by_id(database)[old_token.token.id].expires_at == NOW + 2 * DAY  # the grace, never longer than it was to
 
 
-def test_what_is_over_or_ended_is_not_rotated(database: Engine) -> None:
+def test_expired_and_revoked_tokens_cannot_be_rotated(database: Engine) -> None:
     short_token = tokens.issue(database, "merchant", "inn", "short", NOW, NOW + DAY)
     ended_token = tokens.issue(database, "merchant", "inn", "ended", NOW)
     tokens.revoke_one(database, ended_token.token.id, NOW)
@@ -145,7 +145,7 @@ def test_tokens_are_listed_by_role_and_party_oldest_first_and_after_one(database
         tokens.list_tokens(database, after="nobody")
 
 
-def test_the_edges_of_what_a_token_may_be(database: Engine) -> None:
+def test_token_fields_are_accepted_up_to_their_limits(database: Engine) -> None:
     assert tokens.issue(database, "merchant", "x" * 128, "x", NOW).token.party == "x" * 128
     with pytest.raises(Rejected, match="speaks for someone"):
         tokens.issue(database, "merchant", "x" * 129, "x", NOW)
@@ -163,7 +163,7 @@ def test_the_edges_of_what_a_token_may_be(database: Engine) -> None:
             tokens.check("merchant", "inn", scopes)
 
 
-def test_a_person_comes_back_by_a_token_of_their_own_and_by_no_other(database: Engine) -> None:
+def test_only_a_token_of_their_own_reinstates_a_person(database: Engine) -> None:
     with writing(database) as connection:
         for person in ("ann", "bob"):
             erasure_tombstones.remember(connection, person, NOW)

@@ -24,7 +24,7 @@ from tests.api.town import NOW
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def test_a_token_speaks_for_its_party_in_its_role(database: Engine) -> None:
+def test_a_token_authenticates_its_party_in_its_role(database: Engine) -> None:
     secret = tokens.issue(database, "merchant", "inn", "front desk", NOW).secret
     caller = auth.authenticate(database, secret, NOW)
     assert (caller.role, caller.party, caller.scopes) == ("merchant", "inn", None)
@@ -39,7 +39,7 @@ def test_only_a_hash_of_a_secret_is_in_the_database(database: Engine) -> None:
     assert secret not in str(tokens.list_tokens(database))
 
 
-def test_two_tokens_are_never_alike(database: Engine) -> None:
+def test_two_tokens_are_never_equal(database: Engine) -> None:
     assert len({tokens.issue(database, "merchant", "inn", "x", NOW).secret for _ in range(20)}) == 20
 
 
@@ -60,7 +60,7 @@ def test_a_revoked_token_is_refused_and_revoking_again_ends_nothing(database: En
     assert tokens.list_tokens(database)[0].revoked_at == NOW
 
 
-def test_what_another_process_revokes_is_refused_here_within_a_second(database_url: str) -> None:
+def test_a_token_revoked_by_another_process_is_refused_within_a_second(database_url: str) -> None:
     database, other_database = open_database(database_url), open_database(database_url)
     secret = tokens.issue(database, "merchant", "inn", "desk", NOW).secret
     auth.authenticate(database, secret, NOW)
@@ -77,7 +77,7 @@ def test_what_another_process_revokes_is_refused_here_within_a_second(database_u
         connected.dispose()
 
 
-def test_a_token_that_is_used_again_within_a_second_asks_the_database_once(database: Engine) -> None:
+def test_a_token_used_twice_within_a_second_needs_one_database_query(database: Engine) -> None:
     secret = tokens.issue(database, "merchant", "inn", "desk", NOW).secret
     auth.authenticate(database, secret, NOW)
     with database.begin() as connection:
@@ -95,14 +95,14 @@ IMPOSSIBLE_TOKENS: tuple[tuple[str, str, list[str] | None], ...] = (
 )
 
 
-def test_a_token_that_could_not_be_is_not_issued(database: Engine) -> None:
+def test_an_invalid_token_is_not_issued(database: Engine) -> None:
     for role, party, scopes in IMPOSSIBLE_TOKENS:
         with pytest.raises(Rejected):
             tokens.issue(database, role, party, "x", NOW, None, scopes)
     assert tokens.list_tokens(database) == []
 
 
-def test_a_rotated_token_stays_valid_for_the_grace_and_never_longer_than_it_was_to(database: Engine) -> None:
+def test_a_rotated_token_stays_valid_for_the_grace_period_but_not_past_its_expiry(database: Engine) -> None:
     secret = tokens.issue(database, "merchant", "inn", "desk", NOW, NOW + 30 * DAY, ["orders"]).secret
     (old_token,) = tokens.list_tokens(database)
     new_token = tokens.rotate(database, old_token.id, NOW, 90 * DAY)
@@ -146,7 +146,7 @@ def test_the_last_use_is_written_at_most_once_a_minute_and_never_by_an_answer(da
     assert last_used_at() == NOW + timedelta(seconds=62)
 
 
-def test_a_server_that_stops_has_written_the_last_use_down(database: Engine) -> None:
+def test_a_stopping_server_writes_the_last_use(database: Engine) -> None:
     secret = tokens.issue(database, "admin", "ops", "desk", NOW).secret
     app = create_app(AppContext(database, None), background=True)  # type: ignore[arg-type]
     app.dependency_overrides[dependencies.get_now] = lambda: NOW + HOUR
@@ -198,7 +198,7 @@ def test_an_administrator_issues_rotates_and_ends_tokens(client: TokenAdminClien
     assert_problem(client.call("DELETE", "/" + "0" * 16), 404, "no_such_token")
 
 
-def test_no_token_of_an_administrators_making_lives_longer_than_a_year(client: TokenAdminClient) -> None:
+def test_an_administrators_token_lasts_at_most_a_year(client: TokenAdminClient) -> None:
     assert client.issue(days=366).status_code == 201
     assert_problem(client.issue(days=367), 422, "bad_request")
     assert_problem(client.issue(role="owner"), 422, "bad_request")
@@ -230,7 +230,7 @@ def test_a_token_with_scopes_opens_those_groups_of_routes_alone(client: TokenAdm
     assert_problem(client.call("GET", secret=other_secret), 403, "wrong_scope")
 
 
-def test_a_merchants_token_for_its_orders_asks_about_nobody(town: AppContext) -> None:
+def test_a_merchant_token_with_scope_orders_cannot_ask_about_people(town: AppContext) -> None:
     client = MerchantClient(town)
     token = tokens.issue(town.database, "merchant", "inn", "till", NOW, None, ["orders", "decisions"]).secret
     assert_problem(client.post_question("p-1", token), 403, "wrong_scope")

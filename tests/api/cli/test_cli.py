@@ -53,7 +53,7 @@ def demo_output(process: CommandRunner) -> str:
     return result.stdout
 
 
-def test_the_demo_says_first_what_its_evidence_is(demo_output: str) -> None:
+def test_the_demo_names_its_evidence_first(demo_output: str) -> None:
     assert demo_output.splitlines()[0].startswith("evidence: the town, 150 synthetic people, seed 1")
 
 
@@ -67,7 +67,7 @@ def test_the_demo_shows_stages_a_chart_and_an_answer_of_each_kind(demo_output: s
     assert "There is too little evidence for a score yet. [too_little_known]" in demo_output
 
 
-def test_what_the_merchant_sees_in_the_demo_holds_no_score(demo_output: str) -> None:
+def test_the_merchants_view_in_the_demo_has_no_score(demo_output: str) -> None:
     merchant_lines = [line for line in demo_output.splitlines() if line.startswith("The merchant sees:")]
     assert len(merchant_lines) == 4
     assert not [line for line in merchant_lines if "score" in line or "reason" in line]
@@ -96,7 +96,7 @@ def test_explain_shows_every_part_with_its_value_and_the_reasons(demo_output: st
     assert re.search(rf"│ car\.800 +│ (not )?met +│ score >= 800 (not )?met \({score}, [+-]\d+ to turn\)", rules)
 
 
-def test_explain_folds_no_word_in_eighty_columns(demo_output: str, iftah: CommandRunner) -> None:
+def test_explain_breaks_no_word_in_eighty_columns(demo_output: str, iftah: CommandRunner) -> None:
     wide, narrow = (
         iftah("explain", _admitted_person(demo_output), COLUMNS=columns).stdout for columns in ("400", "80")
     )
@@ -106,7 +106,7 @@ def test_explain_folds_no_word_in_eighty_columns(demo_output: str, iftah: Comman
     assert words - set(re.findall(r"[^\s│]{4,}", narrow)) == set()
 
 
-def test_a_decline_by_a_tier_says_what_was_needed_and_what_there_was(demo_output: str, iftah: CommandRunner) -> None:
+def test_a_decline_by_a_tier_shows_the_condition_and_the_value(demo_output: str, iftah: CommandRunner) -> None:
     for n in range(1, 151):
         output = iftah("eligible", f"p-{n}", "--perk", "bicycle", "--amount", "200").stdout
         score = re.search(r"  score (\d+) ", output)
@@ -128,7 +128,7 @@ def test_explain_shows_one_rule_by_itself(demo_output: str, iftah: CommandRunner
     assert result.returncode == 0
 
 
-def test_reasons_come_in_chinese_too(demo_output: str, iftah: CommandRunner) -> None:
+def test_reasons_are_available_in_chinese(demo_output: str, iftah: CommandRunner) -> None:
     assert re.search(r"- [\u4e00-\u9fff]+", iftah("explain", _admitted_person(demo_output), "--language", "zh").stdout)
 
 
@@ -177,7 +177,7 @@ def test_eligible_decides_records_and_explains(demo_output: str, iftah: CommandR
         (("token", "issue", "--role", "merchant", "--party", "operator"), "the house's own name"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_an_impossible_command_prints_one_line(
     demo_output: str, iftah: CommandRunner, words: tuple[str, ...], message: str
 ) -> None:
     result = iftah(*words)
@@ -187,7 +187,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert "Traceback" not in result.stderr
 
 
-def test_a_process_ends_with_the_status_and_says_nothing_else(
+def test_a_process_prints_either_output_or_an_error_and_sets_its_status(
     demo_output: str, process: CommandRunner, env: dict[str, str]
 ) -> None:
     for words, status in (
@@ -203,7 +203,7 @@ def test_a_process_ends_with_the_status_and_says_nothing_else(
         assert words[0] == "no-such-command" or len(result.stderr.splitlines()) == bool(status)
 
 
-def test_evaluating_all_passes_over_data_sets_that_are_not_there_and_says_so(iftah: CommandRunner) -> None:
+def test_evaluate_all_skips_missing_data_sets_and_says_so(iftah: CommandRunner) -> None:
     result = iftah("evaluate", "all")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
@@ -222,7 +222,7 @@ def test_evaluating_all_passes_over_data_sets_that_are_not_there_and_says_so(ift
         ("demo", {"IFTAH_SEED_EVIDENCE": "berka"}, ("the Berka data set is missing",)),
     ],
 )
-def test_a_bad_setting_is_said_in_one_line(
+def test_a_bad_setting_prints_one_line(
     iftah: CommandRunner, words: str, changes: dict[str, str], messages: tuple[str, ...]
 ) -> None:
     result = iftah(words, **changes)
@@ -231,7 +231,7 @@ def test_a_bad_setting_is_said_in_one_line(
     assert all(part in result.stderr for part in messages)
 
 
-def test_load_refuses_wrong_rows_takes_the_rest_and_says_so_with_its_status(
+def test_load_refuses_bad_rows_accepts_the_rest_and_sets_its_status(
     demo_output: str, iftah: CommandRunner, tmp_path: Path
 ) -> None:
     file = tmp_path / "more.csv"
@@ -282,7 +282,7 @@ def test_check_is_silent_about_good_rules_and_shows_every_problem_of_bad_ones(
         (("credit.written_off_5y\n", "credit.no_such_thing\n"), "R101"),
     ],
 )
-def test_a_rule_file_with_a_mistake_stops_the_demo_and_says_where(
+def test_a_broken_rule_file_stops_the_demo_with_its_position(
     iftah: CommandRunner, tmp_path: Path, change: tuple[str, str], code: str
 ) -> None:
     rules = tmp_path / "rules"
@@ -295,7 +295,7 @@ def test_a_rule_file_with_a_mistake_stops_the_demo_and_says_where(
     assert "Traceback" not in result.stderr
 
 
-def test_tokens_are_issued_listed_and_ended(demo_output: str, iftah: CommandRunner) -> None:
+def test_tokens_are_issued_listed_and_revoked(demo_output: str, iftah: CommandRunner) -> None:
     secret = iftah("token", "issue", "--role", "merchant", "--party", "inn", "--name", "desk").stdout.strip()
     assert secret.startswith("iftah_")
     output = iftah("token", "list").stdout
@@ -305,7 +305,7 @@ def test_tokens_are_issued_listed_and_ended(demo_output: str, iftah: CommandRunn
     assert re.search(r"desk +revoked", iftah("token", "list").stdout)
 
 
-def test_a_database_that_cannot_be_written_is_said_so(
+def test_a_read_only_database_is_reported(
     demo_output: str, process: CommandRunner, env: dict[str, str], tmp_path: Path
 ) -> None:
     if os.geteuid() == 0:
@@ -343,7 +343,7 @@ def demo_server(demo_output: str, env: dict[str, str]) -> Iterator[tuple[int, li
     process.communicate(timeout=60)
 
 
-def test_run_prints_a_request_that_can_be_pasted_and_works(demo_server: tuple[int, list[str]]) -> None:
+def test_run_prints_a_request_that_works_when_pasted(demo_server: tuple[int, list[str]]) -> None:
     port, lines = demo_server
     start = next(n for n, line in enumerate(lines) if line.startswith("curl"))
     command = "\n".join(lines[start:])
@@ -360,7 +360,9 @@ def test_run_prints_a_request_that_can_be_pasted_and_works(demo_server: tuple[in
         assert response.status == 200
 
 
-def test_a_port_in_use_is_said_before_any_long_work(demo_server: tuple[int, list[str]], process: CommandRunner) -> None:
+def test_a_port_in_use_is_reported_before_any_long_work(
+    demo_server: tuple[int, list[str]], process: CommandRunner
+) -> None:
     port, _ = demo_server
     wait_until_healthy(port)
     result = process("run", IFTAH_PORT=str(port))
@@ -370,7 +372,7 @@ def test_a_port_in_use_is_said_before_any_long_work(demo_server: tuple[int, list
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_the_server_stops_when_asked_to(
+def test_the_server_stops_on_a_signal(
     demo_output: str, env: dict[str, str], tmp_path: Path, sign: signal.Signals
 ) -> None:
     port = free_port()

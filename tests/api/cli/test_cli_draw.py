@@ -28,7 +28,7 @@ def iftah(folder: Path) -> CommandRunner:
 
 
 @pytest.mark.parametrize("name", ["ann.svg", "ann.html", "ANN.SVG"])
-def test_the_file_is_written_and_the_terminal_says_what_is_in_it(iftah: CommandRunner, folder: Path, name: str) -> None:
+def test_draw_writes_the_file_and_prints_a_summary(iftah: CommandRunner, folder: Path, name: str) -> None:
     result = iftah("ann", "--out", name)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
@@ -55,7 +55,7 @@ def test_the_file_is_written_and_the_terminal_says_what_is_in_it(iftah: CommandR
         (("ann", "--out", "none/x.svg"), "none: there is no such folder (create it, or name another)"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_nothing_is_written(
+def test_a_failure_prints_one_line_and_writes_no_file(
     iftah: CommandRunner, folder: Path, words: tuple[str, ...], message: str
 ) -> None:
     result = iftah(*words)

@@ -21,14 +21,14 @@ def test_the_scorecard_goes_to_standard_output_as_it_is() -> None:
     assert result.stdout == document(release(), TODAY)
 
 
-def test_it_goes_to_a_file_which_is_named(tmp_path: Path) -> None:
+def test_export_writes_the_named_file(tmp_path: Path) -> None:
     file = tmp_path / "trust.pmml"
     result = export("pmml", "--out", str(file))
     assert (result.returncode, result.stdout) == (0, f"{file} written\n")
     assert file.read_text(encoding="utf-8") == document(release(), TODAY)
 
 
-def test_a_file_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_file_prints_one_line(tmp_path: Path) -> None:
     result = export("pmml", "--out", str(tmp_path))
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == f"iftah: {tmp_path}: cannot be written: Is a directory\n"

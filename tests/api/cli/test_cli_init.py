@@ -25,7 +25,7 @@ def test_a_folder_has_settings_rules_with_their_cases_schemas_and_a_page(tmp_pat
     assert len(page.splitlines()) < 40
 
 
-def test_the_rules_of_a_new_folder_check_and_name_schemas_that_are_there(tmp_path: Path) -> None:
+def test_the_rules_of_a_new_folder_check_and_refer_to_existing_schemas(tmp_path: Path) -> None:
     run_in_process(("init", "shop"), environment(), tmp_path)
     shop = tmp_path / "shop"
     completed = run_in_process(("check", "rules"), environment(), shop)
@@ -35,7 +35,7 @@ def test_the_rules_of_a_new_folder_check_and_name_schemas_that_are_there(tmp_pat
         assert (path.parent / schema_path).resolve().is_file(), path
 
 
-def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_with_files_is_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "mine.txt").write_text("mine")
     completed = run_in_process(("init", "shop"), environment(), tmp_path)
@@ -43,13 +43,13 @@ def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "shop").iterdir()] == ["mine.txt"]
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_prints_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     completed = run_in_process(("init", "file/shop"), environment(), tmp_path)
     assert (completed.returncode, completed.stderr) == (2, "iftah: file/shop: cannot be made: Not a directory\n")
 
 
-def test_an_installed_program_makes_no_database_where_no_folder_is(
+def test_an_installed_program_creates_no_database_outside_a_project_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.api.terminal import CompletedCommand, environment, run_in_process
 
 
-def test_refresh_says_what_it_did_and_what_waits(tmp_path: Path) -> None:
+def test_refresh_prints_its_result_and_the_queue(tmp_path: Path) -> None:
     env = environment(IFTAH_DATABASE_URL=f"sqlite:///{tmp_path / 'iftah.db'}")
 
     def iftah(*args: str) -> CompletedCommand:

@@ -75,7 +75,9 @@ def test_rules_without_a_problem_pass(rules: Path, iftah: CommandRunner) -> None
     assert re.fullmatch(rf"{FILE_COUNT} files, no problem; release [0-9a-f]{{12}}\n", result.out)
 
 
-def test_in_the_other_formats_nothing_is_said_of_them(rules_without_cases: Path, iftah: CommandRunner) -> None:
+def test_rules_without_a_problem_give_empty_output_in_other_formats(
+    rules_without_cases: Path, iftah: CommandRunner
+) -> None:
     assert json.loads(iftah("check", "--format", "json").out) == []
     assert json.loads(iftah("check", "--format", "sarif").out)["runs"][0]["results"] == []
     assert iftah("check", "--format", "github").out.strip() == ""
@@ -97,12 +99,14 @@ def test_every_problem_is_shown_with_its_line_and_the_place_underlined(rules: Pa
     assert lines[-1] == f"2 problems in {FILE_COUNT} files"
 
 
-def test_a_file_stands_for_the_whole_folder(rules: Path, iftah: CommandRunner) -> None:
+def test_checking_one_file_checks_its_whole_folder(rules: Path, iftah: CommandRunner) -> None:
     edit(rules / "trust.yaml", "feature: credit.kept", "feature: credit.keptt")
     assert iftah("check", rules / "policy.yaml", rules / "perks.yaml").out == iftah("check", rules).out
 
 
-def test_paths_lead_from_where_one_is(rules: Path, iftah: CommandRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_relative_to_the_working_folder(
+    rules: Path, iftah: CommandRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edit(rules / "trust.yaml", "feature: credit.kept", "feature: credit.keptt")
     monkeypatch.chdir(rules)
     assert iftah("check", ".").out.startswith("trust.yaml:")
@@ -114,9 +118,7 @@ def test_paths_lead_from_where_one_is(rules: Path, iftah: CommandRunner, monkeyp
     assert Path(path).samefile("../trust.yaml")
 
 
-def test_a_case_that_does_not_come_out_is_a_finding_like_any_other(
-    rules_without_cases: Path, iftah: CommandRunner
-) -> None:
+def test_a_failing_case_is_a_finding_like_any_other(rules_without_cases: Path, iftah: CommandRunner) -> None:
     edit(rules_without_cases / "reasons.cases.yaml", "expect: {reasons: []}", "expect: {reasons: [many_open]}")
     result = iftah("check")
     assert result.status == 1
@@ -130,7 +132,7 @@ def test_a_case_that_does_not_come_out_is_a_finding_like_any_other(
     assert "title=case::nothing lost" in iftah("check", "--format", "github").out
 
 
-def test_a_file_that_is_not_there_yet_has_no_line_to_show(rules: Path, iftah: CommandRunner) -> None:
+def test_a_finding_about_a_missing_file_shows_no_line(rules: Path, iftah: CommandRunner) -> None:
     (rules / "policy.yaml").unlink()
     result = iftah("check")
     assert result.status == 1
@@ -154,7 +156,7 @@ def test_a_file_that_is_not_there_yet_has_no_line_to_show(rules: Path, iftah: Co
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_done_ends_with_two_and_says_so(
+def test_an_impossible_command_exits_with_two_and_a_message(
     rules: Path, iftah: CommandRunner, words: tuple[str, ...]
 ) -> None:
     result = iftah(*words)
@@ -163,7 +165,9 @@ def test_what_cannot_be_done_ends_with_two_and_says_so(
     assert "went wrong inside" not in result.err
 
 
-def test_fmt_names_what_it_would_change_and_writes_nothing(rules_without_cases: Path, iftah: CommandRunner) -> None:
+def test_fmt_check_lists_the_files_it_would_change_and_writes_nothing(
+    rules_without_cases: Path, iftah: CommandRunner
+) -> None:
     assert iftah("fmt", "--check").status == 0
     edit(rules_without_cases / "trust.yaml", "{name: poor, from: 350}", "{from: 350,   name: poor}")
     before = (rules_without_cases / "trust.yaml").read_bytes()
@@ -173,7 +177,7 @@ def test_fmt_names_what_it_would_change_and_writes_nothing(rules_without_cases: 
     assert (rules_without_cases / "trust.yaml").read_bytes() == before
 
 
-def test_fmt_writes_the_one_layout_in_place(rules_without_cases: Path, iftah: CommandRunner) -> None:
+def test_fmt_rewrites_files_in_place(rules_without_cases: Path, iftah: CommandRunner) -> None:
     shipped = (rules_without_cases / "trust.yaml").read_bytes()
     edit(rules_without_cases / "trust.yaml", "{name: poor, from: 350}", "{from: 350,   name: poor}")
     (rules_without_cases / "trust.yaml").chmod(0o640)
@@ -185,14 +189,14 @@ def test_fmt_writes_the_one_layout_in_place(rules_without_cases: Path, iftah: Co
     assert iftah("fmt").out == f"0 files reformatted, {count_files(rules_without_cases)} unchanged\n"
 
 
-def test_fmt_takes_the_marks_of_other_systems_away(rules: Path, iftah: CommandRunner) -> None:
+def test_fmt_removes_byte_order_marks_and_windows_line_ends(rules: Path, iftah: CommandRunner) -> None:
     text = (rules / "policy.yaml").read_text(encoding="utf-8")
     (rules / "policy.yaml").write_bytes(("\ufeff" + text.replace("\n", "\r\n")).encode())
     assert iftah("fmt", rules / "policy.yaml", rules / "perks.yaml").out.endswith("1 file reformatted, 1 unchanged\n")
     assert (rules / "policy.yaml").read_bytes() == text.encode()
 
 
-def test_fmt_leaves_a_file_with_a_problem_alone_and_does_the_others(
+def test_fmt_skips_a_file_with_a_problem_and_formats_the_others(
     rules_without_cases: Path, iftah: CommandRunner
 ) -> None:
     edit(rules_without_cases / "trust.yaml", "base: 480", "bass: 480")
@@ -208,7 +212,7 @@ def test_fmt_leaves_a_file_with_a_problem_alone_and_does_the_others(
     assert "score >= 700, waive" in (rules_without_cases / "perks.yaml").read_text(encoding="utf-8")
 
 
-def test_fmt_follows_a_link_and_leaves_it_one(rules_without_cases: Path, iftah: CommandRunner) -> None:
+def test_fmt_follows_a_symbolic_link_and_keeps_it(rules_without_cases: Path, iftah: CommandRunner) -> None:
     (rules_without_cases / "policy.yaml").rename("policy-elsewhere.yaml")
     (rules_without_cases / "policy.yaml").symlink_to(Path("policy-elsewhere.yaml").absolute())
     edit(rules_without_cases / "policy.yaml", "kind: policy", "kind:   policy")
@@ -217,7 +221,7 @@ def test_fmt_follows_a_link_and_leaves_it_one(rules_without_cases: Path, iftah: 
     assert "kind: policy\n" in Path("policy-elsewhere.yaml").read_text(encoding="utf-8")
 
 
-def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+def test_an_unwritable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match="cannot be written"):
         replace.write(tmp_path / "none" / "a.yaml", "a")
 
@@ -235,7 +239,7 @@ def test_the_cases_are_counted_by_file(rules: Path, iftah: CommandRunner) -> Non
     ]
 
 
-def test_of_a_case_that_fails_it_is_said_what_was_expected_and_what_came(rules: Path, iftah: CommandRunner) -> None:
+def test_a_failing_case_shows_the_expected_and_the_actual_value(rules: Path, iftah: CommandRunner) -> None:
     edit(
         rules / "perks.cases.yaml",
         "{outcome: ADMIT, waived: 1000, met: [hotel.600]",
@@ -260,7 +264,7 @@ def test_of_a_case_that_fails_it_is_said_what_was_expected_and_what_came(rules: 
     assert "and is ADMIT" in str(case.find("failure").attrib["message"])  # type: ignore[union-attr]
 
 
-def test_where_the_rules_do_not_check_no_case_is_run(rules: Path, iftah: CommandRunner) -> None:
+def test_no_case_runs_when_the_rules_have_problems(rules: Path, iftah: CommandRunner) -> None:
     edit(rules / "trust.yaml", "feature: credit.kept", "feature: credit.keptt")
     result = iftah("test", rules, "--junit", "report.xml")
     assert result.status == 2
@@ -269,7 +273,7 @@ def test_where_the_rules_do_not_check_no_case_is_run(rules: Path, iftah: Command
     assert not Path("report.xml").exists()
 
 
-def test_a_schema_is_printed_and_nothing_is_written_unless_it_is_asked(rules: Path, iftah: CommandRunner) -> None:
+def test_schema_prints_and_writes_only_on_request(rules: Path, iftah: CommandRunner) -> None:
     before = sorted(Path.cwd().rglob("*"))
     schema_text = iftah("schema", "perks").out
     assert json.loads(schema_text)["properties"]["kind"] == {

@@ -123,7 +123,7 @@ def runner(
 RUNNABLE = [c for c in commands() if not c.startswith(RUN_ELSEWHERE) and c not in ONLY_NAMED]
 
 
-def test_what_is_only_named_is_written_out_somewhere_or_has_help(runner: ExampleRunner) -> None:
+def test_a_command_named_without_options_has_help(runner: ExampleRunner) -> None:
     assert set(commands()) >= ONLY_NAMED
     for command in ONLY_NAMED:
         args = [word for word in command.split()[1:] if word.islower()]

@@ -132,7 +132,7 @@ def test_an_operator_follows_the_guide_through_a_day(reader: Reader) -> None:
     assert reader.last["outcome"] == "stands"
 
 
-def test_the_guides_code_knows_a_callback_of_ours_and_no_other() -> None:
+def test_the_guides_code_verifies_our_callbacks_and_rejects_others() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (GUIDES / "integrators.md").read_text(encoding="utf-8"), re.S)
     names: dict[str, Any] = {}
     exec(code, names)
@@ -150,6 +150,6 @@ def test_the_guides_code_knows_a_callback_of_ours_and_no_other() -> None:
     assert not is_ours(secret, headers | {"webhook-timestamp": str(int(sent) - 600)}, body)
 
 
-def test_the_terminal_of_the_guide_to_own_data_shows_what_the_commands_print(tmp_path: Path) -> None:
+def test_the_terminal_in_the_own_data_guide_matches_the_commands_output(tmp_path: Path) -> None:
     text = GUIDE.read_text(encoding="utf-8")
     assert with_output(text, tmp_path) == text, "run `python -m tests.guide_transcript`"

@@ -47,7 +47,7 @@ def restore_copy(context: AppContext, folder: Path) -> Iterator[Engine]:
     drop_database(server, name)
 
 
-def test_a_copy_is_restored_verified_and_gone_on_from(town: AppContext, tmp_path: Path) -> None:
+def test_a_restored_copy_verifies_and_can_continue(town: AppContext, tmp_path: Path) -> None:
     client = AuditClient(town)
     decisions = client.decide_many(4)
     digests.make_digests(town.database, client.now + timedelta(days=3))
@@ -71,7 +71,7 @@ def test_a_copy_is_restored_verified_and_gone_on_from(town: AppContext, tmp_path
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
-def test_a_copy_is_the_owners_alone_and_never_takes_a_files_place(town: AppContext, tmp_path: Path) -> None:
+def test_a_copy_is_readable_by_its_owner_only_and_overwrites_no_file(town: AppContext, tmp_path: Path) -> None:
     copy_database(town.database, tmp_path / "copy.db")
     assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
     with pytest.raises(Rejected, match="it is there already"):
@@ -81,7 +81,7 @@ def test_a_copy_is_the_owners_alone_and_never_takes_a_files_place(town: AppConte
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".new")] == []
 
 
-def test_what_to_watch_names_every_metric_and_only_those() -> None:
+def test_the_operations_page_names_exactly_the_existing_metrics() -> None:
     source = Path(metrics.__file__).read_text()
     metric_names = {re.sub(r"_total$", "", n) for n in re.findall(r'"(iftah_[a-z_]+)"', source)}
     documented_names = {
@@ -90,13 +90,13 @@ def test_what_to_watch_names_every_metric_and_only_those() -> None:
     assert documented_names == metric_names
 
 
-def test_the_compose_file_and_the_image_set_settings_that_there_are() -> None:
+def test_the_compose_file_and_the_image_set_existing_settings() -> None:
     for name in ("Dockerfile", "compose.yaml", "docs/operations.md"):
         setting_names = set(re.findall(r"IFTAH_([A-Z_]+)", (ROOT / name).read_text()))
         assert setting_names - {"CONFIG", "IMAGE", "PASSWORD_FILE"} <= {s.upper() for s in Settings.model_fields}, name
 
 
-def test_the_image_is_pinned_runs_as_nobody_special_and_holds_no_secret() -> None:
+def test_the_image_is_pinned_runs_unprivileged_and_holds_no_secret() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert re.search(r"^USER iftah$", text, re.MULTILINE)
     assert "--require-hashes" in text
@@ -105,13 +105,13 @@ def test_the_image_is_pinned_runs_as_nobody_special_and_holds_no_secret() -> Non
         assert not re.search(r"(PASSWORD|TOKEN|SECRET)\s*[=:]\s*[\w'\"]", (ROOT / name).read_text())
 
 
-def test_the_compose_file_lets_the_server_believe_the_proxy_on_its_gateway_alone() -> None:
+def test_the_compose_file_trusts_only_the_proxy_on_its_gateway() -> None:
     text = (ROOT / "compose.yaml").read_text()
     trusted = re.findall(r"FORWARDED_ALLOW_IPS: (\S+)", text)
     assert trusted == re.findall(r"gateway: ([\d.]+)", text)
 
 
-def test_the_image_takes_its_base_from_an_argument_and_is_asked_whether_it_lives() -> None:
+def test_the_image_has_a_base_argument_and_a_liveness_check() -> None:
     text = (ROOT / "Dockerfile").read_text()
     assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${BASE}", "${BASE}"]
     assert "/v1/health/live" in text

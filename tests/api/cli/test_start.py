@@ -57,7 +57,9 @@ def imported_modules(*args: str, folder: Path) -> set[str]:
     ],
     ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
 )
-def test_a_command_imports_only_what_it_needs(words: tuple[str, ...], expected: set[str], tmp_path: Path) -> None:
+def test_a_command_imports_only_the_modules_it_needs(
+    words: tuple[str, ...], expected: set[str], tmp_path: Path
+) -> None:
     assert imported_modules(*words, folder=tmp_path) & HEAVY <= expected
 
 
@@ -67,7 +69,7 @@ def test_orders_tick_imports_no_web_framework(tmp_path: Path) -> None:
     )
 
 
-def test_the_list_of_commands_says_what_they_say_of_themselves() -> None:
+def test_the_list_of_commands_matches_their_help() -> None:
     tree = get_group(app)
     for entry in COMMANDS:
         command = tree.get_command(None, entry.name)  # type: ignore[arg-type]
@@ -76,12 +78,12 @@ def test_the_list_of_commands_says_what_they_say_of_themselves() -> None:
         assert help_text == entry.help or help_text.startswith(f"{entry.help} "), entry.name
 
 
-def test_the_version_is_said() -> None:
+def test_the_version_is_printed() -> None:
     completed = run_in_process(("--version",), environment())
     assert (completed.returncode, completed.stdout, completed.stderr) == (0, "iftah 0.1.0\n", "")
 
 
-def test_of_a_command_that_is_none_the_nearest_is_said() -> None:
+def test_an_unknown_command_gets_the_nearest_as_a_hint() -> None:
     completed = run_in_process(("chekc",), environment())
     assert completed.returncode == 2
     assert "No such command 'chekc'. Did you mean 'check'" in completed.stderr

@@ -63,7 +63,7 @@ def client(town: AppContext) -> ConsentClient:
     return ConsentClient(town)
 
 
-def test_a_merchant_asks_the_person_grants_and_withdraws(client: ConsentClient) -> None:
+def test_a_merchant_requests_and_the_person_grants_and_withdraws(client: ConsentClient) -> None:
     assert_problem(client.merchant.post_question(client.person), 403, "no_consent")
     response = client.ask()
     assert response.status_code == 201
@@ -101,7 +101,7 @@ def test_a_merchant_asks_the_person_grants_and_withdraws(client: ConsentClient) 
     assert client.ask_status() == 403
 
 
-def test_a_withdrawal_from_a_service_that_is_named_by_halves_is_refused_and_changes_nothing(
+def test_a_withdrawal_with_an_incomplete_service_name_is_refused(
     client: ConsentClient,
 ) -> None:
     assert client.as_person("", purpose="perks", classes=["identity"], service="inn/hotel").status_code == 201
@@ -113,7 +113,7 @@ def test_a_withdrawal_from_a_service_that_is_named_by_halves_is_refused_and_chan
     assert client.as_person().json()["in_force"] == before
 
 
-def test_asking_tells_nothing_of_a_person(client: ConsentClient) -> None:
+def test_a_consent_request_reveals_nothing_about_the_person(client: ConsentClient) -> None:
     def request_view(subject: str) -> dict[str, Any]:
         first = client.ask(subject)
         assert first.status_code == 201
@@ -132,7 +132,7 @@ def test_asking_tells_nothing_of_a_person(client: ConsentClient) -> None:
     assert (second_request["state"], second_request["granted"]) == ("asked", [])
 
 
-def test_one_request_of_a_service_waits_at_a_time_and_for_thirty_days(client: ConsentClient) -> None:
+def test_a_service_has_one_open_request_for_thirty_days(client: ConsentClient) -> None:
     first, second = client.ask().json()["id"], client.ask(classes=["identity"]).json()["id"]
     assert client.state(first)[0] == "expired"
     assert_problem(client.as_person(f"/{first}/grant", classes=["identity"]), 409, "consent_answered")
@@ -147,7 +147,7 @@ def test_one_request_of_a_service_waits_at_a_time_and_for_thirty_days(client: Co
     assert client.as_person().json()["requests"] == []
 
 
-def test_a_no_stays_a_no_and_saying_the_same_again_changes_nothing(client: ConsentClient) -> None:
+def test_a_declined_request_stays_declined_and_repeats_change_nothing(client: ConsentClient) -> None:
     name = client.ask().json()["id"]
     for _ in range(2):
         assert client.as_person(f"/{name}/decline").json() == {"id": name, "state": "declined", "granted": []}
@@ -161,7 +161,7 @@ def test_a_no_stays_a_no_and_saying_the_same_again_changes_nothing(client: Conse
     assert_problem(client.as_person(f"/{other}/decline"), 409, "consent_answered")
 
 
-def test_what_is_wrong_with_a_grant_is_told_and_nothing_is_granted(client: ConsentClient) -> None:
+def test_an_invalid_grant_gets_its_reason_and_grants_nothing(client: ConsentClient) -> None:
     end = client.merchant.now + 10 * DAY
     name = client.ask(classes=["identity", "restricted"], until=end.isoformat()).json()["id"]
     assert set(client.as_person().json()["requests"][0]["warning"]) == {"en", "zh"}
@@ -198,7 +198,7 @@ def test_what_is_wrong_with_a_grant_is_told_and_nothing_is_granted(client: Conse
     assert client.state(name) == ("expired", [])
 
 
-def test_a_grant_and_its_answer_stand_or_fall_together(database: Engine) -> None:
+def test_a_grant_and_its_request_change_in_one_transaction(database: Engine) -> None:
     services.sign_up(database, "inn", "hotel", Terms("hotel"), NOW)
     request = consents.request_consent(database, ConsentTerms("inn", "hotel", "ann ", "perks", ("identity",)), NOW)
     grant = consents.Consent("ann ", "perks", ("identity",))
@@ -259,7 +259,7 @@ LATER_FIRST: list[dict[str, Any]] = [  # what is sent first happened last
     st.sampled_from(TIMES[1:]),
     st.sampled_from(["perks", "perks", "credit"]),
 )
-def test_what_is_in_force_is_what_the_view_says_of_both_gates(
+def test_consents_in_force_match_the_view_for_both_gates(
     shared_database: Engine, rows: list[dict[str, Any]], at: datetime, purpose: str
 ) -> None:
     """The view's own reading of consents, on the events that each gate is made of, is the oracle."""

@@ -50,7 +50,7 @@ class GrantClient(MerchantClient):
 
 
 @pytest.mark.parametrize("case", REFERRING_EVENTS)
-def test_what_refers_to_a_grant_does_not_revoke_it(town: AppContext, case: str) -> None:
+def test_other_events_that_refer_to_a_grant_do_not_revoke_it(town: AppContext, case: str) -> None:
     client = GrantClient(town)
     fields = {"ref_event": "grant-1", **REFERRING_EVENTS[case]}
     client.append_event(person=client.people[0], event_id="about-it", **fields)
@@ -59,7 +59,7 @@ def test_what_refers_to_a_grant_does_not_revoke_it(town: AppContext, case: str) 
     assert client.post_question(client.people[1]).status_code == 200
 
 
-def test_its_contributors_retraction_ends_that_grant_and_no_other(town: AppContext) -> None:
+def test_a_retraction_by_its_contributor_ends_only_that_grant(town: AppContext) -> None:
     client = GrantClient(town)
     client.append_event("event.retracted", client.people[0], "about-it", ref_event="grant-1")
     assert client.count_permitted_classes() == [0, len(CLASSES)]

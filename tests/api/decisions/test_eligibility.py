@@ -33,7 +33,7 @@ def client(town: AppContext) -> MerchantClient:
     return MerchantClient(town)
 
 
-def test_a_good_score_gets_a_room_and_learns_neither_score_nor_reasons(client: MerchantClient) -> None:
+def test_a_good_score_gets_a_room_and_the_merchant_sees_no_score_or_reasons(client: MerchantClient) -> None:
     answer = client.ask(client.scored_person()).json()
     assert answer["outcome"] == "ADMIT"
     assert (answer["waived_amount"], answer["deposit_amount"], answer["currency"]) == (50_000, 0, "CNY")
@@ -41,25 +41,25 @@ def test_a_good_score_gets_a_room_and_learns_neither_score_nor_reasons(client: M
     assert set(answer) == {"decision_id", "outcome", "waived_amount", "deposit_amount", "currency", "valid_until"}
 
 
-def test_a_part_of_a_deposit_and_the_rest_make_the_whole(client: MerchantClient) -> None:
+def test_the_waived_part_and_the_deposit_add_up_to_the_amount(client: MerchantClient) -> None:
     answer = client.ask(client.scored_person(), perk="car", amount=10_000_000).json()
     assert answer["outcome"] == "PARTIAL"
     assert answer["waived_amount"] + answer["deposit_amount"] == 10_000_000
 
 
-def test_too_little_evidence_is_unscorable_and_takes_the_whole_deposit(client: MerchantClient) -> None:
+def test_too_little_evidence_is_unscorable_with_the_full_deposit(client: MerchantClient) -> None:
     answer = client.ask(client.unscored_person()).json()
     assert (answer["outcome"], answer["waived_amount"], answer["deposit_amount"]) == ("UNSCORABLE", 0, 50_000)
 
 
-def test_everyone_online_gets_the_score_that_everyone_at_once_got(client: MerchantClient) -> None:
+def test_online_scores_equal_batch_scores(client: MerchantClient) -> None:
     for person, score, _ in client.scores.head(25).iter_rows():
         answer = client.ask(person).json()
         record = decisions.record_of(client.context.database, answer["decision_id"])
         assert record["decision"]["scored"]["score"] == score
 
 
-def test_an_answer_is_on_record_with_all_it_depended_on_and_can_be_made_again(client: MerchantClient) -> None:
+def test_a_decision_record_has_all_inputs_and_can_be_replayed(client: MerchantClient) -> None:
     answer = client.ask(client.scored_person(), transaction_id="T-1").json()
     record = decisions.record_of(client.context.database, answer["decision_id"])
     assert (record["merchant"], record["transaction_id"]) == ("inn", "T-1")
@@ -69,7 +69,7 @@ def test_an_answer_is_on_record_with_all_it_depended_on_and_can_be_made_again(cl
     assert json.loads(decision.canonical()) == record["decision"]
 
 
-def test_records_are_chained_so_that_a_change_shows(client: MerchantClient) -> None:
+def test_a_change_of_a_record_breaks_the_chain(client: MerchantClient) -> None:
     for _ in range(3):
         client.ask(client.scored_person())
     query = "select d.*, salt, record from decisions d join decision_subjects s on s.seq = d.seq order by d.seq"
@@ -87,7 +87,7 @@ def test_records_are_chained_so_that_a_change_shows(client: MerchantClient) -> N
     assert record_commitment(rows[1]["salt"], rows[1]["record"].replace("hotel", "motel")) != rows[1]["commitment"]
 
 
-def test_an_entry_of_the_chain_names_nobody(client: MerchantClient) -> None:
+def test_a_chain_entry_names_no_person(client: MerchantClient) -> None:
     person = client.scored_person()
     client.ask(person)
     with reading(client.context.database) as connection:
@@ -95,7 +95,7 @@ def test_an_entry_of_the_chain_names_nobody(client: MerchantClient) -> None:
     assert person not in json.dumps(list(row))
 
 
-def test_a_merchant_sees_its_own_decision_again_and_nobody_elses(client: MerchantClient) -> None:
+def test_a_merchant_can_read_its_own_decisions_only(client: MerchantClient) -> None:
     answer = client.ask(client.scored_person(), transaction_id="T-2").json()
     payload = client.get_decision(answer["decision_id"]).json()
     assert {k: payload[k] for k in answer} == answer
@@ -115,14 +115,14 @@ def test_the_same_transaction_gets_the_first_answer_for_a_day(client: MerchantCl
     assert_problem(client.ask(person, transaction_id="T-3"), 409, "transaction_expired")
 
 
-def test_the_same_transaction_for_something_else_is_refused(client: MerchantClient) -> None:
+def test_the_same_transaction_with_another_question_is_refused(client: MerchantClient) -> None:
     client.ask(client.scored_person(), transaction_id="T-4")
     assert_problem(client.ask(client.scored_person(), transaction_id="T-4", amount=1), 409, "transaction_mismatch")
     other = client.issue("merchant", "other-inn")
     assert client.ask(client.scored_person(), token=other, transaction_id="T-4").status_code == 200
 
 
-def test_without_a_token_or_with_a_bad_one_nothing_is_answered(client: MerchantClient) -> None:
+def test_a_missing_or_bad_token_is_rejected(client: MerchantClient) -> None:
     assert_problem(client.http.post("/v1/eligibility", json={}), 401, "no_token")
     assert_problem(client.post_question("p-1", token="iftah_nonsense"), 401, "bad_token")
     expired_token = client.issue("merchant", "late", NOW + timedelta(minutes=1))
@@ -145,7 +145,7 @@ def test_a_bad_amount_is_refused(client: MerchantClient, amount: object) -> None
     assert assert_problem(client.ask(client.scored_person(), amount=amount), 422, "bad_amount")["where"] == "amount"
 
 
-def test_without_consent_there_is_no_answer_and_nobody_learns_whether_there_is_such_a_person(
+def test_without_consent_the_answer_is_the_same_as_for_an_unknown_person(
     client: MerchantClient,
 ) -> None:
     client.sign_up()
@@ -162,7 +162,7 @@ def test_without_consent_there_is_no_answer_and_nobody_learns_whether_there_is_s
     assert assert_problem(client.post_question(person), 403, "no_consent") == problem
 
 
-def test_a_service_gets_what_both_the_person_and_its_own_consent_cover(client: MerchantClient) -> None:
+def test_a_service_uses_only_classes_in_both_consents(client: MerchantClient) -> None:
     person = client.scored_person()
     client.sign_up()
     client.consent(person, classes="identity,credit")
@@ -172,7 +172,7 @@ def test_a_service_gets_what_both_the_person_and_its_own_consent_cover(client: M
     assert values["behaviour.payments"] is None
 
 
-def test_a_refusal_is_on_record_for_the_person_and_may_be_asked_again(client: MerchantClient) -> None:
+def test_a_refusal_is_recorded_and_the_transaction_may_be_repeated(client: MerchantClient) -> None:
     person = client.scored_person()
     client.sign_up()
     assert_problem(client.post_question(person, transaction_id="T-7"), 403, "no_consent")
@@ -183,7 +183,7 @@ def test_a_refusal_is_on_record_for_the_person_and_may_be_asked_again(client: Me
     assert client.post_question(person, transaction_id="T-7").json()["outcome"] == "ADMIT"
 
 
-def test_an_unknown_service_or_somebody_not_on_its_list_is_refused_with_its_code(client: MerchantClient) -> None:
+def test_an_unknown_service_or_a_person_off_its_allow_list_is_refused_with_a_code(client: MerchantClient) -> None:
     assert_problem(client.post_question(client.scored_person()), 404, "unknown_service")
     client.sign_up(allowed=("somebody",))
     assert_problem(client.post_question(client.scored_person()), 403, "not_on_allow_list")
@@ -191,7 +191,7 @@ def test_an_unknown_service_or_somebody_not_on_its_list_is_refused_with_its_code
     assert client.ask(client.scored_person()).json()["outcome"] == "ADMIT"
 
 
-def test_a_merchant_cannot_feel_its_way_by_amounts(client: MerchantClient) -> None:
+def test_a_merchant_may_ask_about_five_amounts_a_day(client: MerchantClient) -> None:
     person = client.scored_person()
     for amount in (100, 200, 300, 400, 500, 100):
         assert client.ask(person, amount=amount).status_code == 200
@@ -202,7 +202,7 @@ def test_a_merchant_cannot_feel_its_way_by_amounts(client: MerchantClient) -> No
     assert client.ask(person, amount=600).status_code == 200
 
 
-def test_amounts_are_counted_where_there_is_no_consent_too(client: MerchantClient) -> None:
+def test_amounts_are_counted_without_consent_too(client: MerchantClient) -> None:
     client.sign_up()
     for person in (client.scored_person(), "nobody"):
         for amount in (100, 200, 300, 400, 500):
@@ -210,7 +210,7 @@ def test_amounts_are_counted_where_there_is_no_consent_too(client: MerchantClien
         assert_problem(client.post_question(person, amount=600), 429, "too_many_amounts")
 
 
-def test_questions_that_come_at_once_are_answered_together_and_each_for_itself(client: MerchantClient) -> None:
+def test_concurrent_questions_are_answered_in_a_batch_each_with_its_own_result(client: MerchantClient) -> None:
     people = [str(p) for p in client.scores["person"].head(12)]
     for person in people:
         client.ask(person, transaction_id=f"alone-{person}")
@@ -250,7 +250,7 @@ def test_addresses_and_methods_that_do_not_exist_answer_in_the_same_shape(client
     assert_problem(client.http.delete("/v1/health"), 405, "method_not_allowed")
 
 
-def test_nothing_is_recorded_of_a_question_that_cannot_be_asked(client: MerchantClient) -> None:
+def test_an_invalid_question_leaves_no_record(client: MerchantClient) -> None:
     client.post_question("nobody")
     client.ask(client.scored_person(), amount=-1)
     client.ask(client.scored_person(), amount=10**12)
@@ -258,7 +258,7 @@ def test_nothing_is_recorded_of_a_question_that_cannot_be_asked(client: Merchant
         assert connection.execute(text("select count(*) from decisions")).scalar() == 0
 
 
-def test_who_withdraws_consent_is_not_asked_about_from_the_next_question_on(client: MerchantClient) -> None:
+def test_after_a_withdrawal_the_next_question_is_refused(client: MerchantClient) -> None:
     person = client.scored_person()
     assert client.ask(person).status_code == 200
     withdrawal = event("consent.withdrawn", person, NOW + timedelta(hours=1), purpose="perks")
@@ -268,7 +268,7 @@ def test_who_withdraws_consent_is_not_asked_about_from_the_next_question_on(clie
     )
 
 
-def test_a_class_withdrawn_is_missing_from_the_next_question_on(client: MerchantClient) -> None:
+def test_a_withdrawn_class_is_missing_from_the_next_question(client: MerchantClient) -> None:
     person = client.scored_person()
     ledger.append(
         client.context.database, event("consent.withdrawn", person, NOW, purpose="perks", classes="behaviour"), NOW
@@ -279,7 +279,7 @@ def test_a_class_withdrawn_is_missing_from_the_next_question_on(client: Merchant
     assert values["identity.level"] is not None
 
 
-def test_a_tie_whose_other_end_withdrew_counts_no_longer(client: MerchantClient) -> None:
+def test_a_tie_stops_counting_when_the_other_end_withdraws_consent(client: MerchantClient) -> None:
     ties = ledger.read(client.context.database, kinds=["tie.formed"])
     scored_people = set(client.scores.drop_nulls("score")["person"])
     a, b = next((a, b) for a, b in ties.select("subject", "other").iter_rows() if a in scored_people and a != b)
@@ -290,7 +290,7 @@ def test_a_tie_whose_other_end_withdrew_counts_no_longer(client: MerchantClient)
     assert after["decision"]["question"]["values"]["relationships.degree"] is None
 
 
-def test_evidence_disputed_since_the_build_stops_answers_until_the_next(client: MerchantClient) -> None:
+def test_a_dispute_after_the_build_stops_answers_until_the_next_build(client: MerchantClient) -> None:
     person = client.scored_person()
     payments = ledger.read(client.context.database, people=[person], kinds=["payment.made"]).filter(
         pl.col("subject") == person
@@ -303,7 +303,7 @@ def test_evidence_disputed_since_the_build_stops_answers_until_the_next(client: 
     assert client.ask(person).status_code == 200
 
 
-def test_a_dispute_does_not_give_away_somebody_without_consent(client: MerchantClient) -> None:
+def test_a_dispute_does_not_reveal_a_person_without_consent(client: MerchantClient) -> None:
     person = client.scored_person()
     withdrawal = event("consent.withdrawn", person, NOW, purpose="perks")
     dispute = event("dispute.opened", person, NOW, event_id="new-2", ref_event="anything")
@@ -313,7 +313,7 @@ def test_a_dispute_does_not_give_away_somebody_without_consent(client: MerchantC
     )
 
 
-def test_a_change_sent_under_another_name_stops_answers_too(client: MerchantClient) -> None:
+def test_a_retraction_with_another_subject_stops_answers_too(client: MerchantClient) -> None:
     person = client.scored_person()
     payments = ledger.read(client.context.database, people=[person], kinds=["payment.made"]).filter(
         pl.col("subject") == person
@@ -334,25 +334,25 @@ def test_a_body_larger_than_any_question_is_refused_before_it_is_read(client: Me
     assert_problem(client.http.post("/v1/eligibility", content=pieces, headers=headers), 413, "too_large")
 
 
-def test_many_wrong_keys_are_told_in_a_few_words(client: MerchantClient) -> None:
+def test_many_unknown_keys_give_a_short_problem(client: MerchantClient) -> None:
     problem = assert_problem(client.ask("p-1", **{f"{'k' * 100}{n}": 1 for n in range(300)}), 422, "bad_request")
     assert len(json.dumps(problem)) < 1_000
 
 
-def test_an_answer_is_never_given_from_a_database_file_that_is_gone(client: MerchantClient) -> None:
+def test_a_deleted_database_file_gives_no_answer(client: MerchantClient) -> None:
     if client.context.database.dialect.name == "sqlite":
         assert client.ask(client.scored_person()).status_code == 200
         Path(str(client.context.database.url.database)).unlink()
         assert_problem(client.ask(client.scored_person()), 503, "not_ready")
 
 
-def test_health_is_ready_once_features_are_there(town: AppContext) -> None:
+def test_health_is_ready_once_features_exist(town: AppContext) -> None:
     health = TestClient(create_app(town)).get("/v1/health").json()
     assert (health["status"], health["release"]) == ("ready", town.release.id)
     assert health["people"] > 50
 
 
-def test_health_says_so_when_there_are_no_features_yet(database: Engine) -> None:
+def test_health_reports_missing_features(database: Engine) -> None:
     context = AppContext(database, Evaluators(shipped_release()))
     client = TestClient(create_app(context))
     assert_problem(client.get("/v1/health"), 503, "not_ready")
@@ -363,7 +363,7 @@ def test_health_says_so_when_there_are_no_features_yet(database: Engine) -> None
     context.evaluators.close()
 
 
-def test_a_database_that_goes_away_is_a_503_and_says_nothing_of_itself(client: MerchantClient) -> None:
+def test_an_unreachable_database_is_a_503_without_details(client: MerchantClient) -> None:
     with client.context.database.begin() as connection:
         connection.execute(text("drop table tokens"))
     problem = assert_problem(client.post_question("p-1"), 503, "not_ready")

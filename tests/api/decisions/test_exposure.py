@@ -62,25 +62,23 @@ def test_the_request_s_fields_are_read_by_the_rules_and_recorded(client: Merchan
     ],
     ids=str,
 )
-def test_a_field_that_the_perk_has_not_or_of_another_sort_is_refused(
-    client: MerchantClient, context: dict[str, Any]
-) -> None:
+def test_an_unknown_field_or_one_of_another_type_is_refused(client: MerchantClient, context: dict[str, Any]) -> None:
     assert_problem(client.ask(next(admitted_people(client)), context=context), 422, "bad_context")
 
 
 @pytest.mark.parametrize("context", [{"nights": [3]}, "three", {"n" * 61: 1}], ids=str)
-def test_what_no_field_can_be_is_refused(client: MerchantClient, context: Any) -> None:
+def test_a_context_that_no_field_accepts_is_refused(client: MerchantClient, context: Any) -> None:
     assert_problem(client.ask(next(admitted_people(client)), context=context), 422, "bad_request")
 
 
-def test_the_same_transaction_with_other_fields_is_another_question(client: MerchantClient) -> None:
+def test_the_same_transaction_with_other_fields_is_a_different_question(client: MerchantClient) -> None:
     person = next(admitted_people(client))
     first = client.ask(person, transaction_id="T-9", context={"nights": 3}).json()
     assert client.ask(person, transaction_id="T-9", context={"nights": 3}).json() == first
     assert_problem(client.ask(person, transaction_id="T-9", context={"nights": 4}), 409, "transaction_mismatch")
 
 
-def test_asking_again_does_not_use_up_a_cap_and_another_merchant_does(client: MerchantClient) -> None:
+def test_repeating_a_question_uses_no_cap_and_another_merchants_answer_does(client: MerchantClient) -> None:
     person, other = next(admitted_people(client)), client.issue("merchant", "lodge")
     for _ in range(3):  # a room of 5,000 of the 10,000 that thirty days have
         assert client.ask(person, amount=500_000).json()["waived_amount"] == 500_000
@@ -92,7 +90,7 @@ def test_asking_again_does_not_use_up_a_cap_and_another_merchant_does(client: Me
     assert client.ask(person, client.issue("merchant", "motel"), amount=500_000).json()["waived_amount"] == 500_000
 
 
-def test_the_newest_answer_to_a_merchant_takes_the_place_of_the_one_before(client: MerchantClient) -> None:
+def test_the_newest_answer_to_a_merchant_replaces_the_earlier_one(client: MerchantClient) -> None:
     """Only the newest answer can become an order, so the amount of the earlier one is available again."""
     person, inn = next(admitted_people(client)), client.issue("merchant", "manor")
     for amount in (300_000, 100, 500_000, 1):
@@ -104,7 +102,7 @@ def test_the_newest_answer_to_a_merchant_takes_the_place_of_the_one_before(clien
     ]  # 100: when the person was found
 
 
-def test_an_answer_that_has_run_out_without_an_order_uses_nothing_up(client: MerchantClient) -> None:
+def test_an_expired_answer_without_an_order_uses_no_cap(client: MerchantClient) -> None:
     person, inn = next(admitted_people(client)), client.issue("merchant", "manor")
     assert client.ask(person, inn, amount=300_000).json()["waived_amount"] == 300_000
     client.now += timedelta(hours=24)
@@ -112,7 +110,7 @@ def test_an_answer_that_has_run_out_without_an_order_uses_nothing_up(client: Mer
     assert decision_of(client, other)["question"]["used"] == []
 
 
-def test_merchants_who_ask_at_the_same_time_are_not_given_more_than_the_cap(client: MerchantClient) -> None:
+def test_concurrent_merchants_together_get_at_most_the_cap(client: MerchantClient) -> None:
     person = next(admitted_people(client))
     client.now += timedelta(days=2)  # what was asked to find them has run out
     tokens = [client.issue("merchant", f"inn-{n}") for n in range(8)]
@@ -147,7 +145,7 @@ def test_each_decision_says_whether_relationships_made_a_difference(client: Merc
         assert item["alone"]["waived"] <= item["answer"]["waived"]
 
 
-def test_another_perk_s_hold_is_not_this_one_s(client: MerchantClient) -> None:
+def test_holds_are_kept_for_each_perk_separately(client: MerchantClient) -> None:
     """Two people, two perks: we record each hold separately."""
     ann, bob = (p for _, p in zip(range(2), admitted_people(client), strict=False))
     held_since = decision_of(client, client.ask(ann, perk="bicycle", amount=10_000).json())["held_since"]
@@ -162,7 +160,7 @@ def test_another_perk_s_hold_is_not_this_one_s(client: MerchantClient) -> None:
     )
 
 
-def test_a_merchant_s_own_answer_that_waits_uses_nothing_up_and_that_of_its_other_perk_does(
+def test_a_merchants_open_answer_uses_no_cap_unless_it_is_for_another_perk(
     client: MerchantClient,
 ) -> None:
     """Of the cap of 10,000 in thirty days, two merchants use a part; the cap over all perks includes a merchant's other perk."""

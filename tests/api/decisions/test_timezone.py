@@ -69,7 +69,7 @@ def context_of(
 
 
 @pytest.mark.parametrize("clock", ["00:00", "07:30", "08:00", "08:30", "10:00", "23:59"])
-def test_wages_and_rents_count_alike_at_whatever_time_of_the_first_they_come(database, clock):
+def test_wages_and_rents_count_the_same_at_any_time_of_the_first_day(database, clock):
     """In UTC, times before 08:00 belong to the previous month. At 10:00 both zones have the same months and give 802."""
     context = context_of(database, shipped_release(), MIDNIGHT - timedelta(days=1), clock)
     with closing(context.evaluators):
@@ -80,7 +80,7 @@ def test_wages_and_rents_count_alike_at_whatever_time_of_the_first_they_come(dat
         assert scores.filter(person="ann")["score"].item() == 802
 
 
-def test_a_refresh_counts_on_the_clocks_that_the_build_counted_on(database):
+def test_a_refresh_uses_the_time_zone_of_its_build(database):
     """A payment at 00:30 on 1 July, which is June in UTC: it counts for a new month, and as a night payment."""
     now = MIDNIGHT + timedelta(hours=1)
     context = context_of(database, shipped_release(), now, follows=True)
@@ -110,7 +110,7 @@ def release_closing_in_july() -> Release:
 
 
 @pytest.mark.parametrize(("slip", "outcome"), [(timedelta(microseconds=-1), "ADMIT"), (timedelta(0), "DECLINE")])
-def test_a_line_begins_to_hold_at_midnight_there_and_its_decision_is_replayed_so(database, slip, outcome):
+def test_a_rule_starts_at_local_midnight_and_replays_agree(database, slip, outcome):
     as_of = MIDNIGHT + slip
     context = context_of(database, release_closing_in_july(), as_of)
     with closing(context.evaluators):

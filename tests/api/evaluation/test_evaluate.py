@@ -99,7 +99,7 @@ FOUR_LOANS = loans(
 )
 
 
-def test_the_last_microsecond_before_the_loans_day_counts_and_the_first_of_it_does_not():
+def test_evidence_counts_up_to_the_microsecond_before_the_loans_day():
     table = features_at_loans(EVENTS, LABELS, rules())
     assert table.select("loan", "behaviour.payments", "behaviour.payment_total").rows()[:3] == [
         ("first", 3, 1201),
@@ -108,19 +108,19 @@ def test_the_last_microsecond_before_the_loans_day_counts_and_the_first_of_it_do
     ]
 
 
-def test_a_person_of_two_loans_is_seen_twice_as_each_day_has_it():
+def test_a_person_with_two_loans_gets_features_for_each_day():
     table = features_at_loans(EVENTS, LABELS, rules()).filter(person="ann")
     assert table["relationships.degree"].to_list() == [0, 1, None]
 
 
-def test_who_is_not_enrolled_by_then_has_no_features_and_no_score(release):
+def test_a_person_not_yet_enrolled_has_no_features_and_no_score(release):
     table = features_at_loans(EVENTS, LABELS, rules())
     unknown = table.filter(pl.col("loan").is_in(["early", "stranger"]))
     assert unknown.select(*CHEAP_FEATURES).null_count().sum_horizontal().item() == 2 * len(CHEAP_FEATURES)
     assert scores(release, unknown)["score"].to_list() == [None, None]
 
 
-def test_each_loan_has_the_features_that_the_person_has_at_that_moment():
+def test_each_loan_has_the_persons_features_at_that_moment():
     table = features_at_loans(EVENTS, LABELS, rules())
     for at, people in (("2020-02-29T23:59:59.999999", ["ann", "bob"]), ("2020-03-02T23:59:59.999999", ["ann"])):
         day = (moment(at) + timedelta(microseconds=1)).date()
@@ -132,12 +132,12 @@ def test_each_loan_has_the_features_that_the_person_has_at_that_moment():
         assert_frame_equal(actual.select(expected.columns), expected)
 
 
-def test_what_became_known_when_does_not_matter_as_no_ledger_is_involved():
+def test_recorded_times_do_not_matter_without_a_ledger():
     late_events = EVENTS.with_columns(recorded_at=pl.lit(moment("2031-01-01")))
     assert_frame_equal(features_at_loans(late_events, LABELS, rules()), features_at_loans(EVENTS, LABELS, rules()))
 
 
-def test_two_processes_give_what_one_gives_and_progress_is_told_to_the_end():
+def test_two_processes_give_the_same_result_as_one_with_complete_progress():
     labels = pl.concat(
         [LABELS, *(LABELS.head(1).with_columns(date=date(2020, 4, 1) + timedelta(n)) for n in range(10))]
     )
@@ -152,7 +152,7 @@ def test_two_processes_give_what_one_gives_and_progress_is_told_to_the_end():
     assert len(progress) > 2
 
 
-def test_without_balances_is_what_comes_out_when_nobody_consented_to_them(release):
+def test_without_balances_equals_features_without_consent_to_them(release):
     classes = ",".join(c for c in CLASSES if c != "restricted")
     without_consent = features_at_loans(
         story(f"{enrol('ann', 'bob', classes=classes)}\n{LIFE_EVENTS}"), LABELS, rules()
@@ -164,14 +164,14 @@ def test_without_balances_is_what_comes_out_when_nobody_consented_to_them(releas
 
 @settings(max_examples=by_effort(25, 100), deadline=None)
 @given(st.data())
-def test_a_loans_score_is_the_one_a_decision_would_be_made_with(release, data):
+def test_a_loans_score_equals_that_of_a_decision(release, data):
     bounds = {n: st.one_of(st.none(), st.integers(f.low, min(f.high, 5000))) for n, f in FEATURES.items()}
     row = data.draw(st.fixed_dictionaries(bounds))
     assessment = assess(ReferenceEvaluator(release), row, DAY)
     assert scores(release, loans((row, False))).row(0) == (assessment.score, assessment.band)
 
 
-def test_the_figures_say_how_many_loans_they_are_about(release):
+def test_the_figures_state_the_number_of_loans(release):
     report = evaluate(release, FOUR_LOANS)
     assert (report.loans, report.bad, report.first, report.last) == (4, 2, date(1995, 1, 1), date(1995, 1, 4))
     for figures in (report.with_balances.figures, report.without_balances.figures):
@@ -191,7 +191,7 @@ def test_balances_change_only_the_variant_that_sees_them(release):
     assert blind.with_balances.bands == blind.without_balances.bands
 
 
-def test_a_baseline_orders_the_scored_loans_by_one_feature_and_counts_who_lacks_it(release):
+def test_a_baseline_orders_the_scored_loans_by_one_feature_and_counts_missing_values(release):
     by_name = {f.name: f for f in evaluate(release, loans(
         (person(**STEADY_PERSON, credit__missed=0, capacity__balance_low_share=5), False),
         (person(**STEADY_PERSON, credit__missed=2, capacity__balance_low_share=5), True),
@@ -214,12 +214,12 @@ def test_bands_count_every_loan_once_worst_first_and_the_unscorable_last(release
     assert {b.band: b.n for b in bands[:-1] if b.n} == dict(counts.iter_rows())
 
 
-def test_loans_that_all_went_well_cannot_be_evaluated(release):
+def test_loans_with_only_good_outcomes_cannot_be_evaluated(release):
     with pytest.raises(Rejected, match="goods and bads are both needed"):
         evaluate(release, FOUR_LOANS.with_columns(bad=False))
 
 
-def test_what_is_shown_fits_a_terminal_and_says_the_figures(release):
+def test_the_output_fits_a_terminal_and_has_the_figures(release):
     report = evaluate(release, FOUR_LOANS)
     console = Console(width=80, file=StringIO())
     for part in report_parts(report):

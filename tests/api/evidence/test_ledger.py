@@ -65,7 +65,7 @@ def events_of_every_kind() -> pl.DataFrame:
     )
 
 
-def test_what_is_appended_is_read_back_to_the_last_value(database: Engine) -> None:
+def test_appended_events_are_read_back_unchanged(database: Engine) -> None:
     events = events_of_every_kind()
     result = ledger.append(database, events, NOW)
     assert (result.accepted, result.duplicates, result.refused.height) == (10, 0, 0)
@@ -103,7 +103,7 @@ def test_two_contributors_may_use_the_same_event_id(database: Engine) -> None:
     assert (result.accepted, result.refused.height) == (2, 0)
 
 
-def test_wrong_rows_are_refused_with_their_number_and_the_others_go_in(database: Engine) -> None:
+def test_bad_rows_are_refused_with_their_number_and_the_others_are_recorded(database: Engine) -> None:
     result = ledger.append(database, frame(payment("p0", amount=-5), payment(), payment("p2", kind="payment.mad")), NOW)
     assert result.accepted == 1
     assert result.refused["row"].to_list() == [0, 2]
@@ -112,14 +112,14 @@ def test_wrong_rows_are_refused_with_their_number_and_the_others_go_in(database:
 
 
 @pytest.mark.parametrize("wrong", [payment("p2", amount=-5), payment("p1", amount=6)])
-def test_all_or_nothing_keeps_everything_out_for_one_wrong_row(database: Engine, wrong: dict[str, object]) -> None:
+def test_all_or_nothing_records_no_row_if_one_is_bad(database: Engine, wrong: dict[str, object]) -> None:
     result = ledger.append(database, frame(payment(), wrong), NOW, all_or_nothing=True)
     assert (result.accepted, result.duplicates, result.refused["row"].to_list()) == (0, 0, [1])
     assert ledger.read(database).is_empty()
     assert ledger.extent(database) == ledger.LedgerExtent(0, None, None)
 
 
-def test_the_ledger_sets_recorded_at_whatever_the_batch_says(database: Engine) -> None:
+def test_the_ledger_sets_recorded_at_and_ignores_that_of_the_batch(database: Engine) -> None:
     ledger.append(database, frame(payment(recorded_at=datetime(2001, 1, 1, tzinfo=UTC))), NOW)
     assert ledger.read(database)["recorded_at"].to_list() == [NOW]
 
@@ -131,7 +131,7 @@ def test_recorded_at_only_grows_even_when_the_clock_goes_back(database: Engine) 
     assert ledger.read(database)["recorded_at"].to_list() == recorded_times
 
 
-def test_what_was_known_at_a_moment_stays_the_same_for_ever(database: Engine) -> None:
+def test_events_known_at_a_moment_never_change(database: Engine) -> None:
     ledger.append(database, frame(payment()), NOW)
     moment = ledger.extent(database).recorded_at
     before = ledger.read(database, known_at=moment)
@@ -176,7 +176,7 @@ def test_an_empty_text_is_an_absent_one(database: Engine) -> None:
     assert ledger.append(database, frame(payment(category="")), NOW).duplicates == 1
 
 
-def test_a_nul_in_a_statement_is_refused_before_the_database_chokes_on_it(database: Engine) -> None:
+def test_a_nul_in_a_statement_is_refused_before_it_reaches_the_database(database: Engine) -> None:
     dispute = {"contributor": "ann", "event_id": "d", "kind": "dispute.opened", "subject": "ann", "ref_event": "p1"}
     result = ledger.append(database, frame(payment(), dispute | {"happened_at": NOW, "statement": "a\0b"}), NOW)
     assert (result.accepted, result.refused.rows()) == (1, [(1, "`statement` has a NUL character: remove it")])
@@ -189,14 +189,14 @@ def test_a_column_of_the_wrong_type_is_an_error_and_nothing_goes_in(database: En
 
 
 @pytest.mark.parametrize("rows", [0, 1, 249, 250, 251, 500, 637])
-def test_batches_of_every_size_go_in_whole_and_in_order(database: Engine, rows: int) -> None:
+def test_batches_of_every_size_are_recorded_completely_and_in_order(database: Engine, rows: int) -> None:
     events = frame(payment("x")).clear() if not rows else frame(*(payment(f"p{n:03}", amount=n) for n in range(rows)))
     assert ledger.append(database, events, NOW).accepted == rows
     assert ledger.read(database)["amount"].to_list() == list(range(rows))
 
 
 @pytest.mark.parametrize("index", [0, 299, 599])
-def test_a_batch_with_one_known_event_goes_in_otherwise_whole_and_in_order(database: Engine, index: int) -> None:
+def test_a_batch_with_one_duplicate_is_otherwise_recorded_completely_and_in_order(database: Engine, index: int) -> None:
     """On PostgreSQL such a batch goes by the second road; nothing of the first may be left."""
     events = frame(*(payment(f"p{n:03}", amount=n) for n in range(600)))
     ledger.append(database, events[index], NOW)
@@ -242,7 +242,7 @@ payment_rows = st.builds(
 @given(
     batches=st.lists(st.lists(payment_rows, max_size=6), max_size=4), repeated=st.lists(st.integers(0, 3), max_size=3)
 )
-def test_any_sending_with_repeats_leaves_the_first_content_of_each_event(
+def test_repeated_events_keep_the_first_content(
     database: Engine, batches: list[list[dict[str, object]]], repeated: list[int]
 ) -> None:
     _delete_events(database)

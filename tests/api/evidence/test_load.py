@@ -41,7 +41,7 @@ def test_every_format_gives_the_same_events(database: Engine, tmp_path: Path, na
     assert load(database, tmp_path / name) == LoadReport(0, 1000, 0, None, None)
 
 
-def test_frames_are_loaded_as_files_are(database: Engine, tmp_path: Path) -> None:
+def test_frames_are_loaded_like_files(database: Engine, tmp_path: Path) -> None:
     frames = [
         payments(10),
         payments(20).with_columns(amount=pl.col("amount") + pl.when(pl.col("event_id") == "p3").then(1).otherwise(0)),

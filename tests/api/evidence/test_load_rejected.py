@@ -64,7 +64,7 @@ BAD_ROWS: dict[str, tuple[list[str], list[tuple[int, str]], int]] = {
 
 
 @pytest.mark.parametrize("name", BAD_ROWS)
-def test_a_bad_row_is_refused_with_its_line_and_the_rest_goes_in(
+def test_a_bad_row_is_refused_with_its_line_and_the_rest_is_loaded(
     sqlite_database: Engine, tmp_path: Path, name: str
 ) -> None:
     lines, expected, accepted = BAD_ROWS[name]
@@ -78,7 +78,7 @@ def test_a_bad_row_is_refused_with_its_line_and_the_rest_goes_in(
         assert any(at == line and words in reason for at, reason in actual), actual
 
 
-def test_two_events_with_one_id_in_a_file_are_told_apart_by_line(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_two_events_with_one_id_are_reported_by_line(sqlite_database: Engine, tmp_path: Path) -> None:
     rows = [GOOD_ROW, GOOD_ROW, GOOD_ROW.replace("1200", "7"), GOOD_ROW.replace("{0}", "next")]
     (tmp_path / "in.csv").write_text("\n".join([HEADER, *rows]))
     report = load(sqlite_database, tmp_path / "in.csv")
@@ -90,7 +90,7 @@ def test_two_events_with_one_id_in_a_file_are_told_apart_by_line(sqlite_database
 
 @pytest.mark.parametrize("quote", ["", '"'])
 @pytest.mark.parametrize("size", [10_000_000, 40_000_000])
-def test_a_field_of_many_megabytes_is_refused_and_the_rest_goes_in(
+def test_a_field_of_many_megabytes_is_refused_and_the_rest_is_loaded(
     sqlite_database: Engine, tmp_path: Path, quote: str, size: int
 ) -> None:
     big = GOOD_ROW.replace("{0}", f"{quote}{'x' * size}{quote}")
@@ -102,7 +102,7 @@ def test_a_field_of_many_megabytes_is_refused_and_the_rest_goes_in(
     assert report.rejects_path.stat().st_size < 10_000
 
 
-def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_windows_line_ends_and_a_byte_order_mark_are_accepted(sqlite_database: Engine, tmp_path: Path) -> None:
     text = "\r\n".join([HEADER, GOOD_ROW.format("a"), "bank,x", GOOD_ROW.format("b"), ""])
     (tmp_path / "in.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     report = load(sqlite_database, tmp_path / "in.csv")
@@ -155,7 +155,7 @@ def test_parquet_rows_are_refused_by_their_number(sqlite_database: Engine, tmp_p
 
 
 @pytest.mark.parametrize("name", ["p.csv.gz", "p.ndjson.gz"])
-def test_a_truncated_gzip_gives_the_rows_before_the_break_and_says_so(
+def test_a_truncated_gzip_gives_the_rows_before_the_break_and_an_error(
     sqlite_database: Engine, tmp_path: Path, name: str
 ) -> None:
     WRITERS[name](payments(20_000), tmp_path / name)
@@ -207,9 +207,7 @@ BAD_FILES: dict[str, tuple[str, bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_file_that_cannot_be_meant_is_refused_whole_in_one_line(
-    sqlite_database: Engine, tmp_path: Path, name: str
-) -> None:
+def test_a_file_of_another_kind_is_refused_in_one_line(sqlite_database: Engine, tmp_path: Path, name: str) -> None:
     file, content, code, words = BAD_FILES[name]
     (tmp_path / file).write_bytes(content)
     with pytest.raises(Rejected) as error:
@@ -242,7 +240,7 @@ def test_a_read_only_database_is_refused_before_anything_is_written(sqlite_datab
     assert not (tmp_path / "in.csv.rejects.ndjson").exists()
 
 
-def test_rejects_go_to_the_current_folder_where_the_files_own_cannot_be_written(
+def test_rejects_go_to_the_current_folder_if_the_files_own_is_read_only(
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -252,7 +250,7 @@ def test_rejects_go_to_the_current_folder_where_the_files_own_cannot_be_written(
     assert load(sqlite_database, tmp_path / "in.csv").rejects_path == tmp_path / "here" / "in.csv.rejects.ndjson"
 
 
-def test_a_mended_file_leaves_no_old_rejects_behind(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_loading_a_fixed_file_removes_the_old_rejects(sqlite_database: Engine, tmp_path: Path) -> None:
     file = tmp_path / "in.csv"
     file.write_text(f"{HEADER}\n{GOOD_ROW}\nbank,short\n")
     assert load(sqlite_database, file).rejects_path == tmp_path / "in.csv.rejects.ndjson"
@@ -261,7 +259,7 @@ def test_a_mended_file_leaves_no_old_rejects_behind(sqlite_database: Engine, tmp
     assert [p.name for p in tmp_path.glob("in.csv*")] == ["in.csv"]
 
 
-def test_where_rejects_cannot_be_written_nothing_is_loaded(
+def test_nothing_is_loaded_if_rejects_cannot_be_written(
     sqlite_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -276,7 +274,7 @@ def test_where_rejects_cannot_be_written_nothing_is_loaded(
     assert ledger.extent(sqlite_database).events == 0
 
 
-def test_rejects_go_to_the_file_that_is_named(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_rejects_go_to_the_named_file(sqlite_database: Engine, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(f"{HEADER}\n{GOOD_ROW}\nbank,short\n")
     assert (
         load(sqlite_database, tmp_path / "in.csv", rejects=tmp_path / "bad.ndjson").rejects_path
@@ -289,7 +287,7 @@ def test_rejects_go_to_the_file_that_is_named(sqlite_database: Engine, tmp_path:
     assert (tmp_path / "in.csv").read_text() == f"{HEADER}\n{GOOD_ROW}\nbank,short\n"
 
 
-def test_a_load_that_ends_early_says_how_many_rows_were_kept(sqlite_database: Engine, tmp_path: Path) -> None:
+def test_a_load_that_ends_early_reports_the_number_of_kept_rows(sqlite_database: Engine, tmp_path: Path) -> None:
     rows = "\n".join(GOOD_ROW.format(f"e{n}") for n in range(10))
     (tmp_path / "in.csv").write_text(f"{HEADER}\n{rows}\nbank,short\n")
     if not Path("/dev/full").exists():

@@ -34,7 +34,7 @@ def test_a_time_is_iso_8601_with_its_zone(text: str, expected: tuple[int, ...]) 
 @pytest.mark.parametrize(
     "text", ["yesterday", "2024-13-01T00:00:00Z", "2024-02-30", "2024-01-01T25:00:00", "1704067200", "Z"]
 )
-def test_what_is_no_time_is_said_with_its_line(text: str) -> None:
+def test_an_invalid_time_is_reported_with_its_line(text: str) -> None:
     batch = parse_batch(pl.DataFrame({"happened_at": ["2020-01-01T00:00:00Z", text]}), lines(2), 0, 0)
     assert [(problem.line, problem.row) for problem in batch.bad_rows] == [(2, {"happened_at": text})]
     assert f"`happened_at` `{text}` is not a time" in batch.bad_rows[0].reason
@@ -50,7 +50,7 @@ def test_what_is_no_time_is_said_with_its_line(text: str) -> None:
         ("2024-03-01", "is a day and not a time: write 2024-03-01T00:00:00Z if it is UTC"),
     ],
 )
-def test_a_time_without_its_zone_is_refused_with_what_to_write(text: str, message: str) -> None:
+def test_a_time_without_a_zone_is_refused_with_a_hint(text: str, message: str) -> None:
     for column in ("happened_at", "until"):
         batch = parse_batch(pl.DataFrame({column: ["2020-01-01T00:00:00Z", text]}), lines(2), 0, 0)
         assert [problem.line for problem in batch.bad_rows] == [2]
@@ -58,7 +58,7 @@ def test_a_time_without_its_zone_is_refused_with_what_to_write(text: str, messag
 
 
 @pytest.mark.parametrize("text", ["2024-3-1", "2024-03-01T00:00:00Z", "1709251200", " 2024-03-01"])
-def test_a_day_is_read_in_one_way(text: str) -> None:
+def test_a_day_has_one_format(text: str) -> None:
     (problem,) = parse_batch(pl.DataFrame({"due": [text]}), lines(1), 0, 0).bad_rows
     assert problem.reason == f"`due` `{text}` is not a day such as 2024-03-01"
 

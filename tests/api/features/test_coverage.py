@@ -44,7 +44,7 @@ def iftah(tmp_path: Path) -> CommandRunner:
     return run
 
 
-def test_a_first_build_that_leaves_nobody_scored_is_refused_and_a_moment_proposed(iftah: CommandRunner) -> None:
+def test_a_first_build_without_any_score_is_refused_and_proposes_a_moment(iftah: CommandRunner) -> None:
     result = iftah("build")
     assert result.returncode == 2
     assert re.fullmatch(
@@ -59,7 +59,7 @@ def test_a_first_build_that_leaves_nobody_scored_is_refused_and_a_moment_propose
     assert "Scores of 8 people; 2 unscorable" in iftah("score").stdout
 
 
-def test_a_later_build_that_leaves_far_fewer_scored_leaves_the_one_before_in_place(
+def test_a_later_build_with_far_fewer_scores_does_not_replace_the_earlier_one(
     iftah: CommandRunner, tmp_path: Path
 ) -> None:
     assert iftah("build", "--as-of", f"{LAST_DAY}T00:00:00Z", "--yes").returncode == 0
@@ -76,7 +76,7 @@ def test_a_later_build_that_leaves_far_fewer_scored_leaves_the_one_before_in_pla
     assert f"`iftah build --as-of {LAST_DAY}T00:00:00Z`" in output
 
 
-def test_scores_say_which_part_of_scorable_keeps_how_many_from_one(iftah: CommandRunner) -> None:
+def test_score_counts_the_people_that_each_condition_leaves_without_a_score(iftah: CommandRunner) -> None:
     assert iftah("build", "--as-of", f"{LAST_DAY}T00:00:00Z").returncode == 0
     output = iftah("score").stdout
     assert "the newest evidence is of 2024-06-15; as of 2024-06-15T00:00:00Z, 8 of 10 people have a score\n" in output
@@ -88,7 +88,7 @@ def test_scores_say_which_part_of_scorable_keeps_how_many_from_one(iftah: Comman
     )  # p1, who paid nothing
 
 
-def test_rules_that_take_the_score_from_most_are_refused_before_any_score_is_kept(
+def test_rules_that_remove_most_scores_are_refused_before_any_score_is_stored(
     iftah: CommandRunner, tmp_path: Path
 ) -> None:
     assert iftah("build", "--as-of", f"{LAST_DAY}T00:00:00Z").returncode == 0
@@ -100,7 +100,7 @@ def test_rules_that_take_the_score_from_most_are_refused_before_any_score_is_kep
     assert "No one has a score" in iftah("score", "--yes").stdout
 
 
-def test_what_serves_says_what_it_serves(iftah: CommandRunner, tmp_path: Path) -> None:
+def test_serving_reports_the_coverage_of_its_build(iftah: CommandRunner, tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
     assert list(coverage_lines(database)) == [
         "no features have been built yet: every question is rejected until you run `iftah build`"

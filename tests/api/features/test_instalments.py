@@ -36,7 +36,7 @@ THREE_MISSES = "\n".join(
 
 
 @pytest.mark.parametrize(("text", "outcome"), [("", "ADMIT"), (THREE_REPORTS, "ADMIT"), (THREE_MISSES, "DECLINE")])
-def test_a_hotel_declines_three_misses_and_not_three_reports_of_one(
+def test_the_hotel_perk_counts_missed_instalments_and_not_reports(
     database: Engine, shipped_evaluators: Evaluators, text: str, outcome: str
 ) -> None:
     append_events(database, story(f"{steady_life()}\n{text}"), NOW)

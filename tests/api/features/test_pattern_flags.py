@@ -66,7 +66,7 @@ def test_every_flag_is_read(evaluators: Evaluators) -> None:
     assert {p.id for p in evaluators.pattern_evaluators(19_875).program.flags} == {f["id"] for f in FLAGS}
 
 
-def test_two_missed_within_ninety_days(flag_reader: FlagReader) -> None:
+def test_two_misses_within_ninety_days_raise_the_flag(flag_reader: FlagReader) -> None:
     assert flag_reader.flag(enrol("ann") + MISSED_INSTALMENTS, "missed") is True
     assert (
         flag_reader.flag(enrol("ann") + MISSED_INSTALMENTS.replace("2024-03-15", "2024-05-30"), "missed") is True
@@ -75,19 +75,19 @@ def test_two_missed_within_ninety_days(flag_reader: FlagReader) -> None:
     assert flag_reader.flag(enrol("ann", "bob") + MISSED_INSTALMENTS, "missed", "bob") is False
 
 
-def test_two_reports_of_one_missed_instalment_are_no_two_missed(flag_reader: FlagReader) -> None:
+def test_two_reports_of_one_missed_instalment_count_once(flag_reader: FlagReader) -> None:
     report = MISSED_INSTALMENTS.replace("obligation=loan", "obligation=loan due=2024-02-28")
     assert flag_reader.flag(enrol("ann") + report, "missed") is False
     assert flag_reader.flag(enrol("ann") + report.replace("due=2024-02-28", "due=2024-01-31", 1), "missed") is True
 
 
 @pytest.mark.parametrize(("as_of", "up"), [("2024-03-14", False), ("2024-03-15", True), ("2024-06-01", True)])
-def test_what_has_not_happened_yet_is_not_seen(as_of: str, up: bool, flag_reader: FlagReader) -> None:
+def test_events_that_have_not_happened_are_not_visible(as_of: str, up: bool, flag_reader: FlagReader) -> None:
     assert flag_reader.flag(enrol("ann") + MISSED_INSTALMENTS, "missed", as_of=as_of) is up
 
 
 @pytest.mark.parametrize(("known_at", "up"), [("2024-04-30", False), ("2024-05-01", True)])
-def test_nor_what_was_not_known_yet(known_at: str, up: bool, flag_reader: FlagReader) -> None:
+def test_events_that_were_not_recorded_are_not_visible(known_at: str, up: bool, flag_reader: FlagReader) -> None:
     late = MISSED_INSTALMENTS.replace("ann #m2", "ann recorded=2024-05-01 #m2")
     assert flag_reader.flag(enrol("ann") + late, "missed", known_at=known_at) is up
 
@@ -112,15 +112,13 @@ def test_nor_what_was_not_known_yet(known_at: str, up: bool, flag_reader: FlagRe
         ('2024-04-01 event.corrected ann #x ref_event=m2 fields={"happened_at":"2024-01-01T00:00:00Z"}', True),
     ],
 )
-def test_disputes_corrections_and_retractions_hold_for_flags_too(
-    change: str, up: bool, flag_reader: FlagReader
-) -> None:
+def test_flags_respect_disputes_corrections_and_retractions(change: str, up: bool, flag_reader: FlagReader) -> None:
     lines = enrol("ann", "bob") + MISSED_INSTALMENTS + change
     assert flag_reader.flag(lines, "missed") is up
     assert flag_reader.flag(lines, "missed", as_of="2024-03-31", known_at="2024-03-31") is True, "before it was said"
 
 
-def test_a_corrected_field_is_the_one_that_patterns_see(flag_reader: FlagReader) -> None:
+def test_patterns_read_corrected_fields(flag_reader: FlagReader) -> None:
     lines = enrol("ann", "bob") + "\n2024-03-01 payment.made ann > bob #p amount=8 currency=CNY\n"
     raised_payment = lines + '2024-03-02 event.corrected ann #x ref_event=p fields={"amount":9}'
     assert (flag_reader.flag(lines, "paid_much"), flag_reader.flag(raised_payment, "paid_much")) == (False, True)
@@ -135,7 +133,7 @@ def test_a_corrected_field_is_the_one_that_patterns_see(flag_reader: FlagReader)
     assert (flag_reader.flag(bills, "one_bill"), flag_reader.flag(corrected_bills, "one_bill")) == (False, True)
 
 
-def test_what_is_adverse_leaves_five_years_after_it_ended(flag_reader: FlagReader) -> None:
+def test_adverse_events_leave_five_years_after_they_ended(flag_reader: FlagReader) -> None:
     lines = (
         enrol("ann") + MISSED_INSTALMENTS + "2024-04-01 obligation.settled ann obligation=loan amount=5 currency=CNY"
     )
@@ -143,7 +141,7 @@ def test_what_is_adverse_leaves_five_years_after_it_ended(flag_reader: FlagReade
     assert flag_reader.flag(lines, "missed", as_of="2029-04-01", known_at="2029-04-01") is False
 
 
-def test_a_class_that_is_not_consented_to_leaves_the_flag_missing(flag_reader: FlagReader) -> None:
+def test_a_flag_is_missing_without_consent_to_its_class(flag_reader: FlagReader) -> None:
     lines = enrol("ann", classes="identity,behaviour") + MISSED_INSTALMENTS
     assert flag_reader.flag(lines, "missed") is None
     assert flag_reader.flag(lines, "paid_much") is False
@@ -174,7 +172,7 @@ def test_a_payment_counts_for_each_side_by_its_own_consent(flag_reader: FlagRead
     assert flag_reader.flag(enrol("bob") + payment, "paid_much") is None
 
 
-def test_on_the_other_side_of_it_the_other_is_who_paid(flag_reader: FlagReader) -> None:
+def test_for_the_payee_the_other_party_is_the_payer(flag_reader: FlagReader) -> None:
     lines = enrol("ann", "bob", "cy") + "\n2024-03-01 payment.made ann > bob #p amount=100 currency=CNY\n"
     assert flag_reader.flag(lines + "2024-03-02 tie.formed bob > ann #t tie=friend", "friend") is True
     assert flag_reader.flag(lines + "2024-03-02 tie.formed cy > ann #t tie=friend", "friend") is False
@@ -213,7 +211,7 @@ def assert_same_live(database: Engine, evaluators: Evaluators, build: Build) -> 
         ),
     ],
 )
-def test_a_tie_that_a_correction_moves_is_seen_by_whom_it_is_moved_to(
+def test_a_tie_moved_by_a_correction_is_visible_to_its_new_party(
     lines: str, people: set[str], database: Engine, evaluators: Evaluators
 ) -> None:
     """Only a correction names the old and the new party, so a look-up by the original event would miss both."""
@@ -251,7 +249,7 @@ def happenings(chooser: Random) -> pl.DataFrame:
     return pl.concat([story(enrol(*PEOPLE)), frame([r | {"recorded_at": r["happened_at"]} for r in rows])])
 
 
-def test_flags_made_live_are_those_made_for_everyone(
+def test_flags_of_one_person_equal_those_of_a_full_scoring(
     evaluators: Evaluators, empty_template: Template, tmp_path: Path
 ) -> None:
     raised_count = 0
@@ -264,7 +262,7 @@ def test_flags_made_live_are_those_made_for_everyone(
     assert raised_count > 2 * seeds, "otherwise they are the same for want of any"
 
 
-def test_flags_kept_beside_the_score_are_those_made_live(town: AppContext, evaluators: Evaluators) -> None:
+def test_stored_flags_equal_live_flags(town: AppContext, evaluators: Evaluators) -> None:
     context = AppContext(town.database, evaluators)
     build = current_build(context)
     people = builds.people_of(context.database, build)[:25]
@@ -279,9 +277,7 @@ def test_flags_kept_beside_the_score_are_those_made_live(town: AppContext, evalu
     assert {v for flags in live_flags.values() for v in flags.values()} >= {True, False}
 
 
-def test_a_class_withdrawn_since_leaves_the_flags_of_it_missing_at_once(
-    town: AppContext, evaluators: Evaluators
-) -> None:
+def test_a_withdrawn_class_makes_its_flags_missing_at_once(town: AppContext, evaluators: Evaluators) -> None:
     context = AppContext(town.database, evaluators)
     build = current_build(context)
     score_everyone(context, build)

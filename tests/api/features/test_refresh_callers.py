@@ -64,7 +64,7 @@ def payment_event(person: str, at: Any, name: str = "new-1") -> pl.DataFrame:
     return event("payment.made", person, at, name, other="shop", amount=100, currency="CNY")
 
 
-def test_a_new_event_is_in_the_row_the_score_and_the_next_decision(town: AppContext) -> None:
+def test_a_new_event_changes_the_row_the_score_and_the_next_decision(town: AppContext) -> None:
     follow_clock(town)
     person, now = pick_person(town), seconds_after(NOW, 60)
     count_before = feature_rows(town.database)[person][1]["behaviour.payments"]
@@ -83,7 +83,7 @@ def test_a_new_event_is_in_the_row_the_score_and_the_next_decision(town: AppCont
     assert json.loads(replay.canonical()) == record
 
 
-def test_global_features_stay_those_of_the_build(town: AppContext) -> None:
+def test_global_features_keep_the_values_of_the_build(town: AppContext) -> None:
     follow_clock(town)
     person = pick_person(town)
     values_before = feature_rows(town.database)[person][1]
@@ -94,7 +94,7 @@ def test_global_features_stay_those_of_the_build(town: AppContext) -> None:
     }
 
 
-def test_what_everyone_at_once_gets_is_what_the_refreshed_got(town: AppContext) -> None:
+def test_a_full_scoring_equals_the_refreshed_scores(town: AppContext) -> None:
     follow_clock(town)
     person = pick_person(town)
     append_events(town.database, payment_event(person, NOW), seconds_after(NOW, 1))
@@ -107,7 +107,7 @@ def test_what_everyone_at_once_gets_is_what_the_refreshed_got(town: AppContext) 
     assert builds.is_scored_under(town.database, current_build(town), own_score[1] or "")
 
 
-def test_who_withdraws_identity_has_neither_row_nor_score_and_who_comes_has_both(town: AppContext) -> None:
+def test_withdrawing_identity_removes_row_and_score_and_enrolling_adds_both(town: AppContext) -> None:
     follow_clock(town)
     person = pick_person(town)
     people = current_build(town).people
@@ -129,7 +129,7 @@ def test_who_withdraws_identity_has_neither_row_nor_score_and_who_comes_has_both
     assert_matches_rebuild(town.database, seconds_after(NOW, 3))
 
 
-def test_a_dispute_stops_answers_only_until_the_row_is_made_anew(town: AppContext) -> None:
+def test_a_dispute_stops_answers_until_the_row_is_refreshed(town: AppContext) -> None:
     follow_clock(town)
     person = pick_person(town)
     item = ledger.read(town.database, people=[person], kinds=["payment.made"]).filter(subject=person).row(0, named=True)
@@ -145,7 +145,7 @@ def test_a_dispute_stops_answers_only_until_the_row_is_made_anew(town: AppContex
     )
 
 
-def test_a_build_as_of_a_moment_stays_there_and_says_what_waits(town: AppContext) -> None:
+def test_a_build_as_of_a_moment_is_not_refreshed_and_reports_waiting_events(town: AppContext) -> None:
     """The dispute is later than the build's `as_of`: no row of that build can exclude the item, so we give no answer."""
     person, build = pick_person(town), current_build(town)
     values_before = feature_rows(town.database)[person][1]
@@ -169,7 +169,7 @@ def test_a_build_as_of_a_moment_stays_there_and_says_what_waits(town: AppContext
     assert decision_record(town, person, seconds_after(NOW, 7))
 
 
-def test_what_the_whole_graph_says_is_withheld_where_a_tie_of_it_is_taken_back(town: AppContext) -> None:
+def test_global_features_are_withheld_after_a_tie_is_removed(town: AppContext) -> None:
     follow_clock(town)
     person = pick_person(town)
     tie = ledger.read(town.database, people=[person], kinds=["tie.formed"]).row(0, named=True)
@@ -185,7 +185,7 @@ def test_what_the_whole_graph_says_is_withheld_where_a_tie_of_it_is_taken_back(t
     assert decision_record(town, person, seconds_after(NOW, 4))["question"]["values"]["relationships.trust"] is not None
 
 
-def test_an_event_of_a_clock_that_runs_ahead_counts_when_its_time_has_come(town: AppContext) -> None:
+def test_an_event_dated_ahead_counts_from_its_own_time(town: AppContext) -> None:
     follow_clock(town)
     person = pick_person(town)
     count_before = feature_rows(town.database)[person][1]["behaviour.payments"]
@@ -197,7 +197,7 @@ def test_an_event_of_a_clock_that_runs_ahead_counts_when_its_time_has_come(town:
     assert feature_rows(town.database)[person][1]["behaviour.payments"] == count_before + 1
 
 
-def test_a_consent_that_runs_out_takes_the_row_with_it(town: AppContext) -> None:
+def test_an_expired_consent_removes_the_row(town: AppContext) -> None:
     person = pick_person(town)
     grant = event("consent.granted", person, NOW, purpose="perks", classes="identity", until=seconds_after(NOW, 3600))
     append_events(town.database, grant, NOW)
@@ -207,7 +207,7 @@ def test_a_consent_that_runs_out_takes_the_row_with_it(town: AppContext) -> None
     assert person not in feature_rows(town.database)
 
 
-def test_who_is_put_off_is_done_apart_and_nobody_waits(town: AppContext) -> None:
+def test_a_deferred_person_is_refreshed_separately_and_delays_no_other(town: AppContext) -> None:
     follow_clock(town)
     person, other = pick_person(town), max(p for p, (s, _) in current_scores(town.database).items() if s)
     payments = pl.concat([payment_event(person, NOW, f"many-{n}") for n in range(300)])
@@ -237,7 +237,7 @@ def test_who_is_put_off_is_done_apart_and_nobody_waits(town: AppContext) -> None
     assert_matches_rebuild(town.database, seconds_after(NOW, 5))
 
 
-def test_a_build_of_another_catalogue_is_not_refreshed(town: AppContext) -> None:
+def test_a_build_with_another_catalogue_is_not_refreshed(town: AppContext) -> None:
     follow_clock(town)
     with writing(town.database) as connection:
         connection.execute(text("update builds set catalogue = 'older'"))

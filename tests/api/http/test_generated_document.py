@@ -16,7 +16,7 @@ SCHEMAS: Final[dict[str, Any]] = COMPONENTS["schemas"]
 MONEY_FIELD: Final = re.compile(r"(\w+_)?amount|ceiling|waived|deposit")
 
 
-def test_each_operation_has_a_short_name_of_its_own_that_no_address_is_in() -> None:
+def test_each_operation_has_a_short_unique_name_without_its_path() -> None:
     names = [operation["operationId"] for operation in OPERATIONS]
     assert len(set(names)) == len(names) > 60
     assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+){1,3}", name)] == []
@@ -29,11 +29,11 @@ def test_every_tag_is_declared_and_described_and_every_declared_one_is_used() ->
     assert set(declared) == {tag for operation in OPERATIONS for tag in operation["tags"]}
 
 
-def test_the_document_says_where_the_server_is() -> None:
+def test_the_document_states_the_server_url() -> None:
     assert [server["url"] for server in DOCUMENT["servers"]] == ["/"]
 
 
-def test_every_operation_says_who_may_call_it_also_those_that_anyone_may() -> None:
+def test_every_operation_states_its_security_even_if_public() -> None:
     security = {operation["operationId"]: operation["security"] for operation in OPERATIONS}
     scheme_names = set(COMPONENTS["securitySchemes"])
     assert security.pop("get_health") == security.pop("get_liveness") == []
@@ -61,12 +61,12 @@ def test_each_enumeration_is_one_component() -> None:
     assert len(values) >= 18
 
 
-def test_the_words_of_an_enumeration_are_those_that_the_code_knows() -> None:
+def test_enumerations_match_the_values_of_the_code() -> None:
     for alias, words in ((fields.Role, ROLES), (fields.Scope, SCOPES), (fields.DataClass, CLASSES)):
         assert set(get_args(get_args(alias.__value__)[0])) == set(words)
 
 
-def test_money_is_a_number_of_64_bits_wherever_it_stands() -> None:
+def test_money_is_a_64_bit_integer_everywhere() -> None:
     field_count = 0
     for place, node in nodes_of(SCHEMAS):
         for name, field in node.get("properties", {}).items():
@@ -77,7 +77,7 @@ def test_money_is_a_number_of_64_bits_wherever_it_stands() -> None:
     assert field_count > 20
 
 
-def test_no_two_schemas_have_one_name() -> None:
+def test_no_two_schemas_share_a_name() -> None:
     """A client makes a class of each title: of two `Problem`, one was lost, and every error with it."""
     titles = Counter(node["title"] for place, node in nodes_of(SCHEMAS) if isinstance(node.get("title"), str))
     assert {title for title, count in titles.items() if count > 1} == set()

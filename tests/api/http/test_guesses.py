@@ -36,7 +36,7 @@ class TestOfTheApi:
             ('{"subject": "a", "\\u0073ubject": "b"}', "subject"),
         ],
     )
-    def test_a_key_that_is_there_twice_is_refused(self, town: AppContext, body: str, where: str) -> None:
+    def test_a_duplicate_key_is_refused(self, town: AppContext, body: str, where: str) -> None:
         problem = assert_problem(self.post(MerchantClient(town), "/v1/eligibility", body), 422, "bad_request")
         assert (problem["detail"], problem["where"], problem["hint"]) == (
             f"`{where}` is there twice",
@@ -44,7 +44,7 @@ class TestOfTheApi:
             "keep one",
         )
 
-    def test_also_in_every_other_body_and_in_the_address(self, town: AppContext) -> None:
+    def test_duplicate_keys_in_any_body_or_query_are_refused(self, town: AppContext) -> None:
         client = OrderClient(town)
         bodies = {
             "/v1/consents": ('{"service": "hotel", "service": "car"}', client.token),
@@ -60,7 +60,7 @@ class TestOfTheApi:
         response = client.http.get("/v1/orders?limit=1&limit=2", headers=client.bearer(client.token))
         assert assert_problem(response, 422, "bad_request")["detail"] == "`limit` is there twice"
 
-    def test_true_is_not_one_also_where_a_question_is_asked_again(self, town: AppContext) -> None:
+    def test_true_is_not_accepted_as_one_even_in_a_repeated_question(self, town: AppContext) -> None:
         client = MerchantClient(town)
         person = client.scored_person()
         question = {"transaction_id": "T-1", "context": {"nights": 1}}
@@ -81,13 +81,13 @@ class TestOfTheApi:
             (True, "should be a time written as text"),
         ],
     )
-    def test_a_moment_is_read_in_one_way(self, town: AppContext, until: object, message: str) -> None:
+    def test_a_moment_has_one_format(self, town: AppContext, until: object, message: str) -> None:
         client = MerchantClient(town)
         body = {"service": "hotel", "subject": "somebody", "classes": ["credit"], "until": until}
         problem = assert_problem(self.post(client, "/v1/consents", json.dumps(body)), 422, "bad_request")
         assert problem["detail"].startswith(f"`until` {message}")
 
-    def test_so_are_those_of_orders_of_addresses_and_days(self, town: AppContext) -> None:
+    def test_times_of_orders_queries_and_days_have_one_format(self, town: AppContext) -> None:
         client = OrderClient(town)
         day = str((client.now - timedelta(days=1)).date())
         for moment in (day, f"{day}T10:00:00", 1_700_000_000):
@@ -107,7 +107,9 @@ class TestOfTheApi:
 
 
 class TestOfFiles:
-    def test_times_currencies_and_repeated_keys(self, sqlite_database: Engine, tmp_path: Path) -> None:
+    def test_ambiguous_times_currencies_and_repeated_keys_are_refused(
+        self, sqlite_database: Engine, tmp_path: Path
+    ) -> None:
         rows = [
             ROW.format(id="a", at=HAPPENED_AT, amount=1200, currency="CNY"),
             ROW.format(id="b", at="2024-03-01T09:30:00", amount=1200, currency="CNY"),
@@ -138,7 +140,7 @@ class TestOfFiles:
             load(sqlite_database, path)
         assert error.value.hint == "write it with one: a timestamp in UTC"
 
-    def test_json_lines(self, sqlite_database: Engine, tmp_path: Path) -> None:
+    def test_ambiguous_json_lines_are_refused(self, sqlite_database: Engine, tmp_path: Path) -> None:
         row = {"contributor": "bank", "event_id": "a", "kind": "payment.made", "subject": "ann", "other": "shop"}
         good = json.dumps(row | {"happened_at": HAPPENED_AT, "amount": 1200, "currency": "CNY"})
         path = tmp_path / "p.ndjson"
@@ -148,7 +150,7 @@ class TestOfFiles:
             (2, "`amount` is there twice: keep one"),
         ]
 
-    def test_the_fields_of_a_correction(self, sqlite_database: Engine, tmp_path: Path) -> None:
+    def test_ambiguous_fields_of_a_correction_are_refused(self, sqlite_database: Engine, tmp_path: Path) -> None:
         row = {
             "contributor": "bank",
             "kind": "event.corrected",
@@ -176,19 +178,21 @@ class TestOfFiles:
 
 class TestOfTheCommandLine:
     @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
-    def test_a_field_that_is_there_twice(self, town_url: str) -> None:
+    def test_a_duplicate_field_is_refused(self, town_url: str) -> None:
         env = environment(IFTAH_DATABASE_URL=town_url)
         args = ("eligible", "ann", "--perk", "hotel", "--amount", "500", "--with", "nights=1", "--with", "nights=2")
         result = run_in_process(args, env)
         assert (result.returncode, "`nights` is there twice" in result.stderr) == (2, True), result.stderr
 
-    def test_a_proof_with_a_key_twice(self, tmp_path: Path) -> None:
+    def test_a_proof_with_a_duplicate_key_is_refused(self, tmp_path: Path) -> None:
         proof = tmp_path / "proof.json"
         proof.write_text('{"root": "00", "root": "11"}')
         result = run_in_process(("audit", "check-proof", str(proof), "--root", "00"), environment())
         assert (result.returncode, "`root` is there twice" in result.stderr) == (2, True), result.stderr
 
-    def test_true_as_a_number_of_the_settings_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_true_is_refused_as_a_number_in_the_settings_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         file = tmp_path / "iftah.toml"
         file.write_text("workers = true\n")
         monkeypatch.setenv("IFTAH_CONFIG", str(file))

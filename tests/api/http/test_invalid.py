@@ -33,7 +33,7 @@ def client(town: AppContext) -> MerchantClient:
     return MerchantClient(town)
 
 
-def test_a_field_that_does_not_fit_is_told_in_words_of_json(client: MerchantClient) -> None:
+def test_an_invalid_field_is_reported_in_terms_of_json(client: MerchantClient) -> None:
     problems = {
         case: assert_problem(client.post_question(**{"subject": "somebody"} | fields), 422, code)
         for case, (fields, code, _) in BAD_FIELDS.items()
@@ -43,7 +43,7 @@ def test_a_field_that_does_not_fit_is_told_in_words_of_json(client: MerchantClie
     }
 
 
-def test_an_address_that_does_not_fit_is_told_likewise(client: MerchantClient) -> None:
+def test_an_invalid_path_or_query_parameter_is_reported_in_terms_of_json(client: MerchantClient) -> None:
     expected = {
         "/v1/reconciliation/yesterday": "`day` should be a day such as 2026-01-31",
         "/v1/orders?limit=many": "`limit` should be a whole number",
@@ -55,19 +55,19 @@ def test_an_address_that_does_not_fit_is_told_likewise(client: MerchantClient) -
     } == expected
 
 
-def test_a_time_without_a_zone_is_told_what_it_lacks(client: MerchantClient) -> None:
+def test_a_time_without_a_zone_gets_a_hint(client: MerchantClient) -> None:
     body = {"service": "hotel", "subject": "somebody", "classes": ["credit"], "until": "2026-01-31T09:30:00"}
     response = client.http.post("/v1/consents", json=body, headers=client.bearer(client.token))
     detail = assert_problem(response, 422, "bad_request")["detail"]
     assert detail == "`until` should say its time zone, as 2026-01-31T09:30:00Z does"
 
 
-def test_a_body_that_is_no_object_is_told_so(client: MerchantClient) -> None:
+def test_a_body_that_is_not_an_object_is_reported(client: MerchantClient) -> None:
     for body, detail in ((b"{nope", "the body is not JSON"), (b"[]", "the body should be an object")):
         assert assert_problem(post_body(client, body, "application/json"), 422, "bad_request")["detail"] == detail
 
 
-def test_a_body_that_is_not_said_to_be_json_is_told_which_header_says_it(client: MerchantClient) -> None:
+def test_a_body_without_the_json_content_type_gets_a_hint(client: MerchantClient) -> None:
     problem = assert_problem(post_body(client, b"{}", "application/x-www-form-urlencoded"), 422, "bad_request")
     assert (problem["where"], problem["hint"]) == ("the body", "send `Content-Type: application/json`")
 

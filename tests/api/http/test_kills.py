@@ -20,7 +20,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
-def test_everything_that_can_be_lost_is_found(town: AppContext, town_url: str, receiver: Receiver) -> None:
+def test_the_soak_test_detects_every_kind_of_loss(town: AppContext, town_url: str, receiver: Receiver) -> None:
     client = OrderClient(town, callback=receiver.url)
     order = client.create_due_order()
     client.post_action("O-1", "pay")

@@ -58,7 +58,7 @@ def test_requests_are_counted_and_timed_by_route_status_and_code(town: AppContex
     assert growth("iftah_requests_total", method="GET", route=route, status="401", code="no_token") == 1
 
 
-def test_what_is_true_now_is_read_when_it_is_asked_for(town: AppContext) -> None:
+def test_gauges_are_read_at_the_time_of_the_request(town: AppContext) -> None:
     client = MetricsClient(town)
     rows = [
         {"id": f"m{n}", "merchant": "inn", "order": "o", "event": "e", "url": "u", "body": "b", "attempts": 0}
@@ -78,7 +78,7 @@ def test_what_is_true_now_is_read_when_it_is_asked_for(town: AppContext) -> None
 
 
 @SQLITE_ONLY
-def test_a_database_that_is_away_is_said_and_the_rest_goes_on(town: AppContext) -> None:
+def test_an_unreachable_database_is_reported_and_other_metrics_stay(town: AppContext) -> None:
     client = MetricsClient(town)
     with town.database.begin() as connection:
         connection.execute(text("drop table messages"))
@@ -88,7 +88,7 @@ def test_a_database_that_is_away_is_said_and_the_rest_goes_on(town: AppContext) 
 
 
 @SQLITE_ONLY
-def test_without_a_token_only_the_machine_itself_reads_them(town: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_token_only_localhost_reads_metrics(town: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MetricsClient(town, "::1").read()
     for host in ("192.0.2.7", "not-an-address"):
         response = MetricsClient(town, host).http.get("/metrics")
@@ -105,7 +105,7 @@ def test_without_a_token_only_the_machine_itself_reads_them(town: AppContext, mo
 
 
 @SQLITE_ONLY
-def test_labels_are_bounded_and_name_nobody(town: AppContext) -> None:
+def test_labels_are_bounded_and_name_no_person(town: AppContext) -> None:
     client = MetricsClient(town)
     for n in range(20):
         client.http.request(f"VERB{n}", f"/v1/person-{n}")

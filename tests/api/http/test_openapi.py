@@ -33,13 +33,13 @@ FORM_NAMES: Final = sorted(
 )
 
 
-def test_each_route_is_listed_under_a_sentence_of_its_own() -> None:
+def test_each_route_has_a_summary_of_its_own() -> None:
     summaries = [operation["summary"] for operation in OPERATIONS]
     assert len(set(summaries)) == len(summaries)
     assert [s for s in summaries if " " not in s] == []
 
 
-def test_every_body_can_be_sent_as_the_page_shows_it() -> None:
+def test_every_example_body_is_accepted_unchanged() -> None:
     """Without an example the page makes one up from the pattern of a text, such as `{{}-y{zy`."""
     assert len(FORM_NAMES) > 15
     for name in FORM_NAMES:
@@ -57,7 +57,7 @@ def pattern_only_fields(schema: dict[str, Any]) -> Iterator[str]:
             yield name
 
 
-def test_what_went_wrong_is_described_once_and_meant_everywhere() -> None:
+def test_all_errors_share_one_problem_schema() -> None:
     (schema_ref,) = {
         content["schema"]["$ref"]
         for path in DOCUMENT["paths"].values()
@@ -71,7 +71,7 @@ def test_what_went_wrong_is_described_once_and_meant_everywhere() -> None:
     )
 
 
-def test_every_list_comes_in_the_same_form_and_is_paged_by_the_same_parameters() -> None:
+def test_every_list_has_the_same_form_and_paging_parameters() -> None:
     """`items` and `next`, `limit` and `after`: a client reads all lists in the same way."""
     schemas, pages = DOCUMENT["components"]["schemas"], []
     for operation in OPERATIONS:
@@ -87,7 +87,7 @@ def test_every_list_comes_in_the_same_form_and_is_paged_by_the_same_parameters()
     assert len(pages) > 12
 
 
-def test_each_callback_that_is_sent_is_one_of_those_described() -> None:
+def test_each_sent_callback_is_documented() -> None:
     by_the_clock = re.findall(r"on: clock,.* to: (\w+)", shipped_release().files["orders.yaml"])
     assert by_the_clock == ["expired", "overdue"]
     assert set(DOCUMENT["components"]["schemas"]["OrderEvent"]["enum"]) == {
@@ -96,7 +96,7 @@ def test_each_callback_that_is_sent_is_one_of_those_described() -> None:
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # a body is the same text on both
-def test_the_body_of_a_callback_is_as_described(town: AppContext) -> None:
+def test_callback_bodies_match_their_schema(town: AppContext) -> None:
     client = OrderClient(town, callback="https://inn.example/hook")
     client.create_due_order()
     bodies = [m.body for m in messages.lease_messages(town.database, client.now, 50)]
@@ -105,7 +105,7 @@ def test_the_body_of_a_callback_is_as_described(town: AppContext) -> None:
     assert all(set(json.loads(body)["data"]) == set(OrderAnswer.model_fields) for body in bodies)
 
 
-def test_the_document_is_in_the_repository_as_it_is_served() -> None:
+def test_the_stored_document_equals_the_served_one() -> None:
     assert FILE.read_text(encoding="utf-8") == document(), "run `python -m tests.openapi_document`"
 
 

@@ -49,7 +49,7 @@ def test_the_pages_of_a_list_are_the_whole_list(town: AppContext) -> None:
     ("path", "code"),
     [("/v1/callbacks?after=msg_" + "0" * 32, "unknown_callback"), ("/v1/orders?after=none", "unknown_order")],
 )
-def test_a_page_after_what_is_not_there_is_refused(town: AppContext, path: str, code: str) -> None:
+def test_a_page_after_an_unknown_item_is_refused(town: AppContext, path: str, code: str) -> None:
     client = OrderClient(town)
     assert_problem(client.http.get(path, headers=client.bearer(client.token)), 404, code)
 

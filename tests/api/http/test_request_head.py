@@ -103,7 +103,7 @@ TOO_LARGE = (431, "headers_too_large")
         ([b"x" * 100 + b"\r\n\r\n"], (400, "malformed_request")),
     ],
 )
-def test_a_head_without_an_end_is_refused_and_not_kept(
+def test_an_endless_head_is_refused_without_growing_memory(
     server: ServerProcess, pieces: list[bytes], answer: tuple[int, str]
 ) -> None:
     memory_before = server.peak_memory()
@@ -124,12 +124,12 @@ def test_a_head_without_an_end_is_refused_and_not_kept(
         ),
     ],
 )
-def test_half_of_a_request_is_ended_and_does_not_stay_open(server: ServerProcess, pieces: list[bytes]) -> None:
+def test_half_of_a_request_is_closed_after_a_timeout(server: ServerProcess, pieces: list[bytes]) -> None:
     responses = server.send(*(piece.replace(POST, POST + server.bearer) for piece in pieces))
     assert responses == [(408, "request_timeout")]
 
 
-def test_a_head_within_the_bounds_is_taken_however_it_comes(server: ServerProcess) -> None:
+def test_a_head_within_the_limits_is_accepted_in_any_chunks(server: ServerProcess) -> None:
     request = GET + b"".join(b"a%d: b\r\n" % n for n in range(99)) + b"\r\n"
     assert server.send(request) == [NOT_READY]
     assert server.send(*(bytes([byte]) for byte in GET + b"\r\n")) == [NOT_READY]
@@ -141,7 +141,7 @@ def test_a_head_within_the_bounds_is_taken_however_it_comes(server: ServerProces
     assert server.send(request_with_trailer) == [(422, "bad_request")]  # it holds no events
 
 
-def test_a_caller_who_hangs_up_is_no_error_of_ours(server: ServerProcess) -> None:
+def test_a_closed_connection_is_not_logged_as_an_error(server: ServerProcess) -> None:
     routes = (b"POST /v1/events", b"POST /v1/eligibility", b"PUT /v1/services/x", b"POST /v1/me/disputes")
     for route in routes:
         for body in (b"", b'{"eve'):

@@ -99,7 +99,7 @@ def routes(context: AppContext) -> dict[str, tuple[str, str]]:
     return addresses
 
 
-def test_every_route_says_whose_it_is(routes: dict[str, tuple[str, str]]) -> None:
+def test_every_route_states_its_roles(routes: dict[str, tuple[str, str]]) -> None:
     assert set(routes) == set(ROLES)
 
 
@@ -109,9 +109,7 @@ def test_no_route_is_hidden_from_the_document(context: AppContext) -> None:
     assert hidden <= {"/docs", "/openapi.json", "/docs/oauth2-redirect", "/redoc"}
 
 
-def test_a_route_opens_for_its_roles_and_for_nobody_else(
-    context: AppContext, routes: dict[str, tuple[str, str]]
-) -> None:
+def test_a_route_accepts_its_roles_and_no_other(context: AppContext, routes: dict[str, tuple[str, str]]) -> None:
     client = TestClient(create_app(context), raise_server_exceptions=False)
     secrets = {role: tokens.issue(context.database, role, f"a-{role}", role, clock.now()).secret for role in auth.ROLES}
     problems = []

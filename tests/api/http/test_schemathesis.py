@@ -46,7 +46,7 @@ def document(client: RouteClient) -> schemathesis.BaseSchema:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_a_route_answers_what_its_document_says(client: RouteClient, route: Route) -> None:
+def test_responses_match_the_document(client: RouteClient, route: Route) -> None:
     operation = document(client)[route.path][route.method]
     cases = st.one_of(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
     token = bearer(client.token(route))
@@ -73,7 +73,7 @@ def test_a_route_answers_what_its_document_says(client: RouteClient, route: Rout
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_a_route_documents_what_any_may_answer(route: Route, client: RouteClient) -> None:
+def test_common_error_responses_are_documented(route: Route, client: RouteClient) -> None:
     responses = client.app.openapi()["paths"][route.path][route.method.lower()]["responses"]
     assert {"400", "401", "403", "404", "413", "422", "503"} <= set(responses)
     assert "500" not in responses

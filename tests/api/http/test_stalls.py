@@ -75,9 +75,7 @@ def ask(url: str, token: str, method: str = "GET", body: Any = None) -> tuple[in
         return error.code, json.load(error), error.headers
 
 
-def test_while_the_write_lock_is_held_reads_and_health_answer_and_writers_are_told_to_come_again(
-    server: str, town: AppContext
-) -> None:
+def test_while_the_write_lock_is_held_reads_succeed_and_writes_get_retry_after(server: str, town: AppContext) -> None:
     client = MerchantClient(town)
     person = client.scored_person()
     client.sign_up()
@@ -104,7 +102,7 @@ def test_while_the_write_lock_is_held_reads_and_health_answer_and_writers_are_to
     assert ask(f"{server}/v1/eligibility", client.token, "POST", question)[1]["outcome"] == "ADMIT"
 
 
-def test_a_pool_that_is_empty_is_a_database_that_is_busy(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_pool_is_reported_as_a_busy_database(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.store.database.HEALTH_TIMEOUT_SECONDS", 0.05)
     health = health_database(database)
     with reading(health), reading(database), pytest.raises(Rejected) as error, reading(health):
@@ -114,7 +112,7 @@ def test_a_pool_that_is_empty_is_a_database_that_is_busy(database: Engine, monke
         pass
 
 
-def test_there_is_a_connection_for_each_thread_and_a_thread_for_each_turn() -> None:
+def test_connections_suffice_for_threads_and_threads_for_lanes() -> None:
     threads = sum(lane.threads for lane in LANES)
     assert threads + QUESTIONS.threads + BACKGROUND_THREADS <= MAX_CONNECTIONS  # a batch of questions may need two
     assert threads <= 40  # anyio's own limit, which covers the threads of all lanes
@@ -141,7 +139,7 @@ def serve_with_slow_dns() -> None:
 
 
 @SQLITE_ONLY
-def test_one_merchants_slow_name_server_holds_up_nobody_else(town: AppContext, town_url: str, tmp_path: Path) -> None:
+def test_one_merchants_slow_name_server_delays_no_other(town: AppContext, town_url: str, tmp_path: Path) -> None:
     client = MerchantClient(town)
     person, other = client.scored_person(), client.issue("merchant", "lodge")
     client.sign_up()
@@ -163,7 +161,7 @@ def test_one_merchants_slow_name_server_holds_up_nobody_else(town: AppContext, t
 
 
 @SQLITE_ONLY
-def test_the_sender_sends_to_others_while_the_names_of_some_cannot_be_found(
+def test_the_sender_continues_while_some_names_do_not_resolve(
     town: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve, resume = socket.getaddrinfo, Event()
@@ -188,7 +186,7 @@ def test_the_sender_sends_to_others_while_the_names_of_some_cannot_be_found(
     assert {m.state for m in messages.list_messages(town.database, "slow-1", None, 9)} == {"waiting"}
 
 
-def test_look_ups_of_one_party_take_turns_and_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_look_ups_of_one_party_are_sequential_and_do_not_block_others(monkeypatch: pytest.MonkeyPatch) -> None:
     resume, hosts = Event(), list[str]()
 
     def resolve(host: str, port: int, **_: Any) -> Any:
@@ -213,7 +211,7 @@ def test_look_ups_of_one_party_take_turns_and_leave_room_for_others(monkeypatch:
 
 
 @SQLITE_ONLY
-def test_a_contributor_has_one_submission_in_progress_and_others_are_not_held_up(
+def test_a_contributor_has_one_submission_in_progress_and_others_are_not_delayed(
     server: str, town: AppContext, town_url: str
 ) -> None:
     client = MerchantClient(town)

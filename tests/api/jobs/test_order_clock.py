@@ -27,7 +27,7 @@ def tick(client: OrderClient) -> int:
     return tick_orders(client.context, client.now)
 
 
-def test_an_order_that_nobody_confirms_expires_after_thirty_days(client: OrderClient) -> None:
+def test_an_unconfirmed_order_expires_after_thirty_days(client: OrderClient) -> None:
     client.create_order()
     client.advance(days=29, hours=23)
     assert (tick(client), client.state()) == (0, "created")
@@ -36,7 +36,7 @@ def test_an_order_that_nobody_confirms_expires_after_thirty_days(client: OrderCl
     assert client.get_order().json()["closed_at"] == iso(client.now)
 
 
-def test_what_is_not_paid_in_time_is_overdue_once_however_late_the_clock_and_however_many(client: OrderClient) -> None:
+def test_an_unpaid_order_becomes_overdue_once_even_if_clocks_are_late_or_concurrent(client: OrderClient) -> None:
     order = client.create_due_order()
     client.advance(days=6, hours=23)
     assert (tick(client), client.state()) == (0, "due")
@@ -68,7 +68,7 @@ def test_a_disputed_order_does_not_become_overdue_until_the_dispute_is_over(clie
     assert (tick(client), client.state()) == (1, "overdue")
 
 
-def test_what_was_told_as_overdue_is_taken_back_when_it_was_paid_in_time(client: OrderClient) -> None:
+def test_an_overdue_event_is_retracted_if_the_order_was_paid_in_time(client: OrderClient) -> None:
     client.create_due_order()
     paid_at = client.advance(days=1)
     client.advance(days=9)
@@ -82,7 +82,7 @@ def test_what_was_told_as_overdue_is_taken_back_when_it_was_paid_in_time(client:
     )
 
 
-def test_more_than_are_looked_at_together_are_all_moved(client: OrderClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_orders_than_a_batch_are_all_moved(client: OrderClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.jobs.order_clock.BATCH_SIZE", 2)
     for n in range(5):
         client.create_order(f"O-{n}", client.decide(100)["decision_id"], amount=100)
@@ -90,7 +90,7 @@ def test_more_than_are_looked_at_together_are_all_moved(client: OrderClient, mon
     assert (tick(client), tick(client)) == (5, 0)
 
 
-def test_work_goes_on_when_what_was_wrong_is_well_again_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_periodic_work_resumes_after_failures_and_logs_each_change_once(caplog: pytest.LogCaptureFixture) -> None:
     success, attempts = Event(), iter(range(9))
 
     def work() -> Any:
@@ -111,7 +111,7 @@ def test_work_goes_on_when_what_was_wrong_is_well_again_and_says_so_once(caplog:
     assert log_messages[2] == "the clock: done again"
 
 
-def test_it_ends_when_the_server_does() -> None:
+def test_the_clock_stops_with_the_server() -> None:
     calls: list[int] = []
     with periodic.periodic_task("the clock", 0.001, lambda: calls.append(1)):
         time.sleep(0.05)

@@ -75,7 +75,7 @@ def payment_count(context: AppContext, person: str) -> int:
     return int(feature_rows(context.database)[person][1]["behaviour.payments"])
 
 
-def test_an_event_is_in_the_row_and_the_score_of_a_running_server(following_town: AppContext) -> None:
+def test_a_running_server_refreshes_the_row_and_score_after_an_event(following_town: AppContext) -> None:
     person = min(p for p, (s, _) in current_scores(following_town.database).items() if s)
     count_before = payment_count(following_town, person)
     with run_server(following_town) as client:
@@ -96,7 +96,7 @@ def test_an_event_is_in_the_row_and_the_score_of_a_running_server(following_town
     assert (lag.events, lag.people) == (1, 0)
 
 
-def test_new_rules_score_the_next_batch(following_town: AppContext) -> None:
+def test_the_next_batch_is_scored_by_new_rules(following_town: AppContext) -> None:
     person = min(p for p, (s, _) in current_scores(following_town.database).items() if s)
     files = dict(following_town.release.files)
     files["trust.yaml"] = files["trust.yaml"].replace("base: 480", "base: 490")
@@ -109,9 +109,7 @@ def test_new_rules_score_the_next_batch(following_town: AppContext) -> None:
     other_evaluators.close()
 
 
-def test_a_database_that_goes_away_is_told_and_when_it_is_back_nothing_is_lost(
-    following_town: AppContext, town_url: str
-) -> None:
+def test_a_database_outage_is_logged_and_loses_no_event(following_town: AppContext, town_url: str) -> None:
     if not town_url.startswith("postgresql"):
         return  # a file does not come back
     person = min(feature_rows(following_town.database))
@@ -152,7 +150,7 @@ def append_random_events(context: AppContext, random: Random, number: int) -> No
     )
 
 
-def test_a_refresh_that_is_killed_loses_nothing(following_town: AppContext, town_url: str, tmp_path: Path) -> None:
+def test_a_killed_refresh_loses_no_event(following_town: AppContext, town_url: str, tmp_path: Path) -> None:
     random, number = Random(5), 0
     for _ in range(by_effort(2, 6)):
         process = fork_server.Process(tmp_path / f"log-{number}", os.environ, refresh_forever, town_url)
@@ -166,7 +164,7 @@ def test_a_refresh_that_is_killed_loses_nothing(following_town: AppContext, town
     assert_matches_rebuild(following_town.database, clock.now())
 
 
-def test_of_two_that_refresh_at_once_neither_undoes_the_other(following_town: AppContext, town_url: str) -> None:
+def test_two_concurrent_refreshes_do_not_undo_each_other(following_town: AppContext, town_url: str) -> None:
     stop = threading.Event()
 
     def refresh_until_stopped(limits: refresh.RefreshLimits) -> int:
@@ -193,7 +191,7 @@ def test_of_two_that_refresh_at_once_neither_undoes_the_other(following_town: Ap
     assert_matches_rebuild(following_town.database, clock.now())
 
 
-def test_what_is_recorded_while_a_build_is_made_is_refreshed_after_it(following_town: AppContext) -> None:
+def test_events_recorded_during_a_build_are_refreshed_after_it(following_town: AppContext) -> None:
     """The build has read the ledger, and not yet written its rows."""
     person = min(feature_rows(following_town.database))
     count_before, build = payment_count(following_town, person), current_build(following_town)

@@ -75,7 +75,9 @@ def messages_of(database: Engine, merchant: str = "inn") -> list[Message]:
     return messages.list_messages(database, merchant, None, 100)
 
 
-def test_a_message_is_signed_and_tells_of_the_order_and_of_nobody(database: Engine, receiver: Receiver) -> None:
+def test_a_message_is_signed_and_describes_the_order_without_naming_a_person(
+    database: Engine, receiver: Receiver
+) -> None:
     now = present()  # the library verifies by the clock
     enqueue_messages(database, receiver.url, "O-1", at=now)
     assert sender.send_all(database, now, allow_private=True) == 1
@@ -105,7 +107,7 @@ def test_for_a_day_after_a_rotation_both_secrets_sign(database: Engine, receiver
     assert Webhook(old).verify(body, headers) == Webhook(new).verify(body, headers)
 
 
-def test_what_fails_is_tried_by_the_schedule_and_then_given_up(database: Engine, receiver: Receiver) -> None:
+def test_a_failed_message_is_retried_by_the_schedule_and_then_given_up(database: Engine, receiver: Receiver) -> None:
     receiver.status, at = 500, NOW
     enqueue_messages(database, receiver.url, "O-1")
     for wait in RETRY_DELAYS:
@@ -120,7 +122,7 @@ def test_what_fails_is_tried_by_the_schedule_and_then_given_up(database: Engine,
     assert len(set(receiver.webhook_ids())) == 1  # by which the merchant recognises it
 
 
-def test_a_message_given_up_is_sent_again_when_the_merchant_asks(town: AppContext, receiver: Receiver) -> None:
+def test_an_abandoned_message_is_sent_again_on_request(town: AppContext, receiver: Receiver) -> None:
     client = OrderClient(town, callback=receiver.url)
     client.create_order()
     receiver.status = 410
@@ -144,7 +146,7 @@ def test_a_message_given_up_is_sent_again_when_the_merchant_asks(town: AppContex
     assert (sent_message["state"], sent_message["attempts"]) == ("sent", 1)
 
 
-def test_a_message_sent_again_goes_to_where_the_merchant_is_by_now(town: AppContext, receiver: Receiver) -> None:
+def test_a_repeated_message_goes_to_the_merchants_current_address(town: AppContext, receiver: Receiver) -> None:
     client = OrderClient(town, callback="http://127.0.0.1:9/moved-away")
     client.create_order()
     client.sign_up(callback=receiver.url)
@@ -159,7 +161,7 @@ def test_a_message_sent_again_goes_to_where_the_merchant_is_by_now(town: AppCont
 
 
 @pytest.mark.parametrize("status", [301, 307, 404])
-def test_only_2xx_is_an_answer_and_no_redirect_is_followed(database: Engine, receiver: Receiver, status: int) -> None:
+def test_only_2xx_is_success_and_no_redirect_is_followed(database: Engine, receiver: Receiver, status: int) -> None:
     receiver.statuses = [status]
     enqueue_messages(database, receiver.url, "O-1")
     sender.send_all(database, NOW, allow_private=True)
@@ -167,7 +169,7 @@ def test_only_2xx_is_an_answer_and_no_redirect_is_followed(database: Engine, rec
     assert (message.state, message.status, len(receiver.requests)) == ("waiting", status, 1)
 
 
-def test_a_late_answer_is_none_and_holds_up_nobody(
+def test_a_late_answer_is_a_failure_and_delays_no_other_merchant(
     database: Engine, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.jobs.sender.RESPONSE_TIMEOUT_SECONDS", 0.2)
@@ -183,7 +185,7 @@ def test_a_late_answer_is_none_and_holds_up_nobody(
     assert sorted(m.attempts for m in messages_of(database)) == [0] * 5 + [1] * 4
 
 
-def test_nothing_is_sent_to_where_it_may_not_go(database: Engine, receiver: Receiver) -> None:
+def test_no_message_is_sent_to_a_forbidden_address(database: Engine, receiver: Receiver) -> None:
     """We check the address at each attempt: the address at sign-up does not matter."""
     enqueue_messages(database, receiver.url, "O-1")
     assert sender.send_all(database, NOW, allow_private=False) == 1
@@ -191,7 +193,7 @@ def test_nothing_is_sent_to_where_it_may_not_go(database: Engine, receiver: Rece
     assert (message.attempts, message.status, receiver.requests) == (1, None, [])
 
 
-def test_a_receiver_that_is_not_there_is_a_failure_like_any(database: Engine) -> None:
+def test_an_unreachable_receiver_is_a_failure_like_any_other(database: Engine) -> None:
     with run_receiver() as closed_receiver:
         url = closed_receiver.url
     enqueue_messages(database, url, "O-1")
@@ -199,9 +201,7 @@ def test_a_receiver_that_is_not_there_is_a_failure_like_any(database: Engine) ->
     assert messages_of(database)[0].status is None
 
 
-def test_a_sender_that_dies_after_taking_loses_nothing_and_meanwhile_nobody_else_sends(
-    database: Engine, receiver: Receiver
-) -> None:
+def test_a_message_leased_by_a_dead_sender_is_sent_after_the_lease(database: Engine, receiver: Receiver) -> None:
     enqueue_messages(database, receiver.url, "O-1")
     (message,) = messages.lease_messages(database, NOW, 9)  # and dies
     before_lease_end = NOW + messages.LEASE - timedelta(microseconds=1)
@@ -221,7 +221,9 @@ def test_many_senders_at_once_send_each_message_once(database: Engine, receiver:
     assert sum(sent_counts) == len(set(receiver.webhook_ids())) == len(receiver.requests) == 12
 
 
-def test_a_message_is_there_if_and_only_if_the_change_is(town: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_exists_if_and_only_if_the_change_was_committed(
+    town: AppContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = OrderClient(town, callback="https://inn.example/hook")
     open_order = client.start_order()
 
@@ -237,12 +239,12 @@ def test_a_message_is_there_if_and_only_if_the_change_is(town: AppContext, monke
     assert sorted(events) == ["order.completed", "order.confirmed", "order.created"]
 
 
-def test_a_service_without_an_address_is_told_nothing(database: Engine) -> None:
+def test_a_service_without_an_address_gets_no_message(database: Engine) -> None:
     enqueue_messages(database, None, "O-1")
     assert messages_of(database) == []
 
 
-def test_a_server_sends_beside_answering_until_it_stops(
+def test_a_server_sends_messages_until_it_stops(
     town: AppContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IFTAH_ALLOW_PRIVATE_CALLBACKS", "true")
@@ -257,7 +259,7 @@ def test_a_server_sends_beside_answering_until_it_stops(
     assert messages_of(town.database)[0].state == "sent"
 
 
-def test_the_body_is_what_the_order_was_when_it_changed(town: AppContext) -> None:
+def test_the_body_has_the_state_of_the_order_at_the_change(town: AppContext) -> None:
     client = OrderClient(town, callback="https://inn.example/hook")
     client.create_due_order()
     bodies_by_event = {m.event: json.loads(m.body) for m in messages_of(town.database)}
@@ -294,7 +296,7 @@ def certificate(folder: Path, name: str) -> Path:
     [("sqlite", "inn.example", 200), ("sqlite", "lodge.example", None)],
     indirect=["database_url"],
 )
-def test_https_is_to_the_address_that_was_checked_and_the_name_that_was_given(
+def test_https_connects_to_the_checked_address_with_the_given_host_name(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, status: int | None
 ) -> None:
     path, resolve = certificate(tmp_path, name), socket.getaddrinfo

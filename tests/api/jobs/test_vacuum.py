@@ -35,7 +35,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_server_sweeps_after_somebody_left(person_client: PersonClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_vacuums_after_an_erasure(person_client: PersonClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vacuum, "FIRST_DELAY_SECONDS", 0.05)
     monkeypatch.setattr(vacuum, "INTERVAL_SECONDS", 0.05)
     with TestClient(create_app(person_client.context, background=True)):
@@ -51,7 +51,7 @@ def test_a_server_sweeps_after_somebody_left(person_client: PersonClient, monkey
         (ZeroDivisionError("a mistake of ours"), "something went wrong inside"),
     ],
 )
-def test_trouble_is_told_and_it_is_tried_again(
+def test_a_failed_vacuum_is_logged_and_tried_again(
     trouble: Exception,
     message: str,
     person_client: PersonClient,
@@ -73,7 +73,7 @@ def test_trouble_is_told_and_it_is_tried_again(
     assert message in caplog.text
 
 
-def test_a_sending_is_told_of_for_ninety_days(person_client: PersonClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_submissions_are_listed_for_ninety_days(person_client: PersonClient, monkeypatch: pytest.MonkeyPatch) -> None:
     now, counts = clock.now(), {"rows": 1, "accepted": 1, "duplicates": 0, "refused": 0, "problems": "[]"}
     ages = {"old": submissions.RETENTION + timedelta(hours=1), "young": submissions.RETENTION - timedelta(hours=1)}
     rows = [{"id": n, "contributor": "bank", "received_at": micros(now - a), **counts} for n, a in ages.items()]

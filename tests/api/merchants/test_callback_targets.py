@@ -34,7 +34,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     return addresses_by_name
 
 
-def test_an_address_of_the_public_internet_is_taken_with_the_network_address_that_was_checked(names: Any) -> None:
+def test_a_public_address_is_accepted_with_the_checked_ip_address(names: Any) -> None:
     names["inn.example"] = [PUBLIC, "2606:2800:220:1:248:1893:25c8:1946"]
     target = check("https://inn.example:8443/hook?of=1", private_allowed=False)
     assert (target.address, target.host) == (PUBLIC, "inn.example:8443")
@@ -43,7 +43,7 @@ def test_an_address_of_the_public_internet_is_taken_with_the_network_address_tha
     assert str(target.direct) == f"https://{PUBLIC}:8443/hook?of=1"
 
 
-def test_a_network_address_of_version_six_is_written_in_brackets(names: Any) -> None:
+def test_an_ipv6_address_is_written_in_brackets(names: Any) -> None:
     names["inn.example"] = ["2606:2800:220:1:248:1893:25c8:1946"]
     direct = check("https://inn.example/", private_allowed=False).direct
     assert str(direct) == "https://[2606:2800:220:1:248:1893:25c8:1946]/"
@@ -61,7 +61,7 @@ def test_a_network_address_of_version_six_is_written_in_brackets(names: Any) -> 
         *("::ffff:93.184.216.34", "192.0.0.9", "192.31.196.1", "192.52.193.1", "192.175.48.1", "2620:4f:8000::1"),
     ],
 )
-def test_an_address_that_is_not_of_the_public_internet_is_refused_under_any_name(names: Any, address: str) -> None:
+def test_a_private_address_is_refused_under_any_name(names: Any, address: str) -> None:
     assert not callback_targets.is_public(address)
     names["inn.example"] = [PUBLIC, address]  # one of many is enough
     with pytest.raises(Rejected, match="not on the public internet") as error:
@@ -80,7 +80,7 @@ def test_an_address_beside_a_special_block_is_public(address: str) -> None:
     assert callback_targets.is_public(address)
 
 
-def test_no_address_that_python_knows_as_special_is_public() -> None:
+def test_no_address_that_python_classifies_as_special_is_public() -> None:
     """`ipaddress` has the registry of IANA as of its own release: ours may have more blocks, and never fewer."""
     networks = [
         *ipaddress._IPv4Constants._private_networks,  # type: ignore[attr-defined]
@@ -96,7 +96,7 @@ def test_no_address_that_python_knows_as_special_is_public() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:7f00:1]", "0"])
-def test_a_number_written_in_another_way_is_the_number(names: Any, host: str) -> None:
+def test_other_spellings_of_an_ip_address_are_recognised(names: Any, host: str) -> None:
     with pytest.raises(Rejected):
         check(f"https://{host}/", private_allowed=False)
 
@@ -123,7 +123,7 @@ def test_a_number_written_in_another_way_is_the_number(names: Any, host: str) ->
         *("https://[::1/", "https://inn..example/", "javascript:alert(1)", "https://\ud800/"),
     ],
 )
-def test_what_is_no_address_for_callbacks_is_refused_and_never_with_another_error(names: Any, url: str) -> None:
+def test_an_invalid_callback_url_is_rejected_and_raises_no_other_error(names: Any, url: str) -> None:
     names["inn.example"] = [PUBLIC]
     with pytest.raises(Rejected) as error:
         check(url, private_allowed=False)

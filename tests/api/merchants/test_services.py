@@ -19,7 +19,7 @@ from tests.api.town import NOW
 HOTEL = Terms("hotel", allowed=("ann",), callback="https://inn.example/hook")
 
 
-def test_a_change_is_a_further_version_and_the_same_is_none(database: Engine) -> None:
+def test_a_change_makes_a_new_version_and_a_repeat_makes_none(database: Engine) -> None:
     first = services.sign_up(database, "inn", "rooms", HOTEL, NOW)
     assert services.sign_up(database, "inn", "rooms", HOTEL, NOW) == first
     second = services.sign_up(database, "inn", "rooms", replace(HOTEL, allowed=None), NOW)
@@ -31,7 +31,7 @@ def test_a_change_is_a_further_version_and_the_same_is_none(database: Engine) ->
         assert services.version(connection, "inn", "rooms", 1) == first
 
 
-def test_a_service_is_one_merchants_own(database: Engine) -> None:
+def test_a_service_belongs_to_one_merchant(database: Engine) -> None:
     services.sign_up(database, "inn", "rooms", HOTEL, NOW)
     with reading(database) as connection, pytest.raises(Rejected, match="unknown service"):
         services.newest(connection, "lodge", "rooms")
@@ -69,7 +69,7 @@ class ServicesClient:
         return self.call("PUT", f"/v1/services/{name}", json={"perk": "hotel"} | terms)
 
 
-def test_a_merchant_signs_up_changes_its_terms_and_asks_under_the_newest(town: AppContext) -> None:
+def test_a_merchant_signs_up_changes_its_terms_and_asks_under_the_newest_version(town: AppContext) -> None:
     services_client = ServicesClient(town)
     client = services_client.client
     first = services_client.put_service(allowed=["bob", "ann", "bob"])
@@ -102,7 +102,7 @@ REJECTED_TERMS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def test_terms_that_the_rules_do_not_let_be_are_refused_and_nothing_is_signed_up_for(town: AppContext) -> None:
+def test_terms_against_the_rules_are_refused_and_create_no_service(town: AppContext) -> None:
     services_client = ServicesClient(town)
     for code, terms in REJECTED_TERMS:
         status = 404 if code == "unknown_perk" else 422

@@ -161,7 +161,7 @@ def market(town_template: Template) -> Iterator[type[Market]]:
     Market.evaluators.close()
 
 
-def test_no_story_of_questions_orders_and_time_passes_a_limit(market: type[Market]) -> None:
+def test_no_sequence_of_questions_orders_and_time_exceeds_a_cap(market: type[Market]) -> None:
     profile = settings(
         max_examples=by_effort(12, 400), stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
     )
@@ -173,7 +173,7 @@ def test_no_story_of_questions_orders_and_time_passes_a_limit(market: type[Marke
     assert expected <= market.outcomes
 
 
-def test_an_answer_ordered_by_a_clock_that_is_behind_is_not_given_twice(town: AppContext) -> None:
+def test_a_late_clock_does_not_grant_an_amount_twice(town: AppContext) -> None:
     """One server's clock says that the answer has expired, and gives the amount to another merchant; another clock says it is valid."""
     person, now = prepare_market(town), NOW + timedelta(hours=1)
 
@@ -192,7 +192,7 @@ def test_an_answer_ordered_by_a_clock_that_is_behind_is_not_given_twice(town: Ap
 
 
 @pytest.mark.parametrize("town_url", ["postgresql"], indirect=True)
-def test_thirty_two_clients_at_once_pass_no_limit(town: AppContext) -> None:
+def test_thirty_two_concurrent_clients_exceed_no_cap(town: AppContext) -> None:
     client, client_count = OrderClient(town), 32
     client.advance(days=1)
     tokens = [client.issue("merchant", f"inn-{n}") for n in range(client_count)]
@@ -218,7 +218,7 @@ def test_thirty_two_clients_at_once_pass_no_limit(town: AppContext) -> None:
 
 
 @pytest.mark.parametrize("town_url", ["postgresql"], indirect=True)
-def test_of_thirty_two_confirmations_at_once_three_begin(town: AppContext) -> None:
+def test_three_of_thirty_two_concurrent_confirmations_start(town: AppContext) -> None:
     client, client_count = OrderClient(town), 32
     decisions = [client.decide(100, perk="hotel")["decision_id"]]
     tokens = [client.issue("merchant", f"inn-{n}") for n in range(client_count)]

@@ -51,7 +51,7 @@ def reason_codes(client: OrderClient, answer: dict[str, Any]) -> list[str]:
     return [reason["code"] for reason in row["reasons"]]
 
 
-def test_who_owes_one_merchant_is_declined_to_another_who_learns_nothing_of_it(client: OrderClient) -> None:
+def test_a_debt_to_one_merchant_declines_others_without_revealing_it(client: OrderClient) -> None:
     """One yuan, due in a week, makes the order `due`, not overdue; only the person sees this."""
     first = ask(client, lodge_token(client), amount=500_000)
     assert first["outcome"] == "ADMIT"
@@ -70,7 +70,7 @@ def test_who_owes_one_merchant_is_declined_to_another_who_learns_nothing_of_it(c
     assert (last["outcome"], reason_codes(client, last)[0]) == ("DECLINE", "overdue_outstanding")
 
 
-def test_the_decision_holds_what_was_counted_and_comes_out_the_same_when_it_is_made_again(client: OrderClient) -> None:
+def test_the_decision_record_has_the_counts_and_replays_the_same(client: OrderClient) -> None:
     create_due_order(client, "O-1")
     answer = ask(client, lodge_token(client))
     question = recorded_inputs(client.context.database, answer["decision_id"])["question"]
@@ -80,7 +80,7 @@ def test_the_decision_holds_what_was_counted_and_comes_out_the_same_when_it_is_m
 
 
 @pytest.mark.parametrize("confirm", [True, False])
-def test_an_answer_lapses_in_the_same_words_whatever_came_between(client: OrderClient, confirm: bool) -> None:
+def test_an_answer_lapses_with_the_same_message_for_any_cause(client: OrderClient, confirm: bool) -> None:
     """After the question, an order became due, or a third order began, with another merchant."""
     problems = []
     for number, orders in (("L-1", ("O-1",)), ("L-2", ("B-0", "B-1", "B-2"))):
@@ -108,7 +108,7 @@ def test_a_fourth_order_is_declined_at_the_question(client: OrderClient) -> None
     assert ask(client, lodge_token(client), amount=99)["outcome"] == "ADMIT"
 
 
-def test_the_person_who_confirms_is_told_why_it_does_not_begin(client: OrderClient) -> None:
+def test_a_person_sees_the_reason_that_an_order_cannot_start(client: OrderClient) -> None:
     orders = [client.create_order(f"O-{n}", ask(client)["decision_id"], amount=100).json() for n in range(4)]
     for order in orders[:3]:
         assert client.confirm(order["order_id"]).status_code == 200
@@ -125,7 +125,7 @@ def test_the_person_who_confirms_is_told_why_it_does_not_begin(client: OrderClie
     assert client.confirm(orders[3]["order_id"]).status_code == 200
 
 
-def test_two_people_s_orders_are_counted_apart(client: OrderClient) -> None:
+def test_orders_are_counted_for_each_person(client: OrderClient) -> None:
     create_due_order(client)
     other = next(str(p) for p in client.scores.filter(client.scores["score"] >= 750)["person"] if p != client.person)
     assert client.ask(other, lodge_token(client), amount=100).json()["outcome"] == "ADMIT"

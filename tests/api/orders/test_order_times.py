@@ -44,7 +44,7 @@ def test_a_service_does_not_end_a_microsecond_from_now_nor_before_it_began(clien
     assert client.state() == "in_service"
 
 
-def test_an_order_is_overdue_from_its_due_moment_on(client: OrderClient) -> None:
+def test_an_order_is_overdue_from_its_due_time(client: OrderClient) -> None:
     client.create_due_order("O-1")
     other = next(str(p) for p in client.scores.filter(client.scores["score"] >= 750)["person"] if p != client.person)
     client.now += timedelta(days=7) - MICRO
@@ -56,7 +56,7 @@ def test_an_order_is_overdue_from_its_due_moment_on(client: OrderClient) -> None
     assert overdue_event["happened_at"] == client.now
 
 
-def test_an_order_that_nobody_confirms_expires_to_the_microsecond(client: OrderClient) -> None:
+def test_an_unconfirmed_order_expires_to_the_microsecond(client: OrderClient) -> None:
     client.create_order("O-1")
     client.now += MICRO
     client.create_order("O-2", client.decide(100)["decision_id"], amount=100)
@@ -69,7 +69,7 @@ def test_an_order_that_nobody_confirms_expires_to_the_microsecond(client: OrderC
     )
 
 
-def test_the_clock_does_not_make_an_order_overdue_that_was_disputed_since_it_was_looked_at(client: OrderClient) -> None:
+def test_an_order_disputed_after_the_check_does_not_become_overdue(client: OrderClient) -> None:
     """Two orders are due; a party disputes one of them between our check and the move."""
     client.start_order("O-1")
     client.start_order("O-2")

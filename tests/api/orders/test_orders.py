@@ -36,7 +36,7 @@ def moves(client: OrderClient) -> list[tuple[str, str, str]]:
         return [(action, before, after) for action, before, after in rows]
 
 
-def test_an_order_goes_from_a_decision_to_being_paid_and_the_ledger_hears_of_it(client: OrderClient) -> None:
+def test_an_order_runs_from_decision_to_payment_and_the_ledger_records_it(client: OrderClient) -> None:
     decision = client.decide()
     order = client.create_order(decision=decision["decision_id"], attach="table 4", post_payments=ROOM_PAYMENTS).json()
     assert (order["state"], order["waived_amount"], order["total_amount"]) == ("created", 50_000, None)
@@ -70,7 +70,7 @@ def test_an_order_goes_from_a_decision_to_being_paid_and_the_ledger_hears_of_it(
     ]
 
 
-def test_asking_for_the_same_again_changes_nothing_and_for_other_is_refused(client: OrderClient) -> None:
+def test_repeated_requests_change_nothing_and_different_ones_are_refused(client: OrderClient) -> None:
     decision = client.decide()["decision_id"]
     first, client.now = client.create_order(decision=decision), client.now + timedelta(seconds=1)
     repeated_response, order = client.create_order(decision=decision), first.json()
@@ -96,7 +96,7 @@ def test_asking_for_the_same_again_changes_nothing_and_for_other_is_refused(clie
     assert len(system_events(client, "order.settled")) == 1
 
 
-def test_only_a_decision_that_promises_something_and_is_the_newest_becomes_an_order(client: OrderClient) -> None:
+def test_only_the_newest_decision_with_an_offer_becomes_an_order(client: OrderClient) -> None:
     first, second = client.decide(), client.decide(40_000)
     assert_problem(client.create_order(decision=first["decision_id"]), 409, "decision_superseded")
     assert_problem(client.create_order(decision=second["decision_id"]), 409, "over_ceiling")  # 50,000 are not waived
@@ -113,7 +113,7 @@ def test_only_a_decision_that_promises_something_and_is_the_newest_becomes_an_or
     assert_problem(client.create_order("O-4", decision=expired_decision["decision_id"]), 409, "decision_expired")
 
 
-def test_a_consent_withdrawn_begins_nothing_new_and_an_open_order_goes_on(client: OrderClient) -> None:
+def test_after_a_withdrawal_no_order_starts_and_open_orders_continue(client: OrderClient) -> None:
     client.start_order()
     decision = client.decide()["decision_id"]
     withdrawal = event("consent.withdrawn", client.person, client.now, purpose="perks")
@@ -123,7 +123,7 @@ def test_a_consent_withdrawn_begins_nothing_new_and_an_open_order_goes_on(client
     assert client.post_action("O-1", "pay").json()["state"] == "settled"
 
 
-def test_nobody_sees_or_moves_an_order_that_is_not_theirs(client: OrderClient) -> None:
+def test_an_order_of_others_is_neither_visible_nor_movable(client: OrderClient) -> None:
     order, other_merchant = client.create_order().json(), client.issue("merchant", "lodge")
     unknown_problem = assert_problem(client.get_order("never"), 404, "unknown_order")
     assert assert_problem(client.get_order("O-1", other_merchant), 404, "unknown_order") == unknown_problem
@@ -149,7 +149,7 @@ def test_an_order_may_be_cancelled_until_it_is_completed(client: OrderClient) ->
     assert [(e["amount"], e["service"]) for e in system_events(client, "order.cancelled")] == [(None, "inn/hotel")] * 2
 
 
-def test_totals_damage_and_times_are_held_to_what_was_waived(client: OrderClient) -> None:
+def test_totals_damage_and_times_stay_within_the_waiver(client: OrderClient) -> None:
     client.start_order()
 
     def payments_of(amount: int) -> list[dict[str, Any]]:
@@ -172,7 +172,7 @@ def test_totals_damage_and_times_are_held_to_what_was_waived(client: OrderClient
     assert client.complete(post_payments=payments_of(50_000), damage_amount=50_000).json()["total_amount"] == 50_000
 
 
-def test_enjoy_first_is_held_to_the_ceiling_of_the_version_it_was_made_under(client: OrderClient) -> None:
+def test_enjoy_first_uses_the_ceiling_of_its_service_version(client: OrderClient) -> None:
     client.sign_up(mode="enjoy_first", ceiling=30_000)
     client.start_order(risk_fund={"name": "ESTIMATE_ORDER_COST", "amount": 50_000})
     client.sign_up(mode="enjoy_first", ceiling=90_000)
@@ -180,7 +180,7 @@ def test_enjoy_first_is_held_to_the_ceiling_of_the_version_it_was_made_under(cli
     assert client.complete(post_payments=[{"name": "ride", "amount": 30_000}]).json()["mode"] == "enjoy_first"
 
 
-def test_nothing_to_pay_is_paid_at_once(client: OrderClient) -> None:
+def test_an_order_with_nothing_to_pay_is_settled_at_once(client: OrderClient) -> None:
     client.start_order()
     assert client.complete(post_payments=[{"name": "room", "amount": 0}]).json()["state"] == "settled"
     client.create_due_order("O-2")
@@ -188,7 +188,7 @@ def test_nothing_to_pay_is_paid_at_once(client: OrderClient) -> None:
     assert client.post_action("O-2", "modify", body).json()["state"] == "settled"
 
 
-def test_payment_in_another_way_is_told_later_with_its_own_time(client: OrderClient) -> None:
+def test_an_external_payment_is_reported_later_with_its_own_time(client: OrderClient) -> None:
     client.create_due_order()
     paid_at = client.advance(days=2)
     client.advance(days=1)
@@ -202,7 +202,7 @@ def test_payment_in_another_way_is_told_later_with_its_own_time(client: OrderCli
     assert settlement["happened_at"] == paid_at
 
 
-def test_a_dispute_is_opened_and_ended_by_either_and_never_by_the_other(client: OrderClient) -> None:
+def test_either_party_may_open_a_dispute_and_only_that_party_may_end_it(client: OrderClient) -> None:
     order = client.create_due_order()
     dispute_path, merchant_dispute = f"/v1/me/orders/{order['order_id']}/dispute", {"statement": "the towels are gone"}
 
@@ -240,7 +240,7 @@ def test_orders_are_listed_newest_first_a_page_at_a_time(client: OrderClient) ->
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # what is said is the same on both
-def test_a_refusal_says_what_was_wrong_where_and_what_would_not_be(client: OrderClient) -> None:
+def test_a_refusal_names_the_problem_its_place_and_a_valid_value(client: OrderClient) -> None:
     def problem_of(response: Any, status: int, code: str) -> tuple[str, str]:
         problem = assert_problem(response, status, code)
         return problem["detail"], problem["where"]
@@ -269,7 +269,7 @@ def test_a_refusal_says_what_was_wrong_where_and_what_would_not_be(client: Order
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # nothing is asked of the database
-def test_a_form_that_is_none_is_refused_in_one_shape(client: OrderClient) -> None:
+def test_an_invalid_body_is_refused_in_one_shape(client: OrderClient) -> None:
     client.create_due_order()
     base_form = client.order_form("O-2", "0" * 32)
     payments = [{"name": "x", "amount": 1}]
@@ -295,7 +295,7 @@ def test_a_form_that_is_none_is_refused_in_one_shape(client: OrderClient) -> Non
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
-def test_a_refusal_of_the_operators_own_is_told_by_its_code(town: AppContext) -> None:
+def test_a_refusal_by_the_operators_rules_has_its_code(town: AppContext) -> None:
     files = {**town.release.files}
     files["orders.yaml"] = files["orders.yaml"].replace("code: over_ceiling", "code: too_dear")
     context = AppContext(town.database, Evaluators(release_of(files, schema(), kinds())))

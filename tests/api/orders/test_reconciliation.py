@@ -20,7 +20,7 @@ def client(town: AppContext) -> OrderClient:
     return client
 
 
-def test_a_day_has_every_move_of_the_merchants_orders_once_it_is_over(client: OrderClient) -> None:
+def test_a_finished_day_has_every_move_of_the_merchants_orders(client: OrderClient) -> None:
     day = client.now.date()
 
     def get_day(day_: Any = day, token: str | None = None) -> Any:
@@ -50,7 +50,7 @@ def test_a_day_has_every_move_of_the_merchants_orders_once_it_is_over(client: Or
     assert get_day("0001-01-01").content == b""
 
 
-def test_a_day_is_the_rules_day_not_that_of_utc(client: OrderClient) -> None:
+def test_a_day_is_in_the_time_zone_of_the_rules(client: OrderClient) -> None:
     """At 23:30 UTC it is 07:30 of the next day in Shanghai."""
     day = client.now.date()
     client.advance(hours=22, minutes=30)

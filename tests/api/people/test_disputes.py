@@ -27,7 +27,7 @@ def open_dispute(client: PersonClient, **more: Any) -> Any:
     return response.json()
 
 
-def test_an_item_is_out_of_the_score_at_once_and_the_clock_runs(person_client: PersonClient) -> None:
+def test_a_disputed_item_leaves_the_score_at_once_and_the_deadline_starts(person_client: PersonClient) -> None:
     before = count_payments(person_client)
     dispute = open_dispute(person_client, statement="I was never there")
     assert person_client.call("GET", "/me").json()["code"] == "features_stale"  # never the score with the item in it
@@ -73,7 +73,7 @@ def evidence_item(client: PersonClient, event_id: str = "p7", caller: str = ZEB)
     return next(i for i in client.get("/me/evidence?limit=100", caller=caller)["items"] if i["event_id"] == event_id)
 
 
-def test_what_its_contributor_changed_after_the_answer_is_objected_to_anew(each_person_client: PersonClient) -> None:
+def test_an_item_changed_after_the_answer_can_be_disputed_again(each_person_client: PersonClient) -> None:
     client = each_person_client
     before = count_payments(client)
     first = open_dispute(client)
@@ -95,7 +95,7 @@ def test_what_its_contributor_changed_after_the_answer_is_objected_to_anew(each_
     assert client.get("/disputes?open=true", caller="operator")["items"][0]["item"] == evidence_item(client)
 
 
-def test_an_upheld_item_stays_out_whatever_it_is_changed_to(person_client: PersonClient) -> None:
+def test_an_upheld_item_stays_excluded_after_any_correction(person_client: PersonClient) -> None:
     before = count_payments(person_client)
     dispute = open_dispute(person_client)
     person_client.call("POST", f"/disputes/{dispute['dispute_id']}/resolve", {"outcome": "upheld"}, caller="operator")
@@ -104,7 +104,7 @@ def test_an_upheld_item_stays_out_whatever_it_is_changed_to(person_client: Perso
     assert count_payments(person_client) == before - 1
 
 
-def test_a_change_while_the_dispute_was_open_may_be_objected_to_after_the_answer(person_client: PersonClient) -> None:
+def test_a_change_during_the_dispute_can_be_disputed_after_the_answer(person_client: PersonClient) -> None:
     dispute = open_dispute(person_client)
     correct_event(person_client, "more", amount=999_999)
     assert person_client.call("POST", "/me/disputes", ITEM).status_code == 200
@@ -112,7 +112,7 @@ def test_a_change_while_the_dispute_was_open_may_be_objected_to_after_the_answer
     assert person_client.call("POST", "/me/disputes", ITEM).status_code == 201
 
 
-def test_evidence_shows_what_counts_now_with_its_history(each_person_client: PersonClient) -> None:
+def test_evidence_shows_the_current_values_with_their_history(each_person_client: PersonClient) -> None:
     client = each_person_client
     assert evidence_item(client)["history"] == []
     assert evidence_item(client)["corrected_at"] is None
@@ -139,7 +139,7 @@ def test_evidence_shows_what_counts_now_with_its_history(each_person_client: Per
     assert evidence_item(client)["retracted_at"] is not None
 
 
-def test_who_is_not_named_any_more_sees_what_was_said_of_them_and_not_of_whom_it_is_now(
+def test_a_person_corrected_out_of_an_event_sees_only_its_former_version(
     person_client: PersonClient,
 ) -> None:
     append_events(
@@ -160,14 +160,14 @@ def test_who_is_not_named_any_more_sees_what_was_said_of_them_and_not_of_whom_it
     assert [ann_item["history"][0]["with"], ann_item["with"]] == [ZEB, "cy"]
 
 
-def test_objecting_twice_is_objecting_once(person_client: PersonClient) -> None:
+def test_disputing_twice_opens_one_dispute(person_client: PersonClient) -> None:
     first = person_client.call("POST", "/me/disputes", ITEM)
     second = person_client.call("POST", "/me/disputes", ITEM)
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
 
 
-def test_one_may_object_to_what_others_say_of_one_and_to_what_a_correction_made_one_s_own(
+def test_a_person_may_dispute_events_of_others_about_them_also_after_a_correction(
     each_person_client: PersonClient,
 ) -> None:
     client = each_person_client
@@ -176,7 +176,7 @@ def test_one_may_object_to_what_others_say_of_one_and_to_what_a_correction_made_
 
 
 @pytest.mark.parametrize("event_id", ["t-bob-ann", "nothing", f"consent-{ZEB}"])
-def test_one_may_not_object_to_what_is_others_nothing_or_no_evidence(
+def test_a_person_may_not_dispute_foreign_unknown_or_non_evidence_events(
     person_client: PersonClient, event_id: str
 ) -> None:
     events = ledger.extent(person_client.database).events
@@ -186,7 +186,7 @@ def test_one_may_not_object_to_what_is_others_nothing_or_no_evidence(
     assert ledger.extent(person_client.database).events == events
 
 
-def test_what_is_due_first_comes_first_and_what_is_late_stays_out(each_person_client: PersonClient) -> None:
+def test_disputes_are_listed_by_deadline_and_late_items_stay_excluded(each_person_client: PersonClient) -> None:
     client = each_person_client
     before = count_payments(client)
     first = open_dispute(client)
@@ -208,7 +208,7 @@ def test_what_is_due_first_comes_first_and_what_is_late_stays_out(each_person_cl
     assert len(client.get("/disputes", caller="operator")["items"]) == 2
 
 
-def test_a_statement_is_put_beside_an_item_also_after_the_answer(person_client: PersonClient) -> None:
+def test_a_statement_can_be_added_to_an_item_also_after_the_answer(person_client: PersonClient) -> None:
     dispute = open_dispute(person_client)
     person_client.call("POST", f"/disputes/{dispute['dispute_id']}/resolve", {"outcome": "rejected"}, caller="operator")
     path = f"/me/disputes/{dispute['dispute_id']}/statement"
@@ -219,7 +219,7 @@ def test_a_statement_is_put_beside_an_item_also_after_the_answer(person_client: 
     assert person_client.call("POST", path, {"statement": "mine"}, caller="ann").json()["code"] == "unknown_dispute"
 
 
-def test_only_an_operator_answers(person_client: PersonClient) -> None:
+def test_only_an_operator_answers_disputes(person_client: PersonClient) -> None:
     dispute = open_dispute(person_client)
     path = f"/disputes/{dispute['dispute_id']}/resolve"
     assert person_client.call("POST", path, {"outcome": "upheld"}).json()["code"] == "wrong_role"
@@ -230,7 +230,7 @@ def test_only_an_operator_answers(person_client: PersonClient) -> None:
     )
 
 
-def test_the_other_party_s_sums_are_without_it_too(person_client: PersonClient) -> None:
+def test_a_disputed_item_leaves_the_other_partys_sums_too(person_client: PersonClient) -> None:
     append_events(
         person_client.database,
         event("payment.made", "ann", person_client.now, other=ZEB, amount=5, currency="CNY"),

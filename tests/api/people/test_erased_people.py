@@ -50,7 +50,9 @@ def later_requests(client: ComparisonClient, person: str) -> Iterator[Any]:
         yield client.ask(person, amount)
 
 
-def test_a_merchant_is_answered_of_who_left_as_of_nobody(comparison_client: ComparisonClient) -> None:
+def test_a_merchant_gets_the_same_answers_for_an_erased_person_as_for_an_unknown_one(
+    comparison_client: ComparisonClient,
+) -> None:
     before = {p: comparison_client.transcript_of(p, first_requests(comparison_client, p)) for p in PEOPLE}
     assert before[ZEB] == before[UNKNOWN_PERSON]
     assert [status for status, _ in before[ZEB]] == [201, 200, *[201, 200, 403] * 3, 403, 403]
@@ -67,7 +69,7 @@ def test_a_merchant_is_answered_of_who_left_as_of_nobody(comparison_client: Comp
     assert count_rows_with(comparison_client.database, ZEB) == {}
 
 
-def test_amounts_of_before_count_for_a_day_and_are_forgotten(comparison_client: ComparisonClient) -> None:
+def test_amounts_asked_before_an_erasure_count_for_a_day(comparison_client: ComparisonClient) -> None:
     for amount in range(1, MAX_AMOUNTS + 1):
         assert comparison_client.ask(ZEB, amount).status_code == 403
     erase(comparison_client.database, ZEB, LATER)
@@ -88,7 +90,7 @@ def test_amounts_of_before_count_for_a_day_and_are_forgotten(comparison_client: 
         assert connection.execute(select(ERASED_INQUIRIES)).first() is None
 
 
-def test_what_they_had_granted_is_withdrawn_and_what_waits_waits(comparison_client: ComparisonClient) -> None:
+def test_an_erasure_withdraws_grants_and_keeps_open_requests(comparison_client: ComparisonClient) -> None:
     with reading(comparison_client.database) as connection:
         rows = consents.of_person(connection, ZEB)
     names = {row["state"]: row["id"] for row in rows}
@@ -110,7 +112,7 @@ def test_what_they_had_granted_is_withdrawn_and_what_waits_waits(comparison_clie
     assert states()["asked"] == "expired"
 
 
-def test_who_comes_back_begins_with_nothing_and_sees_what_is_asked_of_them_now(
+def test_a_reinstated_person_starts_empty_and_sees_new_requests(
     comparison_client: ComparisonClient,
 ) -> None:
     erase(comparison_client.database, ZEB, LATER)
@@ -130,7 +132,7 @@ def test_who_comes_back_begins_with_nothing_and_sees_what_is_asked_of_them_now(
     assert comparison_client.as_merchant("GET", f"/consents/{request_id}").json()["state"] == "withdrawn"
 
 
-def test_a_pseudonym_is_the_house_s_own(comparison_client: ComparisonClient) -> None:
+def test_a_pseudonym_is_reserved_for_the_system(comparison_client: ComparisonClient) -> None:
     pseudonym = erasure_tombstones.pseudonym(comparison_client.database, ZEB)
     with reading(comparison_client.database) as connection:
         assert erasure_tombstones.pseudonyms(connection, [ZEB, "ann"]) == [

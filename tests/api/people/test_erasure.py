@@ -88,7 +88,7 @@ def features_of(context: AppContext, person: str) -> dict[str, Any]:
     return feature_rows(context.database)[person][1]
 
 
-def test_nothing_of_who_left_is_in_the_files_or_a_dump(erased_town: tuple[AppContext, ErasureResult]) -> None:
+def test_no_personal_text_remains_in_the_files_or_a_dump(erased_town: tuple[AppContext, ErasureResult]) -> None:
     database = erased_town[0].database
     assert vacuum(database)
     assert remaining_texts(database, *PERSONAL_TEXTS) == {}
@@ -96,12 +96,12 @@ def test_nothing_of_who_left_is_in_the_files_or_a_dump(erased_town: tuple[AppCon
     assert not vacuum(database)
 
 
-def test_what_was_there_was_found_before(town: AppContext) -> None:
+def test_every_personal_text_is_found_before_the_erasure(town: AppContext) -> None:
     hits_before = {hit for hits in remaining_texts(town.database, *PERSONAL_TEXTS).values() for hit in hits}
     assert hits_before == set(PERSONAL_TEXTS)
 
 
-def test_others_sums_stay_as_they_were_and_ties_go(town: AppContext) -> None:
+def test_sums_of_others_stay_and_ties_to_the_person_are_removed(town: AppContext) -> None:
     before = {p: features_of(town, p) for p in ("ann", "bob", "cy")}
     erase(town.database, ZEB, LATER)
     Refresher(town.database, town.evaluators).run(LATER)
@@ -119,7 +119,7 @@ def test_others_sums_stay_as_they_were_and_ties_go(town: AppContext) -> None:
     assert features_of(town, "bob")["relationships.degree"] == before["bob"]["relationships.degree"] - 1
 
 
-def test_two_people_s_payments_with_who_left_cannot_be_laid_together(
+def test_two_payments_with_the_erased_person_cannot_be_linked(
     erased_town: tuple[AppContext, ErasureResult],
 ) -> None:
     with reading(erased_town[0].database) as connection:
@@ -135,7 +135,7 @@ def test_two_people_s_payments_with_who_left_cannot_be_laid_together(
     assert aliases_by_end["ann"] != aliases_by_end["bob"]
 
 
-def test_what_is_said_of_a_payment_stays_with_it(erased_town: tuple[AppContext, ErasureResult]) -> None:
+def test_corrections_and_disputes_of_a_payment_stay_with_it(erased_town: tuple[AppContext, ErasureResult]) -> None:
     database = erased_town[0].database
     events = ledger.read(database, people=["ann", "bob"])
     known_at = ledger.extent(database).recorded_at
@@ -156,7 +156,7 @@ def test_what_is_said_of_a_payment_stays_with_it(erased_town: tuple[AppContext, 
     assert all(str(other).startswith("gone-") for other, _ in moves)
 
 
-def test_the_chain_still_holds_and_the_orders_name_nobody(erased_town: tuple[AppContext, ErasureResult]) -> None:
+def test_the_chain_still_verifies_and_orders_name_no_person(erased_town: tuple[AppContext, ErasureResult]) -> None:
     context, erased = erased_town
     with reading(context.database) as connection:
         entries = connection.execute(select(DECISIONS).order_by(DECISIONS.c.seq)).mappings().all()
@@ -183,7 +183,7 @@ def test_the_chain_still_holds_and_the_orders_name_nobody(erased_town: tuple[App
     assert [t["party"] for t in tokens_ if t["revoked_at"] is None] == ["ann"] * 2
 
 
-def test_another_s_objection_to_a_payment_stays_with_it_and_names_nobody(
+def test_a_dispute_of_another_stays_and_names_no_erased_person(
     erased_town: tuple[AppContext, ErasureResult],
 ) -> None:
     with reading(erased_town[0].database) as connection:
@@ -207,7 +207,7 @@ def rows_of_others(database: Engine) -> dict[str, set[str]]:
     return rows_by_table
 
 
-def test_every_row_that_is_somebody_else_s_stays_as_it_is(town: AppContext) -> None:
+def test_every_row_of_others_stays_unchanged(town: AppContext) -> None:
     before = rows_of_others(town.database)
     assert all(len(before[t]) >= 2 for t in SHARED_TABLES), {t: len(before[t]) for t in SHARED_TABLES}
     erase(town.database, ZEB, LATER)
@@ -215,7 +215,7 @@ def test_every_row_that_is_somebody_else_s_stays_as_it_is(town: AppContext) -> N
     assert {t: before[t] - after[t] for t in before if before[t] - after[t]} == {}
 
 
-def test_what_goes_is_counted(erased_town: tuple[AppContext, ErasureResult]) -> None:
+def test_totals_are_updated_after_an_erasure(erased_town: tuple[AppContext, ErasureResult]) -> None:
     context, erased = erased_town
     with reading(context.database) as connection:
         events = connection.execute(text("SELECT count(*) FROM events")).scalar_one()
@@ -229,7 +229,7 @@ def test_what_goes_is_counted(erased_town: tuple[AppContext, ErasureResult]) -> 
         serving_features_of(context.database, ZEB, LATER)
 
 
-def test_who_has_an_order_open_cannot_leave_yet(town: AppContext) -> None:
+def test_a_person_with_an_open_order_cannot_be_erased(town: AppContext) -> None:
     with writing(town.database) as connection:
         connection.execute(update(ORDERS).values(closed_at=None, state="in_service"))
     events = ledger.extent(town.database).events
@@ -240,7 +240,7 @@ def test_who_has_an_order_open_cannot_leave_yet(town: AppContext) -> None:
     assert serving_features_of(town.database, ZEB, LATER)
 
 
-def test_nothing_about_who_left_is_taken_in(erased_town: tuple[AppContext, ErasureResult]) -> None:
+def test_no_event_about_an_erased_person_is_accepted(erased_town: tuple[AppContext, ErasureResult]) -> None:
     database = erased_town[0].database
     events = pl.concat(
         [
@@ -260,7 +260,7 @@ def test_nothing_about_who_left_is_taken_in(erased_town: tuple[AppContext, Erasu
     )
 
 
-def test_who_comes_back_is_taken_in_again(erased_town: tuple[AppContext, ErasureResult]) -> None:
+def test_events_about_a_reinstated_person_are_accepted(erased_town: tuple[AppContext, ErasureResult]) -> None:
     database = erased_town[0].database
     tokens.issue(database, "subject", "somebody-else", "phone", LATER)
     enrolment = event("person.enrolled", ZEB, event_id="n1", identity_level=1)
@@ -269,7 +269,7 @@ def test_who_comes_back_is_taken_in_again(erased_town: tuple[AppContext, Erasure
     assert append_events(database, enrolment, LATER) == 1
 
 
-def test_a_refresh_or_build_that_was_under_way_does_not_bring_them_back(
+def test_a_concurrent_refresh_or_build_does_not_restore_an_erased_person(
     town: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append_events(
@@ -314,7 +314,7 @@ def test_events_of_others_stay_append_only(erased_town: tuple[AppContext, Erasur
 
 @settings(max_examples=by_effort(8, 150), deadline=None, phases=[Phase.generate])  # a seed does not shrink
 @given(st.integers(0, 2**32))
-def test_whatever_happened_others_are_as_if_the_person_had_never_consented(
+def test_features_of_others_equal_those_without_the_persons_consent(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
     """The law of erasure: afterwards others' features are the same as if the person's data had never counted."""
@@ -336,7 +336,7 @@ def test_whatever_happened_others_are_as_if_the_person_had_never_consented(
     database.dispose()
 
 
-def test_a_question_about_somebody_who_left_is_refused_and_kept_without_their_name(town: AppContext) -> None:
+def test_a_question_about_an_erased_person_is_refused_and_recorded_without_their_id(town: AppContext) -> None:
     services.sign_up(town.database, "inn", "rooms", Terms("hotel"), LATER)
     erase(town.database, ZEB, LATER)
     question = EligibilityQuestion("inn", "t-9", ZEB, "", 99, "", LATER, service="rooms")
@@ -349,9 +349,7 @@ def test_a_question_about_somebody_who_left_is_refused_and_kept_without_their_na
     assert ZEB not in json.dumps(list(row))
 
 
-def test_whoever_asks_by_letter_is_erased_by_a_command_which_asks_whether_it_is_meant(
-    town: AppContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_erase_command_asks_for_confirmation(town: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
     env = environment(IFTAH_DATABASE_URL=town.database.url.render_as_string(hide_password=False))
     for answer in ("n\n", ""):
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
@@ -368,14 +366,14 @@ def test_whoever_asks_by_letter_is_erased_by_a_command_which_asks_whether_it_is_
     assert "nothing is stored about this person" in second_result.stderr
 
 
-def test_whoever_is_only_named_by_others_is_held_too(town: AppContext) -> None:
+def test_a_person_known_only_by_a_token_is_erased(town: AppContext) -> None:
     tokens.issue(town.database, "subject", "caller", "phone", LATER)
     assert count_rows(town.database, "caller") == {"tokens": 1}
     erase(town.database, "caller", LATER)
     assert count_rows(town.database, "caller") == {}
 
 
-def test_of_two_builds_the_newest_is_counted_anew(town: AppContext) -> None:
+def test_an_erasure_recounts_only_the_newest_build(town: AppContext) -> None:
     database = town.database
     old = builds.latest_build(database)
     new = builds.build_features(database, NOW, "perks", NOW)

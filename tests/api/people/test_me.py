@@ -28,7 +28,7 @@ ROUTES = (
 )
 
 
-def test_the_score_is_the_engine_s_with_its_reasons_in_words(person_client: PersonClient) -> None:
+def test_the_score_equals_the_engines_with_reasons_in_words(person_client: PersonClient) -> None:
     payload = person_client.get("/me")
     explanation = explain_score(person_client.context, ZEB, person_client.now)
     assert (payload["person"], payload["score"], payload["band"]) == (
@@ -50,7 +50,7 @@ def test_the_score_is_the_engine_s_with_its_reasons_in_words(person_client: Pers
     assert len(english) == 4
 
 
-def test_a_language_is_the_one_liked_best_of_those_there_are() -> None:
+def test_the_language_is_the_preferred_one_of_those_available() -> None:
     for header, language in {
         None: "en",
         "": "en",
@@ -85,7 +85,7 @@ def test_the_history_has_a_row_for_each_score_that_differs(each_person_client: P
     assert client.get("/me/history")["items"] == later_rows  # the same score is no change
 
 
-def test_what_would_raise_it_is_told_in_words_and_the_engine_agrees(person_client: PersonClient) -> None:
+def test_recourse_is_given_in_words_and_the_engine_confirms_it(person_client: PersonClient) -> None:
     plan = person_client.get("/me/recourse")
     assert plan["reached"]
     assert plan["new_score"] >= plan["target"] > plan["score"]
@@ -114,7 +114,7 @@ def test_a_target_may_be_a_perk_s_next_tier_or_a_score(person_client: PersonClie
     assert len(unreachable_plan["steps"]) <= 4
 
 
-def test_nothing_is_advised_of_what_one_does_not_consent_to(person_client: PersonClient) -> None:
+def test_recourse_leaves_out_classes_without_consent(person_client: PersonClient) -> None:
     withdrawal = event("consent.withdrawn", ZEB, person_client.now, purpose="perks", classes="behaviour,relationship")
     append_events(person_client.database, withdrawal, person_client.now)
     person_client.refresh()
@@ -124,7 +124,7 @@ def test_nothing_is_advised_of_what_one_does_not_consent_to(person_client: Perso
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # words are the same on both
-def test_a_time_is_told_in_days_and_not_as_operators_write_it(town: AppContext) -> None:
+def test_recourse_gives_times_in_days(town: AppContext) -> None:
     client = OrderClient(town)
     for language, end in (("en", "{} days."), ("zh", "{} 天。")):
         headers = client.bearer(client.person_token) | {"Accept-Language": language}
@@ -133,7 +133,7 @@ def test_a_time_is_told_in_days_and_not_as_operators_write_it(town: AppContext) 
         assert step["text"].endswith(end.format(step["reach"]))
 
 
-def test_what_is_stored_is_told_with_who_told_it_and_nothing_of_others(person_client: PersonClient) -> None:
+def test_evidence_is_listed_with_its_contributor_and_without_data_of_others(person_client: PersonClient) -> None:
     items = {i["event_id"]: i for i in person_client.get("/me/evidence")["items"]}
     assert items["p7"]["contributor"] == "bank"
     assert items["p7"]["with"] == "shop"
@@ -147,7 +147,7 @@ def test_what_is_stored_is_told_with_who_told_it_and_nothing_of_others(person_cl
     assert items["p6"]["dispute"] is None  # nobody's but the ledger's own: there is no case of it
 
 
-def test_what_is_stored_comes_in_pages_that_make_the_whole(each_person_client: PersonClient) -> None:
+def test_pages_of_evidence_add_up_to_the_whole_list(each_person_client: PersonClient) -> None:
     client = each_person_client
     full_page = client.get("/me/evidence?limit=1000")
     assert full_page["next"] is None
@@ -160,7 +160,7 @@ def test_what_is_stored_comes_in_pages_that_make_the_whole(each_person_client: P
     assert pages == full_page["items"]
 
 
-def test_who_asked_is_told_newest_first_with_what_came_and_why(each_person_client: PersonClient) -> None:
+def test_inquiries_are_listed_newest_first_with_outcome_and_reasons(each_person_client: PersonClient) -> None:
     client = each_person_client
     first = client.decide()
     client.advance(minutes=5)
@@ -175,7 +175,7 @@ def test_who_asked_is_told_newest_first_with_what_came_and_why(each_person_clien
     assert [i["decision_id"] for i in client.get("/me/inquiries?limit=1")["items"]] == [second]
 
 
-def test_the_export_is_all_of_it_in_one_document(each_person_client: PersonClient) -> None:
+def test_the_export_has_every_section_in_one_document(each_person_client: PersonClient) -> None:
     client = each_person_client
     client.decide()
     client.call("PUT", "/me/monitoring", {"attributes": {"sex": "f", "region": "north"}})
@@ -215,7 +215,7 @@ def test_an_export_needs_no_score(person_client: PersonClient) -> None:
     assert export["evidence"]
 
 
-def test_what_is_given_for_monitoring_is_kept_replaced_and_taken_back(person_client: PersonClient) -> None:
+def test_monitoring_attributes_can_be_stored_replaced_and_deleted(person_client: PersonClient) -> None:
     score_before = person_client.get("/me")["score"]
     assert person_client.call("PUT", "/me/monitoring", {"attributes": {"sex": "f", "region": "north"}}).json() == {
         "region": "north",
@@ -229,7 +229,7 @@ def test_what_is_given_for_monitoring_is_kept_replaced_and_taken_back(person_cli
     assert person_client.get("/me")["score"] == score_before
 
 
-def test_a_person_leaves_by_saying_so_and_the_token_ends(person_client: PersonClient) -> None:
+def test_a_person_can_erase_themselves_and_the_token_is_revoked(person_client: PersonClient) -> None:
     assert person_client.call("DELETE", "/me", {"confirm": "yes"}).status_code == 422
     person_client.decide()
     erasure = person_client.call("DELETE", "/me", {"confirm": "leave"}).json()
@@ -240,13 +240,13 @@ def test_a_person_leaves_by_saying_so_and_the_token_ends(person_client: PersonCl
     assert ZEB not in json.dumps(person_client.get("/me/export", caller="ann"))
 
 
-def test_only_a_person_s_own_token_opens_their_side(person_client: PersonClient) -> None:
+def test_only_a_persons_own_token_reads_their_data(person_client: PersonClient) -> None:
     for method, path in ROUTES:
         assert person_client.http.request(method, f"/v1/me{path}").json()["code"] == "no_token"
         assert person_client.call(method, f"/me{path}", caller="merchant").json()["code"] == "wrong_role"
 
 
-def test_who_has_no_score_is_told_why_and_how_to_get_one(person_client: PersonClient) -> None:
+def test_a_person_without_a_score_gets_the_reason_and_recourse(person_client: PersonClient) -> None:
     payload = person_client.get("/me", caller="cy")
     assert (payload["score"], payload["band"]) == (None, None)
     assert [r["code"] for r in payload["reasons"]] == ["too_little_known"]

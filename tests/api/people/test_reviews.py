@@ -10,7 +10,7 @@ from tests.api.full_record import ZEB
 from tests.api.person_client import PersonClient
 
 
-def test_a_person_asks_and_is_told_what_came_of_it(each_person_client: PersonClient) -> None:
+def test_a_person_requests_a_review_and_sees_its_result(each_person_client: PersonClient) -> None:
     client = each_person_client
     decision = client.decide()
     with reading(client.database) as connection:
@@ -36,14 +36,14 @@ def test_a_person_asks_and_is_told_what_came_of_it(each_person_client: PersonCli
     assert client.decide(transaction="t-2") != decision  # the merchant may ask anew
 
 
-def test_asking_twice_is_asking_once(person_client: PersonClient) -> None:
+def test_requesting_twice_opens_one_review(person_client: PersonClient) -> None:
     body = {"decision_id": person_client.decide()}
     first, second = (person_client.call("POST", "/me/reviews", body) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
 
 
-def test_an_answer_is_given_once(person_client: PersonClient) -> None:
+def test_a_review_is_answered_once(person_client: PersonClient) -> None:
     review = person_client.call("POST", "/me/reviews", {"decision_id": person_client.decide()}).json()
     path = f"/reviews/{review['review_id']}/answer"
     assert person_client.call("POST", path, {"outcome": "stands"}, caller="operator").status_code == 200
@@ -59,13 +59,13 @@ def test_an_answer_is_given_once(person_client: PersonClient) -> None:
     assert person_client.call("POST", path, {"outcome": "mistaken"}).json()["code"] == "wrong_role"
 
 
-def test_nobody_asks_about_another_s_decision(person_client: PersonClient) -> None:
+def test_a_person_cannot_request_a_review_of_anothers_decision(person_client: PersonClient) -> None:
     body = {"decision_id": person_client.decide()}
     assert person_client.call("POST", "/me/reviews", body, caller="ann").json()["code"] == "unknown_decision"
     assert person_client.call("POST", "/me/reviews", {"decision_id": "00"}).json()["code"] == "unknown_decision"
 
 
-def test_a_late_review_shows(person_client: PersonClient) -> None:
+def test_a_late_review_is_marked(person_client: PersonClient) -> None:
     person_client.call("POST", "/me/reviews", {"decision_id": person_client.decide()})
     person_client.advance(days=21)
     assert [c["overdue"] for c in person_client.get("/reviews", caller="operator")["items"]] == [True]

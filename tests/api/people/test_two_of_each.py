@@ -58,7 +58,7 @@ def index_by(items: list[dict[str, Any]], key: str, value: str) -> dict[str, Any
     return {item[key]: item[value] for item in items}
 
 
-def test_both_parties_object_to_one_item_and_each_has_an_answer_of_their_own(person_client: PersonClient) -> None:
+def test_both_parties_dispute_one_item_and_get_separate_answers(person_client: PersonClient) -> None:
     dispute, other_dispute = open_dispute(person_client, "p2"), open_dispute(person_client, "p2", "ann")
     assert dispute["dispute_id"] != other_dispute["dispute_id"]
     person_client.call(
@@ -72,7 +72,7 @@ def test_both_parties_object_to_one_item_and_each_has_an_answer_of_their_own(per
         }
 
 
-def test_an_answer_and_a_statement_are_of_one_objection(person_client: PersonClient) -> None:
+def test_an_answer_and_a_statement_belong_to_one_dispute(person_client: PersonClient) -> None:
     first, second = (
         open_dispute(person_client, "p7", statement="one"),
         open_dispute(person_client, "p8", statement="two"),
@@ -97,7 +97,7 @@ def test_an_answer_and_a_statement_are_of_one_objection(person_client: PersonCli
     assert index_by(cases, "dispute_id", "statement") == dict(zip(ids, ("not me", "again", "three"), strict=True))
 
 
-def test_an_item_is_one_contributors_also_where_another_has_one_of_that_name(person_client: PersonClient) -> None:
+def test_a_dispute_concerns_one_contributors_item_even_if_ids_are_equal(person_client: PersonClient) -> None:
     fields = {"other": "kiosk", "amount": 700, "currency": "CNY", "category": "dining"}
     append_events(
         person_client.database, event("payment.made", ZEB, person_client.now, "p7", **fields), person_client.now
@@ -117,7 +117,7 @@ def test_an_item_is_one_contributors_also_where_another_has_one_of_that_name(per
     assert open_dispute(person_client, "p7")["dispute_id"] != dispute["dispute_id"]
 
 
-def test_each_decision_has_a_review_of_its_own_and_an_answer_is_of_one(person_client: PersonClient) -> None:
+def test_each_decision_has_a_review_and_an_answer_of_its_own(person_client: PersonClient) -> None:
     first, second = person_client.decide(), person_client.decide(transaction="t-2")
     other_decision = person_client.decide(transaction="t-3", person="ann")
     reviews = [
@@ -145,7 +145,7 @@ def test_each_decision_has_a_review_of_its_own_and_an_answer_is_of_one(person_cl
     }
 
 
-def test_what_one_gives_for_reports_by_group_is_ones_own(person_client: PersonClient) -> None:
+def test_monitoring_attributes_belong_to_one_person(person_client: PersonClient) -> None:
     for person, sex in ((ZEB, "f"), ("ann", "m")):
         person_client.call("PUT", "/me/monitoring", {"attributes": {"sex": sex}}, caller=person)
     person_client.call("PUT", "/me/monitoring", {"attributes": {"region": "north"}})
@@ -171,7 +171,7 @@ def fill_lists(client: PersonClient, person: str, number: int) -> None:
     )
 
 
-def test_nothing_of_another_is_in_what_one_sees_of_oneself(person_client: PersonClient) -> None:
+def test_a_persons_view_has_no_data_of_others(person_client: PersonClient) -> None:
     terms = {"perk": "hotel", "mode": "waive_first"}
     assert person_client.call("PUT", "/services/rooms", terms, caller="merchant").status_code in (200, 201)
     person_client.get("/me")
@@ -201,7 +201,7 @@ def test_nothing_of_another_is_in_what_one_sees_of_oneself(person_client: Person
 
 
 @SQLITE_ONLY
-def test_a_request_for_consent_is_answered_alone(town: AppContext) -> None:
+def test_answering_one_consent_request_leaves_the_others(town: AppContext) -> None:
     """Two merchants ask two people: one grants, one declines, one request replaces another; the rest still wait."""
     client = MerchantClient(town)
     inn, lodge = client.token, client.issue("merchant", "lodge")
@@ -249,7 +249,7 @@ def consents_in_force(client: MerchantClient, token: str) -> list[dict[str, Any]
 
 
 @SQLITE_ONLY
-def test_orders_of_two_merchants_and_two_people_under_one_number(town: AppContext) -> None:
+def test_two_merchants_may_use_one_order_number(town: AppContext) -> None:
     client = OrderClient(town)
     lodge = client.issue("merchant", "lodge")
     other = next(str(p) for p in client.scores.filter(client.scores["score"] >= 750)["person"] if p != client.person)
@@ -269,7 +269,7 @@ def test_orders_of_two_merchants_and_two_people_under_one_number(town: AppContex
 
 
 @SQLITE_ONLY
-def test_each_merchant_has_keys_of_its_own(town: AppContext) -> None:
+def test_each_merchant_has_its_own_keys(town: AppContext) -> None:
     database = town.database
     inn, lodge = (
         callback_keys.ensure_secrets(database, "inn", NOW),
@@ -289,7 +289,7 @@ def contributor(town: AppContext) -> Contributor:
 
 
 @SQLITE_ONLY
-def test_what_was_said_of_an_event_is_of_that_contributors(contributor: Contributor) -> None:
+def test_corrections_apply_only_to_that_contributors_event(contributor: Contributor) -> None:
     """Two contributors use the same event id. One corrects its event, the other retracts its own; each sees only its own change."""
     for party in ("bank", "other-bank"):
         contributor.send(payment("same"), party=party)

@@ -108,7 +108,7 @@ def all_findings(folder: str = "rules") -> list[Finding]:
 
 
 @pytest.mark.parametrize("folder", ["rules", "/a folder/规则,:%"])
-def test_sarif_has_the_keys_that_sarif_has(folder: str) -> None:
+def test_sarif_output_has_the_keys_of_the_standard(folder: str) -> None:
     """A part of the standard's own schema (OASIS SARIF 2.1.0, section 3), without additional keys."""
     document = json.loads(findings.as_sarif(all_findings(folder)))
     assert [e.message for e in Draft202012Validator(SARIF_SCHEMA).iter_errors(document)] == []
@@ -117,7 +117,7 @@ def test_sarif_has_the_keys_that_sarif_has(folder: str) -> None:
     assert len(run["results"]) == len(all_findings())
 
 
-def test_json_tells_all_that_a_problem_has() -> None:
+def test_json_has_every_field_of_a_problem() -> None:
     rows: list[dict[str, Any]] = json.loads(findings.as_json(all_findings()))
     for row, finding in zip(rows, all_findings(), strict=True):
         at = SourceSpan(row["file"].removeprefix("rules/"), row["line"], row["column"], row["length"])
@@ -125,7 +125,7 @@ def test_json_tells_all_that_a_problem_has() -> None:
         assert row["severity"] == "error"
 
 
-def test_an_annotation_is_a_line_whatever_stands_in_it() -> None:
+def test_an_annotation_is_one_line_for_any_text() -> None:
     problem = Problem("R013", "`a\nb%` is, not: an identifier", SourceSpan("x,y:z.yaml", 3, 7, 4), "why")
     annotation = findings.as_github(findings.findings_in(Path("rules"), {}, [problem]))
     assert annotation == (
@@ -160,7 +160,7 @@ def underlined_text(line: str, column: int, length: int) -> str:
         (f"  a: b, c: {'long ' * 200}", "b"),
     ],
 )
-def test_the_marks_stand_under_the_place(line: str, word: str) -> None:
+def test_the_marks_are_under_the_place_of_the_problem(line: str, word: str) -> None:
     assert underlined_text(line, line.rindex(word) + 1, len(word)) == word
 
 
@@ -170,7 +170,7 @@ def test_a_place_at_the_end_of_a_line_has_a_mark_behind_it() -> None:
     assert lines[1:] == ["     1 |   when:", "       |        ^"]
 
 
-def test_every_finding_can_be_shown_on_lines_of_a_sane_length() -> None:
+def test_every_finding_fits_on_lines_of_bounded_length() -> None:
     huge_files = base_with("trust.yaml", "money.months >= 6", f"money.months >= {'9' * 900_000}")
     many_findings = [*all_findings(), *findings.findings_in(Path("rules"), huge_files, check(huge_files, SCHEMA)[1])]
     for text in findings.as_text(many_findings):
@@ -178,7 +178,7 @@ def test_every_finding_can_be_shown_on_lines_of_a_sane_length() -> None:
         assert str(text).isprintable()
 
 
-def test_on_a_terminal_there_are_colours_and_elsewhere_none() -> None:
+def test_colours_are_used_on_a_terminal_only() -> None:
     for terminal in (True, False):
         console = Console(file=StringIO(), force_terminal=terminal, _environ={"TERM": "xterm-256color"})
         for text in findings.as_text(all_findings()[:3]):

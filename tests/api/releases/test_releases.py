@@ -26,7 +26,7 @@ SHIPPED_RELEASE = release_of(FILES, schema(), kinds())
 OTHER_RELEASE = release_with("trust.yaml", "base: 480", "base: 490")
 
 
-def test_lists_are_read_from_their_own_folder_and_nothing_deeper(tmp_path: Path) -> None:
+def test_lists_are_read_from_their_own_folder_without_subfolders(tmp_path: Path) -> None:
     for name in ("trust.yaml", "lists/cities.yaml", "lists/old/cities.yaml", "notes/a.yaml", "lists/readme.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"# {name}\n")
@@ -35,7 +35,7 @@ def test_lists_are_read_from_their_own_folder_and_nothing_deeper(tmp_path: Path)
     assert problems == ()
 
 
-def test_a_list_that_is_no_text_is_told_with_its_folder(tmp_path: Path) -> None:
+def test_a_list_that_is_not_text_is_reported_with_its_folder(tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "cities.yaml").write_bytes(b"kind: \xff\n")
     _, release, problems = rules_folder.check_folder(tmp_path)
@@ -43,7 +43,7 @@ def test_a_list_that_is_no_text_is_told_with_its_folder(tmp_path: Path) -> None:
     assert str(problems[0]) == "lists/cities.yaml:1:1 error R008 byte 6 is not UTF-8 (save the file as UTF-8)"
 
 
-def test_what_was_in_force_before_is_known_even_when_it_comes_again(database: Engine) -> None:
+def test_a_release_that_returns_still_gives_the_earlier_release(database: Engine) -> None:
     assert releases.record_release(database, SHIPPED_RELEASE, 10) == {}  # nothing was before
     assert releases.record_release(database, SHIPPED_RELEASE, 20) == {}  # it goes on
     assert releases.record_release(database, OTHER_RELEASE, 30) == SHIPPED_RELEASE.files
@@ -58,7 +58,7 @@ def test_what_was_in_force_before_is_known_even_when_it_comes_again(database: En
     }
 
 
-def test_a_change_of_policy_is_a_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_change_of_policy_logs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     loose_release = release_with("policy.yaml", "relationships_share: 5", "relationships_share: 10")
     now = datetime(2026, 1, 1, tzinfo=UTC)
     with caplog.at_level(logging.WARNING, "iftah"):
@@ -69,7 +69,7 @@ def test_a_change_of_policy_is_a_warning_in_the_log(caplog: pytest.LogCaptureFix
     assert caplog.messages == ["the policy has changed: relationships_share 5 -> 10"]
 
 
-def test_what_was_kept_is_the_release_to_the_letter(database: Engine) -> None:
+def test_a_stored_release_is_loaded_unchanged(database: Engine) -> None:
     releases.record_release(database, OTHER_RELEASE, int(NOW.timestamp()))
     stored_release = releases.load_release(database, OTHER_RELEASE.id)
     assert stored_release.files == OTHER_RELEASE.files

@@ -119,32 +119,32 @@ def database(database_url: str) -> Iterator[Engine]:
     database.dispose()
 
 
-def test_a_decision_of_before_is_made_again_bit_for_bit(database: Engine) -> None:
+def test_an_older_decision_replays_bit_for_bit(database: Engine) -> None:
     with closing(Evaluators(shipped_release())) as evaluators:
         result = replay(AppContext(database, evaluators), str(DECISION["id"]))
     assert (result.equal, result.release, result.differences) == (True, NAME, ())
     assert audit.verify(database).first_break is None
 
 
-def test_the_command_replays_it(database: Engine, database_url: str) -> None:
+def test_the_replay_command_replays_an_older_decision(database: Engine, database_url: str) -> None:
     env = {"IFTAH_DATABASE_URL": database_url, "COLUMNS": "150"}
     result = CliRunner().invoke(audits, ["replay", str(DECISION["id"])], env=env)
     assert "the same, bit for bit" in result.stdout
 
 
-def test_what_was_kept_has_its_own_name_its_days_are_of_utc_and_nothing_is_an_alarm(database: Engine) -> None:
+def test_an_older_release_keeps_its_name_with_utc_days_and_no_alarms(database: Engine) -> None:
     release = releases.load_release(database, NAME)
     assert (release.id, release.timezone, release.files) == (NAME, "UTC", FILES)
     assert {program.release for program in release.programs} == {NAME}
 
 
-def test_it_is_not_accepted_as_it_is_today() -> None:
+def test_an_older_release_does_not_pass_the_checks_of_today() -> None:
     release, problems = check(FILES, schema(), kinds())
     assert release is None
     assert [(p.code, p.at.file) for p in problems] == [("R011", "policy.yaml"), ("R011", "policy.yaml")]
 
 
-def test_numbers_as_they_were_written_name_it_or_the_one_text_that_they_got_later() -> None:
+def test_an_older_release_has_the_name_of_its_original_or_canonical_numbers() -> None:
     """Version 2 gave both names to files with `-0`, such as these."""
     later_files = {**FILES, "policy.yaml": FILES["policy.yaml"] + "alarms: []\ntimezone: Asia/Shanghai\n"}
     later = "590b71dd9cd162055ac962ab042faa1eae65090d7edc98751b269ac9e54bfdd8"
@@ -152,14 +152,14 @@ def test_numbers_as_they_were_written_name_it_or_the_one_text_that_they_got_late
     assert stored_release(later, later_files, schema(), kinds()).id == later
 
 
-def test_altered_files_have_another_name_or_do_not_check() -> None:
+def test_altered_files_have_another_name_or_fail_the_check() -> None:
     zoned_files = {**FILES, "policy.yaml": FILES["policy.yaml"] + "alarms: []\ntimezone: Asia/Shanghai\n"}
     assert stored_release(NAME, zoned_files, schema(), kinds()).id != NAME
     with pytest.raises(RulesError):
         stored_release(NAME, {**FILES, "trust.yaml": FILES["trust.yaml"] + "stray: 1\n"}, schema(), kinds())
 
 
-def test_what_the_policy_says_today_is_told_beside_it() -> None:
+def test_an_amendment_lists_the_changes_of_policy() -> None:
     """After an upgrade, the program starts with a folder that names its time zone."""
     zoned_files = {**FILES, "policy.yaml": FILES["policy.yaml"] + "alarms: [fraud]\ntimezone: Asia/Shanghai\n"}
     amendment = releases.amendment_of(FILES, zoned_files, NOW)

@@ -58,7 +58,7 @@ def titles(root: Element, name: str) -> list[str]:
     return [str(t.text) for t in part(root, name).iter(f"{SVG}title")]
 
 
-def test_nodes_edges_and_names_are_what_the_person_may_see(network_database: Engine) -> None:
+def test_nodes_edges_and_names_are_those_visible_to_the_person(network_database: Engine) -> None:
     root = draw(network_database)
     assert titles(part(root, "ties"), "edges")[-4:] == [
         "ann and bob: household; strength 10",
@@ -92,9 +92,7 @@ def test_payments_have_a_direction_and_ties_have_none(network_database: Engine) 
 
 
 @pytest.mark.parametrize("writer", [drawing.svg_text, page.html_text])
-def test_whom_the_person_may_not_see_is_nowhere_in_the_file(
-    network_database: Engine, writer: Callable[..., str]
-) -> None:
+def test_hidden_people_are_not_in_the_file(network_database: Engine, writer: Callable[..., str]) -> None:
     text = writer(picture.make_picture(network_database, "ann", 3, "person", NOW))
     assert "remote-" not in text
     assert "hidden-shop" not in text
@@ -103,7 +101,7 @@ def test_whom_the_person_may_not_see_is_nowhere_in_the_file(
 
 
 @pytest.mark.parametrize("writer", [drawing.svg_text, page.html_text])
-def test_an_id_is_text_never_markup_and_the_same_picture_is_the_same_file(
+def test_ids_are_escaped_and_equal_pictures_give_equal_files(
     network_database: Engine, writer: Callable[..., str]
 ) -> None:
     image = picture.make_picture(network_database, "ann", 2, "supervisor", NOW)
@@ -116,7 +114,7 @@ def test_an_id_is_text_never_markup_and_the_same_picture_is_the_same_file(
     ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
 
 
-def test_trust_is_the_colour_and_the_legend_has_its_numbers(network_database: Engine) -> None:
+def test_colours_show_trust_and_the_legend_has_its_numbers(network_database: Engine) -> None:
     root = draw(network_database, viewer="supervisor")
     circles = [next(g.iter(f"{SVG}circle")) for g in part(part(root, "ties"), "nodes")]
     labels = titles(part(root, "ties"), "nodes")
@@ -128,7 +126,7 @@ def test_trust_is_the_colour_and_the_legend_has_its_numbers(network_database: En
     assert words[1:7] == ["up to 0.49", "0.50 to 0.99", "1.00 to 1.49", "1.50 to 1.99", "2.00 or more", "no value"]
 
 
-def test_colours_begin_where_the_legend_says() -> None:
+def test_colours_begin_at_the_bounds_of_the_legend() -> None:
     assert [colour(n) for n in (0, 49, 50, 99, 100, 149, 150, 199, 200, 99_999)] == [c for c in COLOURS for _ in "12"]
     assert colour(None) == GREY
 
@@ -139,7 +137,7 @@ def test_the_trust_of_others_is_not_in_the_persons_picture(network_database: Eng
     assert {*fills[1:]} == {GREY}
 
 
-def test_a_reader_who_does_not_see_it_is_told_the_same(network_database: Engine) -> None:
+def test_the_picture_has_a_text_alternative(network_database: Engine) -> None:
     root = draw(network_database)
     assert root.get("role") == "img"
     assert root.get("aria-labelledby") == "title desc"
@@ -162,14 +160,14 @@ def test_a_reader_who_does_not_see_it_is_told_the_same(network_database: Engine)
     assert ("ann", "shop (merchant)", "1", "1,234.50 CNY") in rows
 
 
-def test_an_isolated_person_is_a_picture_of_one_node_that_says_so(network_database: Engine) -> None:
+def test_an_isolated_person_gives_one_node_and_a_note(network_database: Engine) -> None:
     root = draw(network_database, "alone")
     assert len(titles(part(root, "ties"), "nodes")) == len(titles(part(root, "money"), "nodes")) == 1
     notes = [t.text for t in part(root, "headings").iter(f"{SVG}text") if t.get("class") == "told"]
     assert notes == ["The person has no ties.", "The person has no payments."]
 
 
-def test_a_long_id_is_short_in_its_label_and_whole_on_hovering(network_database: Engine) -> None:
+def test_a_long_id_is_cut_in_its_label_and_complete_in_its_tooltip(network_database: Engine) -> None:
     ties = part(draw(network_database), "ties")
     labels = [t.text for t in part(ties, "labels").iter(f"{SVG}text")]
     assert shorten(LONG_ID) == "a-person-wi…l-0042"
@@ -185,7 +183,7 @@ def build_crowd(database: Engine, ties: int, shops: int) -> Engine:
     return build_story(database, "\n".join((enrol("ann", *people), *lines)))
 
 
-def test_more_than_fit_are_told_of_in_the_picture(crowded_database: Engine) -> None:
+def test_the_picture_states_the_number_of_omitted_nodes(crowded_database: Engine) -> None:
     root = draw(crowded_database)
     notes = [t.text for t in part(root, "headings").iter(f"{SVG}text") if t.get("class") == "told"]
     assert notes == [
@@ -197,7 +195,7 @@ def test_more_than_fit_are_told_of_in_the_picture(crowded_database: Engine) -> N
     assert len(titles(part(root, "ties"), "nodes")) + len(titles(part(root, "money"), "nodes")) == 200
 
 
-def test_labels_around_a_full_ring_keep_apart_and_all_is_on_the_paper(crowded_database: Engine) -> None:
+def test_labels_around_a_full_ring_do_not_overlap_and_stay_on_the_page(crowded_database: Engine) -> None:
     root = draw(crowded_database)
     positions = [
         tuple(map(float, re.findall(r"-?[\d.]+", str(t.get("transform")))[:2]))
@@ -214,7 +212,7 @@ def test_labels_around_a_full_ring_keep_apart_and_all_is_on_the_paper(crowded_da
             assert 0 < y + float(str(disc.get("cy"))) < height
 
 
-def test_who_withdrew_after_the_build_is_gone_at_once(database: Engine) -> None:
+def test_a_person_who_withdrew_after_the_build_is_left_out(database: Engine) -> None:
     assert "bob" in ElementTree.tostring(draw(build_ego_network(database)), encoding="unicode")
     ledger.append(database, story("2024-08-01 consent.withdrawn bob #gone purpose=perks"), NOW)
     root = draw(database, viewer="supervisor")
@@ -224,7 +222,7 @@ def test_who_withdrew_after_the_build_is_gone_at_once(database: Engine) -> None:
 
 
 @pytest.mark.parametrize("person", ["nobody", "shop", "", "a\0b"])
-def test_nobody_of_that_id_is_refused(database: Engine, person: str) -> None:
+def test_an_unknown_person_is_rejected(database: Engine, person: str) -> None:
     build_ego_network(database)
     with pytest.raises(Rejected) as error:
         picture.make_picture(database, person, 2, "person", NOW)

@@ -22,7 +22,7 @@ SCHEMA = {"person": pl.String, "score": pl.Int64, "band": pl.String}
         ),
     ],
 )
-def test_an_empty_chart_says_that_it_is_empty(people: list[tuple[str, None, None]], message: str) -> None:
+def test_an_empty_chart_has_a_note(people: list[tuple[str, None, None]], message: str) -> None:
     scores = pl.DataFrame(people, schema=SCHEMA, orient="row")
     assert list(present.distribution(shipped_release().programs[0], scores)) == [message]
 
@@ -36,7 +36,7 @@ def test_a_chart_has_a_bar_for_each_step_of_scores_and_the_shares_of_bands() -> 
     assert "good 100 %" in bands
 
 
-def test_a_report_of_a_year_without_answers_says_that_it_is_empty(tmp_path: Path) -> None:
+def test_a_report_of_a_year_without_answers_has_a_note(tmp_path: Path) -> None:
     env = environment(IFTAH_DATABASE_URL=f"sqlite:///{tmp_path / 'iftah.db'}")
     assert run_in_process(("audit", "report", "2024"), env).stdout.splitlines() == [
         "2024: 0 answers, 0 of them about people who have left",

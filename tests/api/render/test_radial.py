@@ -6,7 +6,7 @@ from itertools import combinations
 from api.render.radial import Room, place_nodes
 
 
-def test_places_are_on_rings_in_order_of_steps_with_the_person_in_the_middle() -> None:
+def test_positions_are_on_rings_by_distance_from_the_person() -> None:
     hops = [0, 1, 1, 1, *[2] * 20]
     edges = [(0, 1), (0, 2), (0, 3), *((1, n) for n in range(4, 14)), *((2, n) for n in range(14, 24))]
     positions = place_nodes(hops, edges, [Room(0, 90), Room(15, 60), Room(15, 60)])

@@ -52,7 +52,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(config
     assert [sources[n] for n in ("port", "town_people", "host")] == ["IFTAH_PORT", "iftah.toml", "default"]
 
 
-def test_another_file_can_be_named_and_must_then_be_there(configure: Configure, tmp_path: Path) -> None:
+def test_a_named_settings_file_must_exist(configure: Configure, tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text("port = 8300")
     configure("port = 8100", CONFIG=str(tmp_path / "other.toml"))
     assert settings().port == 8300
@@ -60,12 +60,12 @@ def test_another_file_can_be_named_and_must_then_be_there(configure: Configure, 
     assert "there is no such file" in rejection_message()
 
 
-def test_an_empty_variable_is_none(configure: Configure) -> None:
+def test_an_empty_variable_counts_as_unset(configure: Configure) -> None:
     configure("port = 8100", PORT="")
     assert settings().port == 8100
 
 
-def test_what_is_unknown_or_wrong_is_said_all_at_once_with_its_place_and_a_suggestion(configure: Configure) -> None:
+def test_all_unknown_and_wrong_settings_are_reported_with_place_and_hint(configure: Configure) -> None:
     configure('prot = 1\nworkers = 0\n[database]\nurl = "x"', TOWN_SEED="-1", HOTS="x", SERVICE_HOST="10.0.0.1")
     message = rejection_message()
     assert "iftah.toml: prot: there is no such setting (did you mean port?)" in message
@@ -77,7 +77,7 @@ def test_what_is_unknown_or_wrong_is_said_all_at_once_with_its_place_and_a_sugge
     assert "IFTAH_RULE: there is no such setting (did you mean IFTAH_RULES?)" in rejection_message()
 
 
-def test_a_setting_under_its_former_name_is_told_the_new_one(configure: Configure) -> None:
+def test_a_former_setting_name_gets_the_new_name_as_a_hint(configure: Configure) -> None:
     configure('evidence = "town"', DATA="somewhere", PURPOSE="perks")
     message = rejection_message()
     assert "iftah.toml: evidence: it is called seed_evidence now" in message
@@ -91,7 +91,7 @@ def test_a_file_that_is_not_toml_is_refused_with_its_place(configure: Configure,
     assert "iftah.toml: not TOML: " in rejection_message()
 
 
-def test_passwords_and_tokens_are_shown_to_nobody(configure: Configure) -> None:
+def test_passwords_and_tokens_are_never_shown(configure: Configure) -> None:
     configure('metrics_token = "very-secret-token-1"', DATABASE_URL="postgresql://iftah:pass-word-2@db:5432/iftah")
     result = CliRunner().invoke(app, ["settings"])
     assert result.exit_code == 0
@@ -102,5 +102,5 @@ def test_passwords_and_tokens_are_shown_to_nobody(configure: Configure) -> None:
     assert "short`" not in rejection_message()
 
 
-def test_every_setting_says_what_it_sets() -> None:
+def test_every_setting_has_a_description() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []

@@ -61,7 +61,7 @@ def count_decisions(context: AppContext) -> int:
 
 
 @pytest.mark.usefixtures("real_clock")
-def test_a_server_whose_clock_leaps_ahead_answers_nothing_until_it_is_right(
+def test_a_server_with_a_clock_ahead_gives_no_answers_until_it_is_right(
     client: OrderClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.consent(client.person)
@@ -81,7 +81,7 @@ def test_a_server_whose_clock_leaps_ahead_answers_nothing_until_it_is_right(
 
 @pytest.mark.usefixtures("real_clock")
 @SQLITE_ONLY
-def test_the_work_beside_answering_waits_until_the_clock_is_right(
+def test_background_work_waits_until_the_clock_is_right(
     client: OrderClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An order that was not paid by a clock that is ahead is not overdue."""
@@ -98,7 +98,7 @@ def test_the_work_beside_answering_waits_until_the_clock_is_right(
 
 
 @SQLITE_ONLY
-def test_a_question_stamped_far_beyond_the_newest_and_the_steady_clock_is_refused(
+def test_a_question_stamped_far_ahead_of_the_steady_clock_is_refused(
     client: OrderClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.decide()
@@ -113,7 +113,7 @@ def test_a_question_stamped_far_beyond_the_newest_and_the_steady_clock_is_refuse
 
 
 @pytest.mark.parametrize("bare_url", ["postgresql"], indirect=True)
-def test_on_postgresql_the_server_s_clock_is_right(monkeypatch: pytest.MonkeyPatch, bare_url: str) -> None:
+def test_on_postgresql_the_servers_clock_is_the_reference(monkeypatch: pytest.MonkeyPatch, bare_url: str) -> None:
     """A process that starts with a clock that is ahead has nothing else to hold it to."""
     set_clock_ahead(monkeypatch, CLOCK_LEAD)
     monkeypatch.setattr(clock, "_anchor", (clock.wall(), clock._seconds()))
@@ -128,7 +128,7 @@ def test_on_postgresql_the_server_s_clock_is_right(monkeypatch: pytest.MonkeyPat
     assert abs(clock.now() - clock.steady()) < timedelta(minutes=1)
 
 
-def test_digests_go_on_after_a_decision_of_a_clock_that_was_ahead(audit_client: AuditClient) -> None:
+def test_digests_continue_after_a_decision_stamped_ahead(audit_client: AuditClient) -> None:
     """Stamped 400 days ahead right after a digest; every decision is in exactly one digest, and can be proved."""
     first = audit_client.decide(audit_client.people[0])
     midnight = EPOCH + timedelta(days=day_of(audit_client.now) + 1)
@@ -148,7 +148,7 @@ def test_digests_go_on_after_a_decision_of_a_clock_that_was_ahead(audit_client: 
     assert (report.decisions, report.digests, report.first_break) == (5, 4, None)
 
 
-def test_a_decision_of_a_clock_ahead_is_digested_though_nothing_comes_after_it(audit_client: AuditClient) -> None:
+def test_a_decision_stamped_ahead_is_digested_without_later_decisions(audit_client: AuditClient) -> None:
     midnight = EPOCH + timedelta(days=day_of(audit_client.now) + 1)
     early_result = audit_client.decide(audit_client.people[0], at=midnight + CLOCK_LEAD)
     (digest,) = digests.make_digests(audit_client.context.database, midnight + timedelta(minutes=11))
@@ -156,7 +156,7 @@ def test_a_decision_of_a_clock_ahead_is_digested_though_nothing_comes_after_it(a
     assert digests.make_proof(audit_client.context.database, early_result.id)["size"] == 1
 
 
-def test_a_digest_of_a_clock_that_was_ahead_holds_up_no_other(audit_client: AuditClient) -> None:
+def test_a_digest_stamped_ahead_delays_no_other(audit_client: AuditClient) -> None:
     """As one made before by a server whose clock was ahead; its day comes, and has been."""
     audit_client.decide(audit_client.people[0], at=audit_client.now + CLOCK_LEAD)
     assert [
@@ -175,7 +175,7 @@ def test_a_digest_of_a_clock_that_was_ahead_holds_up_no_other(audit_client: Audi
     assert (report.decisions, report.digests, report.first_break) == (3, 3, None)
 
 
-def test_an_answer_of_a_clock_that_was_ahead_keeps_nothing_from_the_person(client: OrderClient) -> None:
+def test_an_answer_stamped_ahead_does_not_block_the_person(client: OrderClient) -> None:
     """Later orders are made, its own is not, its amount is nobody's cap, and its transaction is over."""
     client.consent(client.person)
     lodge = client.issue("merchant", "lodge")
@@ -191,7 +191,7 @@ def test_an_answer_of_a_clock_that_was_ahead_keeps_nothing_from_the_person(clien
     assert [usage["waived"] for usage in question["used"]] == [50_000]  # the order's
 
 
-def test_amounts_asked_by_a_clock_that_was_ahead_are_not_of_this_day(client: OrderClient) -> None:
+def test_amounts_stamped_ahead_do_not_count_for_this_day(client: OrderClient) -> None:
     client.now += CLOCK_LEAD
     for amount in (1, 2, 3, 4, 5):
         assert client.ask(client.person, amount=amount).status_code == 200
@@ -199,7 +199,7 @@ def test_amounts_asked_by_a_clock_that_was_ahead_are_not_of_this_day(client: Ord
     assert client.ask(client.person, amount=6).status_code == 200
 
 
-def test_a_perk_held_since_a_clock_was_ahead_is_held_since_now(client: OrderClient) -> None:
+def test_a_hold_stamped_ahead_starts_now(client: OrderClient) -> None:
     first = client.ask(client.person, perk="bicycle", amount=10_000).json()
     assert first["outcome"] == "ADMIT"
     row = audit.find_decision_row(client.context.database, first["decision_id"])

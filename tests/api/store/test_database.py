@@ -18,7 +18,7 @@ from engine.errors import Rejected
 from graph.evidence.events import SCHEMA
 
 
-def test_a_new_database_has_exactly_the_tables_of_the_code(database: Engine) -> None:
+def test_a_new_database_has_exactly_the_tables_in_the_code(database: Engine) -> None:
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
         assert compare_metadata(context, SQLModel.metadata) == []
@@ -28,7 +28,7 @@ def test_the_events_table_has_the_columns_of_the_events_schema() -> None:
     assert [c.name for c in SQLModel.metadata.tables["events"].columns] == ["seq", *SCHEMA]
 
 
-def test_opening_a_database_again_keeps_what_is_in_it(bare_url: str) -> None:
+def test_reopening_a_database_keeps_its_rows(bare_url: str) -> None:
     for names in ([], ["first"]):
         database = open_database(bare_url)
         with Session(database) as session:
@@ -38,7 +38,7 @@ def test_opening_a_database_again_keeps_what_is_in_it(bare_url: str) -> None:
         database.dispose()
 
 
-def test_an_older_database_is_brought_to_the_present_by_itself(bare_url: str) -> None:
+def test_an_older_database_is_migrated_automatically(bare_url: str) -> None:
     database = open_database(bare_url)
     with writing(database) as connection:
         connection.exec_driver_sql("DELETE FROM alembic_version")
@@ -82,7 +82,7 @@ def test_migrations_write_nothing_on_the_terminal(bare_url: str, capfd: pytest.C
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_migrations_have_one_line_of_descent_and_files_named_by_it(database: Engine) -> None:
+def test_migrations_form_one_line_and_their_files_are_numbered(database: Engine) -> None:
     with database.connect() as connection:
         revisions = ScriptDirectory.from_config(alembic_config(connection)).walk_revisions()
         assert [script.revision for script in revisions] == REVISIONS[::-1]
@@ -90,7 +90,7 @@ def test_the_migrations_have_one_line_of_descent_and_files_named_by_it(database:
 
 @pytest.mark.parametrize("table", ["events", "decisions", "decision_subjects"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET merchant = 'x'", "DELETE FROM {}"])
-def test_the_database_itself_refuses_to_change_what_was_recorded(database: Engine, table: str, change: str) -> None:
+def test_the_database_refuses_to_change_recorded_rows(database: Engine, table: str, change: str) -> None:
     statement = change.format(table).replace("merchant", "subject" if table == "events" else "merchant")
     with writing(database) as connection:
         connection.exec_driver_sql(_INSERTS[table])
@@ -102,7 +102,7 @@ def test_the_database_itself_refuses_to_change_what_was_recorded(database: Engin
 
 
 @pytest.mark.parametrize("table", ["events", "decision_subjects"])
-def test_only_who_is_being_erased_can_be_deleted(database: Engine, table: str) -> None:
+def test_only_rows_of_a_person_under_erasure_can_be_deleted(database: Engine, table: str) -> None:
     with writing(database) as connection:
         connection.exec_driver_sql(_INSERTS[table])
         connection.exec_driver_sql("INSERT INTO erasures_in_progress VALUES ('bob')")
@@ -195,7 +195,7 @@ def test_opening_builds_the_indexes_that_a_killed_load_left_out(tmp_path: Path) 
         ("postgresql://ann:secret@no-such-host.invalid/db", "database_unreachable", "does not answer"),
     ],
 )
-def test_a_database_that_cannot_be_opened_is_one_clear_line(url: str, code: str, words: str) -> None:
+def test_a_database_that_cannot_be_opened_gives_one_clear_line(url: str, code: str, words: str) -> None:
     with pytest.raises(Rejected) as error:
         open_database(url)
     message = str(error.value)
@@ -209,7 +209,7 @@ def test_a_missing_postgresql_database_is_named_without_the_password(postgres: s
     assert "secret" not in str(error.value)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("these are notes, not a database\n" * 100)
     with pytest.raises(Rejected, match="not a database of this program"):
         open_database(f"sqlite:///{tmp_path / 'notes.txt'}")

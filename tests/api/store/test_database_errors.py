@@ -50,7 +50,7 @@ CODE_OF_SQLITE = {
 }
 
 
-def test_every_entry_of_the_tables_is_tried_here() -> None:
+def test_this_module_tests_every_entry_of_the_tables() -> None:
     assert (set(CODE_OF_SQLSTATE), set(CODE_OF_SQLITE)) == (set(SQLSTATES), set(SQLITE_CODES))
 
 
@@ -65,7 +65,7 @@ def code_of(database: Engine, sql: str) -> str:
 
 @ON_POSTGRESQL
 @pytest.mark.parametrize("entry", CODE_OF_SQLSTATE)
-def test_a_sqlstate_says_what_is_wrong_and_words_do_not(database: Engine, entry: str) -> None:
+def test_a_sqlstate_gives_the_code_regardless_of_the_message(database: Engine, entry: str) -> None:
     state, code = CODE_OF_SQLSTATE[entry]
     raising = f"DO $$ BEGIN RAISE EXCEPTION '{MISLEADING_WORDS}' USING ERRCODE = '{state}'; END $$"
     assert code_of(database, raising) == code
@@ -82,12 +82,12 @@ def test_a_sqlstate_says_what_is_wrong_and_words_do_not(database: Engine, entry:
         f"DO $$ BEGIN RAISE EXCEPTION '{MISLEADING_WORDS}' USING ERRCODE = '22012'; END $$",
     ],
 )
-def test_what_is_in_no_table_is_a_failure_and_nothing_else(database: Engine, sql: str) -> None:
+def test_an_error_in_no_table_is_a_database_failure(database: Engine, sql: str) -> None:
     assert code_of(database, sql) == "database_failed"
 
 
 @ON_POSTGRESQL
-def test_a_session_that_the_server_ends_is_a_server_that_does_not_answer(database: Engine) -> None:
+def test_a_session_ended_by_the_server_counts_as_unreachable(database: Engine) -> None:
     assert code_of(database, "SELECT pg_terminate_backend(pg_backend_pid())") == "database_unreachable"
 
 
@@ -98,9 +98,7 @@ def test_a_session_that_the_server_ends_is_a_server_that_does_not_answer(databas
         (("postgres@", "append-only@"), "database_denied", "refuses this user"),
     ],
 )
-def test_why_nobody_is_let_in_is_said_at_the_start(
-    postgres: str, change: tuple[str, str], code: str, words: str
-) -> None:
+def test_a_refused_login_is_reported_at_start(postgres: str, change: tuple[str, str], code: str, words: str) -> None:
     base, _, _ = postgres.rpartition("/")
     with pytest.raises(Rejected, match=words) as error:
         open_database(f"{base}/test".replace(*change))
@@ -110,7 +108,9 @@ def test_why_nobody_is_let_in_is_said_at_the_start(
 @ON_SQLITE
 @pytest.mark.parametrize("number", CODE_OF_SQLITE)
 @pytest.mark.parametrize("extended", [0, 0x300])
-def test_an_error_code_says_what_is_wrong_and_words_do_not(database: Engine, number: int, extended: int) -> None:
+def test_a_sqlite_error_code_gives_the_code_regardless_of_the_message(
+    database: Engine, number: int, extended: int
+) -> None:
     error = sqlite3.OperationalError(MISLEADING_WORDS)
     error.sqlite_errorcode = number | (extended if number < 256 else 0)
     with pytest.raises(Rejected) as exc_info, report_errors(database):
@@ -120,11 +120,11 @@ def test_an_error_code_says_what_is_wrong_and_words_do_not(database: Engine, num
 
 @ON_SQLITE
 @pytest.mark.parametrize("sql", ["SELECT nope FROM events", 'SELECT * FROM "database is locked"', "INSERT INTO nope"])
-def test_what_has_no_entry_on_sqlite_is_a_failure(database: Engine, sql: str) -> None:
+def test_a_sqlite_error_without_an_entry_is_a_database_failure(database: Engine, sql: str) -> None:
     assert code_of(database, sql) == "database_failed"
 
 
-def test_a_disk_that_is_full_and_a_file_that_is_damaged_are_told_apart(tmp_path: Path) -> None:
+def test_a_full_disk_and_a_damaged_file_have_different_codes(tmp_path: Path) -> None:
     path = tmp_path / "iftah.db"
     database = open_database(f"sqlite:///{path}")
     with database.connect() as connection:

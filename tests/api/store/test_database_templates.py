@@ -20,7 +20,7 @@ def contents_of(database: Engine) -> list[object]:
         return [[tuple(row) for row in connection.exec_driver_sql(query)] for query in tables]
 
 
-def test_what_a_test_did_to_a_database_is_not_there_for_the_next(postgres: str, tmp_path: Path) -> None:
+def test_changes_of_one_test_are_undone_before_the_next(postgres: str, tmp_path: Path) -> None:
     template, urls, contents = Template(tmp_path, insert_person), [], []
     for statement in (
         "INSERT INTO releases (id, files, loaded_at) VALUES ('r', '', 0)",

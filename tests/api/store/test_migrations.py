@@ -96,7 +96,7 @@ def _refuse_changes(connection: Connection, table: str) -> None:
     )
 
 
-def test_decisions_of_before_are_taken_over_into_a_chain_that_names_nobody(bare_url: str) -> None:
+def test_older_decisions_are_migrated_into_a_chain_that_names_no_person(bare_url: str) -> None:
     database = open_database(bare_url)
     downgrade_to_0003(database)
     with database.begin() as connection:
@@ -122,7 +122,7 @@ def test_decisions_of_before_are_taken_over_into_a_chain_that_names_nobody(bare_
     migrated_database.dispose()
 
 
-def test_a_build_and_corrections_of_before_there_were_refreshes(bare_url: str) -> None:
+def test_a_build_and_corrections_from_before_refreshes_are_migrated(bare_url: str) -> None:
     database = open_database(bare_url)
     append_events(database, story(OLD_STORY), NOW)
     build = builds.build_features(database, NOW, "perks", NOW)
@@ -211,7 +211,7 @@ state, created_at, changed_at, disputed, content, digest, subject) VALUES (:id, 
 'waive_first', 9, 'settled', 1, 1, false, :content, 'd', :subject)"""
 
 
-def test_texts_and_digests_of_orders_of_who_left_before_go(bare_url: str) -> None:
+def test_texts_and_digests_of_orders_of_erased_people_are_removed(bare_url: str) -> None:
     database = open_database(bare_url)
     content = json.dumps(
         {"attach": "13800138000", "risk_fund": {"name": "DEPOSIT", "amount": 9, "description": "WANG"}}
@@ -241,7 +241,7 @@ def test_texts_and_digests_of_orders_of_who_left_before_go(bare_url: str) -> Non
     migrated_database.dispose()
 
 
-def test_what_merchants_said_of_people_goes_under_pseudonyms(bare_url: str) -> None:
+def test_merchants_data_about_people_moves_to_pseudonyms(bare_url: str) -> None:
     database = open_database(bare_url)
     allow_lists = ('["bob", "ann"]', '["ann"]', None)
     with database.begin() as connection:

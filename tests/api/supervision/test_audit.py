@@ -36,7 +36,7 @@ def client(town: AppContext) -> AuditClient:
     return AuditClient(town)
 
 
-def test_a_chain_that_nobody_touched_holds(client: AuditClient) -> None:
+def test_an_unchanged_chain_verifies(client: AuditClient) -> None:
     results = client.decide_many(7)
     progress: list[int] = []
     report = audit.verify(client.context.database, progress.append)
@@ -46,12 +46,12 @@ def test_a_chain_that_nobody_touched_holds(client: AuditClient) -> None:
 
 
 @SQLITE_ONLY
-def test_an_empty_chain_holds(client: AuditClient) -> None:
+def test_an_empty_chain_verifies(client: AuditClient) -> None:
     report = audit.verify(client.context.database)
     assert (report.decisions, report.head, report.first_break) == (0, decisions.GENESIS_HASH, None)
 
 
-def test_a_chain_that_was_emptied_does_not_hold(client: AuditClient, town_url: str) -> None:
+def test_an_emptied_chain_does_not_verify(client: AuditClient, town_url: str) -> None:
     client.decide_many(3)
     deletions = ("delete from decisions", "delete from decision_subjects")
     with undo_tampering(client.context.database):
@@ -83,7 +83,7 @@ CHAIN_CHANGES = (
 )
 
 
-def test_the_first_break_is_named_with_its_place(client: AuditClient) -> None:
+def test_the_first_break_is_reported_with_its_place(client: AuditClient) -> None:
     client.decide_many(5)
     database = client.context.database
     seqs = [0, *reversed([row["seq"] for row in audit.find_decisions(database, audit.DecisionFilter(), None, 9)])]
@@ -96,7 +96,7 @@ def test_the_first_break_is_named_with_its_place(client: AuditClient) -> None:
     assert audit.verify(database).first_break is None
 
 
-def test_a_whole_chain_made_anew_is_given_away_by_a_head_or_a_digest_from_before(client: AuditClient) -> None:
+def test_a_rebuilt_chain_contradicts_an_earlier_head_or_digest(client: AuditClient) -> None:
     client.decide_many(4)
     head = audit.verify(client.context.database).head
     digests.make_digests(client.context.database, client.now + timedelta(days=3))
@@ -119,7 +119,7 @@ def test_a_whole_chain_made_anew_is_given_away_by_a_head_or_a_digest_from_before
     assert "dropped" in third_break.problem
 
 
-def test_a_question_that_was_refused_is_in_the_chain_and_no_rule_was_asked_in_it(client: AuditClient) -> None:
+def test_a_refused_question_is_in_the_chain_without_an_evaluation(client: AuditClient) -> None:
     """The merchant may ask the transaction again, so a look-up by transaction does not find the refusal."""
     result = client.decide(client.people[0])
     question = EligibilityQuestion(
@@ -139,7 +139,7 @@ def test_a_question_that_was_refused_is_in_the_chain_and_no_rule_was_asked_in_it
     assert client.get(f"decisions/{result.id}/replay").json()["equal"]
 
 
-def test_who_has_left_is_gone_and_the_chain_still_holds(client: AuditClient) -> None:
+def test_after_an_erasure_the_chain_still_verifies(client: AuditClient) -> None:
     first, *_ = client.decide_many(3)
     tamper(client.context.database, f"delete from decision_subjects where subject = '{first.question.subject}'")
     report = audit.verify(client.context.database)
@@ -151,7 +151,7 @@ def test_who_has_left_is_gone_and_the_chain_still_holds(client: AuditClient) -> 
     assert client.get(f"decisions/{first.id}/replay").status_code == 410
 
 
-def test_each_decision_is_in_the_digest_of_one_day_and_has_a_proof(client: AuditClient) -> None:
+def test_each_decision_is_in_exactly_one_digest_and_has_a_proof(client: AuditClient) -> None:
     results = client.decide_many(8)  # five hours apart: two days
     assert digests.make_digests(client.context.database, client.now) == []  # the day is not over
     assert client.get(f"decisions/{results[0].id}/proof").json()["code"] == "no_digest"
@@ -167,7 +167,7 @@ def test_each_decision_is_in_the_digest_of_one_day_and_has_a_proof(client: Audit
 
 
 @SQLITE_ONLY
-def test_a_proof_that_was_altered_proves_nothing(client: AuditClient) -> None:
+def test_an_altered_proof_is_invalid(client: AuditClient) -> None:
     results = client.decide_many(3, timedelta(minutes=1))
     digests.make_digests(client.context.database, client.now + timedelta(days=2))
     proof = digests.make_proof(client.context.database, results[1].id)
@@ -194,7 +194,7 @@ def test_a_proof_that_was_altered_proves_nothing(client: AuditClient) -> None:
         assert error.value.code == "bad_proof"
 
 
-def test_a_decision_that_comes_late_is_in_the_next_digest(client: AuditClient) -> None:
+def test_a_late_decision_is_in_the_next_digest(client: AuditClient) -> None:
     first = client.decide(client.people[0])
     tomorrow = EPOCH + timedelta(days=day_of(client.now) + 1)
     (yesterday,) = digests.make_digests(client.context.database, tomorrow + timedelta(minutes=11))
@@ -215,7 +215,7 @@ DIGEST_CHANGES = (
 )
 
 
-def test_a_digest_that_was_altered_is_named(client: AuditClient) -> None:
+def test_an_altered_digest_is_reported(client: AuditClient) -> None:
     client.decide_many(3, timedelta(minutes=1))
     digests.make_digests(client.context.database, client.now + timedelta(days=2))
     for change, expected in DIGEST_CHANGES:
@@ -226,7 +226,7 @@ def test_a_digest_that_was_altered_is_named(client: AuditClient) -> None:
         assert expected in first_break.problem
 
 
-def test_any_decision_made_again_is_the_same_bit_for_bit(client: AuditClient) -> None:
+def test_every_decision_replays_bit_for_bit(client: AuditClient) -> None:
     results = [*client.decide_many(6), client.decide(client.people[8], "car", 10_000_000)]
     for result in results:
         payload = client.get(f"decisions/{result.id}/replay").json()
@@ -236,7 +236,7 @@ def test_any_decision_made_again_is_the_same_bit_for_bit(client: AuditClient) ->
 
 
 @SQLITE_ONLY
-def test_a_decision_is_made_again_under_the_release_of_then(client: AuditClient) -> None:
+def test_a_decision_replays_under_its_own_release(client: AuditClient) -> None:
     """The rules have changed since: another release serves, and the stored one makes the replay."""
     result = client.decide(client.people[0])
     files = dict(client.context.release.files)
@@ -251,7 +251,7 @@ def test_a_decision_is_made_again_under_the_release_of_then(client: AuditClient)
 
 
 @SQLITE_ONLY
-def test_a_record_that_is_not_what_the_rules_say_is_shown_apart(client: AuditClient) -> None:
+def test_a_record_that_contradicts_the_rules_is_reported_as_forged(client: AuditClient) -> None:
     """A replay detects a forged record even if the forger also recomputed its commitment."""
     result = client.decide(client.people[0])
     row = audit.find_decision_row(client.context.database, result.id)
@@ -268,7 +268,7 @@ def test_a_record_that_is_not_what_the_rules_say_is_shown_apart(client: AuditCli
     ]
 
 
-def test_decisions_are_found_by_time_merchant_perk_and_outcome_a_page_at_a_time(client: AuditClient) -> None:
+def test_decisions_are_searched_by_time_merchant_perk_and_outcome_in_pages(client: AuditClient) -> None:
     results = [
         *client.decide_many(5),
         client.decide(client.people[0], "bicycle", 9_900, client.now + timedelta(days=3)),
@@ -287,7 +287,7 @@ def test_decisions_are_found_by_time_merchant_perk_and_outcome_a_page_at_a_time(
     assert client.get("decisions", outcome="REFUSE").json()["code"] == "bad_request"  # and not: there are none
 
 
-def test_a_record_is_shown_with_what_opens_its_commitment_and_the_reading_is_logged(
+def test_a_record_is_shown_with_its_salt_and_the_access_is_logged(
     client: AuditClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     result = client.decide(client.people[0])
@@ -301,7 +301,7 @@ def test_a_record_is_shown_with_what_opens_its_commitment_and_the_reading_is_log
 
 
 @SQLITE_ONLY
-def test_releases_are_shown_with_their_files_as_they_were(client: AuditClient) -> None:
+def test_releases_are_shown_with_their_original_files(client: AuditClient) -> None:
     (line,) = client.get("releases").json()["items"]
     assert line["id"] == client.context.release.id
     assert client.get(f"releases/{line['id']}").json()["files"] == dict(client.context.release.files)
@@ -325,13 +325,13 @@ def test_only_a_supervisor_reads_the_audit(client: AuditClient) -> None:
 
 
 @SQLITE_ONLY
-def test_a_supervisor_writes_nothing(client: AuditClient) -> None:
+def test_a_supervisor_cannot_write(client: AuditClient) -> None:
     paths = client.http.get("/openapi.json").json()["paths"]
     assert {m for path, ways in paths.items() if path.startswith("/v1/audit/") for m in ways} == {"get"}
 
 
 @SQLITE_ONLY
-def test_what_is_not_there_is_refused_in_the_one_shape(client: AuditClient) -> None:
+def test_unknown_ids_are_refused_in_one_shape(client: AuditClient) -> None:
     for path, status, code in (
         ("decisions/00ff", 404, "unknown_decision"),
         ("decisions/00ff/replay", 404, "unknown_decision"),

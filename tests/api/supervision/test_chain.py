@@ -54,7 +54,7 @@ def first_break(client: MerchantClient) -> tuple[int | None, str] | None:
 
 
 @pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # what is compared is the same on both
-def test_no_column_beside_a_decision_or_a_refusal_can_be_changed_unseen(client: MerchantClient) -> None:
+def test_a_change_of_any_column_beside_a_decision_or_refusal_is_detected(client: MerchantClient) -> None:
     for entry_kind, seq in ask_questions(client).items():
         for column, value in COLUMNS.items():
             with undo_tampering(client.context.database):
@@ -69,7 +69,7 @@ def test_no_column_beside_a_decision_or_a_refusal_can_be_changed_unseen(client: 
     assert first_break(client) is None
 
 
-def test_a_decision_that_is_a_transaction_s_is_verified_with_it(client: MerchantClient) -> None:
+def test_a_decision_is_verified_with_its_transaction(client: MerchantClient) -> None:
     """Every decision for a merchant has a transaction."""
     ask_questions(client)
     with reading(client.context.database) as connection:
@@ -86,7 +86,7 @@ def declined_person(client: MerchantClient) -> str:
     raise AssertionError("everybody may have a bicycle")
 
 
-def test_a_bicycle_got_by_a_forged_moment_is_found_out_even_when_it_is_put_right(client: MerchantClient) -> None:
+def test_a_hold_gained_by_a_forged_moment_is_detected_even_after_it_is_undone(client: MerchantClient) -> None:
     person = declined_person(client)
     other = next(p for p in client.scores["person"] if p != person)
     client.ask(other, perk="bicycle", amount=10_000)
@@ -104,7 +104,7 @@ def test_a_bicycle_got_by_a_forged_moment_is_found_out_even_when_it_is_put_right
     assert problem[1] == "its `held_since` of the perk differs from the decision before it"
 
 
-def test_a_question_that_is_refused_ends_no_hold_and_breaks_nothing(client: MerchantClient) -> None:
+def test_a_refused_question_ends_no_hold_and_breaks_no_chain(client: MerchantClient) -> None:
     """Otherwise a merchant without consent could end a hold by asking."""
     person = next(p for p in client.scores.filter(client.scores["score"] >= 700)["person"])
     first = client.ask(person, perk="bicycle", amount=10_000).json()
@@ -120,7 +120,7 @@ def test_a_question_that_is_refused_ends_no_hold_and_breaks_nothing(client: Merc
     assert first_break(client) is None
 
 
-def test_a_record_holds_the_request_as_it_came(client: MerchantClient) -> None:
+def test_a_record_has_the_request_as_received(client: MerchantClient) -> None:
     ask_questions(client)
     with reading(client.context.database) as connection:
         rows = connection.execute(text("select subject, context, record from decision_subjects")).all()
@@ -129,7 +129,7 @@ def test_a_record_holds_the_request_as_it_came(client: MerchantClient) -> None:
         assert (content["subject"], content["context"]) == (subject, json.loads(context))
 
 
-def test_an_order_of_a_decision_that_is_gone_is_found_out(client: MerchantClient) -> None:
+def test_an_order_without_its_decision_is_detected(client: MerchantClient) -> None:
     person = client.scored_person(700)
     answer = client.ask(person, amount=100).json()
     form = {"out_order_no": "O-1", "service": "hotel", "decision_id": answer["decision_id"]}

@@ -66,7 +66,7 @@ def legacy_context(town_url: str, shipped_evaluators: Evaluators) -> AppContext:
     return AppContext(open_database(town_url), shipped_evaluators)
 
 
-def test_what_was_decided_before_still_verifies_and_the_chain_goes_on(legacy_context: AppContext) -> None:
+def test_older_decisions_still_verify_and_the_chain_continues(legacy_context: AppContext) -> None:
     report = audit.verify(legacy_context.database)
     assert (report.decisions, report.digests, report.first_break) == (6, 1, None)
     client = AuditClient(legacy_context)
@@ -80,7 +80,7 @@ def test_what_was_decided_before_still_verifies_and_the_chain_goes_on(legacy_con
 
 
 @SQLITE_ONLY
-def test_a_proof_of_a_digest_of_before_leads_to_its_root_and_says_that_it_does_not_cover_the_day(
+def test_a_proof_of_an_older_digest_leads_to_its_root_and_states_its_limits(
     legacy_context: AppContext, tmp_path: Path
 ) -> None:
     (row,) = digests.list_digests(legacy_context.database)
@@ -102,7 +102,7 @@ def test_a_proof_of_a_digest_of_before_leads_to_its_root_and_says_that_it_does_n
 
 
 @SQLITE_ONLY
-def test_what_is_read_of_a_decision_of_before_is_bound_by_its_record(legacy_context: AppContext) -> None:
+def test_columns_of_an_older_decision_are_bound_by_its_record(legacy_context: AppContext) -> None:
     with legacy_context.database.connect() as connection:
         query = "select s.seq from decision_subjects s join decisions d on d.seq = s.seq where d.perk = 'bicycle'"
         seq = connection.execute(text(f"{query} order by s.seq")).scalars().first()

@@ -37,19 +37,17 @@ def largest_power_below(n: int) -> int:
     return k
 
 
-def test_a_root_over_nothing_is_the_hash_of_nothing() -> None:
+def test_the_root_of_no_leaves_is_the_hash_of_the_empty_string() -> None:
     assert merkle.root([]).hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # RFC 6962's
 
 
 @given(LEAVES)
-def test_roots_are_those_of_the_standard(leaves: list[bytes]) -> None:
+def test_roots_equal_those_of_rfc_9162(leaves: list[bytes]) -> None:
     assert merkle.root(leaves) == mth(leaves)
 
 
 @given(LEAVES, st.data())
-def test_every_leaf_has_the_proof_of_the_standard_and_it_leads_to_the_root(
-    leaves: list[bytes], data: st.DataObject
-) -> None:
+def test_every_leaf_has_the_proof_of_rfc_9162_which_leads_to_the_root(leaves: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(leaves) - 1))
     path = merkle.inclusion_path(index, leaves)
     assert path == inclusion(index, leaves)
@@ -57,7 +55,7 @@ def test_every_leaf_has_the_proof_of_the_standard_and_it_leads_to_the_root(
 
 
 @given(LEAVES, st.data())
-def test_what_was_altered_does_not_lead_to_the_root(leaves: list[bytes], data: st.DataObject) -> None:
+def test_an_altered_leaf_or_proof_does_not_lead_to_the_root(leaves: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(leaves) - 1))
     path, root, size = merkle.inclusion_path(index, leaves), mth(leaves), len(leaves)
     assert merkle.root_of_path(leaves[index] + b"!", index, size, path) != root
@@ -74,6 +72,6 @@ def test_what_was_altered_does_not_lead_to_the_root(leaves: list[bytes], data: s
 
 
 @given(st.binary(max_size=4), st.binary(max_size=4))
-def test_a_node_is_never_taken_for_a_leaf(a: bytes, b: bytes) -> None:
+def test_a_node_is_never_accepted_as_a_leaf(a: bytes, b: bytes) -> None:
     concatenation = merkle.leaf_hash(a) + merkle.leaf_hash(b)
     assert merkle.root([a, b]) != merkle.root([concatenation])

@@ -22,7 +22,7 @@ MIN_GROUP_SIZE = 20
 
 
 @given(GROUPS)
-def test_no_small_group_is_shown_nor_to_be_had_by_subtraction(people: Mapping[str, int]) -> None:
+def test_no_small_group_is_shown_or_derivable_by_subtraction(people: Mapping[str, int]) -> None:
     """From the total and the shown groups you get only the sum of the hidden groups: two or more, and not of few people."""
     hidden = report.hidden_values(people, MIN_GROUP_SIZE)
     assert {v for v, n in people.items() if n < MIN_GROUP_SIZE} <= hidden
@@ -33,7 +33,7 @@ def test_no_small_group_is_shown_nor_to_be_had_by_subtraction(people: Mapping[st
 
 
 @given(GROUPS)
-def test_no_more_is_hidden_than_must_be(people: Mapping[str, int]) -> None:
+def test_no_more_groups_are_hidden_than_necessary(people: Mapping[str, int]) -> None:
     """If we showed any of the additionally hidden groups, you could derive a small one."""
     hidden = report.hidden_values(people, MIN_GROUP_SIZE)
     small = {v for v, n in people.items() if n < MIN_GROUP_SIZE}
@@ -44,7 +44,7 @@ def test_no_more_is_hidden_than_must_be(people: Mapping[str, int]) -> None:
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(1, 60), st.integers(0, 9), st.integers(0, 9))))
-def test_a_hidden_group_has_no_numbers_and_moves_no_others(counts: Mapping[str, tuple[int, int, int]]) -> None:
+def test_a_hidden_group_has_no_numbers_and_changes_no_others(counts: Mapping[str, tuple[int, int, int]]) -> None:
     def show_groups(counts_by_value: Mapping[str, tuple[int, int, int]]) -> dict[str, Any]:
         tallies = [Tally(v, n, {"ADMIT": a, "DECLINE": d}) for v, (n, a, d) in counts_by_value.items()]
         return {g.value: g for g in report.publishable_groups(tallies, MIN_GROUP_SIZE)}
@@ -57,7 +57,7 @@ def test_a_hidden_group_has_no_numbers_and_moves_no_others(counts: Mapping[str, 
     assert groups == other_groups
 
 
-def test_rates_and_the_four_fifths_are_as_computed_by_hand() -> None:
+def test_rates_and_the_four_fifths_rule_are_as_computed_by_hand() -> None:
     """a: 30 of 40 is 0.75; b: 22 of 40 is 0.55, which is 0.733 of it; c: 31 of 50 is 0.62, 0.827 of it. We do not count REFUSED."""
     groups = report.publishable_groups(
         [
@@ -106,7 +106,7 @@ def test_a_year_is_counted_by_perk_month_outcome_and_group(client: AuditClient) 
         assert sum((groups["b"].outcomes or {}).values()) == sum(a.question.subject in people_of_b for a in decisions)
 
 
-def test_a_month_is_counted_on_the_clocks_of_the_rules(client: AuditClient) -> None:
+def test_months_are_counted_in_the_time_zone_of_the_rules(client: AuditClient) -> None:
     """23:30 UTC on the last day of a month is 07:30 of the next month in Shanghai; the same holds for years."""
     year = client.now.year
     decision = client.decide(client.people[0], at=datetime(year, 12, 31, 23, 30, tzinfo=UTC))
@@ -120,7 +120,7 @@ def test_a_month_is_counted_on_the_clocks_of_the_rules(client: AuditClient) -> N
     assert [(c.month, c.decisions) for c in utc_report.counts] == [(12, 1)]
 
 
-def test_a_supervisor_reads_the_report_and_no_name_is_in_it(client: AuditClient) -> None:
+def test_the_report_for_a_supervisor_names_no_person(client: AuditClient) -> None:
     decisions = client.decide_many(3)
     response = client.get(f"report/{decisions[0].decided_at.year}")
     assert response.json()["decisions"] == 3

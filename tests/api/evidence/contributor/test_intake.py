@@ -28,7 +28,7 @@ from tests.api.merchant_client import assert_problem
 from tests.effort import by_effort
 
 
-def test_each_row_is_told_whether_it_is_accepted_known_or_refused(client: ContributorClient) -> None:
+def test_each_row_is_reported_as_accepted_duplicate_or_refused(client: ContributorClient) -> None:
     first = client.send(payment("a"), payment("b"))
     assert results(first) == ["accepted", "accepted"]
     assert datetime.fromisoformat(first["recorded_at"]) == NOW
@@ -51,7 +51,7 @@ def test_sending_again_changes_nothing(client: ContributorClient) -> None:
     assert_frame_equal(ledger.read(client.database), before)
 
 
-def test_all_or_nothing_keeps_out_every_row_if_one_is_refused(client: ContributorClient) -> None:
+def test_all_or_nothing_refuses_every_row_if_one_is_refused(client: ContributorClient) -> None:
     client.send(payment("old"))
     for bad in (payment("new", amout=1), payment("x", amount=-5), payment("old", amount=8)):
         report = client.send(payment("a"), bad, payment("old"), query="?all_or_nothing=true")
@@ -62,7 +62,7 @@ def test_all_or_nothing_keeps_out_every_row_if_one_is_refused(client: Contributo
     assert results(client.send(payment("a"), payment("old"), query="?all_or_nothing=true")) == ["accepted", "duplicate"]
 
 
-def test_a_contributor_speaks_for_itself_alone(client: ContributorClient) -> None:
+def test_a_contributor_sends_only_events_of_its_own(client: ContributorClient) -> None:
     own_row, other_row = payment("a", contributor="bank"), payment("b", contributor="other-bank")
     report = client.send(own_row, other_row, payment("c", contributor=None), payment("d", contributor=""))
     assert results(report) == ["accepted", "refused", "accepted", "accepted"]
@@ -82,7 +82,7 @@ FORBIDDEN_KINDS: dict[str, dict[str, object]] = {
 }
 
 
-def test_what_is_the_persons_or_the_houses_to_say_is_refused(client: ContributorClient) -> None:
+def test_kinds_reserved_for_the_person_or_the_system_are_refused(client: ContributorClient) -> None:
     common = {"subject": "ann", "happened_at": "2024-03-01T09:30:00Z"}
     rows = [common | {"event_id": kind, "kind": kind} | fields for kind, fields in FORBIDDEN_KINDS.items()]
     report = client.send(*rows)
@@ -99,7 +99,7 @@ def test_a_contributor_cannot_retract_a_consent_that_a_file_recorded_under_its_n
     assert results(report) == ["refused", "accepted"]
 
 
-def test_nothing_is_taken_about_somebody_who_has_left_and_that_is_not_told(client: ContributorClient) -> None:
+def test_events_about_an_erased_person_are_dropped_without_a_sign(client: ContributorClient) -> None:
     client.send(payment("a"), payment("b", subject="bob", other="shop"))
     erasure.erase(client.database, "ann", NOW)
     report = client.send(
@@ -111,7 +111,7 @@ def test_nothing_is_taken_about_somebody_who_has_left_and_that_is_not_told(clien
     assert ledger.read(client.database)["event_id"].to_list() == ["b", "d"]
 
 
-def test_the_house_is_no_contributor(client: ContributorClient) -> None:
+def test_the_system_is_not_a_contributor(client: ContributorClient) -> None:
     with pytest.raises(Exception, match="the house's own name"):
         client.bearer("iftah")
 
@@ -123,7 +123,7 @@ def test_only_a_contributor_may_send_or_see(client: ContributorClient) -> None:
         assert_problem(client.http.request(method, f"/v1/events{path}", headers=merchant), 403, "wrong_role")
 
 
-def test_a_file_and_a_request_say_the_same_of_a_row(sqlite_client: ContributorClient, tmp_path: Path) -> None:
+def test_a_file_and_a_request_report_the_same_for_a_row(sqlite_client: ContributorClient, tmp_path: Path) -> None:
     bad = [
         payment("a", contributor="bank", amout=1),
         payment("b", contributor="bank", amount=1.5),
@@ -222,7 +222,7 @@ row_texts = st.one_of(
 
 @settings(max_examples=by_effort(150, 5_000), deadline=None)
 @given(st.lists(row_texts, min_size=1, max_size=4))
-def test_the_fast_road_reads_what_the_careful_one_reads(rows: list[str]) -> None:
+def test_the_fast_parser_agrees_with_the_careful_one(rows: list[str]) -> None:
     """The oracle takes each row by itself, with Python's own JSON; a batch that is plain in every row is read by columns."""
     raw = [row.encode(errors="surrogatepass") for row in rows]
     by_columns = json_rows._parse_plain(raw)

@@ -88,7 +88,9 @@ REJECTED_BODIES: dict[str, tuple[str, str, bytes, int, str]] = {
 
 
 @pytest.mark.parametrize("name", REJECTED_BODIES)
-def test_what_cannot_be_cut_into_rows_is_refused_whole(shared_client: ContributorClient, name: str) -> None:
+def test_a_body_that_cannot_be_split_into_rows_is_refused_as_a_whole(
+    shared_client: ContributorClient, name: str
+) -> None:
     media_type, encoding, body, status, code = REJECTED_BODIES[name]
     before = ledger.extent(shared_client.database), shared_client.get("submissions").json()
     headers = (
@@ -100,7 +102,7 @@ def test_what_cannot_be_cut_into_rows_is_refused_whole(shared_client: Contributo
     assert (ledger.extent(shared_client.database), shared_client.get("submissions").json()) == before
 
 
-def test_a_bomb_does_not_go_off() -> None:
+def test_a_decompression_bomb_is_refused_within_bounded_memory() -> None:
     bomb = gzip.compress(b" " * 400_000_000, 1)
     tracemalloc.start()
     with pytest.raises(Rejected, match="too large"):
@@ -110,7 +112,7 @@ def test_a_bomb_does_not_go_off() -> None:
     assert peak < 4 * bodies.MAX_UNPACKED_BYTES
 
 
-def test_ten_thousand_events_are_taken_at_once(sqlite_client: ContributorClient) -> None:
+def test_ten_thousand_events_are_accepted_in_one_request(sqlite_client: ContributorClient) -> None:
     response = sqlite_client.post(
         gzip.compress(ndjson(*(payment(f"p{n}") for n in range(bodies.MAX_ROWS)))), **{"Content-Encoding": "gzip"}
     )
@@ -118,7 +120,7 @@ def test_ten_thousand_events_are_taken_at_once(sqlite_client: ContributorClient)
 
 
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"role": "merchant"}, 403)])
-def test_who_may_not_send_is_refused_before_the_body_is_read(
+def test_a_caller_without_permission_is_refused_before_the_body_is_read(
     shared_client: ContributorClient, headers: dict[str, str], status: int
 ) -> None:
     messages: list[Any] = []
@@ -138,7 +140,7 @@ def test_who_may_not_send_is_refused_before_the_body_is_read(
     assert messages[0]["status"] == status
 
 
-def test_a_contributor_sees_its_sendings_newest_first_page_by_page(client: ContributorClient) -> None:
+def test_a_contributor_lists_its_submissions_newest_first_in_pages(client: ContributorClient) -> None:
     for n in range(5):
         client.now += timedelta(seconds=n // 2)  # some at the same moment
         client.send(payment(f"p{n}"), payment(f"p{n - 1}"))
@@ -152,7 +154,7 @@ def test_a_contributor_sees_its_sendings_newest_first_page_by_page(client: Contr
     assert all((item["rows"], item["refused"]) == (2, 0) for item in first["items"])
 
 
-def test_what_was_refused_is_seen_again_without_what_was_in_it(client: ContributorClient) -> None:
+def test_stored_refusals_do_not_contain_the_refused_values(client: ContributorClient) -> None:
     report = client.send(payment("a", currency="Ann Smith"), payment("b", amount="`Ann`"), payment("c"))
     assert "Ann" in json.dumps(report["rows"])  # the sender's own words, at once
     response = client.get(f"submissions/{report['id']}")
@@ -161,7 +163,7 @@ def test_what_was_refused_is_seen_again_without_what_was_in_it(client: Contribut
     assert "Ann" not in response.text
 
 
-def test_nobody_elses_sending_or_event_is_shown(client: ContributorClient) -> None:
+def test_submissions_and_events_of_others_are_not_shown(client: ContributorClient) -> None:
     report = client.send(payment("a"))
     assert_problem(client.get(f"submissions/{report['id']}", "other-bank"), 404, "unknown_submission")
     assert_problem(client.get(f"submissions?after={report['id']}", "other-bank"), 404, "unknown_submission")
@@ -169,7 +171,7 @@ def test_nobody_elses_sending_or_event_is_shown(client: ContributorClient) -> No
     assert_problem(client.get("b"), 404, "unknown_event")
 
 
-def test_an_event_is_shown_as_recorded_with_what_was_said_of_it_since(client: ContributorClient) -> None:
+def test_an_event_is_shown_with_its_later_corrections_and_disputes(client: ContributorClient) -> None:
     client.send(payment("a/b c", category="dining"))
     client.send(reference_event("event.corrected", "c1", "a/b c", fields={"amount": 5, "other": "cafe"}))
     client.send(reference_event("event.retracted", "r1", "a/b c"))
@@ -199,6 +201,6 @@ def test_an_event_is_shown_as_recorded_with_what_was_said_of_it_since(client: Co
     "path",
     ["..%2f..%2fetc%2fpasswd", "%00", "a%00b", "'; drop table events; --", "x" * 3_000, "%ff", "submissions/%00"],
 )
-def test_an_id_is_only_ever_an_id(shared_client: ContributorClient, path: str) -> None:
+def test_an_id_in_a_path_is_never_interpreted(shared_client: ContributorClient, path: str) -> None:
     response = shared_client.get(path)
     assert (response.status_code, response.json()["code"]) in ((404, "unknown_event"), (422, "bad_request"))

@@ -80,7 +80,9 @@ def later_session(client: ComparisonClient, person: str) -> Iterator[Any]:
     yield from look_up(client, [payment(f"n8-{sign}"), payment(f"n7-{sign}"), payment(f"never-{sign}")])
 
 
-def test_a_contributor_is_answered_of_who_left_as_of_nobody(comparison_client: ComparisonClient) -> None:
+def test_a_contributor_gets_the_same_answers_for_an_erased_person_as_for_an_unknown_one(
+    comparison_client: ComparisonClient,
+) -> None:
     first = {p: comparison_client.transcript_of(p, first_session(comparison_client, p)) for p in PEOPLE}
     assert first[ZEB] == first[UNKNOWN_PERSON]
     erase(comparison_client.database, ZEB, LATER)
@@ -94,7 +96,7 @@ def test_a_contributor_is_answered_of_who_left_as_of_nobody(comparison_client: C
     assert ledger.extent(comparison_client.database).events == events
 
 
-def test_whoever_comes_back_may_be_told_of_again(comparison_client: ComparisonClient) -> None:
+def test_events_about_a_reinstated_person_are_accepted_again(comparison_client: ComparisonClient) -> None:
     list(first_session(comparison_client, ZEB))
     erase(comparison_client.database, ZEB, LATER)
     late_row = payment("late", subject=ZEB)
@@ -106,7 +108,7 @@ def test_whoever_comes_back_may_be_told_of_again(comparison_client: ComparisonCl
     assert count_rows_with(comparison_client.database, ZEB)["events"] == 1
 
 
-def test_what_is_withheld_of_one_stays_when_another_comes_back(comparison_client: ComparisonClient) -> None:
+def test_reinstating_one_person_keeps_the_withheld_events_of_another(comparison_client: ComparisonClient) -> None:
     for person in (ZEB, "ann"):
         erase(comparison_client.database, person, LATER)
         comparison_client.as_contributor("POST", "", [payment(f"of-{person}", subject=person)])
