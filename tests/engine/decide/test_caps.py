@@ -52,11 +52,11 @@ def decide_villa(amount: int, *before: PriorWaiver, program: Program | None = No
     return decide(ReferenceEvaluator(program or release()), question)
 
 
-def test_nothing_given_before_leaves_everything() -> None:
+def test_without_earlier_waivers_the_whole_cap_remains() -> None:
     assert remaining() == (2_000_000, None, 3_000_000)
 
 
-def test_what_was_waived_in_the_days_is_taken_off() -> None:
+def test_waivers_within_the_days_are_subtracted() -> None:
     assert remaining(waiver(500_000), waiver(300_000, 29 * DAY)) == (1_200_000, 0, 2_200_000)
 
 
@@ -81,7 +81,7 @@ def test_times_are_counted_in_their_own_days(past: timedelta, third: int | None)
     assert remaining(waiver(1))[1] is None
 
 
-def test_without_days_what_is_open_counts_however_old_and_what_is_closed_does_not() -> None:
+def test_without_days_open_waivers_count_at_any_age_and_closed_ones_do_not() -> None:
     assert remaining(waiver(500_000, 4_000 * DAY)) == (2_000_000, None, 2_500_000)
     assert remaining(waiver(500_000, DAY, open_=False)) == (1_500_000, None, 3_000_000)
 
@@ -94,7 +94,7 @@ def test_other_perks_in_the_currency_count_for_the_shared_cap_only() -> None:
     assert remaining(waiver(300, perk="scooter", currency="JPY"), name="scooter") == ()
 
 
-def test_no_cap_leaves_less_than_nothing() -> None:
+def test_the_remaining_amount_is_never_negative() -> None:
     assert remaining(waiver(5_000_000)) == (0, None, 0)
 
 
@@ -140,7 +140,7 @@ def test_yen_have_no_smaller_unit() -> None:
         ),  # the smallest remaining amount
     ],
 )
-def test_a_cap_cuts_what_is_waived(amount: int, before: tuple[PriorWaiver, ...], outcome: str, waived: int) -> None:
+def test_a_cap_reduces_the_waiver(amount: int, before: tuple[PriorWaiver, ...], outcome: str, waived: int) -> None:
     decision = decide_villa(amount, *before)
     assert (decision.outcome, decision.answer.waived, decision.answer.deposit) == (outcome, waived, amount - waived)
     cut = waived < 800_000
@@ -149,13 +149,13 @@ def test_a_cap_cuts_what_is_waived(amount: int, before: tuple[PriorWaiver, ...],
     assert decision.answer.tier == ("villa.town" if waived else None)
 
 
-def test_a_cap_that_does_not_cut_is_no_reason() -> None:
+def test_a_cap_that_does_not_reduce_gives_no_reason() -> None:
     statuses = {"villa.town": True, "villa.short": None}
     assert perk_outcome(perk_of(), statuses, 100, (80, None, 80)) == PerkOutcome("PARTIAL", 80, 20, "villa.town", ())
     assert perk_outcome(perk_of(), statuses, 100, (79, None, 0)) == PerkOutcome("DECLINE", 0, 100, None, ("capped",))
 
 
-def test_two_caps_that_cut_for_one_reason_give_it_once_and_for_two_both() -> None:
+def test_caps_with_one_reason_give_it_once_and_with_two_give_both() -> None:
     other = release("perks.yaml", "{times: 2, days: 90, reason: capped}", "{times: 2, days: 90, reason: guest}")
     before = (waiver(2_000_000), waiver(1))
     assert decide_villa(1_000_000, *before).answer.because == ("capped",)
@@ -175,7 +175,7 @@ AT_600: dict[str, Value | None] = {"money.cover": 79, "money.paused": True}
 AT_570: dict[str, Value | None] = {"credit.missed": 1, "money.cover": 100}
 
 
-def test_the_scores_that_holds_are_tried_at() -> None:
+def test_the_people_in_the_hold_tests_have_these_scores() -> None:
     assert [score_of(c) for c in (AT_640, AT_620, AT_600, AT_570)] == [640, 620, 600, 570]
 
 
@@ -194,7 +194,7 @@ def test_the_scores_that_holds_are_tried_at() -> None:
         (AT_570, None, False),
     ],
 )
-def test_a_perk_is_held_from_one_score_down_to_another_and_its_days_at_least(
+def test_a_perk_is_held_down_to_its_lower_score_and_for_its_minimum_days(
     changes: dict[str, Value | None], since: timedelta | None, is_held: bool
 ) -> None:
     before = None if since is None else ago(since)
@@ -203,7 +203,7 @@ def test_a_perk_is_held_from_one_score_down_to_another_and_its_days_at_least(
     assert decision.held_since == ((before or decision.question.asked_at) if is_held else None)
 
 
-def test_a_hold_that_was_lost_is_granted_anew() -> None:
+def test_a_lost_hold_can_be_granted_again() -> None:
     lost = decide_villa(1_000_000, person=PERSON | AT_570, held_since=ago(60 * DAY))
     assert lost.held_since is None
     still = decide_villa(1_000_000, person=PERSON | AT_620, held_since=lost.held_since)
@@ -213,7 +213,7 @@ def test_a_hold_that_was_lost_is_granted_anew() -> None:
 
 
 @pytest.mark.parametrize(("since", "is_held"), [(None, False), (29 * DAY, True), (30 * DAY, False)])
-def test_what_is_not_known_neither_grants_nor_keeps(since: timedelta | None, is_held: bool) -> None:
+def test_an_unknown_condition_neither_grants_nor_keeps_a_hold(since: timedelta | None, is_held: bool) -> None:
     unknown = release(
         "perks.yaml", "granted: score >= 640, kept: score >= 600", "granted: money.huge > 0, kept: money.huge > 0"
     )
@@ -223,7 +223,7 @@ def test_what_is_not_known_neither_grants_nor_keeps(since: timedelta | None, is_
     assert perk_is_held(perk_of(program=unknown).hold, {"granted": None, "kept": None}, None) is False  # type: ignore[arg-type]
 
 
-def test_of_an_unscorable_person_nothing_is_said_of_the_hold() -> None:
+def test_an_unscorable_decision_leaves_the_hold_unchanged() -> None:
     decision = decide_villa(1_000_000, person=PERSON | {"identity.level": 0}, held_since=ago(DAY))
     assert (decision.outcome, decision.held_since) == ("UNSCORABLE", ago(DAY))
 
@@ -241,7 +241,7 @@ def test_seconds_are_whole_and_counted_across_offsets() -> None:
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "", "2024-03-01", "2024-03-01T00:00:00"])
-def test_a_moment_that_does_not_say_which_it_is_makes_no_decision(moment: str) -> None:
+def test_an_ambiguous_moment_gives_no_decision(moment: str) -> None:
     for moments in ((moment, "2024-03-01T00:00:00Z"), ("2024-03-01T00:00:00Z", moment)):
         with pytest.raises(EngineError, match="cannot be read"):
             seconds_between(*moments)
@@ -263,7 +263,7 @@ def test_a_perk_that_is_all_or_nothing_is_declined_by_a_cap_only_if_it_would_be_
 
 
 @pytest.mark.parametrize("changes", [{}, AT_570, AT_620, {"identity.level": None}, {"money.cover": None}])
-def test_decided_again_from_its_record_it_is_the_same_record(changes: dict[str, Value | None]) -> None:
+def test_a_decision_replayed_from_its_record_is_equal(changes: dict[str, Value | None]) -> None:
     before = (waiver(1_200_001), waiver(400, perk="room"), waiver(300, 90 * DAY, "scooter", "JPY", open_=False))
     first = decide_villa(1_000_000, *before, person=PERSON | changes, held_since=ago(3 * DAY + MICROSECOND))
     question = question_from_record(json.loads(first.canonical()))
@@ -274,7 +274,7 @@ def test_decided_again_from_its_record_it_is_the_same_record(changes: dict[str, 
     evaluator.close()
 
 
-def test_the_record_holds_what_was_given_before() -> None:
+def test_the_record_has_the_earlier_waivers() -> None:
     record = json.loads(decide_villa(1_000_000, waiver(1_200_001), held_since=ago(DAY)).canonical())
     assert record["question"]["used"] == [
         {"perk": "villa", "currency": "CNY", "waived": 1_200_001, "at": "2024-02-29T00:00:00+00:00", "open": True}
@@ -283,6 +283,6 @@ def test_the_record_holds_what_was_given_before() -> None:
     assert record["answer"]["because"] == ["capped"]
 
 
-def test_the_order_in_which_waivers_were_given_does_not_show_in_the_answer() -> None:
+def test_the_order_of_earlier_waivers_does_not_change_the_answer() -> None:
     before = [waiver(700_000, n * DAY, open_=n % 2 == 0) for n in range(1, 40, 9)]
     assert decide_villa(1_000_000, *before).answer == decide_villa(1_000_000, *reversed(before)).answer

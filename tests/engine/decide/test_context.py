@@ -56,7 +56,7 @@ def test_a_moment_is_not_guessed_from_a_day_or_without_a_zone(payload: object) -
         ("nights", None, None),
     ],
 )
-def test_a_field_is_read_as_its_type_says(name: str, payload: object, expected: object) -> None:
+def test_a_field_is_read_by_its_type(name: str, payload: object, expected: object) -> None:
     fields = read_context(villa(), {name: payload})
     assert fields[name] == expected
     assert type(fields[name]) is type(expected)
@@ -78,7 +78,7 @@ def test_a_field_is_read_as_its_type_says(name: str, payload: object, expected: 
         *(("at", v) for v in ("2024-03-01T00:00:00+08:00", "2024-03-01T00:00:00", 1_709_251_200, "now")),
     ],
 )
-def test_whatever_else_is_refused_by_the_field_s_name(name: str, payload: object) -> None:
+def test_any_other_value_is_refused_with_the_name_of_the_field(name: str, payload: object) -> None:
     with pytest.raises(Rejected, match=f"the value of `{name}` is not") as error:
         read_context(villa(), {name: payload})
     assert (error.value.code, error.value.where) == ("bad_context", f"context.{name}")
@@ -102,7 +102,7 @@ def test_an_unknown_field_is_refused_with_the_known_ones(payload: object) -> Non
 @pytest.mark.parametrize(
     ("name", "value"), [("nights", 61), ("nights", "2"), ("late", 1), ("view", "pool"), ("starts", 2**40)]
 )
-def test_a_value_that_is_held_is_seen_to_fit_too(name: str, value: Any) -> None:
+def test_internal_values_are_checked_against_the_field(name: str, value: Any) -> None:
     with pytest.raises(Rejected, match=f"the value of `{name}` is not"):
         check_context(villa(), {name: value})
 
@@ -115,7 +115,7 @@ def test_moments_and_durations_keep_to_the_calendar_so_that_sums_fit() -> None:
     assert release("perks.yaml", "held and request.nights <= 7", f"held and {sums}").perk("villa")
 
 
-def test_a_field_that_is_not_given_is_unknown_and_closes() -> None:
+def test_a_missing_field_is_unknown_and_meets_no_condition() -> None:
     for request, outcome in (
         ({}, "DECLINE"),
         ({"nights": 7}, "PARTIAL"),
@@ -131,7 +131,7 @@ def test_a_field_that_is_not_given_is_unknown_and_closes() -> None:
 
 @pytest.mark.parametrize("wrong", ["", "now", "2024-03-01", "2024-03-01T00:00:00", "2024-13-01T00:00:00Z", "20240301Z"])
 @pytest.mark.parametrize("field", ["as_of", "asked_at", "held_since", "used"])
-def test_a_moment_that_cannot_be_read_makes_no_decision(field: str, wrong: str) -> None:
+def test_an_unreadable_moment_gives_no_decision(field: str, wrong: str) -> None:
     """We would have to guess a moment without an offset."""
     more: dict[str, Any] = {"held_since": NOW, field: wrong} if field != "used" else {}
     waivers = (PriorWaiver("villa", "CNY", 100, wrong if field == "used" else NOW, True),)
@@ -139,7 +139,7 @@ def test_a_moment_that_cannot_be_read_makes_no_decision(field: str, wrong: str) 
         decide(ReferenceEvaluator(release()), make_question("villa", 200_000, "CNY", GOOD, used=waivers, **more))
 
 
-def test_the_day_is_that_of_utc() -> None:
+def test_the_day_is_in_utc() -> None:
     for as_of, day in (
         ("2024-03-01T07:59:59+08:00", 19_782),
         ("2024-03-01T08:00:00+08:00", 19_783),
@@ -148,7 +148,7 @@ def test_the_day_is_that_of_utc() -> None:
         assert make_question("room", 1, "CNY", GOOD, as_of=as_of).day == day
 
 
-def test_fields_of_the_request_do_not_hide_behind_the_catalogue() -> None:
+def test_request_fields_are_not_overridden_by_catalogue_values() -> None:
     """`request.` names belong to the perk: we ignore a person's value with such a name."""
     person = GOOD | {"request.nights": 3, "request.amount": 1, "score": 950, "held": True}
     decision = decide(ReferenceEvaluator(release()), make_question("villa", 200_000, "CNY", person))

@@ -51,7 +51,7 @@ def test_without_days_a_release_is_one_program() -> None:
     assert [p.since for p in release().programs] == [None]
 
 
-def test_a_rule_holds_from_its_first_day_up_to_the_day_it_ends() -> None:
+def test_a_rule_is_in_force_from_its_first_day_until_its_end() -> None:
     revised = revised_release(
         "points: 40, unknown: 10, reason: cover}",
         "points: 40, unknown: 10, reason: cover, from: 2024-03-01, until: 2024-03-03}",
@@ -61,7 +61,7 @@ def test_a_rule_holds_from_its_first_day_up_to_the_day_it_ends() -> None:
     assert [score(revised, on) for on in days] == [630, 670, 670, 630]
 
 
-def test_a_day_is_that_of_the_time_zone_which_the_policy_names() -> None:
+def test_days_are_in_the_time_zone_of_the_policy() -> None:
     """Midnight of 1 March in Shanghai is 16:00 of 29 February, UTC."""
     shanghai_policy = base()["policy.yaml"].replace("timezone: UTC", "timezone: Asia/Shanghai")
     shanghai_release, early = release(policy_yaml=shanghai_policy), datetime(2024, 2, 29, 15, 59, 59, 999999, UTC)
@@ -76,12 +76,12 @@ def test_a_day_is_that_of_the_time_zone_which_the_policy_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["Asia/Beijing", "asia/shanghai", "CST-8", "../UTC", "Asia", "+08:00"])
-def test_a_time_zone_is_named_as_iana_does(name: str) -> None:
+def test_time_zones_have_iana_names(name: str) -> None:
     _, problems = check({**base(), "policy.yaml": base()["policy.yaml"].replace("UTC", name)}, SCHEMA, KINDS)
     assert [(p.at.file, p.at.line, p.at.column) for p in problems] == [("policy.yaml", 8, 11)]
 
 
-def test_policies_that_follow_each_other_name_one_zone() -> None:
+def test_successive_policies_have_one_time_zone() -> None:
     first = base()["policy.yaml"].replace("kind: policy", "kind: policy\nuntil: 2025-01-01")
     second = (
         base()["policy.yaml"].replace("kind: policy", "kind: policy\nfrom: 2025-01-01").replace("UTC", "Asia/Tokyo")
@@ -112,14 +112,14 @@ def test_a_file_may_replace_another() -> None:
     assert [score(revised, on) for on in ("2024-12-31", "2025-01-01")] == [670, 680]
 
 
-def test_there_is_no_day_without_a_scorecard() -> None:
+def test_every_day_needs_a_scorecard() -> None:
     text = base()["trust.yaml"].replace("kind: scorecard", "kind: scorecard\nuntil: 2025-01-01")
     result, problems = check({**base(), "trust.yaml": text}, SCHEMA, KINDS)
     assert result is None
     assert [p.code for p in problems] == ["R014"]
 
 
-def test_a_budget_is_held_on_each_day_and_the_problem_says_from_which() -> None:
+def test_budgets_apply_on_each_day_and_the_problem_names_the_day() -> None:
     text = base()["trust.yaml"].replace(
         "rules:\n", f"rules:\n  - {LATE.replace('id: late', 'id: more')}, from: 2026-07-01}}\n".replace("-60", "-400")
     )
@@ -162,7 +162,7 @@ def in_force(lines: list[dict[str, Any]], on: int) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", range(by_effort(25, 250)))
-def test_a_random_release_has_on_each_day_the_lines_that_hold_on_it(seed: int) -> None:
+def test_a_random_release_has_on_each_day_the_items_in_force(seed: int) -> None:
     files = random_files(Random(seed))
     result, problems = check({n: rule_text(f) for n, f in files.items()}, RANDOM, KINDS)
     assert result or {p.code for p in problems} <= {"R301", "R303"}
@@ -195,14 +195,14 @@ def test_a_random_release_has_on_each_day_the_lines_that_hold_on_it(seed: int) -
         ("from: 2024-03-01T00:00:00Z", ["R013"]),
     ],
 )
-def test_days_that_are_none_or_do_not_ascend_are_told(line: str, codes: list[str]) -> None:
+def test_invalid_or_descending_days_are_reported(line: str, codes: list[str]) -> None:
     text = base()["trust.yaml"].replace("unknown: 10, reason: cover}", f"unknown: 10, reason: cover, {line}}}")
     result, problems = check({**base(), "trust.yaml": text}, SCHEMA, KINDS)
     assert result is None
     assert [p.code for p in problems] == codes
 
 
-def test_more_days_than_a_release_may_have_are_told() -> None:
+def test_too_many_days_of_change_are_reported() -> None:
     lines = "".join(
         f"  - {{id: r{n}, dimension: ties, when: steady, points: 0, reason: ties, from: 2024-01-{n + 1:02d}}}\n"
         for n in range(31)

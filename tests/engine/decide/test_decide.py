@@ -55,18 +55,18 @@ def test_a_decision_worked_out_by_hand(
     assert decision.answer.waived + decision.answer.deposit == amount
 
 
-def test_an_unscorable_person_s_perk_is_not_asked() -> None:
+def test_the_perk_of_an_unscorable_person_is_not_evaluated() -> None:
     decision = decide_question(values=feature_values(identity_level=None))
     assert (decision.scored.score, decision.statuses) == (None, {})
 
 
 @pytest.mark.parametrize("amount", [1, 500_000])
-def test_the_least_and_the_most_can_be_asked_for(amount: int) -> None:
+def test_the_smallest_and_largest_amounts_are_accepted(amount: int) -> None:
     assert decide_question(replace(QUESTION, amount=amount)).answer.deposit >= 0
 
 
 @pytest.mark.parametrize("amount", [0, -1, 500_001, 10**18])
-def test_other_amounts_cannot(amount: int) -> None:
+def test_other_amounts_are_rejected(amount: int) -> None:
     with pytest.raises(Rejected, match="out of range") as error:
         decide_question(replace(QUESTION, amount=amount))
     assert (error.value.code, error.value.where) == ("bad_amount", "amount")
@@ -103,7 +103,7 @@ def test_an_unknown_perk_is_refused_with_the_known_ones() -> None:
         ("money.balance", MAX_INTEGER + 1),
     ],
 )
-def test_a_value_that_does_not_fit_the_catalogue_makes_no_decision_and_is_not_told(name: str, value: Any) -> None:
+def test_an_invalid_value_gives_no_decision_and_is_not_repeated(name: str, value: Any) -> None:
     evaluator = ReferenceEvaluator(release())
     for ask in (lambda: decide_question(values={name: value}), lambda: assess(evaluator, {**PERSON, name: value}, DAY)):
         with pytest.raises(EngineError, match=f"the value of `{name}` does not fit") as error:
@@ -112,7 +112,7 @@ def test_a_value_that_does_not_fit_the_catalogue_makes_no_decision_and_is_not_to
         assert str(error.value) == f"the value of `{name}` does not fit {fits} (build the features again)"
 
 
-def test_only_what_the_rules_read_is_kept_and_what_is_absent_is_missing() -> None:
+def test_the_record_keeps_only_values_that_rules_read() -> None:
     values = validate_values(release(), {"identity.level": 1, "money.huge": 5, "no.such": 1})
     assert "money.huge" not in values
     assert "no.such" not in values
@@ -120,7 +120,7 @@ def test_only_what_the_rules_read_is_kept_and_what_is_absent_is_missing() -> Non
     assert sorted(values) == list(release().features)
 
 
-def test_the_record_holds_all_that_the_decision_depended_on() -> None:
+def test_the_record_has_every_input_of_the_decision() -> None:
     decision = decide_question()
     record = json.loads(decision.canonical())
     assert record["release"] == release().release
@@ -142,7 +142,7 @@ def test_the_record_holds_all_that_the_decision_depended_on() -> None:
     assert record["valid_hours"] == 24
 
 
-def test_a_decision_made_again_from_its_record_is_the_same_record() -> None:
+def test_a_decision_replayed_from_its_record_is_equal() -> None:
     for values in (
         {},
         feature_values(money_cover=125),
@@ -169,12 +169,12 @@ def test_the_online_engine_writes_the_same_record() -> None:
         evaluator.close()
 
 
-def test_the_order_in_which_values_come_does_not_show() -> None:
+def test_the_order_of_values_does_not_change_the_record() -> None:
     other = replace(QUESTION, values=dict(reversed(PERSON.items())))
     assert decide_question(other).canonical() == decide_question().canonical()
 
 
-def test_the_moments_of_the_whole_graph_are_recorded_where_they_are_told() -> None:
+def test_moments_of_global_features_are_recorded_if_given() -> None:
     question = replace(QUESTION, global_as_of="2024-01-01T00:00:00Z", global_known_at="2024-01-02T00:00:00Z")
     record = decide_question(question).record()
     assert (record["version"], record["question"]["global_as_of"]) == (3, "2024-01-01T00:00:00Z")

@@ -169,7 +169,7 @@ def test_every_state_and_event_of_the_shipped_orders(state: str, event: str) -> 
         ("modify", {"event.total": None}, "total_may_only_decrease"),
     ],
 )
-def test_what_the_shipped_orders_refuse(event: str, changed: dict[str, Value | None], code: str) -> None:
+def test_the_shipped_orders_refuse_invalid_moves(event: str, changed: dict[str, Value | None], code: str) -> None:
     state = {"create": NO_ORDER, "complete": "in_service", "modify": "due"}[event]
     transition = transition_of(shipped(), state, event, ORDER | changed)
     assert transition.code == code
@@ -209,13 +209,13 @@ def test_the_clock_moves_orders_to_the_microsecond(state: str, changed: dict[str
         ("x" * 1_000, 1),
     ],
 )
-def test_a_value_that_orders_have_not_makes_no_move(name: str, value: Any) -> None:
+def test_an_unknown_value_gives_no_move(name: str, value: Any) -> None:
     order = {**GOOD, **state_and_event("open", "use"), name: value}
     with pytest.raises(EngineError, match=f"the value of `{name[:60]}` is not one of an order"):
         move(ReferenceEvaluator(release()), order, DAY)
 
 
-def test_rules_without_orders_say_so() -> None:
+def test_moving_an_order_without_order_rules_raises_an_error() -> None:
     files = {name: text for name, text in base().items() if name != "orders.yaml"}
     with pytest.raises(EngineError, match="say nothing of orders"):
         move(ReferenceEvaluator(release_of(files, SCHEMA, KINDS).at(DAY)), state_and_event("open", "use"), DAY)
@@ -253,7 +253,7 @@ def test_durable_rules_moves_as_the_reference_does(seed: int) -> None:
     phases=(Phase.generate,),
 )
 @given(seed=st.integers(0, 2**64))
-def test_no_story_leaves_the_table_or_what_is_final(seed: int) -> None:
+def test_no_sequence_of_events_leaves_the_table_or_a_final_state(seed: int) -> None:
     chooser = Random(seed)
     program = random_program(chooser)
     lifecycle, evaluator = orders(program), ReferenceEvaluator(program)
@@ -283,7 +283,7 @@ def test_random_orders_reach_their_ends() -> None:
     assert final_count >= 10
 
 
-def test_a_refusal_that_begins_on_a_day_stands_from_it_on() -> None:
+def test_a_refusal_applies_from_its_first_day() -> None:
     file = {
         **{"kind": "orders", "states": ["s0", "s1"], "initial": "s0", "final": ["s1"], "events": ["e0", "e1"]},
         "refusals": [{"id": "r", "on": ["e0"], "when": "true", "unknown": "pass", "code": "no", "from": "2024-03-01"}],
@@ -299,5 +299,5 @@ def test_a_refusal_that_begins_on_a_day_stands_from_it_on() -> None:
     assert codes == {DAY - 1: "", DAY: "no"}
 
 
-def test_orders_that_are_drawn_again_differ() -> None:
+def test_random_orders_of_different_seeds_differ() -> None:
     assert len({json.dumps(orders_file(Random(seed))) for seed in range(50)}) == 50

@@ -87,12 +87,12 @@ def misses(*at: int, **fields: Value) -> list[PatternEvent]:
         ((0, 1, 40 * DAYS, 40 * DAYS + 1, 80 * DAYS, 80 * DAYS + 1), False),  # pairs, never three
     ],
 )
-def test_three_missed_within_thirty_days(at: tuple[int, ...], up: bool) -> None:
+def test_three_misses_within_thirty_days_raise_a_flag(at: tuple[int, ...], up: bool) -> None:
     assert flag_value(THRICE, misses(*at)) is up
     assert flag_value(THRICE, misses(*reversed(at))) is up, "in whatever order they became known"
 
 
-def test_what_is_not_yet_there_does_not_raise_it() -> None:
+def test_events_that_are_not_yet_visible_do_not_raise_a_flag() -> None:
     events = misses(0, 1, 2)
     assert flag_value(THRICE, visible(events, START + 1), 1) is False
     assert flag_value(THRICE, visible(events, START + 2), 2) is True
@@ -119,11 +119,11 @@ def test_a_flag_that_lasts_is_raised_by_the_latest_match() -> None:
     assert flag_value(lasting, misses(0, 1, 50 * DAYS, 50 * DAYS + 1), 50 * DAYS + 2) is True
 
 
-def test_without_lasts_it_stays_for_as_long_as_its_events_are_seen() -> None:
+def test_without_lasts_a_flag_stays_while_its_events_are_visible() -> None:
     assert flag_value(THRICE, misses(0, 1, 2), 20_000 * DAYS) is True
 
 
-def test_events_of_a_match_are_alike_in_the_fields_that_must_be_the_same() -> None:
+def test_events_of_a_match_agree_in_the_same_fields() -> None:
     same = flag("same", {**MISSED, "times": 2}, same=["bill"])
     assert flag_value(same, misses(0, 1, bill="b1")) is True
     assert flag_value(same, [*misses(0, bill="b1"), *misses(1, bill="b2")]) is False
@@ -157,7 +157,7 @@ def test_an_unknown_condition_is_not_met() -> None:
         ("either", ("subject", "other"), True),
     ],
 )
-def test_a_step_says_on_which_side_the_person_is(role: str, sides: tuple[str, ...], up: bool) -> None:
+def test_a_step_matches_the_role_of_the_person(role: str, sides: tuple[str, ...], up: bool) -> None:
     paid = flag("paid", {"event": "payment", "role": role, "times": 2})
     assert flag_value(paid, [event_at("payment", n, side, other="bob") for n, side in enumerate(sides)]) is up
 
@@ -186,7 +186,7 @@ def test_a_payment_to_someone_and_within_a_day_a_tie_to_them(events: list[tuple[
     assert flag_value(FRIEND, history) is up
 
 
-def test_one_event_is_one_step_only() -> None:
+def test_one_event_matches_only_one_step() -> None:
     twice = flag("twice", {"event": "payment"}, {"event": "payment", "where": "amount >= 100"})
     assert flag_value(twice, [event_at("payment", 0, amount=500)]) is False
     assert flag_value(twice, [event_at("payment", 0, amount=500), event_at("payment", 0, amount=500)]) is True
@@ -194,7 +194,7 @@ def test_one_event_is_one_step_only() -> None:
     assert flag_value(twice, [event_at("payment", 0, amount=5), event_at("payment", 1, amount=500)]) is True
 
 
-def test_a_later_beginning_is_not_lost_to_an_earlier_one() -> None:
+def test_a_later_start_of_a_match_is_not_lost() -> None:
     """A, A, B: only the second A is near enough to B."""
     ab = flag("ab", {"event": "payment"}, MISSED, within="1d")
     pays = [event_at("payment", 0), event_at("payment", 3 * DAYS)]
@@ -220,7 +220,7 @@ def test_only_flags_that_rules_read_are_raised() -> None:
         assert pattern_evaluators.flags(misses(0, 1, 2), START, CLASSES) == {}
 
 
-def test_whoever_asks_for_them_is_told_of_the_flags_that_no_rule_reads_too() -> None:
+def test_unread_flags_are_raised_on_request() -> None:
     program = program_with_flags(THRICE, flags=[THRICE, flag("once", MISSED, within="1d")])
     assert patterns.flags(program, misses(0), START, CLASSES) == {"watch.thrice": False}
     all_flags = patterns.flags(program, misses(0), START, CLASSES, unread=True)
@@ -281,7 +281,9 @@ def flag_counts() -> Iterator[FlagCounts]:
 )
 @fixed_seed(3)  # of histories that raise a flag, and of those that do not, there are many
 @given(flags=flag_files(3), seed=st.integers(0, 2**32))
-def test_durable_rules_raises_what_the_reference_raises(flags: list[Any], seed: int, flag_counts: FlagCounts) -> None:
+def test_durable_rules_raises_the_same_flags_as_the_reference(
+    flags: list[Any], seed: int, flag_counts: FlagCounts
+) -> None:
     """The reference tries every choice among up to nine events."""
     chooser, program = Random(seed), program_with_flags(*flags)
     with open_evaluators(program) as pattern_evaluators:
@@ -302,7 +304,7 @@ def test_durable_rules_raises_what_the_reference_raises(flags: list[Any], seed: 
     phases=(Phase.generate,),
 )
 @given(flags=flag_files(2), seed=st.integers(0, 2**32))
-def test_long_stories_are_read_as_they_are_from_each_beginning(flags: list[Any], seed: int) -> None:
+def test_long_event_lists_match_the_reference(flags: list[Any], seed: int) -> None:
     chooser, program = Random(seed), program_with_flags(*flags)
     with open_evaluators(program) as pattern_evaluators:
         for pattern in program.watch:
@@ -324,7 +326,7 @@ def _assert_agreement(
         yield actual
 
 
-def test_watchers_that_are_closed_say_so() -> None:
+def test_closed_evaluators_raise_an_error() -> None:
     pattern_evaluators = PatternEvaluators(program_with_flags(THRICE))
     assert pattern_evaluators.flags(misses(0, 1, 2), START + 9, CLASSES) == {"watch.thrice": True}
     pattern_evaluators.close()
@@ -333,7 +335,7 @@ def test_watchers_that_are_closed_say_so() -> None:
         pattern_evaluators.flags(misses(0, 1, 2), START + 9, CLASSES)
 
 
-def test_eight_threads_may_use_the_same_watchers() -> None:
+def test_eight_threads_may_share_the_evaluators() -> None:
     program = program_with_flags(THRICE, FRIEND)
     stories = [misses(*(n % 3 * 11 * DAYS * k for k in range(3))) for n in range(200)]
     expected = [patterns.flags(program, s, START + MONTH, CLASSES) for s in stories]
@@ -343,7 +345,7 @@ def test_eight_threads_may_use_the_same_watchers() -> None:
 
 
 @needs_proc
-def test_watching_does_not_grow() -> None:
+def test_evaluation_does_not_leak_memory() -> None:
     program = program_with_flags(flag("five", {"event": "payment", "times": 5}, within="30d", same=["other"]))
     events = random_events(Random(1), program.watch[0], 100)
     with open_evaluators(program) as pattern_evaluators:
@@ -359,7 +361,7 @@ def test_watching_does_not_grow() -> None:
 
 
 @needs_proc
-def test_opening_and_closing_does_not_grow() -> None:
+def test_opening_and_closing_does_not_leak_memory() -> None:
     program = program_with_flags(THRICE, FRIEND)
 
     def cycle(times: int) -> None:

@@ -35,12 +35,12 @@ def flag_values(where: str, day: int) -> tuple[bool, bool]:
 
 
 @pytest.mark.parametrize(("day", "expected"), [(DAY - 1, True), (DAY, False)])
-def test_an_entry_of_a_list_holds_in_a_pattern_until_the_day_it_ends(day: int, expected: bool) -> None:
+def test_an_entry_of_a_list_applies_in_a_pattern_until_its_last_day(day: int, expected: bool) -> None:
     """`small` lists Cairo until 2024-03-01, which is DAY."""
     assert flag_values("where: bill in lists.towns", day) == (expected, expected)
 
 
 @pytest.mark.parametrize(("day", "expected"), [(DAY - 10, True), (DAY, False)])
-def test_a_pattern_may_ask_for_the_day_that_is_looked_from(day: int, expected: bool) -> None:
+def test_a_pattern_may_compare_with_as_of(day: int, expected: bool) -> None:
     """Ten days after DAY - 20 is DAY - 10."""
     assert flag_values("where: as_of - due <= 10d", day) == (expected, expected)

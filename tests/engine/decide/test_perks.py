@@ -41,24 +41,24 @@ def test_a_share_is_rounded_down_to_a_whole_unit(amount: int, outcome: str, waiv
     assert result.tier == ("room.600" if waived else None)
 
 
-def test_the_first_tier_that_is_surely_met_gives() -> None:
+def test_the_first_tier_that_is_surely_met_applies() -> None:
     assert room(100).tier == "room.700"
     assert room(100, t700=None).tier == "room.600"
     assert room(100, t700=None, t600=None) == PerkOutcome("DECLINE", 0, 100, None, ())
     assert room(100, t700=False, t600=False) == PerkOutcome("DECLINE", 0, 100, None, ())
 
 
-def test_a_knock_out_stands_before_every_tier() -> None:
+def test_a_knock_out_precedes_every_tier() -> None:
     assert room(100, bad=True) == PerkOutcome("DECLINE", 0, 100, None, ("missed",))
     assert room(100, bad=True, guest=True).because == ("missed", "guest")
 
 
-def test_an_unknown_knock_out_does_what_it_says() -> None:
+def test_an_unknown_knock_out_follows_its_setting() -> None:
     assert room(100, bad=None).outcome == "ADMIT"  # unknown: pass
     assert room(100, guest=None) == PerkOutcome("DECLINE", 0, 100, None, ("guest",))  # unknown: decline
 
 
-def test_two_knock_outs_for_one_reason_give_it_once() -> None:
+def test_two_knock_outs_with_one_reason_give_it_once() -> None:
     perk = release("perks.yaml", "reason: guest", "reason: missed").perk("room")
     assert perk
     assert perk_outcome(perk, ROOM | {"room.bad": True, "room.guest": True}, 9).because == ("missed",)
@@ -76,7 +76,7 @@ def test_a_perk_that_is_not_partial_is_all_or_nothing(amount: int, outcome: str)
 @pytest.mark.parametrize(
     ("amount", "waived"), [(100_000, 100_000), (99_999, 99_999), (100_001, 100_000), (140_000, 100_000)]
 )
-def test_a_part_is_waived_in_whole_steps_and_a_whole_as_it_is(amount: int, waived: int) -> None:
+def test_a_partial_waiver_is_rounded_to_steps_and_a_full_one_is_not(amount: int, waived: int) -> None:
     perk = release("perks.yaml", "    most: 5000\n", "    most: 5000\n    step: 250\n").perk("room")
     assert perk
     assert perk.step == 25_000
@@ -104,5 +104,5 @@ def test_a_tier_never_waives_more_than_is_asked() -> None:
     assert [tier_waiver(t, 7) for t in perk.tiers] == [7, 7]
 
 
-def test_who_cannot_be_scored_pays_the_deposit() -> None:
+def test_an_unscorable_person_pays_the_deposit() -> None:
     assert unscorable_outcome(250, "thin") == PerkOutcome("UNSCORABLE", 0, 250, None, ("thin",))

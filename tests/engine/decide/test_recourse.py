@@ -118,7 +118,7 @@ def total(program: Program, scored: ScoreResult) -> int:
 
 @settings(max_examples=by_effort(120, 1500), deadline=None)
 @given(programs(), people, changes, st.one_of(st.none(), st.integers(0, 100)))
-def test_no_plan_is_shorter_easier_or_better_than_the_one_that_is_told(
+def test_no_plan_is_shorter_easier_or_better_than_the_given_one(
     program: Program, values: dict[str, int], changeable: dict[str, Change], requested_target: int | None
 ) -> None:
     plan = recourse(ReferenceEvaluator(program), values, DAY, changeable, requested_target)
@@ -139,7 +139,7 @@ def test_no_plan_is_shorter_easier_or_better_than_the_one_that_is_told(
 
 @settings(max_examples=by_effort(60, 600), deadline=None)
 @given(programs(), people, changes)
-def test_what_is_told_is_what_the_engine_says_of_the_values_told(
+def test_the_plans_score_equals_the_engines_for_the_changed_values(
     program: Program, values: dict[str, int], changeable: dict[str, Change]
 ) -> None:
     plan = recourse(ReferenceEvaluator(program), values, DAY, changeable)
@@ -173,13 +173,13 @@ def plan_for(evaluators: Evaluators, values: Mapping[str, int], target: int | No
     return recourse(evaluators.at(DAY), values, DAY, CHANGEABLE, target)
 
 
-def test_one_step_that_does_is_told_before_two_easier_ones(shipped: Evaluators) -> None:
+def test_one_sufficient_step_is_preferred_to_two_easier_ones(shipped: Evaluators) -> None:
     plan = plan_for(shipped, YOUNG_PERSON)
     assert [(s.feature, s.before, s.after, s.items) for s in plan.steps] == [("identity.level", 1, 3, ("level",))]
     assert (plan.target, plan.reached, plan.scored.score, plan.scored.band) == (600, True, 604, "good")
 
 
-def test_who_has_no_score_is_told_how_to_get_one(shipped: Evaluators) -> None:
+def test_a_person_without_a_score_gets_a_plan(shipped: Evaluators) -> None:
     plan = plan_for(shipped, YOUNG_PERSON | {"identity.level": 0})
     assert [(s.feature, s.after) for s in plan.steps] == [("identity.level", 1)]
     assert plan.scored.score == 574
@@ -192,7 +192,7 @@ def test_a_target_out_of_reach_gets_the_plan_that_comes_nearest(shipped: Evaluat
     assert (plan.scored.score or 0) > 650
 
 
-def test_who_is_at_the_target_has_nothing_to_do(shipped: Evaluators) -> None:
+def test_a_person_at_the_target_gets_an_empty_plan(shipped: Evaluators) -> None:
     plan = plan_for(shipped, YOUNG_PERSON, 500)
     assert (plan.reached, plan.steps, plan.effort) == (True, (), 0)
 
@@ -210,7 +210,7 @@ def test_a_rule_over_two_features_counts_once_both_have_come(shipped: Evaluators
     assert plan.scored.score == now + 16
 
 
-def test_nobody_is_advised_on_what_warns_of_fraud_what_is_past_or_what_others_say() -> None:
+def test_no_advice_covers_fraud_past_events_or_data_of_others() -> None:
     for feature in graph.schema():
         if feature.dimension == "fraud" or feature.scope == "global":
             assert feature.effort is None, feature.name
@@ -246,7 +246,7 @@ def plan_for_perk(evaluators: Evaluators, perk: str, values: Mapping[str, int]) 
         *[("hotel", 640, 650), ("apartment", 700, 750)],
     ],
 )
-def test_a_perk_is_aimed_at_by_its_nearest_better_tier(
+def test_a_plan_for_a_perk_targets_its_nearest_better_tier(
     shipped: Evaluators, perk: str, score: int | None, aimed: int
 ) -> None:
     program = shipped.release.at(DAY)
@@ -258,7 +258,7 @@ def test_a_perk_is_aimed_at_by_its_nearest_better_tier(
     )
 
 
-def test_a_perk_that_is_held_is_aimed_at_by_what_grants_it(shipped: Evaluators) -> None:
+def test_a_plan_for_a_hold_perk_targets_the_granting_score(shipped: Evaluators) -> None:
     plan = plan_for_perk(shipped, "bicycle", YOUNG_PERSON | CLEAN_RECORD)
     assert (plan.target, plan.reached) == (640, True)
     assert (plan.scored.score or 0) >= 640
@@ -273,11 +273,11 @@ def test_a_plan_for_a_perk_passes_its_knock_outs_too(shipped: Evaluators) -> Non
     assert (plan.target, plan.reached) == (550, True)
 
 
-def test_what_nothing_can_clear_is_told_as_not_reached(shipped: Evaluators) -> None:
+def test_an_unreachable_target_is_marked_as_not_reached(shipped: Evaluators) -> None:
     plan = plan_for_perk(shipped, "hotel", YOUNG_PERSON | CLEAN_RECORD | {"credit.written_off_5y": 1})
     assert (plan.target, plan.reached) == (600, False)
 
 
-def test_who_has_the_best_tier_has_nothing_to_do_for_it(shipped: Evaluators) -> None:
+def test_a_person_with_the_best_tier_gets_an_empty_plan(shipped: Evaluators) -> None:
     plan = plan_for_perk(shipped, "power_bank", YOUNG_PERSON | CLEAN_RECORD)
     assert (plan.target, plan.reached, plan.steps) == (550, True, ())

@@ -19,7 +19,7 @@ def points(of: ScoreResult) -> dict[str, int]:
     return {part.id: part.points for part in of.parts}
 
 
-def test_the_score_is_the_base_and_the_points_of_every_line() -> None:
+def test_the_score_is_the_base_plus_the_points_of_every_item() -> None:
     result = score_person()
     assert points(result) == {"missed": 120, "cover": 10, "balance": 0, "degree": 0, "steady": 40, "late": 0}
     assert (result.score, result.band) == (500 + 120 + 10 + 40, "good")
@@ -59,7 +59,7 @@ def test_a_cut_belongs_to_the_bin_above_it(feature: str, value: int | None, bin_
         ({"money.paused": True}, False, 0),
     ],
 )
-def test_a_rule_gives_points_when_met_and_others_when_unknown(
+def test_a_rule_has_points_for_met_and_for_unknown(
     changes: dict[str, Value | None], status: bool | None, expected: int
 ) -> None:
     part = next(p for p in score_person(changes).parts if p.id == "steady")
@@ -83,20 +83,20 @@ def test_a_band_begins_at_its_lowest_score(score: int, name: str) -> None:
     assert band(release().scorecard, score) == name
 
 
-def test_reasons_are_what_was_lost_below_the_baseline_the_largest_first() -> None:
+def test_reasons_are_losses_below_the_baseline_largest_first() -> None:
     # cover: baseline 40 - 10, and steady, under the same code, nothing; balance 30; ties 20; missed and late nothing
     assert score_person().reasons == ("cover", "balance", "ties")
     assert score_person({"money.cover": 0}).reasons == ("cover", "balance", "ties")
     assert score_person({"money.cover": 125}).reasons == ("balance", "ties")  # 40 - 60 is a gain
 
 
-def test_a_gain_makes_up_for_a_loss_under_the_same_code() -> None:
+def test_a_gain_offsets_a_loss_with_the_same_code() -> None:
     # cover gains 20, steady loses 40: 20 lost in all, as many as ties, and cover stands first in the file
     assert score_person({"money.cover": 125, "money.months": 0}).reasons == ("balance", "cover", "ties")
     assert score_person({"money.cover": 125, "money.months": 0, "money.balance": 5}).reasons == ("cover", "ties")
 
 
-def test_what_is_lost_under_one_code_is_added_up() -> None:
+def test_losses_with_one_code_are_added_up() -> None:
     # cover 30 + steady 30 (unknown gives 10 of 40) = 60, before balance 30
     assert score_person({"money.months": None}).reasons == ("cover", "balance", "ties")
     # missed 100, cover 60 + 40 = 100, late 60, balance 30; ties would be the fifth
@@ -104,13 +104,13 @@ def test_what_is_lost_under_one_code_is_added_up() -> None:
     assert score_person(worse).reasons == ("missed", "cover", "late", "balance")
 
 
-def test_nothing_lost_is_no_reason() -> None:
+def test_without_a_loss_there_is_no_reason() -> None:
     best = {"money.cover": 200, "money.balance": 0, "ties.degree": 1}
     assert score_person(best).reasons == ()
 
 
 @pytest.mark.parametrize("level", [0, None])
-def test_who_is_not_surely_scorable_has_no_score_and_one_reason(level: int | None) -> None:
+def test_a_person_who_is_not_surely_scorable_has_no_score_and_one_reason(level: int | None) -> None:
     result = score_person({"identity.level": level})
     assert (result.score, result.band, result.reasons) == (None, None, ("thin",))
     assert points(result)["missed"] == 120, "the parts are there for whoever explains"

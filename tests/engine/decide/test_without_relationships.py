@@ -57,7 +57,7 @@ def test_a_rule_without_relationships(when: str, points: int, points_without: in
 
 
 @pytest.mark.parametrize(("degree", "score"), [(None, 670), (0, 670), (1, 690), (3, 690)])
-def test_a_characteristic_without_relationships_is_as_if_it_were_missing(degree: Value, score: int) -> None:
+def test_without_relationships_a_characteristic_counts_as_missing(degree: Value, score: int) -> None:
     result = assess(ReferenceEvaluator(release()), PERSON_WITH_TIES | {"ties.degree": degree}, DAY)
     assert (result.score, result.score_without_relationships) == (score, 670)
 
@@ -65,7 +65,7 @@ def test_a_characteristic_without_relationships_is_as_if_it_were_missing(degree:
 TOO_GOOD = "knockouts:\n      - {id: room.top, when: score > 680, unknown: pass, reason: guest}\n"
 
 
-def test_nobody_is_refused_for_what_ties_are_worth() -> None:
+def test_points_of_ties_never_cause_a_decline() -> None:
     """690 with ties, above which nobody gets a room; 670 without: 33 %."""
     stern = release("perks.yaml", "knockouts:\n", TOO_GOOD)
     decision = decide(ReferenceEvaluator(stern), make_question("room", 50_000, "CNY", PERSON_WITH_TIES))
@@ -85,7 +85,7 @@ def test_nobody_is_refused_for_what_ties_are_worth() -> None:
     assert (worse.outcome, worse.answer.because) == ("DECLINE", ("guest",)), "a guest without ties is refused too"
 
 
-def test_what_ties_add_is_kept_and_told() -> None:
+def test_the_effect_of_ties_is_granted_and_recorded() -> None:
     """With a cover of 0.79: 660, and 640 without."""
     near = release("perks.yaml", "score >= 700", "score >= 655")
     decision = decide(
@@ -105,7 +105,7 @@ def test_what_ties_add_is_kept_and_told() -> None:
         ("trust.yaml", "when: identity.level >= 1", "when: identity.level >= 1 and ties.degree >= 1"),
     ],
 )
-def test_no_ground_of_a_perk_may_read_of_ties(file: str, old: str, new: str) -> None:
+def test_no_condition_of_a_perk_may_read_relationships(file: str, old: str, new: str) -> None:
     text = base()[file]
     assert text.count(old) == 1
     result, problems = check({**base(), file: text.replace(old, new)}, SCHEMA, KINDS)
@@ -137,7 +137,9 @@ def ease_counts() -> Iterator[EaseCounts]:
 @given(trial=trials(2, 60))
 @example(trial=draw_trial(39, 2, 60))  # seeds under which ties would decline many people
 @example(trial=draw_trial(109, 2, 60))
-def test_alone_is_as_if_the_person_had_no_ties(trial: ReleaseTrial, ease_counts: EaseCounts) -> None:
+def test_the_score_without_relationships_equals_that_of_a_person_without_ties(
+    trial: ReleaseTrial, ease_counts: EaseCounts
+) -> None:
     for batch in trial.batches:
         program = trial.release.at(batch.day)
         evaluator = ReferenceEvaluator(program)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
         ),
     ],
 )
-def test_what_cannot_be_imported_is_one_line_with_the_command_to_run(module: str, line: str, tmp_path: Path) -> None:
+def test_a_failed_import_gives_one_line_with_the_command_to_run(module: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "durable_rules_engine.py").write_text(module)
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; sys.argv = ['iftah', 'explain', 'ann']; "

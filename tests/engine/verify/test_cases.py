@@ -28,7 +28,7 @@ def failures(case: str) -> tuple[str, ...]:
         f"events: [{MISSED}, {MISSED}, {MISSED}], expect: {{raised: [thrice], not_raised: [paid_friend]}}",
     ],
 )
-def test_a_case_comes_out(case: str) -> None:
+def test_every_case_passes(case: str) -> None:
     assert failures(case) == ()
 
 
@@ -61,5 +61,5 @@ def test_a_case_comes_out(case: str) -> None:
         ),
     ],
 )
-def test_what_is_not_looked_at_fails_the_case(case: str, message: str) -> None:
+def test_an_unused_assertion_fails_the_case(case: str, message: str) -> None:
     assert failures(case) == (message,)

@@ -48,7 +48,7 @@ def status_counts() -> Iterator[StatusCounts]:
 
 @cel_settings
 @given(text=conditions(perk=True), seed=st.integers(0, 2**32))
-def test_cel_says_of_what_a_condition_means_what_the_reference_says(
+def test_cel_agrees_with_the_reference_on_the_tree_of_a_condition(
     text: str, seed: int, status_counts: StatusCounts
 ) -> None:
     means = meaning(text)
@@ -95,7 +95,9 @@ def texts(draw: st.DrawFn) -> str:
 
 @cel_settings
 @given(text=texts(), seed=st.integers(0, 2**32))
-def test_cel_says_of_the_text_itself_what_the_reference_says(text: str, seed: int, status_counts: StatusCounts) -> None:
+def test_cel_agrees_with_the_reference_on_the_text_of_a_condition(
+    text: str, seed: int, status_counts: StatusCounts
+) -> None:
     means = meaning(text)
     judge = cel.compile_cel(cel.translate(text))
     for values in people(seed):
@@ -133,7 +135,7 @@ def test_text_becomes_cel_token_by_token(text: str, same: str) -> None:
         ("a.huge <= 9007199254740990", "a.huge <= 9007199254740989"),
     ],
 )
-def test_the_oracle_would_notice(text: str, wrong: str) -> None:
+def test_the_oracle_detects_wrong_meanings(text: str, wrong: str) -> None:
     judge, means = cel.compile_cel(cel.to_cel(meaning(text))), meaning(wrong)
     assert any(judge(cel.person(values)) is not truth(means, values) for values in people(1))
 

@@ -83,7 +83,7 @@ def test_the_engines_agree_on_the_small_rules() -> None:
         assert disagreement(evaluators) is None
 
 
-def test_they_agree_on_flags_and_on_each_stretch_of_days() -> None:
+def test_the_engines_agree_on_flags_and_on_each_period() -> None:
     since = ("trust.yaml", "id: late, dimension", "id: late, from: 2023-01-01, dimension")
     release = make_release(*FLAGS, since)
     assert len(release.programs) == 2
@@ -123,7 +123,7 @@ def test_they_agree_on_flags_and_on_each_stretch_of_days() -> None:
         ("use", lambda values: None is not values.get("event.total") == values.get("order.waived")),
     ],
 )
-def test_an_engine_that_is_wrong_at_one_value_is_found_out(condition: str, wrong: FaultCondition) -> None:
+def test_an_engine_wrong_at_one_value_is_detected(condition: str, wrong: FaultCondition) -> None:
     message = program_difference(FaultyEvaluator(small_rules.release(), condition, wrong), DAY)
     assert message
     assert message.startswith("durable-rules says `")
@@ -136,18 +136,18 @@ def total(values: Values) -> int | None:
 
 
 @pytest.mark.parametrize("step", [-1, 0, 1])
-def test_sums_are_brought_to_where_their_comparison_turns(step: int) -> None:
+def test_generated_sums_reach_the_boundary_of_their_comparison(step: int) -> None:
     program = program_with_steady("money.months + money.cover > 97.53")
     assert program_difference(FaultyEvaluator(program, "steady", lambda values: total(values) == 9_753 + step), DAY)
 
 
-def test_features_compared_with_each_other_are_brought_together() -> None:
+def test_generated_features_reach_the_boundary_between_each_other() -> None:
     program = program_with_steady("money.huge > money.months and not money.paused")
     equal: FaultCondition = lambda values: None is not values.get("money.huge") == values.get("money.months")  # noqa: E731
     assert program_difference(FaultyEvaluator(program, "steady", equal), DAY)
 
 
-def test_a_pattern_that_is_wrong_at_one_moment_is_found_out() -> None:
+def test_a_pattern_wrong_at_one_moment_is_detected() -> None:
     program = make_release(*FLAGS).at(DAY)
     month, second = 30 * 86_400, 1_000_000
 
@@ -162,7 +162,7 @@ def test_a_pattern_that_is_wrong_at_one_moment_is_found_out() -> None:
     )
 
 
-def test_a_difference_is_told_in_one_line() -> None:
+def test_a_difference_is_reported_in_one_line() -> None:
     program = small_rules.release()
     people = boundary_questions(program, DAY, 50)
     expected = list(rows(ReferenceEvaluator(program), people))
@@ -175,7 +175,7 @@ def test_a_difference_is_told_in_one_line() -> None:
     assert difference("the engine", expected, columns(program, people)) is None
 
 
-def test_half_of_the_people_are_scorable_and_scores_come_to_where_tiers_begin() -> None:
+def test_half_of_the_people_are_scorable_and_scores_reach_tier_bounds() -> None:
     program = small_rules.release()
     people = boundary_questions(program, DAY)
     assert len(people) == PEOPLE
@@ -193,13 +193,13 @@ def test_half_of_the_people_are_scorable_and_scores_come_to_where_tiers_begin() 
     assert {caps[1] for caps in remaining} == {0, None}  # the second: two times within 90 days
 
 
-def test_the_same_seed_makes_the_same_people_and_another_others() -> None:
+def test_the_seed_determines_the_people() -> None:
     program = small_rules.release()
     assert boundary_questions(program, DAY, 20) == boundary_questions(program, DAY, 20)
     assert boundary_questions(program, DAY, 20) != boundary_questions(program, DAY, 20, seed=2)
 
 
-def test_every_stretch_of_days_of_a_release_is_probed() -> None:
+def test_every_period_of_a_release_is_probed() -> None:
     later = "id: late, from: 2023-01-01, until: 2024-01-01, dimension"
     release = make_release(("trust.yaml", "id: late, dimension", later))
     assert [release.at(day).since for day in days(release)] == [None, 19_358, 19_723]

@@ -79,7 +79,7 @@ def statuses(release: Release, *moments: tuple[str | None, str | None]) -> list[
         ("America/New_York", "2024-03-10T05:00:00Z", "2024-03-11T04:00:00Z"),  # a day of 23 hours
     ],
 )
-def test_a_day_begins_there(timezone: str, first: str, next_: str) -> None:
+def test_a_day_begins_at_local_midnight(timezone: str, first: str, next_: str) -> None:
     release = make_release(timezone)
     before = datetime.fromtimestamp(seconds(first) - 1, UTC).isoformat()
     moments = (
@@ -98,13 +98,13 @@ def test_a_day_begins_there(timezone: str, first: str, next_: str) -> None:
     ]
 
 
-def test_at_2330_of_utc_it_is_the_next_day_in_shanghai() -> None:
+def test_at_2330_utc_it_is_the_next_day_in_shanghai() -> None:
     moments = ("2024-03-09T23:30:00Z", "2024-03-10")
     assert [statuses(make_release(zone), moments)[0][COMPARED] for zone in ("Asia/Shanghai", "UTC")] == [True, False]
 
 
 @pytest.mark.parametrize("timezone", ZONES)
-def test_every_engine_reads_one_table(timezone: str) -> None:
+def test_every_engine_uses_one_table(timezone: str) -> None:
     """At each change of the clocks, the day before and after it, and long before and after the table."""
     days = sorted({d + n for d, _ in utc_offsets(timezone) for n in (-1, 0, 1)} | {-20_000, 0, 19_783, 60_000})
     node = DayStart(Attr("d"), timezone)
@@ -121,7 +121,7 @@ def test_every_engine_reads_one_table(timezone: str) -> None:
 
 
 @pytest.mark.parametrize("timezone", ["America/New_York"])
-def test_the_probe_of_such_rules_finds_no_difference(timezone: str) -> None:
+def test_the_probe_finds_no_difference(timezone: str) -> None:
     with closing(Evaluators(make_release(timezone))) as evaluators:
         assert disagreement(evaluators) is None
 

@@ -54,11 +54,11 @@ def test_a_perfect_order_is_one_and_its_reverse_zero_with_the_same_ks():
     assert (auc([1, 2], [GOOD, BAD]), ks([1, 2], [GOOD, BAD])) == (0, 1)
 
 
-def test_one_score_for_all_says_nothing():
+def test_equal_scores_give_chance():
     assert (auc([7, 7, 7], [GOOD, BAD, GOOD]), ks([7, 7, 7], [GOOD, BAD, GOOD])) == (0.5, 0)
 
 
-def test_those_without_a_score_are_put_aside_and_counted_by_what_became_of_them():
+def test_people_without_a_score_are_counted_by_outcome():
     result = sample([600, None, 500, None, None], [GOOD, GOOD, BAD, BAD, BAD])
     assert (result.scores.tolist(), result.bad.tolist()) == ([600, 500], [GOOD, BAD])
     assert (result.unscored_good, result.unscored_bad) == (1, 2)
@@ -80,7 +80,7 @@ def test_a_sample_may_be_empty():
         ([1, 2, 3], [GOOD, BAD], "bad_lengths"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(statistic, scores, bad, code):
+def test_an_unmeasurable_sample_is_refused(statistic, scores, bad, code):
     with pytest.raises(Rejected) as error:
         statistic(scores, bad)
     assert error.value.code == code
@@ -123,7 +123,7 @@ def test_the_interval_holds_the_truth_about_nineteen_times_of_twenty():
     assert hits >= 50
 
 
-def test_draws_without_both_outcomes_are_made_again():
+def test_draws_without_both_outcomes_are_repeated():
     draws = []
 
     def both(scores, bad):

@@ -166,9 +166,7 @@ def test_pmml4s_gives_our_scores_and_reasons_under_random_rules(trial: ProgramTr
 @settings(pmml_settings, max_examples=by_effort(5_000, 50_000) // (5 * 50))
 @example(texts=["1 + 1 > 0.5 * 2", "a.huge < a.other", "c.since == c.since", "true", "d.flag"], seed=1)
 @given(texts=st.lists(conditions(), min_size=5, max_size=5), seed=st.integers(0, 2**32))
-def test_pmml4s_says_of_random_conditions_what_the_reference_says(
-    texts: list[str], seed: int, evaluate: Evaluate
-) -> None:
+def test_pmml4s_agrees_with_the_reference_on_random_conditions(texts: list[str], seed: int, evaluate: Evaluate) -> None:
     """Each scorecard has five rules. Each gives 2, 1 or 0 in a digit of its own, so the score shows all five statuses."""
     rules = "".join(RULE.format(n=n, when=text, met=2 * 3**n, unknown=3**n) for n, text in enumerate(texts))
     program = release_of(
@@ -183,7 +181,7 @@ def test_pmml4s_says_of_random_conditions_what_the_reference_says(
 
 
 @pytest.mark.parametrize("rules", ["shipped", "small"])
-def test_elements_stand_in_the_order_of_the_schema_and_have_what_they_need(rules: str) -> None:
+def test_elements_follow_the_schema_order_with_required_children(rules: str) -> None:
     root = ElementTree.fromstring(document({"shipped": release, "small": small_rules.release}[rules](), DAY))
     for element in root.iter():
         tag, inside = _tag(element), [_tag(e) for e in element]
@@ -223,7 +221,7 @@ def test_every_item_of_the_scorecard_is_a_characteristic_with_its_points_and_rea
     assert points == ["-10", "0", "0"]  # met, not met, unknown
 
 
-def test_bounds_that_doubles_cannot_tell_apart_are_refused() -> None:
+def test_bounds_equal_as_doubles_are_refused() -> None:
     wide = Attribute("money.cover", Type("decimal", 2, (), 0, MAX_INTEGER), "behaviour", "ratio")
     schema: Schema = small_rules.SCHEMA | {"money.cover": wide}
     with pytest.raises(Rejected, match=r"do not tell `90071992547409.91` from its neighbours") as error:

@@ -46,7 +46,7 @@ def test_the_shipped_rules_check() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(name for name in FILES if name.endswith(".cases.yaml")))
-def test_the_cases_beside_the_rules_come_out(file: str) -> None:
+def test_the_cases_beside_the_rules_pass(file: str) -> None:
     file_outcomes = [outcome for outcome in outcomes() if outcome.at.file == file]
     assert file_outcomes
     assert {f"{o.at.line}: {o.name}": o.failures for o in file_outcomes if o.failures} == {}
@@ -107,7 +107,7 @@ def test_points_stay_within_the_range_and_relationships_within_their_share() -> 
     assert min(min(possible_points(i)) for i in ties) >= 0
 
 
-def test_the_perks_are_those_of_the_field() -> None:
+def test_the_shipped_perks_are_these() -> None:
     perks = {p.id: p for p in release().perks}
     assert set(perks) == PERKS
     assert [t.up_to for t in perks["car"].tiers] == [2_500_000, 1_500_000, 1_200_000, 800_000, 300_000, 100_000]
@@ -133,7 +133,7 @@ CREDIT = ("kept", "missed", "missed_12m", "longest_delay_days", "written_off_5y"
 
 
 @pytest.mark.parametrize("feature", [f"credit.{name}" for name in (*CREDIT, "orders_late")])
-def test_credit_that_gets_better_never_costs_points_or_the_score(feature: str) -> None:
+def test_better_credit_never_costs_points_or_the_score(feature: str) -> None:
     """So the properties of features under retention and disputes also hold for the score."""
     program, values = release(), [0, 1, 2, 3, 4, 5, 6, 12, 24, 30, 90, 400]
     reference, scale = ReferenceEvaluator(program), BETTER_DIRECTION.get(feature, -1)
@@ -145,7 +145,7 @@ def test_credit_that_gets_better_never_costs_points_or_the_score(feature: str) -
         assert scores == sorted(scores)
 
 
-def test_the_online_engine_says_of_everyone_in_the_cases_what_the_reference_says() -> None:
+def test_the_online_engine_agrees_with_the_reference_on_every_case() -> None:
     reference, evaluator = ReferenceEvaluator(release()), DurableEvaluator(release())
     try:
         for values in people():

@@ -4,28 +4,28 @@
 |---|---|
 | `$div` by zero ends the process; `$mt`, `$imt` leak; `$iall`, `$iany` are wrong with `$or` | test_the_language_refuses_what_durable_rules_cannot_do |
 | `count`, `cap`, `pri` below 0 | test_the_language_has_no_settings_of_a_rule |
-| unknown operators never match; no `$not`; the second key of a condition is dropped | test_only_the_grammar_that_can_be_trusted_is_given |
+| unknown operators never match; no `$not`; the second key of a condition is dropped | test_only_the_safe_part_of_the_grammar_is_used |
 | `{"$m": ..}`: a missing value takes the last result | test_features_are_compared_with_each_other_where_one_is_missing |
 | `1e16`, `1e-05` are not read | test_the_language_refuses_what_durable_rules_cannot_do, test_small_decimals_are_whole_numbers |
 | integers saturate at 2^63 | test_values_and_constants_are_exact_up_to_the_largest, test_products_are_exact_beyond_what_a_fact_can_hold |
 | strings: up to 512 bytes, and they compare with numbers | test_words_may_be_long_and_look_like_numbers, test_only_whole_numbers_of_declared_attributes_enter_a_fact |
 | missing or null: every comparison is false, `$neq` too | test_missing_and_null_are_unknown_in_every_comparison |
-| names are compared by a 32-bit hash | test_names_that_durable_rules_takes_for_one_are_two |
+| names are compared by a 32-bit hash | test_names_with_one_hash_in_durable_rules_stay_distinct |
 | 64 conditions true on one fact: nothing fires | test_any_number_of_rules_may_be_true_at_once, test_more_characteristics_than_durable_rules_has_places |
 | 511 distinct conditions: it hangs | test_any_number_of_distinct_conditions, test_any_number_of_rules_may_be_true_at_once |
-| 255 rules with one identical condition: it crashes | test_any_number_of_rules_may_ask_the_same |
+| 255 rules with one identical condition: it crashes | test_any_number_of_rules_may_have_the_same_condition |
 | 14 and/or groups in a rule | test_any_number_of_groups |
 | 252 properties in a fact | test_any_number_of_features |
 | 4,096 rules in a ruleset | test_more_rules_than_a_ruleset_holds |
 | 1,024 live sids | test_one_sid_serves_everyone |
-| 16 joined facts, joins that read beyond their array | test_only_the_grammar_that_can_be_trusted_is_given |
-| `delete_state` after a fact that matched nothing crashes | test_a_person_of_whom_nothing_is_known_leaves_an_engine_that_closes |
-| exceptions in actions are swallowed; timers; `Host` steals | test_nothing_of_the_library_runs_beside_us |
-| an interrupted agenda fires nothing for a minute | test_an_interrupted_agenda_makes_no_decision_and_the_next_one_is_right |
-| `$or` fires once for each true branch | test_an_or_that_is_true_in_many_ways_is_true_once |
-| an error's text is the whole fact | test_a_failure_does_not_tell_the_fact_and_the_next_one_is_answered |
-| a handle is not thread-safe | test_eight_threads_get_the_right_answers_from_two_releases_at_once |
-| a ruleset deleted before its state leaks | test_loading_and_closing_releases_does_not_grow |
+| 16 joined facts, joins that read beyond their array | test_only_the_safe_part_of_the_grammar_is_used |
+| `delete_state` after a fact that matched nothing crashes | test_an_engine_closes_after_a_person_without_values |
+| exceptions in actions are swallowed; timers; `Host` steals | test_the_library_starts_no_thread |
+| an interrupted agenda fires nothing for a minute | test_an_interrupted_agenda_gives_no_decision_and_the_next_one_is_right |
+| `$or` fires once for each true branch | test_an_or_with_many_true_branches_counts_once |
+| an error's text is the whole fact | test_an_error_does_not_contain_the_fact_and_the_next_fact_is_answered |
+| a handle is not thread-safe | test_eight_threads_get_right_answers_from_two_releases |
+| a ruleset deleted before its state leaks | test_loading_and_closing_releases_does_not_leak_memory |
 """
 
 import json
@@ -105,7 +105,7 @@ def codes(when: str) -> set[str]:
     return {p.code for p in check(files_of(when), SCHEMA)[1]}
 
 
-def test_only_the_grammar_that_can_be_trusted_is_given(durable_calls: DurableCalls) -> None:
+def test_only_the_safe_part_of_the_grammar_is_used(durable_calls: DurableCalls) -> None:
     agree(program_of(*MIXED), *PEOPLE)
     with open_evaluator(rules_folder.load_folder(RULES).at(small_rules.DAY)) as shipped:
         assess(shipped, {}, small_rules.DAY)
@@ -300,13 +300,13 @@ def test_one_sid_serves_everyone(durable_calls: DurableCalls) -> None:
     assert {fact["sid"] for fact in durable_calls.facts} == {"1"}
 
 
-def test_a_person_of_whom_nothing_is_known_leaves_an_engine_that_closes() -> None:
+def test_an_engine_closes_after_a_person_without_values() -> None:
     for _ in range(3):
         with open_evaluator(program_of("n.a > 0", "n.b > 0")) as evaluator:
             assert evaluator.statuses(SCORE, {})["r0"] is None
 
 
-def test_nothing_of_the_library_runs_beside_us() -> None:
+def test_the_library_starts_no_thread() -> None:
     before = threading.active_count()
     with open_evaluator(small_rules.release()) as evaluator:
         assess(evaluator, small_rules.PERSON, small_rules.DAY)
@@ -318,7 +318,7 @@ def test_nothing_of_the_library_runs_beside_us() -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, rete.error])
 @pytest.mark.parametrize("call", ["start_action_for_state", "complete_and_start_action", "retract_fact"])
-def test_an_interrupted_agenda_makes_no_decision_and_the_next_one_is_right(
+def test_an_interrupted_agenda_gives_no_decision_and_the_next_one_is_right(
     call: str, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values: dict[str, Value | None] = {"n.a": 5, "n.b": 5}
@@ -339,7 +339,7 @@ def raiser_of(error: type[BaseException]) -> Any:
     return stop
 
 
-def test_an_agenda_that_someone_else_has_begun_makes_no_decision_and_the_next_one_is_right() -> None:
+def test_an_agenda_started_elsewhere_gives_no_decision_and_the_next_one_is_right() -> None:
     values: Values = {"n.a": 5}
     with open_evaluator(program_of("n.a > 0")) as evaluator:
         right = evaluator.statuses(SCORE, values)
@@ -351,7 +351,7 @@ def test_an_agenda_that_someone_else_has_begun_makes_no_decision_and_the_next_on
         assert evaluator.statuses(SCORE, values) == right
 
 
-def test_an_or_that_is_true_in_many_ways_is_true_once() -> None:
+def test_an_or_with_many_true_branches_counts_once() -> None:
     three = " or ".join
     when = " and ".join(
         f"({three(f'{name} > {n}' for n in range(3))})" for name in ("n.a", "n.b", "n.c", "n.huge", "liquid")
@@ -361,7 +361,7 @@ def test_an_or_that_is_true_in_many_ways_is_true_once() -> None:
     assert agree(release, values, {**values, "n.b": 0}, {**values, "n.b": None}) == [2, 1, 0]
 
 
-def test_every_test_that_the_table_names_is_there() -> None:
+def test_every_test_named_in_the_table_exists() -> None:
     names = set(re.findall(r"test_\w+", __doc__))
     assert names <= {*globals(), *vars(test_durable)}
     assert len(names) > 20

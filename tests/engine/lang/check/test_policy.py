@@ -23,7 +23,7 @@ def policy_changes(replace: str, by: str) -> tuple[str, ...]:
         ("relationships: [relationship]", "relationships: []", ("relationships without `relationship`",)),
     ],
 )
-def test_what_changed_is_told(replace: str, by: str, lines: tuple[str, ...]) -> None:
+def test_changes_of_policy_are_listed(replace: str, by: str, lines: tuple[str, ...]) -> None:
     assert policy_changes(replace, by) == lines
 
 
@@ -35,27 +35,27 @@ def test_what_changed_is_told(replace: str, by: str, lines: tuple[str, ...]) -> 
         ("relationships_share: 5", "\nrelationships_share:   5"),
     ],
 )
-def test_comments_and_layout_say_nothing(replace: str, by: str) -> None:
+def test_comments_and_layout_are_no_changes(replace: str, by: str) -> None:
     assert policy_changes(replace, by) == ()
 
 
-def test_the_order_of_a_list_says_nothing() -> None:
+def test_the_order_of_a_list_is_no_change() -> None:
     first, second = (small_rules.base_with("policy.yaml", "[age]", names) for names in ("[age, sex]", "[sex, age]"))
     assert changes(policies(first), policies(second)) == ()
 
 
-def test_other_files_say_nothing() -> None:
+def test_other_files_are_no_change_of_policy() -> None:
     other = small_rules.base_with("trust.yaml", "base: 500", "base: 600")
     assert changes(policies(small_rules.base()), policies(other)) == ()
 
 
-def test_a_policy_that_can_no_longer_be_read_is_told_too() -> None:
+def test_an_unreadable_policy_is_reported() -> None:
     old = policies({"policy.yaml": "kind: policy\n"})
     assert old == {}
     assert changes(old, policies(small_rules.base())) == ("the policy before cannot be read, so we cannot compare it",)
 
 
-def test_what_will_hold_from_a_day_on_is_told_with_the_day() -> None:
+def test_a_later_change_is_listed_with_its_day() -> None:
     now = small_rules.base()["policy.yaml"]
     today = {"policy.yaml": now.replace("kind: policy", "kind: policy\nuntil: 2027-01-01")}
     later = now.replace("kind: policy", "kind: policy\nfrom: 2027-01-01").replace("share: 5", "share: 20")
@@ -65,7 +65,7 @@ def test_what_will_hold_from_a_day_on_is_told_with_the_day() -> None:
     assert changes(after, after) == ()
 
 
-def test_what_changes_now_is_not_told_again_for_a_later_day() -> None:
+def test_a_change_of_today_is_not_repeated_for_a_later_day() -> None:
     def of(share: int) -> dict[str, str]:
         now = small_rules.base()["policy.yaml"].replace("share: 5", f"share: {share}")
         later = now.replace("kind: policy", "kind: policy\nfrom: 2027-01-01")

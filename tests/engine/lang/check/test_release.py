@@ -38,13 +38,13 @@ def test_the_small_files_check() -> None:
 
 
 @pytest.mark.parametrize("case", broken_rules(), ids=lambda c: c.name.replace(" ", "-"))
-def test_a_broken_file_is_told_what_is_wrong_and_where(case: BrokenRules) -> None:
+def test_a_broken_file_gets_its_problems_with_positions(case: BrokenRules) -> None:
     result, problems = check_broken(case.name)
     assert result is None
     assert tuple(map(str, problems)) == case.problems
 
 
-def test_there_are_enough_broken_files_and_each_has_a_name_of_its_own() -> None:
+def test_there_are_enough_broken_files_and_their_names_are_unique() -> None:
     names = [case.name for case in broken_rules()]
     assert len(names) >= 60
     assert len(set(names)) == len(names)
@@ -56,7 +56,7 @@ def test_every_code_has_a_broken_file(code: str) -> None:
 
 
 @pytest.mark.parametrize("case", broken_rules(), ids=lambda c: c.name.replace(" ", "-"))
-def test_what_is_said_keeps_to_the_style(case: BrokenRules) -> None:
+def test_messages_follow_the_style(case: BrokenRules) -> None:
     for problem in check_broken(case.name)[1]:
         for text in filter(None, (problem.message, problem.hint)):
             own_words = re.sub(r"`[^`]*`", "`x`", text)
@@ -68,12 +68,12 @@ def test_what_is_said_keeps_to_the_style(case: BrokenRules) -> None:
         assert problem.at.line >= 1 <= problem.at.column
 
 
-def test_all_problems_of_a_file_are_told_at_once() -> None:
+def test_all_problems_of_a_file_are_reported_at_once() -> None:
     case = next(c for c in broken_rules() if c.name == "five problems in a file")
     assert len({p.split(" ", 1)[0] for p in case.problems}) == 5
 
 
-def test_problems_of_several_files_are_told_together_by_place() -> None:
+def test_problems_of_several_files_are_reported_together_by_place() -> None:
     files = base()
     files["perks.yaml"] = files["perks.yaml"].replace("reason: guest", "reason: gest")
     files["policy.yaml"] = files["policy.yaml"].replace("restricted: [restricted]", "restricted: [strict]")
@@ -83,11 +83,11 @@ def test_problems_of_several_files_are_told_together_by_place() -> None:
     assert [(p.code, p.at.file) for p in check(shapes, SCHEMA, KINDS)[1]] == [("R010", n) for n in sorted(shapes)]
 
 
-def test_no_files_at_all_are_four_files_missing() -> None:
+def test_without_files_four_files_are_reported_as_missing() -> None:
     assert [p.code for p in check({}, SCHEMA, KINDS)[1]] == ["R014"] * 4
 
 
-def test_a_catalogue_with_a_forbidden_attribute_is_refused_though_nothing_reads_it() -> None:
+def test_a_catalogue_with_a_forbidden_attribute_is_refused_even_if_unread() -> None:
     policy = base_with("policy.yaml", "[age]", "[age, huge]")
     assert [(p.code, p.at.file) for p in check(policy, SCHEMA, KINDS)[1]] == [("R401", "policy.yaml")]
 
@@ -105,7 +105,7 @@ def test_release_of_raises_with_every_problem() -> None:
     assert (error.value.code, error.value.hint) == ("rules_invalid", "see them all with `iftah check`")
 
 
-def test_a_release_is_named_by_what_its_files_say_not_by_how() -> None:
+def test_the_name_of_a_release_depends_on_meaning_and_not_on_layout() -> None:
     plain = release()
     assert release("trust.yaml", "kind: scorecard", "# why\nkind:   'scorecard'\n").release == plain.release
     assert release("trust.yaml", "[120, 20, -100]", "\n      - 120\n      - 20\n      - -100").release == plain.release
@@ -116,12 +116,12 @@ def test_a_release_is_named_by_what_its_files_say_not_by_how() -> None:
     assert release("reasons.yaml", "Spending is high", "Spending is low").release != plain.release
 
 
-def test_the_name_of_a_release_is_the_same_everywhere_for_ever() -> None:
+def test_the_name_of_a_release_never_changes() -> None:
     assert release().release == GOLDEN_NAME
     assert stored_release(NAME_IN_VERSION_2, base(), SCHEMA, KINDS).id == NAME_IN_VERSION_2
 
 
-def test_cases_and_order_do_not_name_a_release() -> None:
+def test_cases_and_file_order_do_not_change_the_name() -> None:
     files = dict(reversed(list(base().items()))) | {"a.cases.yaml": "kind: cases\n"}
     checked_release = release_of(files, SCHEMA, KINDS)
     assert checked_release.id == release().release
@@ -148,7 +148,7 @@ def test_definitions_may_use_each_other_sixteen_deep_in_any_order() -> None:
     assert chain(300, -1) == ("R023",)
 
 
-def test_a_line_that_cannot_be_read_hides_nothing_of_the_others() -> None:
+def test_an_unreadable_line_hides_no_problem_of_other_lines() -> None:
     files = base()
     files["trust.yaml"] = files["trust.yaml"].replace("money.months >= 6 and not money.paused", "money.months >=")
     files["perks.yaml"] = files["perks.yaml"].replace("bad: credit.missed", "bad: credit.mised")
@@ -156,14 +156,14 @@ def test_a_line_that_cannot_be_read_hides_nothing_of_the_others() -> None:
     assert [(p.at.file, p.code) for p in problems] == [("perks.yaml", "R101"), ("trust.yaml", "R021")]
 
 
-def test_definitions_that_double_are_refused_at_once() -> None:
+def test_exponentially_growing_definitions_are_refused_quickly() -> None:
     lines = "".join(f"  d{n}: {f'd{n - 1} and d{n - 1}' if n else 'money.paused'}\n" for n in range(16))
     assert {p.code for p in check(base_with("trust.yaml", "define:\n", "define:\n" + lines), SCHEMA, KINDS)[1]} == {
         "R023"
     }
 
 
-def test_a_number_of_a_million_digits_is_refused_at_once() -> None:
+def test_a_number_of_a_million_digits_is_refused_quickly() -> None:
     files = base_with("trust.yaml", "money.months >= 6", f"money.months >= {'9' * 990_000}")
     assert [p.code for p in check(files, SCHEMA, KINDS)[1]] == ["R104"]
 
@@ -202,7 +202,7 @@ def mutations(draw: st.DrawFn) -> dict[str, str]:
 
 @settings(max_examples=by_effort(27, 80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutations())
-def test_whatever_is_done_to_the_shipped_rules_the_checker_answers(files: dict[str, str]) -> None:
+def test_the_checker_survives_any_change_of_the_shipped_rules(files: dict[str, str]) -> None:
     result, problems = check(files, schema(), kinds())
     assert (result is None) == bool(problems)
     for problem in problems:
@@ -229,7 +229,7 @@ def test_a_date_of_the_request_can_be_compared_with_a_moment_of_it() -> None:
     assert check(files, SCHEMA, KINDS)[1] == ()
 
 
-def test_nothing_is_taken_back_because_someone_no_longer_consents() -> None:
+def test_a_withdrawn_consent_never_costs_a_held_perk() -> None:
     files = base_with("perks.yaml", "kept: score >= 600", "kept: score >= 600 and money.balance >= 0")
     files["perks.yaml"] = files["perks.yaml"].replace("kind: perks\n", "kind: perks\nconsent: [restricted]\n")
     assert [str(p) for p in check(files, SCHEMA, KINDS)[1]] == [

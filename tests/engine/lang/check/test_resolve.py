@@ -150,7 +150,7 @@ WHOLE, CENTS, DAY, AGE = Attr("n.whole"), Attr("n.cents"), Attr("n.day"), Attr("
         (f"n.huge > -{MAX_INTEGER}", Cmp(">", Attr("n.huge"), Int(-MAX_INTEGER))),
     ],
 )
-def test_what_an_expression_means(text: str, means: Truth) -> None:
+def test_expressions_have_these_meanings(text: str, means: Truth) -> None:
     assert meaning(text) == means
 
 
@@ -195,18 +195,18 @@ def test_what_an_expression_means(text: str, means: Truth) -> None:
         ("known(n.no)", "R101", 7),
     ],
 )
-def test_what_does_not_fit_is_refused_at_its_own_place(text: str, code: str, column: int) -> None:
+def test_type_errors_are_reported_at_their_place(text: str, code: str, column: int) -> None:
     assert problem(text) == (code, column)
 
 
-def test_a_value_that_is_nearly_one_is_suggested() -> None:
+def test_a_similar_value_is_suggested() -> None:
     _, report = resolve("e.color == 'gren'")
     assert report.problems[0].hint == "did you mean `green`?"
     _, report = resolve("e.colour == 'red'")
     assert report.problems[0].hint == "did you mean `e.color`?"
 
 
-def test_every_part_of_a_join_is_told_what_is_wrong_with_it() -> None:
+def test_every_part_of_a_join_gets_its_own_problem() -> None:
     _, report = resolve("n.a > 1 and (n.whole > 0.5 or e.color > 'red') and b.on")
     assert [(p.code, p.at.column) for p in report.problems] == [("R101", 1), ("R104", 24), ("R103", 31)]
 
@@ -218,12 +218,12 @@ def test_definitions_use_each_other_and_are_conditions() -> None:
     assert problem("x", x="n.whole + 1") == ("R105", 1)
 
 
-def test_definitions_do_not_go_in_circles() -> None:
+def test_circular_definitions_are_refused() -> None:
     _, report = resolve("x", x="b.on and y", y="z or b.on", z="not x")
     assert [p.message for p in report.problems] == ["definitions form a cycle: x -> y -> z -> x"]
 
 
-def test_a_condition_is_measured_with_its_definitions_written_out() -> None:
+def test_the_size_of_a_condition_includes_its_definitions() -> None:
     wide = " or ".join(["b.on"] * 49)  # 49 leaves and their join: 50 nodes
     assert resolve(" or ".join(["x"] * 11), x=wide)[1].problems == []
     assert problem(" or ".join(["x"] * (MAX_NODES // 50)), x=wide) == ("R023", 1)
@@ -238,7 +238,7 @@ T, F, U = True, False, None
     ("text", "row"),
     [("b.on and n.whole > 0", (U, F, U, F, F, F, U, F, T)), ("b.on or n.whole > 0", (U, U, T, U, F, T, T, T, T))],
 )
-def test_and_and_or_are_kleene_s(text: str, row: tuple[bool | None, ...]) -> None:
+def test_and_and_or_follow_kleene(text: str, row: tuple[bool | None, ...]) -> None:
     pairs: list[dict[str, Value | None]] = [{"b.on": b, "n.whole": n} for b in (U, F, T) for n in (U, 0, 1)]
     assert tuple(truth(meaning(text), values) for values in pairs) == row
 
@@ -269,7 +269,7 @@ def test_and_and_or_are_kleene_s(text: str, row: tuple[bool | None, ...]) -> Non
         ("not (true and n.whole > 0)", {}, U),
     ],
 )
-def test_what_is_missing_is_unknown_unless_it_does_not_matter(
+def test_a_missing_value_gives_unknown_unless_the_result_is_certain(
     text: str, values: dict[str, Value | None], status: bool | None
 ) -> None:
     assert truth(meaning(text), values) is status
@@ -284,7 +284,7 @@ def test_what_is_missing_is_unknown_unless_it_does_not_matter(
         ("1970-01-02", Type("date"), 1),
     ],
 )
-def test_a_value_is_written_as_it_is_read(text: str, type_: Type, value: int) -> None:
+def test_a_formatted_value_parses_to_itself(text: str, type_: Type, value: int) -> None:
     assert parse_scaled(text, type_) == value
     assert parse_scaled(format_value(value, type_), type_) == value
 
@@ -304,12 +304,12 @@ def test_values_are_written_as_operators_write_them() -> None:
         ("e.color == 'mauve'", "use one of `green`, `red`"),
     ],
 )
-def test_a_word_that_cannot_be_is_told_with_what_could(text: str, hint: str) -> None:
+def test_an_invalid_word_gets_the_valid_ones_as_a_hint(text: str, hint: str) -> None:
     _, report = resolve(text)
     assert [(problem.code, problem.hint) for problem in report.problems] == [("R104", hint)]
 
 
-def test_each_entry_of_a_list_in_brackets_is_a_part() -> None:
+def test_each_entry_of_a_list_in_brackets_counts_as_a_part() -> None:
     """`n.huge in [50 constants]` has 100 parts; joined by `or`, one more for the join: 601 of six are one too many."""
     fifty = f"n.huge in [{', '.join(map(str, range(50)))}]"
     assert MAX_NODES == 600
@@ -318,7 +318,7 @@ def test_each_entry_of_a_list_in_brackets_is_a_part() -> None:
 
 
 @pytest.mark.parametrize("text", ["x", "not x", "x or b.on", "not x or not x"])
-def test_a_condition_that_uses_a_broken_definition_means_nothing_and_the_problem_is_told_once(text: str) -> None:
+def test_a_broken_definition_is_reported_once_and_not_at_its_uses(text: str) -> None:
     assert problem(text, x="n.nope > 1")[0] == "R101"
 
 

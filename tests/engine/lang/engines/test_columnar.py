@@ -88,7 +88,7 @@ def small_types() -> dict[str, Any]:
 
 
 @each_backend
-def test_scores_bands_points_and_reasons_are_the_reference_s(native: Callable[[pl.DataFrame], Any]) -> None:
+def test_scores_bands_points_and_reasons_equal_the_reference(native: Callable[[pl.DataFrame], Any]) -> None:
     actual = collect(score(release(), nw.from_native(native(frame(sample_people())))))
     reference = ReferenceEvaluator(release())
     for person, row in zip(sample_people(), actual.rows(named=True), strict=True):
@@ -106,13 +106,13 @@ def scored_people(native: Callable[[pl.DataFrame], Any]) -> pl.DataFrame:
     return collect(score(release(), nw.from_native(native(frame(sample_people()).with_columns(amounts)))))
 
 
-def test_the_perks_are_those_that_are_tried() -> None:
+def test_this_module_covers_every_perk() -> None:
     assert {p.id for p in release().perks} == PERKS
 
 
 @each_backend
 @pytest.mark.parametrize("name", sorted(PERKS))
-def test_a_perk_s_answers_are_the_reference_s(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+def test_the_answers_of_a_perk_equal_the_reference(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
     people = nw.from_native(native(scored_people(native)))
     amounts = scored_people(native)["asked"]
     actual = collect(perk_of(release(), name, people, nw.col("asked")))
@@ -127,7 +127,7 @@ def test_a_perk_s_answers_are_the_reference_s(name: str, native: Callable[[pl.Da
 
 
 @each_backend
-def test_results_have_the_types_that_are_promised_even_of_nobody(native: Callable[[pl.DataFrame], Any]) -> None:
+def test_results_have_the_documented_types_even_for_an_empty_frame(native: Callable[[pl.DataFrame], Any]) -> None:
     for rows in (sample_people()[:3], []):
         scored = score(release(), nw.from_native(native(frame(rows))))
         actual = collect(perk_of(release(), "hotel", scored, nw.lit(1_000)))
@@ -168,7 +168,7 @@ def total(people: pl.DataFrame, native: Callable[[pl.DataFrame], Any], when: str
 
 @each_backend
 @pytest.mark.parametrize("width", [pl.UInt8, pl.Int8, pl.UInt16, pl.Int16, pl.UInt32, pl.Int32, pl.UInt64], ids=str)
-def test_whole_numbers_of_any_width_mean_the_same(width: Any, native: Callable[[pl.DataFrame], Any]) -> None:
+def test_integers_of_any_width_give_the_same_result(width: Any, native: Callable[[pl.DataFrame], Any]) -> None:
     """For unsigned 32-bit counts, 1 - 3 would be 4,294,967,294; for 8 bits, 100 x 100 would be 16."""
     people = small_frame(
         money__months=pl.Series([1, 3, None], dtype=width), credit__missed=pl.Series([3, 1, 1], dtype=width)
@@ -179,7 +179,7 @@ def test_whole_numbers_of_any_width_mean_the_same(width: Any, native: Callable[[
 
 @each_backend
 @pytest.mark.parametrize("name", ["money.paused", "money.months", "identity.kind"])
-def test_a_column_of_nulls_alone_is_missing_whatever_its_type(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+def test_a_column_of_nulls_is_missing_for_any_type(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
     people = small_frame().with_columns(pl.lit(None).alias(name))
     conditions = {"money.paused": "not money.paused", "money.months": "money.months + 1 > 0"}
     assert total(people, native, conditions.get(name, f"{name} != 'guest'")) == [2, 2, 2]
@@ -188,7 +188,7 @@ def test_a_column_of_nulls_alone_is_missing_whatever_its_type(name: str, native:
 
 @each_backend
 @pytest.mark.parametrize("words", [pl.Categorical, pl.Enum(["guest", "member"])], ids=["categorical", "enum"])
-def test_words_may_be_kept_as_numbers(words: Any, native: Callable[[pl.DataFrame], Any]) -> None:
+def test_words_may_be_categorical_columns(words: Any, native: Callable[[pl.DataFrame], Any]) -> None:
     people = small_frame(identity__kind=pl.Series(["guest", "member", None], dtype=words))
     assert total(people, native, "identity.kind == 'guest' or identity.kind in ['guest']") == [7, 0, 2]
 
@@ -205,7 +205,7 @@ def test_words_may_be_kept_as_numbers(words: Any, native: Callable[[pl.DataFrame
         ("money.cover", pl.Series(["1", "2", "3"]), "whole numbers"),
     ],
 )
-def test_a_column_of_another_sort_is_refused_by_name(
+def test_a_column_of_another_type_is_refused_by_name(
     name: str, column: pl.Series, noun: str, native: Callable[[pl.DataFrame], Any]
 ) -> None:
     people = small_frame().with_columns(column.alias(name))
@@ -217,7 +217,7 @@ def test_a_column_of_another_sort_is_refused_by_name(
 
 @each_backend
 @pytest.mark.parametrize("name", ["left:0", "held_for", "request.nights", "request.town"])
-def test_what_a_perk_is_asked_with_is_held_to_its_type_too(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+def test_the_inputs_of_a_perk_are_checked_for_their_type(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
     """A cap that leaves 3.7 would waive 3.7 minor units."""
     scored = score(small_rules.release(), nw.from_native(native(small_frame())))
     wrong = scored.with_columns(nw.lit(3.7).alias(name))
@@ -227,14 +227,14 @@ def test_what_a_perk_is_asked_with_is_held_to_its_type_too(name: str, native: Ca
         perk_of(small_rules.release(), "villa", scored, nw.lit(99.5))
 
 
-def test_a_perk_that_the_rules_have_not_is_refused_by_name() -> None:
+def test_an_unknown_perk_is_refused_by_name() -> None:
     scored = score(small_rules.release(), nw.from_native(small_frame()))
     with pytest.raises(EngineError, match="the rules have no perk `castle`"):
         perk_of(small_rules.release(), "castle", scored, nw.lit(100))
 
 
 @each_backend
-def test_columns_that_have_nothing_to_do_with_it_change_nothing(native: Callable[[pl.DataFrame], Any]) -> None:
+def test_unrelated_columns_change_nothing(native: Callable[[pl.DataFrame], Any]) -> None:
     """Such columns have the names of results and of intermediate values, from an earlier run or from the caller."""
     names = ["score", "band", "alone", "points:missed", "status:late", "reason_1", "outcome", "waived", "tier", "held"]
     names += ["~scorable", "~key0", "~score", "~eased", "~kept:tier", "~stop:room.bad", "~cut:0", "~given", "left:9"]
@@ -254,7 +254,9 @@ def test_columns_that_have_nothing_to_do_with_it_change_nothing(native: Callable
 
 @each_backend
 @pytest.mark.parametrize("name", ["Score", "BAND", "Points:late", "Money.Months"])
-def test_a_column_that_is_ours_but_for_its_letters_is_refused(name: str, native: Callable[[pl.DataFrame], Any]) -> None:
+def test_a_column_that_differs_from_ours_only_in_case_is_refused(
+    name: str, native: Callable[[pl.DataFrame], Any]
+) -> None:
     """To DuckDB, `Score` and `score` are the same name: we would compute bands from the caller's own column."""
     people = small_frame().with_columns(pl.lit(1).alias(name)).drop("money.months" if name == "Money.Months" else [])
     with pytest.raises(EngineError, match=f"the columns `{name}` and `{name.lower()}` are one to SQL"):
@@ -264,7 +266,7 @@ def test_a_column_that_is_ours_but_for_its_letters_is_refused(name: str, native:
         perk_of(small_rules.release(), "room", scored.with_columns(nw.lit(1).alias("Tier")), nw.lit(100))
 
 
-def test_columns_that_no_rule_reads_come_through() -> None:
+def test_unread_columns_are_kept() -> None:
     people = frame(sample_people()[:2]).with_columns(town=pl.lit("Baghdad"))
     assert collect(score(release(), nw.from_native(people)))["town"].to_list() == ["Baghdad"] * 2
 
@@ -280,7 +282,7 @@ def test_a_wide_scorecard_is_not_too_deep_for_an_engine(native: Callable[[pl.Dat
     assert collect(score(wide, nw.from_native(native(people))))["score"].to_list() == [670]
 
 
-def test_a_knock_out_s_reason_comes_before_whatever_was_lost() -> None:
+def test_the_reason_of_a_knock_out_precedes_those_of_losses() -> None:
     same = "points: [-600, -600], missing: -600, baseline: 600, reason: cover"
     lines = "".join(
         f"  - {{id: w{n}, feature: money.months, dimension: money, cuts: [1], {same}}}\n" for n in range(490)

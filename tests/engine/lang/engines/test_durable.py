@@ -85,7 +85,7 @@ def test_any_number_of_rules_may_be_true_at_once(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [254, 255, 256, 300])
-def test_any_number_of_rules_may_ask_the_same(count: int) -> None:
+def test_any_number_of_rules_may_have_the_same_condition(count: int) -> None:
     assert agree(program_of(*["n.a >= 3"] * count), {"n.a": 3}, {"n.a": 2}, {}) == [count, 0, 0]
 
 
@@ -131,7 +131,7 @@ def test_values_and_constants_are_exact_up_to_the_largest(edge: int) -> None:
     agree(program_of(*whens), *({"n.huge": a, "n.b": b} for a, b in product([*near, None], [*near, -edge, None])))
 
 
-def test_names_that_durable_rules_takes_for_one_are_two() -> None:
+def test_names_with_one_hash_in_durable_rules_stay_distinct() -> None:
     release = program_of("liquid == 1", "costarring == 1", "liquid > costarring")
     people: list[Values] = [{"liquid": a, "costarring": b} for a, b in product((None, 0, 1, 2), repeat=2)]
     assert agree(release, {"liquid": 1}, {"costarring": 1}) == [1, 1]
@@ -146,32 +146,32 @@ def test_words_may_be_long_and_look_like_numbers() -> None:
     assert agree(release, *people) == [1, 2, 3, 1, 0]
 
 
-def test_with_everything_missing_nothing_is_met_and_nothing_fails() -> None:
+def test_with_all_values_missing_no_rule_is_met_and_none_fails() -> None:
     whens = ["n.a > 0", "not b.on", "e.long != '600'", "n.a + n.b > 0", "n.a in [1]", "not (n.a > 0 or b.on)"]
     assert agree(program_of(*whens, "missing(n.a)", "known(n.a)"), {}, dict.fromkeys(SCHEMA)) == [1, 1]
 
 
-def test_constants_need_no_asking() -> None:
+def test_constant_conditions_are_evaluated() -> None:
     assert agree(program_of("true", "false", "not false", "true and n.a > 0", "false or n.a > 0"), {"n.a": 1}, {}) == [
         4,
         2,
     ]
 
 
-def test_an_engine_that_nobody_asked_closes_and_closing_again_does_nothing() -> None:
+def test_an_unused_engine_closes_and_closing_is_idempotent() -> None:
     evaluator = DurableEvaluator(program_of("n.a > 0"))
     evaluator.close()
     evaluator.close()
 
 
-def test_a_closed_engine_says_so() -> None:
+def test_a_closed_engine_raises_an_error() -> None:
     evaluator = DurableEvaluator(program_of("n.a > 0"))
     evaluator.close()
     with pytest.raises(EngineError, match="the release is closed"):
         evaluator.statuses(SCORE, {"n.a": 123_456_789})
 
 
-def test_a_failure_does_not_tell_the_fact_and_the_next_one_is_answered() -> None:
+def test_an_error_does_not_contain_the_fact_and_the_next_fact_is_answered() -> None:
     gate: dict[str, object] = {"all": [{"m": {"part": 1}}]}
     handle = rete.create_ruleset("failing", json.dumps({"r": gate, "h": {**gate, "pri": 1}}))
     secret = {f"a{n}": 987_654_321 for n in range(300)}  # more than fits into a fact
@@ -196,7 +196,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="r
 
 
 @needs_proc
-def test_loading_and_closing_releases_does_not_grow() -> None:
+def test_loading_and_closing_releases_does_not_leak_memory() -> None:
     release = small_rules.release()
 
     def cycle(times: int) -> None:
@@ -211,7 +211,7 @@ def test_loading_and_closing_releases_does_not_grow() -> None:
 
 
 @needs_proc
-def test_deciding_does_not_grow() -> None:
+def test_deciding_does_not_leak_memory() -> None:
     question = small_rules.make_question("room", 50_000, "CNY", {})
     people = [{**small_rules.PERSON, "credit.missed": n % 5, "money.cover": n % 200} for n in range(1_000)]
     with open_evaluator(small_rules.release()) as evaluator:
@@ -226,7 +226,7 @@ def test_deciding_does_not_grow() -> None:
         assert resident() - before < 20 * MEGABYTE
 
 
-def test_eight_threads_get_the_right_answers_from_two_releases_at_once() -> None:
+def test_eight_threads_get_right_answers_from_two_releases() -> None:
     first, second = small_rules.release(), small_rules.release("trust.yaml", "[120, 20, -100]", "[80, 10, -100]")
     chooser = Random(8)
     people: list[dict[str, Value | None]] = [
@@ -243,7 +243,7 @@ def test_eight_threads_get_the_right_answers_from_two_releases_at_once() -> None
     assert actual == expected * 5
 
 
-def test_a_release_closed_while_another_decides_leaves_it_alone() -> None:
+def test_closing_one_release_does_not_disturb_another() -> None:
     with open_evaluator(small_rules.release()) as lasting:
         for _ in range(20):
             with open_evaluator(small_rules.release("trust.yaml", "base: 500", "base: 600")) as passing:
@@ -251,7 +251,7 @@ def test_a_release_closed_while_another_decides_leaves_it_alone() -> None:
             assert assess(lasting, small_rules.PERSON, DAY).score == 670
 
 
-def test_the_shipped_rules_agree_on_people_at_their_cuts() -> None:
+def test_the_engines_agree_on_people_at_the_cuts_of_the_shipped_rules() -> None:
     release = load_folder(RULES).at(DAY)
     cuts = {i.feature: i.cuts for i in release.scorecard.items if isinstance(i, Characteristic)}
     chooser = Random(11)
@@ -269,7 +269,7 @@ def test_the_shipped_rules_agree_on_people_at_their_cuts() -> None:
             assert decide(evaluator, question).canonical() == decide(reference, question).canonical()
 
 
-def test_what_is_asked_as_if_it_were_not_known_agrees() -> None:
+def test_conditions_evaluated_without_relationships_agree() -> None:
     whens = (
         "t.x > 1 and n.a > 0",
         "t.x > 1 or n.a > 0",

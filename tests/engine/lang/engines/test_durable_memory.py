@@ -41,7 +41,7 @@ def replace_evaluator(slot: EvaluatorSlot, times: int) -> None:
 
 
 @needs_proc
-def test_engines_that_nobody_holds_any_more_leave_nothing_behind() -> None:
+def test_unreferenced_engines_are_freed() -> None:
     slot = EvaluatorSlot(DurableEvaluator(PROGRAMS[0]))
     replace_evaluator(slot, 200)
     before = resident()
@@ -50,7 +50,7 @@ def test_engines_that_nobody_holds_any_more_leave_nothing_behind() -> None:
 
 
 @needs_proc
-def test_the_engines_of_a_whole_release_leave_nothing_behind_either() -> None:
+def test_the_engines_of_a_release_are_freed() -> None:
     card = ("trust.yaml", "recent: credit.last_missed >= 2024-01-01", "recent: watch.thrice")
     release = release_of(small_rules.base_with(*card), small_rules.SCHEMA, small_rules.KINDS)
 
@@ -65,7 +65,7 @@ def test_the_engines_of_a_whole_release_leave_nothing_behind_either() -> None:
     assert resident() - before < 20 * MEGABYTE
 
 
-def test_who_decides_keeps_the_engine_that_was_taken_while_it_is_replaced() -> None:
+def test_a_decision_keeps_its_engine_while_the_release_is_replaced() -> None:
     expected = {r.scorecard.base: assess(ReferenceEvaluator(r), small_rules.PERSON, DAY) for r in PROGRAMS}
     slot, stop = EvaluatorSlot(DurableEvaluator(PROGRAMS[0])), Event()
 
@@ -85,7 +85,7 @@ def test_who_decides_keeps_the_engine_that_was_taken_while_it_is_replaced() -> N
         assert all(d.result() > 0 for d in deciding)
 
 
-def test_an_engine_closed_by_hand_is_not_freed_again_when_it_is_let_go() -> None:
+def test_a_closed_engine_is_not_freed_twice() -> None:
     lasting = DurableEvaluator(PROGRAMS[1])
     for _ in range(50):
         evaluator = DurableEvaluator(PROGRAMS[0])

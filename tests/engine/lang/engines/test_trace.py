@@ -105,7 +105,7 @@ def only_atom(node: Truth, **values: Value | None) -> Atom:
     ],
     ids=str,
 )
-def test_an_atom_says_what_was_asked_what_there_was_and_how_far_it_is_off(
+def test_an_atom_has_its_condition_value_and_distance(
     node: Truth, values: dict[str, Value | None], says: tuple[str, bool | None, str, str, str]
 ) -> None:
     assert only_atom(node, **values) == Atom(*says)
@@ -131,9 +131,7 @@ def test_an_atom_says_what_was_asked_what_there_was_and_how_far_it_is_off(
         ("n.since + n.age == n.day", "2024-02-29", "2024-03-01", "+1d"),
     ],
 )
-def test_a_sum_is_told_as_it_was_written_and_in_its_own_units(
-    text: str, value: str, threshold: str, distance: str
-) -> None:
+def test_a_sum_is_shown_as_written_in_its_own_units(text: str, value: str, threshold: str, distance: str) -> None:
     """n.whole is 3, n.cents 1.50, n.mills 2.250, n.day 2024-03-01 and n.since a month before, n.at six hours after."""
     values: dict[str, Value | None] = {"n.whole": 3, "n.cents": 150, "n.mills": 2_250, "n.age": 30, "n.wait": 129_600}
     values |= {"n.day": 19_783, "n.since": 19_752, "n.at": 19_783 * 86_400 + 21_600}
@@ -142,7 +140,9 @@ def test_a_sum_is_told_as_it_was_written_and_in_its_own_units(
 
 
 @given(st.sampled_from(OPS), st.integers(-50, 50), st.integers(-50, 50), st.booleans())
-def test_the_distance_is_the_least_change_that_turns_it(op: str, value: int, threshold: int, negated: bool) -> None:
+def test_the_distance_is_the_least_change_that_flips_the_condition(
+    op: str, value: int, threshold: int, negated: bool
+) -> None:
     node: Truth = Cmp(op, WHOLE, Int(threshold))  # type: ignore[arg-type]
     condition = Not(node) if negated else node
     atom = only_atom(condition, n_whole=value)
@@ -173,7 +173,7 @@ VALUES = st.fixed_dictionaries(
 
 
 @given(TRUTHS, VALUES)
-def test_what_made_it_unknown_is_missing_and_knowing_it_would_settle_it(
+def test_causes_of_unknown_are_missing_values_that_would_settle_it(
     node: Truth, values: dict[str, Value | None]
 ) -> None:
     missing = causes(node, values)
@@ -188,7 +188,7 @@ def test_what_made_it_unknown_is_missing_and_knowing_it_would_settle_it(
     assert truth(node, filled_values) is not None
 
 
-def test_once_it_is_known_that_something_is_known_something_else_may_be_wanted() -> None:
+def test_the_causes_of_unknown_depend_on_the_known_values() -> None:
     on, same = Flag("b.on"), AttrsEqual("n.whole", "n.whole")
     node = And((on, Or((same, Not(AttrKnown("b.on"))))))
     values: dict[str, Value | None] = {"n.whole": None, "b.on": None}
@@ -196,12 +196,12 @@ def test_once_it_is_known_that_something_is_known_something_else_may_be_wanted()
     assert causes(node, values | {"b.on": True}) == ("n.whole",)
 
 
-def test_a_number_is_written_as_its_attribute_is() -> None:
+def test_a_number_is_formatted_like_its_attribute() -> None:
     assert format_value(1, Type("decimal", 2)) == "0.01"
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_whatever_random_rules_ask_of_random_people_can_be_told(seed: int) -> None:
+def test_every_condition_of_random_rules_can_be_traced(seed: int) -> None:
     chooser = Random(seed)
     day = chooser.choice(ON_DAYS)
     program = release(chooser).at(day)

@@ -85,7 +85,7 @@ def problem(text: str) -> Problem:
         ("2024 - 01 - 01 <= a", "(((2024 - 01) - 01) <= a)"),
     ],
 )
-def test_what_an_expression_says(text: str, means: str) -> None:
+def test_expressions_parse_to_these_trees(text: str, means: str) -> None:
     assert read(text) == means
 
 
@@ -134,13 +134,13 @@ def test_what_an_expression_says(text: str, means: str) -> None:
         ("a == b != c", "R022", 8, "write `a < b and b < c`"),
     ],
 )
-def test_what_is_said_of_a_broken_expression(text: str, code: str, column: int, hint: str) -> None:
+def test_broken_expressions_give_these_problems(text: str, code: str, column: int, hint: str) -> None:
     error = problem(text)
     assert (error.code, error.at.column) == (code, column), error
     assert hint in error.hint
 
 
-def test_brackets_may_nest_as_deep_as_the_language_says_and_no_deeper() -> None:
+def test_brackets_nest_up_to_the_limit_of_the_language() -> None:
     deep = MAX_DEPTH - 1
     assert read("(" * deep + "a" + ")" * deep) == "a"
     assert problem("(" * (deep + 1) + "a" + ")" * (deep + 1)).code == "R023"
@@ -153,7 +153,7 @@ def test_negations_nest_as_brackets_do() -> None:
     assert read(" and ".join(["not a"] * 60)).count("not") == 60
 
 
-def test_an_expression_has_at_most_so_many_parts() -> None:
+def test_the_number_of_parts_of_an_expression_is_limited() -> None:
     assert read("a" + " or a" * (MAX_TOKENS // 2 - 1)).count("a") == MAX_TOKENS // 2
     assert problem("a" + " or a" * (MAX_TOKENS // 2)).code == "R023"
 
@@ -199,7 +199,7 @@ def test_any_text_is_an_expression_or_a_problem_and_never_raises(text: str) -> N
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(WORDS + SIGNS), min_size=1, max_size=12).map(" ".join))
-def test_what_is_written_with_every_bracket_reads_the_same_again(text: str) -> None:
+def test_a_fully_bracketed_expression_parses_to_the_same_tree(text: str) -> None:
     expr = parse(scalar(text), Report())
     if expr is not None:
         assert read(bracketed(expr)) == bracketed(expr)

@@ -45,22 +45,22 @@ def test_a_file_has_one_layout(case: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_shipped_files_are_laid_out_as_fmt_does(name: str) -> None:
+def test_the_shipped_files_are_formatted(name: str) -> None:
     assert layout(SHIPPED[name]) == SHIPPED[name]
 
 
-def test_a_file_with_a_problem_is_left_alone_and_the_problem_told() -> None:
+def test_a_file_with_a_problem_is_not_formatted_and_the_problem_is_reported() -> None:
     report = Report()
     assert format_text("a.yaml", "kind: policy\nforbiden_names: []\n", report) is None
     assert "R010" in [p.code for p in report.problems]
 
 
-def test_a_layout_never_renames_a_release() -> None:
+def test_formatting_never_renames_a_release() -> None:
     files = {name: layout(scramble(text, seed)) for seed, (name, text) in enumerate(base().items())}
     assert release_of(files, SCHEMA, KINDS).id == release().release
 
 
-def test_lines_of_windows_become_lines() -> None:
+def test_windows_line_ends_are_converted() -> None:
     assert layout("kind: reasons\r\n# why\r\nlanguages: [en]\r\nreasons: {a: {en: b}}\r\n") == (
         "kind: reasons\n# why\nlanguages: [en]\nreasons:\n  a: {en: b}\n"
     )
@@ -74,7 +74,7 @@ def texts() -> st.SearchStrategy[str]:
 
 @settings(max_examples=by_effort(25, 40), deadline=None)
 @given(texts())
-def test_a_layout_says_the_same_and_is_laid_out_as_itself(text: str) -> None:
+def test_formatting_keeps_the_meaning_and_is_idempotent(text: str) -> None:
     first_pass = layout(text)
     assert json.dumps(canonical(first_pass)) == json.dumps(canonical(text))
     assert layout(first_pass) == first_pass
@@ -82,7 +82,7 @@ def test_a_layout_says_the_same_and_is_laid_out_as_itself(text: str) -> None:
 
 @settings(max_examples=by_effort(27, 80), deadline=None)
 @given(texts(), st.integers(0, 2**32))
-def test_however_a_file_is_laid_out_it_keeps_its_meaning_and_every_comment(text: str, seed: int) -> None:
+def test_formatting_any_layout_keeps_the_meaning_and_every_comment(text: str, seed: int) -> None:
     careless = scramble(text, seed)
     first_pass = layout(careless)
     assert json.dumps(canonical(careless)) == json.dumps(canonical(text)), careless
@@ -96,7 +96,7 @@ def test_however_a_file_is_laid_out_it_keeps_its_meaning_and_every_comment(text:
 
 @settings(max_examples=by_effort(25, 40), deadline=None)
 @given(texts(), st.integers(0, 2**32), st.integers(0, 2**32))
-def test_but_for_comments_and_blank_lines_a_meaning_has_one_layout(text: str, seed: int, other: int) -> None:
+def test_a_meaning_has_one_layout_except_comments_and_blank_lines(text: str, seed: int, other: int) -> None:
     assert layout(scramble(text, seed, quiet=True)) == layout(scramble(text, other, quiet=True))
 
 
@@ -125,7 +125,7 @@ CHARACTERS += ["\\", " ", "\u3000", "? ", "~", "---\n", "...\n", "\t", "|2\n", "
 
 @settings(max_examples=by_effort(100, 300), deadline=None)
 @given(st.sampled_from([c["before"] for c in golden()]), st.sampled_from(CHARACTERS), st.integers(0), st.booleans())
-def test_any_slip_of_the_pen_is_refused_or_laid_out(text: str, slip: str, place: int, instead: bool) -> None:
+def test_any_typing_error_is_refused_or_formatted(text: str, slip: str, place: int, instead: bool) -> None:
     place %= len(text)
     changed = text[:place] + slip + text[place + instead :]
     first_pass = format_text("a.yaml", changed, Report())

@@ -48,12 +48,12 @@ def errors(text: str, of: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_schema_is_one(kind: str) -> None:
+def test_every_schema_is_a_valid_json_schema(kind: str) -> None:
     Draft202012Validator.check_schema(json_schema(kind, schema()))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_schemas_in_docs_are_as_generated(kind: str) -> None:
+def test_the_schemas_in_docs_equal_the_generated_ones(kind: str) -> None:
     text = (DOCS / "schemas" / f"{kind}.json").read_text(encoding="utf-8")
     assert text == schema_text(kind), "run `iftah schema --out docs/schemas`"
 
@@ -84,7 +84,7 @@ def test_random_files_are_valid(text: str) -> None:
 
 @settings(max_examples=by_effort(25, 60), deadline=None)
 @given(st.sampled_from(sorted(base())), st.integers(0, 2**32))
-def test_what_fmt_writes_is_valid_however_it_was_written(name: str, seed: int) -> None:
+def test_formatted_files_are_valid_for_any_layout(name: str, seed: int) -> None:
     text = format_text(name, scramble(base()[name], seed), Report())
     assert text is not None
     assert errors(text, "small") == []
@@ -102,7 +102,7 @@ def test_a_file_of_the_wrong_shape_is_refused(case: BrokenRules) -> None:
     assert invalid_files, case.problems
 
 
-def test_what_is_beyond_a_schema_is_among_the_broken_files() -> None:
+def test_problems_beyond_the_schema_are_among_the_broken_files() -> None:
     assert set(BEYOND_SCHEMA) <= {c.name for c in misshapen_cases()}
 
 
@@ -139,13 +139,13 @@ def records(shape: object) -> Iterator[schema_types.RecordType]:
             yield from records(part)
 
 
-def test_every_key_of_every_kind_has_its_meaning_and_no_other() -> None:
+def test_every_key_of_every_kind_has_its_description() -> None:
     by_label = {r.label: r for record in KINDS.values() for r in records(record)}
     assert {label: [f.name for f in r.fields] for label, r in by_label.items()} == {
         w: [*keys] for w, keys in KEYS.items()
     }
 
 
-def test_each_record_is_called_something_of_its_own() -> None:
+def test_each_record_has_a_unique_label() -> None:
     signatures = {(r.label, tuple(f.name for f in r.fields)) for record in KINDS.values() for r in records(record)}
     assert len({label for label, _ in signatures}) == len(signatures)

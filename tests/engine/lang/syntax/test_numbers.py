@@ -43,14 +43,14 @@ def files(old: str, new: str) -> dict[str, str]:
         ("credit.missed >= 3", "credit.missed >= 3.00"),
     ],
 )
-def test_another_spelling_of_a_number_names_no_other_release(old: str, new: str) -> None:
+def test_another_spelling_of_a_number_keeps_the_release_name(old: str, new: str) -> None:
     release, same = (check(f, SCHEMA, KINDS)[0] for f in (base(), files(old, new)))
     assert release
     assert same
     assert release.id == same.id
 
 
-def test_another_number_names_another() -> None:
+def test_another_number_changes_the_release_name() -> None:
     release, other = (check(f, SCHEMA, KINDS)[0] for f in (base(), files("credit.missed >= 3", "credit.missed >= 30")))
     assert release
     assert other
@@ -80,5 +80,5 @@ def test_zeros_before_a_number_are_refused_at_their_place_with_a_hint(old: str, 
 @pytest.mark.parametrize(
     ("text", "kind"), [("010", "int"), ("-010", "int"), ("00", "int"), ("01.5", "decimal"), ("010d", "duration")]
 )
-def test_a_request_and_a_case_are_held_to_the_same(text: str, kind: str) -> None:
+def test_requests_and_cases_follow_the_same_rule(text: str, kind: str) -> None:
     assert value_of(text, Type(kind, 2 if kind == "decimal" else 0)) is None  # type: ignore[arg-type]

@@ -101,13 +101,13 @@ expressions = st.recursive(NAMES | CONSTANTS, grow, max_leaves=14)
 
 @settings(max_examples=500, deadline=None)
 @given(expressions)
-def test_what_is_printed_reads_as_what_was_printed(expr: Expr) -> None:
+def test_printed_expressions_parse_to_the_same_tree(expr: Expr) -> None:
     assert read(print_expression(expr)) == expr
 
 
 @settings(max_examples=300, deadline=None)
 @given(expressions, st.data())
-def test_no_bracket_can_be_left_out(expr: Expr, data: st.DataObject) -> None:
+def test_every_printed_bracket_is_needed(expr: Expr, data: st.DataObject) -> None:
     text = print_expression(expr)
     opens = [m.start() for m in re.finditer(r"(?<![a-z])\(", text)]  # not those of `known(..)`
     if not opens or "'" in text or '"' in text:
@@ -125,13 +125,13 @@ def test_no_bracket_can_be_left_out(expr: Expr, data: st.DataObject) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(expressions, st.integers(10, 60))
-def test_a_broken_text_is_the_same_text_on_more_lines(expr: Expr, width: int) -> None:
+def test_breaking_lines_only_adds_line_breaks(expr: Expr, width: int) -> None:
     lines = break_lines(expr, width)
     assert " ".join(lines) == print_expression(expr)
     assert all(not line.startswith(" ") and line == line.rstrip() for line in lines)
 
 
-def test_a_long_expression_breaks_before_its_outermost_words_first() -> None:
+def test_a_long_expression_breaks_before_its_outermost_operators() -> None:
     expr = read("identity.level >= 1 and (active or has_credit and known(credit.kept)) and not (a or b)")
     assert break_lines(expr, 100) == (print_expression(expr),)
     assert break_lines(expr, 60) == (

@@ -38,7 +38,7 @@ def events_of_both(text: str) -> tuple[list[object], list[object]]:
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda p: p.name)
-def test_on_the_shipped_rules_and_on_their_beginnings(path: Path) -> None:
+def test_the_scanners_agree_on_prefixes_of_the_shipped_rules(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for end in (len(text), *islice(range(40, len(text), 701), 8)):
         actual, expected = events_of_both(text[:end])
@@ -46,6 +46,6 @@ def test_on_the_shipped_rules_and_on_their_beginnings(path: Path) -> None:
 
 
 @given(st.lists(SIGNS, max_size=40).map("".join))
-def test_on_any_text(text: str) -> None:
+def test_the_scanners_agree_on_any_text(text: str) -> None:
     actual, expected = events_of_both(text)
     assert actual == expected

@@ -33,7 +33,7 @@ def tree(text: str) -> Node:
     return root
 
 
-def test_a_file_that_is_read_again_is_told_of_again_under_the_name_that_it_has_then() -> None:
+def test_reading_a_text_again_reports_its_problems_under_the_new_file_name() -> None:
     for text in ("a: 1\na: 2\n", "a: 1\nb: &x 2\n"):
         assert problems(text) == problems(text) != []
         report = Report()
@@ -99,11 +99,11 @@ def value(text: str) -> Scalar:
         pytest.param("? [a]\n: b", "R012", 1, 3, id="a key that is a list"),
     ],
 )
-def test_what_is_not_strict_yaml_is_refused_at_its_place(text: str, code: str, line: int, column: int) -> None:
+def test_yaml_beyond_the_strict_subset_is_refused_at_its_place(text: str, code: str, line: int, column: int) -> None:
     assert problems(text) == [(code, line, column)]
 
 
-def test_every_key_that_stands_twice_is_reported_and_the_first_is_kept() -> None:
+def test_every_duplicate_key_is_reported_and_the_first_is_kept() -> None:
     report = Report()
     root = read("a.yaml", "a: 1\na: 2\nb: 3\nb: 4", report)
     assert isinstance(root, Mapping)
@@ -111,7 +111,7 @@ def test_every_key_that_stands_twice_is_reported_and_the_first_is_kept() -> None
     assert [(p.code, p.at.line) for p in report.problems] == [("R003", 2), ("R003", 4)]
 
 
-def test_a_scalar_stays_text_whatever_yaml_makes_of_it_elsewhere() -> None:
+def test_a_scalar_stays_text_for_every_yaml_type() -> None:
     words = [s.text for s in scalars(tree("[no, ~, null, 0x1F, 1e3, 2024-01-01, 012, .inf, true]"))]
     assert words == ["no", "~", "null", "0x1F", "1e3", "2024-01-01", "012", ".inf", "true"]
 
@@ -145,20 +145,20 @@ def test_a_document_start_and_end_are_not_a_second_document() -> None:
         pytest.param('\ufeffa: "\\x41 z"', "z", 1, 10, id="a byte-order mark and an escape"),
     ],
 )
-def test_a_character_is_found_where_it_stands(text: str, word: str, line: int, column: int) -> None:
+def test_a_character_has_its_position_in_the_file(text: str, word: str, line: int, column: int) -> None:
     scalar = next(s for s in reversed(scalars(tree(text))) if word in s.text)
     span = scalar.span(scalar.text.index(word))
     assert (span.line, span.column) == (line, column)
 
 
-def test_an_empty_value_stands_behind_its_colon() -> None:
+def test_an_empty_value_has_the_position_after_its_colon() -> None:
     root = tree("a:\nb: # later\nc: [d, ]\ne:")
     assert isinstance(root, Mapping)
     places = {k.text: (v.at.line, v.at.column) for k, v in root.entries if isinstance(v, Scalar)}
     assert places == {"a": (1, 3), "b": (2, 11), "e": (4, 3)}
 
 
-def test_the_end_of_a_text_has_a_place_too() -> None:
+def test_the_end_of_a_text_has_a_position() -> None:
     assert value("a: bc").span(2).column == 6
     assert value("a: bc").span(99).column == 6
 
@@ -170,7 +170,7 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=400, deadline=None)
 @given(style=st.sampled_from(['"', "'", "", "|", ">-"]), pieces=st.lists(PIECES, min_size=1, max_size=9))
-def test_every_letter_of_any_scalar_stands_where_the_file_has_it(style: str, pieces: list[str]) -> None:
+def test_every_character_of_a_scalar_has_its_position_in_the_file(style: str, pieces: list[str]) -> None:
     quote, lead = (style, "") if style in ("'", '"') else ("", f"{style}\n  " if style else "")
     text = f"k: {quote}{lead}{''.join(pieces)}{quote}\nz: y\n"
     root = read("a.yaml", text, Report())
@@ -184,15 +184,15 @@ def test_every_letter_of_any_scalar_stands_where_the_file_has_it(style: str, pie
 
 @pytest.mark.parametrize("sign", ["\x85", "\u2028", "\u2029"])
 @pytest.mark.parametrize("text", ["a: 1\nb: 2 # so{}on\nc: 3\n", "a: 1\nb: 'so{}on'\n", "a: 1\nb: so{}on\n"])
-def test_a_line_break_that_few_readers_know_is_told_at_its_place_and_nothing_behind_it(text: str, sign: str) -> None:
+def test_an_unusual_line_break_is_the_only_problem_reported(text: str, sign: str) -> None:
     assert problems(text.format(sign)) == [("R008", 2, text.split("\n")[1].index("{}") + 1)]
 
 
-def test_each_of_them_is_told() -> None:
+def test_every_unusual_line_break_is_reported() -> None:
     assert problems("a: 1 # \x85\nb: 2 #\x85\x85\n") == [("R008", 1, 8), ("R008", 2, 7), ("R008", 2, 8)]
 
 
-def test_a_list_that_is_too_long_is_refused_before_it_is_read() -> None:
+def test_too_long_lists_are_refused_before_parsing() -> None:
     """The text after the list is not YAML, but we never read it."""
     for begin, many in (("kind: scorecard\nrules:\n", 500), ("kind: list\nentries:\n", 20_000)):
         at_most = begin + "  - {a: b}\n" * many
@@ -200,7 +200,7 @@ def test_a_list_that_is_too_long_is_refused_before_it_is_read() -> None:
         assert problems(at_most + "  - {a: b}\n  - [}\n") == [("R012", 3, 3)]
 
 
-def test_a_large_file_is_read_once() -> None:
+def test_a_large_file_is_parsed_once() -> None:
     text = "kind: list\nentries:\n" + "  - {value: somewhere}\n" * 2_000
     assert len(text) > MAX_CACHED_CHARS
     before = load_large_cached.cache_info()
@@ -212,7 +212,7 @@ def test_a_large_file_is_read_once() -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(st.text(max_size=80) | st.text(alphabet="ab:-[]{}#&*!|>'\"%@` \n\r\t,?\\xuU0\u0085\u2028\ufeff", max_size=40))
-def test_any_text_is_read_or_refused_and_never_raises(text: str) -> None:
+def test_any_text_is_parsed_or_refused_without_an_exception(text: str) -> None:
     report = Report()
     assert read("a.yaml", text, report) is not None or report.problems
     assert all(p.at.line >= 1 and p.at.column >= 1 for p in report.problems)
