@@ -98,11 +98,11 @@ def test_no_file_is_too_long() -> None:
     assert {str(p): n for p, n in lengths.items() if n > MAX_FILE_LINES} == {}
 
 
-def test_the_top_level_holds_what_it_should() -> None:
+def test_the_top_level_has_only_known_entries() -> None:
     assert {p.relative_to(ROOT).parts[0] for p in tracked_files()} - TOP_LEVEL == set()
 
 
-def test_no_file_has_a_name_that_says_nothing() -> None:
+def test_no_file_has_a_generic_name() -> None:
     assert [str(p) for p in tracked_files() if p.stem in NOT_NAMES or p.parent.name in NOT_NAMES] == []
 
 
@@ -110,12 +110,12 @@ def test_the_rules_folder_holds_rules_only() -> None:
     assert {p.suffix for p in tracked_files() if p.relative_to(ROOT).parts[0] == "rules"} == {".yaml"}
 
 
-def test_what_graph_exports_is_decided() -> None:
+def test_the_exports_of_graph_are_fixed() -> None:
     assert set(graph.__all__) == {"Feature", "schema"}
     assert all(hasattr(graph, name) for name in graph.__all__)
 
 
-def test_every_module_says_what_it_is() -> None:
+def test_every_module_has_a_docstring() -> None:
     documented = [p for p in modules() if p.name != "__init__.py" and "versions" not in p.parts]
     assert [str(p) for p in documented if not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))] == []
 

@@ -20,13 +20,13 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(DOCS).rglob("*.md")])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
-def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+def test_every_link_of_a_document_has_a_target(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
         if "://" not in target:
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
-def test_the_readme_names_no_setting_that_is_not_there() -> None:
+def test_the_readme_names_only_existing_settings() -> None:
     variables = set(re.findall(r"`(IFTAH_[A-Z_]+)`", (ROOT / "README.md").read_text()))
     assert variables <= {f"IFTAH_{name.upper()}" for name in Settings.model_fields}
 
@@ -49,7 +49,7 @@ def test_the_changelog_dates_and_tags_the_version() -> None:
     assert f"`v{version}`" in text
 
 
-def test_the_document_of_settings_is_as_generated() -> None:
+def test_the_settings_page_equals_the_generated_one() -> None:
     assert settings_document.DOCUMENT.read_text(encoding="utf-8") == settings_document.document(), (
         "run `python -m tests.settings_document`"
     )
@@ -77,7 +77,7 @@ def test_every_letter_of_a_formula_is_explained_in_it_or_in_the_document() -> No
         ] == [], f.name
 
 
-def test_the_document_of_features_is_as_generated() -> None:
+def test_the_features_page_equals_the_generated_one() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == document(), "run `python -m tests.features_document`"
 
 
@@ -90,7 +90,7 @@ def test_a_value_is_written_in_its_unit() -> None:
 
 
 @pytest.mark.parametrize("part", [part for part in prose.parts() if part != "decision records"])
-def test_prose(part: str) -> None:
+def test_the_prose_keeps_to_its_limits(part: str) -> None:
     """`python -m tests.prose --pages` lists the pages, worst first."""
     total = prose.parts()[part]
     if total.words:

@@ -82,7 +82,7 @@ def block_id(block: FencedBlock) -> str:
     return f"line-{block.line}"
 
 
-def test_every_block_and_every_table_has_a_form_by_which_it_is_run() -> None:
+def test_every_block_and_table_has_a_form_that_a_test_runs() -> None:
     assert {b.info for b in blocks(LANGUAGE)} == FORMS
     assert {t.head for t in tables(LANGUAGE) if t.head[1:] != KEYS_HEAD} == HEADS
 
@@ -97,7 +97,7 @@ def test_the_whole_files_of_the_page_are_rules_that_check_one_of_each_kind() -> 
 
 
 @pytest.mark.parametrize("block", blocks_of_form("yaml check"), ids=block_id)
-def test_lines_check(block: FencedBlock) -> None:
+def test_example_lines_check(block: FencedBlock) -> None:
     assert check_files(with_example(block.text, base_files()))[1] == ()
 
 
@@ -128,7 +128,7 @@ OF_CASES: Final = [
 
 
 @pytest.mark.parametrize("block", OF_CASES, ids=block_id)
-def test_cases_come_out(block: FencedBlock) -> None:
+def test_example_cases_pass(block: FencedBlock) -> None:
     files = files_before(block) | {block.file: block.text}
     release, problems = check_files(files)
     assert release, "\n".join(map(str, problems))
@@ -178,7 +178,7 @@ def values_of(cell: str) -> dict[str, Value]:
 
 
 @pytest.mark.parametrize(("condition", "cell", "expected"), rows("condition", "given", "comes out"))
-def test_a_condition_evaluates_to(condition: str, cell: str, expected: str) -> None:
+def test_a_condition_evaluates_to_the_value_in_the_table(condition: str, cell: str, expected: str) -> None:
     compiled = program(with_condition(*code_spans(condition))).stages["hotel"]["asked"]
     values = values_of(cell)
     status = next(word for word, status in STATUS.items() if status is truth(compiled, values))
@@ -189,7 +189,7 @@ def test_a_condition_evaluates_to(condition: str, cell: str, expected: str) -> N
 @pytest.mark.parametrize(
     ("condition", "code"), [row[:2] for row in rows("refused", "problem", "why, and what to write")]
 )
-def test_a_condition_is_refused(condition: str, code: str) -> None:
+def test_a_condition_is_refused_with_the_code_in_the_table(condition: str, code: str) -> None:
     _, problems = check_files(with_condition(*code_spans(condition)))
     assert [p.code for p in problems] == [code], "\n".join(map(str, problems))
 
@@ -203,7 +203,7 @@ def test_a_literal_fits_a_type_or_is_refused(type_: str, good: str, bad: str) ->
         assert check_files(with_condition(f"{field} == {literal}"))[1] != (), literal
 
 
-def test_the_tables_of_logic_are_the_reference_s() -> None:
+def test_the_logic_tables_equal_the_reference() -> None:
     words = {status: word for word, status in STATUS.items()}
 
     def status_word(expression: Truth) -> str:
@@ -243,7 +243,7 @@ def test_all_that_conditions_of_orders_can_name_is_named_with_its_type() -> None
     assert names_and_types == [(name, a.type.kind) for name, a in schema_of((), ()).items()]
 
 
-def test_every_command_that_is_named_is_there_and_those_of_who_writes_rules_are_named() -> None:
+def test_the_commands_named_exist_and_include_all_rule_commands() -> None:
     commands = [re.match(r"`iftah ([a-z ]*[a-z])", row[0])[1].split() for row in rows("command", "does")]  # type: ignore[index]
     tree = get_group(app)
     for first, *more in commands:

@@ -26,7 +26,7 @@ def test_the_exported_names_are_these() -> None:
     assert all(getattr(iftah, name) is not None for name in iftah.__all__)
 
 
-def test_a_name_that_is_none_is_refused_as_by_any_module() -> None:
+def test_an_unknown_name_raises_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute `asses`"):
         _ = iftah.asses  # type: ignore[attr-defined]
 
@@ -78,7 +78,7 @@ def release() -> iftah.Release:
 
 @pytest.mark.parametrize("cover", [Decimal("1.10"), "1.10", "1.1"])
 @pytest.mark.parametrize("tenure", [800, "800d", timedelta(days=800)])
-def test_a_value_may_be_written_in_each_of_these_ways(release: iftah.Release, cover: object, tenure: object) -> None:
+def test_a_value_has_several_accepted_forms(release: iftah.Release, cover: object, tenure: object) -> None:
     values = {"identity.level": 2, "identity.tenure_days": tenure, "capacity.income_cover": cover, "credit.kept": 14}
     plain = {**values, "identity.tenure_days": 800, "capacity.income_cover": Decimal("1.1"), "credit.orders_kept": 0}
     assert iftah.assess(release, {**values, "credit.orders_kept": 0}, as_of=DAY) == iftah.assess(
@@ -103,7 +103,7 @@ def test_a_value_may_be_written_in_each_of_these_ways(release: iftah.Release, co
         ({"capacity.income_cover": Decimal("NaN")}, "is not decimal(2)", "see iftah.FEATURES"),
     ],
 )
-def test_a_value_that_does_not_fit_is_rejected_with_what_to_write(
+def test_an_invalid_value_is_rejected_with_a_hint(
     release: iftah.Release, values: dict[str, object], message: str, hint: str
 ) -> None:
     with pytest.raises(iftah.Rejected) as rejected:
@@ -120,7 +120,7 @@ def test_a_day_is_that_of_the_rules_time_zone(release: iftah.Release, as_of: dat
 
 
 @pytest.mark.parametrize("as_of", ["yesterday", "2026-13-01", "2026-01-01T25:00:00Z", datetime(2026, 1, 1)])
-def test_what_is_no_moment_is_rejected(release: iftah.Release, as_of: date | str) -> None:
+def test_an_invalid_moment_is_rejected(release: iftah.Release, as_of: date | str) -> None:
     with pytest.raises(iftah.Rejected) as rejected:
         iftah.assess(release, {}, as_of=as_of)
     assert rejected.value.where == "as_of"
@@ -179,7 +179,7 @@ def test_features_of_events_are_values_as_people_write_them() -> None:
         ({"kind": "payment.made", "amount": "many"}, "the events do not fit"),
     ],
 )
-def test_an_event_that_is_none_is_rejected(event: dict[str, object], message: str) -> None:
+def test_an_invalid_event_is_rejected(event: dict[str, object], message: str) -> None:
     day = datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(iftah.Rejected) as rejected:
         iftah.visible(

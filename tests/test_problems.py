@@ -61,16 +61,16 @@ def _quote_problem(problem: Problem) -> str:
     return f"> `{problem.at.file}:{problem.at.line}:{problem.at.column}` {words}"
 
 
-def test_every_code_is_there_in_order() -> None:
+def test_every_code_is_listed_in_order() -> None:
     assert list(entries()) == list(CODES)
 
 
-def test_the_page_is_as_generated() -> None:
+def test_the_page_equals_the_generated_one() -> None:
     assert PROBLEMS.read_text(encoding="utf-8") == problem_document()
 
 
 @pytest.mark.parametrize("block", [b for b in blocks(PROBLEMS) if b.info != "yaml base"], ids=lambda b: b.info[5:])
-def test_an_example_gives_its_code_alone_at_a_place_that_it_shows(block: FencedBlock) -> None:
+def test_an_example_gives_only_its_code_at_the_shown_place(block: FencedBlock) -> None:
     _, problems = check_files(with_example(block.text, example_files()))
     assert [f"yaml {p.code}" for p in problems] == [block.info], "\n".join(map(str, problems))
     (problem,) = problems

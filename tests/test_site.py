@@ -24,7 +24,7 @@ def hook(name: str) -> ModuleType:
 pages, http_api, python_api = hook("pages"), hook("http_api"), hook("python_api")
 
 
-def test_every_page_of_the_navigation_is_there_and_every_guide_is_in_it() -> None:
+def test_every_page_of_the_navigation_exists_and_every_guide_is_listed() -> None:
     nav = re.findall(r"^ +- [^:\n]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
     assert [p for p in nav if not (DOCS / p).exists() and p not in pages.ORIGINS] == []
     documents = {str(p.relative_to(DOCS)) for p in DOCS.rglob("*.md") if p.parent.name != "decisions"}
@@ -47,7 +47,7 @@ def test_links_of_the_readme_lead_to_pages_of_the_site() -> None:
     assert pages.rewrite("README.md", "index.md", text) == expected
 
 
-def test_the_page_of_the_http_api_has_every_operation_and_every_schema_once() -> None:
+def test_the_http_api_page_has_every_operation_and_schema_once() -> None:
     openapi = json.loads((DOCS / "openapi.json").read_text(encoding="utf-8"))
     text = http_api.operations(openapi)
     names = [item["operationId"] for methods in openapi["paths"].values() for item in methods.values()]
@@ -57,7 +57,7 @@ def test_the_page_of_the_http_api_has_every_operation_and_every_schema_once() ->
     assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= set(anchors)
 
 
-def test_anchors_of_the_http_api_that_documents_link_to_are_there() -> None:
+def test_anchors_of_the_http_api_in_documents_exist() -> None:
     openapi = json.loads((DOCS / "openapi.json").read_text(encoding="utf-8"))
     text = http_api.operations(openapi)
     for document in (*DOCS.rglob("*.md"), ROOT / "README.md"):
@@ -66,6 +66,6 @@ def test_anchors_of_the_http_api_that_documents_link_to_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", python_api.INSIDE)
-def test_the_page_of_the_python_api_names_modules_that_are_there(name: str) -> None:
+def test_the_python_api_page_names_existing_modules(name: str) -> None:
     assert (ROOT / Path(*name.split("."))).with_suffix(".py").exists() or (ROOT / Path(*name.split("."))).is_dir()
     assert f"::: {name}\n" in python_api.with_modules((DOCS / "python-api.md").read_text(encoding="utf-8"))

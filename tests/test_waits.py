@@ -25,7 +25,7 @@ def endless_waits(path: Path) -> list[str]:
     return places
 
 
-def test_nothing_in_a_test_waits_without_an_end() -> None:
+def test_every_wait_in_a_test_has_a_limit() -> None:
     # the rest of tests/ are programs, which state their own duration
     files = {
         *(ROOT / "tests").rglob("test_*.py"),

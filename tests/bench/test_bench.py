@@ -45,7 +45,7 @@ def test_a_benchmark_runs_and_prints_its_ratios_and_peak_memory(
     assert output.out.count("peak MB") == 1
 
 
-def test_they_are_run_one_after_the_other_each_in_a_process_of_its_own() -> None:
+def test_benchmarks_run_one_at_a_time_in_separate_processes() -> None:
     command = [sys.executable, "-m", "tests.bench", "--quick", "town"]
     completed = subprocess.run(
         command, cwd=BENCH_DIR.parents[1], env=os.environ, capture_output=True, text=True, timeout=280, check=False
@@ -54,12 +54,12 @@ def test_they_are_run_one_after_the_other_each_in_a_process_of_its_own() -> None
     assert "\ntown: " in completed.stdout
 
 
-def test_all_of_them_run_unless_some_are_named() -> None:
+def test_all_benchmarks_run_unless_you_name_some() -> None:
     assert parse_arguments([]) == (False, list(BENCHES))
     assert parse_arguments(["--quick"]) == (True, list(BENCHES))
     assert parse_arguments(["load", "ask"]) == (False, ["load", "ask"])
 
 
-def test_every_module_of_benchmarks_is_among_them() -> None:
+def test_every_module_of_benchmarks_is_listed() -> None:
     modules = {path.stem for path in BENCH_DIR.glob("*.py")} - {"__init__", "__main__"}
     assert modules - {m for m in modules if m.startswith("test_")} == set(BENCHES)

@@ -60,14 +60,14 @@ def test_the_wheel_carries_durable_rules_library_and_its_licence_and_names_no_du
     assert not [n for n in requirements if n.startswith("durable")]
 
 
-def test_the_wheel_carries_no_test_and_nothing_that_was_left_behind(names: set[str]) -> None:
+def test_the_wheel_carries_no_test_and_no_leftover_file(names: set[str]) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {t for t in tops if not t.endswith(".dist-info")} == {*PACKAGES, "durable_rules_engine.abi3.so"}
     modules = {n for n in names if n.startswith(PACKAGES) and n.endswith(".py")}
     assert modules == {f"{package}/{name}" for package in PACKAGES for name in files(package, "*.py")}
 
 
-def test_the_source_distribution_carries_what_a_build_reads(tmp_path: Path) -> None:
+def test_the_source_distribution_carries_every_file_that_a_build_reads(tmp_path: Path) -> None:
     archive = build.source_distribution(tmp_path)
     with tarfile.open(archive) as tar:
         inside = {name.partition("/")[2] for name in tar.getnames()}

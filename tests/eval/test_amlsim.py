@@ -57,7 +57,7 @@ def result() -> AmlsimEvaluation:
     return evaluate(events(), LABELS)
 
 
-def test_what_the_data_tell_of_the_rings(result: AmlsimEvaluation) -> None:
+def test_the_ring_statistics_are_as_counted_by_hand(result: AmlsimEvaluation) -> None:
     assert (result.accounts, result.ringed) == (11, 7)
     assert result.ring_statistics == RingStatistics(
         paying=5, parties=6, collecting=1, gathering=2, closed=1, closing=3, in_order=1
@@ -103,7 +103,7 @@ def test_a_cycle_out_of_order_in_time_closes_and_is_no_ring() -> None:
     assert accounts[RINGS].sum() == 0
 
 
-def test_only_what_an_account_paid_on_its_day_to_another_of_a_ring_is_made_for_one() -> None:
+def test_ring_payments_are_those_on_an_accounts_day_to_another_ring_account() -> None:
     more = "2017-01-02 payment.made p > q amount=1000 currency=USD\n2017-01-01 payment.made p > v amount=1 currency=USD"
     assert ring_payments(events(f"{PAYMENTS}\n{more}"), LABELS).height == 5
 
@@ -113,7 +113,7 @@ def test_figures_need_accounts_of_both_kinds() -> None:
         evaluate(events(), LABELS.with_columns(ringed=pl.lit(True)))
 
 
-def test_what_is_shown_fits_a_terminal_and_says_the_figures(result: AmlsimEvaluation) -> None:
+def test_the_output_fits_a_terminal_and_has_the_figures(result: AmlsimEvaluation) -> None:
     console = Console(width=80, file=StringIO())
     for part in report_parts(result):
         console.print(part, soft_wrap=isinstance(part, str))
@@ -123,7 +123,7 @@ def test_what_is_shown_fits_a_terminal_and_says_the_figures(result: AmlsimEvalua
         assert phrase in text, phrase
 
 
-def test_amlsims_cycles_close_seldom_and_never_in_order_so_rings_find_nobody(amlsim_folder: Path) -> None:
+def test_amlsims_cycles_rarely_close_and_never_in_order_so_no_ring_is_found(amlsim_folder: Path) -> None:
     totals, accounts = statistics_and_accounts(source.events(amlsim_folder), source.labels(amlsim_folder))
     assert totals == RingStatistics(
         paying=3_540, parties=1_224, collecting=151, gathering=416, closed=19, closing=95, in_order=0

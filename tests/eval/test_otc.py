@@ -52,7 +52,7 @@ def labels(otc_folder: Path) -> pl.DataFrame:
     return source.labels(otc_folder)
 
 
-def test_each_is_seen_as_of_the_microsecond_before_a_labellers_first_word() -> None:
+def test_each_person_is_scored_as_of_the_microsecond_before_a_labellers_first_rating() -> None:
     assert first_label_times(EVENTS, LABELS).rows() == [
         ("x", moment("2011-02-28T23:59:59.999999")),
         ("y", moment("2011-02-28T23:59:59.999999")),
@@ -67,7 +67,7 @@ def test_without_the_labellers_ratings_those_of_everybody_else_count() -> None:
     assert not set(rows.columns) & set(TRUST_FEATURES)
 
 
-def test_before_a_labeller_spoke_a_alone_had_and_trust_reached_a() -> None:
+def test_before_the_first_label_only_a_had_rated_and_trust_reached_a() -> None:
     rows = before_labellers(EVENTS, LABELS)
     assert rows.select("person", "mean rating", "sum of ratings").rows() == [("x", 10, 10), ("y", -10, -10)]
     # Nobody contradicts a, whose fairness is 1: goodness is 1 and -1, and shrunk by a neutral rating half of it.
@@ -81,7 +81,7 @@ def test_before_a_labeller_spoke_a_alone_had_and_trust_reached_a() -> None:
     assert rows["relationships.trust"].to_list()[0] > rows["relationships.trust"].to_list()[1] == 0
 
 
-def test_of_the_founder_what_trust_goes_into_says_nothing() -> None:
+def test_trust_features_are_missing_for_the_founder() -> None:
     events = story(f"""
         {enrol("otc-1", "a", "c", level=0)}
         2011-01-01 tie.formed otc-1 > c tie=vouch strength=10
@@ -93,7 +93,7 @@ def test_of_the_founder_what_trust_goes_into_says_nothing() -> None:
     assert founder.select(TRUST_FEATURES).row(0) == (None, None, None)
 
 
-def test_two_processes_give_what_one_gives() -> None:
+def test_two_processes_give_the_same_result_as_one() -> None:
     assert_frame_equal(before_labellers(EVENTS, LABELS, workers=2), before_labellers(EVENTS, LABELS))
 
 
@@ -102,7 +102,7 @@ def test_figures_need_both_kinds_of_people() -> None:
         evaluate(EVENTS, LABELS.head(1))
 
 
-def test_what_is_shown_fits_a_terminal_and_never_says_the_circular_figure_alone() -> None:
+def test_the_output_fits_a_terminal_and_explains_the_circular_figure() -> None:
     console = Console(width=80, file=StringIO())
     for part in report_parts(evaluate(EVENTS, LABELS)):
         console.print(part, soft_wrap=isinstance(part, str))
@@ -112,7 +112,7 @@ def test_what_is_shown_fits_a_terminal_and_never_says_the_circular_figure_alone(
     assert "circular, as the labels were made from some of them" in text
 
 
-def test_the_baselines_of_the_data_sets_notes_come_out(events: pl.DataFrame, labels: pl.DataFrame) -> None:
+def test_the_baselines_equal_those_of_the_data_sets_notes(events: pl.DataFrame, labels: pl.DataFrame) -> None:
     summary = protocol_of_table(
         without_labellers(events, labels).select("trusted", "mean rating", "relationships.goodness")
     )
@@ -130,7 +130,7 @@ def test_the_baselines_of_the_data_sets_notes_come_out(events: pl.DataFrame, lab
     assert areas == [0.825, 0.840]
 
 
-def test_nothing_that_happened_later_is_seen(events: pl.DataFrame, labels: pl.DataFrame) -> None:
+def test_later_events_are_not_visible(events: pl.DataFrame, labels: pl.DataFrame) -> None:
     some = labels.filter(
         pl.col("person").is_in(first_label_times(events, labels)["person"].gather([10, 120, 200]).implode())
     )

@@ -40,14 +40,14 @@ def totals(result: SybilEvaluation, index: int) -> tuple[int, ...]:
     return tuple(result.attacks[index].points.total.values())
 
 
-def test_without_an_attack_edge_two_sybils_get_what_their_tie_is_worth(result: SybilEvaluation) -> None:
+def test_without_an_attack_edge_two_sybils_get_the_points_of_their_tie(result: SybilEvaluation) -> None:
     # One tie each: 2 points. No tied person is verified: no trust.
     assert totals(result, 0) == (0, 4, 0, 0, 0)
     assert (result.attacks[0].points.max_points, result.attacks[0].points.real_mean) == (2, 0)
     assert set(result.attacks[0].auc.values()) == {None}
 
 
-def test_one_attack_edge_wins_nine_points_of_trust(result: SybilEvaluation) -> None:
+def test_one_attack_edge_gains_nine_points_of_trust(result: SybilEvaluation) -> None:
     # Ann - x - y, from Ann: r(x) = 0.85 (r(ann) + r(y)), r(y) = 0.425 r(x), r(ann) = 0.15 + 0.425 r(x).
     # So r(x) = 0.1275 / 0.2775 = 0.4595 and r(y) = 0.1953; three are tied: 1.38 gives x 6 points, 0.59 gives y 3.
     assert totals(result, 1) == (0, 4, 0, 0, 9)
@@ -60,7 +60,7 @@ def test_vouches_and_a_household_among_sybils_are_free(result: SybilEvaluation) 
     assert totals(result, 2) == (10, 4, 0, 6, 0)
 
 
-def test_an_attack_edge_wins_no_more_where_the_sybils_vouch_for_each_other(result: SybilEvaluation) -> None:
+def test_an_attack_edge_gains_no_more_if_the_sybils_vouch_for_each_other(result: SybilEvaluation) -> None:
     # x passes 5 / 30 to Ann and 25 / 30 to y: r(x) = 0.4595 as before, r(y) = 0.85 x 25 / 30 x 0.4595 = 0.3255: 0.98, 3 points.
     assert totals(result, 3) == (10, 4, 0, 6, 9)
     assert result.points_per_edge(result.attacks[3]) == result.points_per_edge(result.attacks[1])
@@ -71,12 +71,12 @@ def test_the_real_mean_is_over_all_real_people(result: SybilEvaluation) -> None:
     assert result.attacks[1].points.real_mean == 4
 
 
-def test_the_area_is_that_of_the_test_people(result: SybilEvaluation) -> None:
+def test_the_auc_is_over_the_test_people(result: SybilEvaluation) -> None:
     # Bob, without ties, has less trust than either sybil.
     assert result.attacks[1].auc == {"relationships.trust": 0, "relationships.walk_trust": 0}
 
 
-def test_vouches_stand_in_a_circle_and_nobody_vouches_twice_or_for_themselves() -> None:
+def test_vouches_form_a_circle_without_repeats_or_self_vouches() -> None:
     seven = pl.DataFrame({"person": [f"s{n}" for n in range(7)], "sybil": [True] * 7, "part": ["test"] * 7})
     events = vouch_events(seven)
     vouches = events.filter(pl.col("tie") == "vouch")
@@ -87,7 +87,7 @@ def test_vouches_stand_in_a_circle_and_nobody_vouches_twice_or_for_themselves() 
     assert homes == [("s0", "s1"), ("s2", "s3"), ("s4", "s5")]
 
 
-def test_attack_edges_are_as_many_as_asked_for_between_the_regions_and_the_fewer_are_among_the_more() -> None:
+def test_attack_edges_have_the_requested_number_and_larger_sets_contain_smaller_ones() -> None:
     people = pl.DataFrame({"person": [f"p{n}" for n in range(12)], "sybil": [n > 5 for n in range(12)], "part": "test"})
     ties = pl.DataFrame({"a": ["p0", "p1", "p2"], "b": ["p1", "p7", "p8"]})
     before: set[tuple[str, str]] = set()
@@ -101,7 +101,7 @@ def test_attack_edges_are_as_many_as_asked_for_between_the_regions_and_the_fewer
         attack_ties(ties, people, 37)
 
 
-def test_what_is_shown_fits_a_terminal_and_says_the_figures(result: SybilEvaluation) -> None:
+def test_the_output_fits_a_terminal_and_has_the_figures(result: SybilEvaluation) -> None:
     console = Console(width=80, file=StringIO())
     for part in report_parts(result):
         console.print(part, soft_wrap=isinstance(part, str))
@@ -112,7 +112,7 @@ def test_what_is_shown_fits_a_terminal_and_says_the_figures(result: SybilEvaluat
     assert "…" not in text
 
 
-def test_facebooks_sybils_as_they_stand_are_told_and_cost_little(sybil_folder: Path, release: Program) -> None:
+def test_facebooks_sybils_are_distinguished_and_gain_few_points(sybil_folder: Path, release: Program) -> None:
     attack = evaluate(
         source.ties(sybil_folder), source.labels(sybil_folder), release, [(REFERENCE_EDGES, False)]
     ).attacks[0]

@@ -14,7 +14,7 @@ from tests.paths import ROOT
 from tests.soak.__main__ import count_mismatches, main, resident, two_releases
 
 
-def test_a_quick_one_ends_well_and_prints_what_it_read() -> None:
+def test_a_quick_soak_succeeds_and_prints_its_measurements() -> None:
     command = [sys.executable, "-m", "tests.soak", "--quick"]
     root = ROOT
     completed = subprocess.run(
@@ -25,12 +25,12 @@ def test_a_quick_one_ends_well_and_prints_what_it_read() -> None:
         assert words in completed.stdout
 
 
-def test_it_ends_with_1_when_memory_grows_beyond_what_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_soak_exits_with_1_when_memory_exceeds_its_limit(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--quick", "--within", "-1"]) == 1  # no growth at all is allowed
     assert "of -1 at most" in capsys.readouterr().out
 
 
-def test_a_decision_that_is_not_the_reference_s_is_counted() -> None:
+def test_a_decision_that_differs_from_the_reference_is_counted() -> None:
     first, second = two_releases()
     town_questions = questions(first, people_of_a_town(first, 20))
     evaluators = [DurableEvaluator(first), DurableEvaluator(second)]
@@ -48,7 +48,7 @@ def test_a_decision_that_is_not_the_reference_s_is_counted() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
-def test_resident_memory_is_seen_to_grow() -> None:
+def test_growth_of_resident_memory_is_detected() -> None:
     before = resident()
     block = bytearray(b"1") * (64 * 2**20)
     assert resident() - before > 32, "what was freed before may be used again"

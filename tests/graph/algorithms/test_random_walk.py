@@ -36,13 +36,13 @@ def test_a_walk_along_five_in_a_row():
     assert short_walk_trust(path, seed_mask(5, 0)) == pytest.approx([2, 1.5, 1, 0.5, 0])
 
 
-def test_trust_that_starts_as_it_would_end_stays_even():
+def test_in_a_symmetric_ring_trust_stays_even():
     """In a ring of four everyone is like everyone."""
     ring = matrix(4, {(0, 1): 3, (1, 2): 3, (2, 3): 3, (0, 3): 3})
     assert short_walk_trust(ring, seed_mask(4, 0, 1, 2, 3)) == pytest.approx([1, 1, 1, 1])
 
 
-def test_a_seed_without_ties_keeps_nothing_back_and_takes_nothing():
+def test_a_seed_without_ties_neither_keeps_nor_takes_trust():
     pair = matrix(3, {(0, 1): 2})
     assert short_walk_trust(pair, seed_mask(3, 0, 2)) == pytest.approx([1, 1, 0])
 
@@ -53,7 +53,7 @@ TIES = st.dictionaries(
 
 
 @given(TIES, st.data())
-def test_a_walk_is_what_fractions_give_by_hand(ties, data):
+def test_a_walk_equals_the_fractions_computed_by_hand(ties, data):
     nodes = sorted({p for pair in ties for p in pair})
     seeds = data.draw(st.sets(st.sampled_from(nodes), min_size=1))
     weight = {p: sum(w for pair, w in ties.items() if p in pair) for p in nodes}
@@ -72,7 +72,7 @@ def test_a_walk_is_what_fractions_give_by_hand(ties, data):
     assert sum(trust[p] * weight[p] for p in nodes) == pytest.approx(sum(weight.values()))  # the weighted mean is 1
 
 
-def test_little_trust_crosses_one_tie_to_a_crowd_of_strangers():
+def test_little_trust_crosses_one_tie_to_many_strangers():
     """Two cliques of eight and one tie between them: four steps leave most of it where it started."""
     ties = {(side + i, side + j): 1 for side in (0, 8) for i in range(8) for j in range(i + 1, 8)}
     trust = short_walk_trust(matrix(16, {**ties, (0, 8): 1}), seed_mask(16, 1, 2))

@@ -30,14 +30,14 @@ def rings_of(*rows: Row, **limits) -> list[list[int]]:
 RING = ((0, 1, 0, 100), (1, 2, DAY, 95), (2, 0, 3 * DAY, 90))
 
 
-def test_a_ring_is_written_once_from_its_lowest_party_whoever_paid_first():
+def test_a_ring_is_listed_once_from_its_lowest_party():
     assert rings_of(*RING) == [[0, 1, 2]]
     turned = ((0, 1, 3 * DAY, 100), (1, 2, 0, 95), (2, 0, DAY, 90))
     assert rings_of(*turned) == [[0, 1, 2]]
     assert rings_of(*RING, *turned) == [[0, 1, 2]]
 
 
-def test_the_two_directions_round_the_same_parties_are_two_rings():
+def test_two_directions_around_the_same_parties_are_two_rings():
     back = ((0, 2, 0, 100), (2, 1, DAY, 95), (1, 0, 3 * DAY, 90))
     assert rings_of(*RING, *back) == [[0, 1, 2], [0, 2, 1]]
     assert rings(payment_columns(*RING, *back)).counts().tolist() == [2, 2, 2, 0, 0, 0]
@@ -63,7 +63,7 @@ def test_the_highest_amount_is_at_most_a_quarter_above_the_lowest(amount, expect
     assert rings_of((0, 1, 0, 100), (1, 2, 1, 90), (2, 0, 2, amount)) == expected
 
 
-def test_the_largest_amounts_there_are_compare_exactly():
+def test_the_largest_amounts_compare_exactly():
     most = 10**15
     assert rings_of((0, 1, 0, most), (1, 2, 1, most), (2, 0, 2, most * 4 // 5)) == [[0, 1, 2]]
     assert rings_of((0, 1, 0, most), (1, 2, 1, most), (2, 0, 2, most * 4 // 5 - 1)) == []
@@ -73,7 +73,7 @@ def test_payments_of_nothing_make_no_ring():
     assert rings_of((0, 1, 0, 0), (1, 2, 1, 0), (2, 0, 2, 0)) == []
 
 
-def test_rings_have_three_to_five_parties_or_as_many_as_are_asked_for():
+def test_rings_have_three_to_five_parties_or_the_requested_number():
     steps = [(i, i + 1, i, 100) for i in range(5)]
     assert rings_of((0, 1, 0, 100), (1, 0, 1, 100)) == []
     assert rings_of(*steps[:4], (4, 0, 4, 100)) == [[0, 1, 2, 3, 4]]
@@ -86,7 +86,7 @@ def test_a_ring_passes_each_party_once():
     assert rings_of((0, 1, 0, 9), (1, 2, 1, 9), (2, 1, 2, 9), (1, 0, 3, 9)) == []
 
 
-def test_who_makes_and_takes_more_payments_than_people_do_is_left_out_and_named():
+def test_parties_with_too_many_payments_are_excluded_and_listed():
     busy = [(0, 5, i, 1) for i in range(HUB_PAYMENTS - 2)]
     assert rings_of(*RING, *busy) == [[0, 1, 2]]
     assert rings_of(*RING, *busy, (0, 5, 0, 1)) == []
@@ -95,7 +95,7 @@ def test_who_makes_and_takes_more_payments_than_people_do_is_left_out_and_named(
 
 
 @pytest.mark.parametrize(("gap", "excluded"), [(0, [0, 1]), (15 * DAY, [])])
-def test_who_is_in_a_tangle_is_left_out_and_named(gap, excluded):
+def test_parties_in_a_tangle_are_excluded_and_listed(gap, excluded):
     """0 pays 1 thirty times and is paid once, 1 is paid thirty times and pays once: 31 in a fortnight, or fifteen days apart."""
     more = [(0, 1, gap * (i % 2), 100) for i in range(1, TANGLE_PAYMENTS)]
     payments = payment_columns(*RING, *more, (1, 2, DAY + gap, 100), (2, 0, 3 * DAY + gap, 100))
@@ -104,7 +104,7 @@ def test_who_is_in_a_tangle_is_left_out_and_named(gap, excluded):
     assert rings(payments, tangle=None).counts()[:3].tolist() == [1, 1, 1]
 
 
-def test_many_payments_that_no_ring_goes_through_make_no_tangle():
+def test_many_payments_outside_any_ring_make_no_tangle():
     """No payment returns from 5. Payments to 3 return at once, so only two parties take part."""
     aside = [(0, 5, i, 100) for i in range(40)], [(0, 3, i, 7) for i in range(40)], [(3, 0, i, 7) for i in range(40)]
     assert rings(payment_columns(*RING, *(row for rows in aside for row in rows))).excluded.any() == np.False_
@@ -154,7 +154,7 @@ def payments(draw: st.DrawFn) -> list[Row]:
     st.sampled_from([(3, 4, 5), (3,), (5,), (3, 4)]),
     st.sampled_from([1, 3, 10**6]),
 )
-def test_the_rings_are_those_of_the_definition(rows, within, band, lengths, max_rows):
+def test_rings_equal_those_of_the_definition(rows, within, band, lengths, max_rows):
     expected = plain_rings(rows, within, band, lengths)
     with pytest.MonkeyPatch.context() as patch:  # pieces so small that there are many
         patch.setattr(ranges, "MAX_PIECE_ROWS", max_rows)

@@ -11,7 +11,7 @@ def ratings(votes: dict[tuple[int, int], float], people: int = 6) -> Ratings:
     return Ratings(people, *ends, np.array(list(votes.values()), np.float64))
 
 
-def test_two_for_and_one_against():
+def test_two_raters_for_and_one_against():
     """g = (f + f - d) / 3, f = 1 - (1 - g) / 2, d = 1 - (1 + g) / 2: so g = 1/6 + g/2 = 1/3, f = 2/3, d = 1/3."""
     fairness, goodness = fairness_and_goodness(ratings({(0, 3): 1, (1, 3): 1, (2, 3): -1}))
     assert fairness == pytest.approx([2 / 3, 2 / 3, 1 / 3, np.nan, np.nan, np.nan], nan_ok=True)
@@ -24,7 +24,7 @@ def test_the_neutral_rating_draws_the_mean_to_zero():
     assert weighted_mean(table, np.array([1, 0.5, 0, 0, 0, 0]))[3:] == pytest.approx([0.32, 0, np.nan], nan_ok=True)
 
 
-def test_without_ratings_nobody_has_any():
+def test_without_ratings_all_values_are_missing():
     for values in (*fairness_and_goodness(ratings({}, 2)), weighted_mean(ratings({}, 2), np.ones(2))):
         assert np.isnan(values).tolist() == [True, True]
     assert fairness_and_goodness(ratings({}, 0))[0].tolist() == []
@@ -49,7 +49,7 @@ def test_fairness_and_goodness_solve_their_two_equations(votes):
     assert all(-1 <= g <= 1 for g in goodness if not np.isnan(g))
 
 
-def test_who_disagrees_with_everyone_counts_less_the_more_there_are():
+def test_a_rater_who_contradicts_the_others_counts_less_the_more_they_are():
     """One rater against n raters in favour: the doubt counts less and less."""
     at = [
         fairness_and_goodness(ratings({**{(i, n): 1 for i in range(n - 1)}, (n - 1, n): -1}, n + 1)) for n in (3, 9, 99)

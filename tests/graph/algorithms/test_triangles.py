@@ -18,7 +18,7 @@ def both_ways(pairs) -> tuple[np.ndarray, np.ndarray]:
 
 @settings(max_examples=by_effort(66, 600), deadline=None)
 @given(PAIRS, st.data(), st.sampled_from([1, 3, 10**6]))
-def test_circles_are_what_networkx_finds_in_each_ego_network(pairs, data, max_rows):
+def test_circles_equal_networkxs_components_of_each_ego_network(pairs, data, max_rows):
     node, party = both_ways(sorted(pairs))
     supports = np.array([data.draw(st.booleans()) for _ in node], bool)
     graph = nx.empty_graph(9)

@@ -57,7 +57,7 @@ def function(name: str) -> Callable:
 
 
 @pytest.mark.parametrize("name", OFFERS)
-def test_what_is_offered_runs_compiled_for_our_graphs_by_its_networkx_name(name, dispatch_log, monkeypatch):
+def test_every_offered_function_runs_compiled_by_its_networkx_name(name, dispatch_log, monkeypatch):
     """We make the plain function fail: if the call succeeds, NetworkX did not answer it."""
 
     dispatching = nx.utils.backends._registered_algorithms[name]
@@ -74,14 +74,14 @@ def test_what_is_offered_runs_compiled_for_our_graphs_by_its_networkx_name(name,
     assert dispatch_log == [name]
 
 
-def test_our_own_name_is_known_to_networkx_with_what_we_offer():
+def test_networkx_knows_our_backend_and_its_functions():
     assert nx.utils.backends.backend_info["iftah"]["functions"].keys() == OFFERS.keys()
     assert "iftah : Compressed sparse rows" in nx.pagerank.__doc__
     assert all(function(name) for name in OFFERS)
 
 
 @pytest.mark.parametrize("name", OFFERS)
-def test_what_is_offered_takes_the_arguments_of_the_installed_networkx(name):
+def test_every_offered_function_has_the_arguments_of_the_installed_networkx(name):
     """We compare name, kind, order and default. Arguments that NetworkX lacks are for later versions, and keyword-only."""
     networkx_parameters = list(signature(nx.utils.backends._registered_algorithms[name].orig_func).parameters.values())
     compiled_parameters = list(
@@ -94,7 +94,7 @@ def test_what_is_offered_takes_the_arguments_of_the_installed_networkx(name):
     assert {argument.kind for argument in compiled_parameters[len(networkx_parameters) :]} <= {Parameter.KEYWORD_ONLY}
 
 
-def test_a_function_that_gained_an_argument_is_networkxs_until_ours_has_it(dispatch_log, monkeypatch):
+def test_a_function_with_a_new_argument_falls_back_to_networkx(dispatch_log, monkeypatch):
     """As `hits` gained `method` in NetworkX 3.7: an argument we do not know may change the answer."""
     dispatching = nx.utils.backends._registered_algorithms["degree_centrality"]
 
@@ -118,7 +118,7 @@ def test_a_function_that_gained_an_argument_is_networkxs_until_ours_has_it(dispa
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY)
-def test_what_is_not_offered_is_answered_by_networkx_for_the_same_graph(pair: Pair):
+def test_a_function_that_is_not_offered_falls_back_to_networkx(pair: Pair):
     for compiled, plain in ((pair.compiled, pair.plain),):
         assert nx.square_clustering(compiled) == nx.square_clustering(plain)
         assert nx.density(compiled) == nx.density(plain)
@@ -149,7 +149,7 @@ def test_a_function_that_writes_attributes_of_nodes_writes_them_to_our_graph():
     assert graph.nodes(data="level")["a"] == 3
 
 
-def test_our_graph_beside_a_plain_one_needs_a_word_from_the_caller():
+def test_mixing_our_graph_with_a_plain_one_needs_an_explicit_fallback():
     with pytest.raises(TypeError, match="Unable to convert inputs"):
         nx.compose(RING, nx.path_graph(2))
     assert len(nx.compose(RING.copy(), nx.path_graph(2))) == 5
@@ -157,16 +157,14 @@ def test_our_graph_beside_a_plain_one_needs_a_word_from_the_caller():
         assert len(nx.compose(RING, nx.path_graph(2))) == 5
 
 
-def test_a_large_plain_graph_is_converted_where_it_pays_and_once(prefer_backend, dispatch_log):
+def test_a_large_plain_graph_is_converted_once_if_it_pays(prefer_backend, dispatch_log):
     large = nx.path_graph(MIN_SIZE_TO_CONVERT)
     assert nx.core_number(large) == dict.fromkeys(large, 1)
     assert nx.number_connected_components(large) == 1  # it is at hand now
     assert dispatch_log == ["core_number", "number_connected_components"]
 
 
-def test_a_small_plain_graph_a_quick_function_and_one_that_looks_around_a_node_are_left_to_networkx(
-    prefer_backend, dispatch_log
-):
+def test_small_graphs_and_quick_or_local_functions_stay_with_networkx(prefer_backend, dispatch_log):
     large = nx.path_graph(MIN_SIZE_TO_CONVERT)
     nx.core_number(nx.path_graph(10))
     nx.degree_centrality(large)
@@ -175,7 +173,7 @@ def test_a_small_plain_graph_a_quick_function_and_one_that_looks_around_a_node_a
     assert dispatch_log == ["core_number"]
 
 
-def test_graphs_with_parallel_edges_or_a_class_of_their_own_stay_networkxs(prefer_backend, dispatch_log):
+def test_graphs_with_parallel_edges_or_a_subclass_stay_with_networkx(prefer_backend, dispatch_log):
     class CustomGraph(nx.Graph):
         """A graph that may answer otherwise than its dicts."""
 
@@ -190,7 +188,7 @@ def test_graphs_with_parallel_edges_or_a_class_of_their_own_stay_networkxs(prefe
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY)
-def test_conversion_there_and_back_keeps_all_there_is(pair: Pair):
+def test_conversion_in_both_directions_keeps_everything(pair: Pair):
     pair.plain.graph["name"] = "town"
     for number, (*edge, _) in enumerate(pair.plain.edges(data=True)):
         pair.plain.edges[edge].update({("kind", "size", "much")[number % 3]: ("ß", 0.5, 2**70)[number % 3]})
@@ -225,7 +223,7 @@ def test_conversion_changes_no_number_and_neither_do_the_sums_of_numbers(numbers
         assert dict(compiled.degree(weight="amount")) == dict(plain.degree(weight="amount"))
 
 
-def test_a_matrix_of_integers_beside_fractions_holds_the_integers_as_networkx_does():
+def test_a_matrix_keeps_integers_beside_fractions_as_networkx_does():
     plain = nx.Graph([("a", "b", {"amount": 2**60 + 1}), ("b", "c", {"amount": 1.5}), ("c", "d", {})])
     compiled = BACKEND.convert_from_nx(plain, preserve_edge_attrs=True)
     for dtype in (int, float, None):
@@ -244,7 +242,7 @@ def test_conversion_keeps_the_attributes_asked_for_and_fills_those_that_lack():
     assert BACKEND.convert_to_nx("not a graph") == "not a graph"
 
 
-def test_weights_that_are_not_numbers_are_networkxs_to_refuse():
+def test_weights_that_are_not_numbers_are_refused_by_networkx():
     plain = nx.Graph([("a", "b", {"weight": "heavy"})])
     with pytest.raises((TypeError, ValueError)):
         nx.pagerank(plain)
@@ -252,7 +250,7 @@ def test_weights_that_are_not_numbers_are_networkxs_to_refuse():
         nx.pagerank(plain, backend="iftah")
 
 
-def test_networkxs_own_tests_of_what_is_offered_pass():
+def test_networkxs_own_tests_of_offered_functions_pass():
     """`make conformance` runs all of them. Here we run those of the modules with offered functions, and check that each
     function is called.
     """

@@ -16,7 +16,7 @@ def test_features_are_named_by_dimension_once_each():
     assert all(n.count(".") == 1 and n.replace(".", "_").isidentifier() and n.islower() for n in names)
 
 
-def test_every_feature_says_what_it_is():
+def test_every_feature_has_a_description():
     for f in FEATURES:
         assert f.data_class in CLASSES, f.name
         assert f.about.endswith("."), f.name
@@ -36,7 +36,7 @@ def test_bounds_are_small_enough_for_every_engine_and_digits_are_a_decimals():
         assert bool(f.values) == (f.type == "enum"), f.name
 
 
-def test_what_is_more_than_counting_cites_its_source():
+def test_every_algorithmic_feature_cites_its_source():
     default_cost = Feature("", "int", "", "", "", "", "").cost
     algorithms = [f for f in FEATURES if f.scope == "global" or f.cost != default_cost]
     assert len(algorithms) >= 6

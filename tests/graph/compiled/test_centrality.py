@@ -26,7 +26,9 @@ def test_pagerank_of_a_chain_by_hand():
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY, st.sampled_from((0.5, 0.85)), st.sampled_from((None, "weight", "height")), st.data())
-def test_pagerank_is_networkxs_in_as_many_steps(pair: Pair, alpha: float, weight: str | None, data: st.DataObject):
+def test_pagerank_equals_networkxs_after_as_many_steps(
+    pair: Pair, alpha: float, weight: str | None, data: st.DataObject
+):
     nodes = [*pair.plain, "nobody"]
     some = st.none() | st.dictionaries(st.sampled_from(nodes), st.integers(1, 3), min_size=1)
     node_values = {name: data.draw(some, name) for name in ("personalization", "nstart", "dangling")}
@@ -44,7 +46,7 @@ def test_pagerank_is_networkxs_in_as_many_steps(pair: Pair, alpha: float, weight
             assert is_close(nx.pagerank(pair.compiled, **arguments), expected)
 
 
-def test_pagerank_from_nobody_in_the_graph_is_refused():
+def test_pagerank_without_a_start_node_in_the_graph_is_refused():
     graph = from_columns(pl.Series(["a"]), pl.Series(["b"]), directed=True)
     for nobody in ({"c": 1}, {"a": 0}):
         with pytest.raises(ZeroDivisionError):
@@ -55,7 +57,7 @@ def test_pagerank_from_nobody_in_the_graph_is_refused():
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY)
-def test_degree_centralities_are_networkxs(pair: Pair):
+def test_degree_centralities_equal_networkxs(pair: Pair):
     assert nx.degree_centrality(pair.compiled) == nx.degree_centrality(pair.plain)
     if pair.plain.is_directed():
         assert nx.in_degree_centrality(pair.compiled) == nx.in_degree_centrality(pair.plain)
@@ -64,7 +66,7 @@ def test_degree_centralities_are_networkxs(pair: Pair):
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(DIRECTED, st.sampled_from(("in", "out", "in+out")), st.sampled_from(("in", "out", "in+out")))
-def test_the_degree_of_neighbours_is_networkxs_in_every_direction(pair: Pair, source: str, target: str):
+def test_the_degree_of_neighbours_equals_networkxs_in_every_direction(pair: Pair, source: str, target: str):
     for weight in (None, "weight"):
         arguments = {"source": source, "target": target, "weight": weight}
         assert is_close(
@@ -74,14 +76,14 @@ def test_the_degree_of_neighbours_is_networkxs_in_every_direction(pair: Pair, so
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
-def test_the_degree_of_neighbours_is_networkxs_of_all_or_of_some(pair: Pair):
+def test_the_degree_of_neighbours_equals_networkxs_for_all_or_some_nodes(pair: Pair):
     for nodes in (None, list(pair.plain)[1::2], []):
         for weight in (None, "weight"):
             actual = nx.average_neighbor_degree(pair.compiled, nodes=nodes, weight=weight)
             assert is_close(actual, nx.average_neighbor_degree(pair.plain, nodes=nodes, weight=weight))
 
 
-def test_directions_that_do_not_exist_are_refused():
+def test_invalid_directions_are_refused():
     for directed, source in ((False, "in"), (True, "up")):
         graph = from_columns(pl.Series(["a"]), pl.Series(["b"]), directed=directed)
         with pytest.raises(nx.NetworkXError, match="source"):

@@ -11,7 +11,7 @@ from tests.graph.compiled.random_graphs import DIRECTED, UNDIRECTED, Pair
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
-def test_triangles_and_clustering_are_networkxs(pair: Pair):
+def test_triangles_and_clustering_equal_networkxs(pair: Pair):
     compiled, plain = pair.compiled, pair.plain
     assert nx.triangles(compiled) == nx.triangles(plain)
     assert nx.clustering(compiled) == nx.clustering(plain)
@@ -29,14 +29,14 @@ def test_triangles_and_clustering_are_networkxs(pair: Pair):
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
-def test_they_can_be_asked_of_some_or_of_one(pair: Pair):
+def test_triangles_and_clustering_accept_some_nodes_or_one(pair: Pair):
     for count in (nx.triangles, nx.clustering):
         assert count(pair.compiled, list(pair.plain)[::2]) == count(pair.plain, list(pair.plain)[::2])
         for node in pair.plain:
             assert count(pair.compiled, node) == count(pair.plain, node)
 
 
-def test_those_of_a_few_among_many_are_counted_from_their_rows():
+def test_triangles_of_a_few_nodes_are_counted_from_their_rows():
     """We draw random edges, with self-loops, and ask for one node in a hundred: NetworkX returns the same."""
     ends = np.random.default_rng(3).integers(0, 400, size=(2, 6_000))
     compiled = from_columns(ends[0], ends[1], nodes=400, directed=False)
@@ -57,7 +57,7 @@ def test_clustering_by_hand():
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(DIRECTED)
-def test_reciprocity_is_networkxs(pair: Pair):
+def test_reciprocity_equals_networkxs(pair: Pair):
     compiled, plain = pair.compiled, pair.plain
     assert nx.reciprocity(compiled, list(plain)) == nx.reciprocity(plain, list(plain))
     if plain.number_of_edges():
@@ -69,7 +69,7 @@ def test_reciprocity_is_networkxs(pair: Pair):
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
-def test_the_reciprocity_of_an_undirected_graph_is_what_networkx_makes_of_it(pair: Pair):
+def test_the_reciprocity_of_an_undirected_graph_equals_networkxs(pair: Pair):
     """It counts no edge as running both ways, and refuses a node: an undirected graph has no predecessors."""
     for ask in (nx.reciprocity, nx.overall_reciprocity):
         if pair.plain.number_of_edges():
@@ -84,7 +84,7 @@ def test_the_reciprocity_of_an_undirected_graph_is_what_networkx_makes_of_it(pai
                     nx.reciprocity(graph, nodes)
 
 
-def test_the_reciprocity_of_nothing_is_refused():
+def test_the_reciprocity_of_an_empty_graph_is_refused():
     isolated = from_columns(*(pl.Series([], dtype=pl.String),) * 2, nodes=pl.Series(["a"]), directed=True)
     with pytest.raises(nx.NetworkXError, match="empty graphs"):
         nx.reciprocity(isolated)

@@ -19,7 +19,7 @@ def test_parallel_edges_become_one_with_the_sum_and_a_self_loop_stays():
 
 
 @pytest.mark.parametrize("directed", [True, False])
-def test_an_edge_of_no_weight_is_an_edge_and_so_are_two_that_cancel(directed):
+def test_edges_of_zero_or_cancelling_weight_are_kept(directed):
     ends = pl.Series(["a", "b", "b"]), pl.Series(["b", "c", "c"]), pl.Series([0, 3, -3])
     graph = from_columns(*ends, directed=directed)
     assert list(graph.edges(data="weight")) == [("a", "b", 0), ("b", "c", 0)]
@@ -28,18 +28,18 @@ def test_an_edge_of_no_weight_is_an_edge_and_so_are_two_that_cancel(directed):
 @pytest.mark.parametrize(
     "kind", [pl.Series, pa.array, lambda values: pa.chunked_array([values[:1], values[1:]]), np.array]
 )
-def test_columns_of_polars_arrow_and_numpy_make_the_same_graph(kind):
+def test_polars_arrow_and_numpy_columns_give_the_same_graph(kind):
     graph = from_columns(kind(SOURCE), kind(TARGET), kind(WEIGHT), directed=False)
     assert list(graph.edges(data="weight")) == [("bob", "bob", 4), ("bob", "李雷", 11)]
 
 
-def test_without_columns_an_edge_holds_nothing_and_weighs_one():
+def test_without_columns_an_edge_has_no_attributes_and_weight_one():
     graph = from_columns(pl.Series(SOURCE), pl.Series(TARGET), directed=False)
     assert list(graph.edges(data=True)) == [("bob", "bob", {}), ("bob", "李雷", {})]
     assert dict(graph.degree(weight="weight")) == {"bob": 3, "李雷": 1}
 
 
-def test_more_than_one_column_can_be_held_and_integers_stay_integers():
+def test_several_columns_are_kept_and_integers_stay_integers():
     columns = {"amount": pl.Series([100, 250, 2**60]), "share": pl.Series([0.5, 0.25, 1.0])}
     graph = from_columns(pl.Series(["a", "a", "b"]), pl.Series(["b", "b", "c"]), directed=True, columns=columns)
     assert list(graph.edges(data=True)) == [
@@ -50,14 +50,14 @@ def test_more_than_one_column_can_be_held_and_integers_stay_integers():
     assert isinstance(graph["a"]["b"]["amount"], int)
 
 
-def test_nodes_say_their_order_and_who_is_isolated():
+def test_given_nodes_fix_the_order_and_may_be_isolated():
     graph = from_columns(pl.Series(["a"]), pl.Series(["b"]), nodes=pl.Series(["c", "b", "a"]), directed=False)
     assert dict(graph.degree) == {"c": 0, "b": 1, "a": 1}
     assert list(graph) == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["李雷", "bob", "nobody"])])
-def test_names_may_be_kept_as_categories(dtype):
+def test_names_may_be_categories(dtype):
     graph = from_columns(pl.Series(SOURCE, dtype=dtype), pl.Series(TARGET, dtype=dtype), directed=True)
     assert list(graph.edges) == [("bob", "bob"), ("bob", "李雷"), ("李雷", "bob")]
 
@@ -69,7 +69,7 @@ def test_numbers_can_be_names(dtype):
     assert list(graph.edges) == [(3, 70), (70, 5)]
 
 
-def test_numbers_can_be_codes_which_are_not_looked_up():
+def test_numbers_can_be_codes_that_need_no_look_up():
     graph = from_columns(pl.Series([0, 2]), pl.Series([1, 2]), nodes=4, directed=False)
     assert list(graph) == [0, 1, 2, 3]
     assert list(graph.edges) == [(0, 1), (2, 2)]
@@ -77,7 +77,7 @@ def test_numbers_can_be_codes_which_are_not_looked_up():
 
 @pytest.mark.parametrize("directed", [False, True])
 @pytest.mark.parametrize("nodes", [None, 0, pl.Series([], dtype=pl.String)])
-def test_no_edges_make_a_graph_without_any(directed, nodes):
+def test_no_rows_give_a_graph_without_edges(directed, nodes):
     none = pl.Series([], dtype=pl.Int64 if nodes == 0 else pl.String) if not isinstance(nodes, pl.Series) else nodes
     graph = from_columns(none, none, nodes=nodes, directed=directed)
     assert isinstance(graph, DiGraph if directed else Graph)
@@ -92,7 +92,7 @@ def test_a_node_with_a_million_parallel_edges_has_one_neighbour():
         assert list(graph.edges(data=True)) == [(0, 1, expected)]
 
 
-def test_no_column_given_is_written_to():
+def test_input_columns_are_not_modified():
     source, target, weight = np.array([1, 0, 0]), np.array([0, 1, 0]), np.array([1.0, 2.0, 3.0])
     graph = from_columns(source, target, weight, nodes=2, directed=False)
     nx.pagerank(graph)
@@ -125,7 +125,7 @@ def test_no_column_given_is_written_to():
         ({"source": ["a"], "target": ["b"], "nodes": [1]}, "columns `source` and `nodes` hold String and Int64"),
     ],
 )
-def test_what_cannot_be_a_graph_is_refused_in_one_line(columns, message):
+def test_invalid_columns_are_refused_in_one_line(columns, message):
     columns = {name: pl.Series(column) if isinstance(column, list) else column for name, column in columns.items()}
     with pytest.raises(ValueError, match=r"^[^\n]+$") as refused:
         from_columns(**columns, directed=False)

@@ -30,7 +30,7 @@ def test_communities_are_a_partition_and_one_seed_gives_one(pair: Pair, seed: in
     ],
     ids=["karate", "les misérables", "cavemen", "planted", "power law"],
 )
-def test_they_are_as_good_as_networkxs(plain):
+def test_communities_have_the_modularity_of_networkxs(plain):
     """Modularity, the best of three seeds each; no worse than by a hundredth."""
     compiled = from_networkx(plain, edge_attrs={"weight": 1})
 
@@ -41,7 +41,7 @@ def test_they_are_as_good_as_networkxs(plain):
     assert best(compiled) > best(plain) - 0.01
 
 
-def test_weights_and_resolution_are_heard():
+def test_weights_and_resolution_are_respected():
     """Two pairs of friends, the middle tie heavier than either: it is the middle that belongs together."""
     chain = from_columns(pl.Series(["a", "b", "c"]), pl.Series(["b", "c", "d"]), pl.Series([1, 9, 1]), directed=False)
     assert {"b", "c"} <= max(nx.community.louvain_communities(chain, seed=1), key=len)
@@ -56,7 +56,7 @@ def test_large_graphs_give_the_same_communities_again():
     assert all(communities == runs[0] for communities in runs)
 
 
-def test_weights_that_are_not_positive_are_left_to_networkx():
+def test_non_positive_weights_fall_back_to_networkx():
     graph = from_columns(pl.Series(["a", "b"]), pl.Series(["b", "c"]), pl.Series([1, 0]), directed=False)
     assert nx.community.is_partition(graph, nx.community.louvain_communities(graph, seed=1))
 
@@ -64,7 +64,7 @@ def test_weights_that_are_not_positive_are_left_to_networkx():
 @pytest.mark.parametrize(
     "options", [{"resolution": -1}, {"resolution": 0}, {"resolution": float("nan")}, {"weight": "inf"}]
 )
-def test_resolutions_and_weights_that_are_no_positive_numbers_are_networkxs_affair(options):
+def test_invalid_resolutions_and_weights_fall_back_to_networkx(options):
     plain = nx.Graph([("a", "b", {"inf": float("inf")}), ("b", "c", {"inf": 1.0}), ("d", "e", {"inf": 2.0})])
     compiled = from_networkx(plain, preserve_edge_attrs=True)
     actual, expected = (nx.community.louvain_communities(graph, seed=1, **options) for graph in (compiled, plain))

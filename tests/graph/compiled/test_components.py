@@ -18,7 +18,7 @@ def sets(components: Callable, graph: nx.Graph) -> set[frozenset]:
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(UNDIRECTED)
-def test_connected_components_are_networkxs_in_their_order(pair: Pair):
+def test_connected_components_equal_networkxs_in_order(pair: Pair):
     assert list(nx.connected_components(pair.compiled)) == list(nx.connected_components(pair.plain))
     assert nx.number_connected_components(pair.compiled) == nx.number_connected_components(pair.plain)
     if pair.plain:
@@ -27,7 +27,7 @@ def test_connected_components_are_networkxs_in_their_order(pair: Pair):
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(DIRECTED)
-def test_weak_and_strong_components_are_networkxs(pair: Pair):
+def test_weak_and_strong_components_equal_networkxs(pair: Pair):
     for kind in ("weakly", "strongly"):
         components = getattr(nx, f"{kind}_connected_components")
         assert sets(components, pair.compiled) == sets(components, pair.plain)
@@ -47,13 +47,13 @@ def test_no_strong_component_comes_before_one_it_leads_to(pair: Pair):
 
 
 @pytest.mark.parametrize("question", [nx.is_connected, nx.is_weakly_connected, nx.is_strongly_connected])
-def test_whether_nothing_hangs_together_is_no_question(question):
+def test_the_connectivity_of_an_empty_graph_is_refused(question):
     none = pl.Series([], dtype=pl.String)
     with pytest.raises(nx.NetworkXPointlessConcept):
         question(from_columns(none, none, directed=question is not nx.is_connected))
 
 
-def test_components_of_the_other_kind_of_graph_are_refused():
+def test_components_of_the_wrong_kind_of_graph_are_refused():
     ends = pl.Series(["a"]), pl.Series(["b"])
     with pytest.raises(nx.NetworkXNotImplemented):
         nx.connected_components(from_columns(*ends, directed=True))
@@ -63,7 +63,7 @@ def test_components_of_the_other_kind_of_graph_are_refused():
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(SIMPLE)
-def test_core_numbers_are_networkxs(pair: Pair):
+def test_core_numbers_equal_networkxs(pair: Pair):
     assert nx.core_number(pair.compiled) == nx.core_number(pair.plain)
 
 

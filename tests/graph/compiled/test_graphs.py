@@ -16,7 +16,7 @@ TIES = from_columns(
 PAYMENTS = from_columns(pl.Series(["ann", "bob"]), pl.Series(["bob", "cy"]), pl.Series([0.5, 2.0]), directed=True)
 
 
-def test_it_is_a_networkx_graph_to_whoever_reads_it():
+def test_a_compiled_graph_is_a_networkx_graph():
     assert isinstance(TIES, nx.Graph)
     assert isinstance(PAYMENTS, nx.DiGraph)
     assert list(TIES) == list(TIES.nodes) == ["ann", "bob", "cy"]
@@ -37,7 +37,7 @@ def test_it_is_a_networkx_graph_to_whoever_reads_it():
     assert str(PAYMENTS) == "DiGraph with 3 nodes and 2 edges"
 
 
-def test_a_stranger_is_refused_as_networkx_refuses_one():
+def test_an_unknown_node_is_refused_as_in_networkx():
     with pytest.raises(KeyError):
         TIES["dan"]
     with pytest.raises(nx.NetworkXError, match="The node dan is not in the graph"):
@@ -46,7 +46,7 @@ def test_a_stranger_is_refused_as_networkx_refuses_one():
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY)
-def test_it_has_the_nodes_edges_and_degrees_of_the_plain_graph(pair: Pair):
+def test_a_compiled_graph_has_the_nodes_edges_and_degrees_of_the_plain_one(pair: Pair):
     compiled, plain = pair.compiled, pair.plain
     assert nx.utils.graphs_equal(compiled.copy(), plain)
     assert compiled.adj == plain.adj
@@ -92,7 +92,7 @@ def test_copies_views_and_other_directions_are_those_of_the_plain_graph(pair: Pa
         assert all(actual.edges[edge] == attributes for *edge, attributes in expected.edges(data=True))
 
 
-def test_what_is_derived_by_networkx_is_a_plain_graph_that_can_be_changed():
+def test_graphs_derived_by_networkx_are_plain_and_mutable():
     for derived in (
         TIES.copy(),
         TIES.to_directed(),
@@ -107,7 +107,7 @@ def test_what_is_derived_by_networkx_is_a_plain_graph_that_can_be_changed():
     assert type(PAYMENTS.__class__()) is nx.DiGraph
 
 
-def test_pickled_and_deeply_copied_it_stays_compiled():
+def test_pickles_and_deep_copies_stay_compiled():
     TIES.nodes["ann"]["level"] = 3
     for copied in (pickle.loads(pickle.dumps(TIES)), copy.deepcopy(TIES)):
         assert type(copied) is Graph
@@ -137,7 +137,7 @@ def test_pickled_and_deeply_copied_it_stays_compiled():
         lambda g: nx.set_edge_attributes(g, 1, "weight"),
     ],
 )
-def test_nothing_the_arrays_would_not_know_of_can_be_changed(change):
+def test_changes_that_bypass_the_arrays_are_refused(change):
     for graph in (TIES, PAYMENTS):
         assert nx.is_frozen(graph)
         before = nx.to_dict_of_dicts(graph)

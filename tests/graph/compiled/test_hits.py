@@ -24,7 +24,7 @@ def undirected(*edges: str) -> Any:
     return from_columns(*(pl.Series([edge[end] for edge in edges]) for end in (0, 1)), directed=False)
 
 
-def test_of_a_fan_by_hand():
+def test_hits_of_a_fan_by_hand():
     """Two point at three, one of them at all three: authorities follow the eigenvector of [[2, 2, 1], [2, 2, 1], [1, 1, 1]],
     (1, 1, x) with x = (2 + x) / (4 + x), so x = (sqrt(17) - 3) / 2."""
     fan = from_columns(pl.Series(["a", "a", "a", "b", "b"]), pl.Series(["x", "y", "z", "x", "y"]), directed=True)
@@ -33,26 +33,26 @@ def test_of_a_fan_by_hand():
     assert authorities == pytest.approx({"a": 0, "b": 0, "x": 1 / (2 + x), "y": 1 / (2 + x), "z": x / (2 + x)})
 
 
-def test_of_a_star_by_hand():
+def test_hits_of_a_star_by_hand():
     """From 1/4 each: the centre gets 3/4 and each leaf 1/4 as authorities, so all are equal hubs, and stay so."""
     hubs, authorities = nx.hits(undirected("cx", "cy", "cz"))
     assert hubs == pytest.approx(dict.fromkeys("cxyz", 1 / 4))
     assert authorities == pytest.approx({"c": 1 / 2, "x": 1 / 6, "y": 1 / 6, "z": 1 / 6})
 
 
-def test_of_a_path_by_hand():
+def test_hits_of_a_path_by_hand():
     """The largest eigenvalue of a path of four is the golden ratio, that of (1, golden, golden, 1)."""
     expected = dict(zip("abcd", np.array([1, GOLDEN, GOLDEN, 1]) / (2 + 2 * GOLDEN), strict=True))
     for values in nx.hits(undirected("ab", "bc", "cd")):
         assert values == pytest.approx(expected)
 
 
-def test_of_disjoint_edges_by_hand():
+def test_hits_of_disjoint_edges_by_hand():
     for values in nx.hits(undirected("ab", "cd", "ef")):
         assert values == pytest.approx(dict.fromkeys("abcdef", 1 / 6))
 
 
-def test_of_a_cycle_by_hand():
+def test_hits_of_a_cycle_by_hand():
     """Every arc of a directed cycle is as strong as every other: all values are equal."""
     cycle = from_columns(pl.Series(list("abc")), pl.Series(list("bca")), directed=True)
     for values in nx.hits(cycle):
@@ -74,7 +74,7 @@ def test_of_a_cycle_by_hand():
     ],
     ids=str,
 )
-def test_are_the_start_seen_by_the_strongest_singular_vectors_and_the_same_every_time(plain):
+def test_hits_are_the_start_projected_on_the_strongest_singular_vectors(plain):
     """We compute this by a dense decomposition: the projection of an even start onto the eigenspace of the largest
     eigenvalue of A A^T.
     """
@@ -92,7 +92,7 @@ def test_are_the_start_seen_by_the_strongest_singular_vectors_and_the_same_every
 
 @settings(deadline=None, max_examples=by_effort(40, 400))
 @given(ANY)
-def test_are_those_of_networkxs_power_iteration(pair: Pair):
+def test_hits_equal_networkxs_power_iteration(pair: Pair):
     if not pair.plain.number_of_edges():
         for refused in ({"max_iter": 100}, {"normalized": False}) if pair.plain else ():
             with pytest.raises(nx.PowerIterationFailedConvergence):
@@ -140,7 +140,7 @@ def test_a_start_of_nothing_is_refused_and_one_of_more_nodes_is_not():
     assert nx.hits(pair, nstart=more) == nx.hits(pair)
 
 
-def test_weights_beyond_floats_never_settle():
+def test_weights_beyond_floats_do_not_converge():
     for weight in (1e308, float("inf"), float("nan")):
         graph = from_networkx(nx.Graph([("a", "b", {"weight": weight}), ("b", "c", {"weight": 1.0})]), {"weight": 1})
         with pytest.raises(nx.PowerIterationFailedConvergence):

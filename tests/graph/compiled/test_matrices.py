@@ -14,7 +14,7 @@ from tests.graph.compiled.random_graphs import ANY, Pair
 @given(
     ANY, st.sampled_from(("csr", "csc", "coo")), st.sampled_from(("weight", "height")), st.sampled_from((None, float))
 )
-def test_the_matrix_is_networkxs(pair: Pair, form: str, weight: str, dtype: type | None):
+def test_the_matrix_equals_networkxs(pair: Pair, form: str, weight: str, dtype: type | None):
     assert nx.number_of_selfloops(pair.compiled) == nx.number_of_selfloops(pair.plain)
     if not pair.plain:
         with pytest.raises(nx.NetworkXError, match="no nodes"):
@@ -27,7 +27,7 @@ def test_the_matrix_is_networkxs(pair: Pair, form: str, weight: str, dtype: type
     assert np.array_equal(actual.toarray(), expected.toarray())
 
 
-def test_the_matrix_is_the_callers_own():
+def test_the_matrix_is_a_copy():
     graph = from_columns(pl.Series(["a"]), pl.Series(["b"]), pl.Series([5]), directed=True)
     matrix = nx.to_scipy_sparse_array(graph)
     matrix.data[:], matrix.indices[:] = 9, 0

@@ -15,7 +15,7 @@ LIMITS = st.sampled_from((None, 0, 1, 1.5, 2, 3, float("inf")))
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY, LIMITS)
-def test_distances_and_searches_are_networkxs_in_their_order(pair: Pair, limit: float | None):
+def test_distances_and_searches_equal_networkxs_in_order(pair: Pair, limit: float | None):
     """Converted, a graph keeps the order of its neighbours, so both walk alike."""
     plain, compiled = pair.plain, from_networkx(pair.plain)
     for node in plain:
@@ -32,9 +32,7 @@ def test_distances_and_searches_are_networkxs_in_their_order(pair: Pair, limit: 
 
 @settings(deadline=None, max_examples=by_effort(20, 180))
 @given(ANY, st.sampled_from((0, 1, 2, 9)), st.booleans(), st.booleans())
-def test_circles_are_networkxs_with_all_that_nodes_and_edges_hold(
-    pair: Pair, radius: int, center: bool, undirected: bool
-):
+def test_ego_graphs_equal_networkxs_with_all_attributes(pair: Pair, radius: int, center: bool, undirected: bool):
     pair.plain.graph["name"] = pair.compiled.graph["name"] = "town"
     for level, node in enumerate(pair.plain):
         pair.plain.nodes[node]["level"] = pair.compiled.nodes[node]["level"] = level
@@ -46,13 +44,13 @@ def test_circles_are_networkxs_with_all_that_nodes_and_edges_hold(
         assert actual.graph == expected.graph == {"name": "town"}
 
 
-def test_a_chain_of_thousands_is_walked_to_its_end():
+def test_a_chain_of_thousands_of_nodes_is_searched_to_its_end():
     chain = from_columns(np.arange(5_000), np.arange(1, 5_001), nodes=5_001, directed=False)
     assert nx.single_source_shortest_path_length(chain, 0) == {node: node for node in range(5_001)}
     assert len(nx.single_source_shortest_path_length(chain, 2_500, 3)) == 7
 
 
-def test_a_stranger_is_refused_as_networkx_refuses_one():
+def test_an_unknown_node_is_refused_as_in_networkx():
     graph = from_columns(pl.Series(["a"]), pl.Series(["b"]), directed=True)
     with pytest.raises(nx.NodeNotFound, match="Source c is not in G"):
         nx.single_source_shortest_path_length(graph, "c")

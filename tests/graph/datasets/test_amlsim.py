@@ -47,7 +47,7 @@ def test_every_event_may_enter_the_ledger(events: pl.DataFrame) -> None:
     assert events["recorded_at"].null_count() == events.height
 
 
-def test_each_transfer_is_a_payment_but_those_to_oneself(events: pl.DataFrame, rows: list[dict[str, str]]) -> None:
+def test_each_transfer_except_to_oneself_is_a_payment(events: pl.DataFrame, rows: list[dict[str, str]]) -> None:
     between_accounts = [r for r in rows if r["sourceNodeId"] != r["targetNodeId"]]
     assert (len(rows), len(between_accounts)) == (120_558, 120_543)
     expected = sorted(
@@ -107,7 +107,7 @@ def test_labels_read_by_hand(tmp_path: Path) -> None:
         ("0,1,1.00,9000000000000", "no valid `fraudStep`"),
     ],
 )
-def test_a_label_that_is_none_is_refused(tmp_path: Path, node: str, message: str) -> None:
+def test_an_invalid_label_is_refused(tmp_path: Path, node: str, message: str) -> None:
     with pytest.raises(SourceError) as error:
         amlsim.labels(write_folder(tmp_path, (node,), ()))
     assert f"`nodes.csv`, row 1: {message}" in str(error.value)
@@ -125,7 +125,7 @@ def test_a_label_that_is_none_is_refused(tmp_path: Path, node: str, message: str
         ("0,1,1.00,9000000000000", "no valid `time` (`9000000000000`)"),
     ],
 )
-def test_a_transfer_that_is_none_is_refused(tmp_path: Path, transfer: str, message: str) -> None:
+def test_an_invalid_transfer_is_refused(tmp_path: Path, transfer: str, message: str) -> None:
     with pytest.raises(SourceError) as error:
         amlsim.events(write_folder(tmp_path, (), ("0,1,1.00,1", transfer)))
     assert f"`transactions.csv`, row 2: {message}" in str(error.value)

@@ -67,7 +67,7 @@ def test_each_client_enrols_once_on_the_day_of_the_account(events: pl.DataFrame,
     assert set(enrolled["identity_level"]) == {2}
 
 
-def test_everybody_consents_as_they_enrol(events: pl.DataFrame) -> None:
+def test_everyone_consents_at_enrolment(events: pl.DataFrame) -> None:
     both = of_kind(events, "person.enrolled").join(of_kind(events, "consent.granted"), on=("subject", "happened_at"))
     assert both.height == 5369
     assert set(of_kind(events, "consent.granted")["classes"]) == {"identity,relationship,behaviour,restricted,credit"}
@@ -93,9 +93,7 @@ def test_owner_and_disponent_are_one_household(events: pl.DataFrame, berka_folde
     assert ties["strength"].null_count() == 869
 
 
-def test_each_transaction_is_told_once_but_for_the_loans_own_instalments(
-    events: pl.DataFrame, berka_folder: Path
-) -> None:
+def test_each_transaction_except_loan_instalments_gives_one_event(events: pl.DataFrame, berka_folder: Path) -> None:
     rows = raw_transactions(berka_folder)
     assert len(rows) == 54_694 + 49_102 - 6_791
     symbols = Counter(r["k_symbol"].strip() for r in rows.values())
@@ -106,7 +104,7 @@ def test_each_transaction_is_told_once_but_for_the_loans_own_instalments(
     assert of_kind(events, "payment.made").height == len(ids) - symbols["SANKC. UROK"]
 
 
-def test_the_amounts_are_the_files_to_the_haler(events: pl.DataFrame, berka_folder: Path) -> None:
+def test_amounts_equal_the_files_to_the_haler(events: pl.DataFrame, berka_folder: Path) -> None:
     transactions = [r for r in raw_transactions(berka_folder).values() if r["k_symbol"].strip() != "UVER"]
     transaction_events = events.filter(pl.col("event_id").str.starts_with("trans-"))
     assert transaction_events["amount"].sum() == int(sum(Decimal(r["amount"]) for r in transactions) * 100)
@@ -114,7 +112,9 @@ def test_the_amounts_are_the_files_to_the_haler(events: pl.DataFrame, berka_fold
 
 
 @pytest.mark.parametrize("account", ["2378", "5270", "576"])
-def test_money_in_and_out_of_an_account_is_its_owners(events: pl.DataFrame, berka_folder: Path, account: str) -> None:
+def test_money_in_and_out_of_an_account_belongs_to_its_owner(
+    events: pl.DataFrame, berka_folder: Path, account: str
+) -> None:
     own = owner_of(berka_folder)[account]
     sums: Counter[bool] = Counter()
     for r in raw_transactions(berka_folder).values():
@@ -142,9 +142,7 @@ def test_one_transaction_read_by_hand(events: pl.DataFrame, berka_folder: Path) 
     }
 
 
-def test_categories_are_as_many_as_the_symbols_and_operations_they_come_from(
-    events: pl.DataFrame, berka_folder: Path
-) -> None:
+def test_categories_have_the_counts_of_their_symbols_and_operations(events: pl.DataFrame, berka_folder: Path) -> None:
     rows = raw_transactions(berka_folder).values()
     counts = Counter((r["k_symbol"].strip() or r["operation"]) for r in rows)
     categories = dict(of_kind(events, "payment.made").group_by("category").len().iter_rows())
@@ -163,9 +161,7 @@ def test_categories_are_as_many_as_the_symbols_and_operations_they_come_from(
     assert set(of_kind(events, "payment.made").filter(category="cash")["channel"]) == {"cash"}
 
 
-def test_an_accounts_day_has_one_balance_which_the_next_days_start_from(
-    events: pl.DataFrame, berka_folder: Path
-) -> None:
+def test_an_account_has_one_balance_a_day_and_days_are_consistent(events: pl.DataFrame, berka_folder: Path) -> None:
     rows = raw_transactions(berka_folder).values()
     changes: Counter[tuple[str, date]] = Counter()
     for r in rows:
@@ -183,7 +179,7 @@ def test_an_accounts_day_has_one_balance_which_the_next_days_start_from(
     assert sum(follows) / len(follows) > 0.999
 
 
-def test_a_balance_is_the_one_after_the_days_last_move_whatever_the_files_order(events: pl.DataFrame) -> None:
+def test_a_balance_is_that_after_the_days_last_move_in_any_file_order(events: pl.DataFrame) -> None:
     # on 1993-01-31 account 2378 got 94.70 interest (balance 94,153.70) and then paid out 34,700; the file has them reversed
     assert events.filter(pl.col("event_id") == "balance-2378-930131")["amount"].item() == 5_945_370
 
@@ -210,7 +206,7 @@ def test_labels_are_the_known_outcomes_of_1993_to_1996(events: pl.DataFrame, ber
     assert labels.join(loans, on=("person", "loan"), how="semi").height == 328
 
 
-def test_no_event_is_made_from_how_a_loan_went(events: pl.DataFrame, berka_folder: Path, tmp_path: Path) -> None:
+def test_no_event_depends_on_the_outcome_of_a_loan(events: pl.DataFrame, berka_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(berka_folder, tmp_path / "berka")
     rows = raw(berka_folder, "loan.asc")
     statuses = [r["status"] for r in rows]
@@ -233,7 +229,7 @@ def test_no_event_is_made_from_how_a_loan_went(events: pl.DataFrame, berka_folde
         ({"date": "931399"}, "no valid `date` (`931399`)"),
     ],
 )
-def test_a_loan_that_is_none_is_refused_with_its_row(
+def test_an_invalid_loan_is_refused_with_its_row(
     berka_folder: Path, tmp_path: Path, change: dict[str, str], message: str
 ) -> None:
     for path in berka_folder.iterdir():
@@ -249,9 +245,7 @@ def test_a_loan_that_is_none_is_refused_with_its_row(
     assert f"`loan.asc`, row 2: {message}" in str(error.value)
 
 
-def test_just_before_a_loans_date_only_what_is_dated_before_it_is_there(
-    events: pl.DataFrame, berka_folder: Path
-) -> None:
+def test_just_before_a_loan_only_earlier_events_are_visible(events: pl.DataFrame, berka_folder: Path) -> None:
     granted = {r["account_id"]: day(r["date"]) for r in raw(berka_folder, "loan.asc")}
     moves = [
         r
@@ -268,7 +262,7 @@ def test_just_before_a_loans_date_only_what_is_dated_before_it_is_there(
     assert len(before) < len(moves)
 
 
-def test_nobody_does_anything_before_enrolment(events: pl.DataFrame) -> None:
+def test_no_event_precedes_enrolment(events: pl.DataFrame) -> None:
     since = of_kind(events, "person.enrolled").select("happened_at", subject="subject").rename({"happened_at": "since"})
     for end in ("subject", "other"):
         acts = events.join(since, left_on=end, right_on="subject")
@@ -276,7 +270,7 @@ def test_nobody_does_anything_before_enrolment(events: pl.DataFrame) -> None:
         assert acts.filter(pl.col("happened_at") < pl.col("since")).is_empty()
 
 
-def test_nothing_forbidden_is_carried_over(events: pl.DataFrame, berka_folder: Path) -> None:
+def test_no_forbidden_attribute_is_read(events: pl.DataFrame, berka_folder: Path) -> None:
     births = {r["birth_number"] for r in raw(berka_folder, "client.asc")}
     text = events.select(pl.col(pl.String)).select(pl.all().unique().implode())
     values = {v for column in text.row(0) for v in column if v}

@@ -86,7 +86,7 @@ def test_labels_are_136_trusted_and_180_fraudulent_among_the_people(events: pl.D
     assert labels["person"].is_in(of_kind(events, "person.enrolled")["subject"].implode()).all()
 
 
-def test_the_labels_are_the_word_of_36_labellers(events: pl.DataFrame, otc_folder: Path) -> None:
+def test_the_labels_come_from_36_labellers(events: pl.DataFrame, otc_folder: Path) -> None:
     labels = bitcoin_otc.labels(otc_folder)
     by = bitcoin_otc.labellers(events)
     assert (len(by), by.is_sorted()) == (36, True)
@@ -109,14 +109,14 @@ def test_the_labels_are_the_word_of_36_labellers(events: pl.DataFrame, otc_folde
         (("1,2,5,-9999999999999",), "row 1: no valid `at`"),
     ],
 )
-def test_a_file_that_is_another_is_refused(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
+def test_another_file_is_refused(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
     with pytest.raises(SourceError) as error:
         bitcoin_otc.events(write_folder(tmp_path, *lines))
     assert message in str(error.value)
     assert "soc-sign-bitcoinotc.csv" in str(error.value)
 
 
-def test_a_label_that_is_neither_sign_is_refused(tmp_path: Path) -> None:
+def test_a_label_without_a_valid_sign_is_refused(tmp_path: Path) -> None:
     (tmp_path / "otc_gt.csv").write_text("5,+1\n6,0\n")
     with pytest.raises(SourceError, match=r"`otc_gt.csv`, row 2"):
         bitcoin_otc.labels(tmp_path)

@@ -46,7 +46,7 @@ def test_every_event_may_enter_the_ledger(events: pl.DataFrame) -> None:
     assert set(events["happened_at"]) == {EVENT_TIME}
 
 
-def test_an_edge_that_is_listed_from_either_end_is_one_tie(events: pl.DataFrame, sybil_folder: Path) -> None:
+def test_an_edge_listed_from_both_ends_is_one_tie(events: pl.DataFrame, sybil_folder: Path) -> None:
     with gzip.open(sybil_folder / "graph.txt.gz", "rt") as file:
         rows = [line.split() for line in file]
     ties = events.filter(pl.col("kind") == "tie.formed")
@@ -56,7 +56,7 @@ def test_an_edge_that_is_listed_from_either_end_is_one_tie(events: pl.DataFrame,
     assert set(ties["tie"]) == {"friend"}
 
 
-def test_the_attack_edges_are_a_hundred(sybil_folder: Path, labels: pl.DataFrame) -> None:
+def test_there_are_a_hundred_attack_edges(sybil_folder: Path, labels: pl.DataFrame) -> None:
     sybil = labels.filter("sybil")["person"].implode()
     ties = facebook_sybil.ties(sybil_folder)
     assert ties.filter(pl.col("a").is_in(sybil) != pl.col("b").is_in(sybil)).height == 100
@@ -109,7 +109,7 @@ def test_ties_can_be_added(tmp_path: Path) -> None:
         ({"test": ("4039", "1")}, "4039 and higher are the sybils"),
     ],
 )
-def test_a_file_that_is_another_is_refused(tmp_path: Path, files: dict[str, tuple[str, ...]], message: str) -> None:
+def test_another_file_is_refused(tmp_path: Path, files: dict[str, tuple[str, ...]], message: str) -> None:
     with pytest.raises(SourceError) as error:
         facebook_sybil.events(write_folder(tmp_path, **files))
     assert message in str(error.value)

@@ -22,25 +22,25 @@ def test_money_in_text_becomes_minor_units_exactly(amount: Decimal) -> None:
 @pytest.mark.parametrize(
     ("text", "minor"), [("7", 700), ("7.5", 750), ("0.07", 7), ("-0.05", -5), ("1003.35", 100_335)]
 )
-def test_short_fractions_are_filled_up(text: str, minor: int) -> None:
+def test_short_fractions_are_padded(text: str, minor: int) -> None:
     assert pl.DataFrame({"a": [text]}).select(scaled_integer("a", 2)).item() == minor
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.234", "1,50", "1e3", "--1", "NaN"])
-def test_what_is_no_decimal_of_so_many_digits_is_refused_with_its_row(text: str) -> None:
+def test_an_invalid_decimal_is_refused_with_its_row(text: str) -> None:
     table = pl.DataFrame({"amount": ["1.00", text]})
     with pytest.raises(SourceError, match=r"^`some.csv`, row 2: no valid `amount`"):
         parse(table, "some.csv", amount=scaled_integer("amount", 2))
 
 
 @pytest.mark.parametrize("text", ["-0.01", "10000000000000.01", "99999999999999999999999"])
-def test_an_amount_that_no_event_may_have_is_refused_with_its_row(text: str) -> None:
+def test_an_amount_out_of_range_is_refused_with_its_row(text: str) -> None:
     table = pl.DataFrame({"amount": ["0", "10000000000000.00", text]})
     with pytest.raises(SourceError, match=r"^`some.csv`, row 3: no valid `amount`"):
         parse(table, "some.csv", amount=money("amount"))
 
 
-def test_a_missing_file_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match=r"absent\.csv` is missing, also as `\.gz`: give the folder that holds the data set$"
     ):
@@ -60,14 +60,14 @@ def test_an_empty_file_is_an_error_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_cut_off_archive_is_an_error_in_one_line(tmp_path: Path) -> None:
+def test_a_truncated_archive_is_an_error_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "some.csv.gz").write_bytes(gzip.compress(b"a,b\n" + bytes(range(48, 58)) * 5000)[:40])
     with pytest.raises(SourceError, match="some") as error:
         read(tmp_path, "some.csv", ("a", "b"))
     assert "\n" not in str(error.value)
 
 
-def test_a_table_is_the_same_packed_or_not(tmp_path: Path) -> None:
+def test_a_table_is_the_same_compressed_or_not(tmp_path: Path) -> None:
     text = 'a;b\r\n"1";" x "\r\n2;\r\n'
     (tmp_path / "plain.asc").write_text(text, newline="")
     (tmp_path / "packed.asc.gz").write_bytes(gzip.compress(text.encode()))

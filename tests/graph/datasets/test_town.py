@@ -66,7 +66,7 @@ def test_another_seed_is_another_town(sample_town: Town) -> None:
     assert not next(other.events()).equals(next(sample_town.events()))
 
 
-def test_frames_hold_one_kind_each(sample_town: Town) -> None:
+def test_each_frame_has_one_kind(sample_town: Town) -> None:
     assert all(frame["kind"].n_unique() == 1 for frame in sample_town.events())
 
 
@@ -74,7 +74,7 @@ def test_frames_hold_one_kind_each(sample_town: Town) -> None:
     ("people", "payments"),
     [(1, 0), (1, 1), (3, 10), (17, None), (100, 0), (100, 7), (200, 100), (500, 12_345), (2_500, 5_000)],
 )
-def test_people_and_payments_are_as_many_as_asked(people: int, payments: int | None) -> None:
+def test_people_and_payments_have_the_requested_numbers(people: int, payments: int | None) -> None:
     events = pl.concat(list(town(people, seed=1, payments=payments).events()))
     assert of_kinds(events, "person.enrolled")["subject"].n_unique() == people
     assert of_kinds(events, "payment.made").height == (40 * people if payments is None else payments)
@@ -94,7 +94,7 @@ def test_everything_happens_in_the_months_before_the_end(events: pl.DataFrame) -
 
 
 @pytest.mark.parametrize("months", [1, 2, 6, 36])
-def test_the_months_and_the_end_may_be_others(months: int) -> None:
+def test_the_months_and_the_end_are_parameters(months: int) -> None:
     end = datetime(2024, 3, 31, 15, 30, tzinfo=UTC)
     events = pl.concat(list(town(600, seed=3, months=months, end=end).events()))
     assert events["happened_at"].max() < end
@@ -102,7 +102,7 @@ def test_the_months_and_the_end_may_be_others(months: int) -> None:
     assert problems(events, end).is_empty()
 
 
-def test_nobody_does_anything_before_enrolment(events: pl.DataFrame) -> None:
+def test_no_event_precedes_enrolment(events: pl.DataFrame) -> None:
     since = of_kinds(events, "person.enrolled").select("subject", since="happened_at")
     for end in ("subject", "other"):
         acts = events.join(since, left_on=end, right_on="subject")
@@ -110,13 +110,13 @@ def test_nobody_does_anything_before_enrolment(events: pl.DataFrame) -> None:
         assert acts.filter(pl.col("happened_at") < pl.col("since")).is_empty()
 
 
-def test_shops_are_visited_by_day_on_the_clock_of_the_town(events: pl.DataFrame) -> None:
+def test_purchases_happen_by_day_in_the_towns_time_zone(events: pl.DataFrame) -> None:
     visits = events.filter(pl.col("event_id").str.starts_with("s-"))
     hours = visits["happened_at"].dt.offset_by("8h").dt.hour()
     assert (hours.min(), hours.max()) == (7, 22)
 
 
-def test_consent_comes_with_enrolment_and_in_the_shares_said(events: pl.DataFrame) -> None:
+def test_consent_comes_with_enrolment_in_the_documented_shares(events: pl.DataFrame) -> None:
     granted = of_kinds(events, "consent.granted")
     assert of_kinds(events, "person.enrolled").join(granted, on=("subject", "happened_at")).height == PEOPLE
     share = {
@@ -129,7 +129,7 @@ def test_consent_comes_with_enrolment_and_in_the_shares_said(events: pl.DataFram
     assert 0.004 < of_kinds(events, "consent.withdrawn").height / PEOPLE < 0.02
 
 
-def test_the_unreliable_miss_more_of_what_they_owe(events: pl.DataFrame, sample_town: Town) -> None:
+def test_unreliable_people_miss_more_instalments(events: pl.DataFrame, sample_town: Town) -> None:
     owed = count_by_person(events, sample_town, "obligation.missed", "obligation.paid").filter(pl.col("n") > 0)
     missed = count_by_person(events, sample_town, "obligation.missed").select("person", missed="n")
     share = owed.join(missed, on="person").with_columns(share=pl.col("missed") / pl.col("n"))
@@ -138,7 +138,7 @@ def test_the_unreliable_miss_more_of_what_they_owe(events: pl.DataFrame, sample_
     assert lost["reliability"].mean() < sample_town.truth["reliability"].mean() - 0.15
 
 
-def test_the_unreliable_bring_more_orders_back_late(events: pl.DataFrame, sample_town: Town) -> None:
+def test_unreliable_people_return_more_orders_late(events: pl.DataFrame, sample_town: Town) -> None:
     late = count_by_person(events, sample_town, "order.overdue").filter(~pl.col("sybil"))
     assert (
         late.filter(pl.col("n") > 0)["reliability"].mean() < late.filter(pl.col("n") == 0)["reliability"].mean() - 0.08
@@ -149,7 +149,7 @@ def test_the_unreliable_bring_more_orders_back_late(events: pl.DataFrame, sample
     assert not set(settled.filter(pl.col("days_late") == 0)["order"]) & overdue
 
 
-def test_the_reliable_have_more_in_the_bank_at_the_end(events: pl.DataFrame, sample_town: Town) -> None:
+def test_reliable_people_have_higher_balances_at_the_end(events: pl.DataFrame, sample_town: Town) -> None:
     last = (
         of_kinds(events, "account.balance").sort("happened_at").group_by(person="subject").agg(pl.col("amount").last())
     )
@@ -160,7 +160,7 @@ def test_the_reliable_have_more_in_the_bank_at_the_end(events: pl.DataFrame, sam
     assert overdrawn["reliability"].mean() < joined["reliability"].mean() - 0.08
 
 
-def test_a_month_without_wage_leaves_less_in_the_bank(events: pl.DataFrame) -> None:
+def test_a_month_without_wage_lowers_the_balance(events: pl.DataFrame) -> None:
     months = [pl.col("happened_at").dt.truncate("1mo").alias("month")]
     paid = (
         of_kinds(events, "payment.made")
@@ -192,7 +192,7 @@ def test_spending_has_seasons_and_popular_shops(events: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("tie", ["friend", "colleague", "household", "vouch"])
-def test_alike_people_meet(events: pl.DataFrame, sample_town: Town, tie: str) -> None:
+def test_similar_people_are_tied(events: pl.DataFrame, sample_town: Town, tie: str) -> None:
     real = sample_town.truth.filter(~pl.col("sybil")).select("person", "reliability")
     ties = of_kinds(events, "tie.formed").filter(pl.col("tie") == tie)
     if tie == "vouch":
@@ -205,7 +205,7 @@ def test_alike_people_meet(events: pl.DataFrame, sample_town: Town, tie: str) ->
     assert distance < 0.85 * (ends["reliability"] - shuffled).abs().mean()
 
 
-def test_vouches_are_mostly_good_words_about_the_reliable(events: pl.DataFrame, sample_town: Town) -> None:
+def test_vouches_are_mostly_positive_and_about_reliable_people(events: pl.DataFrame, sample_town: Town) -> None:
     real = sample_town.truth.filter(~pl.col("sybil"))
     about = (
         of_kinds(events, "tie.formed").filter(pl.col("tie") == "vouch").join(real, left_on="other", right_on="person")
@@ -274,7 +274,7 @@ def laps_within_days(hops: pl.DataFrame, size: int, days: int) -> bool:
     return bool((spent["took"] <= timedelta(days=days)).all() and spent["chained"].all())
 
 
-def test_sybils_are_fresh_and_know_mostly_each_other(events: pl.DataFrame, sample_town: Town) -> None:
+def test_sybils_are_new_and_tied_mostly_to_each_other(events: pl.DataFrame, sample_town: Town) -> None:
     fake = set(sample_town.truth.filter("sybil")["person"])
     assert 20 * (PEOPLE // 2_000) <= len(fake) <= 40 * (PEOPLE // 2_000)
     enrolled = of_kinds(events, "person.enrolled").filter(pl.col("subject").is_in(list(fake)))
@@ -292,7 +292,7 @@ def test_sybils_are_fresh_and_know_mostly_each_other(events: pl.DataFrame, sampl
     assert praise["strength"].min() >= 8
 
 
-def test_thin_people_have_next_to_nothing(events: pl.DataFrame, sample_town: Town) -> None:
+def test_thin_files_have_almost_no_evidence(events: pl.DataFrame, sample_town: Town) -> None:
     thin = sample_town.truth.filter("thin").select(subject="person")
     assert 0.09 < thin.height / PEOPLE < 0.11
     own_events = events.join(thin, on="subject", how="semi")
@@ -305,7 +305,7 @@ def test_thin_people_have_next_to_nothing(events: pl.DataFrame, sample_town: Tow
     assert of_kinds(own_events, "payment.made").height < 3 * thin.height
 
 
-def test_some_people_came_lately(events: pl.DataFrame) -> None:
+def test_some_people_enrolled_recently(events: pl.DataFrame) -> None:
     at = of_kinds(events, "person.enrolled")["happened_at"]
     assert 0.03 < (at > END - timedelta(days=60)).mean() < 0.10
     assert (at < START + timedelta(days=30)).mean() > 0.75
@@ -371,7 +371,7 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, object], message: str
     assert str(error.value) == message
 
 
-def test_an_id_says_nothing_about_its_owner(sample_town: Town) -> None:
+def test_an_id_reveals_nothing_about_its_owner(sample_town: Town) -> None:
     number = sample_town.truth["person"].str.strip_prefix("p-").cast(pl.Int64)
     assert abs(rank_correlation(number, sample_town.truth["reliability"])) < 0.05
     for flag in ("thin", "sybil"):

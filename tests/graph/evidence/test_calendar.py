@@ -25,7 +25,7 @@ def as_if_utc(at: datetime, tz: object) -> datetime:
 
 @settings(max_examples=60, deadline=None)
 @given(ZONES, st.lists(MOMENTS, min_size=1, max_size=4), st.integers(-1, 1))
-def test_clocks_show_what_the_zone_says_also_about_their_changes(tz, moments, slip):
+def test_local_times_follow_the_zone_and_its_changes(tz, moments, slip):
     first = min(moments)
     changes = [since for since, _ in utc_offsets(first, first + timedelta(days=800), tz)]
     times = [*moments, *(at + timedelta(microseconds=slip) for at in changes[1:])]
@@ -34,7 +34,7 @@ def test_clocks_show_what_the_zone_says_also_about_their_changes(tz, moments, sl
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_they_do_so_on_each_column_engine(name):
+def test_local_times_agree_on_each_column_engine(name):
     last = datetime(2024, 6, 15, tzinfo=UTC)
     first, tz = last - timedelta(days=730), zone(name)
     changes = [since for since, _ in utc_offsets(first, last, tz)]
@@ -54,7 +54,7 @@ def test_they_do_so_on_each_column_engine(name):
 @settings(max_examples=100, deadline=None)
 @given(ZONES, MOMENTS, st.integers(0, 30))
 @example(zone("Asia/Shanghai"), datetime(2024, 3, 30, 16, tzinfo=UTC), 1)  # 31 March there: 29 February
-def test_so_many_months_before_clocks_showed_the_same_of_another_month(tz, at, months):
+def test_months_before_a_moment_keep_the_local_time(tz, at, months):
     earlier, local = months_before(at, months, tz).astimezone(tz), at.astimezone(tz)
     assert (local.year - earlier.year) * 12 + local.month - earlier.month == months
     if not _has_change(earlier, tz):
@@ -69,11 +69,11 @@ def _has_change(at: datetime, tz: object) -> bool:
 
 @settings(max_examples=100, deadline=None)
 @given(ZONES, MOMENTS, st.timedeltas(timedelta(0), timedelta(hours=30)))
-def test_the_latest_that_clocks_have_shown_never_goes_back(tz, at, later):
+def test_the_latest_local_time_never_decreases(tz, at, later):
     assert as_if_utc(at, tz) <= latest_local_time(at, tz) <= latest_local_time(at + later, tz)
 
 
-def test_clocks_that_were_put_back_have_shown_the_hour_already():
+def test_after_clocks_go_back_the_latest_local_time_stays():
     tz, change = zone("America/New_York"), datetime(2024, 11, 3, 6, tzinfo=UTC)
     assert latest_local_time(change, tz) == datetime(2024, 11, 3, 1, 59, 59, 999999, tzinfo=UTC)
     assert latest_local_time(change + timedelta(hours=1), tz) == datetime(2024, 11, 3, 2, tzinfo=UTC)

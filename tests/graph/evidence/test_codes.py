@@ -37,13 +37,13 @@ def test_the_view_with_codes_is_the_view_with_ids(events, as_of, known_at):
 
 @settings(max_examples=by_effort(3, 60), deadline=None)
 @given(ledgers(max_events=30))
-def test_features_of_everyone_are_those_that_ids_give(events):
+def test_features_of_everyone_are_equal_with_codes_and_ids(events):
     events = with_people(events)
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
     assert_frame_equal(features(events, NOW, NOW, "perks"), compute(view, NOW, consents))
 
 
-def test_a_correction_that_names_somebody_new_reaches_them_by_codes_too():
+def test_a_correction_that_names_a_new_person_works_with_codes():
     text = f"{enrol('ann', 'zoë')}\n2024-01-10 payment.made ann > shop #p amount=100 currency=CNY\n"
     events = story(text + '2024-02-01 event.corrected ann ref_event=p fields={"other":"zoë"}')
     table = features(events, NOW, NOW, "perks").select("person", "behaviour.in_counterparties")
@@ -52,7 +52,7 @@ def test_a_correction_that_names_somebody_new_reaches_them_by_codes_too():
 
 @settings(max_examples=by_effort(4, 90), deadline=None)
 @given(ledgers(max_events=40), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
-def test_features_as_of_a_past_moment_are_those_that_were_built_at_that_moment(events, as_of, known_at):
+def test_features_as_of_a_past_moment_equal_the_build_of_that_moment(events, as_of, known_at):
     events = with_people(events)
     ledger_then = events.filter(pl.col("recorded_at") <= known_at)  # all that a ledger held at that moment
     assert_frame_equal(features(events, as_of, known_at, "perks"), features(ledger_then, as_of, known_at, "perks"))

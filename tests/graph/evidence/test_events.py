@@ -42,7 +42,7 @@ def reasons(*rows: dict[str, object]) -> list[tuple[int, str]]:
 
 @settings(max_examples=100, deadline=None)
 @given(ledgers())
-def test_what_the_strategies_make_has_no_problem_but_a_negative_tie(events):
+def test_generated_events_have_no_problem_except_negative_ties(events):
     result = problems(events, max(MOMENTS))
     assert [r for r in result["reason"] if "only a" not in r] == []
 
@@ -70,7 +70,7 @@ def test_what_the_strategies_make_has_no_problem_but_a_negative_tie(events):
         ({"happened_at": datetime(1899, 12, 31, tzinfo=UTC)}, "is before 1900"),
     ],
 )
-def test_each_thing_wrong_with_a_payment_is_told(change, expected):
+def test_each_problem_of_a_payment_is_reported(change, expected):
     ((row, reason),) = reasons(PAYMENT | change)
     assert row == 0
     assert expected in reason
@@ -82,7 +82,7 @@ GRANT |= {"purpose": "perks", "classes": "identity,credit"}
 
 @pytest.mark.parametrize("service", ["hotel", "/hotel", "inn/", "inn/Hotel", "inn hotel"])
 @pytest.mark.parametrize("kind", ["consent.granted", "consent.withdrawn"])
-def test_a_consent_to_what_is_no_merchants_service_is_refused(kind, service):
+def test_a_consent_to_an_invalid_service_is_refused(kind, service):
     ((_, reason),) = reasons(GRANT | {"kind": kind, "service": service})
     assert reason == (
         f"`service` `{service}` names no merchant's service: write `merchant/service`, "
@@ -121,12 +121,12 @@ def test_a_grant_that_ends_as_it_begins_or_before_is_refused():
         (CORRECTION | {"fields": '{"happened_at": "2031-01-01T00:00:00Z"}'}, "in `fields`: `happened_at`"),
     ],
 )
-def test_each_thing_wrong_with_a_tie_or_a_correction_is_told(row, expected):
+def test_each_problem_of_a_tie_or_a_correction_is_reported(row, expected):
     ((_, reason),) = reasons(row)
     assert expected in reason
 
 
-def test_all_problems_of_a_row_are_told_and_good_rows_are_not_named():
+def test_all_problems_of_a_row_are_reported_and_good_rows_are_not():
     result = reasons(PAYMENT, PAYMENT | {"amount": -1, "currency": "x"}, PAYMENT, PAYMENT | {"subject": None})
     assert [row for row, _ in result] == [1, 3]
     assert "`amount` is negative (-1)" in result[0][1]
@@ -159,13 +159,13 @@ odd_rows = st.dictionaries(st.sampled_from(CONTENT_COLUMNS), st.none(), max_size
         max_size=5,
     )
 )
-def test_what_is_told_of_a_row_does_not_depend_on_the_rows_beside_it(parts):
+def test_the_problems_of_a_row_do_not_depend_on_other_rows(parts):
     rows = [good | odd for good, odd in parts]
     separate = [(n, reason) for n, row in enumerate(rows) for _, reason in reasons(row)]
     assert reasons(*rows) == separate
 
 
-def test_a_day_of_clock_slack_and_a_negative_balance_are_fine():
+def test_a_day_of_clock_slack_and_a_negative_balance_are_accepted():
     balance = PAYMENT | {"kind": "account.balance", "other": None, "amount": -5}
     good = CORRECTION | {"fields": '{"amount": 12, "due": "2024-02-29", "happened_at": "2024-01-01T01:00:00+01:00"}'}
     assert reasons(PAYMENT | {"happened_at": NOW + timedelta(days=1)}, balance, good) == []
@@ -190,7 +190,7 @@ JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab \n"
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from((*CORRECTABLE_COLUMNS, "kind")), JSON, min_size=1))
-def test_a_correction_is_read_whole_or_refused_with_its_field_named(fields):
+def test_a_correction_is_read_completely_or_refused_with_its_field(fields):
     try:
         row = correction_row(fields)
     except ValueError:

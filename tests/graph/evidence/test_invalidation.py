@@ -89,16 +89,16 @@ TRIANGLE = """
         ("2024-02-01 event.retracted zoe ref_event=nothing", set()),
     ],
 )
-def test_whom_an_event_touches(last: str, people: set[str]) -> None:
+def test_the_people_that_an_event_affects(last: str, people: set[str]) -> None:
     assert people_invalidated(TRIANGLE, last) == people
 
 
-def test_taking_back_a_correction_touches_whom_the_item_was_moved_to() -> None:
+def test_retracting_a_correction_affects_the_party_it_moved_the_item_to() -> None:
     corrected = f'{TRIANGLE}\n2024-02-01 event.corrected eve #x ref_event=p fields={{"other":"dan"}}'
     assert people_invalidated(corrected, "2024-02-02 event.retracted eve ref_event=x") == {"eve", "ann", "dan"}
 
 
-def test_a_tie_moved_by_a_correction_touches_who_is_tied_to_both_its_new_ends() -> None:
+def test_a_tie_moved_by_a_correction_affects_neighbours_of_its_new_ends() -> None:
     correction = 'event.corrected ann ref_event=t fields={"other":"dan"}'
     assert people_invalidated(TRIANGLE + "\n2024-01-01 tie.formed ann > cy tie=friend", f"2024-02-01 {correction}") == {
         *("ann", "bob", "dan"),
@@ -106,7 +106,7 @@ def test_a_tie_moved_by_a_correction_touches_who_is_tied_to_both_its_new_ends() 
     }
 
 
-def test_an_event_that_comes_after_its_correction_touches_whom_that_moved_it_to() -> None:
+def test_an_event_after_its_correction_affects_the_corrected_party() -> None:
     early = '2024-02-01 event.corrected eve ref_event=late fields={"other":"dan"}'
     assert people_invalidated(early, "2024-01-02 payment.made eve > ann #late amount=5 currency=CNY") == {
         "eve",
@@ -115,7 +115,7 @@ def test_an_event_that_comes_after_its_correction_touches_whom_that_moved_it_to(
     }
 
 
-def test_of_whom_the_whole_graph_may_be_believed_no_more() -> None:
+def test_the_people_with_stale_global_features() -> None:
     events = story(TRIANGLE + "\n2024-02-01 event.retracted zoe ref_event=t")
     assert invalidation_of(events, events[-1]).stale_classes == {("ann", "relationship"), ("bob", "relationship")}
     events = story(TRIANGLE + "\n2024-02-01 dispute.opened eve ref_event=p")
@@ -129,7 +129,7 @@ def test_of_whom_the_whole_graph_may_be_believed_no_more() -> None:
     assert invalidation_of(events, events[-1]).stale_classes == set()
 
 
-def test_what_an_event_says_of_times_to_come() -> None:
+def test_the_future_times_of_an_event() -> None:
     events = story("""
         2024-02-01 consent.granted ann purpose=perks classes=credit until=2024-05-01
         2024-03-02 payment.made ann > shop amount=5 currency=CNY
@@ -165,7 +165,7 @@ LATER = NOW + timedelta(hours=6)
 
 @settings(max_examples=effort.by_effort(10, 400), deadline=None)
 @given(st.integers(0, 2**32))
-def test_whoever_changes_is_touched(seed: int) -> None:
+def test_every_changed_person_is_among_those_affected(seed: int) -> None:
     """We add events late, and after any statements about them."""
     chooser = Random(seed)
     events = pl.concat([initial_events(), random_events(chooser)])

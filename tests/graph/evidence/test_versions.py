@@ -30,7 +30,7 @@ def statement(rng: random.Random, at: int) -> dict[str, object]:
     )
 
 
-def test_a_history_says_what_the_last_version_says_after_each_word() -> None:
+def test_a_history_equals_the_last_version_after_each_statement() -> None:
     rng = random.Random(3)
     for _ in range(200):
         event = row(0, kind="tie.formed", event_id="t", subject="ann", other="bob", tie="friend", strength=5)

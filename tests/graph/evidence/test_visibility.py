@@ -26,7 +26,7 @@ def ids(text: str, as_of: str = "2024-06-01", known_at: str = "2030-01-01") -> l
 
 @settings(max_examples=by_effort(40, 900), deadline=None)
 @given(ledgers(), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
-def test_the_view_is_what_a_plain_reading_row_by_row_gives(events, as_of, known_at):
+def test_the_view_equals_a_plain_evaluation_row_by_row(events, as_of, known_at):
     view = visible(events, as_of, known_at, "perks")
     assert view.columns == [*SCHEMA, *SIDES, *STATUS_COLUMNS]
     assert view.rows(named=True) == plain_visible(events, as_of, known_at, "perks")
@@ -48,20 +48,20 @@ def test_an_event_that_happens_or_is_recorded_later_changes_nothing(events, data
         assert_frame_equal(before, after, check_row_order="kind" in before.columns)
 
 
-def test_an_event_counts_from_the_moment_it_happened_and_was_known():
+def test_an_event_counts_once_it_happened_and_was_recorded():
     text = f"{enrol('ann')}\n2024-01-10T12:00 payment.made ann > shop #p amount=1 currency=CNY recorded=2024-02-01"
     assert ids(text, "2024-01-10T12:00", "2024-02-01") == ["p"]
     assert ids(text, "2024-01-10T11:59:59.999999", "2024-02-01") == []
     assert ids(text, "2024-01-10T12:00", "2024-01-31T23:59:59.999999") == []
 
 
-def test_a_retraction_removes_its_contributors_event_and_nobody_elses():
+def test_a_retraction_removes_only_its_contributors_event():
     text = f"{enrol('ann')}\n{PAYMENT}\n"
     assert ids(text + "2024-02-01 event.retracted ann #r ref_event=p") == []
     assert ids(text + "2024-02-01 event.retracted ann @shop #r ref_event=p") == ["p"]
 
 
-def test_a_retracted_consent_opens_nothing():
+def test_a_retracted_consent_permits_nothing():
     assert ids(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 event.retracted ann @desk ref_event=consent-ann") == []
 
 
@@ -83,7 +83,7 @@ def test_the_correction_recorded_last_wins_field_by_field():
     assert view.filter(event_id="p").select("amount", "currency", "category").row(0) == (300, "EUR", "housing")
 
 
-def test_a_correction_that_moves_an_event_past_the_moment_cuts_it():
+def test_a_correction_that_moves_an_event_past_the_moment_removes_it():
     text = f'{enrol("ann")}\n{PAYMENT}\n2024-02-01 event.corrected ann ref_event=p fields={{"happened_at":"2024-07-01T00:00:00Z"}}'
     assert ids(text) == []
     assert ids(text, "2024-07-01") == ["p"]
@@ -91,7 +91,7 @@ def test_a_correction_that_moves_an_event_past_the_moment_cuts_it():
 
 
 @pytest.mark.parametrize("fields", ['{"amount":-5}', '{"other":"ann"}'])
-def test_what_a_correction_makes_impossible_is_left_out(fields):
+def test_an_event_made_invalid_by_a_correction_is_left_out(fields):
     assert ids(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 event.corrected ann ref_event=p fields={fields}") == []
 
 
@@ -115,7 +115,7 @@ def test_what_a_correction_makes_impossible_is_left_out(fields):
         ),
     ],
 )
-def test_a_disputed_item_is_out_until_the_dispute_is_rejected(disputes, visible_ids):
+def test_a_disputed_item_is_excluded_until_the_dispute_is_rejected(disputes, visible_ids):
     assert ids(f"{enrol('ann')}\n{PAYMENT}\n{disputes}") == visible_ids
 
 
@@ -126,7 +126,7 @@ def test_a_disputed_item_is_out_until_the_dispute_is_rejected(disputes, visible_
         ("2020-02-29T08:00", "2025-02-28T07:59:59.999999", "2025-02-28T08:00"),
     ],
 )
-def test_a_miss_leaves_five_years_after_it_was_made_good_to_the_microsecond(ended, last_moment, first_absent):
+def test_a_miss_leaves_five_years_after_payment_to_the_microsecond(ended, last_moment, first_absent):
     text = f"""{enrol("ann")}
     2018-01-01 obligation.missed ann #m obligation=loan
     {ended} obligation.paid ann #ok obligation=loan
@@ -135,14 +135,14 @@ def test_a_miss_leaves_five_years_after_it_was_made_good_to_the_microsecond(ende
     assert ids(text, first_absent) == ["ok", "next"]
 
 
-def test_a_miss_that_was_never_made_good_stays():
+def test_an_unpaid_miss_stays():
     text = f"{enrol('ann')}\n2001-01-01 obligation.paid ann #ok obligation=loan\n2001-01-02 obligation.missed ann #m obligation=loan"
     assert ids(text) == ["ok", "m"]
     assert ids(text + "\n2001-02-01 obligation.paid ann #other obligation=bill") == ["ok", "m", "other"]
     assert ids(text + "\n2001-02-01 obligation.paid ann @shop #other obligation=loan") == ["ok", "m", "other"]
 
 
-def test_a_miss_made_good_at_the_same_moment_ended_then():
+def test_a_miss_paid_at_the_same_moment_ended_then():
     text = "2018-01-01 obligation.missed ann #m obligation=loan\n2018-01-01 obligation.paid ann #ok obligation=loan"
     assert ids(f"{enrol('ann')}\n{text}", "2023-01-01") == ["ok"]
 
@@ -157,7 +157,7 @@ def test_a_late_order_and_a_write_off_leave_five_years_after_they_happened():
     assert ids(text, "2023-02-01") == ["fine"]
 
 
-def test_what_was_made_good_is_judged_by_what_is_visible():
+def test_only_visible_payments_end_a_miss():
     text = f"""{enrol("ann")}
     2010-01-01 obligation.missed ann #m obligation=loan
     2010-02-01 obligation.paid ann #ok obligation=loan"""
@@ -190,29 +190,29 @@ def test_a_tie_counts_only_when_both_ends_consent(people, counts):
         ("2024-02-01 consent.withdrawn ann purpose=perks service=inn/bikes", ["p"]),
     ],
 )
-def test_the_latest_word_on_consent_is_in_force(later, counts):
+def test_the_latest_consent_event_is_in_force(later, counts):
     assert ids(f"{enrol('ann')}\n{PAYMENT}\n{later}") == counts
 
 
-def test_of_two_words_on_consent_of_one_moment_the_one_recorded_later_is_in_force():
+def test_of_two_consent_events_at_one_moment_the_later_recorded_is_in_force():
     changes = """
     2024-02-01 consent.withdrawn ann purpose=perks recorded=2024-02-05
     2024-02-01 consent.granted ann purpose=perks classes=behaviour recorded=2024-02-02"""
     assert ids(f"{enrol('ann')}\n{PAYMENT}{changes}") == []
 
 
-def test_a_grant_to_a_service_is_for_that_service_alone():
+def test_a_grant_to_a_service_applies_to_that_service_only():
     events = story("2024-01-01 consent.granted ann purpose=perks classes=credit service=inn/bikes")
     assert consents_in_force(events, LATER, LATER, "perks").is_empty()
     assert consents_in_force(events, LATER, LATER, "perks", "inn/bikes").rows() == [("ann", "credit")]
     assert consents_in_force(events, LATER, LATER, "perks", "cars").is_empty()
 
 
-def test_another_purpose_opens_nothing():
+def test_another_purpose_permits_nothing():
     assert visible(story(f"{enrol('ann')}\n{PAYMENT}"), LATER, LATER, "rent").is_empty()
 
 
-def test_only_evidence_leaves_the_view():
+def test_the_view_contains_only_evidence():
     view = visible(
         story(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 dispute.opened ann ref_event=x"), LATER, LATER, "perks"
     )

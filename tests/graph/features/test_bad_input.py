@@ -23,7 +23,7 @@ def all_features(text: str) -> pl.DataFrame:
     return features(story(text), AS_OF, AS_OF, "perks")
 
 
-def test_a_payment_to_oneself_is_refused_with_one_line_and_one_that_a_correction_makes_does_not_count():
+def test_a_payment_to_oneself_is_refused_and_one_made_by_a_correction_does_not_count():
     itself = story("2024-05-01 payment.made ann > ann amount=100 currency=CNY")
     assert problems(itself, AS_OF)["reason"].to_list() == [
         "`other` is the subject too: a tie or payment needs two parties"
@@ -35,7 +35,7 @@ def test_a_payment_to_oneself_is_refused_with_one_line_and_one_that_a_correction
     )
 
 
-def test_payments_alike_in_everything_but_their_id_all_count():
+def test_payments_that_differ_only_in_id_all_count():
     paid = "2024-05-01T10:00 payment.made ann > bob amount=100 currency=CNY\n"
     expect(features_of("ann", paid * 7), behaviour__payments=7, behaviour__payment_total=700, fraud__fan_out=1)
     expect(
@@ -43,7 +43,7 @@ def test_payments_alike_in_everything_but_their_id_all_count():
     )
 
 
-def test_at_one_moment_there_is_no_rhythm_but_parties_and_flow():
+def test_payments_at_one_moment_have_parties_and_flow_but_no_rhythm():
     lines = [f"2024-05-01T10:00 payment.made ann > shop-{n} amount=100 currency=CNY" for n in range(9)]
     expect(
         features_of("ann", "\n".join([*lines, "2024-05-01T10:00 payment.made bob > ann amount=1800 currency=CNY"])),
@@ -54,7 +54,7 @@ def test_at_one_moment_there_is_no_rhythm_but_parties_and_flow():
     )
 
 
-def test_payments_of_nothing_are_payments_and_move_no_money():
+def test_payments_of_zero_count_as_payments_without_money():
     lines = [f"2024-05-0{d}T10:00 payment.made ann > bob amount=0 currency=CNY" for d in range(1, 8)]
     expected = {"behaviour__payments": 7, "behaviour__payment_total": 0, "behaviour__burstiness": -100}
     expect(features_of("ann", "\n".join(lines)), **expected, **FLOW, fraud__fan_out=1, capacity__income_cover=None)
@@ -62,14 +62,14 @@ def test_payments_of_nothing_are_payments_and_move_no_money():
 
 
 @pytest.mark.parametrize("name", ["李雷", "Łódź", "o'hara", "a-1;--", "🦊"])
-def test_ids_are_of_any_signs(name):
+def test_ids_may_have_any_characters(name):
     text = f"{BASE}\n{enrol(name)}\n2024-05-01T10:00 payment.made {name} > ann amount=100 currency=CNY"
     assert features(story(text), AS_OF, AS_OF, "perks", [name])["person"].to_list() == [name]
     assert all_features(text).filter(person=name)["fraud.fan_out"].to_list() == [1]
     assert all_features(text).filter(person="ann")["fraud.fan_in"].to_list() == [1]
 
 
-def test_who_is_only_ever_named_as_other_has_a_row_when_enrolled_and_none_when_not():
+def test_a_person_named_only_as_other_has_a_row_only_if_enrolled():
     table = all_features(f"{BASE}\n2024-05-01T10:00 payment.made shop > ann amount=100 currency=CNY")
     assert table["person"].to_list() == ["ann", "bob", "cy"]
     row = table.row(0, named=True)
@@ -77,7 +77,7 @@ def test_who_is_only_ever_named_as_other_has_a_row_when_enrolled_and_none_when_n
     expect(row, behaviour__burstiness=None, behaviour__payee_retention=None, behaviour__in_counterparties=0)
 
 
-def test_of_nothing_there_are_no_features_but_their_columns():
+def test_without_events_the_table_has_columns_and_no_rows():
     for events in (conform(pl.DataFrame()), story("2024-05-01 payment.made ann > bob amount=1 currency=CNY")):
         for people in (None, [], ["ann"]):
             table = features(events, AS_OF, AS_OF, "perks", people)
@@ -85,7 +85,7 @@ def test_of_nothing_there_are_no_features_but_their_columns():
             assert table.columns == ["person", *(f.name for f in FEATURES)]
 
 
-def test_one_person_alone_has_every_feature_zero_or_missing():
+def test_a_person_without_other_events_has_every_feature_zero_or_missing():
     table = all_features(enrol("ann"))
     assert table.height == 1
     rest = [f for f in FEATURES if f.dimension != "identity"]
@@ -121,7 +121,7 @@ def busy_ledger() -> pl.DataFrame:
     return pl.concat([story(BASE), conform(paid.select(c for c in paid.columns if c in SCHEMA))])
 
 
-def test_a_person_of_two_hundred_thousand_payments_is_one_like_any_other():
+def test_a_person_with_two_hundred_thousand_payments_gets_ordinary_features():
     """200,000 minutes are 138 days and 21 hours 20 minutes. Of 100,000 payments out, 138 x 180 fall in the nights from 16:00 to
     22:00 UTC, and those of the last day from 16:00 to 21:20: 160. 25,000 / 100,000 = 0.25. Those at 16:00 are taken for dates, 138 of
     them or so of 100,000."""

@@ -19,12 +19,12 @@ def test_one_missed_instalment_reported_on_three_days_is_one_miss():
     expect(features_of("ann", f"{text}\n{bill}\n{other}"), credit__missed=3)
 
 
-def test_reports_that_name_no_instalment_are_told_apart_by_their_moment():
+def test_reports_without_an_instalment_are_distinguished_by_their_moment():
     text = "\n".join(f"2024-03-0{day} obligation.missed ann obligation=loan" for day in (2, 2, 3))
     expect(features_of("ann", text), credit__missed=2)
 
 
-def test_an_instalment_paid_in_two_parts_and_a_settlement_told_twice_count_once():
+def test_an_instalment_paid_in_parts_and_a_settlement_reported_twice_count_once():
     paid = "\n".join(f"2024-03-0{day} obligation.paid ann obligation=loan due=2024-03-01" for day in (2, 3))
     settled = "\n".join(f"2024-04-0{day} obligation.settled ann obligation=loan" for day in (2, 3))
     expect(features_of("ann", f"{LOAN}\n{paid}\n{settled}"), credit__kept=2)
@@ -32,14 +32,14 @@ def test_an_instalment_paid_in_two_parts_and_a_settlement_told_twice_count_once(
     expect(features_of("ann", f"{LOAN}\n{paid}\n{settled}\n{reopened}"), credit__kept=3)
 
 
-def test_a_writing_off_told_twice_is_one():
+def test_a_write_off_reported_twice_counts_once():
     write_offs = "\n".join(f"2024-04-0{day} obligation.written_off ann obligation=loan" for day in (2, 3))
     expect(features_of("ann", f"{LOAN}\n{write_offs}"), credit__written_off_5y=1)
     reopened = "2024-05-01 obligation.opened ann obligation=loan\n2024-05-02 obligation.written_off ann obligation=loan"
     expect(features_of("ann", f"{LOAN}\n{write_offs}\n{reopened}"), credit__written_off_5y=2)
 
 
-def test_a_payment_ends_the_instalment_that_it_names():
+def test_a_payment_ends_the_instalment_it_names():
     missed = "\n".join(f"2024-0{m}-05 obligation.missed ann obligation=loan due=2024-0{m}-01" for m in (1, 2, 3))
     paid = "2024-03-10 obligation.paid ann obligation=loan due=2024-0{}-01"
     expect(
@@ -66,13 +66,13 @@ def test_a_miss_dated_after_the_obligation_ended_leaves_five_years_after_that_en
     )
 
 
-def test_a_writing_off_after_the_settlement_leaves_with_the_obligation():
+def test_a_write_off_after_the_settlement_leaves_with_the_obligation():
     text = "2018-03-29 obligation.settled ann obligation=loan\n2019-04-01 obligation.written_off ann obligation=loan"
     expect(features_of("ann", text, "2023-03-28"), credit__written_off_5y=1)
     expect(features_of("ann", text, "2023-03-29"), credit__written_off_5y=0)
 
 
-def test_an_obligation_opened_again_is_open_and_what_ended_it_before_ends_no_miss_of_it():
+def test_a_reopened_obligation_is_open_and_its_earlier_end_ends_no_miss():
     text = f"{LOAN}\n2024-02-01 obligation.settled ann obligation=loan"
     expect(features_of("ann", text), credit__open=0)
     reopened = f"{text}\n2024-03-01 obligation.opened ann obligation=loan"
@@ -87,7 +87,7 @@ def test_an_obligation_opened_again_is_open_and_what_ended_it_before_ends_no_mis
     expect(features_of("ann", "2024-03-01 obligation.settled ann obligation=loan\n" + reopened), credit__open=0)
 
 
-def test_an_obligation_whose_writing_off_has_left_is_not_open_again():
+def test_an_obligation_stays_closed_after_its_write_off_has_left():
     text = "\n".join(
         f"2015-01-0{n} obligation.opened ann obligation=loan-{n}\n2016-01-0{n} obligation.written_off ann obligation=loan-{n}"
         for n in range(1, 7)
@@ -97,7 +97,7 @@ def test_an_obligation_whose_writing_off_has_left_is_not_open_again():
     expect(after, credit__open=0, credit__written_off_5y=0, credit__history_days=2198)
 
 
-def test_what_leaves_takes_nothing_of_the_history_with_it():
+def test_evidence_that_leaves_does_not_shorten_the_history():
     text = """
     2010-01-01 obligation.missed ann obligation=bill
     2010-01-02 obligation.settled ann obligation=bill
@@ -109,7 +109,7 @@ def test_what_leaves_takes_nothing_of_the_history_with_it():
     expect(features_of("ann", lone, "2014-01-01"), credit__history_days=None, credit__written_off_5y=1)
 
 
-def test_the_history_starts_with_what_is_not_adverse():
+def test_the_history_starts_with_evidence_that_is_not_adverse():
     late = "2024-05-01 order.settled ann @iftah order=o1 days_late=4"
     expect(features_of("ann", late), credit__history_days=None, credit__orders_late=1)
     on_time = "2024-06-01 order.settled ann @iftah order=o2 days_late=0"
@@ -127,7 +127,7 @@ def dispute_lines(*items: str, then: str = "") -> str:
     return "\n".join(f"2024-03-01 dispute.opened ann ref_event={i}" for i in items) + then
 
 
-def test_a_disputed_payment_makes_no_miss_longer_and_stays_in_the_persons_favour():
+def test_a_disputed_payment_lengthens_no_miss_and_still_counts_for_the_person():
     same = {"credit__missed": 1, "credit__longest_delay_days": 10, "credit__kept": 1}
     expect(features_of("ann", MISSED_AND_PAID), **same)
     expect(features_of("ann", f"{MISSED_AND_PAID}\n{dispute_lines('p')}"), **same)
@@ -139,7 +139,7 @@ def test_a_disputed_payment_makes_no_miss_longer_and_stays_in_the_persons_favour
     )
 
 
-def test_a_dispute_of_one_report_of_a_miss_is_one_of_the_miss():
+def test_a_dispute_of_one_report_excludes_the_whole_miss():
     for item in ("m", "again"):
         text = f"{MISSED_AND_PAID}\n{dispute_lines(item)}"
         expect(features_of("ann", text), credit__missed=0, credit__longest_delay_days=0, credit__kept=1)
@@ -150,7 +150,7 @@ def test_a_dispute_of_one_report_of_a_miss_is_one_of_the_miss():
         )
 
 
-def test_a_disputed_writing_off_does_not_count_and_the_obligation_has_ended():
+def test_a_disputed_write_off_does_not_count_and_the_obligation_has_ended():
     text = MISSED_AND_PAID.replace(
         "obligation.paid ann #p obligation=loan due=2024-01-31", "obligation.written_off ann #p obligation=loan"
     )
@@ -173,7 +173,7 @@ def test_disputed_evidence_that_stays_is_marked_so_that_no_pattern_reads_it():
     assert marked == {"o": True, "m": False, "p": True}
 
 
-def test_an_item_counts_when_no_party_s_dispute_is_open():
+def test_an_item_counts_unless_a_partys_dispute_is_open():
     text = "2024-01-01 payment.made ann > bob #x amount=5 currency=CNY\n2024-02-01 dispute.opened ann ref_event=x"
     both = f"{text}\n2024-02-02 dispute.opened bob ref_event=x\n2024-02-03 dispute.resolved bob ref_event=x outcome=rejected"
     expect(features_of("ann", both), behaviour__payments=0)  # bob's answer is not ann's
@@ -184,7 +184,7 @@ def test_an_item_counts_when_no_party_s_dispute_is_open():
 ON_TIME = "2024-05-0{0} order.settled ann @iftah order=o{0} days_late=0 amount=5 currency=CNY service=hotel"
 
 
-def test_orders_settled_on_time_as_production_tells_it_are_kept():
+def test_orders_settled_on_time_as_reported_in_production_are_kept():
     text = "\n".join(ON_TIME.format(n) for n in (1, 2, 3))
     expect(features_of("ann", text), credit__orders_kept=3, credit__orders_late=0, credit__longest_delay_days=0)
 
@@ -197,7 +197,7 @@ def test_an_order_settled_late_is_late_also_without_its_overdue():
     expect(row, credit__orders_kept=1, credit__orders_late=1, credit__longest_delay_days=4)
 
 
-def test_an_overdue_order_leaves_five_years_after_it_ended_whichever_was_told_first():
+def test_an_overdue_order_leaves_five_years_after_its_end_in_any_order_of_reports():
     overdue = "2018-01-01 order.overdue ann @iftah order=o1 days_late=0"
     stays = features_of("ann", overdue, "2024-01-01")
     expect(stays, credit__orders_late=1)

@@ -44,25 +44,25 @@ def expected(events: pl.DataFrame) -> pl.DataFrame:
 
 @settings(max_examples=by_effort(30, 3000), deadline=None)
 @given(credit_ledgers())
-def test_the_view_of_credit_is_what_a_plain_reading_gives(events):
+def test_the_view_of_credit_equals_a_plain_evaluation(events):
     assert visible(events, NOW, NOW, "perks").rows(named=True) == plain_visible(events, NOW, NOW, "perks")
 
 
 @settings(max_examples=by_effort(6, 900), deadline=None)
 @given(credit_ledgers(most=20))
-def test_the_credit_features_are_what_a_plain_reading_gives(events):
+def test_the_credit_features_equal_a_plain_evaluation(events):
     assert_frame_equal(features(events, NOW, NOW, "perks", PEOPLE, NAMES), expected(events))
 
 
 @settings(max_examples=by_effort(2, 60), deadline=None)
 @given(credit_ledgers(most=20))
-def test_they_are_so_with_codes_for_ids(events):
+def test_the_credit_features_are_equal_with_codes(events):
     assert_frame_equal(features(events, NOW, NOW, "perks", None, NAMES), expected(events))
 
 
 @settings(max_examples=by_effort(4, 200), deadline=None)
 @given(credit_ledgers(most=20))
-def test_they_are_so_on_duckdb(events):
+def test_the_credit_features_are_equal_on_duckdb(events):
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
         db.register("seen", visible(events, NOW, NOW, "perks").to_arrow())
@@ -112,7 +112,7 @@ def is_same_obligation(one: Row, other: Row) -> bool:
 
 @settings(max_examples=by_effort(60, 3000), deadline=None)
 @given(credit_ledgers())
-def test_leaving_the_view_never_costs_anything(events):
+def test_evidence_that_leaves_the_view_never_makes_a_person_worse_off(events):
     for moment in {NOW, *(five_years_after(r["happened_at"]) for r in rows(events))}:
         if moment <= NOW:
             for person, after in plain_by_person(events, moment).items():
@@ -121,7 +121,7 @@ def test_leaving_the_view_never_costs_anything(events):
 
 @settings(max_examples=by_effort(100, 9000), deadline=None)
 @given(credit_ledgers(changed=2), st.data())
-def test_while_something_is_disputed_nobody_is_worse_off_than_with_it_or_without_it(events, data):
+def test_an_open_dispute_never_makes_a_person_worse_off(events, data):
     item = data.draw(st.sampled_from([r for r in rows(events) if is_credit(r)]))
     ref = {"ref_contributor": item["contributor"], "ref_event": item["event_id"], "happened_at": NOW}
     word = {"contributor": "iftah", "subject": item["subject"], "recorded_at": NOW, **ref}

@@ -26,7 +26,7 @@ TYPES = {
 }
 
 
-def test_identity_is_the_highest_level_proved_and_the_days_since_the_first():
+def test_identity_is_the_highest_level_and_the_days_since_the_first():
     text = "2024-01-01 person.enrolled ann identity_level=3\n2024-02-01 person.enrolled ann identity_level=1"
     expect(features_of("ann", text), identity__level=3, identity__tenure_days=8932)
     expect(features_of("ann", text, "2000-01-02"), identity__level=2, identity__tenure_days=1)
@@ -43,7 +43,7 @@ SPENDING = """
     2024-06-12 payment.made acme > ann amount=70 currency=CNY category=wage"""
 
 
-def test_behaviour_counts_what_was_paid_in_twenty_four_months():
+def test_behaviour_counts_payments_of_twenty_four_months():
     expect(
         features_of("ann", SPENDING),
         behaviour__payments=4,
@@ -98,7 +98,7 @@ def test_two_currencies_make_sums_and_their_ratios_missing():
     )
 
 
-def test_income_in_another_currency_than_spending_covers_nothing_that_can_be_said():
+def test_income_in_another_currency_than_spending_gives_a_missing_cover():
     text = "2024-05-01 payment.made ann > shop amount=100 currency=CNY\n2024-05-02 payment.made bob > ann amount=100 currency=EUR"
     expect(features_of("ann", text), capacity__income_cover=None, behaviour__payment_total=100)
     expect(features_of("ann", text.splitlines()[0]), capacity__income_cover=0)
@@ -245,7 +245,7 @@ def with_people(events: pl.DataFrame) -> pl.DataFrame:
 
 @settings(max_examples=by_effort(4, 75), deadline=None)
 @given(ledgers(max_events=25))
-def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
+def test_one_person_at_a_time_equals_all_at_once(events):
     events = with_people(events)
     full = features(events, NOW, NOW, "perks")
     singles = [features(events, NOW, NOW, "perks", [p]) for p in ("ann", "bob", "cy")]
@@ -254,7 +254,7 @@ def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
 
 @settings(max_examples=by_effort(4, 75), deadline=None)
 @given(ledgers(max_events=25))
-def test_what_touches_some_is_all_that_the_features_of_each_of_them_need(events):
+def test_relevant_events_suffice_for_the_features_of_each_person(events):
     events = with_people(events)
     some = relevant_events(events, ["ann", "bob"])
     for person in ("ann", "bob"):
@@ -262,7 +262,7 @@ def test_what_touches_some_is_all_that_the_features_of_each_of_them_need(events)
         assert_frame_equal(features(some, NOW, NOW, "perks", [person]), expected)
 
 
-def test_what_touches_someone_leaves_out_other_peoples_payments_unless_corrected_to_be_theirs_or_rings_are_wanted():
+def test_relevant_events_leave_out_payments_of_others_unless_corrected_or_for_rings():
     text = """
     2024-01-01 payment.made bob > shop #p amount=100 currency=CNY
     2024-01-02 payment.made bob > shop #q amount=100 currency=CNY
@@ -277,7 +277,7 @@ def test_what_touches_someone_leaves_out_other_peoples_payments_unless_corrected
 
 @settings(max_examples=by_effort(4, 75), deadline=None)
 @given(ledgers(max_events=25))
-def test_ties_known_already_give_what_ties_looked_up_give(events):
+def test_given_ties_equal_looked_up_ties(events):
     view, consents = visible_with_consents(with_people(events), NOW, NOW, "perks")
     frame, consent_frame = nw.from_native(view.lazy()), nw.from_native(consents.lazy())
     without_ties, with_ties = (
@@ -289,7 +289,7 @@ def test_ties_known_already_give_what_ties_looked_up_give(events):
 
 @settings(max_examples=by_effort(4, 75), deadline=None)
 @given(ledgers(max_events=25))
-def test_the_order_of_rows_that_agree_in_everything_else_does_not_matter(events):
+def test_the_order_of_otherwise_equal_rows_does_not_matter(events):
     events = with_people(events)
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
     assert_frame_equal(compute(view, NOW, consents), compute(view.reverse(), NOW, consents.reverse()))
@@ -306,14 +306,14 @@ def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
 
 @settings(max_examples=by_effort(3, 24), deadline=None)
 @given(ledgers(max_events=40))
-def test_duckdb_gives_what_polars_gives_for_every_local_feature(events):
+def test_duckdb_equals_polars_for_every_local_feature(events):
     view, consents = visible_with_consents(with_people(events), NOW, NOW, "perks")
     duck = on_duckdb(view, consents, NOW)
     assert duck.columns == ["person", *(f.name for f in LOCAL_FEATURES)]
     assert_frame_equal(duck, on_polars(view, consents, NOW))
 
 
-def test_sums_beyond_what_64_bits_hold_are_clamped_alike_on_both_engines():
+def test_sums_beyond_64_bits_are_clamped_equally_on_both_engines():
     paid = [f"2024-01-01 payment.made ann > shop amount={10**15} currency=CNY"] * 20_000
     view = visible(story(BASE + "\n" + "\n".join(paid)), AS_OF, AS_OF, "perks")
     consents = pl.DataFrame({"person": ["ann"], "data_class": ["behaviour"]})

@@ -12,7 +12,7 @@ def payment_lines(*lines: str) -> str:
 WAGE = "2024-05-10T09:30 acme ann 1000"
 
 
-def test_money_is_passed_on_by_what_is_paid_in_its_hour_and_the_24_after_it():
+def test_money_counts_as_passed_through_within_its_hour_and_the_next_24():
     """Of 1000 received at 09:30: 300 paid in the hour from 09:00, 200 in the 24th hour after it; 400 come too late. 500/1000."""
     inside = ("2024-05-10T09:05 ann shop 300", "2024-05-11T09:59:59.999999 ann shop 200")
     outside = ("2024-05-11T10:00 ann shop 400", "2024-05-10T08:59:59.999999 ann shop 400")
@@ -54,7 +54,7 @@ def test_the_balance_of_in_and_out_is_half_where_they_are_even():
         ("2024-05-10 ann shop 0", "2024-05-10 acme ann 0"),
     ],
 )
-def test_in_two_currencies_or_of_no_money_nothing_is_said_of_its_flow(lines):
+def test_flow_is_missing_for_two_currencies_or_no_money(lines):
     expect(
         features_of("ann", payment_lines(*lines)), capacity__net_inflow_share=None, capacity__pass_through_share=None
     )

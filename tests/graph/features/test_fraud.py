@@ -25,7 +25,7 @@ def test_a_party_counts_once_however_often_it_pays():
     expect(features_of("bob", lines), fraud__fan_out=1, fraud__fan_in=0)
 
 
-def test_fans_are_of_the_last_twelve_months():
+def test_fans_cover_the_last_twelve_months():
     lines = "\n".join(
         [payment_lines("ann", "shop", "2023-06-15"), payment_lines("ann", "bob", "2023-06-15T00:00:00.000001")]
     )
@@ -39,5 +39,5 @@ def test_a_payer_of_a_hundred_at_one_moment_has_a_fan_of_a_hundred():
     )
 
 
-def test_fraud_is_no_reputation_no_direction_is_better():
+def test_fraud_features_have_no_better_direction():
     assert {f.direction for f in FEATURES if f.dimension == "fraud"} == {"none"}

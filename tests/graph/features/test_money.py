@@ -107,14 +107,14 @@ def expected(history: PaymentHistory, zone: tzinfo) -> pl.DataFrame:
 
 @settings(max_examples=by_effort(10, 400), deadline=None)
 @given(HISTORIES, ZONES)
-def test_sums_and_counts_are_what_their_definitions_say(history, zone):
+def test_sums_and_counts_equal_their_definitions(history, zone):
     actual = features(ledger(history), NOW, NOW, "perks", feature_names=NAMES, zone=zone).select("person", *NAMES)
     assert_frame_equal(actual.filter(pl.col("person").is_in(SUBJECTS)), expected(history, zone))
 
 
 @settings(max_examples=by_effort(2, 40), deadline=None)
 @given(HISTORIES, ZONES)
-def test_they_are_so_on_duckdb_and_for_one_person_alone(history, zone):
+def test_sums_and_counts_are_equal_on_duckdb_and_for_one_person(history, zone):
     view, consents = visible_with_consents(ledger(history), NOW, NOW, "perks", zone)
     duck = on_duckdb(view, consents, NOW, zone)
     assert_frame_equal(duck.filter(pl.col("person").is_in(SUBJECTS)).select("person", *NAMES), expected(history, zone))

@@ -34,7 +34,7 @@ def test_regularity_is_the_share_of_payments_to_parties_paid_in_six_of_twelve_mo
     expect(features_of("ann", payment_lines("2024-06-01 shop")), behaviour__regularity=None)
 
 
-def test_night_is_from_midnight_to_six_on_the_clocks_of_the_rules_zone():
+def test_night_is_from_midnight_to_six_in_the_time_zone_of_the_rules():
     """Which is 16:00 to 22:00 UTC. Of the five with a time, two are in it: 2/5. At 00:00 there, 16:00 UTC, there is none: a date
     without a time is written so. 08:00 there is a time like any other."""
     night = ("2024-05-01T16:00:00.000001 a", "2024-05-01T21:59:59.999999 a")
@@ -55,18 +55,18 @@ def test_night_is_from_midnight_to_six_on_the_clocks_of_the_rules_zone():
         ("Asia/Kathmandu", "2024-03-09T18:15:01", 100),
     ],
 )
-def test_night_is_by_the_clocks_of_that_day(name, at, night):
+def test_night_follows_the_utc_offset_of_that_day(name, at, night):
     expect(features_of("ann", payment_lines(f"{at} a"), zone=zone(name)), behaviour__night_share=night)
 
 
-def test_months_are_those_of_the_rules_zone():
+def test_months_are_in_the_time_zone_of_the_rules():
     """23:59:59 of 31 May and 00:00 of 1 June in Shanghai are 15:59:59 and 16:00 UTC of 31 May."""
     month_end = ("2024-05-31T15:59:59 shop", "2024-05-31T16:00 shop")
     expect(features_of("ann", payment_lines(*month_end), zone=SHANGHAI), behaviour__active_months=2)
     expect(features_of("ann", payment_lines(*month_end)), behaviour__active_months=1)
 
 
-def test_windows_of_months_end_at_the_same_moment_of_the_month_there():
+def test_windows_of_months_end_at_the_same_local_time_of_the_month():
     """It is 1 March in Shanghai when it is 29 February in UTC: the half-year began on 1 September there, at 16:00 UTC of
     31 August, and a year of 29 February did so on 28 February."""
     at, paid_at = "2024-02-29T16:00", ("2023-03-01 shop", "2023-08-31T16:00:00.000001 shop")

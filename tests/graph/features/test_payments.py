@@ -85,14 +85,14 @@ def expected(history: list[PlainPayment], tz: tzinfo = UTC) -> pl.DataFrame:
 
 @settings(max_examples=by_effort(6, 180), deadline=None)
 @given(HISTORIES, ZONES)
-def test_the_features_of_payments_are_what_their_definitions_say(history, tz):
+def test_payment_features_equal_their_definitions(history, tz):
     actual = features(ledger(history), NOW, NOW, "perks", zone=tz)
     assert_frame_equal(actual.select("person", *NAMES), expected(history, tz))
 
 
 @settings(max_examples=by_effort(3, 30), deadline=None)
 @given(HISTORIES, ZONES)
-def test_they_are_so_on_duckdb(history, tz):
+def test_payment_features_are_equal_on_duckdb(history, tz):
     view, consents = visible_with_consents(ledger(history), NOW, NOW, "perks", tz)
     duck = on_duckdb(view, consents, NOW, tz)
     assert_frame_equal(duck.select("person", *NAMES), expected(history, tz))

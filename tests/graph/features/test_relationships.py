@@ -49,14 +49,14 @@ def test_core_and_clustering_of_a_triangle_with_a_tail():
     )
 
 
-def test_a_vouch_is_a_tie_of_whom_it_is_for_only():
+def test_a_vouch_counts_as_a_tie_only_for_its_recipient():
     base = enrol("ann", "eve")
     text = "2024-01-01 tie.formed eve > ann tie=vouch strength=10"
     expect(features_of("ann", text, base=base), relationships__degree=1, relationships__vouches=1)
     expect(features_of("eve", text, base=base), relationships__degree=0, relationships__vouches=0)
 
 
-def test_who_stayed_is_counted_of_those_tied_half_a_year_ago():
+def test_ties_kept_is_the_share_of_ties_of_half_a_year_ago_that_remain():
     """On 15 December 2023 there were bob, cy and dan; cy went, dan (his vouch) stayed, eve is new: 2 of 3."""
     base = f"{BASE}\n{enrol('dan', 'eve')}"
     text = """
@@ -71,7 +71,7 @@ def test_who_stayed_is_counted_of_those_tied_half_a_year_ago():
     expect(features_of("cy", text, base=base), relationships__ties_kept=0)
 
 
-def test_who_ended_a_tie_and_came_back_or_changed_its_kind_stayed():
+def test_a_tie_that_was_renewed_or_changed_its_kind_counts_as_kept():
     text = """
     2023-01-01 tie.formed ann > bob tie=friend
     2024-01-01 tie.ended ann > bob tie=friend
@@ -79,7 +79,7 @@ def test_who_ended_a_tie_and_came_back_or_changed_its_kind_stayed():
     expect(features_of("ann", text), relationships__ties_kept=100)
 
 
-def test_who_withdraws_consent_lowers_nobodys_share_of_ties_kept():
+def test_withdrawing_consent_lowers_no_other_share_of_ties_kept():
     text = "2023-01-01 tie.formed ann > bob tie=friend\n2023-01-01 tie.formed ann > cy tie=friend"
     withdrawn = f"{text}\n2024-06-01 consent.withdrawn bob purpose=perks classes=relationship"
     expect(features_of("ann", text), relationships__ties_kept=100)
@@ -96,7 +96,7 @@ CIRCLES = """
     2024-01-01 tie.formed fay > eve tie=friend"""
 
 
-def test_circles_are_the_groups_that_remain_when_the_person_is_taken_away():
+def test_circles_are_the_components_without_the_person():
     """Around ann: bob and cy, tied; dan; eve, with a vouch for ann. dan and eve meet only through fay, and fay is not
     tied to ann.
     """
@@ -129,7 +129,7 @@ def plain_layers(view: pl.DataFrame) -> tuple[nx.Graph, nx.DiGraph]:
 
 @settings(max_examples=by_effort(8, 180), deadline=None)
 @given(tie_ledgers())
-def test_what_is_said_of_a_persons_place_is_what_networkx_says(events):
+def test_a_persons_place_in_the_graph_equals_networkxs(events):
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
     undirected, directed = plain_layers(view)
     assert {frozenset((a, b)): w for a, b, w in social(view).edges(data="weight")} == {
@@ -154,7 +154,7 @@ def test_what_is_said_of_a_persons_place_is_what_networkx_says(events):
 
 @settings(max_examples=by_effort(6, 120), deadline=None)
 @given(tie_ledgers(), st.sets(st.sampled_from(PEOPLE), min_size=1, max_size=3))
-def test_the_local_features_of_a_few_need_no_more_than_their_ties_and_those_among_their_people(events, few):
+def test_local_features_need_only_the_ties_of_a_person_and_among_their_neighbours(events, few):
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
     ties = pl.col("kind").is_in(["tie.formed", "tie.ended"])
     own = view.filter(ties, pl.col("subject").is_in(few) | pl.col("other").is_in(few))
@@ -166,21 +166,21 @@ def test_the_local_features_of_a_few_need_no_more_than_their_ties_and_those_amon
 
 @settings(max_examples=by_effort(4, 75), deadline=None)
 @given(tie_ledgers(), st.integers(0, 6))
-def test_one_of_a_crowd_at_a_time_gives_what_all_at_once_gives(events, number):
+def test_one_person_at_a_time_equals_all_at_once(events, number):
     full = features(events, NOW, NOW, "perks")
     assert_frame_equal(features(events, NOW, NOW, "perks", [PEOPLE[number]]), full.filter(person=PEOPLE[number]))
 
 
 @settings(max_examples=by_effort(4, 75), deadline=None)
 @given(tie_ledgers())
-def test_only_what_is_wanted_is_returned_and_it_is_the_same(events):
+def test_only_requested_features_are_returned_with_equal_values(events):
     feature_names = ["relationships.walk_trust", "identity.level", "relationships.circles"]
     some, full = features(events, NOW, NOW, "perks", feature_names=feature_names), features(events, NOW, NOW, "perks")
     assert some.columns == ["person", "identity.level", "relationships.circles", "relationships.walk_trust"]
     assert_frame_equal(some, full.select(some.columns))
 
 
-def test_parallel_ties_of_two_are_one_neighbour_and_their_strengths_add_up():
+def test_parallel_ties_are_one_neighbour_with_added_strengths():
     """From cy (level 3): ann lends bob 10 + 5 of 18, and cy 3; so of what leaves ann, 15/18 goes to bob."""
     base = f"{enrol('cy', level=3)}\n{enrol('ann', 'bob')}"
     text = """
@@ -199,7 +199,7 @@ def test_parallel_ties_of_two_are_one_neighbour_and_their_strengths_add_up():
     expect(features_of("bob", text, base=base), relationships__trust=int(300 * ranks["bob"] + 0.5))
 
 
-def test_ids_of_any_script_are_told_apart():
+def test_ids_of_any_script_stay_distinct():
     """One letter, and one letter and a combining ring, look alike and are not."""
     one, two = "\u00c5ngström", "A\u030angström"
     base = f"{enrol('安', level=3)}\n{enrol(one, two)}"
@@ -215,7 +215,7 @@ def test_ids_of_any_script_are_told_apart():
     )
 
 
-def test_who_is_only_ever_named_by_others_has_no_row_and_no_tie_until_they_consent():
+def test_a_person_named_only_by_others_has_no_row_or_tie_without_consent():
     text = "2024-01-01 tie.formed ann > ghost tie=friend\n2024-01-01 payment.made ann > shop amount=3 currency=CNY"
     table = features(story(f"{BASE}\n{text}"), AS_OF, AS_OF, "perks")
     assert table["person"].to_list() == ["ann", "bob", "cy"]
@@ -225,7 +225,7 @@ def test_who_is_only_ever_named_by_others_has_no_row_and_no_tie_until_they_conse
 
 
 @pytest.mark.parametrize("base", ["", enrol("ann"), BASE])
-def test_nobody_one_person_and_people_without_ties_have_no_place_in_a_layer(base):
+def test_without_ties_layer_features_have_their_empty_values(base):
     events = story(base) if base else frame([])
     table = features(events, AS_OF, AS_OF, "perks")
     for name, value in {

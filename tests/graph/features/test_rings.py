@@ -20,24 +20,24 @@ RING = """
     2024-05-09 payment.made shell > ann amount=9400 currency=CNY"""
 
 
-def test_a_ring_counts_for_each_person_on_it_and_any_party_may_be():
+def test_a_ring_counts_for_each_person_and_may_pass_any_party():
     table = features(story(f"{BASE}\n{RING}"), AS_OF, AS_OF, "perks")
     assert table.select("person", "fraud.rings").rows() == [("ann", 1), ("bob", 1), ("cy", 0)]
 
 
-def test_a_ring_is_of_the_last_twelve_months_and_of_one_currency():
+def test_a_ring_lies_in_the_last_twelve_months_and_one_currency():
     expect(features_of("ann", RING, "2025-05-01"), fraud__rings=0)
     expect(features_of("ann", RING, "2025-04-30"), fraud__rings=1)
     expect(features_of("ann", RING.replace("9700 currency=CNY", "9700 currency=EUR")), fraud__rings=0)
     expect(features_of("ann", f"{RING}\n{RING.replace('CNY', 'EUR')}"), fraud__rings=2)
 
 
-def test_a_ring_that_goes_round_again_is_the_same_ring():
+def test_a_repeated_ring_counts_once():
     second_lap = RING.replace("2024-05", "2024-03")
     expect(features_of("bob", f"{RING}\n{second_lap}"), fraud__rings=1)
 
 
-def test_who_does_not_consent_to_behaviour_has_no_rings_and_others_keep_theirs():
+def test_without_consent_to_behaviour_a_person_has_no_rings_and_others_keep_theirs():
     text = f"{RING}\n2024-06-01 consent.withdrawn ann purpose=perks classes=behaviour"
     expect(features_of("ann", text), fraud__rings=None)
     expect(features_of("bob", text), fraud__rings=0)  # nobody consents to the use of the payment between ann and shell
@@ -53,7 +53,7 @@ def test_a_disputed_payment_closes_no_ring():
     expect(features_of("ann", text), fraud__rings=0)
 
 
-def test_who_has_more_payments_than_a_person_does_is_no_party_to_a_ring_and_has_no_number_of_them():
+def test_a_party_with_too_many_payments_is_in_no_ring_and_has_a_missing_count():
     """`shell` and cy: 1,998 sales and two payments of the ring are two thousand of `shell`; one more, and it counts as a shop."""
     ledger = story(f"{BASE}\n{RING}")
     for many, rings in ((1_998, [1, 1, 0]), (1_999, [0, 0, 0]), (2_001, [0, 0, None])):
@@ -88,7 +88,7 @@ def payment_rows(draw: st.DrawFn) -> list[dict[str, object]]:
 
 @settings(max_examples=by_effort(4, 90), deadline=None)
 @given(tie_ledgers(), payment_rows())
-def test_payments_change_nothing_about_relationships_and_ties_nothing_about_fraud(events, payments):
+def test_payments_do_not_change_relationships_and_ties_do_not_change_fraud(events, payments):
     both = pl.concat([events, frame(payments)])
     payments_only = both.filter(~pl.col("kind").str.starts_with("tie."))
     with_both, without_money, without_ties = (features(e, NOW, NOW, "perks") for e in (both, events, payments_only))

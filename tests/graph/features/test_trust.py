@@ -43,7 +43,7 @@ def test_trust_of_a_pair_is_the_solution_of_its_two_equations():
     assert features_of("bob", text, base=base)["relationships.trust"] == 92  # 0.9189
 
 
-def test_trust_comes_from_those_of_level_two_where_nobody_tied_is_of_level_three():
+def test_trust_starts_at_level_two_if_no_tied_person_has_level_three():
     text = "2024-01-01 tie.formed ann > bob tie=friend"
     base = f"{enrol('ann', level=2)}\n{enrol('bob', level=1)}\n{enrol('cy', level=3)}"
     assert features_of("ann", text, base=base)["relationships.trust"] == 108
@@ -51,7 +51,7 @@ def test_trust_comes_from_those_of_level_two_where_nobody_tied_is_of_level_three
     assert features_of("ann", text, base=unverified)["relationships.trust"] is None
 
 
-def test_who_is_tied_to_nobody_has_no_trust_only_where_trust_comes_from_someone():
+def test_without_ties_trust_is_zero_if_the_graph_has_a_source_and_missing_otherwise():
     """We do not build the whole layer for them; they get the same value as when we compute everyone."""
     text = "2024-01-01 tie.formed ann > bob tie=friend"
     for level, trust in ((3, 0), (2, 0), (1, None)):
@@ -100,7 +100,7 @@ def test_a_walk_does_not_go_over_a_vouch_that_is_not_returned():
     assert feature_by_person(text, base, "relationships.walk_trust") == {"ann": 100, "bob": 100, "eve": 0}
 
 
-def test_vouches_for_each_other_count_by_the_lower():
+def test_mutual_vouches_count_by_the_lower_strength():
     """ann lends bob 2 at most and cy 5: from cy, one step reaches ann (1), two bob 2/7 and cy 5/7.
 
     The mean of the last two: ann 7/14, bob 2/14, cy 5/14; weights 7, 2 and 5 of 14: even. With one step less (two people) it
@@ -116,7 +116,7 @@ def test_vouches_for_each_other_count_by_the_lower():
     assert feature_by_person(text, base, "relationships.walk_trust") == {"ann": 143, "bob": 57, "cy": 143, "dan": 0}
 
 
-def test_a_walk_starts_at_the_verified_who_are_tied_both_ways():
+def test_a_walk_starts_at_verified_people_with_mutual_ties():
     """eve (level 3) is only praised: nobody walks from her; ann and bob (level 2) are the verified of the layer."""
     text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed bob > eve tie=vouch strength=10"
     base = f"{enrol('eve', level=3)}\n{enrol('ann', 'bob', level=2)}"
@@ -133,7 +133,7 @@ VOUCHES = """
 FOUR = f"{enrol('ann', level=3)}\n{enrol('bob', 'cy', 'dan')}"
 
 
-def test_two_who_vouch_for_and_one_against():
+def test_two_vouches_for_and_one_against():
     """g = (f + f - d) / 3 with f = 1 - (1 - g)/2 and d = 1 - (1 + g)/2: g = 1/3, f = 2/3, d = 1/3."""
     assert feature_by_person(VOUCHES, FOUR, "relationships.goodness") == {
         "ann": None,
@@ -144,7 +144,7 @@ def test_two_who_vouch_for_and_one_against():
     assert feature_by_person(VOUCHES, FOUR, "relationships.fairness") == {"ann": 67, "bob": 67, "cy": 33, "dan": None}
 
 
-def test_a_voice_weighs_by_its_own_trust_and_fairness():
+def test_a_vouch_weighs_by_its_givers_trust_and_fairness():
     """ann and bob each walk 1.00, cy 0.00: (2/3 + 2/3) / (1 + 4/3) = 4/7; without anyone verified nobody weighs anything."""
     assert feature_by_person(VOUCHES, FOUR, "relationships.vouch_mean") == {
         "ann": None,
@@ -157,7 +157,7 @@ def test_a_voice_weighs_by_its_own_trust_and_fairness():
     assert feature_by_person(VOUCHES, nobody, "relationships.goodness")["dan"] == 33
 
 
-def test_what_is_said_against_someone_is_below_zero_and_touches_no_other_feature():
+def test_a_negative_vouch_changes_only_the_vouch_features():
     """bob, with trust 1.00 and fairness 1.00, rates -1: goodness -1.00, mean -1 / (1 + 1)."""
     friends = "2024-01-01 tie.formed ann > bob tie=friend"
     doubt = f"{friends}\n2024-01-01 tie.formed bob > dan tie=vouch strength=-10"
@@ -169,14 +169,14 @@ def test_what_is_said_against_someone_is_below_zero_and_touches_no_other_feature
     }
 
 
-def test_more_trust_than_an_even_share_does_not_make_a_voice_louder():
+def test_trust_above_an_even_share_does_not_increase_a_vouchs_weight():
     """ann's walk is 2.00 in a row of five, and weighs 1: 1 / (1 + 1). dan's, of 0.50, weighs half: 0.5 / 1.5."""
     for rater, mean in (("ann", 50), ("dan", 33), ("eve", 0)):
         text = f"{ROW}\n2024-01-01 tie.formed {rater} > fay tie=vouch strength=10"
         expect(features_of("fay", text, base=f"{FIVE}\n{enrol('fay')}"), relationships__vouch_mean=mean)
 
 
-def test_a_vouch_of_no_strength_says_nothing_and_one_that_ended_neither():
+def test_vouches_without_strength_and_ended_vouches_do_not_count():
     text = "2024-01-01 tie.formed bob > dan tie=vouch strength=0\n2024-01-01 tie.formed cy > dan tie=vouch strength=4"
     over = f"{text}\n2024-02-01 tie.ended cy > dan tie=vouch"
     expect(features_of("dan", text, base=FOUR), relationships__goodness=40)
@@ -210,7 +210,7 @@ def half_up(value: Fraction | float) -> int:
 
 @settings(max_examples=by_effort(6, 180), deadline=None)
 @given(tie_ledgers())
-def test_trust_and_walks_are_what_networkx_and_fractions_say(events):
+def test_trust_equals_networkxs_and_walks_equal_exact_fractions(events):
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
     directed = nx.DiGraph()
     directed.add_weighted_edges_from(lending(view).edges(data="weight"))
@@ -230,7 +230,7 @@ def test_trust_and_walks_are_what_networkx_and_fractions_say(events):
 
 @settings(max_examples=by_effort(6, 180), deadline=None)
 @given(tie_ledgers())
-def test_what_is_said_of_people_solves_the_equations_of_the_definition(events):
+def test_vouch_features_solve_the_equations_of_the_definition(events):
     """By rounds of plain sums; the weight of a voice is its walk as the feature has it, in hundredths."""
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
     vouches = {

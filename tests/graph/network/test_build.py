@@ -45,11 +45,11 @@ def test_a_tie_is_an_edge_with_the_weight_of_its_kind_or_its_own():
         ("2024-02-01 tie.ended bob > ann tie=friend\n2024-03-01 tie.formed bob > ann tie=friend", True),
     ],
 )
-def test_a_tie_lasts_until_either_end_says_it_ended(more, expected):
+def test_a_tie_lasts_until_either_end_reports_its_end(more, expected):
     assert social(view(f"2024-01-01 tie.formed ann > bob tie=friend\n{more}")).has_edge("ann", "bob") is expected
 
 
-def test_a_vouch_lends_trust_to_whom_it_is_for_and_a_mutual_tie_to_both():
+def test_a_vouch_gives_trust_to_its_recipient_and_a_mutual_tie_to_both():
     evidence = view("""
         2024-01-01 tie.formed ann > bob tie=vouch strength=7
         2024-01-01 tie.formed bob > cy tie=family""")
@@ -57,13 +57,13 @@ def test_a_vouch_lends_trust_to_whom_it_is_for_and_a_mutual_tie_to_both():
     assert social(evidence).edges["ann", "bob"] == {"weight": 7, "ties": ("vouch",)}
 
 
-def test_the_vouch_given_last_replaces_the_one_before_and_a_doubt_is_no_edge():
+def test_the_latest_vouch_replaces_the_earlier_and_a_negative_one_is_no_edge():
     text = "2024-01-01 tie.formed ann > bob tie=vouch strength=7\n2024-02-01 tie.formed ann > bob tie=vouch strength="
     assert trust(view(text + "3")).edges["ann", "bob"] == {"weight": 3}
     assert social(view(text + "-3")).number_of_nodes() == 0
 
 
-def test_of_two_vouches_of_one_moment_the_lower_holds():
+def test_of_two_vouches_at_one_moment_the_lower_counts():
     text = "2024-01-01 tie.formed ann > bob tie=vouch strength=7\n2024-01-01 tie.formed ann > bob tie=vouch strength=2"
     assert trust(view(text)).edges["ann", "bob"] == {"weight": 2}
 
@@ -83,7 +83,7 @@ OWN = """
         "2024-02-01 tie.formed bob > ann @b tie=household",
     ],
 )
-def test_no_contributor_ends_or_weakens_anothers_tie_and_two_do_not_add_up(other_lines):
+def test_contributors_do_not_end_weaken_or_add_to_each_others_ties(other_lines):
     evidence = view(f"{OWN}\n{other_lines}")
     assert social(evidence).edges["ann", "bob"]["weight"] == 10
     assert trust(evidence).edges["cy", "bob"] == {"weight": 8}
@@ -106,13 +106,13 @@ def plain_tie_ratings(events: list[dict[str, Any]]) -> dict[tuple[str, str, str]
 
 @settings(max_examples=by_effort(15, 400), deadline=None)
 @given(tie_ledgers())
-def test_the_ties_in_force_are_what_a_plain_reading_gives(events):
+def test_the_ties_in_force_equal_a_plain_evaluation(events):
     evidence = visible(events, NOW, NOW, "perks")
     actual = {(r["a"], r["b"], r["tie"]): r["strength"] for r in tie_rating_rows(evidence).rows(named=True)}
     assert actual == plain_tie_ratings(evidence.rows(named=True))
 
 
-def test_a_tie_that_two_contributors_tell_ends_with_the_last_of_them():
+def test_a_tie_of_two_contributors_ends_with_the_last_report():
     both = f"{OWN}\n2024-01-05 tie.formed ann > bob @b tie=household strength=4"
     assert social(view(both)).edges["ann", "bob"]["weight"] == 10
     one = f"{both}\n2024-02-01 tie.ended ann > bob @a tie=household"
@@ -129,12 +129,12 @@ def test_either_end_of_a_tie_may_dispute_it(party):
     assert social(disputed).number_of_nodes() == 0
 
 
-def test_a_doubt_takes_nothing_from_another_tie():
+def test_a_negative_vouch_does_not_reduce_another_tie():
     evidence = view("2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed cy > bob tie=vouch strength=-10")
     assert list(social(evidence).edges) == [("ann", "bob")]
 
 
-def test_money_sums_and_counts_what_one_paid_another_in_the_currency_used_most():
+def test_the_money_layer_sums_and_counts_payments_in_the_main_currency():
     evidence = view("""
         2024-01-01 payment.made ann > shop amount=100 currency=CNY
         2024-01-02 payment.made ann > shop amount=50 currency=CNY
@@ -155,7 +155,7 @@ def test_sums_of_money_beyond_64_bits_are_exact():
     assert graph.edges["bob", "shop"] == {"amount": 0, "count": 1}
 
 
-def test_the_layer_of_numbers_has_the_ties_that_the_layer_of_names_has():
+def test_the_layer_by_code_has_the_ties_of_the_layer_by_name():
     text = "2024-01-01 tie.formed ann > bob tie=friend\n2024-01-01 tie.formed cy > bob tie=vouch strength=3"
     numbered = social_layer(tie_rows(view(text)))
     names = dict(enumerate(numbered.people))
@@ -168,7 +168,7 @@ def test_the_layer_of_numbers_has_the_ties_that_the_layer_of_names_has():
     assert [names[i] for i, reciprocated in enumerate(numbered.reciprocated) if reciprocated] == ["ann", "bob"]
 
 
-def test_who_lends_to_somebody_that_lends_them_some_is_answered():
+def test_reciprocated_people_are_those_with_mutual_vouches():
     evidence = view("""
         2024-01-01 tie.formed ann > bob tie=vouch strength=3
         2024-01-01 tie.formed bob > ann tie=vouch strength=1

@@ -60,7 +60,7 @@ def names(nodes: tuple[Node, ...]) -> list[str | None]:
     return [n.name for n in nodes]
 
 
-def test_a_person_sees_their_own_ties_and_that_their_people_have_others() -> None:
+def test_a_person_sees_their_own_ties_and_bare_ties_among_neighbours() -> None:
     ties = town_network().ties
     assert ties.nodes == (Node("ann", 0), Node("bob", 1), Node("cy", 1), Node(None, 2))
     assert ties.edges == (
@@ -71,7 +71,7 @@ def test_a_person_sees_their_own_ties_and_that_their_people_have_others() -> Non
     )
 
 
-def test_a_supervisor_sees_all_names_and_how_all_are_tied() -> None:
+def test_a_supervisor_sees_all_names_and_ties() -> None:
     ties = town_network(viewer="supervisor").ties
     assert names(ties.nodes) == ["ann", "bob", "cy", "dan"]
     assert ties.edges[2:] == (Tie(1, 2, ("colleague",), 3), Tie(1, 3, ("friend",), 7))
@@ -87,7 +87,7 @@ def test_a_person_sees_their_own_payments_only_by_currency_and_direction() -> No
     assert money.omitted == Omitted()
 
 
-def test_a_supervisor_sees_the_payments_of_those_near_but_not_past_a_merchant() -> None:
+def test_a_supervisor_sees_payments_nearby_but_not_beyond_a_merchant() -> None:
     money = town_network(viewer="supervisor", hops=3).money
     assert names(money.nodes) == ["ann", "shop", "bob", "cinema"]  # not dan, a customer of the same shop
     assert PaymentEdge(2, 3, (Total("CNY", 30, 1),)) in money.edges
@@ -98,7 +98,7 @@ def test_hops_are_steps_from_the_person() -> None:
     assert [n.hop for n in town_network(hops=3).ties.nodes] == [0, 1, 1, 2, 3]
 
 
-def test_whoever_does_not_consent_is_not_there_whatever_others_say_of_them() -> None:
+def test_a_person_without_consent_is_left_out() -> None:
     withdrawn = f"{enrol(*NAMES)}\n{TOWN}\n2024-03-01 consent.withdrawn bob purpose=perks"
     for viewer in ("person", "supervisor"):
         network = ego_network_of(withdrawn, viewer=viewer)
@@ -107,20 +107,20 @@ def test_whoever_does_not_consent_is_not_there_whatever_others_say_of_them() -> 
         assert network.ties.omitted == network.money.omitted == Omitted()
 
 
-def test_a_person_known_by_a_tie_alone_is_no_merchant() -> None:
+def test_a_person_known_only_by_a_tie_is_not_a_merchant() -> None:
     text = f"{enrol('ann')}\n2024-01-01 tie.formed ann > zoe tie=friend\n2024-01-02 payment.made ann > zoe amount=1 currency=CNY"
     network = ego_network_of(text)
     assert names(network.ties.nodes) == names(network.money.nodes) == ["ann"]
 
 
-def test_consent_to_one_layer_opens_that_layer_alone() -> None:
+def test_consent_to_one_layer_permits_only_that_layer() -> None:
     text = f"{enrol('ann')}\n{enrol('bob', classes='identity,relationship')}\n{TOWN}"
     network = ego_network_of(text)
     assert names(network.ties.nodes) == ["ann", "bob"]
     assert names(network.money.nodes) == ["ann", "shop"]
 
 
-def test_consent_withdrawn_since_the_view_was_made_counts_at_once() -> None:
+def test_consent_withdrawn_after_the_view_counts_at_once() -> None:
     events = story(f"{enrol(*NAMES)}\n{TOWN}\n2024-07-01 consent.withdrawn bob purpose=perks")
     later = moment("2024-08-01")
     view, consents = visible(events, AS_OF, AS_OF, "perks"), consents_in_force(events, later, later, "perks")
@@ -137,7 +137,7 @@ def test_an_isolated_person_is_one_node() -> None:
 STAR = "\n".join(f"2024-01-01 tie.formed hub > p{n} tie=friend strength={1 + n % 3}" for n in range(6))
 
 
-def test_of_too_many_the_strongest_are_kept_then_by_name_and_the_rest_is_counted() -> None:
+def test_of_too_many_ties_the_strongest_are_kept_and_the_rest_is_counted() -> None:
     text = f"{enrol('hub', *(f'p{n}' for n in range(6)), 'far')}\n{STAR}\n2024-01-01 tie.formed p0 > far tie=household"
     network = ego_network_of(text, "hub", max_nodes=6)
     # strengths: p0 1, p1 2, p2 3, p3 1, p4 2, p5 3; money needs one node, so that ties have five
@@ -145,7 +145,7 @@ def test_of_too_many_the_strongest_are_kept_then_by_name_and_the_rest_is_counted
     assert network.ties.omitted == Omitted(people=3, edges=3)
 
 
-def test_of_too_many_parties_the_largest_in_any_currency_are_kept() -> None:
+def test_of_too_many_parties_the_largest_in_each_currency_are_kept() -> None:
     payments = (("a", 900, "CNY"), ("b", 5, "EUR"), ("c", 800, "CNY"), ("d", 4, "EUR"), ("e", 700, "CNY"))
     text = "\n".join(f"2024-01-01 payment.made hub > {m} amount={n} currency={c}" for m, n, c in payments)
     network = ego_network_of(f"{enrol('hub')}\n{text}", "hub", max_nodes=5)
@@ -157,7 +157,7 @@ def test_of_too_many_parties_the_largest_in_any_currency_are_kept() -> None:
 @pytest.mark.parametrize(
     ("ties", "shops", "sizes"), [(3, 3, (4, 4)), (30, 3, (16, 4)), (3, 30, (4, 16)), (30, 30, (10, 10))]
 )
-def test_a_layer_that_needs_less_leaves_room_to_the_other(ties: int, shops: int, sizes: tuple[int, int]) -> None:
+def test_a_small_layer_leaves_room_for_the_other(ties: int, shops: int, sizes: tuple[int, int]) -> None:
     people = [f"p{n}" for n in range(ties)]
     lines = [f"2024-01-01 tie.formed hub > {p} tie=friend" for p in people]
     lines += [f"2024-01-01 payment.made hub > m{n} amount=1 currency=CNY" for n in range(shops)]
@@ -167,7 +167,7 @@ def test_a_layer_that_needs_less_leaves_room_to_the_other(ties: int, shops: int,
     assert network.money.omitted.merchants == 1 + shops - sizes[1]
 
 
-def test_a_person_with_a_million_payments_has_a_circle() -> None:
+def test_a_person_with_a_million_payments_has_an_ego_network() -> None:
     count = 1_000_000
     row = pl.int_range(count, eager=True)
     values = {"kind": "payment.made", "subject": "ann", "currency": "CNY", "for_subject": True, "for_other": False}
@@ -184,7 +184,7 @@ def test_a_person_with_a_million_payments_has_a_circle() -> None:
     assert network.money.omitted == Omitted(merchants=802, edges=802_000)
 
 
-def test_trust_is_shown_to_a_supervisor_of_all_and_to_a_person_of_themselves() -> None:
+def test_a_supervisor_sees_all_trust_and_a_person_only_their_own() -> None:
     trust = {"ann": 120, "bob": 80, "stranger": 5}
     network = with_trust(town_network(), trust)
     assert trust_subjects(town_network()) == ("ann",)
@@ -207,9 +207,7 @@ def tie_story(pairs: list[tuple[int, int]], names: list[str]) -> str:
 
 @settings(max_examples=by_effort(16, 40), deadline=None)
 @given(PAIRS, st.randoms(use_true_random=False))
-def test_nothing_changes_when_those_who_are_not_named_have_other_ids(
-    pairs: list[tuple[int, int]], random: Random
-) -> None:
+def test_ids_of_nameless_nodes_do_not_change_the_network(pairs: list[tuple[int, int]], random: Random) -> None:
     ids = [f"q{n:02}" for n in range(12)]
     near = {0, *(b for a, b in pairs if a == 0)}
     unnamed = [n for n in range(12) if n not in near]
@@ -226,7 +224,7 @@ def test_nothing_changes_when_those_who_are_not_named_have_other_ids(
 
 @settings(max_examples=by_effort(16, 40), deadline=None)
 @given(PAIRS, st.integers(1, 3))
-def test_who_is_in_it_is_who_networkx_finds_within_as_many_steps(pairs: list[tuple[int, int]], hops: int) -> None:
+def test_the_nodes_equal_networkxs_ego_graph(pairs: list[tuple[int, int]], hops: int) -> None:
     ids = [f"q{n:02}" for n in range(12)]
     graph = nx.Graph([(ids[a], ids[b]) for a, b in pairs])
     graph.add_node("q00")
