@@ -1,4 +1,6 @@
-"""Applications lent to tests: the routes of one, which it makes ready at its first request, take longer than most tests."""
+"""Applications that tests borrow: an application builds its routes at its first request, which takes longer than most
+tests.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ _BORROWED_APPS: list[FastAPI] = []
 
 
 def borrow_app(context: AppContext, gate: Gate | None = None) -> FastAPI:
-    """An application as `create_app` makes it, until the test ends, or for good if a fixture of more than one test asks."""
+    """An application as `create_app` makes it. You have it until the test ends, or for good in a shared fixture."""
     app = attach_context(_IDLE_APPS.pop(), context, gate) if _IDLE_APPS else create_app(context, gate=gate)
     _BORROWED_APPS.append(app)
     return app
@@ -22,7 +24,7 @@ def borrow_app(context: AppContext, gate: Gate | None = None) -> FastAPI:
 
 @contextmanager
 def app_pool() -> Iterator[None]:
-    """Nothing of a test stays in the applications that it was lent. Those that many tests have were lent before."""
+    """We reset the applications after each test. Shared fixtures borrow theirs before."""
     borrowed_before = len(_BORROWED_APPS)
     yield
     for app in _BORROWED_APPS[borrowed_before:]:

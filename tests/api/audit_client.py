@@ -1,4 +1,4 @@
-"""Decisions to audit: a town in which the house itself asked, and a supervisor at the door."""
+"""Decisions to audit: a town with decisions of the system itself, and a supervisor who calls the API."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from tests.api.town import NOW
 
 
 class AuditClient:
-    """A supervisor's, and whoever makes decisions for them to look at."""
+    """A supervisor, and a caller that makes decisions to audit."""
 
     def __init__(self, context: AppContext) -> None:
         self.context, self.now, self.numbers = context, NOW + timedelta(hours=1), count(1)
@@ -50,7 +50,7 @@ class AuditClient:
 
 
 def tamper(database: Engine, *statements: str) -> None:
-    """What somebody with the database's own password can do: the triggers are not in their way."""
+    """Change rows as an attacker with the database's own password would: we drop the triggers first."""
     tables = ("decisions", "decision_subjects")
     with database.begin() as connection:
         if database.dialect.name == "sqlite":
@@ -67,7 +67,7 @@ def tamper(database: Engine, *statements: str) -> None:
 
 @contextmanager
 def undo_tampering(database: Engine) -> Iterator[None]:
-    """What was tampered with inside is as before after it."""
+    """Restore everything that you tamper with inside the block."""
     tables = ("decisions", "decision_subjects", "day_digests", "chain_head")
     with database.begin() as connection:
         _execute_all(connection, (f"create table kept_{t} as select * from {t}" for t in tables))

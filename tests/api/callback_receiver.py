@@ -1,4 +1,4 @@
-"""A merchant's receiver of callbacks, on this machine: it can fail, hang, redirect and answer late."""
+"""A local receiver of a merchant's callbacks: you can let it fail, hang, redirect and answer late."""
 
 import ssl
 import time
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass
 class Receiver:
-    """What came, and what is answered: `status` to all, or the next of `answers`; after `late` seconds."""
+    """The received requests, and the answers: `status` for all or the next of `answers`, after `late` seconds."""
 
     url: str = ""
     status: int = 200
@@ -49,7 +49,7 @@ def run_receiver(tls_context: ssl.SSLContext | None = None) -> Iterator[Receiver
     class CallbackServer(ThreadingHTTPServer):
         daemon_threads = True
 
-        def handle_error(self, *_: Any) -> None:  # a sender that does not wait is no error
+        def handle_error(self, *_: Any) -> None:  # it is no error if the sender does not wait
             pass
 
     with CallbackServer(("127.0.0.1", 0), Handler) as server:

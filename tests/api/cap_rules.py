@@ -1,4 +1,6 @@
-"""What may never be, whoever does what when: read off the tables, by the caps of the shipped rules written out once more."""
+"""Invariants that hold for any interleaving. We read them off the tables, by the caps of the shipped rules, restated
+here.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -26,7 +28,7 @@ Row = Mapping[str, Any]
 
 
 def limit_violations(connection: Connection, now: datetime) -> list[str]:
-    """Every limit that is passed at `now`, in words."""
+    """Every cap that is exceeded at `now`, in words."""
     return [*_exceeded_caps(connection, now), *_exceeded_counts(connection), *_state_mismatches(connection)]
 
 
@@ -57,7 +59,7 @@ def _exceeded_counts(connection: Connection) -> Iterator[str]:
 
 
 def _state_mismatches(connection: Connection) -> Iterator[str]:
-    """The moves of an order are one way from nothing to its state."""
+    """Check that the moves of an order form one path from no order to its state."""
     last_move: dict[str, str] = {}
     stored_state: dict[str, str] = {}
     for order_id, state, before, after in connection.execute(text(_MOVES_SQL)):

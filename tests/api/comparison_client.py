@@ -1,4 +1,4 @@
-"""A world with callers of every role at its door, and what each was answered, so that answers about two people can be compared."""
+"""An app with callers of every role, and a record of their answers, so that we can compare answers about two people."""
 
 import json
 import re
@@ -19,13 +19,13 @@ from tests.api.app_pool import borrow_app
 from tests.api.full_record import LATER, ZEB
 
 UNKNOWN_PERSON: Final = "nobody-at-all"
-PERSON_SUFFIXES: Final = {ZEB: "z", UNKNOWN_PERSON: "n"}  # in names that callers choose themselves
-_GENERATED_ID: Final = re.compile(r'"(?:[0-9a-f]{16}|[0-9a-f]{32})"')  # ids of our own
+PERSON_SUFFIXES: Final = {ZEB: "z", UNKNOWN_PERSON: "n"}  # in names that the callers choose
+_GENERATED_ID: Final = re.compile(r'"(?:[0-9a-f]{16}|[0-9a-f]{32})"')  # ids that we generate
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 class ComparisonClient:
-    """The world: a motel that has signed up, and a clock that may be moved."""
+    """The app, a motel that has signed up, and a clock that you can move."""
 
     def __init__(self, url: str, evaluators: Evaluators) -> None:
         self.database, self.now = open_database(url), LATER
@@ -33,7 +33,7 @@ class ComparisonClient:
         app.dependency_overrides[dependencies.get_now] = lambda: self.now
         self.http = TestClient(app, raise_server_exceptions=False)
         self.tokens: dict[str, str] = {}
-        self.times: dict[str, dict[str, str]] = {}  # of each person the times that were told, in order
+        self.times: dict[str, dict[str, str]] = {}  # for each person the times in answers, in order
         services.sign_up(self.database, "motel", "rooms", Terms("hotel"), LATER)
 
     def call(self, role: str, party: str, method: str, path: str, body: object = None) -> Any:
@@ -46,7 +46,7 @@ class ComparisonClient:
         return self.call("merchant", "motel", method, path, body)
 
     def as_contributor(self, method: str, path: str, body: object = None) -> Any:
-        """A contributor, a second later each time."""
+        """A request as the contributor, one second later each time."""
         self.now += timedelta(seconds=1)
         return self.call("contributor", "depot", method, f"/events{path}", body)
 
@@ -58,7 +58,7 @@ class ComparisonClient:
         return self.call("subject", ZEB, method, f"/me{path}", body)
 
     def transcript_of(self, person: str, responses: Iterator[Any]) -> list[tuple[int, str]]:
-        """What was answered, but for the person's name, ids that are new each time, and which time it was."""
+        """The answers, without the person's name, without generated ids, and with times replaced by their position."""
         times, transcript = self.times.setdefault(person, {}), []
         for response in responses:
             text = _GENERATED_ID.sub('"id"', response.text).replace(json.dumps(person)[1:-1], "X")

@@ -25,7 +25,7 @@ POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.
 
 @pytest.fixture(autouse=True)
 def future_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests live at moments of their own, none of which is later than the steady clock."""
+    """Tests use moments of their own, and none of them is later than the steady clock."""
     monkeypatch.setattr(clock, "_anchor", (datetime(2200, 1, 1, tzinfo=UTC), 0.0))
 
 
@@ -55,7 +55,7 @@ def server_of(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of the test's own, without a table."""
+    """The URL of a database for one test, without tables."""
     if not (server := server_of(request)):
         yield f"sqlite:///{tmp_path / 'iftah.db'}"
         return
@@ -66,7 +66,7 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def empty_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    """Tables with nothing in them."""
+    """Empty tables."""
     template = Template(tmp_path_factory.mktemp("empty"))
     yield template
     template.drop()
@@ -74,7 +74,7 @@ def empty_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templat
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, empty_template: Template, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of the test's own, with nothing in its tables."""
+    """The URL of a database for one test, with empty tables."""
     with empty_template.lend(server_of(request), tmp_path) as url:
         yield url
 
@@ -97,7 +97,7 @@ def town_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def town_url(request: pytest.FixtureRequest, town_template: Template, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of the test's own, with a scored town in it."""
+    """The URL of a database for one test, with a scored town."""
     with town_template.lend(server_of(request), tmp_path) as url:
         yield url
 
@@ -112,7 +112,7 @@ def town(town_url: str, shipped_evaluators: Evaluators) -> Iterator[AppContext]:
 
 @pytest.fixture(scope="session")
 def shipped_evaluators() -> Iterator[Evaluators]:
-    """The engines of the shipped rules, made once."""
+    """The evaluators of the shipped rules. We make them once."""
     evaluators = Evaluators(shipped_release())
     yield evaluators
     evaluators.close()
@@ -120,7 +120,7 @@ def shipped_evaluators() -> Iterator[Evaluators]:
 
 @pytest.fixture(scope="session")
 def events_template(tmp_path_factory: pytest.TempPathFactory, shipped_evaluators: Evaluators) -> Iterator[Template]:
-    """The small world of `tests.api.person_client`."""
+    """The small population of `tests.api.person_client`."""
     template = Template(tmp_path_factory.mktemp("side"), lambda database: seed_events(database, shipped_evaluators))
     yield template
     template.drop()
@@ -130,7 +130,7 @@ def events_template(tmp_path_factory: pytest.TempPathFactory, shipped_evaluators
 def full_record_template(
     tmp_path_factory: pytest.TempPathFactory, shipped_evaluators: Evaluators
 ) -> Iterator[Template]:
-    """Somebody with two of everything that is kept of a person, and the few people around."""
+    """A person with two of every kind of data that we keep about people, and the few people around."""
     template = Template(
         tmp_path_factory.mktemp("lived"), lambda database: seed_full_record(AppContext(database, shipped_evaluators))
     )
@@ -140,7 +140,7 @@ def full_record_template(
 
 @pytest.fixture
 def person_client(events_template: Template, tmp_path: Path, shipped_evaluators: Evaluators) -> Iterator[PersonClient]:
-    """The person's side of the door, in a small world of its own."""
+    """The API for a person, with a small population."""
     with events_template.lend("", tmp_path) as url:
         database = open_database(url)
         yield PersonClient(database, shipped_evaluators)
@@ -160,7 +160,7 @@ def each_person_client(
 
 @pytest.fixture
 def sqlite_database(empty_template: Template, tmp_path: Path) -> Iterator[Engine]:
-    """A database of SQLite with nothing in its tables, open."""
+    """An open SQLite database with empty tables."""
     with empty_template.lend("", tmp_path) as url:
         database = open_database(url)
         yield database
@@ -171,7 +171,7 @@ def sqlite_database(empty_template: Template, tmp_path: Path) -> Iterator[Engine
 def comparison_client(
     request: pytest.FixtureRequest, tmp_path: Path, full_record_template: Template, shipped_evaluators: Evaluators
 ) -> Iterator[ComparisonClient]:
-    """The contributors and merchants around a person who has left."""
+    """The contributors and merchants around an erased person."""
     with full_record_template.lend(server_of(request), tmp_path) as url:
         client = ComparisonClient(url, shipped_evaluators)
         yield client

@@ -1,5 +1,5 @@
-"""Databases filled once and lent to one test after the other. A file is copied. What a test did to a database of
-PostgreSQL is taken back, which is quicker than to make and drop one: each drop has the whole server write to its disk.
+"""Databases that we fill once and lend to one test after the other. For SQLite we copy a file. For PostgreSQL we undo
+the changes of a test, since each drop of a database makes the whole server write to its disk.
 """
 
 import shutil
@@ -30,7 +30,7 @@ _SEQUENCES_SQL = "SELECT sequencename FROM pg_sequences WHERE schemaname = 'publ
 
 
 def create_database(server: str) -> str:
-    """The name of a new, empty database. Nobody cuts the server's power: a commit does not wait for the disk."""
+    """The name of a new, empty database. A commit does not wait for the disk: tests survive no power cut."""
     name = f"iftah_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
@@ -48,7 +48,7 @@ def url_of(server: str, name: str) -> str:
 
 
 class Contents:
-    """Every row of a database of PostgreSQL, to be put back after a test."""
+    """Every row of a PostgreSQL database, so that we can restore them after a test."""
 
     def __init__(self, url: str) -> None:
         with psycopg.connect(url) as connection:
@@ -65,12 +65,12 @@ class Contents:
             self.rows = {table: self._copy_table(connection, table) for table in self.tables}
 
     def restore(self, url: str) -> bool:
-        """Whether the database is again as it was: no, when a test has changed more than rows."""
+        """Whether we restored the database: no, if a test changed more than rows."""
         with psycopg.connect(url) as connection:
             connection.execute(_TERMINATE_OTHERS_SQL)
             if connection.execute(_SCHEMA_HASH_SQL).fetchone() != self.schema_hash:
                 return False
-            connection.execute("SET session_replication_role = replica")  # what is append-only is not so for us
+            connection.execute("SET session_replication_role = replica")  # we may change append-only tables
             connection.execute("DELETE FROM events WHERE seq > %s", self.last_seq)  # many, of which a test adds few
             for table, checksum in self._checksums(connection).items():
                 if checksum != self.checksums[table]:
@@ -80,7 +80,7 @@ class Contents:
         return True
 
     def _checksums(self, connection: Connection) -> dict[str, tuple[object, ...]]:
-        """Of each table how many rows there are, and what tells them from others."""
+        """For each table its number of rows and a checksum of them."""
         per_table = SQL("SELECT {}, count(*), sum(hashtextextended(t::text, 0)) FROM {} AS t")
         query = SQL(" UNION ALL ").join(per_table.format(table, Identifier(table)) for table in self.tables)
         return {str(table): tuple(checksum) for table, *checksum in connection.execute(query)}
@@ -97,7 +97,7 @@ class Contents:
 
 
 class Template:
-    """What a database is filled with: once on SQLite, once on PostgreSQL, if it is asked for."""
+    """The content of a database: we fill it once on SQLite and once on PostgreSQL, when a test needs it."""
 
     def __init__(self, folder: Path, fill: Callable[[Engine], None] = lambda database: None) -> None:
         self.folder, self.fill = folder, fill
@@ -108,7 +108,7 @@ class Template:
 
     @property
     def file(self) -> Path:
-        """The file to copy. Nobody changes it."""
+        """The file to copy. No test changes it."""
         path = self.folder / "template.db"
         if not path.exists():
             self._fill_database(f"sqlite:///{path}")
@@ -116,7 +116,7 @@ class Template:
 
     @contextmanager
     def lend(self, server: str, folder: Path) -> Iterator[str]:
-        """The URL of one for a test: on the server, or without one a file in the folder."""
+        """The URL of a copy for a test: on the server, or as a file in the folder if there is no server."""
         if not server:
             shutil.copy(self.file, folder / "iftah.db")
             yield f"sqlite:///{folder / 'iftah.db'}"

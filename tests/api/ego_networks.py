@@ -1,4 +1,4 @@
-"""A small circle to draw: ann, her people, theirs whose names she may not see, and what was paid."""
+"""A small ego network to draw: ann, her neighbours, their neighbours whose names she may not see, and payments."""
 
 from sqlalchemy import Engine
 
@@ -35,5 +35,5 @@ def build_story(database: Engine, text: str) -> Engine:
 
 
 def build_ego_network(database: Engine) -> Engine:
-    """Ann's circle, and one who is alone."""
+    """The ego network of ann, and a person without ties."""
     return build_story(database, f"{enrol(*PEOPLE, 'alone')}\n{EGO_NETWORK}")

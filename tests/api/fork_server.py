@@ -1,8 +1,4 @@
-"""Processes that need not import everything first: forked from one that has, by `multiprocessing`'s fork server.
-
-They are processes like any other: with a number, signals, a status, a port. What starts by its name, as at a terminal,
-is in `tests.api.terminal` and wherever the start itself is what is tested.
-"""
+"""Processes that start quickly: we fork them from one that has imported everything, by `multiprocessing`'s fork server."""
 
 import os
 import sys
@@ -39,11 +35,11 @@ class Process:
         self.pid = self._process.pid
 
     def output(self) -> str:
-        """What is in the log by now."""
+        """The log so far."""
         return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
     def poll(self) -> int | None:
-        """The status, negative for a signal; None while it runs."""
+        """The exit status, negative for a signal; None while the process runs."""
         self._process.join(0)
         return self._process.exitcode
 
@@ -53,14 +49,14 @@ class Process:
         return self._process.exitcode
 
     def kill(self) -> None:
-        """Killed, if it has not ended, and gone."""
+        """Kill the process if it runs, and wait for its end."""
         self._process.kill()
         self._process.join(60)
         self._process.close()
 
 
 def run_iftah(folder: Path, args: tuple[str, ...], env: Mapping[str, str]) -> CompletedCommand:
-    """What `iftah` says to these words, and its status."""
+    """Run `iftah` with these arguments, and return its status."""
     out, err = folder / "stdout", folder / "stderr"
     for stream in (out, err):
         stream.write_bytes(b"")
@@ -71,7 +67,7 @@ def run_iftah(folder: Path, args: tuple[str, ...], env: Mapping[str, str]) -> Co
 
 
 def command(*args: str) -> None:
-    """What `iftah` does with these words."""
+    """Run `iftah` with these arguments in a new process."""
     from api.cli import main
 
     sys.argv = ["iftah", *args]

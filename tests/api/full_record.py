@@ -1,4 +1,4 @@
-"""A person with a bit of everything, and how to look for what is left of them."""
+"""A person with every kind of data, and a search for remains of it after an erasure."""
 
 import json
 import sqlite3
@@ -66,7 +66,7 @@ LIFE_EVENTS = f"""
 
 
 def seed_full_record(context: AppContext) -> None:
-    """The person in a small world, with two of everything that is kept of them; ann has two of each, too."""
+    """The person in a small population, with two of every kind of data. Ann has two of each, too."""
     database, events = context.database, story(LIFE_EVENTS)
     assert append_events(database, events, NOW) == events.height
     _sign_up_services(database)
@@ -100,7 +100,7 @@ def _request_consents(database: Engine, person: str) -> None:
 
 
 def _insert_dispute(database: Engine) -> None:
-    """Bob objects to a payment to the person; the event's id names them, and so do bob's words."""
+    """Bob disputes a payment to the person; the event's id and bob's statement name them."""
     at = micros(LATER)
     row = {"id": "of-bob", "subject": "bob", "contributor": "bank", "event_id": f"pay-{ZEB}-4"}
     with writing(database) as connection:
@@ -108,7 +108,7 @@ def _insert_dispute(database: Engine) -> None:
 
 
 def _insert_records(database: Engine, person: str, marker: str, decision: str) -> None:
-    """What is kept of a person and a decision, in words of their own."""
+    """The stored data about a person and a decision, with texts of their own."""
     at, name = micros(LATER), decision[:8]
     content = {
         "service_introduction": f"{marker}-order-text for {person}",
@@ -156,7 +156,7 @@ def _insert_records(database: Engine, person: str, marker: str, decision: str) -
 
 
 def count_rows_with(database: Engine, text: str) -> dict[str, int]:
-    """How many rows of which table have the text in some column."""
+    """The number of rows by table that have the text in some column."""
     with reading(database) as connection:
         tables = SQLModel.metadata.sorted_tables
         rows = {t.name: [str(list(row)) for row in connection.execute(select(t))] for t in tables}
@@ -165,7 +165,7 @@ def count_rows_with(database: Engine, text: str) -> dict[str, int]:
 
 
 def remaining_texts(database: Engine, *texts: str) -> dict[str, list[str]]:
-    """Which of these texts are still in the database: in its files and its dump."""
+    """The texts that are still in the database: in its files and its dump."""
     remaining: dict[str, list[str]] = {}
     for place, data in _database_contents(database).items():
         if hits := [text for text in texts if text.encode() in data]:

@@ -1,4 +1,4 @@
-"""Files of events on their way into the ledger, and what a load says of them."""
+"""Files of events for the ledger, and the reports of loading them."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""A merchant at the door of a town."""
+"""A merchant that uses the API over a town."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from tests.api.town import NOW, event
 
 
 class MerchantClient:
-    """A merchant at the door: asks, and may move the clock."""
+    """A merchant that asks by the API; you can move the clock."""
 
     def __init__(self, context: AppContext) -> None:
         self.context, self.now = context, NOW + timedelta(hours=1)
@@ -41,12 +41,12 @@ class MerchantClient:
         return token
 
     def sign_up(self, token: str | None = None, service: str = "hotel", **terms: Any) -> None:
-        """The merchant signs up for the perk that the service is named by."""
+        """Sign up for the perk that the service is named after."""
         party = self.parties[token or self.token]
         services.sign_up(self.context.database, party, service, Terms(**{"perk": service} | terms), NOW)
 
     def consent(self, subject: str, token: str | None = None, service: str = "hotel", **fields: Any) -> None:
-        """The person consents to be asked about by the service."""
+        """The person consents to questions by the service."""
         event_id = f"consent-{next(self.numbers)}"
         service_name = services.service_name(self.parties[token or self.token], service)
         consent_fields = {"purpose": "perks", "classes": ",".join(CLASSES), "service": service_name} | fields
@@ -55,7 +55,7 @@ class MerchantClient:
         )
 
     def ask(self, subject: str, token: str | None = None, *, perk: str = "hotel", **changes: Any) -> Any:
-        """A question of a merchant who has signed up and may ask."""
+        """Ask a question, after sign-up and with consent."""
         token = token or self.token
         if (token, perk) not in self.consented_subjects:
             self.consented_subjects[token, perk] = set()
@@ -66,7 +66,7 @@ class MerchantClient:
         return self.post_question(subject, token, **{"service": perk} | changes)
 
     def post_question(self, subject: str, token: str | None = None, **changes: Any) -> Any:
-        """A question as it is."""
+        """Send a question as it is."""
         transaction_id = f"N-{next(self.numbers)}"
         body = {"transaction_id": transaction_id, "service": "hotel", "subject": subject, "amount": 50_000} | changes
         return self.http.post("/v1/eligibility", json=body, headers=self.bearer(token or self.token))
@@ -91,7 +91,7 @@ def consent_events(people: Iterable[str], merchant: str, service: str, at: datet
 
 
 def assert_problem(response: Any, status: int, code: str) -> dict[str, Any]:
-    """The problem that the answer tells of."""
+    """Check the status and the code, and return the problem."""
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
     assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)

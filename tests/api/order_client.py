@@ -1,4 +1,4 @@
-"""A merchant who makes orders, and the person whom they are about."""
+"""A merchant that makes orders, and the person of these orders."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ ROOM_PAYMENTS = [{"name": "room", "amount": 40_000}]
 
 
 class OrderClient(MerchantClient):
-    """A merchant's counter: orders are made, moved and shown by the API."""
+    """A merchant that makes, moves and reads orders by the API."""
 
     def __init__(self, context: AppContext, callback: str | None = None) -> None:
         super().__init__(context)
@@ -36,7 +36,7 @@ class OrderClient(MerchantClient):
     def create_order(
         self, number: str = "O-1", decision: str | None = None, token: str | None = None, **changes: Any
     ) -> Any:
-        """A new order of a new decision, unless one is given."""
+        """A new order. Its decision is new unless you pass one."""
         form = self.order_form(number, decision or self.decide()["decision_id"], **changes)
         return self.http.post("/v1/orders", json=form, headers=self.bearer(token or self.token))
 

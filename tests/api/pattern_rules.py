@@ -1,4 +1,4 @@
-"""Rules that watch: the shipped ones with flags over real kinds of events, each read by a rule."""
+"""Rules with patterns: the shipped rules with flags over real kinds of events, each read by a rule."""
 
 import json
 from functools import cache

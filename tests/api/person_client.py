@@ -1,4 +1,4 @@
-"""The person's side of the door, in a small world: somebody with a bit of everything, and the few people around."""
+"""The API for a person, over a small population: a person with every kind of data, and the few people around."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,13 +22,13 @@ from tests.graph.story import story
 
 
 def seed_events(database: Engine, evaluators: Evaluators) -> None:
-    """Evidence in, features and scores out, of a build that follows the clock."""
+    """Load evidence, and build features and scores that follow the clock."""
     append_events(database, story(LIFE_EVENTS), NOW)
     score_everyone(AppContext(database, evaluators), builds.build_features(database, NOW, "perks", NOW, follows=True))
 
 
 class PersonClient:
-    """Somebody with a token, an operator, and a clock that may be moved."""
+    """A person with a token, an operator, and a clock that you can move."""
 
     def __init__(self, database: Engine, evaluators: Evaluators) -> None:
         self.database, self.now = database, NOW + timedelta(hours=1)

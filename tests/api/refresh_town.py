@@ -1,4 +1,4 @@
-"""A small world whose rows are refreshed, and what they must be: those of a rebuild."""
+"""A small population whose rows we refresh, and the expected rows: those of a rebuild."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ LOCAL_FEATURES = [f.name for f in CATALOGUE if f.scope == "local"]
 
 
 def feature_rows(database: Engine) -> dict[str, tuple[Build, dict[str, Any]]]:
-    """Everyone's row: its moments, and its values."""
+    """The row of each person: its moments and its values."""
     with reading(database) as connection:
         build = builds.require_build(connection)
         records = connection.execute(select(FEATURES).where(FEATURES.c.build == build.id)).mappings().all()
@@ -41,7 +41,7 @@ def feature_rows(database: Engine) -> dict[str, tuple[Build, dict[str, Any]]]:
 
 
 def current_scores(database: Engine) -> dict[str, tuple[int | None, str | None]]:
-    """Everyone's score in the newest build, with its release."""
+    """The score of each person in the newest build, with its release."""
     with reading(database) as connection:
         build = builds.require_build(connection)
         records = connection.execute(select(SCORES).where(SCORES.c.build == build.id)).mappings().all()
@@ -49,7 +49,7 @@ def current_scores(database: Engine) -> dict[str, tuple[int | None, str | None]]
 
 
 def rebuild_features(events: pl.DataFrame, as_of: datetime, known_at: datetime) -> dict[str, dict[str, Any]]:
-    """Everyone's local features as a build has them. Events that were asked about a moment ago are not gone through again."""
+    """The local features of each person as a build computes them. We reuse the result for the same events."""
     return _rebuild_features(_ipc_bytes(events), as_of, known_at)
 
 
@@ -66,7 +66,9 @@ def _rebuild_features(events: bytes, as_of: datetime, known_at: datetime) -> dic
 
 
 def assert_matches_rebuild(database: Engine, now: datetime) -> None:
-    """Every person's row is that of a rebuild as of the row's moment, knowing all there is; nobody has one too much or too few."""
+    """Compare each row with a rebuild as of the row's moment, with all recorded events; check that no row is missing or
+    extra.
+    """
     events = ledger.read(database)
     known_at = ledger.extent(database).recorded_at
     assert known_at
@@ -84,14 +86,14 @@ def assert_matches_rebuild(database: Engine, now: datetime) -> None:
 
 @dataclass
 class Refresher:
-    """Refreshes until nothing is to be done."""
+    """Refresh until the queue is empty."""
 
     database: Engine
     evaluators: Evaluators
     limits: RefreshLimits = field(default_factory=RefreshLimits)
 
     def run(self, now: datetime) -> tuple[int, int]:
-        """Batches of new events, and of people put off."""
+        """Refresh batches of new events and of deferred people."""
         counts = []
         for step in (refresh.refresh, refresh.catch_up):
             counts.append(0)
@@ -102,7 +104,7 @@ class Refresher:
 
 
 def append_events(database: Engine, events: pl.DataFrame, now: datetime) -> int:
-    """How many of them the ledger took."""
+    """The number of events that the ledger accepted."""
     return ledger.append(database, events, now).accepted
 
 

@@ -1,4 +1,4 @@
-"""Every route of the app, whichever routers it has: for tests that must hold for those that are yet to come."""
+"""Every route of the app, for tests that must also hold for routes that we add later."""
 
 import re
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class Route:
 
     method: str
     path: str
-    query: tuple[str, ...]  # the parameters it knows
+    query: tuple[str, ...]  # its parameters
     body: bool
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
     def url(self, value: str) -> str:
-        """Its address, with `value` in place of each id."""
+        """The URL, with `value` in place of each id."""
         return re.sub(r"\{\w+\}", lambda _: value, self.path)
 
     @property
@@ -61,7 +61,7 @@ PUBLIC_ROUTES: Final = tuple(r for r in ROUTES if r.path in ("/v1/health", "/v1/
 
 
 class RouteClient:
-    """The whole app over a scored town, a token of each role, and a person who lets `inn` ask about its hotel."""
+    """The app over a scored town, a token of each role, and a person who lets `inn` ask about its hotel."""
 
     def __init__(self, database: Engine) -> None:
         self.context = AppContext(database, Evaluators(shipped_release()))
@@ -79,7 +79,7 @@ class RouteClient:
 
     @cached_property
     def best_scored_person(self) -> str:
-        """Who has the best score."""
+        """The person with the best score."""
         return str(
             builds.scores(self.context.database, current_build(self.context)).sort("score", nulls_last=False)["person"][
                 -1
@@ -94,7 +94,7 @@ class RouteClient:
 
     @cached_property
     def roles(self) -> dict[Route, str]:
-        """A role that each route is for: one that is not told it is the wrong one."""
+        """A role for each route; pass a wrong one to test its refusal."""
         return {route: next(role for role in auth.ROLES if not self._is_wrong_role(route, role)) for route in ROUTES}
 
     def _is_wrong_role(self, route: Route, role: str) -> bool:
@@ -107,11 +107,11 @@ class RouteClient:
         return self._token_for(route, self.roles[route])
 
     def _token_for(self, route: Route, role: str) -> str:
-        """The role's token; for a route that deletes one of somebody new, who may be gone after it."""
+        """The role's token. For a route that may erase the caller, we issue the token to a new person."""
         return self.issue(role, f"leaver-{next(self.numbers)}") if route.method == "DELETE" else self.tokens[role]
 
     def wrong_role_token(self, route: Route) -> str:
-        """A token of a role that the route is not for."""
+        """A token of a role that may not use the route."""
         return next(token for role, token in self.tokens.items() if self._is_wrong_role(route, role))
 
 

@@ -1,4 +1,4 @@
-"""A server in a process of its own, and the folder of rules that it follows."""
+"""A server in a separate process, and the folder of rules that it follows."""
 
 import json
 import os
@@ -32,7 +32,7 @@ from tests.paths import ROOT
 
 
 class IsolatedServer:
-    """A server in a process of its own, with a database and a rules folder of its own."""
+    """A server in a separate process, with its own database and its own rules folder."""
 
     def __init__(self, folder: Path, database: Path, target: Callable[..., None], *args: Any) -> None:
         self.rules, self.log = folder / "rules", folder / "log"
@@ -66,11 +66,11 @@ class IsolatedServer:
         return change
 
     def wait_for_new_release(self, before: str) -> dict[str, Any]:
-        """What health says once another release is in force."""
+        """Wait until another release is in force, and return the health."""
         return self.wait_until(lambda health: health["release"] != before)
 
     def restore(self) -> None:
-        """The folder says what is in force, whatever a test that failed has left in it."""
+        """Make the folder equal to the release in force, also after a failed test."""
         files = releases.load_release(self.database, self.health()["release"]).files
         if {name: path.read_text(encoding="utf-8") for name, path in rules_folder.rule_paths(self.rules)} != files:
             shutil.rmtree(self.rules, ignore_errors=True)
@@ -86,7 +86,7 @@ class IsolatedServer:
         return payload
 
     def wait_until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """What health says once it says what is wanted."""
+        """Wait until the health satisfies the condition, and return it."""
         health: dict[str, Any] = {}
         for _ in range(1_200):
             try:
@@ -99,7 +99,7 @@ class IsolatedServer:
         pytest.fail(f"health never said it, but {health}\n{self.log_lines()}")
 
     def wait_for_rejection(self) -> list[str]:
-        """What is said against the folder, once there is something."""
+        """Wait until the server rejects the folder, and return the messages."""
         rejection = self.wait_until(lambda health: health["rules_refused"] is not None)["rules_refused"]
         assert rejection["problems"] >= len(rejection["first"]) >= 1
         assert datetime.fromisoformat(rejection["at"]).tzinfo
@@ -121,7 +121,7 @@ class IsolatedServer:
         return [str(p) for p in scores.filter(pl.col("score").is_not_null())["person"]]
 
     def records(self) -> list[dict[str, Any]]:
-        """Every decision on record, in order."""
+        """All decision records, in order."""
         with reading(self.database) as connection:
             rows = connection.execute(text("select record from decision_subjects order by seq")).scalars()
             return [json.loads(row) for row in rows]

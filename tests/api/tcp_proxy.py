@@ -1,4 +1,4 @@
-"""A line to a database that can be cut: a TCP proxy of the test's own, so that no server is stopped under anybody."""
+"""A connection to a database that a test can cut: we use a TCP proxy, so we need not stop the server of other tests."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 class TcpProxy:
-    """Passes bytes on while it is up. Cut, it drops what there is and answers nobody."""
+    """Forward bytes while it is up. Once cut, it drops all connections and accepts none."""
 
     def __init__(self, host: str, port: int) -> None:
         self.upstream = (host, port)
@@ -61,7 +61,7 @@ def _close(*sockets: socket.socket) -> None:
 
 @contextmanager
 def proxy_to(url: str) -> Iterator[tuple[TcpProxy, str]]:
-    """A line to the server of a database URL, and the URL that leads over it."""
+    """A proxy to the server of a database URL, and the URL that uses the proxy."""
     parts = urlsplit(url)
     proxy = TcpProxy(parts.hostname or "127.0.0.1", parts.port or 5432)
     user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""

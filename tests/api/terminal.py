@@ -1,4 +1,4 @@
-"""Commands as at a terminal: in a process of their own, or in this one where a fresh interpreter would add nothing but its start."""
+"""Run commands as at a terminal: in a new process, or in this one where a new interpreter would only cost time."""
 
 import io
 import os
@@ -19,12 +19,12 @@ CommandRunner = Callable[..., CompletedCommand]
 
 
 def environment(**overrides: str) -> dict[str, str]:
-    """No setting of whoever runs the tests."""
+    """An environment without your own settings."""
     return {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")} | overrides
 
 
 def run_in_process(args: tuple[str, ...], env: Mapping[str, str], folder: Path | None = None) -> CompletedCommand:
-    """What the command says, and its status, from its entry point in this process."""
+    """Run the command's entry point in this process. Returns its output and status."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
     with (
         patch.dict(os.environ, env, clear=True),
@@ -40,5 +40,5 @@ def run_in_process(args: tuple[str, ...], env: Mapping[str, str], folder: Path |
 
 
 def run_in_subprocess(args: tuple[str, ...], env: Mapping[str, str]) -> CompletedCommand:
-    """The same in a process of its own."""
+    """The same in a new process."""
     return subprocess.run([str(IFTAH), *args], env=env, capture_output=True, text=True, timeout=120, check=False)

@@ -1,4 +1,4 @@
-"""A small world to test doors on: a town, scored under the shipped rules."""
+"""A small population for tests of the API: a town, scored under the shipped rules."""
 
 from datetime import datetime, timedelta
 from functools import cache
@@ -25,12 +25,12 @@ PEOPLE_COUNT = 120
 
 @cache
 def shipped_release() -> Release:
-    """The rules as shipped, read once: a release does not change."""
+    """The shipped rules. We read them once, since a release does not change."""
     return rules_folder.load_folder(RULES)
 
 
 def build_town(database: Engine) -> Build:
-    """Evidence in, features and scores out; made as of the town's last day."""
+    """Load evidence, and build features and scores as of the town's last day."""
     events = pl.concat(list(town(PEOPLE_COUNT, seed=5).events()))
     ledger.append(database, events, NOW)
     context = AppContext(database, Evaluators(shipped_release()))

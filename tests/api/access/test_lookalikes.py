@@ -1,4 +1,4 @@
-"""An id that looks like another's is refused at every door: files and requests of events, questions, tokens, commands, settings."""
+"""We reject lookalike ids everywhere: in files and requests of events, questions, tokens, commands and settings."""
 
 import json
 from collections.abc import Iterator

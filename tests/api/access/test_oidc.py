@@ -1,4 +1,4 @@
-"""Tokens of another issuer: a real one, that publishes its keys by HTTP, changes them, hangs and goes away."""
+"""Tokens of an OIDC issuer. We run a real issuer that publishes keys by HTTP, changes them, hangs and goes away."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ EC = ec.generate_private_key(ec.SECP256R1())
 
 
 class Publisher:
-    """An issuer that publishes keys at its address and counts who asks."""
+    """An issuer that publishes keys at its address and counts the requests."""
 
     def __init__(self) -> None:
         self.keys: list[dict[str, Any]] = []
@@ -117,7 +117,7 @@ def test_an_issuer_token_authenticates_its_party_until_it_expires(publisher: Pub
         assert (caller.role, caller.party, caller.scopes) == ("merchant", "inn", None)
         assert ends == (NOW + timedelta(minutes=5)).timestamp() * 1_000_000
         assert "inn" not in caller.token
-    assert publisher.requests == ["/keys"]  # once, and from nowhere that the tokens named
+    assert publisher.requests == ["/keys"]  # once, and never from an address in a token
 
 
 def test_a_token_with_wrong_claims_is_refused(publisher: Publisher, issuer: Issuer) -> None:
@@ -135,7 +135,7 @@ def test_a_token_with_wrong_claims_is_refused(publisher: Publisher, issuer: Issu
     assert issuer.caller(publisher.token(nbf=NOW + timedelta(seconds=29), aud=["a", AUDIENCE]), NOW)
 
 
-@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")  # weak keys are made here
+@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")  # we make weak keys here
 def test_a_token_that_is_not_signed_by_the_issuer_is_refused(publisher: Publisher, issuer: Issuer) -> None:
     publisher.publish("weak", WEAK)
     publisher.publish("cipher", RSA[1], use="enc")
@@ -210,7 +210,7 @@ def test_without_keys_requests_fail_and_with_old_keys_they_succeed(
     publisher.status, publisher.text = 200, "[" + " " * oidc.MAX_KEYS_BYTES + "]"
     with pytest.raises(Rejected, match="does not answer"):
         issuer.caller(publisher.token(), NOW)
-    assert set(publisher.requests) == {"/keys"}  # where it was sent to is not asked
+    assert set(publisher.requests) == {"/keys"}  # we do not follow the redirect
     publisher.text = ""
     issuer.caller(publisher.token(), NOW)
     publisher.status = 500

@@ -1,4 +1,4 @@
-"""Tokens of another issuer at the edges: the last second, the longest token, the oldest key that is still used."""
+"""Limits of OIDC tokens: the last second, the longest token, and the oldest key that we still use."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def issuer(publisher: Publisher) -> Issuer:
 
 
 class Clock:
-    """The clock that counts seconds since nobody knows when."""
+    """A monotonic clock: it counts seconds from an unknown start."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000.0
@@ -116,7 +116,7 @@ def test_keys_are_fetched_again_after_ten_minutes(publisher: Publisher, issuer: 
     publisher.publish("two", RSA[1])
     assert issuer.caller(publisher.token(), NOW)
     clock.now += 600
-    publisher.keys.pop(0)  # it is withdrawn
+    publisher.keys.pop(0)  # the issuer withdraws it
     assert issuer.caller(publisher.token(), NOW)
     assert len(publisher.requests) == 1
     clock.now += 1
@@ -169,7 +169,7 @@ def test_proxy_variables_of_the_environment_do_not_redirect_the_key_fetch(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where no server answers
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     assert issuer.caller(publisher.token(), NOW)

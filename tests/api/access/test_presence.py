@@ -1,4 +1,4 @@
-"""Who has left is named by nothing that is written afterwards, whichever request was under way, in whichever process."""
+"""After an erasure, no request writes the person's id, for any concurrent request and in any process."""
 
 import json
 from collections.abc import Iterator
@@ -100,12 +100,12 @@ OTHER_ROUTES: Final[
     "POST /v1/tokens/{token_id}/rotate": ("admin", "an-admin", "/v1/tokens/{token}/rotate", None),
     "DELETE /v1/tokens/{token_id}": ("admin", "an-admin", "/v1/tokens/{token}", None),
 }
-REINSTATING_ROUTE: Final = "POST /v1/tokens"  # by which they come back
-PERSON_COLUMNS: Final = {"subject", "other", "person", "party"}  # what a column is called that names somebody
+REINSTATING_ROUTE: Final = "POST /v1/tokens"  # reinstates the person
+PERSON_COLUMNS: Final = {"subject", "other", "person", "party"}  # names of columns that hold a person's id
 
 
 class Worker:
-    """A server's process: an app with an engine, and a memory of tokens, of its own."""
+    """A server's process: an app with its own engine and its own token cache."""
 
     def __init__(self, url: str, evaluators: Evaluators, gate: Gate | None = None) -> None:
         self.database = open_database(url)
@@ -121,7 +121,7 @@ class Worker:
 
 
 class OtherIssuer:
-    """An issuer whose tokens say outright for whom they speak."""
+    """An issuer whose tokens contain the name of their party."""
 
     def caller(self, token: str, now: datetime) -> tuple[Caller, int]:
         return Caller(f"{auth.OIDC_ID_PREFIX}-{token}", "subject", token), 2**62
@@ -154,7 +154,7 @@ def test_this_module_covers_every_writing_route() -> None:
 
 
 def fill_placeholders(value: Any, names: dict[str, str]) -> Any:
-    """The address or the body, with what was the person's before they left."""
+    """The path or the body, with the ids of the person's objects from before the erasure."""
     text = json.dumps(value)
     for name, replacement in names.items():
         text = text.replace(f"{{{name}}}", replacement)
@@ -199,7 +199,7 @@ def test_a_cached_token_of_an_erased_person_writes_nothing(
     monkeypatch.setattr(auth, "CACHE_SECONDS", 1e9)
     worker, other_worker = workers
     token = ZEB if other else issue_token(worker)
-    assert other_worker.call("GET", "/v1/me/evidence", token).status_code == 200  # it is remembered there
+    assert other_worker.call("GET", "/v1/me/evidence", token).status_code == 200  # the process caches it
     assert worker.leave(token) == 200
     for route, (path, body) in PERSON_ROUTES.items():
         response = other_worker.call(route.split()[0], path, token, body)
@@ -222,7 +222,7 @@ def test_an_oidc_token_stops_at_erasure_and_works_after_reinstatement(
     for method, path in (("GET", "/v1/me/evidence"), ("PUT", "/v1/me/monitoring"), ("DELETE", "/v1/me")):
         assert worker.call(method, path, ZEB, PERSON_ROUTES["PUT /v1/me/monitoring"][1]).status_code == 401
     assert count_rows_with(worker.database, ZEB) == {}
-    issue_token(worker)  # the house lets them in again, and they begin with nothing
+    issue_token(worker)  # we reinstate the person, without any earlier data
     assert worker.call("GET", "/v1/me/evidence", ZEB).json()["items"] == []
     assert worker.call("PUT", "/v1/me/monitoring", ZEB, PERSON_ROUTES["PUT /v1/me/monitoring"][1]).status_code == 200
     assert count_rows_with(worker.database, ZEB) == {MONITORED_ATTRIBUTES.name: 1, "tokens": 1}

@@ -1,4 +1,4 @@
-"""Rate limits: so many requests of a token, so many bad tokens of an address; then 429, and when to come again."""
+"""Rate limits for requests of a token and for bad tokens of an address. Beyond them you get 429 with Retry-After."""
 
 import time
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ from tests.api.town import NOW
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Engine]:
-    """Which database it is makes no difference here."""
+    """The kind of database does not matter here."""
     database = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
     yield database
     database.dispose()
 
 
 class RateLimitedClient:
-    """An app with these limits; whoever comes, comes from one address."""
+    """An app with these limits. All requests come from one address."""
 
     def __init__(self, database: Engine, rates: Rates) -> None:
         self.database = database
@@ -55,7 +55,7 @@ def test_too_many_requests_of_a_token_get_retry_after(database: Engine) -> None:
     response = client.list_tokens(client.secrets[0])
     assert_problem(response, 429, "too_many_requests")
     assert 1 <= int(response.headers["Retry-After"]) <= 3600
-    assert client.list_tokens(client.secrets[1]).status_code == 200  # each for itself
+    assert client.list_tokens(client.secrets[1]).status_code == 200  # each has a limit of its own
 
 
 def test_a_request_after_retry_after_is_answered() -> None:
@@ -71,12 +71,12 @@ def test_refused_requests_do_not_delay_the_next_answer() -> None:
     while time.monotonic() - started_at < 1.5:
         answer_count += not seconds_to_wait(rates)
         time.sleep(0.01)
-    answer_count += not seconds_to_wait(rates)  # the first second's, if this machine stood still until now
+    answer_count += not seconds_to_wait(rates)  # the first second's, if the machine was busy until now
     assert 5 <= answer_count <= 4 * (time.monotonic() - started_at + 1)
 
 
 def seconds_to_wait(rates: Rates) -> int:
-    """Seconds after which to come again; 0: answered."""
+    """The seconds after which you may repeat the request; 0 if we answered it."""
     try:
         rates.count_request("t")
     except TooManyRequests as error:
@@ -92,8 +92,8 @@ def test_guesses_are_limited_and_do_not_lock_out_cached_tokens(database: Engine)
     response = client.list_tokens("iftah_guess3")
     assert_problem(response, 429, "too_many_requests")
     assert int(response.headers["Retry-After"]) >= 1
-    assert_problem(client.list_tokens(client.secrets[1]), 429, "too_many_requests")  # a right guess is not told
-    auth.forget(database)  # known, though it must be looked up again
+    assert_problem(client.list_tokens(client.secrets[1]), 429, "too_many_requests")  # we do not reveal a right guess
+    auth.forget(database)  # still known, though we must look it up again
     assert client.list_tokens(client.secrets[0]).status_code == 200
     tokens.revoke(database, "x", NOW)
     assert_problem(client.list_tokens(client.secrets[0]), 429, "too_many_requests")

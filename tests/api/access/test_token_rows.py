@@ -1,4 +1,4 @@
-"""Tokens beside each other: one is ended, rotated or listed, and the others stay as they are; and their edges."""
+"""Several tokens: you revoke, rotate or list one, and the others stay unchanged. Also their limits."""
 
 from datetime import timedelta
 
@@ -104,7 +104,7 @@ def test_a_rotated_token_has_the_expected_lifetime(
     new_token = tokens.rotate(database, old_token.token.id, NOW + DAY, lasts, max_lifetime=longest)  # type: ignore[arg-type]
     assert new_token.token.expires_at == (None if expected is None else NOW + DAY + expected)  # type: ignore[operator]
     assert by_id(database)[new_token.token.id] == new_token.token
-    assert by_id(database)[old_token.token.id].expires_at == NOW + 2 * DAY  # the grace, never longer than it was to
+    assert by_id(database)[old_token.token.id].expires_at == NOW + 2 * DAY  # the grace period, but not past its expiry
 
 
 def test_expired_and_revoked_tokens_cannot_be_rotated(database: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Tokens: hashed, listed without secrets, rotated, ended at once; for a group of routes; and when each was last used."""
+"""Tokens: we store hashes, list them without secrets, rotate and revoke them, restrict scopes and record the last use."""
 
 from datetime import timedelta
 from time import perf_counter, sleep
@@ -156,7 +156,7 @@ def test_a_stopping_server_writes_the_last_use(database: Engine) -> None:
 
 
 class TokenAdminClient:
-    """An administrator at the door."""
+    """An administrator who uses the API."""
 
     def __init__(self, database: Engine) -> None:
         self.database, self.now = database, NOW

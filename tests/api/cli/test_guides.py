@@ -24,7 +24,7 @@ from tests.paths import DOCS
 
 GUIDES = DOCS / "guides"
 BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.M | re.S)
-# What a name stands for, as the answer before it calls it.
+# The field of the earlier answer that a placeholder stands for.
 KEYS = {"REQUEST": "id", "DECISION": "decision_id", "ORDER": "order_id", "ITEM": "event_id"}
 KEYS |= {"DISPUTE": "dispute_id", "REVIEW": "review_id"}
 ROLES = {"MERCHANT": ("merchant", "inn"), "OPERATOR": ("operator", "casework")}

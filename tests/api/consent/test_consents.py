@@ -1,4 +1,4 @@
-"""Consents: asked, granted, declined, withdrawn; two gates; and a merchant learns nothing by asking."""
+"""Consents: requested, granted, declined, withdrawn. There are two gates, and a merchant learns nothing by a request."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ UNRESTRICTED_CLASSES = [name for name in CLASSES if name != "restricted"]
 
 
 class ConsentClient:
-    """A merchant that asks, and a person who answers, by the API."""
+    """A merchant that requests consent, and a person who answers, by the API."""
 
     def __init__(self, context: AppContext) -> None:
         self.merchant = MerchantClient(context)
@@ -76,7 +76,7 @@ def test_a_merchant_requests_and_the_person_grants_and_withdraws(client: Consent
         None,
     )
     assert client.state(name) == ("asked", [])
-    assert client.ask_status() == 403  # nothing is granted by being asked
+    assert client.ask_status() == 403  # a request grants nothing
     assert client.as_person(f"/{name}/grant", classes=["identity", "credit"]).json()["granted"] == [
         "identity",
         "credit",
@@ -126,7 +126,7 @@ def test_a_consent_request_reveals_nothing_about_the_person(client: ConsentClien
 
     person_view = request_view(client.person)
     assert person_view == request_view("nobody")
-    client.merchant.consent(client.person, service="hotel")  # what others know of it is not told by asking
+    client.merchant.consent(client.person, service="hotel")  # a request does not reveal the consents of others
     client.merchant.now += timedelta(seconds=1)
     second_request = client.ask(client.person, classes=["identity"]).json()
     assert (second_request["state"], second_request["granted"]) == ("asked", [])
@@ -187,9 +187,7 @@ def test_an_invalid_grant_gets_its_reason_and_grants_nothing(client: ConsentClie
     assert_problem(client.ask(until=past), 422, "bad_until")
     assert_problem(client.as_person("", purpose="credit", classes=["identity"]), 422, "unknown_purpose")
     response = client.as_person("", purpose="perks", classes=["identity"], service="inn/none")
-    assert (
-        "merchant/service" in assert_problem(response, 404, "unknown_service")["hint"]
-    )  # to sign up is not the person's
+    assert "merchant/service" in assert_problem(response, 404, "unknown_service")["hint"]  # a person cannot sign up
     assert_problem(client.as_person("", purpose="perks", classes=["restricted"]), 422, "warning_needed")
     assert client.state(name) == ("asked", [])
     assert client.as_person(f"/{name}/grant", classes=["identity", "restricted"], warned=True).status_code == 200
@@ -202,7 +200,7 @@ def test_a_grant_and_its_request_change_in_one_transaction(database: Engine) -> 
     services.sign_up(database, "inn", "hotel", Terms("hotel"), NOW)
     request = consents.request_consent(database, ConsentTerms("inn", "hotel", "ann ", "perks", ("identity",)), NOW)
     grant = consents.Consent("ann ", "perks", ("identity",))
-    with pytest.raises(Rejected, match="begins or ends with a space"):  # the ledger does not take such a person
+    with pytest.raises(Rejected, match="begins or ends with a space"):  # the ledger refuses such a person
         consents.grant(database, request.id, grant, NOW)
     assert consents.request_of_merchant(database, "inn", request.id, NOW).state == "asked"
     with database.connect() as connection:
@@ -211,7 +209,7 @@ def test_a_grant_and_its_request_change_in_one_transaction(database: Engine) -> 
 
 TIMES = [NOW + timedelta(hours=n) for n in range(4)]
 NAMES = ("ann", "bob")
-TWO_CLASSES = ("identity", "credit")  # so that what is said is often about what was said before
+TWO_CLASSES = ("identity", "credit")  # so that events often refer to earlier ones
 SERVICES = (None, "inn/hotel", "inn/car")
 REFERRING: dict[str, dict[str, Any]] = {  # of these only a retraction ends a grant
     **{"event.retracted": {}, "event.corrected": {"fields": '{"channel":"cash"}'}, "dispute.opened": {}},
@@ -245,7 +243,7 @@ def shared_database(tmp_path_factory: pytest.TempPathFactory) -> Any:
     database.dispose()
 
 
-LATER_FIRST: list[dict[str, Any]] = [  # what is sent first happened last
+LATER_FIRST: list[dict[str, Any]] = [  # the first event sent is the last that happened
     {"contributor": "bank", "kind": "consent.withdrawn", "subject": "ann", "happened_at": TIMES[2], "purpose": "perks"},
     {**{"contributor": "bank", "kind": "consent.granted", "subject": "ann", "happened_at": TIMES[1]}}
     | {"purpose": "perks", "classes": "identity"},
@@ -262,7 +260,7 @@ LATER_FIRST: list[dict[str, Any]] = [  # what is sent first happened last
 def test_consents_in_force_match_the_view_for_both_gates(
     shared_database: Engine, rows: list[dict[str, Any]], at: datetime, purpose: str
 ) -> None:
-    """The view's own reading of consents, on the events that each gate is made of, is the oracle."""
+    """The oracle is the view: it reads consents from the events of both gates."""
     both_gates = {"contributor": "iftah", "kind": "consent.granted", "subject": "ann", "happened_at": TIMES[0]}
     both_gates |= {"purpose": "perks", "classes": ",".join(TWO_CLASSES)}
     rows = [both_gates, both_gates | {"service": "inn/hotel"}, *rows]

@@ -1,4 +1,6 @@
-"""What ends a grant: its contributor's retraction, a withdrawal, its end; nothing else that refers to it."""
+"""A grant ends by its contributor's retraction, a withdrawal or its end date. Other events that refer to it change
+nothing.
+"""
 
 import json
 from datetime import timedelta
@@ -14,7 +16,7 @@ from tests.api.merchant_client import MerchantClient, assert_problem
 from tests.api.town import event
 
 HOUR: Final = timedelta(hours=1)
-REFERRING_EVENTS: Final[dict[str, dict[str, Any]]] = {  # what refers to a grant and leaves it as it is
+REFERRING_EVENTS: Final[dict[str, dict[str, Any]]] = {  # events that refer to a grant and leave it unchanged
     "a correction": {"kind": "event.corrected", "fields": json.dumps({"channel": "cash"})},
     "a dispute": {"kind": "dispute.opened", "statement": "I never said so"},
     "a dispute that was upheld": {"kind": "dispute.resolved", "outcome": "upheld"},

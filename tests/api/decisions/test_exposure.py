@@ -99,7 +99,7 @@ def test_the_newest_answer_to_a_merchant_replaces_the_earlier_one(client: Mercha
     assert [u["waived"] for u in decision_of(client, other)["question"]["used"]] == [
         100,
         1,
-    ]  # 100: when the person was found
+    ]  # 100: from the search for the person
 
 
 def test_an_expired_answer_without_an_order_uses_no_cap(client: MerchantClient) -> None:
@@ -112,12 +112,12 @@ def test_an_expired_answer_without_an_order_uses_no_cap(client: MerchantClient) 
 
 def test_concurrent_merchants_together_get_at_most_the_cap(client: MerchantClient) -> None:
     person = next(admitted_people(client))
-    client.now += timedelta(days=2)  # what was asked to find them has run out
+    client.now += timedelta(days=2)  # the answers of that search have expired
     tokens = [client.issue("merchant", f"inn-{n}") for n in range(8)]
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda token: client.ask(person, token, amount=300_000).json(), tokens))
     waived = [a["waived_amount"] for a in answers]
-    assert sum(waived) == 1_000_000  # all that the thirty days have, to the last unit
+    assert sum(waived) == 1_000_000  # the whole cap of thirty days
     for answer in answers:
         decision_record = decision_of(client, answer)
         question = question_from_record(decision_record)

@@ -1,4 +1,4 @@
-"""The ledger's promises, each on SQLite and PostgreSQL."""
+"""The guarantees of the ledger, each on SQLite and PostgreSQL."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ def frame(*rows: dict[str, object]) -> pl.DataFrame:
 
 
 def events_of_every_kind() -> pl.DataFrame:
-    """Every column is set in some row, with the text that storage likes least."""
+    """Each column is set in some row, with the text that is hardest to store."""
     bare = {
         "contributor": "bank",
         "subject": "ann",
@@ -197,7 +197,7 @@ def test_batches_of_every_size_are_recorded_completely_and_in_order(database: En
 
 @pytest.mark.parametrize("index", [0, 299, 599])
 def test_a_batch_with_one_duplicate_is_otherwise_recorded_completely_and_in_order(database: Engine, index: int) -> None:
-    """On PostgreSQL such a batch goes by the second road; nothing of the first may be left."""
+    """On PostgreSQL we insert such a batch in a second attempt, and must roll back the first completely."""
     events = frame(*(payment(f"p{n:03}", amount=n) for n in range(600)))
     ledger.append(database, events[index], NOW)
     result = ledger.append(database, events, NOW)
@@ -262,7 +262,7 @@ def test_repeated_events_keep_the_first_content(
 
 
 def _delete_events(database: Engine) -> None:
-    """A door that only a test has: the triggers are taken away for as long as it is open."""
+    """Delete events as only a test may: we drop the triggers meanwhile."""
     with writing(database) as connection:
         if database.dialect.name == "sqlite":
             trigger_sql = connection.exec_driver_sql(

@@ -1,4 +1,4 @@
-"""Files into the ledger: whole, in any format, whatever happens on the way."""
+"""Load files into the ledger: completely, in any format, despite interruptions."""
 
 import os
 import signal
@@ -66,7 +66,7 @@ def test_a_large_load_leaves_the_indexes_in_place(database: Engine, tmp_path: Pa
 
 
 def person_indexes(database: Engine) -> set[str]:
-    """Those there are of the two that a load may drop."""
+    """The existing ones of the two indexes that a load may drop."""
     names = {str(i["name"]) for i in inspect(database).get_indexes("events")}
     return names & {"events_of_subject", "events_of_other"}
 
@@ -87,7 +87,7 @@ def test_a_large_load_that_is_refused_midway_leaves_the_indexes_in_place(databas
 
 
 def load_slowly(url: str, file: str) -> None:
-    """A file in many batches, each told of when it is in the ledger; not so fast that it is done before it is killed."""
+    """Load a file in many batches and report each. We slow it down so that a test can kill it in time."""
 
     def report_batch(*_: object) -> None:
         print("batch", flush=True)

@@ -1,4 +1,4 @@
-"""Files into the ledger: bad rows with their lines and reasons, bad files whole."""
+"""Files that we refuse: bad rows with their lines and reasons, and bad files as a whole."""
 
 import gzip
 import json
@@ -17,7 +17,7 @@ HEADER = "contributor,event_id,kind,subject,other,happened_at,amount,currency"
 GOOD_ROW = "bank,{0},payment.made,ann,shop,2024-03-01T09:30:00Z,1200,CNY"
 
 
-# name -> lines of a CSV file after its header, what is refused (line, words of the reason), how many go in
+# name -> CSV lines after the header, refusals (line, words of the reason), number of accepted rows
 BAD_ROWS: dict[str, tuple[list[str], list[tuple[int, str]], int]] = {
     "too few fields": ([GOOD_ROW, "bank,x,payment.made", GOOD_ROW], [(3, "3 fields in place of 8")], 2),
     "too many fields": ([GOOD_ROW + ",more", GOOD_ROW], [(2, "9 fields in place of 8")], 1),
@@ -179,7 +179,7 @@ def test_a_damaged_parquet_page_gives_the_rows_before_it(sqlite_database: Engine
     assert 500 <= report.accepted < 4000
 
 
-# name and content of a file -> code and words of the one line
+# name and content of a file -> code and words of the error
 BAD_FILES: dict[str, tuple[str, bytes, str, str]] = {
     "empty": ("in.csv", b"", "file_empty", "the file is empty"),
     "an empty gzip": ("in.csv.gz", gzip.compress(b""), "file_empty", "the file is empty"),

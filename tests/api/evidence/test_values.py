@@ -1,4 +1,4 @@
-"""Texts into the types of an event: what fits, and what is said of the rest."""
+"""Parse texts into the types of an event: the valid texts, and our messages about others."""
 
 from datetime import UTC, date, datetime
 

@@ -205,7 +205,7 @@ def test_a_folder_with_failing_cases_does_not_go_live(server: IsolatedServer) ->
     release_before = server.health()["release"]
     (server.rules / "hotel.cases.yaml").write_text(CASE, encoding="utf-8")
     change = "hotel.bad_record, when: bad_record,", "hotel.bad_record, when: credit.written_off_5y >= 0,"
-    server.edit("perks.yaml", *change)  # nobody gets a room any more, and the rules check
+    server.edit("perks.yaml", *change)  # nobody gets a room any more, though the rules check
     (problem,) = server.wait_for_rejection()
     assert problem.startswith("hotel.cases.yaml:5:5 error case a room at 600: ")
     assert server.health()["release"] == release_before

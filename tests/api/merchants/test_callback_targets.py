@@ -1,4 +1,4 @@
-"""Where callbacks may go: https on the public internet and nowhere else, whatever a name or an address hides."""
+"""Targets of callbacks: https on the public internet and nowhere else, however a name or an address hides it."""
 
 import asyncio
 import ipaddress
@@ -19,7 +19,7 @@ def check(url: str, private_allowed: bool) -> callback_targets.Target:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """What the name server says, by name; numbers are what they are."""
+    """The answers of the name server by name; IP addresses resolve to themselves."""
     addresses_by_name: dict[str, list[str]] = {}
     resolve = socket.getaddrinfo
 
@@ -39,7 +39,7 @@ def test_a_public_address_is_accepted_with_the_checked_ip_address(names: Any) ->
     target = check("https://inn.example:8443/hook?of=1", private_allowed=False)
     assert (target.address, target.host) == (PUBLIC, "inn.example:8443")
     assert str(target.direct) == f"https://{PUBLIC}:8443/hook?of=1"
-    names["inn.example"] = ["127.0.0.1"]  # what the name says from now on changes nothing
+    names["inn.example"] = ["127.0.0.1"]  # later answers of the name server change nothing
     assert str(target.direct) == f"https://{PUBLIC}:8443/hook?of=1"
 
 
@@ -81,7 +81,7 @@ def test_an_address_beside_a_special_block_is_public(address: str) -> None:
 
 
 def test_no_address_that_python_classifies_as_special_is_public() -> None:
-    """`ipaddress` has the registry of IANA as of its own release: ours may have more blocks, and never fewer."""
+    """`ipaddress` has IANA's registry as of its own release. We may know more blocks, and never fewer."""
     networks = [
         *ipaddress._IPv4Constants._private_networks,  # type: ignore[attr-defined]
         *ipaddress._IPv6Constants._private_networks,  # type: ignore[attr-defined]

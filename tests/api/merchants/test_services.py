@@ -1,4 +1,4 @@
-"""Services: what a merchant signs up for, in versions; and the secret that its callbacks are signed by."""
+"""Services: the terms of a merchant in versions, and the secret with which we sign its callbacks."""
 
 import base64
 from dataclasses import replace
@@ -56,7 +56,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(database: Engine) -> None:
 
 
 class ServicesClient:
-    """A merchant who signs up by the API."""
+    """A merchant that signs up by the API."""
 
     def __init__(self, context: AppContext) -> None:
         self.client = MerchantClient(context)

@@ -166,7 +166,7 @@ def test_no_sequence_of_questions_orders_and_time_exceeds_a_cap(market: type[Mar
         max_examples=by_effort(12, 400), stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
     )
     expected = {"created", "in_service", "wrong_state"}  # it is no desert
-    for _ in range(5):  # what is drawn is left to chance: now and then a dozen stories are all short
+    for _ in range(5):  # random choices: sometimes a dozen sequences are all short
         run_state_machine_as_test(market, settings=profile)
         if expected <= market.outcomes:
             break
@@ -214,7 +214,7 @@ def test_thirty_two_concurrent_clients_exceed_no_cap(town: AppContext) -> None:
     with ThreadPoolExecutor(client_count) as threads:
         results = list(threads.map(ask_and_order, tokens))
     assert [violation for _, violations in results for violation in violations] == []
-    assert sum(waived for waived, _ in results) == 1_000_000  # all that there is, to the last unit
+    assert sum(waived for waived, _ in results) == 1_000_000  # the whole cap
 
 
 @pytest.mark.parametrize("town_url", ["postgresql"], indirect=True)

@@ -12,7 +12,7 @@ from tests.api.merchant_client import assert_problem
 from tests.api.order_client import OrderClient
 from tests.api.orders.test_orders import system_events
 
-pytestmark = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # nothing of it is the database's
+pytestmark = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # the database does not matter here
 MICRO = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 

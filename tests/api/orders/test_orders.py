@@ -85,7 +85,7 @@ def test_repeated_requests_change_nothing_and_different_ones_are_refused(client:
     assert_problem(client.complete(post_payments=[{"name": "room", "amount": 1}]), 409, "order_mismatch")
     first = {"post_payments": [{"name": "room", "amount": 300}], "modify_reason": "late breakfast"}
     second = {"post_payments": [{"name": "room", "amount": 200}], "modify_reason": "no breakfast"}
-    for body in (first, second, first):  # a late retry of the first lowers nothing and raises nothing
+    for body in (first, second, first):  # a late retry of the first request changes nothing
         last_order = client.post_action("O-1", "modify", body).json()
     assert (last_order["total_amount"], last_order["state"]) == (200, "due")
     assert_problem(
@@ -239,7 +239,7 @@ def test_orders_are_listed_newest_first_a_page_at_a_time(client: OrderClient) ->
     assert assert_problem(response, 422, "bad_request")["hint"].startswith("use one of created, in_service, ")
 
 
-@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # what is said is the same on both
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # the messages are the same on both databases
 def test_a_refusal_names_the_problem_its_place_and_a_valid_value(client: OrderClient) -> None:
     def problem_of(response: Any, status: int, code: str) -> tuple[str, str]:
         problem = assert_problem(response, status, code)
@@ -268,7 +268,7 @@ def test_a_refusal_names_the_problem_its_place_and_a_valid_value(client: OrderCl
     )
 
 
-@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # nothing is asked of the database
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # we do not query the database
 def test_an_invalid_body_is_refused_in_one_shape(client: OrderClient) -> None:
     client.create_due_order()
     base_form = client.order_form("O-2", "0" * 32)

@@ -81,7 +81,7 @@ def test_an_item_changed_after_the_answer_can_be_disputed_again(each_person_clie
     assert client.call("POST", "/me/disputes", ITEM).json()["code"] == "dispute_answered"
     client.advance(days=1)
     correct_event(client, "same", amount=80)
-    assert client.call("POST", "/me/disputes", ITEM).json()["code"] == "dispute_answered"  # it says what it said
+    assert client.call("POST", "/me/disputes", ITEM).json()["code"] == "dispute_answered"  # its values are unchanged
     correct_event(client, "more", amount=999_999)
     item = evidence_item(client)
     assert (item["fields"]["amount"], item["dispute"]) == (999_999, "rejected")
@@ -200,10 +200,10 @@ def test_disputes_are_listed_by_deadline_and_late_items_stay_excluded(each_perso
     ]
     assert cases[0]["subject"] == ZEB
     item = next(i for i in client.get("/me/evidence")["items"] if i["event_id"] == ITEM["event_id"])
-    assert cases[0]["item"] == item  # whoever answers need not look elsewhere for what is meant
+    assert cases[0]["item"] == item  # the operator sees the disputed item in the dispute
     assert count_payments(client) == before - 2
     client.call("POST", f"/disputes/{first['dispute_id']}/resolve", {"outcome": "rejected"}, caller="operator")
-    assert count_payments(client) == before - 1  # a late answer still is one
+    assert count_payments(client) == before - 1  # we accept a late answer
     assert len(client.get("/disputes?open=true", caller="operator")["items"]) == 1
     assert len(client.get("/disputes", caller="operator")["items"]) == 2
 

@@ -119,7 +119,7 @@ def test_a_reinstated_person_starts_empty_and_sees_new_requests(
     request_id = next(request_consent(comparison_client, ZEB)).json()["id"]
     assert (
         comparison_client.as_person("GET", "/evidence").json()["items"] == []
-    )  # a token of the house: they are here again
+    )  # we issued a token, which reinstates the person
     export = comparison_client.as_person("GET", "/export").json()
     assert (export["inquiries"], export["evidence"], export["monitoring"]) == ([], [], {})
     assert request_id in {r["id"] for r in comparison_client.as_person("GET", "/consents").json()["requests"]}

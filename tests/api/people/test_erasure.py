@@ -64,7 +64,7 @@ SHARED_TABLES = (  # tables in which both have something
 COUNTERPARTY_FEATURES = {
     "behaviour.out_counterparties",
     "behaviour.in_counterparties",
-}  # people paid: who left is none any more
+}  # people paid: the erased person no longer counts
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -92,7 +92,7 @@ def test_no_personal_text_remains_in_the_files_or_a_dump(erased_town: tuple[AppC
     database = erased_town[0].database
     assert vacuum(database)
     assert remaining_texts(database, *PERSONAL_TEXTS) == {}
-    assert remaining_texts(database, "t-bob-ann") != {}  # what is looked for would be found
+    assert remaining_texts(database, "t-bob-ann") != {}  # the search finds texts that exist
     assert not vacuum(database)
 
 

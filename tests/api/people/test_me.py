@@ -123,7 +123,7 @@ def test_recourse_leaves_out_classes_without_consent(person_client: PersonClient
     assert not [s for s in steps if s["feature"].startswith(("behaviour.", "relationships."))]
 
 
-@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # words are the same on both
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # the texts are the same on both databases
 def test_recourse_gives_times_in_days(town: AppContext) -> None:
     client = OrderClient(town)
     for language, end in (("en", "{} days."), ("zh", "{} 天。")):
@@ -140,11 +140,11 @@ def test_evidence_is_listed_with_its_contributor_and_without_data_of_others(pers
     assert items["p7"]["fields"] == {"amount": 80, "currency": "CNY", "category": "groceries"}
     assert (items["p2"]["with"], items["p2"]["said_of_you_by_another"]) == ("ann", True)
     vouch = items["t-ann-zeb"]
-    assert (vouch["with"], vouch["fields"]) == (None, {"tie": "vouch"})  # neither who, nor how much
+    assert (vouch["with"], vouch["fields"]) == (None, {"tie": "vouch"})  # neither the other person nor the amount
     assert (items["t-bob-zeb"]["with"], items["t-bob-zeb"]["fields"]) == ("bob", {"tie": "family"})
     assert "t-ann-cy" in items  # a correction moved it to the person
     assert "t-bob-ann" not in items
-    assert items["p6"]["dispute"] is None  # nobody's but the ledger's own: there is no case of it
+    assert items["p6"]["dispute"] is None  # only the ledger refers to it: no case exists
 
 
 def test_pages_of_evidence_add_up_to_the_whole_list(each_person_client: PersonClient) -> None:

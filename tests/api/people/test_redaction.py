@@ -81,7 +81,7 @@ def test_no_free_text_or_its_digest_remains_in_the_database(town: AppContext) ->
     digests = (create_digest, orders.digest("cancel", {"cancel_reason": CARD}))
     needles = (PHONE, NAME, ABROAD, CARD, *digests)
     matches = {text for hits in remaining_texts(town.database, *needles).values() for text in hits}
-    assert matches == set(needles)  # what is looked for would be found
+    assert matches == set(needles)  # the search finds texts that exist
     leave(client)
     dump = {location: hits for location, hits in remaining_texts(town.database, *needles).items() if "dump" in location}
     assert dump == {}

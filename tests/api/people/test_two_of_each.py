@@ -232,7 +232,7 @@ def test_answering_one_consent_request_leaves_the_others(town: AppContext) -> No
     grant_response = client.http.post(f"/v1/me/consents/{second}/grant", json=grant, headers=client.bearer(tokens[ann]))
     assert grant_response.json()["id"] == second
     assert (states(inn, first, third, bicycle), states(lodge, second)) == (["asked"] * 3, ["granted"])
-    new_request = ask(inn, ann, classes=["identity"])  # takes the place of the first alone
+    new_request = ask(inn, ann, classes=["identity"])  # replaces only the first request
     assert states(inn, first, third, bicycle, new_request) == ["expired", "asked", "asked", "asked"]
     client.http.post(f"/v1/me/consents/{third}/decline", headers=client.bearer(tokens[bob]))
     assert (pending_requests(ann), pending_requests(bob)) == ({bicycle, new_request}, set())

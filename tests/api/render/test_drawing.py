@@ -110,7 +110,7 @@ def test_ids_are_escaped_and_equal_pictures_give_equal_files(
     assert "&lt;script&gt;alert" in text
     assert "王小明" in text
     assert text == writer(picture.make_picture(network_database, "ann", 2, "supervisor", NOW))
-    assert not re.findall(r"(?:href|src|url)\b[=(](?!#)", text)  # nothing from elsewhere
+    assert not re.findall(r"(?:href|src|url)\b[=(](?!#)", text)  # no external resources
     ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
 
 

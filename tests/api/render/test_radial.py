@@ -17,6 +17,6 @@ def test_positions_are_on_rings_by_distance_from_the_person() -> None:
     assert radii[4] >= 150
     outer = [(p.x, p.y) for p in positions[4:]]
     assert min(math.dist(a, b) for a, b in combinations(outer, 2)) >= 15 * 0.97  # a chord is a little less than its arc
-    for parent, below in ((1, range(4, 14)), (2, range(14, 24))):  # on the side of whom they hang on
+    for parent, below in ((1, range(4, 14)), (2, range(14, 24))):  # on the side of their parents
         middle = (sum(positions[n].x for n in below), sum(positions[n].y for n in below))
         assert middle[0] * positions[parent].x + middle[1] * positions[parent].y > 0

@@ -1,4 +1,6 @@
-"""Settings: the environment over the file over defaults; what is wrong is said all at once; nothing secret is shown."""
+"""Settings: the environment wins over the file, the file over defaults. We report all problems at once and show no
+secret.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ from engine.errors import Rejected
 
 @pytest.fixture
 def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Called with the text of a file and variables: the settings come from these alone."""
+    """Pass the text of a file and variables: the settings come from these alone."""
     import os
 
     for name in [name for name in os.environ if name.startswith(PREFIX)]:

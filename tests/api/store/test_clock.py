@@ -1,4 +1,4 @@
-"""A clock that was once ahead: nothing is kept by it, and what one did keep does no harm when it is right again."""
+"""A clock that was ahead once: we stop while it is ahead, and its stored times do no harm once it is right again."""
 
 import logging
 import time
@@ -40,7 +40,7 @@ def audit_client(town: AppContext) -> AuditClient:
 
 @pytest.fixture
 def real_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The steady clock says what the machine's says, and began a second ago."""
+    """The steady clock agrees with the machine's clock, and began a second ago."""
     monkeypatch.setattr(clock, "_anchor", (datetime.now(UTC) - timedelta(seconds=1), clock._seconds() - 1))
 
 
@@ -49,7 +49,7 @@ def set_clock_ahead(monkeypatch: pytest.MonkeyPatch, lead: timedelta) -> None:
 
 
 def decide_ahead(context: AppContext, person: str, merchant: str = "inn", at: datetime | None = None) -> DecisionResult:
-    """An answer of a server whose clock is ahead, made before anything refused it."""
+    """An answer of a server with a clock ahead, from before we refused such clocks."""
     assert at is not None
     question = EligibilityQuestion(merchant, "T-ahead", person, "", 50_000, "", at, service="hotel")
     return answer_question(context, question)
@@ -84,7 +84,7 @@ def test_a_server_with_a_clock_ahead_gives_no_answers_until_it_is_right(
 def test_background_work_waits_until_the_clock_is_right(
     client: OrderClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An order that was not paid by a clock that is ahead is not overdue."""
+    """An unpaid order does not become overdue by a clock that is ahead."""
     client.create_due_order()
     monkeypatch.setattr(order_clock, "INTERVAL_SECONDS", 0.01)
     set_clock_ahead(monkeypatch, CLOCK_LEAD)
@@ -114,7 +114,7 @@ def test_a_question_stamped_far_ahead_of_the_steady_clock_is_refused(
 
 @pytest.mark.parametrize("bare_url", ["postgresql"], indirect=True)
 def test_on_postgresql_the_servers_clock_is_the_reference(monkeypatch: pytest.MonkeyPatch, bare_url: str) -> None:
-    """A process that starts with a clock that is ahead has nothing else to hold it to."""
+    """A process that starts with a clock ahead has no other reference."""
     set_clock_ahead(monkeypatch, CLOCK_LEAD)
     monkeypatch.setattr(clock, "_anchor", (clock.wall(), clock._seconds()))
     assert clock.now() > datetime.now(UTC) + timedelta(days=399)
@@ -129,7 +129,9 @@ def test_on_postgresql_the_servers_clock_is_the_reference(monkeypatch: pytest.Mo
 
 
 def test_digests_continue_after_a_decision_stamped_ahead(audit_client: AuditClient) -> None:
-    """Stamped 400 days ahead right after a digest; every decision is in exactly one digest, and can be proved."""
+    """A decision is stamped 400 days ahead right after a digest. Each decision is in exactly one digest, and we can
+    prove it.
+    """
     first = audit_client.decide(audit_client.people[0])
     midnight = EPOCH + timedelta(days=day_of(audit_client.now) + 1)
     assert len(digests.make_digests(audit_client.context.database, midnight + timedelta(minutes=11))) == 1
@@ -157,7 +159,7 @@ def test_a_decision_stamped_ahead_is_digested_without_later_decisions(audit_clie
 
 
 def test_a_digest_stamped_ahead_delays_no_other(audit_client: AuditClient) -> None:
-    """As one made before by a server whose clock was ahead; its day comes, and has been."""
+    """We store a digest as a server with a clock ahead made it. Its day comes and passes."""
     audit_client.decide(audit_client.people[0], at=audit_client.now + CLOCK_LEAD)
     assert [
         d.day
@@ -176,7 +178,9 @@ def test_a_digest_stamped_ahead_delays_no_other(audit_client: AuditClient) -> No
 
 
 def test_an_answer_stamped_ahead_does_not_block_the_person(client: OrderClient) -> None:
-    """Later orders are made, its own is not, its amount is nobody's cap, and its transaction is over."""
+    """The person can make later orders but not from that answer. Its amount uses no cap, and its transaction has
+    expired.
+    """
     client.consent(client.person)
     lodge = client.issue("merchant", "lodge")
     client.sign_up(lodge)

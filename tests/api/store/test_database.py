@@ -1,4 +1,4 @@
-"""Opening, migrating and refusing: on SQLite and PostgreSQL alike."""
+"""Open, migrate and reject databases: SQLite and PostgreSQL behave the same."""
 
 import subprocess
 import sys

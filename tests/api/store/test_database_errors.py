@@ -1,4 +1,4 @@
-"""Errors of drivers: known by their numbers, on each database, whatever the words."""
+"""Errors of database drivers: we classify them by number, for any message, on each database."""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A lent database of PostgreSQL is given back as it was."""
+"""We return a lent PostgreSQL database to its original state."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_changes_of_one_test_are_undone_before_the_next(postgres: str, tmp_path:
         "INSERT INTO releases (id, files, loaded_at) VALUES ('r', '', 0)",
         "INSERT INTO erasures_in_progress VALUES ('ann'); DELETE FROM events WHERE subject = 'ann'",
         "UPDATE extent SET events = 9",
-        "DROP TABLE scheduled_events",  # other than its rows: it is not lent again
+        "DROP TABLE scheduled_events",  # more than its rows: we do not lend it again
         "SELECT 1",
     ):
         with template.lend(postgres, tmp_path) as url:

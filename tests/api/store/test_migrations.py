@@ -1,4 +1,4 @@
-"""A database of an earlier version is brought up with what was in it."""
+"""We migrate a database of an earlier version, with its content."""
 
 import json
 from importlib import import_module
@@ -42,7 +42,7 @@ NAMES = import_module("api.store.migrations.versions.0011_standard_names")
 
 
 def former_names(connection: Connection) -> None:
-    """Take back the names that 0011 brought."""
+    """Undo the names of migration 0011."""
     for table, former, name in NAMES.COLUMNS:
         connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {name} TO {former}"))
     for former, name in NAMES.TABLES.items():
@@ -50,7 +50,7 @@ def former_names(connection: Connection) -> None:
 
 
 def downgrade_to_0003(database: Engine) -> None:
-    """Take back what the fourth version and those after it did, on an empty chain."""
+    """Undo the fourth version and those after it, on an empty chain."""
     with database.begin() as connection:
         former_names(connection)
         for table in ("events", "decisions", "decision_subjects"):
@@ -189,14 +189,14 @@ def test_tables_columns_and_stored_features_get_their_standard_names(bare_url: s
 
 
 def unchain_moves(connection: Connection) -> None:
-    """Take back what 0010 brought, but for the row of `chain_head`."""
+    """Undo migration 0010, except for the row of `chain_head`."""
     connection.execute(text("DROP INDEX moves_by_decisions"))
     for column in ("decisions", "terms", "previous_hash", "hash"):
         connection.execute(text(f"ALTER TABLE order_moves DROP COLUMN {column}"))
 
 
 def downgrade_to(connection: Connection, version: str) -> None:
-    """Take back what later versions brought."""
+    """Undo later versions."""
     former_names(connection)
     for table in TABLES_AFTER_0005:
         connection.execute(text(f"DROP TABLE {table}"))
@@ -259,7 +259,7 @@ def test_merchants_data_about_people_moves_to_pseudonyms(bare_url: str) -> None:
             connection.execute(insert(CONSENT_REQUESTS).values(id=f"r{n}", subject=person, asked_at=1, **request))
         for person in ("ann", "zeb"):
             connection.execute(insert(MONITORED_ATTRIBUTES).values(person=person, attribute="region", value="north"))
-        erasure_tombstones.remember(connection, "zeb", NOW)  # and a request that was under way wrote what it would
+        erasure_tombstones.remember(connection, "zeb", NOW)  # a concurrent request writes its rows
         downgrade_to(connection, "0005")
     database.dispose()
     migrated_database = open_database(bare_url)

@@ -58,7 +58,7 @@ def test_an_emptied_chain_does_not_verify(client: AuditClient, town_url: str) ->
         tamper(client.context.database, *deletions)
         result = CliRunner().invoke(audits, ["verify"], env={"IFTAH_DATABASE_URL": town_url, "COLUMNS": "150"})
         assert (result.exit_code, "broken: 3 decisions were made, and 0 are there" in result.stdout) == (1, True)
-        client.decide(client.people[0])  # who goes on after it does not hide it
+        client.decide(client.people[0])  # later decisions do not hide it
         first_break = audit.verify(client.context.database).first_break
         tamper(client.context.database, *deletions, "delete from chain_head")
         second_break = audit.verify(client.context.database).first_break
@@ -113,7 +113,7 @@ def test_a_rebuilt_chain_contradicts_an_earlier_head_or_digest(client: AuditClie
     assert second_break.problem == "4 decisions were made, and 3 are there"
     last_hash = audit.find_decisions(client.context.database, audit.DecisionFilter(), None, 1)[0]["hash"]
     tamper(client.context.database, f"update chain_head set length = 3, hash = '{last_hash}' where id = 1")
-    assert audit.verify(client.context.database).first_break is None  # what is left is a chain
+    assert audit.verify(client.context.database).first_break is None  # the remaining rows form a chain
     third_break = audit.verify(client.context.database, head=head).first_break
     assert third_break is not None
     assert "dropped" in third_break.problem

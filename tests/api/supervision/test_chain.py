@@ -53,7 +53,7 @@ def first_break(client: MerchantClient) -> tuple[int | None, str] | None:
     return problem and (problem.seq, problem.problem)
 
 
-@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # what is compared is the same on both
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # the compared values are the same on both databases
 def test_a_change_of_any_column_beside_a_decision_or_refusal_is_detected(client: MerchantClient) -> None:
     for entry_kind, seq in ask_questions(client).items():
         for column, value in COLUMNS.items():

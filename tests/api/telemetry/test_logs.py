@@ -1,4 +1,6 @@
-"""The log: a line a request, in one form, and never anybody's data, whatever they send and wherever they put it."""
+"""The log has one line for each request, in one format, and never personal data, in whatever part of a request you send
+it.
+"""
 
 import io
 import json
@@ -19,14 +21,12 @@ from api.telemetry import logs
 from tests.api.town import NOW
 
 MARK = "Zq7Marked"
-SQLITE_ONLY = pytest.mark.parametrize(
-    "town_url", ["sqlite"], indirect=True
-)  # what is logged does not depend on the database
+SQLITE_ONLY = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)  # the log does not depend on the database
 
 
 @contextmanager
 def installed_logs(log_format: str) -> Iterator[io.StringIO]:
-    """The output of our loggers. Afterwards they are as before, so that no other test sees their levels."""
+    """The output of our loggers. We restore their levels afterwards, for other tests."""
     root, names = logging.getLogger(), list(logs.LEVELS)
     before = root.handlers[:], [(logging.getLogger(n).handlers[:], logging.getLogger(n).level) for n in names]
     out = io.StringIO()
@@ -58,7 +58,7 @@ def crash() -> None:
 
 @SQLITE_ONLY
 def test_no_text_from_a_request_is_in_the_log(town: AppContext, log_output: io.StringIO) -> None:
-    """Every route, with every role and with none, marked everywhere; and with a mistake of ours in its way."""
+    """We call every route with every role and with none, mark every field, and cause an internal error."""
     app = create_app(town)
     client = TestClient(app, raise_server_exceptions=False)
     secrets = [tokens.issue(town.database, role, MARK, MARK, NOW).secret for role in auth.ROLES] + [f"iftah_{MARK}"]
@@ -82,7 +82,7 @@ def test_no_text_from_a_request_is_in_the_log(town: AppContext, log_output: io.S
                     request_count += 1
     client.get(f"/{MARK}")
     client.request(MARK, f"/v1/health/{MARK}")
-    request_id = client.get("/v1/health").headers["x-request-id"]  # of a mistake of ours too
+    request_id = client.get("/v1/health").headers["x-request-id"]  # also for an internal error
     assert [line for line in log_entries(log_output) if line["event"] == "request"][-1]["request"] == request_id
     request_count += 1
     assert MARK not in log_output.getvalue()
@@ -92,7 +92,7 @@ def test_no_text_from_a_request_is_in_the_log(town: AppContext, log_output: io.S
 
 
 def marked_routes(app: Any) -> list[tuple[str, str]]:
-    """Each method and address of the app, with a marked thing in every place."""
+    """Each method and path of the app, with a marked text in every parameter."""
     paths = app.openapi()["paths"]
     pairs = [(method.upper(), path) for path, methods in paths.items() for method in methods]
     assert len(pairs) > 8

@@ -1,4 +1,4 @@
-"""The contributor's door, over a database of the test's own or one that many share."""
+"""The API for contributors, over a database of one test or one that many tests share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def sqlite_client(tmp_path: Path) -> Iterator[ContributorClient]:
 
 @pytest.fixture(scope="module")
 def shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContributorClient]:
-    """One for many tests, which leave in it what they leave."""
+    """One client for many tests, with the data that earlier tests sent."""
     database = open_database(f"sqlite:///{tmp_path_factory.mktemp('used') / 'iftah.db'}")
     yield ContributorClient(database)
     database.dispose()

@@ -1,4 +1,4 @@
-"""A contributor at the door of events."""
+"""A contributor that sends events by the API."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def evaluators() -> Evaluators:
 
 
 class ContributorClient:
-    """The contributor `bank` at the door; other contributors by their name."""
+    """The contributor `bank`; you name other contributors."""
 
     def __init__(self, database: Engine) -> None:
         self.database, self.now = database, NOW

@@ -1,4 +1,6 @@
-"""Corrections at the door: what would make its event impossible is refused with the reason, whatever stands beside it."""
+"""Corrections by the API: we refuse one that would make its event invalid, with the reason, beside any other
+corrections.
+"""
 
 from pathlib import Path
 

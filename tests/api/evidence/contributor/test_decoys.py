@@ -1,4 +1,4 @@
-"""Whether somebody has left makes no difference to what a submission does, nor do the decoys that see to that stay anywhere."""
+"""A submission does the same work whether or not its people were erased, and its decoys are not stored anywhere."""
 
 import re
 from collections import Counter
@@ -41,7 +41,7 @@ def payments(person: str, **more: object) -> Rows:
 
 
 def submissions(person: str) -> dict[str, tuple[str, Rows]]:
-    """Query and rows of each: new events, the same again, others under the same ids, and a mixture of these."""
+    """Query and rows of each submission: new events, the same again, others with the same ids, and a mixture."""
     sign, rest = PERSON_SUFFIXES[person], "?all_or_nothing=true"
     new = [payment(f"n{n}-{sign}", subject=person) for n in range(4)]
     return {
@@ -55,7 +55,7 @@ def submissions(person: str) -> dict[str, tuple[str, Rows]]:
 
 
 def count_statements(client: ComparisonClient, query: str, rows: Rows) -> Counter[str]:
-    """What SQLite is told to do in the transaction of a submission: the first words of each statement, and how often."""
+    """The statements that SQLite runs in the transaction of a submission: their first words, counted."""
     statement_heads: list[str] = []
 
     def watch(connection: Any, *_: object) -> None:
@@ -85,7 +85,7 @@ def test_a_submission_runs_the_same_statements_for_erased_and_other_people(compa
 
 
 def count_in_table_file(client: ComparisonClient, word: str) -> int:
-    """How often a word is in the file of PostgreSQL's table: rows that were rolled back are there, too."""
+    """How often a word occurs in the file of PostgreSQL's table, including rows that we rolled back."""
     with client.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("CHECKPOINT"))
         query = text("SELECT pg_read_binary_file(pg_relation_filepath('events'))")
@@ -99,7 +99,7 @@ def test_decoys_stay_in_no_table_and_name_no_person(comparison_client: Compariso
         comparison_client.as_contributor("POST", query, rows)
     with reading(database) as connection:
         events = select(func.count()).select_from(EVENTS).where(EVENTS.c.contributor == "depot")
-        assert connection.execute(events).scalar_one() == 1  # `bob-z`, which names nobody who has left
+        assert connection.execute(events).scalar_one() == 1  # `bob-z`, which names no erased person
         assert connection.execute(select(func.count()).select_from(WITHHELD_EVENTS)).scalar_one() >= 11
         event_count = connection.execute(select(func.count()).select_from(EVENTS)).scalar_one()
     assert ledger.extent(database).events == event_count
@@ -108,6 +108,6 @@ def test_decoys_stay_in_no_table_and_name_no_person(comparison_client: Compariso
         return
     assert before or not count_in_table_file(
         comparison_client, ZEB
-    )  # what left may be in the file until the next vacuum
+    )  # erased rows may stay in the file until the next vacuum
     assert count_in_table_file(comparison_client, "bob-z")
     assert [word for word in ("p0-z", "n0-z", "n2-z") if count_in_table_file(comparison_client, word)] == []

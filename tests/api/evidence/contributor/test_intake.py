@@ -1,4 +1,4 @@
-"""Evidence by the API: what becomes of each row."""
+"""Events by the API: the result of each row."""
 
 import json
 from datetime import datetime, timedelta
@@ -143,7 +143,7 @@ def test_a_file_and_a_request_report_the_same_for_a_row(sqlite_client: Contribut
     assert sorted(file_reasons) == sorted(reasons)
 
 
-# name -> a row as it is written, and words of why it is refused
+# name -> a row as sent, and words of the reason of its refusal
 BAD_ROWS: dict[str, tuple[str, str]] = {
     "a key twice": ('{"event_id": "a", "kind": "x", "event_id": "b"}', "`event_id` is there twice"),
     "a key twice in fields": (
@@ -223,7 +223,7 @@ row_texts = st.one_of(
 @settings(max_examples=by_effort(150, 5_000), deadline=None)
 @given(st.lists(row_texts, min_size=1, max_size=4))
 def test_the_fast_parser_agrees_with_the_careful_one(rows: list[str]) -> None:
-    """The oracle takes each row by itself, with Python's own JSON; a batch that is plain in every row is read by columns."""
+    """The oracle parses each row by itself with Python's JSON. If all rows are plain, we parse a batch by columns."""
     raw = [row.encode(errors="surrogatepass") for row in rows]
     by_columns = json_rows._parse_plain(raw)
     if by_columns is None:

@@ -1,4 +1,6 @@
-"""Evidence by the API: in which forms it may be sent, what is refused whole, and what a contributor sees again."""
+"""Events by the API: the accepted formats, bodies that we refuse as a whole, and the submissions that a contributor
+sees.
+"""
 
 import asyncio
 import gzip
@@ -142,7 +144,7 @@ def test_a_caller_without_permission_is_refused_before_the_body_is_read(
 
 def test_a_contributor_lists_its_submissions_newest_first_in_pages(client: ContributorClient) -> None:
     for n in range(5):
-        client.now += timedelta(seconds=n // 2)  # some at the same moment
+        client.now += timedelta(seconds=n // 2)  # some have the same time
         client.send(payment(f"p{n}"), payment(f"p{n - 1}"))
     client.send(payment("x"), party="other-bank")
     first = client.get("submissions?limit=3").json()
@@ -156,7 +158,7 @@ def test_a_contributor_lists_its_submissions_newest_first_in_pages(client: Contr
 
 def test_stored_refusals_do_not_contain_the_refused_values(client: ContributorClient) -> None:
     report = client.send(payment("a", currency="Ann Smith"), payment("b", amount="`Ann`"), payment("c"))
-    assert "Ann" in json.dumps(report["rows"])  # the sender's own words, at once
+    assert "Ann" in json.dumps(report["rows"])  # the direct answer repeats the sender's own text
     response = client.get(f"submissions/{report['id']}")
     assert [(p["row"], p["event_id"]) for p in response.json()["problems"]] == [(0, "a"), (1, "b")]
     assert "`currency`" in response.json()["problems"][0]["reason"]
@@ -184,7 +186,7 @@ def test_an_event_is_shown_with_its_later_corrections_and_disputes(client: Contr
     ledger.append(client.database, conform(pl.DataFrame(rows)), NOW + timedelta(seconds=1))
     response = client.get("a%2Fb%20c")
     payload = response.json()
-    assert set(payload) == {"event_id", "recorded_at", "since"}  # what it says is the contributor's own
+    assert set(payload) == {"event_id", "recorded_at", "since"}  # the contributor already has the content
     assert payload["event_id"] == "a/b c"
     statements = [(item["what"], item["outcome"]) for item in payload["since"]]
     assert statements == [

@@ -1,4 +1,4 @@
-"""A contributor cannot tell somebody who has left from somebody who never was; and nothing that it sends of them is kept."""
+"""A contributor cannot distinguish an erased person from an unknown id, and we keep nothing that it sends about them."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,7 +18,7 @@ PEOPLE: Final = (ZEB, UNKNOWN_PERSON)
 
 
 def own_events(person: str) -> list[dict[str, object]]:
-    """Events of a person and with a person, one of which has their name in its id; and one that is another's alone."""
+    """Events of and with a person. One has their name in its id, and one is another person's alone."""
     sign = PERSON_SUFFIXES[person]
     return [
         payment(f"p1-{sign}", subject=person),
@@ -32,7 +32,7 @@ def own_events(person: str) -> list[dict[str, object]]:
 
 
 def look_up(client: ComparisonClient, rows: list[dict[str, object]]) -> Iterator[Any]:
-    """What came of each event; of all that was sent, and of each sending."""
+    """The state of each event, of all events and of each submission."""
     for row in rows:
         yield client.as_contributor("GET", f"/{row['event_id']}")
 
@@ -49,7 +49,7 @@ def first_session(client: ComparisonClient, person: str) -> Iterator[Any]:
 
 
 def later_session(client: ComparisonClient, person: str) -> Iterator[Any]:
-    """All that a contributor can try: the same again, others under the same ids, new ones, broken ones."""
+    """Everything that a contributor can try: repeated events, reused ids, new events, broken ones."""
     sign = PERSON_SUFFIXES[person]
     yield from submit(client, *own_events(person))
     yield from look_up(client, own_events(person))
