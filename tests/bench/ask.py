@@ -76,7 +76,9 @@ def bare(url: str, port: int) -> None:
     """Serve the empty and the bare endpoint."""
     database = open_database(url)
     BenchModel.metadata.tables["barerow"].create(database, checkfirst=True)
-    writer = database.execution_options(writes=True)  # on SQLite: who reads first and then writes is refused under load
+    writer = database.execution_options(
+        writes=True
+    )  # on SQLite: under load, a transaction that reads first and then writes fails
     app = FastAPI()
 
     @app.get("/empty")

@@ -101,7 +101,7 @@ def townspeople(people: int) -> pl.DataFrame:
 
 
 def questions(program: Program, people: pl.DataFrame) -> list[DecisionInputs]:
-    """Each person about each perk, for half of what it covers at most."""
+    """One question about each person and perk, for half of the maximum amount."""
     at = END.isoformat()
     return [
         DecisionInputs(f"p-{number}", perk.id, (perk.most + 1) // 2, perk.currency, at, at, at, "perks", values)

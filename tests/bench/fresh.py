@@ -134,7 +134,7 @@ def settle(url: str, people: int) -> None:
 
 @contextmanager
 def running_server(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple[int, int]]:
-    """A server over the database, or what else the command serves, once it answers: its process and its port."""
+    """Run a server over the database, or another command. We return its process and its port once it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

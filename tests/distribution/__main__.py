@@ -1,7 +1,7 @@
 """Install the wheel and the source distribution as you would, on each Python, and work with them outside the checkout.
 
-`python -m tests.distribution DIST` takes the files of the folder DIST, which `make dist` makes. A Python that is not there is
-named in a line; in CI the one that runs this must be there, which it is.
+`python -m tests.distribution DIST` takes the files of the folder DIST, which `make dist` makes. We print a line for each
+Python that you have not installed. In CI we need at least one: the Python that runs this.
 """
 
 import json
@@ -22,12 +22,12 @@ from typing import Any, Final
 from tests.distribution.build import ROOT
 
 PYTHONS: Final = ("3.11", "3.12", "3.13")
-PATIENCE: Final = 300.0  # seconds until a server answers
-HIDDEN: Final = ("PYTHON", "IFTAH_", "VIRTUAL_ENV")  # variables of ours that a newcomer does not have
+PATIENCE: Final = 300.0  # seconds that we wait for a server
+HIDDEN: Final = ("PYTHON", "IFTAH_", "VIRTUAL_ENV")  # our variables, which you do not have at first
 
 
 def interpreters() -> Iterator[tuple[str, str | None]]:
-    """Each version, and an interpreter of it: this one, one on the path, or one that pyenv keeps."""
+    """Each version with an interpreter of it: this one, one on the path, or one of pyenv."""
     for version in PYTHONS:
         running = sys.executable if sys.version.startswith(f"{version}.") else ""
         pyenv_pythons = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
@@ -54,7 +54,7 @@ class Environment:
         self.run("python", "-m", "pip", "install", "--quiet", *words)
 
     def run(self, *words: str | Path, cwd: Path | None = None, status: int = 0) -> str:
-        """What a command prints. Fails when it ends otherwise than by `status`."""
+        """The output of a command. We fail if it ends with another status than `status`."""
         command = [self.bin / words[0], *words[1:]]
         completed = subprocess.run(
             command, cwd=cwd or self.folder, env=self.variables, capture_output=True, text=True, check=False
@@ -64,7 +64,7 @@ class Environment:
 
 
 def work(env: Environment, shop: Path) -> None:
-    """What a newcomer does, from the version to an answer of the server."""
+    """The steps that you take first, from the version to an answer of the server."""
     version = re.findall(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)[0]
     assert env.run("iftah", "--version") == f"iftah {version}\n"
     lost = env.run("iftah", "build", status=2)
@@ -80,7 +80,7 @@ def work(env: Environment, shop: Path) -> None:
 
 
 def serve(env: Environment, shop: Path) -> None:
-    """Run, and ask as the printed request does."""
+    """Run the server, and send the request that it prints."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -112,7 +112,7 @@ def _health(port: int, server: subprocess.Popen[bytes], log: Path) -> dict[str, 
 
 
 def main(dist: Path) -> None:
-    """Every Python: the wheel in an empty environment, then the source distribution in the wheel's place."""
+    """For each Python: install the wheel in an empty environment, then replace it by the source distribution."""
     wheel, source = (next(dist.glob(pattern)).absolute() for pattern in ("iftah-*.whl", "iftah-*.tar.gz"))
     passes = 0
     for version, python in interpreters():

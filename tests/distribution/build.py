@@ -1,6 +1,6 @@
-"""Build the wheel and the source distribution as `make dist` does, with the tools that are pinned.
+"""Build the wheel and the source distribution as `make dist` does, with the pinned tools.
 
-Each from a copy of what a build reads, for tests run in several processes and builds write beside their sources.
+We build from copies of the sources, since tests run in several processes and builds write beside their sources.
 """
 
 import shutil
@@ -18,7 +18,7 @@ PACKAGES: Final = ("iftah", "engine", "graph", "api")
 
 
 def wheel(folder: Path) -> Path:
-    """The wheel, made in a folder that is new."""
+    """The wheel, built in a new folder."""
     tree = _copy(folder)
     _run([sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", folder, "."], tree)
     return next(folder.glob("iftah-*.whl"))
@@ -38,7 +38,7 @@ def _copy(folder: Path) -> Path:
         else:
             tree.mkdir(exist_ok=True)
             shutil.copyfile(ROOT / name, tree / name)
-    for archive in (ROOT / "build" / "durable-rules").glob("*.tar.gz"):  # `make env` fetched it
+    for archive in (ROOT / "build" / "durable-rules").glob("*.tar.gz"):  # `make env` downloads it
         shutil.copyfile(archive, tree / archive.name)
     return tree
 

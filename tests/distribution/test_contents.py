@@ -1,4 +1,6 @@
-"""What is in the wheel and in the source distribution. That they work where they are installed: `make dist-test`."""
+"""The contents of the wheel and of the source distribution. `make dist-test` checks that they work once you install
+them.
+"""
 
 import re
 import tarfile
@@ -14,7 +16,7 @@ ROOT, PACKAGES = build.ROOT, build.PACKAGES
 
 
 def files(folder: str, pattern: str = "*") -> set[str]:
-    """The files of a folder of the checkout, by their names from there."""
+    """The files of a folder of the checkout, by their paths in it."""
     paths = (p for p in (ROOT / folder).rglob(pattern) if p.is_file() and "__pycache__" not in p.parts)
     return {p.relative_to(ROOT / folder).as_posix() for p in paths}
 
@@ -41,7 +43,7 @@ def test_the_wheel_carries_every_module_and_that_it_is_typed(names: set[str]) ->
         "iftah/py.typed",
         "engine/py.typed",
         "graph/py.typed",
-    } <= names  # types that `iftah` gives come from all three
+    } <= names  # the types of `iftah` come from all three packages
 
 
 def test_the_wheel_carries_the_rules_with_their_cases_the_schemas_and_the_migrations(names: set[str]) -> None:

@@ -38,7 +38,7 @@ PAYMENTS = """
 
 
 def label_people(action_days: dict[str, int | None]) -> pl.DataFrame:
-    """Return the accounts put on a ring, and the day of January on which they acted."""
+    """The accounts that we put on a ring, and the day of January on which they acted."""
     days = {p: moment(f"2017-01-0{day}") for p, day in action_days.items() if day}
     rows = [(p, p in action_days, days.get(p)) for p in PEOPLE]
     schema = {"person": pl.String, "ringed": pl.Boolean, "acted": pl.Datetime("us", "UTC")}
@@ -69,7 +69,7 @@ def test_precision_is_of_the_flagged_and_recall_of_those_put_on_a_ring(result: A
     round_ = by_name["rings >= 1"]
     assert (round_.flagged, round_.right, round_.precision, round_.recall) == (3, 3, 1, 3 / 7)
     assert (round_.collecting, round_.closing) == ((0, 1), (3, 3))
-    fans = by_name["fan_in >= 2"]  # u, which is on a ring, and v, which is not
+    fans = by_name["fan_in >= 2"]  # u is on a ring, v is not
     assert (fans.flagged, fans.right, fans.precision, fans.recall) == (2, 1, 0.5, 1 / 7)
     assert (fans.collecting, fans.closing) == ((1, 1), (0, 3))
     assert (by_name["fan_in >= 3"].precision, by_name["fan_in >= 4"].precision) == (0, None)
@@ -132,5 +132,5 @@ def test_amlsims_cycles_rarely_close_and_never_in_order_so_no_ring_is_found(amls
     assert (ring_flags.flagged, ring_flags.right, ring_flags.ringed) == (0, 0, 1_804)
     fans = flag_result("", accounts[FAN_IN] >= 3, accounts)
     assert fans.precision is not None
-    assert fans.precision > ring_flags.ringed / accounts.height  # better than a random choice
+    assert fans.precision > ring_flags.ringed / accounts.height  # we do better than a random choice
     assert 0.4 < fans.recall < 0.5

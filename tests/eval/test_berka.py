@@ -21,7 +21,7 @@ from tests.effort import by_effort
 from tests.paths import RULES
 
 DAY = 20_454  # 2026-01-01
-STRIDE = by_effort(24, 1)  # of the loans from 1994 on, one in so many; the figures are of all of them
+STRIDE = by_effort(24, 1)  # we take one in so many of the loans from 1994 on; the figures use all
 full_only = pytest.mark.skipif(STRIDE > 1, reason="of all loans: `make agreement`")
 
 
@@ -47,7 +47,7 @@ def labels(berka_folder: Path) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def table(events: pl.DataFrame, labels: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    """Made once, whichever of the processes that test comes first; the others wait for it."""
+    """We compute the table once, in the first process that needs it; the others wait."""
     path = tmp_path_factory.getbasetemp()
     path = (path.parent if os.environ.get("PYTEST_XDIST_WORKER") else path) / "loans.parquet"
     try:
@@ -107,7 +107,9 @@ def test_the_scores_equal_the_reference(release, table):
 
 
 def test_a_second_run_in_one_process_gives_the_same_result(berka_folder, release, table, tmp_path):
-    """The first loans by themselves, in this process: as among all, of which several processes tell."""
+    """We evaluate the first loans alone in this process, and compare them with those of the full table, which several
+    processes compute.
+    """
     for file in berka_folder.iterdir():
         (tmp_path / file.name).symlink_to(file)
     loans = (berka_folder / "loan.asc").read_text().splitlines(keepends=True)
@@ -125,7 +127,7 @@ def test_the_score_orders_the_loans_better_than_chance_with_balances_and_without
     for variant in (result.with_balances, result.without_balances):
         figures = variant.figures
         assert figures.auc.low > 0.5
-        assert 0.6 < figures.auc.value < 0.93  # above, something has leaked: see the data set's published results
+        assert 0.6 < figures.auc.value < 0.93  # a larger value means a leak: see the published results of the data set
         assert figures.auc.low < figures.auc.value < figures.auc.high
         assert figures.ks.low < figures.ks.value < figures.ks.high
         assert figures.mean_good > figures.mean_bad

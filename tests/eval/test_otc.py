@@ -70,14 +70,14 @@ def test_without_the_labellers_ratings_those_of_everybody_else_count() -> None:
 def test_before_the_first_label_only_a_had_rated_and_trust_reached_a() -> None:
     rows = before_labellers(EVENTS, LABELS)
     assert rows.select("person", "mean rating", "sum of ratings").rows() == [("x", 10, 10), ("y", -10, -10)]
-    # Nobody contradicts a, whose fairness is 1: goodness is 1 and -1, and shrunk by a neutral rating half of it.
+    # No rater contradicts a, so its fairness is 1. Goodness is 1 and -1; we shrink it by a neutral rating to half.
     assert rows["relationships.goodness"].to_list() == [100, -100]
     assert rows["fair mean"].to_list() == pytest.approx([1, -1])
     assert rows["fair mean, shrunk"].to_list() == pytest.approx([0.5, -0.5])
     # Walk from the founder, over founder - c - a, in two steps: 1, 0, 0; 0, 1, 0; 1/2, 0, 1/2. The mean of the last two, by
-    # weights 10, 20, 10 of 40, is 1 for each. So a's word counts in full.
+    # weights 10, 20, 10 of 40, is 1 for each. So we count a's ratings in full.
     assert rows["relationships.vouch_mean"].to_list() == [50, -50]
-    assert rows["relationships.walk_trust"].to_list() == [0, 0]  # nobody vouched for by x or y
+    assert rows["relationships.walk_trust"].to_list() == [0, 0]  # x and y vouch for no one
     assert rows["relationships.trust"].to_list()[0] > rows["relationships.trust"].to_list()[1] == 0
 
 

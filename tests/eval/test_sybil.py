@@ -93,7 +93,7 @@ def test_attack_edges_have_the_requested_number_and_larger_sets_contain_smaller_
     before: set[tuple[str, str]] = set()
     for edges in (0, 1, 2, 3, 9, 36):
         pairs = set(attack_ties(ties, people, edges).iter_rows())
-        assert len(pairs) == edges + 1  # that between two real people stays
+        assert len(pairs) == edges + 1  # we keep the tie between two real people
         assert pairs >= before | {("p0", "p1")}
         assert sum((int(a[1:]) > 5) != (int(b[1:]) > 5) for a, b in pairs) == edges
         before = pairs
