@@ -22,9 +22,9 @@ This page lists every problem that `iftah check` can find in rule files, by code
 improve its words. For each code, you see the smallest lines that cause it, and the message. We generate this page from
 [the cases](../tests/engine/cases/problems.yaml), and run every example as a test.
 
-The first line of an example names the file. The example shows only the differences from the files below, which have no
-problems: the same keys, and items with the same `id`. All other lines stay as they are. [language.md](language.md) explains
-the whole language.
+The first line of an example names the file. We show only the differences from the files below, which have no problems: the
+same keys, and items with the same `id`. All other lines stay as they are. You find the whole language in
+[language.md](language.md).
 """
 
 
