@@ -1,1 +1,1 @@
-"""Access: our own tokens and those of another issuer, and how often each may call."""
+"""Access: our own tokens, those of another issuer, and their rate limits."""

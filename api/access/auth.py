@@ -21,16 +21,16 @@ from engine.errors import Rejected
 
 ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "supervisor", "admin")
 # `approver` is for a second pair of eyes on releases; no route asks for it yet.
-# A scope is a group of routes: what comes after /v1 in their addresses.
+# A scope is a group of routes: the part after /v1 of their paths.
 SCOPES: Final = (
     *("eligibility", "decisions", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
     *("me", "disputes", "reviews", "audit", "tokens"),
 )
 RESERVED_PARTIES: Final = ("operator", "iftah")  # the command line, and the system itself
-OWN_PREFIX: Final = "iftah_"  # so that scanners for leaked keys know one
-CACHE_SECONDS: Final = 1.0  # seconds that a token is remembered
-MAX_CACHED_TOKENS: Final = 10_000  # tokens remembered
-OIDC_ID_PREFIX: Final = "issued"  # ids of tokens of another issuer begin so
+OWN_PREFIX: Final = "iftah_"  # so that scanners recognise a leaked token
+CACHE_SECONDS: Final = 1.0  # seconds for which we cache a token
+MAX_CACHED_TOKENS: Final = 10_000  # cached tokens
+OIDC_ID_PREFIX: Final = "issued"  # prefix of the ids of another issuer's tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class _CachedCaller:
 @dataclass
 class _TokenCache:
     callers: dict[str, _CachedCaller] = field(default_factory=dict)  # by digest
-    last_uses: dict[str, int] = field(default_factory=dict)  # by id: the latest use that is not written down
-    generation: int = 0  # how often all was forgotten
+    last_uses: dict[str, int] = field(default_factory=dict)  # by id: the latest use that we have not stored
+    generation: int = 0  # how often we dropped the cache
 
 
 _CACHES: Final = WeakKeyDictionary[Database, _TokenCache]()
@@ -98,7 +98,7 @@ def look_up(database: Database, token_digest: str, now: datetime) -> Caller:
         raise bad_token()
     scopes = None if row["scopes"] is None else frozenset(row["scopes"].split(","))
     caller = Caller(row["id"], row["role"], row["party"], scopes)
-    if generation == cache.generation:  # otherwise a token was revoked while this was read
+    if generation == cache.generation:  # otherwise a token was revoked while we read this
         remember(database, token_digest, caller, row["expires_at"], started_at)
     cache.last_uses[caller.token] = micros(now)
     return caller

@@ -1,4 +1,6 @@
-"""Identifiers from callers: a person, a party, a perk, named so that nobody else could be meant (`engine.lang.model.identifiers`)."""
+"""Identifiers from callers: a person, a party or a perk, in a form that you cannot confuse with another
+(`engine.lang.model.identifiers`).
+"""
 
 from engine.errors import Rejected
 from engine.lang.model.identifiers import flaw

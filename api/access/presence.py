@@ -1,8 +1,8 @@
-"""Presence: no write transaction names a person who has left.
+"""Presence: no write transaction names an erased person.
 
-A request waits for its turn to write. Erasure may have its turn first, and the request's token was valid when it came. So the
-transaction itself looks whether the person is here, and is refused as an ended token is. An erased person comes back only when the
-house issues a token for them (`tokens.issue`): another issuer's token does not bring them back.
+A request waits for its turn to write. An erasure may run first, after we checked the request's token. So the
+transaction itself checks for an erasure, and we refuse it as we refuse a revoked token. We reinstate an erased person
+only when you issue a token of ours for them (`tokens.issue`): another issuer's token does not reinstate them.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from api.store.database import Database, writing
 
 @contextmanager
 def writing_about(database: Database, person: str) -> Iterator[Connection]:
-    """One write transaction about a person. Raises Rejected: `bad_token` when they have left, and for trouble."""
+    """One write transaction about a person. Raises Rejected: `bad_token` after their erasure, and for database errors."""
     with writing(database) as connection:
         require(connection, person)
         yield connection
 
 
 def require(connection: Connection, person: str) -> None:
-    """Raises Rejected `bad_token` when the person has left."""
+    """Raises Rejected `bad_token` after the person's erasure."""
     if erasure_tombstones.find_erased(connection, [person]):
         raise bad_token()

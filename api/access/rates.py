@@ -1,4 +1,4 @@
-"""Rates: how often a token may ask, and how often an address may come with tokens that are not valid."""
+"""Rate limits: of requests by a token, and of invalid tokens from an address."""
 
 import logging
 import math
@@ -20,7 +20,7 @@ StorageResult = TypeVar("StorageResult")
 
 
 class TooManyRequests(Rejected):
-    """More requests than may be. `again`: seconds after which there may be another."""
+    """Too many requests. `retry_after`: seconds after which you may repeat the request."""
 
     def __init__(self, message: str, retry_after: int, where: str = "Authorization") -> None:
         hint = f"wait {retry_after} second{'s' * (retry_after != 1)}"
@@ -29,9 +29,9 @@ class TooManyRequests(Rejected):
 
 
 class Rates:
-    """The limits, over one storage. A limit of `0` is none. Raises Rejected for a text that is neither a limit nor a storage.
+    """The limits, over one storage. `0` means no limit. Raises Rejected for an invalid limit or storage.
 
-    A storage of several processes that does not answer limits nobody: it is logged, and questions are answered.
+    If a storage of several processes does not answer, we apply no limit: we log this, and answer the requests.
     """
 
     def __init__(self, requests: str = "0", failures: str = "0", storage: str = MEMORY) -> None:
@@ -40,20 +40,20 @@ class Rates:
         store = _storage(storage)
         self._limiter = SlidingWindowCounterRateLimiter(store)
         self._storage_down = False
-        self.is_remote = not isinstance(store, MemoryStorage)  # whether counting asks another process
+        self.is_remote = not isinstance(store, MemoryStorage)  # whether we count in another process
 
     def count_request(self, key: str) -> None:
-        """Count a request. Raises TooMany when there were too many."""
+        """Count a request. Raises TooManyRequests beyond the limit."""
         if self._requests and not self._hit(self._requests, "token", key):
             raise self._too_many(self._requests, "token", key, "too many requests with this token")
 
     def count_failure(self, address: str) -> None:
-        """Count a token that was not valid. Raises TooMany as `guessing`."""
+        """Count an invalid token. Raises TooManyRequests beyond the limit, as `check_failures`."""
         if self._failures and not self._hit(self._failures, "address", address):
             self.check_failures(address)
 
     def check_failures(self, address: str) -> None:
-        """Raises TooMany when more tokens came from the address that were not valid than may."""
+        """Raises TooManyRequests if the address sent too many invalid tokens."""
         if self._failures and not self._has_room(self._failures, "address", address):
             raise self._too_many(self._failures, "address", address, "too many tokens that are not valid")
 
@@ -96,7 +96,7 @@ def _limit(text: str, setting: str) -> RateLimitItem | None:
 def _storage(url: str) -> Storage:
     try:
         return storage_from_string(url, wrap_exceptions=True)  # type: ignore[return-value]
-    except (ConfigurationError, ValueError, TypeError):  # its text may hold the password in the address
+    except (ConfigurationError, ValueError, TypeError):  # its text may contain the password of the URL
         hint = "use memory://, or redis://host:6379 with the package `redis` installed"
         where = "IFTAH_RATE_LIMIT_STORAGE"
         raise Rejected("requests cannot be counted there", where=where, hint=hint, code="bad_setting") from None

@@ -1,4 +1,4 @@
-"""Tokens: issued, listed, rotated, revoked. A secret is shown once and kept nowhere."""
+"""Tokens: issued, listed, rotated, revoked. We show a secret once and store it nowhere."""
 
 import secrets
 from collections.abc import Collection
@@ -17,19 +17,19 @@ from api.store.tables import TOKENS
 from engine.errors import Rejected
 
 MAX_PARTY_CHARS: Final = 128
-ROTATION_GRACE: Final = timedelta(hours=24)  # that a token which was rotated stays valid, if nothing else is said
+ROTATION_GRACE: Final = timedelta(hours=24)  # for which a rotated token stays valid by default
 _COLUMNS: Final = tuple(TOKENS.c[c] for c in ("id", "name", "role", "party", "scopes", "replaces"))
 _TIME_COLUMNS: Final = tuple(TOKENS.c[c] for c in ("created_at", "expires_at", "revoked_at", "last_used_at"))
 
 
 @dataclass(frozen=True)
 class TokenInfo:
-    """A token as it may be shown. `scopes` None: all that the role may do."""
+    """A token as we may show it. `scopes` None: everything that the role may do."""
 
     id: str
     name: str
     role: str
-    party: str | None  # none: the person has left
+    party: str | None  # none: the person was erased
     scopes: tuple[str, ...] | None
     replaces: str | None
     created_at: datetime
@@ -55,7 +55,9 @@ def issue(
     expires: datetime | None = None,
     scopes: Collection[str] | None = None,
 ) -> IssuedToken:
-    """A new token. Raises Rejected for an unknown role or scope, and for a party that is empty or the house's own."""
+    """A new token. Raises Rejected for an unknown role or scope, and for a party that is empty or reserved for the
+    system.
+    """
     check(role, party, scopes)
     if name:
         require_unambiguous(name, "name", "bad_party")
@@ -67,7 +69,7 @@ def issue(
 
 
 def check(role: str, party: str, scopes: Collection[str] | None = None) -> None:
-    """Raises Rejected when nobody could be a caller like that."""
+    """Raises Rejected if no caller could have these values."""
     if role not in ROLES:
         hint = f"use one of {', '.join(ROLES)}"
         raise Rejected(f"unknown role `{role[:40]}`", where="role", hint=hint, code="bad_role")
@@ -90,10 +92,10 @@ def rotate(
     grace: timedelta = ROTATION_GRACE,
     max_lifetime: timedelta | None = None,
 ) -> IssuedToken:
-    """A new token in the place of that of the id `name`, which stays valid for `grace`, never for longer than it was to.
-    Unless it is said how long the new one `lasts`, it does as long as the old one was to; never longer than `longest`.
+    """Replace the token with the id `name` by a new one. The old one stays valid for `grace`, but not past its expiry.
+    The new one has the given `lifetime` or, by default, that of the old one; at most `max_lifetime`.
 
-    Raises Rejected when no such token is in force.
+    Raises Rejected if no such token is in force.
     """
     with writing(database) as connection:
         row = connection.execute(select(*_COLUMNS, *_TIME_COLUMNS).where(TOKENS.c.id == name)).one_or_none()
@@ -115,12 +117,12 @@ def rotate(
 
 
 def revoke(database: Database, name: str, now: datetime) -> int:
-    """End every token of that id or name that is not ended yet; how many that were."""
+    """Revoke every token of that id or name that is not revoked yet. Returns their number."""
     return _revoke(database, or_(TOKENS.c.id == name, TOKENS.c.name == name), now)
 
 
 def revoke_one(database: Database, name: str, now: datetime) -> None:
-    """End the token of that id, if it is not ended yet. Raises Rejected when there is none."""
+    """Revoke the token of that id, unless it is revoked. Raises Rejected if it does not exist."""
     if not _revoke(database, TOKENS.c.id == name, now):
         with reading(database) as connection:
             if connection.execute(select(TOKENS.c.id).where(TOKENS.c.id == name)).first() is None:
@@ -128,7 +130,7 @@ def revoke_one(database: Database, name: str, now: datetime) -> None:
 
 
 def no_such_token(name: str) -> Rejected:
-    """The same for one that never was and one that ended."""
+    """The same error for an unknown and for a revoked token."""
     hint = "see `iftah token list`, or GET /v1/tokens"
     return Rejected(f"no token `{name[:60]}` is in force", where="token", hint=hint, code="no_such_token")
 
@@ -141,7 +143,7 @@ def list_tokens(
     after: str | None = None,
     limit: int | None = None,
 ) -> list[TokenInfo]:
-    """Tokens, oldest first, never a secret: of the role, of the party, after the one of the id `after`; at most `most`."""
+    """List tokens of the role and party, oldest first, without secrets: those after the id `after`, at most `limit`."""
     order = (TOKENS.c.created_at, TOKENS.c.id)
     query = select(*_COLUMNS, *_TIME_COLUMNS).order_by(*order).limit(limit)
     if role is not None:

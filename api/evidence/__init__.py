@@ -1,1 +1,1 @@
-"""The ledger of events, and every road into it."""
+"""The ledger of events, and every way into it."""

@@ -34,7 +34,7 @@ def rows_of(body: bytes, content_type: str | None, content_encoding: str | None)
 
 
 def _unpack(body: bytes, encoding: str) -> bytes:
-    """At most so much is ever unpacked as may be: a bomb does not go off."""
+    """We unpack at most the permitted size, so a decompression bomb does no harm."""
     if encoding not in ("gzip", "identity"):
         hint = "send gzip, or leave it out"
         raise Rejected("this encoding is not read", where="Content-Encoding", hint=hint, code="unsupported_type")
@@ -46,7 +46,7 @@ def _unpack(body: bytes, encoding: str) -> bytes:
 
 
 def _gunzip(body: bytes) -> bytes:
-    """One gzip member, as HTTP clients make it: with many, each step would copy all that is left."""
+    """One gzip member, as HTTP clients send it: with many, each step would copy all remaining bytes."""
     member = zlib.decompressobj(_GZIP)
     try:
         data = member.decompress(body, MAX_UNPACKED_BYTES + 1)

@@ -1,4 +1,4 @@
-"""A batch of checked events into the table: the fastest road of each database that passes over what is there already."""
+"""Insert a batch of checked events into the table by the fastest method of each database that skips existing rows."""
 
 from typing import Any, Final
 
@@ -20,7 +20,9 @@ def insert_new(connection: Connection, good: pl.DataFrame, recorded_at: int) -> 
 
 
 def _narrow(good: pl.DataFrame, *extra: str) -> pl.DataFrame:
-    """As stored, without `recorded_at` and the columns that are null in every row: half of an insert's cost is columns."""
+    """The rows as we store them, without `recorded_at` and the columns that are null in every row: half of an insert's
+    cost is columns.
+    """
     columns = [c for c in CONTENT_COLUMNS if good[c].null_count() < good.height]
     return good.select(
         *extra, *(pl.col(c) if SCHEMA[c] == pl.String else pl.col(c).to_physical().cast(pl.Int64) for c in columns)
@@ -58,7 +60,9 @@ def _row_by_row(rows: pl.DataFrame) -> list[Any]:
 
 
 def _insert_postgresql(connection: Connection, good: pl.DataFrame, recorded_at: int) -> int:
-    """Straight into the table as if all were new, which takes a third of the time; if not all are, by the careful road."""
+    """Insert directly as if all rows were new, which takes a third of the time. If some are not, copy to a temporary
+    table and insert the missing ones.
+    """
     rows = _narrow(good, "row").with_columns(pl.lit(recorded_at).alias("recorded_at"))
     try:
         with connection.begin_nested():

@@ -1,7 +1,7 @@
-"""Rows of JSON, one object each -> columns of texts and whole numbers, whichever door they came by: a file or a request.
+"""Rows of JSON, one object each -> columns of texts and whole numbers, for rows of a file or of a request.
 
-There are two roads. A batch of which each row is plainly what it should be is parsed by pydantic's JSON in C and looked at
-column by column. Any other goes row by row, three times slower, and each row that can't be read is refused with its reason.
+We parse in two ways. If each row of a batch has the plain form, we parse the batch by pydantic's JSON in C and check it
+by columns. Otherwise we parse row by row, three times slower, and refuse each unreadable row with its reason.
 """
 
 import difflib
@@ -20,12 +20,12 @@ from graph.evidence.unique_keys import printable_key as key_shown
 
 INPUT_COLUMNS: Final = tuple(c for c in SCHEMA if c != "recorded_at")
 MAX_ROW_BYTES: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
-MAX_EXCERPT_BYTES: Final = 200  # characters of an unreadable row that are repeated
+MAX_EXCERPT_BYTES: Final = 200  # characters of an unreadable row that we repeat
 _NUMBERS: Final = frozenset(c for c in INPUT_COLUMNS if SCHEMA[c] == pl.Int64)
 
 
 def json_rows(rows: list[bytes], first: int) -> tuple[pl.DataFrame, pl.Series, list[BadRow]]:
-    """The readable rows, the number of each, and the wrong ones; blank rows are passed over. The first has the number `first`."""
+    """The readable rows, the number of each, and the wrong ones; we skip blank rows. The first has the number `first`."""
     frame = _parse_plain(rows)
     if frame is not None:
         return frame, pl.int_range(first, first + frame.height, dtype=pl.Int64, eager=True), []

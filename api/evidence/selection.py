@@ -65,7 +65,7 @@ def _fetch_sqlite(cursor: Any, sql: str, schema: dict[str, Any], values: dict[st
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
     """The collector looks at every row as if it could be part of a cycle: without it a fetch takes two thirds of the time."""
-    if not gc.isenabled():  # whoever switched it off, or another thread that fetches
+    if not gc.isenabled():  # another thread that fetches, or other code, switched it off
         yield
         return
     gc.disable()

@@ -102,7 +102,9 @@ def _submission(row: RowMapping) -> SubmissionReport:
 
 
 def event_status(database: Database, contributor: str, event_id: str) -> EventStatus:
-    """The contributor's own event. Raises Rejected `unknown_event`: whether another's is called so is not told."""
+    """The contributor's own event. Raises Rejected `unknown_event`, and does not reveal whether another contributor has
+    one of that id.
+    """
     query = select(EVENTS).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
     key = contributor, event_id
     with reading(database) as connection:

@@ -1,4 +1,6 @@
-"""Callback keys: the secrets by which a merchant knows that a callback is from here. After a rotation both sign for a while."""
+"""Callback keys: the secrets with which we sign callbacks, so that a merchant knows our messages. For a while after a
+rotation we sign with both.
+"""
 
 import base64
 import secrets
@@ -11,14 +13,14 @@ from api.store.clock import micros
 from api.store.database import Database, reading, writing
 from api.store.tables import CALLBACK_KEYS
 
-ROTATION_GRACE: Final = timedelta(hours=24)  # that a secret which was rotated still signs
-WEBHOOK_PREFIX: Final = "whsec_"  # as Standard Webhooks has it
+ROTATION_GRACE: Final = timedelta(hours=24)  # for which we still sign with a rotated secret
+WEBHOOK_PREFIX: Final = "whsec_"  # as Standard Webhooks specifies
 
 
 def current_secrets(connection: Connection, merchant: str, now: datetime) -> list[str]:
-    """The merchant's secrets by which callbacks are signed now, newest first.
+    """The merchant's secrets with which we sign callbacks now, newest first.
 
-    The first is made when it is needed, so `connection` is that of a write transaction, unless there is one already.
+    We make the first one when you need it, so `connection` must be that of a write transaction, unless a secret exists.
     """
     query = select(CALLBACK_KEYS.c.secret).where(
         CALLBACK_KEYS.c.merchant == merchant,
@@ -29,7 +31,7 @@ def current_secrets(connection: Connection, merchant: str, now: datetime) -> lis
 
 
 def ensure_secrets(database: Database, merchant: str, now: datetime) -> list[str]:
-    """The same, in a transaction of its own."""
+    """The same, in a separate transaction."""
     with reading(database) as connection:
         existing = connection.execute(
             select(CALLBACK_KEYS.c.number).where(CALLBACK_KEYS.c.merchant == merchant)
@@ -41,8 +43,7 @@ def ensure_secrets(database: Database, merchant: str, now: datetime) -> list[str
 
 
 def rotate(database: Database, merchant: str, now: datetime) -> list[str]:
-    """The merchant's secrets after a new one was made: that one, and those before, each until a day
-    after it was rotated."""
+    """Make a new secret. Returns it and the earlier ones that we still use: each until a day after its rotation."""
     of_merchant = CALLBACK_KEYS.c.merchant == merchant
     with writing(database) as connection:
         current_secrets(connection, merchant, now)

@@ -1,7 +1,8 @@
-"""Targets: where a callback may go. Https, and only to addresses of the public internet, unless a development setting says so.
+"""Targets of callbacks: https, and only addresses of the public internet, unless a development setting permits others.
 
-A name is resolved here, and the caller connects to the address that was checked: a later answer of the name server changes
-nothing. Checked when a service signs up, and again at each sending. How long that may take: `api.merchants.dns_lookups`.
+We resolve a name here, and the caller connects to the address that we checked: a later answer of the name server
+changes nothing. We check when a service signs up, and again at each attempt to send. For the time that this may take,
+see `api.merchants.dns_lookups`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from engine.errors import Rejected
 
 MAX_URL_CHARS: Final = 500
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_UNICAST: Final = IPv6Network("2000::/3")  # all of version six that is given to anyone
+_UNICAST: Final = IPv6Network("2000::/3")  # all IPv6 addresses that are assigned
 # The special-purpose registries of IANA (RFC 6890), as of 2026, whole: no block of them is where a merchant's host is, also of
 # those that may be reached. We add blocks that they leave out: multicast, and blocks out of use. Python's `is_global` knows
 # fewer; which depends on its version.
@@ -37,14 +38,14 @@ _HINT: Final = "give an https address of the public internet, such as https://in
 
 @dataclass(frozen=True)
 class Target:
-    """An address of the web, and the first of the network addresses of its host; every one of them was checked."""
+    """A URL, and the first IP address of its host; we checked all of them."""
 
     url: httpx2.URL
     address: str
 
     @property
     def direct(self) -> httpx2.URL:
-        """The same with the network address in place of the name."""
+        """The same URL with the IP address in place of the name."""
         return self.url.copy_with(host=self.address)
 
     @property
@@ -54,7 +55,7 @@ class Target:
 
 
 async def check(url: str, private_allowed: bool, party: str) -> Target:
-    """The target that a callback of the party may be sent to. Raises Rejected `bad_callback`."""
+    """The target to which we may send a callback of the party. Raises Rejected `bad_callback`."""
     target_url = _parse(url, private_allowed)
     port = target_url.port or (443 if target_url.scheme == "https" else 80)
     try:
@@ -69,7 +70,7 @@ async def check(url: str, private_allowed: bool, party: str) -> Target:
 
 
 def is_public(address: str) -> bool:
-    """Whether a network address is one of the public internet; an address that it embeds must be one too."""
+    """Whether an IP address belongs to the public internet; an address that it embeds must, too."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip in _NAT64:
         ip = IPv4Address(int(ip) & 0xFFFFFFFF)

@@ -1,7 +1,8 @@
-"""Look-ups of host names, in threads of their own, each with a deadline.
+"""Look-ups of host names, in separate threads, each with a deadline.
 
-A name server may take half a minute, and nothing can interrupt `getaddrinfo`. So each look-up has a thread that nobody waits
-for longer than `SECONDS`, and each party has at most `OF_ONE` of them: a slow name server holds up only the party that chose it.
+A name server may take half a minute, and you cannot interrupt `getaddrinfo`. So each look-up has a thread, for which we
+wait at most `SECONDS`, and each party has at most `OF_ONE` of them. A slow name server delays only the party that chose
+it.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ class _Lookup:
 
 
 class Lookups:
-    """Look-ups under way, and those that wait for a thread: parties take turns."""
+    """Running look-ups, and those that wait for a thread: parties take turns."""
 
     def __init__(self, threads: int = MAX_THREADS, max_per_party: int = MAX_PER_PARTY) -> None:
         self._threads, self._max_per_party = threads, max_per_party
@@ -35,7 +36,9 @@ class Lookups:
         self._queues = OrderedDict[str, deque[_Lookup]]()
 
     async def addresses(self, party: str, host: str, port: int) -> list[str]:
-        """The network addresses of the host. Raises OSError or UnicodeError when it has none, TimeoutError when it takes too long."""
+        """The IP addresses of the host. Raises OSError or UnicodeError if it has none, TimeoutError if it takes too
+        long.
+        """
         lookup = _Lookup(party, host, port)
         with self._lock:
             self._queues.setdefault(party, deque()).append(lookup)
@@ -44,14 +47,14 @@ class Lookups:
             return await asyncio.wrap_future(lookup.future)
 
     def _start(self) -> None:
-        """Begin the look-ups that may begin."""
+        """Start the look-ups that may start."""
         with self._lock:
             while (lookup := self._next()) is not None:
                 self._running_counts[lookup.party] += 1
                 Thread(target=self._resolve, args=(lookup,), name="look-up", daemon=True).start()
 
     def _next(self) -> _Lookup | None:
-        """The next that somebody still waits for, of a party that may have one more under way."""
+        """The next look-up that a caller still waits for, of a party that may have one more running."""
         if self._running_counts.total() >= self._threads:
             return None
         for party in list(self._queues):

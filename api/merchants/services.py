@@ -1,6 +1,6 @@
-"""Services that merchants signed up for. A change makes a further version; we never edit a version.
+"""Services that merchants signed up for. A change makes a new version; we never edit a version.
 
-A service is one merchant's own: its name in consents is `merchant/id`.
+A service belongs to one merchant: its name in consents is `merchant/id`.
 """
 
 import json
@@ -65,7 +65,7 @@ class Service:
 
     @property
     def name(self) -> str:
-        """As consents name it."""
+        """The name in consents."""
         return service_name(self.merchant, self.id)
 
 
@@ -75,7 +75,7 @@ def service_name(merchant: str, service: str) -> str:
 
 
 def sign_up(database: Database, merchant: str, name: str, terms: Terms, now: datetime) -> Service:
-    """The service with these terms: a new version of it, or the newest one if that says the same."""
+    """Sign up for the service with these terms. We make a new version unless the newest one has the same terms."""
     with writing(database) as connection:
         if terms.allowed is not None:
             terms = replace(terms, allowed=tuple(sorted(set(erasure_tombstones.pseudonyms(connection, terms.allowed)))))
@@ -88,7 +88,9 @@ def sign_up(database: Database, merchant: str, name: str, terms: Terms, now: dat
 
 
 def newest(connection: Connection, merchant: str, name: str, hint: str = SIGN_UP) -> Service:
-    """The version in force. Raises Rejected when the merchant has no such service, without saying whether another has."""
+    """The version in force. Raises Rejected if the merchant has no such service, and does not reveal whether another
+    has.
+    """
     service = _newest(connection, merchant, name)
     if service is None:
         raise unknown_service(hint)
@@ -96,7 +98,7 @@ def newest(connection: Connection, merchant: str, name: str, hint: str = SIGN_UP
 
 
 def newest_query(names: Collection[tuple[str, str]]) -> Query:
-    """The versions in force of at least these (merchant, service), as far as there are any."""
+    """The versions in force of at least these (merchant, service), if they exist."""
     merchants, ids = (sorted({name[n] for name in names}) for n in (0, 1))
     return Query(_NEWEST, {"merchants": merchants, "ids": ids})
 
@@ -113,7 +115,7 @@ def unknown_service(hint: str = SIGN_UP) -> Rejected:
 
 
 def versions(database: Database, merchant: str, name: str, limit: int, before: int | None = None) -> list[Service]:
-    """At most so many versions, newest first; those older than `before`. Raises Rejected when there is no such service."""
+    """At most so many versions, newest first; those older than `before`. Raises Rejected if the service does not exist."""
     query = select(*_IN_ORDER).where(SERVICES.c.merchant == merchant, SERVICES.c.id == name)
     if before is not None:
         query = query.where(SERVICES.c.version < before)
@@ -124,7 +126,7 @@ def versions(database: Database, merchant: str, name: str, limit: int, before: i
 
 
 def of_merchant(database: Database, merchant: str, limit: int, after: str | None = None) -> list[Service]:
-    """The version in force of at most so many of the merchant's services, by name; of those that come after one."""
+    """The versions in force of the merchant's services, by name, after the given one; at most so many."""
     other = SERVICES.alias()
     last = select(func.max(other.c.version)).where(other.c.merchant == SERVICES.c.merchant, other.c.id == SERVICES.c.id)
     query = select(*_IN_ORDER).where(SERVICES.c.merchant == merchant, SERVICES.c.version == last.scalar_subquery())
@@ -136,7 +138,7 @@ def of_merchant(database: Database, merchant: str, limit: int, after: str | None
 
 
 def version(connection: Connection, merchant: str, name: str, number: int) -> Service:
-    """That version, which an order or a decision was made under."""
+    """The version under which we made an order or a decision."""
     query = select(*_IN_ORDER).where(
         SERVICES.c.merchant == merchant, SERVICES.c.id == name, SERVICES.c.version == number
     )

@@ -1,4 +1,4 @@
-"""Back-up: a copy of an SQLite database of one moment, made while it is in use. PostgreSQL has its own means."""
+"""Back-up: we copy an SQLite database as of one moment, while you use it. For PostgreSQL, use its own tools."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,9 @@ from engine.errors import Rejected
 
 
 def copy_database(database: Database, file: Path) -> None:
-    """Copy the database to a file that is not there yet; readable by its owner alone. The copy holds nothing that was erased.
+    """Copy the database to a new file that only its owner can read. The copy has no remains of erased people.
 
-    Raises Rejected for PostgreSQL, for a file that is there, and when it cannot be written: then there is no file.
+    Raises Rejected for PostgreSQL, for an existing file, and if we cannot write; then we leave no file.
     """
     if database.dialect.name != "sqlite":
         hint = f"pg_dump --format=custom --file={file.name} URL"

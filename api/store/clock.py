@@ -1,8 +1,7 @@
-"""The clock, and times as the tables hold them: microseconds since 1970-01-01 UTC.
+"""The clock, and times as the tables have them: microseconds since 1970-01-01 UTC.
 
-A clock that leaps ahead does harm that stays when it is right again: orders are overdue, answers run out, consents end. So
-the wall clock is held to a steady one, which only counts seconds, and a moment far beyond it is refused until the wall clock
-is right.
+A clock that leaps ahead does lasting harm: orders become overdue, answers expire, consents end. So we compare the wall
+clock with a steady clock, which only counts seconds. We refuse a moment far beyond it until the wall clock is right.
 """
 
 import re
@@ -15,7 +14,7 @@ from graph.evidence.vocabulary import EARLIEST_EVENT_TIME
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_LEAP: Final = timedelta(days=1)  # no wall clock is put right by more than this while a process runs
+MAX_LEAP: Final = timedelta(days=1)  # we assume that no correction of the wall clock is larger while a process runs
 # We assume that no two servers' clocks differ by more: a later stamp is from a wrong clock.
 MAX_SERVER_SKEW: Final = timedelta(days=7)
 # Seconds since the machine started. Those in which it slept count where the system can tell.
@@ -31,7 +30,7 @@ def _seconds() -> float:
     return time.clock_gettime(_STEADY_CLOCK)
 
 
-_anchor = (wall(), _seconds())  # a moment that was right, and the steady clock then
+_anchor = (wall(), _seconds())  # a moment that we took for right, and the steady clock at that moment
 
 
 def now() -> datetime:
@@ -48,7 +47,7 @@ def steady() -> datetime:
 
 
 def compare(other: datetime) -> None:
-    """Take another machine's clock, such as the database server's, for right, where ours is far ahead of it or leapt."""
+    """Trust another machine's clock, such as the database server's, if ours is far ahead of it or leapt."""
     global _anchor
     if wall() > min(other, steady()) + MAX_LEAP:
         _anchor = (other, _seconds())
@@ -67,12 +66,12 @@ def refuse_far_ahead(at: datetime, newest: datetime | None = None) -> None:
 
 
 def micros(moment: datetime) -> int:
-    """As the tables hold it."""
+    """The moment as the tables have it."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def moment(value: int) -> datetime:
-    """As everybody else holds it."""
+    """The moment as all other code has it."""
     return EPOCH + timedelta(microseconds=value)
 
 
@@ -87,12 +86,12 @@ def iso(value: datetime) -> str:
 
 
 def add_days(value: datetime, *, days: int) -> datetime:
-    """So many days on."""
+    """The moment so many days later."""
     return value + timedelta(days=days)
 
 
 def parse_day(text: str, where: str) -> int:
-    """A day as a person writes it, counted from 1970-01-01. Raises Rejected for none."""
+    """A day as you write it, counted from 1970-01-01. Raises Rejected for an invalid day."""
     try:
         at = datetime.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
@@ -103,7 +102,7 @@ def parse_day(text: str, where: str) -> int:
 
 
 def parse_moment(text: str, where: str) -> datetime:
-    """A moment as a person writes it: ISO 8601 with its zone. Raises Rejected for none, or one to come."""
+    """A moment as you write it: ISO 8601 with its zone. Raises Rejected for an invalid or future moment."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

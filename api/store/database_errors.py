@@ -1,7 +1,7 @@
 """Database errors: we turn a driver's report into one line that names the problem and the remedy.
 
-An error is recognized by its number: the SQLSTATE on PostgreSQL, the error code on SQLite. Never by its words: those are
-written in the server's language, and a column may be called anything.
+We recognize an error by its number: the SQLSTATE on PostgreSQL, the error code on SQLite. We never read its message:
+that is in the server's language, and may contain any column name.
 """
 
 import os
@@ -54,7 +54,7 @@ READ_ONLY_FILE: Final = Explanation(
     "database_read_only", "the database is read-only", "give write permission on the file and its folder"
 )
 
-# PostgreSQL, appendix A: a SQLSTATE, or the class that it begins with. The longest that fits is taken.
+# PostgreSQL, appendix A: a SQLSTATE, or the class that it begins with. We take the longest match.
 SQLSTATES: Final = {
     "08": UNREACHABLE,  # connection exception
     "25006": READ_ONLY,  # read_only_sql_transaction
@@ -73,7 +73,7 @@ SQLSTATES: Final = {
     "XX001": DAMAGED,  # data_corrupted
     "XX002": DAMAGED,  # index_corrupted
 }
-# SQLite, by extended or by primary result code. The extended one is taken first.
+# SQLite, by extended or by primary result code. We try the extended one first.
 SQLITE_CODES: Final = {
     sqlite3.SQLITE_PERM: CANNOT_OPEN,
     sqlite3.SQLITE_BUSY: BUSY,
@@ -106,7 +106,7 @@ def explain(error: BaseException) -> Explanation:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether SQLite says that somebody else holds a lock."""
+    """Whether SQLite reports that another connection holds a lock."""
     return _of_sqlite(error) is BUSY
 
 
@@ -117,14 +117,14 @@ def of_state(state: str) -> Explanation | None:
 
 
 def _of_postgresql(error: psycopg.Error, *, lost: bool) -> Explanation | None:
-    """Without a SQLSTATE it is not the server that speaks, but the library that has no connection."""
+    """An error without a SQLSTATE comes from the library, which has no connection, and not from the server."""
     if error.sqlstate is None:
         unreachable = lost or (isinstance(error, psycopg.OperationalError) and not isinstance(error, _FOLLOW_UP_ERRORS))
         return UNREACHABLE if unreachable else None
     return of_state(error.sqlstate)
 
 
-_FOLLOW_UP_ERRORS: Final = (psycopg.errors.PipelineAborted,)  # follows an error that was reported by itself
+_FOLLOW_UP_ERRORS: Final = (psycopg.errors.PipelineAborted,)  # follows an error that the server reported separately
 
 
 def _of_sqlite(error: sqlite3.Error) -> Explanation | None:
@@ -135,17 +135,17 @@ def _of_sqlite(error: sqlite3.Error) -> Explanation | None:
 
 
 def rejection(conninfo: str) -> Explanation:
-    """Why a PostgreSQL server lets nobody in: connects once more and reads the SQLSTATE off the wire.
+    """The reason why a PostgreSQL server rejects us: we connect once more and read the SQLSTATE off the wire.
 
-    libpq keeps the SQLSTATE of a rejected connection to itself; it is in the trace of the messages, which passes through
-    a pipe and reaches no disk.
+    libpq does not expose the SQLSTATE of a rejected connection. It is in the trace of the messages, which we read
+    through a pipe, so it reaches no disk.
     """
     reader, writer = os.pipe()
     try:
         os.set_blocking(reader, False)
         _trace_connection(conninfo, writer)
         match = _STATE.search(os.read(reader, 65_536))
-    except (OSError, psycopg.Error):  # nothing was written, or this libpq does not trace
+    except (OSError, psycopg.Error):  # we received nothing, or this libpq does not trace
         return UNREACHABLE
     finally:
         os.close(reader)

@@ -1,4 +1,4 @@
-"""Replacing a file: whole, or not at all."""
+"""Replace a file completely, or not at all."""
 
 import os
 import shutil

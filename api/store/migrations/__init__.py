@@ -1,1 +1,1 @@
-"""How the database came to its present shape, step by step; `api.store.database.open_database` runs what is missing."""
+"""The migrations, step by step. `api.store.database.open_database` runs the missing ones."""

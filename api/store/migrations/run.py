@@ -1,4 +1,4 @@
-"""Running migrations: Alembic's configuration lives in the code, so that an installed package can migrate."""
+"""Run migrations: we keep Alembic's configuration in the code, so that you can migrate with an installed package."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 
 def alembic_config(connection: Connection) -> Config:
-    """Alembic's configuration, upon a connection that is open."""
+    """Alembic's configuration for an open connection."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection

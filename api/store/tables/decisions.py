@@ -1,7 +1,9 @@
-"""Decisions: a chain of entries that name nobody, and beside each entry, until the person leaves, whom it was about.
+"""Decisions: a chain of entries without names, and beside each entry, until the person's erasure, its subject and
+inputs.
 
 `decisions` is append-only and each row's `hash` covers the one before it. The inputs of a decision are in
-`decision_subjects`; the entry holds only its `commitment`, salted, so that nothing can be guessed from it once that row is gone.
+`decision_subjects`. The entry has only its salted `commitment`, so you cannot guess anything from it once that row is
+deleted.
 """
 
 from typing import ClassVar, Final
@@ -13,7 +15,7 @@ from api.store.tables.evidence import SEQ
 
 
 class DecisionRecord(SQLModel, table=True):
-    """One decision, or refusal to make one, as far as it names nobody; chained to the one before it by its hash."""
+    """One decision, or refusal to make one, without the person; chained to the one before it by its hash."""
 
     __tablename__: ClassVar[str] = "decisions"
     __table_args__ = (
@@ -43,7 +45,7 @@ class DecisionRecord(SQLModel, table=True):
 
 
 class DecisionSubjectRow(SQLModel, table=True):
-    """Whom a decision was about and all that it depended on (`record`, canonical JSON). Goes when the person leaves."""
+    """The subject of a decision and all its inputs (`record`, canonical JSON). We delete it at the person's erasure."""
 
     __tablename__: ClassVar[str] = "decision_subjects"
     __table_args__ = (
@@ -62,9 +64,9 @@ class DecisionSubjectRow(SQLModel, table=True):
 
 
 class ChainHeadRow(SQLModel, table=True):
-    """How long a chain is and where it ends, changed with all that is appended. A chain that was cut does not fit it.
+    """The length and the last hash of a chain. Each append changes it, so it contradicts a truncated chain.
 
-    Row 1 is of the decisions, row 2 of the moves of orders.
+    Row 1 is for the decisions, row 2 for the moves of orders.
     """
 
     __tablename__: ClassVar[str] = "chain_head"
@@ -75,7 +77,9 @@ class ChainHeadRow(SQLModel, table=True):
 
 
 class DayDigestRow(SQLModel, table=True):
-    """The digest over the entries of one day (UTC), to be published. `format` says which fields its root covers."""
+    """The digest over the entries of one day (UTC), which you may publish. `format` names the fields that its root
+    covers.
+    """
 
     __tablename__: ClassVar[str] = "day_digests"
 

@@ -97,7 +97,7 @@ class EventRow(SQLModel, table=True):
 
 
 class ExtentRow(SQLModel, table=True):
-    """One row: how many events there are and the latest times among them. Kept by each append, so that asking is cheap."""
+    """One row: the number of events and the latest times. Each append updates it, so that you can read it cheaply."""
 
     __tablename__: ClassVar[str] = "extent"
 
@@ -108,7 +108,7 @@ class ExtentRow(SQLModel, table=True):
 
 
 class MoveRow(SQLModel, table=True):
-    """An event that a correction gives another `other`: so that it is found from whom it was moved to. Kept by each append."""
+    """An event that a correction gives another `other`, so that we find it by the new party. Each append updates it."""
 
     __tablename__: ClassVar[str] = "corrected_parties"
 

@@ -27,7 +27,7 @@ class OrderRow(SQLModel, table=True):
     service: str
     service_version: int
     decision: str
-    subject: str | None = None  # null when the person has left
+    subject: str | None = None  # null after the person's erasure
     perk: str
     currency: str
     mode: str
@@ -76,7 +76,7 @@ class OrderMoveRow(SQLModel, table=True):
 
 
 class MessageRow(SQLModel, table=True):
-    """A callback that waits, was sent or was given up. Written in the transaction of the change that it tells of."""
+    """A callback that waits, was sent or was given up. We write it in the transaction of the change that it reports."""
 
     __tablename__: ClassVar[str] = "messages"
     __table_args__ = (

@@ -23,7 +23,7 @@ class SubmissionRow(SQLModel, table=True):
 
 
 class DisputeRow(SQLModel, table=True):
-    """An objection to an item of evidence, with its clock. That it counts meanwhile or not is said by events of the ledger."""
+    """A dispute of an item of evidence, with its deadline. Events of the ledger say whether the item counts meanwhile."""
 
     __tablename__: ClassVar[str] = "disputes"
     __table_args__ = (Index("disputes_of_subject", "subject"), Index("disputes_by_due", "due_at"))

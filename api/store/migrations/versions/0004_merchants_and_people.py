@@ -1,6 +1,7 @@
-"""Services, consents, orders, messages, disputes and leaving; decisions that name nobody, beside whom they were about.
+"""Services, consents, orders, messages, disputes and erasures; decisions without names, with their people in another
+table.
 
-Decisions of before are taken over with commitments and a chain of their own: nothing of the chain was published then.
+We give older decisions commitments and a chain: nothing of the earlier chain was published.
 """
 
 import hashlib
@@ -207,7 +208,7 @@ def _create_people() -> None:
 
 
 def _allow_erasure(table: str, *parties: str) -> None:
-    """Refuse UPDATE, and DELETE of every row but those of whom this transaction erases."""
+    """Refuse UPDATE, and DELETE of every row except those of a person that this transaction erases."""
     condition = f"EXISTS (SELECT 1 FROM erasing WHERE person IN ({', '.join(parties)}))"
     if op.get_bind().dialect.name == "sqlite":
         if table == "events":

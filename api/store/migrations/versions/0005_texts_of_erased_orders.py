@@ -1,6 +1,7 @@
-"""Orders of people who left before keep no text of theirs, and no digest by which a text could be guessed.
+"""Orders of erased people keep no text of theirs, and no digest from which you could guess a text.
 
-Erasure kept texts by their shape until now; `api/people/redaction.py` keeps them by field. This is its list as of this version.
+Until now an erasure kept texts by their shape; `api/people/redaction.py` keeps them by field. We copy its list as of
+this version.
 """
 
 import json

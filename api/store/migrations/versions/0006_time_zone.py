@@ -1,4 +1,4 @@
-"""Whose days, months and nights a build means: those of before meant UTC's."""
+"""The time zone of a build's days, months and nights. Earlier builds used UTC."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Merchants' own words about people are kept under pseudonyms: requests for consent, and lists of whom a service may ask about.
+"""We keep merchants' data about people under pseudonyms: requests for consent, and allow-lists of services.
 
-The pseudonym is that of `departed`: HMAC-SHA-256 of the id under the house's key. What was written in the name of somebody who
-had left goes: earlier versions let a request that was under way write it.
+The pseudonym is that of `erasure_tombstones`: HMAC-SHA-256 of the id under the system's key. We delete rows in the name
+of erased people: earlier versions let a concurrent request write them.
 """
 
 import hmac

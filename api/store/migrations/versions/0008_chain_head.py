@@ -1,6 +1,6 @@
-"""The head of the chain of decisions, beside it; what a day's digest covers.
+"""The head of the chain of decisions, in a separate row, and the format of a day's digest.
 
-The chain and its digests stay as they are: their hashes may have been published.
+We leave the chain and its digests unchanged: their hashes may have been published.
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-GENESIS_HASH = "0" * 64  # what the first decision is chained to
+GENESIS_HASH = "0" * 64  # the start of the chain
 
 
 def upgrade() -> None:

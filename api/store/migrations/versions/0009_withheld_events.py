@@ -1,4 +1,4 @@
-"""What contributors send of somebody who has left is answered as anything else is; of it keyed hashes are kept."""
+"""We answer events about an erased person like any others, and keep only keyed hashes of them."""
 
 import sqlalchemy as sa
 from alembic import op

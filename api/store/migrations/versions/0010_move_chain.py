@@ -1,7 +1,7 @@
-"""Moves of orders are chained by hash, and bind the order's columns after them.
+"""We chain moves of orders by hash, and bind the order's columns after each move.
 
-Of moves of before we know the order's columns for the last one only: each order as it is now. They count as made after
-every decision that is there.
+Of earlier moves we know the order's columns for the last one only: each order as it is now. They count as later than
+every existing decision.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-GENESIS_HASH = "0" * 64  # what the first move is chained to
-HEAD_ID = 2  # the row of `chain_head` that is of moves
+GENESIS_HASH = "0" * 64  # the start of the chain
+HEAD_ID = 2  # the row of `chain_head` for moves
 BATCH_ROWS = 5_000
 TERMS = (
     *("decision", "merchant", "service", "service_version", "perk", "currency", "mode", "waived", "ceiling", "state"),

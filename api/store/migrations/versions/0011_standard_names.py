@@ -1,7 +1,7 @@
 """Tables, columns and features under the field's standard names.
 
-Rows of features are renamed within; stored releases and records keep the former names, by which decisions are replayed. Refreshes
-wait for the next `iftah build`, since a build names the catalogue that it was made by.
+We rename features inside rows. Stored releases and records keep the former names, with which we replay decisions.
+Refreshes wait for your next `iftah build`, since a build names its catalogue.
 """
 
 from alembic import op

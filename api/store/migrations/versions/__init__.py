@@ -1,1 +1,1 @@
-"""One file a step, in the order of its number. A step that was released is never edited: write the next one."""
+"""One file per step, in the order of its number. Never edit a released step: write the next one."""
