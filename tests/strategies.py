@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from graph.evidence.events import SCHEMA, conform
-from graph.evidence.vocabulary import KINDS
+from graph.evidence.vocabulary import STANDARD
 
 PEOPLE = ("ann", "bob", "cy")
 NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -18,7 +18,7 @@ MOMENTS = (
     NOW + timedelta(days=5),
 )
 CLASS_LISTS = ("identity,relationship,behaviour,restricted,credit", "behaviour", "relationship,credit", "identity")
-COMMON_KINDS = tuple(k.name for k in KINDS if k.data_class is None) * 2
+COMMON_KINDS = tuple(k.name for k in STANDARD.kinds if k.data_class is None) * 2
 CORRECTIONS: tuple[dict[str, object], ...] = (
     {"amount": 7},
     {"amount": -7},
@@ -59,8 +59,8 @@ FIELD_VALUES: dict[str, st.SearchStrategy[Any]] = {
 @st.composite
 def event_rows(draw: st.DrawFn, number: int) -> dict[str, object]:
     """One event that the ledger would accept, numbered `number`."""
-    name = draw(st.sampled_from((*(k.name for k in KINDS), *COMMON_KINDS)))
-    kind = next(k for k in KINDS if k.name == name)
+    name = draw(st.sampled_from((*(k.name for k in STANDARD.kinds), *COMMON_KINDS)))
+    kind = next(k for k in STANDARD.kinds if k.name == name)
     subject = draw(st.sampled_from(PEOPLE))
     # Our own orders nearly always have all fields; banks leave out more.
     rare = 3 if name.startswith("order.") else 1

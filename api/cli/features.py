@@ -9,6 +9,7 @@ from api.cli.output import commands, console
 from api.features import builds, coverage
 from api.features import refresh as refreshes
 from api.releases import rules_folder
+from api.releases.catalogue import vocabulary_of
 from api.render import present
 from api.runtime import bootstrap
 from api.runtime.scoring import count_unmet_scorable, current_build, score_everyone
@@ -51,6 +52,7 @@ def build(
             follows=as_of is None,
             timezone=release.timezone,
             guard=guard,
+            vocabulary=vocabulary_of(release),
         )
     out = console()
     out.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")

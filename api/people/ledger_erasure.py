@@ -58,6 +58,7 @@ class StoredEvent:
     outcome: str | None
     statement: str | None
     fields: str | None
+    data: str | None
 
     @property
     def key(self) -> Key:

@@ -68,7 +68,7 @@ def bootstrap(settings: Settings, steps: ProgressReporter, timer: StageTimer) ->
         context = _activate_release(open_database(settings.database_url), release, files)
         database = context.database
         notes.append("open")
-    _load_evidence(database, seed_data, steps, timer)
+    _load_evidence(context, seed_data, steps, timer)
     build = _build_features(context, settings.consent_purpose, seed_data, steps, timer)
     _score_people(context, build, steps, timer)
     steps.say(str(coverage.of_build(database, build)))
@@ -82,13 +82,16 @@ def _activate_release(database: Database, release: Release, files: Mapping[str, 
     return AppContext(database, Evaluators(release), now, amendment=amendment, files=files)
 
 
-def _load_evidence(database: Database, seed_data: SeedData, steps: ProgressReporter, timer: StageTimer) -> None:
+def _load_evidence(context: AppContext, seed_data: SeedData, steps: ProgressReporter, timer: StageTimer) -> None:
+    database = context.database
     event_count = ledger.extent(database).events
     if event_count:
         timer.timings.append(("load", 0.0, f"{event_count:,} events are there already"))
         return
     with timer.stage("load") as notes, steps.progress("loading evidence") as on_progress:
-        report = load_frames(database, seed_data.frames(), now=clock.now, on_progress=on_progress)
+        report = load_frames(
+            database, seed_data.frames(), now=clock.now, on_progress=on_progress, vocabulary=context.vocabulary
+        )
         notes.append(f"{report.accepted:,} events")
         if report.refused:
             notes.append(f"{report.refused:,} refused, see {report.rejects_path}")
@@ -109,7 +112,14 @@ def _build_features(
     with timer.stage("build") as notes, steps.progress("building the graph and features"):
         guard = coverage.CoverageGuard(database, context.release, as_of, purpose)
         build = builds.build_features(
-            database, as_of, purpose, clock.now(), follows=follows, timezone=timezone, guard=guard
+            database,
+            as_of,
+            purpose,
+            clock.now(),
+            follows=follows,
+            timezone=timezone,
+            guard=guard,
+            vocabulary=context.vocabulary,
         )
         notes.append(f"features of {build.people:,} people as of {clock.iso(as_of)}")
     return build

@@ -8,18 +8,18 @@ from calendar import monthrange
 from datetime import datetime, timedelta
 from typing import Any
 
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import STANDARD
 
 Row = dict[str, Any]
 
 
 def is_credit(row: Row) -> bool:
-    return KIND_BY_NAME[row["kind"]].data_class == "credit"
+    return STANDARD.kind_by_name[row["kind"]].data_class == "credit"
 
 
 def is_adverse(row: Row) -> bool:
     late = row["kind"] == "order.settled" and (row["days_late"] or 0) > 0
-    return KIND_BY_NAME[row["kind"]].adverse or late
+    return STANDARD.kind_by_name[row["kind"]].adverse or late
 
 
 def plain_counting(rows: list[Row], as_of: datetime, *, forgetting: bool = True) -> list[Row]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from graph.evidence.events import CORRECTABLE_COLUMNS, SCHEMA, correction_row
-from graph.evidence.vocabulary import CLASSES, KIND_BY_NAME
+from graph.evidence.declared_fields import correction_row
+from graph.evidence.events import CORRECTABLE_COLUMNS, SCHEMA
+from graph.evidence.vocabulary import CLASSES, STANDARD
 from tests.graph.credit_oracle import is_credit, plain_counting
 
 Row = dict[str, Any]
@@ -24,7 +25,7 @@ def plain_visible(
     retracted = {(r["contributor"], r["ref_event"]) for r in rows if r["kind"] == "event.retracted"}
     rows = [r for r in rows if r["kind"] == "event.retracted" or (r["contributor"], r["event_id"]) not in retracted]
     consents = plain_consents(rows, as_of, purpose)
-    evidence = [apply_plain_corrections(r, rows) for r in rows if KIND_BY_NAME[r["kind"]].data_class]
+    evidence = [apply_plain_corrections(r, rows) for r in rows if STANDARD.kind_by_name[r["kind"]].data_class]
     evidence = [{**r, "dispute": dispute(r, rows)} for r in evidence if possible(r, as_of)]
     credit = plain_counting([r for r in evidence if is_credit(r)], as_of, forgetting=forgetting)
     other = [{**r, "ended_at": None, "disputed": False} for r in evidence if not is_credit(r) and not r["dispute"]]
@@ -33,7 +34,7 @@ def plain_visible(
 
 
 def apply_plain_corrections(row: Row, rows: list[Row]) -> Row:
-    kind, new = KIND_BY_NAME[row["kind"]], dict(row)
+    kind, new = STANDARD.kind_by_name[row["kind"]], dict(row)
     corrections = [r for r in rows if r["kind"] == "event.corrected"]
     for correction in sorted(corrections, key=lambda r: (r["recorded_at"], r["order_"])):
         if (correction["contributor"], correction["ref_event"]) != (row["contributor"], row["event_id"]):
@@ -88,7 +89,7 @@ def plain_consents(rows: list[Row], as_of: datetime, purpose: str) -> set[tuple[
 
 
 def with_sides(row: Row, consents: set[tuple[str, str]]) -> Row:
-    data_class = KIND_BY_NAME[row["kind"]].data_class
+    data_class = STANDARD.kind_by_name[row["kind"]].data_class
     subject_side, other_side = (row["subject"], data_class) in consents, (row["other"], data_class) in consents
     if data_class == "relationship":
         subject_side = other_side = subject_side and other_side
