@@ -1,7 +1,7 @@
 """A folder of rule files: read, checked, and loaded as a release."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Final
@@ -101,7 +101,11 @@ def load_evidence(folder: Path) -> Evidence | None:
 
     We read no other file. Raises RulesError for problems in this one.
     """
-    texts = rule_files(folder)[0] if folder.is_dir() else {}
+    return evidence_of(rule_files(folder)[0] if folder.is_dir() else {})
+
+
+def evidence_of(texts: Mapping[str, str]) -> Evidence | None:
+    """The same of the files' texts by name."""
     report = Report()
     files = [parse(name, text, report) for name, text in texts.items() if _IS_EVIDENCE.search(text)]
     evidence = [check_evidence(file, report) for file in files if isinstance(file, EvidenceFile)]

@@ -11,6 +11,7 @@ from api.features import builds, coverage
 from api.features.builds import Build
 from api.releases import probe, releases, rules_folder
 from api.releases.catalogue import fingerprint
+from api.releases.evidence_changes import require_same_meaning
 from api.runtime.context import AppContext
 from api.runtime.scoring import score_everyone
 from api.runtime.seed_data import SeedData, choose_seed_data
@@ -76,6 +77,8 @@ def bootstrap(settings: Settings, steps: ProgressReporter, timer: StageTimer) ->
 
 
 def _activate_release(database: Database, release: Release, files: Mapping[str, str]) -> AppContext:
+    """Put the release into force. Raises Rejected `evidence_changed` if recorded events would get another meaning."""
+    require_same_meaning(database, release)
     now = clock.now()
     previous = releases.record_release(database, release, clock.micros(now))
     amendment = releases.amendment_of(previous, files, now)

@@ -51,7 +51,9 @@ def pack(events: pl.DataFrame, vocabulary: EventVocabulary) -> pl.DataFrame:
         return events
     members = [_member(vocabulary.extra_fields[name]) for name in names]
     content = pl.concat_str(members, separator=",", ignore_nulls=True)
-    packed = pl.when(pl.any_horizontal(pl.col(names).is_not_null())).then(pl.format("{{}}", content))
+    packed = pl.when(pl.any_horizontal(pl.col(names).is_not_null())).then(
+        pl.concat_str(pl.lit("{"), content, pl.lit("}"))
+    )
     return events.with_columns(packed.alias(DATA)).drop(names)
 
 

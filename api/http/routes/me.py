@@ -297,7 +297,7 @@ def delete_my_monitoring(context: ContextDep, caller: Subject) -> Attributes:
 @router.delete("", responses=error_responses("open_orders"))
 def delete_me(_: LeaveForm, context: ContextDep, caller: Subject, now: Now) -> ErasureSummary:
     """Leave for good: we erase everything that we store about you, and your token ends."""
-    summary = erasure.erase(context.database, caller.party, now)
+    summary = erasure.erase(context.database, caller.party, now, context.vocabulary)
     return ErasureSummary(events=summary.events, kept_of_others=summary.kept_of_others, decisions=summary.decisions)
 
 
