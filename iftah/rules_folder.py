@@ -1,18 +1,24 @@
 """A folder of rule files: read, checked, and loaded as a release."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
 from engine.errors import Rejected
+from engine.lang.check.evidence import check_evidence
 from engine.lang.check.release import check as check_texts
 from engine.lang.check.release import release_of
-from engine.lang.model.problems import Problem, SourceSpan
+from engine.lang.model.evidence import Evidence
+from engine.lang.model.problems import Problem, Report, RulesError, SourceSpan
 from engine.lang.model.program import Release
+from engine.lang.syntax.evidence_ast import EvidenceFile
+from engine.lang.syntax.parse import parse
 from iftah.catalogue import kinds, schema
 
 PATTERNS: Final = ("*.yaml", "lists/*.yaml")
+_IS_EVIDENCE: Final = re.compile(r"^kind:\s*evidence\s*$", re.MULTILINE)
 
 
 def load_rules(folder: str | PathLike[str]) -> Release:
@@ -23,7 +29,7 @@ def load_rules(folder: str | PathLike[str]) -> Release:
     >>> import iftah
     >>> release = iftah.load_rules("rules")
     >>> sorted(release.files)[:2]
-    ['lists/pilot_cities.yaml', 'orders.yaml']
+    ['evidence.yaml', 'lists/pilot_cities.yaml']
     """
     return load_folder(Path(folder))
 
@@ -88,3 +94,21 @@ def load_folder(folder: Path) -> Release:
     if unreadable:
         raise Rejected(str(unreadable[0]), where=str(folder), code="rules_invalid")
     return release_of(texts, schema(), kinds())
+
+
+def load_evidence(folder: Path) -> Evidence | None:
+    """The kinds of events that the folder declares; None if it declares none.
+
+    We read no other file. Raises RulesError for problems in this one.
+    """
+    return evidence_of(rule_files(folder)[0] if folder.is_dir() else {})
+
+
+def evidence_of(texts: Mapping[str, str]) -> Evidence | None:
+    """The same of the files' texts by name."""
+    report = Report()
+    files = [parse(name, text, report) for name, text in texts.items() if _IS_EVIDENCE.search(text)]
+    evidence = [check_evidence(file, report) for file in files if isinstance(file, EvidenceFile)]
+    if report.problems:
+        raise RulesError(report.sorted_problems())
+    return evidence[0] if evidence else None

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from graph.evidence.events import SCHEMA
-from graph.evidence.vocabulary import CATEGORIES
+from graph.evidence.vocabulary import STANDARD
 
 END: Final = datetime(2026, 6, 30, 12, tzinfo=UTC)  # the `as_of` of the build
 SEED: Final = 4
@@ -107,7 +107,7 @@ def _write_payments(rng: np.random.Generator, folder: Path, person_ids: pl.Serie
     order = np.argsort(at, kind="stable")
     payer, payee, at, amount, wage = (column[order] for column in (payer, payee, at, amount, wage))
     columns = {"subject": parties[payer], "other": parties[payee], "amount": amount, "currency": "CNY"}
-    category = np.where(wage, "wage", rng.choice(CATEGORIES[4:], n))
+    category = np.where(wage, "wage", rng.choice(STANDARD.categories[4:], n))
     _write_file(folder / "4-payments.parquet", "payment.made", at, category=category, **columns)
     _write_changes(rng, folder / "6-changes.parquet", parties, payer, at)
 

@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
+from graph.evidence.declared_fields import encode
 from graph.evidence.events import SCHEMA, conform
-from graph.evidence.vocabulary import KINDS
+from graph.evidence.vocabulary import CLASSES, STANDARD, EventField, EventVocabulary, Kind
 
 PEOPLE = ("ann", "bob", "cy")
 NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -18,7 +19,7 @@ MOMENTS = (
     NOW + timedelta(days=5),
 )
 CLASS_LISTS = ("identity,relationship,behaviour,restricted,credit", "behaviour", "relationship,credit", "identity")
-COMMON_KINDS = tuple(k.name for k in KINDS if k.data_class is None) * 2
+COMMON_KINDS = tuple(k.name for k in STANDARD.kinds if k.data_class is None) * 2
 CORRECTIONS: tuple[dict[str, object], ...] = (
     {"amount": 7},
     {"amount": -7},
@@ -56,19 +57,73 @@ FIELD_VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+DECLARED_FIELDS = (
+    EventField("colour", "enum", values=("red", "blue")),
+    EventField("item", "text"),
+    EventField("rating", "decimal", digits=1, low=0, high=50),
+    EventField("returned", "bool"),
+    EventField("size", "int", low=-5, high=5),
+)
+DECLARED_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "colour": st.sampled_from(("red", "blue")),
+    "item": st.sampled_from(("bike", 'a "tent"', "伞")),
+    "rating": st.integers(0, 50),
+    "returned": st.booleans(),
+    "size": st.integers(-5, 5),
+}
+DECLARED_CORRECTIONS: tuple[dict[str, object], ...] = (
+    {"rating": 0.5},
+    {"rating": "5", "amount": 3},
+    {"item": "boat", "returned": False},
+    {"size": -1, "happened_at": "2024-02-29T12:00:00.000001Z"},
+)
+
+
 @st.composite
-def event_rows(draw: st.DrawFn, number: int) -> dict[str, object]:
+def declared_kinds(draw: st.DrawFn, number: int) -> Kind:
+    """A kind as a rules folder may declare it."""
+    data_class = draw(st.sampled_from(CLASSES))
+    scope = "both" if data_class == "relationship" else draw(st.sampled_from(("subject", "each", "both")))
+    names = draw(st.lists(st.sampled_from([f.name for f in DECLARED_FIELDS]), unique=True))
+    needed = [name for name in names if draw(st.booleans())]
+    optional = (*(name for name in names if name not in needed), *(("days_late",) if draw(st.booleans()) else ()))
+    other = ("other",) if scope != "subject" or draw(st.booleans()) else ()
+    adverse = draw(st.booleans())
+    years = None if adverse else draw(st.sampled_from((None, None, 1, 5)))
+    name = f"declared.kind_{number}"
+    return Kind(name, data_class, (*other, *needed), optional, adverse, scope, keep_years=years)
+
+
+@st.composite
+def vocabularies(draw: st.DrawFn) -> EventVocabulary:
+    """The shipped vocabulary with up to three further kinds."""
+    kinds = tuple(draw(declared_kinds(number)) for number in range(draw(st.integers(1, 3))))
+    return EventVocabulary(
+        (*STANDARD.declared_kinds, *kinds),
+        STANDARD.ties,
+        STANDARD.categories,
+        STANDARD.income,
+        STANDARD.channels,
+        {f.name: f for f in DECLARED_FIELDS},
+    )
+
+
+@st.composite
+def event_rows(draw: st.DrawFn, number: int, vocabulary: EventVocabulary = STANDARD) -> dict[str, object]:
     """One event that the ledger would accept, numbered `number`."""
-    name = draw(st.sampled_from((*(k.name for k in KINDS), *COMMON_KINDS)))
-    kind = next(k for k in KINDS if k.name == name)
+    name = draw(st.sampled_from((*(k.name for k in vocabulary.kinds), *COMMON_KINDS)))
+    kind = next(k for k in vocabulary.kinds if k.name == name)
     subject = draw(st.sampled_from(PEOPLE))
     # Our own orders nearly always have all fields; banks leave out more.
     rare = 3 if name.startswith("order.") else 1
     money = ("amount", "currency") if "amount" in kind.optional and draw(st.booleans()) else ()  # both or neither
     optional_fields = [f for f in kind.optional if f not in ("amount", "currency") and draw(st.integers(0, 3)) < rare]
-    row: dict[str, object] = {
-        f: draw(FIELD_VALUES[f]) for f in (*kind.required, *money, *optional_fields) if f != "other"
-    }
+    names = (*kind.required, *money, *optional_fields)
+    row: dict[str, object] = {f: draw(FIELD_VALUES[f]) for f in names if f in FIELD_VALUES}
+    data = {f: draw(DECLARED_VALUES[f]) for f in names if f in DECLARED_VALUES}
+    row["data"] = encode(data) if data else None
+    if name == "event.corrected" and vocabulary.extra_fields:
+        row["fields"] = draw(st.sampled_from((*CORRECTIONS, *DECLARED_CORRECTIONS)).map(json.dumps))
     if "other" in kind.required:
         row["other"] = draw(st.sampled_from([p for p in (*PEOPLE, "shop") if p != subject]))
     if row.get("tie") == "vouch" and name == "tie.formed":
@@ -92,7 +147,7 @@ def frame(events: list[dict[str, object]]) -> pl.DataFrame:
 
 
 @st.composite
-def ledgers(draw: st.DrawFn, max_events: int = 14) -> pl.DataFrame:
+def ledgers(draw: st.DrawFn, max_events: int = 14, vocabulary: EventVocabulary = STANDARD) -> pl.DataFrame:
     """A ledger in append order. All people consented long ago, so that the later events matter."""
     consents = [
         {
@@ -108,4 +163,4 @@ def ledgers(draw: st.DrawFn, max_events: int = 14) -> pl.DataFrame:
         for person in draw(st.sets(st.sampled_from(PEOPLE), min_size=1))
     ]
     consents.sort(key=lambda e: str(e["event_id"]))
-    return frame([*consents, *(draw(event_rows(i)) for i in range(draw(st.integers(1, max_events))))])
+    return frame([*consents, *(draw(event_rows(i, vocabulary)) for i in range(draw(st.integers(1, max_events))))])

@@ -9,6 +9,7 @@ from rich.console import Console
 from api.access.identifiers import require_unambiguous
 from api.cli.output import commands
 from api.releases.findings import printable
+from api.releases.rules_folder import load_vocabulary
 from api.render import picture
 from api.settings.settings import settings
 from api.store import clock, replace
@@ -35,7 +36,9 @@ def draw(
     # We import these here, since the library for the layout takes long to import.
     from api.render import drawing, page
 
-    diagram = picture.make_picture(open_database(settings().database_url), person, hops, viewer, clock.now())
+    config = settings()
+    vocabulary = load_vocabulary(config.rules)
+    diagram = picture.make_picture(open_database(config.database_url), vocabulary, person, hops, viewer, clock.now())
     replace.write(to, {".svg": drawing.svg_text, ".html": page.html_text}[ending](diagram))
     out.print(f"{to} written: {printable(drawing.heading(diagram))}", markup=False)
     out.print(drawing.caption(diagram), markup=False)

@@ -8,6 +8,7 @@ import typer
 
 from api.cli.output import EXIT_ERROR, EXIT_FAILED, commands, console
 from api.evidence.load import load_file
+from api.releases.rules_folder import load_vocabulary
 from api.settings.settings import settings
 from api.store import clock
 from api.store.database import open_database
@@ -30,12 +31,20 @@ def load(
         raise Rejected(
             "one file cannot hold the rejected rows of several files", where="--rejects", hint=hint, code="bad_option"
         )
-    database, steps = open_database(settings().database_url), ProgressReporter(console())
+    config, steps = settings(), ProgressReporter(console())
+    database, vocabulary = open_database(config.database_url), load_vocabulary(config.rules)
     any_refused = any_unreadable = False
     for file in files:
         try:
             with steps.progress(f"loading {file}") as on_progress:
-                report = load_file(database, file, now=clock.now, on_progress=on_progress, rejects=rejects)
+                report = load_file(
+                    database,
+                    file,
+                    now=clock.now,
+                    on_progress=on_progress,
+                    rejects=rejects,
+                    vocabulary=vocabulary,
+                )
         except Rejected as error:  # we still load the other files
             print(f"iftah: {error}", file=sys.stderr)
             any_unreadable = True

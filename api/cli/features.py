@@ -9,6 +9,8 @@ from api.cli.output import commands, console
 from api.features import builds, coverage
 from api.features import refresh as refreshes
 from api.releases import rules_folder
+from api.releases.catalogue import vocabulary_of
+from api.releases.evidence_changes import require_same_meaning
 from api.render import present
 from api.runtime import bootstrap
 from api.runtime.scoring import count_unmet_scorable, current_build, score_everyone
@@ -41,6 +43,7 @@ def build(
     moment = clock.parse_moment(as_of, "--as-of") if as_of else clock.now()
     release = rules_folder.load_folder(config.rules)
     database = open_database(config.database_url)
+    require_same_meaning(database, release)
     guard = None if yes else coverage.CoverageGuard(database, release, moment, config.consent_purpose)
     with ProgressReporter(console()).progress("building the graph and features"):
         new_build = builds.build_features(
@@ -51,6 +54,7 @@ def build(
             follows=as_of is None,
             timezone=release.timezone,
             guard=guard,
+            vocabulary=vocabulary_of(release),
         )
     out = console()
     out.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from api.evidence import excerpt
 from graph.evidence.events import EVENT_KEY
 from graph.evidence.versions import EventHistory, Row, contradictions
+from graph.evidence.vocabulary import EventVocabulary
 
 _SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
 _CORRECTION: Final = "event.corrected"
@@ -18,7 +19,7 @@ _IS_AMENDMENT: Final = pl.col("kind").is_in(list(_NOUN_OF_KIND))
 Key = tuple[str, str]
 
 
-def rejections(connection: Connection, batch: pl.DataFrame) -> pl.DataFrame:
+def rejections(connection: Connection, batch: pl.DataFrame, vocabulary: EventVocabulary) -> pl.DataFrame:
     """The corrections and retractions of a batch that would leave their event impossible: `row`, `reason`.
 
     An event may be recorded already or stand in the batch. A correction of neither is let in: the event may come later.
@@ -32,13 +33,12 @@ def rejections(connection: Connection, batch: pl.DataFrame) -> pl.DataFrame:
     stored_events = pl.concat([targets, original_targets]).unique("seq")
     references = excerpt.references_to(connection, stored_events)
     recorded_events = pl.concat([references, excerpt.references_to(connection, references)]).unique("seq").sort("seq")
-    return pl.DataFrame(
-        list(_find_problems(stored_events, recorded_events.filter(_IS_AMENDMENT), batch)), schema=_SCHEMA, orient="row"
-    )
+    problems = _find_problems(stored_events, recorded_events.filter(_IS_AMENDMENT), batch, vocabulary)
+    return pl.DataFrame(list(problems), schema=_SCHEMA, orient="row")
 
 
 def _find_problems(
-    stored_events: pl.DataFrame, recorded_events: pl.DataFrame, batch: pl.DataFrame
+    stored_events: pl.DataFrame, recorded_events: pl.DataFrame, batch: pl.DataFrame, vocabulary: EventVocabulary
 ) -> Iterator[tuple[int, str]]:
     """Each row is judged with those before it that are let in; the events of the batch come first."""
     amendments = batch.filter(_IS_AMENDMENT)
@@ -52,7 +52,7 @@ def _find_problems(
         all_amendments.select("contributor", event_id="ref_event").unique(), on=EVENT_KEY, how="semi"
     )
     events = (p.filter(~_IS_AMENDMENT) for p in (batch_targets, stored_events))
-    histories = {_key(row): EventHistory(row) for part in events for row in part.iter_rows(named=True)}
+    histories = {_key(row): EventHistory(row, vocabulary) for part in events for row in part.iter_rows(named=True)}
 
     def history(amendment: Row) -> EventHistory | None:
         key = amendment["contributor"], amendment["ref_event"]
@@ -65,7 +65,7 @@ def _find_problems(
     for amendment in amendments.iter_rows(named=True):
         if (current := history(amendment)) is None or _key(amendment) in recorded_keys:
             continue
-        if reasons := _objections(amendment, current):
+        if reasons := _objections(amendment, current, vocabulary):
             yield (
                 amendment["row"],
                 f"the {_NOUN_OF_KIND[amendment['kind']]} makes its event impossible: {'; '.join(reasons)}",
@@ -74,14 +74,14 @@ def _find_problems(
             current.add(amendment)
 
 
-def _objections(amendment: Row, history: EventHistory) -> list[str]:
+def _objections(amendment: Row, history: EventHistory, vocabulary: EventVocabulary) -> list[str]:
     """Why not to take a correction or retraction. One of an event that is taken back, or was impossible before, may be taken back."""
     is_retracted = history.retracted or (
         amendment["ref_event"] == history.row["event_id"] and amendment["kind"] == _RETRACTION
     )
-    if is_retracted or (amendment["kind"] == _RETRACTION and any(contradictions(history.row))):
+    if is_retracted or (amendment["kind"] == _RETRACTION and any(contradictions(history.row, vocabulary))):
         return []
-    return list(contradictions(history.row_after(amendment)))
+    return list(contradictions(history.row_after(amendment), vocabulary))
 
 
 def _key(row: Row) -> Key:

@@ -6,7 +6,7 @@ A person who gets a subject token after erasure is reinstated: from then on we t
 
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -18,7 +18,8 @@ from api.store.clock import micros
 from api.store.database import Database, reading
 from api.store.statements import Query, is_any_of, texts
 from api.store.tables import ERASURE_TOMBSTONES, SYSTEM, WITHHELD_EVENTS
-from graph.evidence.events import decode_fields
+from graph.evidence.declared_fields import decode
+from graph.evidence.events import DATA, decode_fields
 
 REJECTION_REASON: Final = "names somebody who has left: nothing about them is taken"
 _KEYS: Final = WeakKeyDictionary[Database, bytes]()
@@ -99,16 +100,21 @@ def erased_by_row(connection: Connection, events: pl.DataFrame) -> dict[int, str
     """The same rows, each with the erased person that it names."""
     if not any_erased(connection):
         return {}
-    correction_events = events.filter(pl.col("kind") == "event.corrected").select("row", "fields")
-    counterparties = {
-        row: str(decode_fields(fields).get("other") or "") for row, fields in correction_events.iter_rows()
-    }
-    parties = {*events["subject"].unique(), *events["other"].drop_nulls().unique(), *counterparties.values()} - {""}
+    texts_by_row = dict(_texts_by_row(events))
+    named = {text for row_texts in texts_by_row.values() for text in row_texts}
+    parties = {*events["subject"].unique(), *events["other"].drop_nulls().unique(), *named}
     erased_people = find_erased(connection, parties)
-    result = {row: other for row, other in counterparties.items() if other in erased_people}
+    result = {row: text for row, row_texts in texts_by_row.items() for text in row_texts if text in erased_people}
     for side in ("other", "subject"):
         result |= dict(events.filter(pl.col(side).is_in(list(erased_people))).select("row", side).iter_rows())
     return result
+
+
+def _texts_by_row(events: pl.DataFrame) -> Iterator[tuple[int, list[str]]]:
+    """The texts in the declared fields of events, and in what corrections set: each may be the id of a person."""
+    for column, decode_column in (("fields", decode_fields), (DATA, decode)):
+        for row, text in events.filter(pl.col(column).is_not_null()).select("row", column).iter_rows():
+            yield row, [value for value in decode_column(text).values() if isinstance(value, str) and value]
 
 
 def any_erased(connection: Connection) -> bool:

@@ -22,20 +22,18 @@ from api.evidence.selection import columns_of
 from api.store.statements import Condition, any_row, integers, is_any_of, is_one_of, texts
 from api.store.tables import CORRECTED_PARTIES, EVENTS, has_reference, is_tie
 from graph.evidence.invalidation import PAYMENT_KIND
-from graph.evidence.vocabulary import KIND_BY_NAME
 
-ALL_KINDS: Final = tuple(KIND_BY_NAME)
 # The features look back at these for `graph.features.pipeline.payments.WINDOW` months.
 WINDOWED: Final = (PAYMENT_KIND, "account.balance")
 ENDS: Final = ("subject", "other")
 
 
-def event_columns(kinds: Collection[str]) -> tuple[str, ...]:
-    """`seq` and the columns that events of these kinds can fill."""
+def event_columns(kinds: Collection[str] | None = None) -> tuple[str, ...]:
+    """`seq` and the columns that events of these kinds can fill; None: of any kind."""
     return ("seq", *columns_of(kinds))
 
 
-_WHOLE: Final = select(*(EVENTS.c[c] for c in event_columns(ALL_KINDS))).order_by(EVENTS.c.seq)
+_WHOLE: Final = select(*(EVENTS.c[c] for c in event_columns())).order_by(EVENTS.c.seq)
 SINCE: Final = _WHOLE.where(EVENTS.c.seq > bindparam("seq")).limit(bindparam("limit"))
 AMONG: Final = _WHOLE.where(is_any_of(EVENTS.c.seq, integers("numbers")))
 LAST_SEQ: Final = select(func.coalesce(func.max(EVENTS.c.seq), 0))
@@ -75,7 +73,7 @@ def is_tie_among(events: FromClause) -> ColumnElement[bool]:
 
 
 @lru_cache(16)
-def of_people(kinds: tuple[str, ...], condition: Condition = any_row) -> Select[Any]:
+def of_people(kinds: tuple[str, ...] | None, condition: Condition = any_row) -> Select[Any]:
     """Events with one of `items` at either end, for SQLite: in one pass over the table in its order, which takes two thirds of
     the time of two passes.
     """

@@ -13,7 +13,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from api.evidence import event_queries
-from api.evidence.event_queries import ALL_KINDS, event_columns
+from api.evidence.event_queries import event_columns
 from api.evidence.selection import fetch
 from api.store.clock import micros
 from api.store.statements import Condition, Query, Values, any_row, compiled, look_up, look_up_keys
@@ -29,10 +29,8 @@ from graph.evidence.invalidation import (
     event_ends,
 )
 from graph.evidence.invalidation import PERSON_KINDS as STANDING_KINDS
-from graph.evidence.vocabulary import KIND_BY_NAME
 
 _NO_VALUES: Final[Values] = {}
-_EVIDENCE: Final = tuple(k for k in KIND_BY_NAME if k not in STATEMENT_KINDS)
 
 
 def of_people(connection: Connection, people: Collection[str], windowed_after: datetime | None = None) -> pl.DataFrame:
@@ -139,14 +137,14 @@ def _rows(connection: Connection, query: Query) -> list[tuple[Any, ...]]:
 def _by_keys(connection: Connection, keys: pl.DataFrame) -> pl.DataFrame:
     if keys.is_empty():
         return _concat(())
-    statement = look_up_keys(connection.dialect.name, EVENTS, event_columns(ALL_KINDS), EVENT_KEY)
+    statement = look_up_keys(connection.dialect.name, EVENTS, event_columns(), EVENT_KEY)
     return fetch(connection, Query(statement, {"keys": json.dumps(keys.rows())}))
 
 
 def _events_of(connection: Connection, people: Collection[str], windowed_after: datetime | None) -> pl.DataFrame:
     if windowed_after is None:
-        return _with_ends(connection, people, ALL_KINDS)
-    return _with_ends(connection, people, ALL_KINDS, event_queries.is_recent, {"after": micros(windowed_after)})
+        return _with_ends(connection, people, None)
+    return _with_ends(connection, people, None, event_queries.is_recent, {"after": micros(windowed_after)})
 
 
 def _payments(connection: Connection, people: Collection[str]) -> pl.DataFrame:
@@ -156,7 +154,7 @@ def _payments(connection: Connection, people: Collection[str]) -> pl.DataFrame:
 def _with_ends(
     connection: Connection,
     people: Collection[str],
-    kinds: tuple[str, ...],
+    kinds: tuple[str, ...] | None,
     condition: Condition = any_row,
     values: Values = _NO_VALUES,
 ) -> pl.DataFrame:
@@ -187,7 +185,7 @@ def _by_list(
     column: str,
     items: Collection[str],
     condition: Condition,
-    kinds: Collection[str],
+    kinds: Collection[str] | None,
     values: Values = _NO_VALUES,
 ) -> pl.DataFrame:
     """Events by a list of texts, in no order. `condition` is that of the index that is meant; `values` are its parameters."""

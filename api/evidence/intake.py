@@ -8,7 +8,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -23,7 +23,7 @@ from api.store.clock import micros
 from api.store.database import Database, writing
 from api.store.tables import SUBMISSIONS
 from graph.evidence.events import MAX_ID_LENGTH, SCHEMA
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 OWNER_OF_KIND: Final = {  # by the first word of a kind
     "consent": "the person",
@@ -32,8 +32,7 @@ OWNER_OF_KIND: Final = {  # by the first word of a kind
 }
 _DIFFERING_FIELDS: Final = r", see `[a-z_`, ]*`"  # in a clash: of a withheld event we do not know which fields differ
 ALL_OR_NOTHING_REASON: Final = "all or nothing was asked for, and another row is refused"
-_NAMES: Final = frozenset((*SCHEMA, *KIND_BY_NAME))
-_QUOTED: Final = re.compile(f"`(?:{'|'.join(map(re.escape, sorted(_NAMES)))})`|`.{{0,40}}`")
+_QUOTED: Final = re.compile(r"`(?:[a-z][a-z0-9_.]{0,39})`|`.{0,40}`")
 
 
 @dataclass(frozen=True)
@@ -49,16 +48,22 @@ class IntakeResult:
 
 
 def ingest(
-    database: Database, contributor: str, rows: list[bytes], now: datetime, *, all_or_nothing: bool = False
+    database: Database,
+    contributor: str,
+    rows: list[bytes],
+    now: datetime,
+    *,
+    all_or_nothing: bool = False,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> IntakeResult:
     """Append the good rows, or all rows or none. We record the submission in the same transaction.
 
     Raises Rejected when the database is in trouble.
     """
-    texts, numbers, unreadable = json_rows(rows, 0)
-    batch = parse_batch(texts, numbers, 0, 0)
+    texts, numbers, unreadable = json_rows(rows, 0, vocabulary)
+    batch = parse_batch(texts, numbers, 0, 0, vocabulary)
     bad_rows = sorted([*unreadable, *batch.bad_rows], key=lambda row: row.line)
-    checked = _check(batch, contributor, now)
+    checked = _check(batch, contributor, now, vocabulary)
     refuse_all = all_or_nothing and bool(bad_rows)
     with writing(database) as connection:
         checked = _without(checked, _forbidden_retractions(connection, checked.good, contributor))
@@ -68,7 +73,7 @@ def ingest(
             append_result = _append(connection, checked, contributor, now, all_or_nothing=all_or_nothing)
             refuse_all = all_or_nothing and not append_result.refused.is_empty()
         result = _result_of(_results(batch, bad_rows, append_result, refuse_all=refuse_all), append_result.recorded_at)
-        record = _record(result, _parties(batch, bad_rows), contributor, now)
+        record = _record(result, _parties(batch, bad_rows), contributor, now, vocabulary)
         connection.execute(insert(SUBMISSIONS).values(record))
     return result
 
@@ -85,7 +90,9 @@ def _append(
     )
     rest = checked.good.filter(~pl.col("row").is_in(withheld_rows.rows))
     refused = pl.concat([checked.refused, clashes]).sort("row")
-    append_result = ledger.insert_in(connection, CheckedBatch(rest, refused), now, all_or_nothing=all_or_nothing)
+    append_result = ledger.insert_in(
+        connection, replace(checked, good=rest, refused=refused), now, all_or_nothing=all_or_nothing
+    )
     refused = append_result.refused.with_columns(pl.col("reason").str.replace(_DIFFERING_FIELDS, ""))
     refuse_all = all_or_nothing and not refused.is_empty()
     recorded_at = append_result.recorded_at
@@ -103,9 +110,9 @@ def _append(
     return AppendResult(accepted, duplicates, refused, recorded_at, repeats)
 
 
-def _check(batch: EventBatch, contributor: str, now: datetime) -> CheckedBatch:
+def _check(batch: EventBatch, contributor: str, now: datetime, vocabulary: EventVocabulary) -> CheckedBatch:
     """Check as the ledger does, and refuse events that this contributor may not send."""
-    checked = ledger.check(batch.events.with_columns(pl.lit(contributor).alias("contributor")), now)
+    checked = ledger.check(batch.events.with_columns(pl.lit(contributor).alias("contributor")), now, vocabulary)
     kinds = checked.good.select("row", "kind")
     return _without(
         checked,
@@ -119,7 +126,8 @@ def _without(checked: CheckedBatch, *refusals: pl.DataFrame) -> CheckedBatch:
     if all(frame.is_empty() for frame in refusals):
         return checked
     refused = pl.concat([checked.refused, *refusals]).group_by("row").agg(pl.col("reason").str.join("; ")).sort("row")
-    return CheckedBatch(checked.good.join(refused, on="row", how="anti", maintain_order="left"), refused)
+    good = checked.good.join(refused, on="row", how="anti", maintain_order="left")
+    return replace(checked, good=good, refused=refused)
 
 
 def _foreign_contributors(batch: EventBatch, contributor: str) -> pl.DataFrame:
@@ -200,15 +208,24 @@ def _safe_event_id(event_id: str | None, parties: Iterable[object]) -> str | Non
 
 
 def _record(
-    result: IntakeResult, parties: Mapping[int, tuple[object, ...]], contributor: str, now: datetime
+    result: IntakeResult,
+    parties: Mapping[int, tuple[object, ...]],
+    contributor: str,
+    now: datetime,
+    vocabulary: EventVocabulary,
 ) -> dict[str, object]:
     """The record of a submission: its counts, and the rows refused for their own sake, without the content of any row."""
     refused_rows = result.rows.filter((pl.col("result") == "refused") & (pl.col("reason") != ALL_OR_NOTHING_REASON))
+    names = {*SCHEMA, *vocabulary.kind_by_name, *vocabulary.extra_fields}
+
+    def name_only(match: re.Match[str]) -> str:
+        return match[0] if match[0].strip("`") in names else "`..`"
+
     problems = [
         {
             "row": row,
             "event_id": _safe_event_id(event_id, parties.get(row, ())),
-            "reason": _QUOTED.sub(_name_only, reason),
+            "reason": _QUOTED.sub(name_only, reason),
         }
         for row, event_id, reason in refused_rows.select("row", "event_id", "reason").iter_rows()
     ]
@@ -222,7 +239,3 @@ def _record(
         "refused": result.refused,
         "problems": json.dumps(problems),
     }
-
-
-def _name_only(match: re.Match[str]) -> str:
-    return match[0] if match[0].strip("`") in _NAMES else "`..`"

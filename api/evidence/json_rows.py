@@ -14,35 +14,44 @@ import polars as pl
 from pydantic_core import from_json
 
 from api.evidence.values import BadRow
-from graph.evidence.events import SCHEMA
+from graph.evidence.declared_fields import describe
+from graph.evidence.events import INPUT_COLUMNS, SCHEMA
 from graph.evidence.unique_keys import RepeatedKey, object_with_unique_keys, reject_constant
 from graph.evidence.unique_keys import printable_key as key_shown
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
-INPUT_COLUMNS: Final = tuple(c for c in SCHEMA if c != "recorded_at")
 MAX_ROW_BYTES: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
 MAX_EXCERPT_BYTES: Final = 200  # characters of an unreadable row that we repeat
 _NUMBERS: Final = frozenset(c for c in INPUT_COLUMNS if SCHEMA[c] == pl.Int64)
+_NUMBER_TYPES: Final = ("int", "decimal", "money")
 
 
-def json_rows(rows: list[bytes], first: int) -> tuple[pl.DataFrame, pl.Series, list[BadRow]]:
+def json_rows(
+    rows: list[bytes], first: int, vocabulary: EventVocabulary = STANDARD
+) -> tuple[pl.DataFrame, pl.Series, list[BadRow]]:
     """The readable rows, the number of each, and the wrong ones; we skip blank rows. The first has the number `first`."""
-    frame = _parse_plain(rows)
+    frame = _parse_plain(rows, vocabulary)
     if frame is not None:
         return frame, pl.int_range(first, first + frame.height, dtype=pl.Int64, eager=True), []
     good: list[tuple[str | None, ...]] = []
     numbers: list[int] = []
     bad_rows: list[BadRow] = []
     for number, row in enumerate(rows, first):
-        values = _parse_row(row)
+        values = _parse_row(row, vocabulary)
         if isinstance(values, BadRow):
             bad_rows.append(values._replace(line=number))
         elif values:
             good.append(values)
             numbers.append(number)
-    return text_frame(INPUT_COLUMNS, good), pl.Series(numbers, dtype=pl.Int64), bad_rows
+    return text_frame(input_columns(vocabulary), good), pl.Series(numbers, dtype=pl.Int64), bad_rows
 
 
-def _parse_plain(rows: list[bytes]) -> pl.DataFrame | None:
+def input_columns(vocabulary: EventVocabulary) -> tuple[str, ...]:
+    """The fields that an event may name."""
+    return (*INPUT_COLUMNS, *vocabulary.extra_fields)
+
+
+def _parse_plain(rows: list[bytes], vocabulary: EventVocabulary = STANDARD) -> pl.DataFrame | None:
     """The columns, if every row is an object of known fields, each once and of its column's own type. Otherwise None.
 
     Without backslashes each quote begins or ends a key or a text. So there is no key twice, anywhere, if there are no more
@@ -54,22 +63,27 @@ def _parse_plain(rows: list[bytes]) -> pl.DataFrame | None:
         objects = [from_json(row, allow_inf_nan=False) for row in rows]
     except ValueError:
         return None
-    if set(map(type, objects)) != {dict} or not {"event_id"} <= (names := set().union(*objects)) <= set(INPUT_COLUMNS):
+    accepted_columns = input_columns(vocabulary)
+    if set(map(type, objects)) != {dict} or not {"event_id"} <= (names := set().union(*objects)) <= set(
+        accepted_columns
+    ):
         return None
-    columns = {c: [row.get(c) for row in objects] for c in INPUT_COLUMNS if c in names}
+    declared = (f.name for f in vocabulary.extra_fields.values() if f.type in _NUMBER_TYPES)
+    numbers = _NUMBERS.union(declared)
+    columns = {c: [row.get(c) for row in objects] for c in accepted_columns if c in names}
     for name, values in columns.items():
-        if not set(map(type, values)) <= {int if name in _NUMBERS else str, type(None)} or "" in values:
+        if not set(map(type, values)) <= {int if name in numbers else str, type(None)} or "" in values:
             return None
-    keys, texts = sum(map(len, objects)), (len(v) - v.count(None) for c, v in columns.items() if c not in _NUMBERS)
+    keys, texts = sum(map(len, objects)), (len(v) - v.count(None) for c, v in columns.items() if c not in numbers)
     if sum(row.count(b'"') for row in rows) != 2 * (keys + sum(texts)):
         return None
     try:
-        return pl.DataFrame([pl.Series(c, v, SCHEMA[c] if c in _NUMBERS else pl.String) for c, v in columns.items()])
+        return pl.DataFrame([pl.Series(c, v, pl.Int64 if c in numbers else pl.String) for c, v in columns.items()])
     except (OverflowError, TypeError):  # beyond 64 bits
         return None
 
 
-def _parse_row(row: bytes) -> tuple[str | None, ...] | BadRow | None:
+def _parse_row(row: bytes, vocabulary: EventVocabulary) -> tuple[str | None, ...] | BadRow | None:
     excerpt = row[:MAX_EXCERPT_BYTES].decode(errors="replace")
     if not row.strip():
         return None
@@ -79,8 +93,10 @@ def _parse_row(row: bytes) -> tuple[str | None, ...] | BadRow | None:
         payload = json.loads(row.decode(), object_pairs_hook=object_with_unique_keys, parse_constant=reject_constant)
         if not isinstance(payload, dict):
             return BadRow(0, "the row is not a JSON object: write one object a row", excerpt)
-        problem = next((p for name, value in payload.items() if (p := _problem(name, value))), None)
-        return BadRow(0, problem, payload) if problem else tuple(_as_text(payload.get(c)) for c in INPUT_COLUMNS)
+        problem = next((p for name, value in payload.items() if (p := _problem(name, value, vocabulary))), None)
+        if problem:
+            return BadRow(0, problem, payload)
+        return tuple(_as_text(payload.get(c)) for c in input_columns(vocabulary))
     except UnicodeDecodeError as error:
         return BadRow(0, f"byte {error.start + 1} of the row is not UTF-8: save the file as UTF-8", excerpt)
     except RepeatedKey as error:
@@ -89,18 +105,24 @@ def _parse_row(row: bytes) -> tuple[str | None, ...] | BadRow | None:
         return BadRow(0, "the row is not JSON: write one object a row", excerpt)
 
 
-def _problem(name: str, value: object) -> str | None:
+def _problem(name: str, value: object, vocabulary: EventVocabulary) -> str | None:
     if name == "recorded_at":
         return "`recorded_at` is set by the ledger: leave it out"
-    if name not in SCHEMA:
-        return _unknown_field(key_shown(name))
-    is_number = SCHEMA[name] == pl.Int64
+    declared = vocabulary.extra_fields.get(name)
+    if declared is None and name not in INPUT_COLUMNS:
+        return _unknown_field(key_shown(name), input_columns(vocabulary))
+    if declared is not None and declared.type == "bool" and isinstance(value, bool):
+        return None
+    is_number = declared.type in _NUMBER_TYPES if declared else name in _NUMBERS
+    numbers = (int, float) if declared and declared.type == "decimal" else (int,)
     fits = (
         value is None
         or isinstance(value, str)
-        or (is_number and isinstance(value, int) and not isinstance(value, bool))
+        or (is_number and isinstance(value, numbers) and not isinstance(value, bool))
     )
     fits = fits or (name == "fields" and isinstance(value, dict))
+    if not fits and declared:
+        return f"`{name}` is not {describe(declared)}"
     if not fits:
         return f"`{name}` is {'not a whole number' if is_number else 'not a text'}"
     if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -109,8 +131,8 @@ def _problem(name: str, value: object) -> str | None:
 
 
 @lru_cache(1_000)
-def _unknown_field(name: str) -> str:
-    close = difflib.get_close_matches(name, INPUT_COLUMNS, 1)
+def _unknown_field(name: str, columns: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, columns, 1)
     return f"unknown field `{name}`: " + (
         f"did you mean `{close[0]}`?" if close else "the fields are listed in docs/events.md"
     )

@@ -28,7 +28,7 @@ from api.store.tables import EVENTS
 from engine.errors import Rejected
 from graph.evidence.event_checks import problems
 from graph.evidence.events import CONTENT_COLUMNS, EVENT_KEY, MAX_LENGTHS, SCHEMA, conform, decode_fields
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
 _NO_ROWS: Final = pl.DataFrame(schema=REFUSED_SCHEMA)
@@ -68,6 +68,7 @@ class CheckedBatch:
 
     good: pl.DataFrame
     refused: pl.DataFrame
+    vocabulary: EventVocabulary = STANDARD
 
 
 @dataclass(frozen=True)
@@ -79,22 +80,29 @@ class LedgerExtent:
     happened_at: datetime | None
 
 
-def append(database: Database, batch: pl.DataFrame, now: datetime, *, all_or_nothing: bool = False) -> AppendResult:
+def append(
+    database: Database,
+    batch: pl.DataFrame,
+    now: datetime,
+    *,
+    all_or_nothing: bool = False,
+    vocabulary: EventVocabulary = STANDARD,
+) -> AppendResult:
     """Append the batch's good events in one transaction, in the batch's order. A `recorded_at` in it is ignored.
 
     `all_or_nothing`: one refused row keeps out all others. Raises Rejected when the database is in trouble, and polars'
     errors when a column does not have `SCHEMA`'s type.
     """
-    return insert(database, check(batch, now), now, all_or_nothing=all_or_nothing)
+    return insert(database, check(batch, now, vocabulary), now, all_or_nothing=all_or_nothing)
 
 
-def check(batch: pl.DataFrame, now: datetime) -> CheckedBatch:
+def check(batch: pl.DataFrame, now: datetime, vocabulary: EventVocabulary = STANDARD) -> CheckedBatch:
     """Check a batch as far as we can without the database. Pure."""
     events = _without_empty_texts(conform(batch).with_columns(pl.lit(None, SCHEMA["recorded_at"]).alias("recorded_at")))
-    refused = pl.concat([problems(events, now).cast(REFUSED_SCHEMA), _nul_problems(events)])  # type: ignore[arg-type]
+    refused = pl.concat([problems(events, now, vocabulary).cast(REFUSED_SCHEMA), _nul_problems(events)])  # type: ignore[arg-type]
     rows = events.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     refused = refused.group_by("row").agg(pl.col("reason").str.join("; ")).sort("row")
-    return CheckedBatch(_without(rows, refused), refused)
+    return CheckedBatch(_without(rows, refused), refused, vocabulary)
 
 
 def _without(rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
@@ -148,7 +156,7 @@ def insert_in(
 
 def _insert(connection: Connection, checked: CheckedBatch, now: datetime) -> AppendResult:
     rejected_rows = erasure_tombstones.rejections(connection, checked.good)
-    bad_amendments = amendments.rejections(connection, _without(checked.good, rejected_rows))
+    bad_amendments = amendments.rejections(connection, _without(checked.good, rejected_rows), checked.vocabulary)
     rejected_rows = pl.concat([rejected_rows, bad_amendments])
     good = _without(checked.good, rejected_rows)
     if good.is_empty():
@@ -261,8 +269,8 @@ def read(
     if people is not None:
         values["people"] = [p for p in people if "\0" not in p]
     if kinds is not None:
-        values["kinds"] = [k for k in kinds if k in KIND_BY_NAME]
-    columns = tuple(columns_of(KIND_BY_NAME if kinds is None else kinds))
+        values["kinds"] = list(kinds)
+    columns = tuple(columns_of(kinds))
     with reading(database) as connection:
         return conform(select_events(connection, Query(_select_by(columns, frozenset(values)), values)))
 

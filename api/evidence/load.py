@@ -26,6 +26,7 @@ from api.evidence.reading import BATCH_ROWS, read_file
 from api.evidence.values import BadRow, EventBatch
 from api.store.database import Database, build_person_indexes, drop_person_indexes
 from engine.errors import Rejected
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 BULK_ROWS: Final = 100_000  # fewer are loaded faster with the indexes in place
 _BYTES_PER_ROW: Final = {".gz": 20, ".parquet": 1}  # roughly, to guess a file's rows from its size; Parquet knows them
@@ -53,6 +54,7 @@ def load_file(
     on_progress: Progress | None = None,
     batch_rows: int = BATCH_ROWS,
     rejects: Path | None = None,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> LoadReport:
     """Append a file's events. `on_progress(done, total)`: bytes of the file, for Parquet rows.
 
@@ -65,8 +67,8 @@ def load_file(
             "the refused rows cannot go to the file itself", where=str(path), hint=hint, code="rejects_unwritable"
         )
     paths = _rejects_paths(path) if rejects is None else (rejects,)
-    with _closing(read_file(path, batch_rows)) as batches, _rejects(paths) as refused:
-        return _load(database, batches, refused, now, on_progress, lambda batch: _guess_rows(path, batch))
+    with _closing(read_file(path, batch_rows, vocabulary)) as batches, _rejects(paths) as refused:
+        return _load(database, batches, refused, now, on_progress, lambda batch: _guess_rows(path, batch), vocabulary)
 
 
 def load_frames(
@@ -77,6 +79,7 @@ def load_frames(
     on_progress: Progress | None = None,
     expected: int | None = None,
     rejects_beside: Path | None = None,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> LoadReport:
     """Append frames with columns of `graph.evidence.events.SCHEMA`. `on_progress(done, expected)`: rows.
 
@@ -85,7 +88,7 @@ def load_frames(
     paths = () if rejects_beside is None else _rejects_paths(rejects_beside)
     with _closing(_batches_of(frames, expected)) as batches, _rejects(paths) as rejects:
         progress = on_progress and (lambda completed, _total: on_progress(completed, expected))
-        return _load(database, batches, rejects, now, progress, lambda _batch: expected or 0)
+        return _load(database, batches, rejects, now, progress, lambda _batch: expected or 0, vocabulary)
 
 
 def _batches_of(frames: Iterable[pl.DataFrame], expected: int | None) -> Iterator[EventBatch]:
@@ -107,11 +110,14 @@ def _load(
     now: Callable[[], datetime],
     on_progress: Progress | None,
     guess: Callable[[EventBatch], int],
+    vocabulary: EventVocabulary,
 ) -> LoadReport:
     report = LoadReport(0, 0, 0, None, None)
     try:
         with _bulk_load(database) as begin_bulk:
-            for batch, checked in _prefetch((batch, ledger.check(batch.events, now())) for batch in batches):
+            for batch, checked in _prefetch(
+                (batch, ledger.check(batch.events, now(), vocabulary)) for batch in batches
+            ):
                 begin_bulk(guess(batch))
                 append_result = ledger.insert(database, checked, now())
                 bad_rows = [*batch.bad_rows, *_bad_rows_of(batch, append_result.refused)]

@@ -22,10 +22,12 @@ import polars as pl
 import pyarrow as pa  # no types published
 import pyarrow.parquet as pq
 
-from api.evidence.json_rows import INPUT_COLUMNS, MAX_EXCERPT_BYTES, MAX_ROW_BYTES, json_rows, text_frame
+from api.evidence.json_rows import MAX_EXCERPT_BYTES, MAX_ROW_BYTES, input_columns, json_rows, text_frame
 from api.evidence.values import MEANING, BadRow, EventBatch, parse_batch
 from engine.errors import Rejected
+from graph.evidence.declared_fields import COLUMN_TYPES, describe
 from graph.evidence.events import SCHEMA
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 BATCH_ROWS: Final = 100_000
 REQUIRED_COLUMNS: Final = ("contributor", "event_id", "kind", "subject", "happened_at")
@@ -33,7 +35,7 @@ _BLOCK_BYTES: Final = 10_000_000  # bytes of text read at once: about 100,000 pa
 _READ_ERRORS: Final = (EOFError, zlib.error, OSError)  # gzip raises these; BadGzipFile is an OSError
 
 
-def read_file(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[EventBatch]:
+def read_file(path: Path, batch_rows: int = BATCH_ROWS, vocabulary: EventVocabulary = STANDARD) -> Iterator[EventBatch]:
     """The file's rows in order, at most `batch_rows` a batch. Raises Rejected before the first batch, never after it."""
     read = next((r for ending, r in _READERS.items() if path.name.lower().endswith(ending)), None)
     if read is None:
@@ -45,7 +47,7 @@ def read_file(path: Path, batch_rows: int = BATCH_ROWS) -> Iterator[EventBatch]:
             raise _file_error(path, "the file is empty", "check how it was written", "file_empty")
         if path.is_dir():
             raise _file_error(path, "this is a folder", "name one file", "file_is_folder")
-        yield from read(path, batch_rows)
+        yield from read(path, batch_rows, vocabulary)
     except FileNotFoundError:
         raise _file_error(path, "there is no such file", "check the path", "file_absent") from None
     except PermissionError:
@@ -89,7 +91,7 @@ def _blocks(path: Path, raw: BinaryIO) -> Iterator[_TextBlock]:
         del buffer[:cut]
 
 
-def _read_text(path: Path, batch_rows: int, start: Callable[[Path, bytes], "_Parse"]) -> Iterator[EventBatch]:
+def _read_text(path: Path, batch_rows: int, start: "_Start", vocabulary: EventVocabulary) -> Iterator[EventBatch]:
     """Header first, then block after block; the rest of a block (an open quote) begins the next one."""
     with path.open("rb") as raw:
         total, parse, leftover, line = path.stat().st_size, None, b"", 1
@@ -98,10 +100,10 @@ def _read_text(path: Path, batch_rows: int, start: Callable[[Path, bytes], "_Par
             if parse is None:
                 _check_encoding(path, data, block)
                 data = data.removeprefix(b"\xef\xbb\xbf")
-                parse, data, line = _begin(path, data, start)
+                parse, data, line = _begin(path, data, start, vocabulary)
             rows = parse(data.replace(b"\r\n", b"\n"), line, block.last)
             leftover, line = rows.leftover, rows.next_line
-            yield from _batches(rows, batch_rows, block.position, total, block.broken)
+            yield from _batches(rows, block, batch_rows, total, vocabulary)
 
 
 def _check_encoding(path: Path, data: bytes, block: _TextBlock) -> None:
@@ -112,11 +114,11 @@ def _check_encoding(path: Path, data: bytes, block: _TextBlock) -> None:
         raise _file_error(path, "the text is UTF-16", "save it as UTF-8", "file_encoding")
 
 
-def _begin(path: Path, data: bytes, start: Callable[[Path, bytes], "_Parse"]) -> tuple["_Parse", bytes, int]:
+def _begin(path: Path, data: bytes, start: "_Start", vocabulary: EventVocabulary) -> tuple["_Parse", bytes, int]:
     if start is _start_ndjson:
-        return start(path, b""), data, 1
+        return start(path, b"", vocabulary), data, 1
     header, _, rest = data.partition(b"\n")
-    return start(path, header.rstrip(b"\r")), rest, 2
+    return start(path, header.rstrip(b"\r"), vocabulary), rest, 2
 
 
 @dataclass(frozen=True)
@@ -131,26 +133,28 @@ class _ParsedRows:
 
 
 _Parse = Callable[[bytes, int, bool], _ParsedRows]
+_Start = Callable[[Path, bytes, EventVocabulary], _Parse]
 
 
-def _batches(rows: _ParsedRows, batch_rows: int, position: int, total: int, broken: str | None) -> Iterator[EventBatch]:
+def _batches(
+    rows: _ParsedRows, block: _TextBlock, batch_rows: int, total: int, vocabulary: EventVocabulary
+) -> Iterator[EventBatch]:
     parts = max(1, -(-rows.texts.height // batch_rows))
     size = -(-rows.texts.height // parts)  # as many in each: a small batch costs a commit, too
     for part in range(parts):
         at, last = part * size, part == parts - 1
         texts, lines = rows.texts.slice(at, size), rows.lines.slice(at, size)
-        batch = parse_batch(texts, lines, position, total)
+        batch = parse_batch(texts, lines, block.position, total, vocabulary)
         if last:
-            batch = replace(
-                batch, bad_rows=sorted([*rows.bad_rows, *batch.bad_rows], key=lambda w: w.line), broken=broken
-            )
+            bad_rows = sorted([*rows.bad_rows, *batch.bad_rows], key=lambda w: w.line)
+            batch = replace(batch, bad_rows=bad_rows, broken=block.broken)
         yield batch
 
 
 # --- CSV -----------------------------------------------------------------------------------------------------------
 
 
-def _start_csv(path: Path, header: bytes) -> _Parse:
+def _start_csv(path: Path, header: bytes, vocabulary: EventVocabulary) -> _Parse:
     try:
         columns = next(csv.reader([header.decode()], strict=True), [])
     except (UnicodeDecodeError, csv.Error):
@@ -161,7 +165,7 @@ def _start_csv(path: Path, header: bytes) -> _Parse:
         raise _file_error(
             path, "the header is one column: wrong delimiter?", "separate the columns by commas", "file_delimiter"
         )
-    _check_columns(path, columns)
+    _check_columns(path, columns, vocabulary)
 
     def parse(data: bytes, line: int, last: bool) -> _ParsedRows:
         return _parse_fast(data, line, columns) or _parse_slowly(data, line, columns, last)
@@ -169,13 +173,13 @@ def _start_csv(path: Path, header: bytes) -> _Parse:
     return parse
 
 
-def _check_columns(path: Path, columns: Iterable[str]) -> None:
-    columns = list(columns)
+def _check_columns(path: Path, columns: Iterable[str], vocabulary: EventVocabulary) -> None:
+    columns, accepted_columns = list(columns), input_columns(vocabulary)
     if "recorded_at" in columns:
         raise _file_error(path, "`recorded_at` is set by the ledger", "leave that column out", "file_columns")
     for column in columns:
-        if column not in INPUT_COLUMNS:
-            close = difflib.get_close_matches(column, INPUT_COLUMNS, 1)
+        if column not in accepted_columns:
+            close = difflib.get_close_matches(column, accepted_columns, 1)
             hint = f"did you mean `{close[0]}`?" if close else "the columns are listed in docs/events.md"
             raise _file_error(path, f"unknown column `{column[:40]}`", hint, "file_columns")
     repeated = sorted({c for c in columns if columns.count(c) > 1})
@@ -271,21 +275,20 @@ def _csv_row(row: bytes, columns: list[str], *, closed: bool) -> list[str] | Bad
 # --- NDJSON --------------------------------------------------------------------------------------------------------
 
 
-def _start_ndjson(_path: Path, _header: bytes) -> _Parse:
-    return _json_lines
+def _start_ndjson(_path: Path, _header: bytes, vocabulary: EventVocabulary) -> _Parse:
+    def parse(data: bytes, line: int, _last: bool) -> _ParsedRows:
+        physical_lines = data.split(b"\n")
+        if not physical_lines[-1]:
+            physical_lines.pop()
+        return _ParsedRows(*json_rows(physical_lines, line, vocabulary), b"", line + len(physical_lines))
 
-
-def _json_lines(data: bytes, line: int, _last: bool) -> _ParsedRows:
-    physical_lines = data.split(b"\n")
-    if not physical_lines[-1]:
-        physical_lines.pop()
-    return _ParsedRows(*json_rows(physical_lines, line), b"", line + len(physical_lines))
+    return parse
 
 
 # --- Parquet -------------------------------------------------------------------------------------------------------
 
 
-def _read_parquet(path: Path, batch_rows: int) -> Iterator[EventBatch]:
+def _read_parquet(path: Path, batch_rows: int, vocabulary: EventVocabulary) -> Iterator[EventBatch]:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError):
@@ -293,12 +296,14 @@ def _read_parquet(path: Path, batch_rows: int) -> Iterator[EventBatch]:
             path, "this is not a Parquet file, or it is damaged", "write it again", "file_broken"
         ) from None
     with file:
-        _check_columns(path, file.schema_arrow.names)
-        _check_types(path, file.schema_arrow)
-        yield from _parquet_batches(path, file, batch_rows)
+        _check_columns(path, file.schema_arrow.names, vocabulary)
+        _check_types(path, file.schema_arrow, vocabulary)
+        yield from _parquet_batches(path, file, batch_rows, vocabulary)
 
 
-def _parquet_batches(path: Path, file: pq.ParquetFile, batch_rows: int) -> Iterator[EventBatch]:
+def _parquet_batches(
+    path: Path, file: pq.ParquetFile, batch_rows: int, vocabulary: EventVocabulary
+) -> Iterator[EventBatch]:
     position, total = 0, file.metadata.num_rows
     batches = file.iter_batches(batch_rows)
     while position < total:
@@ -311,12 +316,13 @@ def _parquet_batches(path: Path, file: pq.ParquetFile, batch_rows: int) -> Itera
             return
         lines = pl.int_range(position + 1, position + 1 + texts.height, dtype=pl.Int64, eager=True)
         position += texts.height
-        yield parse_batch(texts, lines, position, total)
+        yield parse_batch(texts, lines, position, total, vocabulary)
 
 
-def _check_types(path: Path, schema: pa.Schema) -> None:
+def _check_types(path: Path, schema: pa.Schema, vocabulary: EventVocabulary) -> None:
     for name, dtype in pl.DataFrame(pl.from_arrow(schema.empty_table())).schema.items():
-        expected = SCHEMA[name]
+        field = vocabulary.extra_fields.get(name)
+        expected = COLUMN_TYPES[field.type] if field else SCHEMA[name]
         plain = dtype in (pl.String, pl.Null, pl.Categorical) or isinstance(dtype, pl.Enum)
         number = (dtype.is_integer() and expected in (pl.String, pl.Int64)) or (
             dtype.is_float() and expected == pl.Int64
@@ -327,20 +333,27 @@ def _check_types(path: Path, schema: pa.Schema) -> None:
         if isinstance(dtype, pl.Datetime) and isinstance(expected, pl.Datetime) and dtype.time_zone is None:
             hint = "write it with one: a timestamp in UTC"
             raise _file_error(path, f"the times of column `{name}` have no time zone", hint, "file_types")
-        if not (plain or number or moment):
+        declared = field is not None and (
+            (field.type == "bool" and dtype == pl.Boolean)
+            or (field.type == "decimal" and (dtype.is_float() or dtype.is_decimal()))
+        )
+        if not (plain or number or moment or declared):
             raise _file_error(
                 path,
                 f"column `{name}` has the type {str(dtype).lower()}",
-                f"make it {MEANING[str(expected)]}",
+                f"make it {describe(field) if field else MEANING[str(expected)]}",
                 "file_types",
             )
 
 
-_READERS: Final[dict[str, Callable[[Path, int], Iterator[EventBatch]]]] = {
+_READERS: Final[dict[str, Callable[[Path, int, EventVocabulary], Iterator[EventBatch]]]] = {
     ending: reader
     for names, reader in (
-        ((".csv", ".csv.gz"), lambda path, size: _read_text(path, size, _start_csv)),
-        ((".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz"), lambda path, size: _read_text(path, size, _start_ndjson)),
+        ((".csv", ".csv.gz"), lambda path, size, vocabulary: _read_text(path, size, _start_csv, vocabulary)),
+        (
+            (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz"),
+            lambda path, size, vocabulary: _read_text(path, size, _start_ndjson, vocabulary),
+        ),
         ((".parquet",), _read_parquet),
     )
     for ending in names

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from api.store import plain_sql
 from api.store.statements import Query, compiled
 from graph.evidence.events import KIND_FIELDS, SCHEMA, conform
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import STANDARD
 
 _TIMES: Final = tuple(c for c, t in SCHEMA.items() if isinstance(t, pl.Datetime))
 _DAYS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.Date)
@@ -29,14 +29,14 @@ def fetch(connection: Connection, query: Query) -> pl.DataFrame:
     return events.select("seq").hstack(conform(events))
 
 
-def columns_of(kinds: Collection[str]) -> list[str]:
-    """Only these kinds' columns: the others are null anyway, and a value costs as much to fetch when it is null."""
-    fields = {
-        field
-        for name in kinds
-        if name in KIND_BY_NAME
-        for field in (*KIND_BY_NAME[name].required, *KIND_BY_NAME[name].optional)
-    }
+def columns_of(kinds: Collection[str] | None = None) -> list[str]:
+    """Only these kinds' columns: the others are null anyway, and a value costs as much to fetch when it is null. All columns
+    for None, and for kinds that are not shipped.
+    """
+    shipped = STANDARD.kind_by_name
+    if kinds is None or not set(kinds) <= set(shipped):
+        return list(SCHEMA)
+    fields = {field for name in kinds for field in shipped[name].fields}
     return [c for c in SCHEMA if c not in KIND_FIELDS or c in fields]
 
 

@@ -1,6 +1,7 @@
 """Rows as a file has them -> rows in the types of `graph.evidence.events.SCHEMA`; we report misfits row by row."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
+from graph.evidence.declared_fields import COLUMN_TYPES, describe, pack
 from graph.evidence.events import SCHEMA
+from graph.evidence.vocabulary import STANDARD, EventField, EventVocabulary
 
 MEANING: Final = {
     "String": "a text",
@@ -48,44 +51,54 @@ class EventBatch:
     broken: str | None = None
 
 
-def parse_batch(texts: pl.DataFrame, lines: pl.Series, position: int, total: int) -> EventBatch:
-    """Each column in its type; a row with a value that does not fit leaves `events` for `wrong`."""
-    events = pl.DataFrame([_convert(texts[c]) for c in texts.columns])
+def parse_batch(
+    texts: pl.DataFrame, lines: pl.Series, position: int, total: int, vocabulary: EventVocabulary = STANDARD
+) -> EventBatch:
+    """Each column in its type, the declared fields in one; a row with a value that does not fit leaves `events` for
+    `bad_rows`.
+    """
+    declared = vocabulary.extra_fields
+    events = pl.DataFrame(
+        [_convert_declared(texts[c], declared[c]) if c in declared else _convert(texts[c]) for c in texts.columns]
+    )
     misfit_columns = [c for c in texts.columns if events[c].null_count() > texts[c].null_count()]
     if not misfit_columns:
-        return EventBatch(events, lines, texts, [], position, total)
+        return EventBatch(pack(events, vocabulary), lines, texts, [], position, total)
     bad = pl.DataFrame([(events[c].is_null() & texts[c].is_not_null()).alias(c) for c in misfit_columns])
     rows = bad.select(pl.any_horizontal(pl.all())).to_series()
     bad_rows = [
         BadRow(
             line,
-            _misfits([c for c, misfit in zip(misfit_columns, flags, strict=True) if misfit], row),
+            _misfits([c for c, misfit in zip(misfit_columns, flags, strict=True) if misfit], row, declared),
             {c: value for c, value in row.items() if value is not None},
         )
         for line, flags, row in zip(
             lines.filter(rows), bad.filter(rows).rows(), texts.filter(rows).iter_rows(named=True), strict=True
         )
     ]
-    return EventBatch(events.filter(~rows), lines.filter(~rows), texts.filter(~rows), bad_rows, position, total)
+    good = pack(events.filter(~rows), vocabulary)
+    return EventBatch(good, lines.filter(~rows), texts.filter(~rows), bad_rows, position, total)
 
 
-def _misfits(columns: list[str], row: dict[str, Any]) -> str:
+def _misfits(columns: list[str], row: dict[str, Any], declared: Mapping[str, EventField]) -> str:
     """The problems of these columns of a row, in one line."""
-    return "; ".join(f"`{c}` `{str(row[c])[:40]}` {_misfit(str(row[c]), SCHEMA[c])}" for c in columns)
+    return "; ".join(f"`{c}` `{str(row[c])[:40]}` {_misfit(c, str(row[c]), declared)}" for c in columns)
 
 
-def _misfit(text: str, dtype: Any) -> str:
+def _misfit(column: str, text: str, declared: Mapping[str, EventField]) -> str:
+    field = declared.get(column)
+    dtype = COLUMN_TYPES[field.type] if field else SCHEMA[column]
     if isinstance(dtype, pl.Datetime) and _LOCAL.fullmatch(text):
         with suppress(ValueError):
             at = datetime.fromisoformat(text).isoformat()
             problem = "does not say its time zone" if len(text) > _DAY_LETTERS else "is a day and not a time"
             return f"{problem}: write {at}Z if it is UTC, or its offset as in {at}+08:00"
-    return f"is not {MEANING[str(dtype)]}"
+    return f"is not {describe(field) if field else MEANING[str(dtype)]}"
 
 
-def _convert(column: pl.Series) -> pl.Series:
-    """The column in SCHEMA's type; null where a value does not fit it exactly."""
-    dtype = SCHEMA[column.name]
+def _convert(column: pl.Series, dtype: Any = None) -> pl.Series:
+    """The column in this type, or in SCHEMA's; null where a value does not fit it exactly."""
+    dtype = SCHEMA[column.name] if dtype is None else dtype
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype == pl.String and isinstance(dtype, pl.Datetime):
@@ -96,6 +109,24 @@ def _convert(column: pl.Series) -> pl.Series:
         whole = column.cast(pl.Int64, strict=False)
         return whole.set(whole.cast(pl.Float64) != column.cast(pl.Float64), None)
     return column.cast(dtype, strict=False)
+
+
+def _convert_declared(column: pl.Series, field: EventField) -> pl.Series:
+    """The column in the type of a declared field; null where a value does not fit it exactly."""
+    if field.type == "decimal":
+        return _scale(column, field.digits)
+    if field.type == "bool":
+        words = column.cast(pl.String)
+        return pl.select(pl.when(words.is_in(["true", "false"])).then(words == "true").alias(column.name)).to_series()
+    return _convert(column, COLUMN_TYPES[field.type])
+
+
+def _scale(column: pl.Series, digits: int) -> pl.Series:
+    """Decimals as integers: `4.5` with two digits is 450. Null for a number with more digits."""
+    text = column.cast(pl.String)
+    whole = pl.when(text.str.contains(rf"^-?\d{{1,15}}(\.\d{{1,{max(digits, 1)}}})?0*$")).then(text)
+    scaled = whole.str.to_decimal(scale=digits) * 10**digits
+    return pl.select(scaled.cast(pl.Int64, strict=False).alias(column.name)).to_series()
 
 
 def _parse_times(text: pl.Series) -> pl.Series:

@@ -29,6 +29,7 @@ from engine.lang.model import timezones
 from engine.lang.model.program import Program
 from engine.lang.model.timezones import UTC_NAME
 from engine.lang.model.types import Value
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 from graph.features.pipeline import features
 
 ROWS_PER_STATEMENT: Final = 10_000
@@ -75,16 +76,19 @@ def build_features(
     follows: bool = False,
     timezone: str = UTC_NAME,
     guard: Callable[[pl.DataFrame, pl.DataFrame], None] | None = None,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> Build:
     """Compute and store everyone's features as of `as_of`, from all events recorded by now.
 
     `follows`: later refreshes use their own moment as `as_of`, instead of this one. `timezone`: that of the rules, an IANA
-    name. `guard` gets the features and the events before we store them; if it raises, the previous build stays. Raises
+    name. `vocabulary`: that of the rules. `guard` gets the features and the events before we store them; if it raises, the previous build stays. Raises
     Rejected `no_evidence` for an empty ledger.
     """
     ledger_state = _ledger_state(database)
     events = ledger.read(database, known_at=ledger_state.known_at)
-    feature_rows = features(events, as_of, ledger_state.known_at, purpose, zone=timezones.zone(timezone))
+    feature_rows = features(
+        events, as_of, ledger_state.known_at, purpose, zone=timezones.zone(timezone), vocabulary=vocabulary
+    )
     if guard:
         guard(feature_rows, events)
     build = Build(

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from api.features import pattern_flags
 from api.features.builds import Build, with_flags
+from api.releases.catalogue import vocabulary_of
 from api.store.clock import iso, moment
 from api.store.database import Database, reading
 from api.store.tables import BUILDS, EVENTS, SCORES
@@ -24,12 +25,11 @@ from engine.errors import Rejected
 from engine.lang.model import timezones
 from engine.lang.model.conditions import names
 from engine.lang.model.program import Program, Release
-from graph.evidence.vocabulary import KINDS
+from graph.evidence.vocabulary import STATEMENT_KINDS
 from graph.features.pipeline import features
 
 MAX_DROP_FACTOR: Final = 2  # we reject a build that leaves less than 1/2 of the previous scores
 STALE_AFTER: Final = timedelta(days=31)  # we warn if `as_of` is later than this after the newest evidence
-EVIDENCE_KINDS: Final = tuple(kind.name for kind in KINDS if kind.data_class)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,14 @@ class CoverageGuard:
         if previous is not None or current.newest is None or current.newest >= self.as_of or covers_most:
             return previous
         zone = timezones.zone(self.release.timezone)
-        earlier_features = features(events, current.newest, _known_at(events), self.purpose, zone=zone)
+        earlier_features = features(
+            events,
+            current.newest,
+            _known_at(events),
+            self.purpose,
+            zone=zone,
+            vocabulary=vocabulary_of(self.release),
+        )
         return self._coverage_of(earlier_features, events, current.newest)
 
     def _coverage_of(self, feature_rows: pl.DataFrame, events: pl.DataFrame, as_of: datetime) -> ScoreCoverage:
@@ -103,7 +110,7 @@ class CoverageGuard:
             program, nw.from_native(with_flags(feature_rows, program, flags)), program.day(as_of)
         ).to_native()
         scored = met.select(pl.all_horizontal(pl.exclude("person"))).to_series().sum() if met.height else 0
-        newest = events.filter(pl.col("kind").is_in(EVIDENCE_KINDS) & (pl.col("happened_at") <= self.as_of))[
+        newest = events.filter(~pl.col("kind").is_in(STATEMENT_KINDS) & (pl.col("happened_at") <= self.as_of))[
             "happened_at"
         ].max()
         return ScoreCoverage(feature_rows.height, int(scored), as_of, newest if isinstance(newest, datetime) else None)
@@ -147,7 +154,7 @@ def _coverage_of_build(connection: Connection, build: int) -> ScoreCoverage:
     ).one()
     row = connection.execute(select(BUILDS.c.as_of, BUILDS.c.people).where(BUILDS.c.id == build)).first()
     as_of = moment(row.as_of) if row else moment(0)
-    newest = select(func.max(EVENTS.c.happened_at)).where(EVENTS.c.kind.in_(EVIDENCE_KINDS))
+    newest = select(func.max(EVENTS.c.happened_at)).where(EVENTS.c.kind.not_in(STATEMENT_KINDS))
     newest_at = connection.execute(newest).scalar()
     return ScoreCoverage(
         people or (row.people if row else 0), scored, as_of, None if newest_at is None else moment(newest_at)

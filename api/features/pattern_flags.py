@@ -14,6 +14,7 @@ import polars as pl
 
 from api.evidence import excerpt, ledger
 from api.features.builds import Build
+from api.releases.catalogue import vocabulary_of
 from api.store.clock import micros
 from api.store.database import Database, reading
 from engine.decide.evaluators import Evaluators
@@ -22,8 +23,9 @@ from engine.decide.patterns import PatternEvent
 from engine.lang.model.patterns import Pattern
 from engine.lang.model.program import Program
 from engine.lang.model.types import Value
+from graph.evidence.declared_fields import unpack
 from graph.evidence.visibility import required_kinds, visible_with_consents
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import EventVocabulary
 
 Flags = dict[str, Value | None]
 
@@ -82,7 +84,8 @@ def flags_of_everyone(
     pattern_evaluators = evaluators.pattern_evaluators(evaluators.release.day(build.as_of))
     if not pattern_evaluators.program.flags:
         return {person: {} for person in people}
-    kinds = required_kinds(_kinds(pattern_evaluators.program))
+    vocabulary = vocabulary_of(evaluators.release)
+    kinds = required_kinds(_kinds(pattern_evaluators.program), vocabulary)
     return flags_of_people(
         ledger.read(database, known_at=build.known_at, kinds=kinds), build, pattern_evaluators, people
     )
@@ -93,7 +96,14 @@ def flags_of_people(
 ) -> dict[str, Flags]:
     """Compute the flags of these people. `events` of the ledger must include all kinds in `required_kinds` of the patterns."""
     return flags_of_view(
-        *visible_with_consents(events, build.as_of, build.known_at, build.purpose, build.zone),
+        *visible_with_consents(
+            events,
+            build.as_of,
+            build.known_at,
+            build.purpose,
+            build.zone,
+            vocabulary_of(pattern_evaluators.program),
+        ),
         build.as_of,
         pattern_evaluators,
         people,
@@ -109,7 +119,9 @@ def flags_of_events(
     people: Collection[str],
 ) -> dict[str, Flags]:
     """Compute the flags of these people from events, as of a moment and for a purpose."""
-    return flags_of_view(*visible_with_consents(events, as_of, known_at, purpose), as_of, pattern_evaluators, people)
+    vocabulary = vocabulary_of(pattern_evaluators.program)
+    view, consents = visible_with_consents(events, as_of, known_at, purpose, vocabulary=vocabulary)
+    return flags_of_view(view, consents, as_of, pattern_evaluators, people)
 
 
 def flags_of_view(
@@ -127,7 +139,9 @@ def flags_of_view(
         classes_by_person[person].add(data_class)
     is_read = pl.col("kind").is_in(_kinds(pattern_evaluators.program))
     events_by_person = defaultdict[str, list[PatternEvent]](list)
-    for person, event in _events_by_side(view.filter(~pl.col("disputed"), is_read), set(people)):
+    vocabulary = vocabulary_of(pattern_evaluators.program)
+    rows = unpack(view.filter(~pl.col("disputed"), is_read), vocabulary)
+    for person, event in _events_by_side(rows, set(people), vocabulary):
         events_by_person[person].append(event)
     patterns, moment = pattern_evaluators.program.flags, micros(as_of)
     flags_by_person: dict[str, Flags] = {}
@@ -147,11 +161,13 @@ def _possible(pattern: Pattern, events: list[PatternEvent]) -> bool:
     return all(counts[kind] >= steps for kind, steps in Counter(s.kind for s in pattern.steps).items())
 
 
-def _events_by_side(view: pl.DataFrame, people: set[str]) -> Iterator[tuple[str, PatternEvent]]:
+def _events_by_side(
+    view: pl.DataFrame, people: set[str], vocabulary: EventVocabulary
+) -> Iterator[tuple[str, PatternEvent]]:
     """Yield each row as an event of each person for whom it counts."""
     for row in view.iter_rows(named=True):
-        kind = KIND_BY_NAME[row["kind"]]
-        fields = {n: _rule_value(row[n]) for n in (*kind.required, *kind.optional) if row[n] is not None}
+        kind = vocabulary.kind(row["kind"])
+        fields = {n: _rule_value(row[n]) for n in kind.fields if row[n] is not None}
         at = micros(row["happened_at"])
         if row["for_subject"] and row["subject"] in people:
             yield row["subject"], PatternEvent(kind.name, "subject", at, fields)
@@ -160,7 +176,9 @@ def _events_by_side(view: pl.DataFrame, people: set[str]) -> Iterator[tuple[str,
 
 
 def _rule_value(value: Any) -> Value:
-    """A field as the engine represents it: a date is the number of its day since 1970-01-01."""
+    """A field as the engine represents it: a date is the number of its day since 1970-01-01, a moment that of its second."""
     if isinstance(value, bool | int | str):
         return value
+    if isinstance(value, datetime):
+        return micros(value) // 1_000_000
     return int(value.toordinal()) - datetime(1970, 1, 1).toordinal()

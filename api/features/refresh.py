@@ -23,7 +23,7 @@ from api.evidence import erasure_tombstones, event_queries, excerpt, ledger
 from api.features import builds, history, pattern_flags, refresh_queue
 from api.features.builds import Build
 from api.features.refresh_queue import DeferredRefresh
-from api.releases.catalogue import fingerprint
+from api.releases.catalogue import fingerprint, vocabulary_of
 from api.store.clock import micros
 from api.store.database import Database, reading, writing
 from api.store.tables import BUILDS, FEATURES, SCHEDULED_EVENTS, SCORES
@@ -39,6 +39,7 @@ from graph.evidence.invalidation import (
     people_to_look_up,
 )
 from graph.evidence.visibility import visible_with_consents
+from graph.evidence.vocabulary import EventVocabulary
 from graph.features.payments import WINDOW_MONTHS
 from graph.features.pipeline import compute_local
 
@@ -206,7 +207,8 @@ def _next_batch(
     row_build = _row_build(connection, build, now)
     new_events = excerpt.since(connection, build.seq, limits.events)
     due_events = excerpt.by_seq(connection, {seq for seq, _ in due})
-    invalidation = _invalidation(connection, row_build, pl.concat([new_events, due_events]))
+    all_events = pl.concat([new_events, due_events])
+    invalidation = _invalidation(connection, row_build, all_events, vocabulary_of(evaluators.release))
     people = sorted(excerpt.enrolled_people(connection, invalidation.people))
     batch_people, deferred = _select_people(connection, people, limits)
     last_seq = build.seq if new_events.is_empty() else int(new_events["seq"][-1])
@@ -231,7 +233,9 @@ def _row_build(connection: Connection, build: Build, now: datetime) -> Build:
     return replace(build, as_of=as_of, known_at=known_at, computed_at=now)
 
 
-def _invalidation(connection: Connection, row_build: Build, events: pl.DataFrame) -> Invalidation:
+def _invalidation(
+    connection: Connection, row_build: Build, events: pl.DataFrame, vocabulary: EventVocabulary
+) -> Invalidation:
     items = excerpt.referenced_events(connection, events.filter(pl.col("kind").is_in(STATEMENT_KINDS)))
     nested_items = excerpt.referenced_events(connection, items.filter(pl.col("kind").is_in(STATEMENT_KINDS)))
     changed_items, all_events = pl.concat([items, nested_items]), pl.concat([events, items, nested_items])
@@ -243,7 +247,7 @@ def _invalidation(connection: Connection, row_build: Build, events: pl.DataFrame
     lapsed_people = events.filter(is_withdrawal | is_expired.fill_null(False))["subject"]
     ties, payments = excerpt.ties_of(connection, for_ties), excerpt.payments_of(connection, for_payments)
     return compute_invalidation(
-        parties, event_ends(changed_items, event_corrections), set(lapsed_people), ties, payments
+        parties, event_ends(changed_items, event_corrections), set(lapsed_people), ties, payments, vocabulary
     )
 
 
@@ -287,10 +291,13 @@ def _compute_rows(
     evaluators: Evaluators, row_build: Build, inputs: _RefreshInputs, stale_classes: Collection[tuple[str, str]]
 ) -> _PersonRows:
     """Compute the rows of the people in `inputs`. Cost: about 0.1 s, plus O(events)."""
+    vocabulary = vocabulary_of(evaluators.release)
     view, consents = visible_with_consents(
-        inputs.events, row_build.as_of, row_build.known_at, row_build.purpose, row_build.zone
+        inputs.events, row_build.as_of, row_build.known_at, row_build.purpose, row_build.zone, vocabulary
     )
-    local_features = compute_local(view, row_build.as_of, consents, inputs.people, zone=row_build.zone)
+    local_features = compute_local(
+        view, row_build.as_of, consents, inputs.people, zone=row_build.zone, vocabulary=vocabulary
+    )
     all_features = local_features.join(
         _usable_globals(inputs.global_values, consents, stale_classes), on="person", how="left"
     )

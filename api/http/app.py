@@ -30,6 +30,7 @@ from api.http.routes import (
     my_orders,
     my_reviews,
     orders,
+    perks,
     reconciliation,
     services,
     tokens,
@@ -49,6 +50,7 @@ deposit we waive, without score and reasons: those belong to the person."""
 
 ROUTERS: Final = (
     eligibility.router,
+    perks.router,
     services.router,
     callback_keys.router,
     callbacks.router,

@@ -174,6 +174,7 @@ Scope = TypeAliasType(
         Literal[
             "eligibility",
             "decisions",
+            "perks",
             "services",
             "consents",
             "callbacks",

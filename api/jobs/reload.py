@@ -17,12 +17,14 @@ from typing import Final
 
 from api.jobs.periodic import ChangeFilter, unexpected
 from api.releases import probe, releases, rules_folder
+from api.releases.evidence_changes import evidence_problems
 from api.releases.probe import Probe
 from api.releases.releases import FolderRejection
 from api.releases.rules_folder import QUIET_SECONDS, Signature
 from api.runtime.bootstrap import StageTimer
 from api.runtime.context import AppContext
 from api.store import clock
+from api.store.database import Database
 from engine.decide.evaluators import Evaluators
 from engine.errors import IftahError, Rejected
 from engine.verify.differential_test import days
@@ -58,9 +60,16 @@ class ReloadAttempt:
 
 
 def attempt(
-    folder: Path, current: str, prober: Probe, stages: StageTimer, seconds: float = probe.TIMEOUT_SECONDS
+    folder: Path,
+    current: str,
+    prober: Probe,
+    stages: StageTimer,
+    seconds: float = probe.TIMEOUT_SECONDS,
+    database: Database | None = None,
 ) -> ReloadAttempt:
-    """Check, probe and compile the folder. Times each step in `stages`. `current` is the id of the release in force."""
+    """Check, probe and compile the folder. Times each step in `stages`. `current` is the id of the release in force, and
+    `database` has the events that the kinds in the folder must fit.
+    """
     try:
         with stages.stage("check"):
             if unfinished := rules_folder.manifest_problems(folder):
@@ -70,6 +79,8 @@ def attempt(
             return ReloadAttempt(problems=tuple(map(str, problems)))
         if release.id == current:
             return ReloadAttempt(files=files)
+        if database is not None and (changed := evidence_problems(database, release)):
+            return ReloadAttempt(problems=changed)
         with stages.stage("probe") as notes:
             probe_result = prober.ask(release, seconds, files)
             notes.append(f"{probe_result.people:,} people")
@@ -153,7 +164,10 @@ class _Reloader:
 
     def _handle_change(self, context: AppContext) -> None:
         stages = StageTimer()
-        result = attempt(self.options.folder, context.release.id, self.probe, stages, self.options.probe_seconds)
+        options = self.options
+        result = attempt(
+            options.folder, context.release.id, self.probe, stages, options.probe_seconds, context.database
+        )
         if self.stop.is_set() or rules_folder.folder_signature(self.options.folder) != self.handled_signature:
             return  # the folder changed meanwhile: start again at the next look
         if result.problems:

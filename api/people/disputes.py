@@ -19,7 +19,7 @@ from api.store.clock import micros
 from api.store.database import Database, reading, writing
 from api.store.tables import CORRECTED_PARTIES, DISPUTES, EVENTS
 from engine.errors import Rejected
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import STATEMENT_KINDS, EventVocabulary
 
 ANSWER_PERIOD: Final = timedelta(days=20)  # PRC credit reporting regulation 2013, art. 25
 
@@ -41,7 +41,13 @@ class Dispute(TypedDict):
 
 
 def open_dispute(
-    database: Database, person: str, contributor: str, event_id: str, statement: str | None, now: datetime
+    database: Database,
+    vocabulary: EventVocabulary,
+    person: str,
+    contributor: str,
+    event_id: str,
+    statement: str | None,
+    now: datetime,
 ) -> tuple[Dispute, bool]:
     """Open the person's dispute of an item. Returns the dispute, and whether it is new: an open dispute is returned as it is.
 
@@ -53,7 +59,7 @@ def open_dispute(
         previous = _latest_dispute(connection, person, contributor, event_id)
         if previous is not None and previous["resolved_at"] is None:
             return previous, False
-        if previous is not None and not _may_reopen(connection, previous):
+        if previous is not None and not _may_reopen(connection, vocabulary, previous):
             hint = "add to its statement, or ask for a review of the decision"
             raise Rejected("this dispute has been answered", where="event_id", hint=hint, code="dispute_answered")
         row = Dispute(
@@ -137,7 +143,7 @@ def _latest_dispute(connection: Connection, person: str, contributor: str, event
     return None if row is None else _dispute(row)
 
 
-def _may_reopen(connection: Connection, previous: Dispute) -> bool:
+def _may_reopen(connection: Connection, vocabulary: EventVocabulary, previous: Dispute) -> bool:
     """Whether the item counts again and its content has changed since the dispute."""
     if previous["outcome"] != "rejected":
         return False
@@ -146,7 +152,7 @@ def _may_reopen(connection: Connection, previous: Dispute) -> bool:
         EVENTS.c.event_id == f"dispute.opened-{previous['id']}",
     )
     seq = connection.execute(select(EVENTS.c.seq).where(*is_opening)).scalar_one()
-    return evidence.changed_since(connection, previous["contributor"], previous["event_id"], seq)
+    return evidence.changed_since(connection, vocabulary, previous["contributor"], previous["event_id"], seq)
 
 
 def _require_party(connection: Connection, person: str, contributor: str, event_id: str) -> None:
@@ -159,7 +165,7 @@ def _require_party(connection: Connection, person: str, contributor: str, event_
     )
     party = or_(EVENTS.c.subject == person, EVENTS.c.other == person, moves.exists())
     kind = connection.execute(select(EVENTS.c.kind).where(*item, party)).scalar()
-    if kind is None or KIND_BY_NAME[kind].data_class is None:
+    if kind is None or kind in STATEMENT_KINDS:
         hint = "name one of GET /v1/me/evidence"
         raise Rejected("unknown item of evidence", where="event_id", hint=hint, code="unknown_item")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from api.access import auth
 from api.consent import consents
@@ -46,6 +46,7 @@ from api.store.tables import (
     ExtentRow,
 )
 from engine.errors import Rejected
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 PERSON_TABLES: Final = (  # tables whose rows we delete, and the column that names the person
     (DECISION_SUBJECTS, "subject"),
@@ -86,14 +87,14 @@ class ErasureResult:
     decisions: int
 
 
-def erase(database: Database, person: str, now: datetime) -> ErasureResult:
+def erase(database: Database, person: str, now: datetime, vocabulary: EventVocabulary = STANDARD) -> ErasureResult:
     """Erase a person from every table. Raises Rejected `open_orders` while the person has an open order."""
     with writing(database) as connection:
         if database.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA secure_delete = ON")  # SQLite overwrites deleted rows at once
         _refuse_open_orders(connection, person)
         connection.execute(insert(ERASURES_IN_PROGRESS).values(person=person))
-        ledger_erasure = erase_from_ledger(connection, person)
+        ledger_erasure = erase_from_ledger(connection, person, vocabulary)
         withheld.remember(connection, person, map(vars, ledger_erasure.erased_events))
         _update_builds(connection, person, ledger_erasure)
         _retain_inquiry_amounts(connection, person, now)
@@ -114,7 +115,7 @@ def count_rows(database: Database, person: str) -> dict[str, int]:
     """Count the rows that name the person, by table. A table without such rows is left out."""
     conditions = [(table, table.c[column] == person) for table, column in PERSON_TABLES]
     conditions += [
-        (EVENTS, (EVENTS.c.subject == person) | (EVENTS.c.other == person)),
+        (EVENTS, (EVENTS.c.subject == person) | (EVENTS.c.other == person) | _is_in_data(person)),
         (ORDERS, ORDERS.c.subject == person),
         (TOKENS, (TOKENS.c.role == "subject") & (TOKENS.c.party == person)),
         (SUBMISSIONS, SUBMISSIONS.c.problems.contains(json.dumps(person)[1:-1], autoescape=True)),
@@ -125,6 +126,10 @@ def count_rows(database: Database, person: str) -> dict[str, int]:
             for t, condition in conditions
         }
     return {name: number for name, number in counts.items() if number}
+
+
+def _is_in_data(person: str) -> ColumnElement[bool]:
+    return EVENTS.c.data.contains(json.dumps(person, ensure_ascii=False), autoescape=True)
 
 
 def vacuum(database: Database) -> bool:

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, select, union
 from api.evidence import excerpt
 from api.store.clock import iso
 from api.store.tables import CORRECTED_PARTIES, DISPUTES, EVENTS
+from graph.evidence.declared_fields import displayed
 from graph.evidence.invalidation import TIE_KINDS
 from graph.evidence.versions import Version, retracted_at, versions
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import EventVocabulary, Kind
 
 PAGE: Final = 100
 Key = tuple[str, str]  # contributor and event id
@@ -39,7 +40,9 @@ class Item(ItemContent):
     retracted_at: datetime | None  # or since a correction names another person
 
 
-def list_evidence(connection: Connection, person: str, after: int = 0, limit: int | None = PAGE) -> list[Item]:
+def list_evidence(
+    connection: Connection, vocabulary: EventVocabulary, person: str, after: int = 0, limit: int | None = PAGE
+) -> list[Item]:
     """List the person's evidence, oldest first, after the event number `after`.
 
     Of another party's statement about a tie to the person we show the kind and the contributor, but not the strength; of a
@@ -61,29 +64,39 @@ def list_evidence(connection: Connection, person: str, after: int = 0, limit: in
     )
     in_order = own_disputes.order_by(DISPUTES.c.opened_at)
     disputes = {(c, e): outcome or "open" for c, e, outcome in connection.execute(in_order)}
-    return _items(connection, connection.execute(page).scalars(), person, disputes)
+    return _items(connection, vocabulary, connection.execute(page).scalars(), person, disputes)
 
 
-def find_item(connection: Connection, person: str, contributor: str, event_id: str, dispute: str) -> Item | None:
+def find_item(
+    connection: Connection, vocabulary: EventVocabulary, person: str, contributor: str, event_id: str, dispute: str
+) -> Item | None:
     """One item as the person sees it, with the state of their dispute; None when the ledger no longer holds it."""
     query = select(EVENTS.c.seq).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
     numbers = connection.execute(query).scalars()
-    return next(iter(_items(connection, numbers, person, {(contributor, event_id): dispute})), None)
+    return next(iter(_items(connection, vocabulary, numbers, person, {(contributor, event_id): dispute})), None)
 
 
-def changed_since(connection: Connection, contributor: str, event_id: str, seq: int) -> bool:
+def changed_since(
+    connection: Connection, vocabulary: EventVocabulary, contributor: str, event_id: str, seq: int
+) -> bool:
     """Whether the event's content differs from its content when the ledger recorded event `seq`."""
     query = select(EVENTS.c.seq).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
     for event, references in _with_references(connection, connection.execute(query).scalars()):
         earlier = [word for word in references if word["seq"] <= seq]
-        return versions(event, references)[-1].row != versions(event, earlier)[-1].row
+        return versions(event, references, vocabulary)[-1].row != versions(event, earlier, vocabulary)[-1].row
     return False
 
 
-def _items(connection: Connection, numbers: Iterable[int], person: str, disputes: Mapping[Key, str]) -> list[Item]:
+def _items(
+    connection: Connection,
+    vocabulary: EventVocabulary,
+    numbers: Iterable[int],
+    person: str,
+    disputes: Mapping[Key, str],
+) -> list[Item]:
     events = _with_references(connection, numbers)
     return [
-        _item(row, references, person, disputes.get((row["contributor"], row["event_id"])))
+        _item(row, references, person, disputes.get((row["contributor"], row["event_id"])), vocabulary)
         for row, references in events
     ]
 
@@ -104,9 +117,12 @@ def _with_references(connection: Connection, numbers: Iterable[int]) -> list[tup
     return result
 
 
-def _item(event: LedgerRow, references: list[LedgerRow], person: str, dispute: str | None) -> Item:
-    own_versions, ended_at = _own_versions(event, references, person)
-    kind, contents = KIND_BY_NAME[event["kind"]], [_content(v, person) for v in own_versions]
+def _item(
+    event: LedgerRow, references: list[LedgerRow], person: str, dispute: str | None, vocabulary: EventVocabulary
+) -> Item:
+    own_versions, ended_at = _own_versions(event, references, person, vocabulary)
+    kind = vocabulary.kind(event["kind"])
+    contents = [_content(v, person, kind, vocabulary) for v in own_versions]
     current = contents[-1]
     return {
         "number": event["seq"],
@@ -126,36 +142,40 @@ def _item(event: LedgerRow, references: list[LedgerRow], person: str, dispute: s
     }
 
 
-def _own_versions(event: LedgerRow, references: list[LedgerRow], person: str) -> tuple[list[Version], datetime | None]:
+def _own_versions(
+    event: LedgerRow, references: list[LedgerRow], person: str, vocabulary: EventVocabulary
+) -> tuple[list[Version], datetime | None]:
     """The versions that name the person, and when the last of them ended: by a retraction, or a correction to another person."""
-    all_versions = versions(event, references)
+    all_versions = versions(event, references, vocabulary)
     places = [place for place, v in enumerate(all_versions) if person in (v.row["subject"], v.row["other"])]
     if not places:  # a correction named the person, and was itself retracted
         withdrawn_at = max(w["recorded_at"] for w in references if w["kind"] == "event.retracted")
-        all_versions = versions(event, [w for w in references if w["kind"] == "event.corrected"])
+        all_versions = versions(event, [w for w in references if w["kind"] == "event.corrected"], vocabulary)
         return [v for v in all_versions if person in (v.row["subject"], v.row["other"])], withdrawn_at
     replaced_at = [v.recorded_at for v in all_versions[places[-1] + 1 :][:1]]
     ends = [at for at in (retracted_at(event, references), *replaced_at) if at is not None]
     return [all_versions[place] for place in places], min(ends, default=None)
 
 
-def _content(version: Version, person: str) -> ItemContent:
+def _content(version: Version, person: str, kind: Kind, vocabulary: EventVocabulary) -> ItemContent:
     """A version's content without the fields that the person may not see."""
-    row, kind = version.row, KIND_BY_NAME[version.row["kind"]]
+    row = version.row
     own = row["subject"] == person
     hidden = {"other"} if own or kind.name not in TIE_KINDS else {"other", "strength"}
-    fields = (f for f in (*kind.required, *kind.optional) if f not in hidden and row[f] is not None)
+    fields = (f for f in kind.fields if f not in hidden and row.get(f) is not None)
     party = row["other"] if own else None if row["tie"] == "vouch" else row["subject"]
     return {
         "with": party,
         "happened_at": row["happened_at"],
         "recorded_at": version.recorded_at or row["recorded_at"],
-        "fields": {f: _field(f, row[f]) for f in fields},
+        "fields": {f: _field(f, row[f], vocabulary) for f in fields},
     }
 
 
-def _field(name: str, value: Any) -> Any:
+def _field(name: str, value: Any, vocabulary: EventVocabulary) -> Any:
     """The value in the form in which the contributor sent it."""
+    if name in vocabulary.extra_fields:
+        return displayed(vocabulary.extra_fields[name], value)
     if isinstance(value, date) and name == "due":
         return value.isoformat()
     return iso(value) if name == "until" else value

@@ -3,7 +3,8 @@
 We delete events about the person, and ties at either end. A payment between the person and an enrolled person is also the
 other person's evidence. We keep that payment under its number and replace the person's name by an alias. Each counterparty
 gets an alias of its own, so the counterparty's sums stay the same and you cannot link the payments of two counterparties.
-Corrections, retractions and disputes of such a payment stay with it. We also keep a correction that moved another person's
+Corrections, retractions and disputes of such a payment stay with it. The same holds for declared kinds that count for each
+party. Of their declared fields we keep those that can hold no name: numbers, words of a list, days. We also keep a correction that moved another person's
 tie or payment to the person, or away from the person.
 """
 
@@ -18,12 +19,15 @@ from sqlalchemy import Connection, Select, and_, delete, insert, or_, select
 
 from api.evidence import excerpt
 from api.store.tables import CORRECTED_PARTIES, ERASURES_IN_PROGRESS, EVENTS
-from graph.evidence.events import decode_fields
-from graph.evidence.invalidation import PAYMENT_KIND, STATEMENT_KINDS, TIE_KINDS
+from graph.evidence.declared_fields import decode, encode
+from graph.evidence.events import CORRECTABLE_COLUMNS, decode_fields
+from graph.evidence.invalidation import STATEMENT_KINDS, TIE_KINDS
+from graph.evidence.vocabulary import EventVocabulary
 
 Key = tuple[str, str]  # contributor and event id
 ItemT = TypeVar("ItemT", str, int)
 _MAX_STATEMENT_ITEMS: Final = 500  # values in one SQL statement
+_NAMING_TYPES: Final = ("text", "party")  # types of declared fields that can hold a name
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class StoredEvent:
     outcome: str | None
     statement: str | None
     fields: str | None
+    data: str | None
 
     @property
     def key(self) -> Key:
@@ -120,11 +125,11 @@ class _PersonEvents:
         return (parties | corrected) - {person}
 
 
-def erase_from_ledger(connection: Connection, person: str) -> LedgerErasure:
+def erase_from_ledger(connection: Connection, person: str, vocabulary: EventVocabulary) -> LedgerErasure:
     """Take the person out of the ledger, within the write transaction that erases them."""
     events = _load_events(connection, person)
     enrolled = excerpt.enrolled_people(connection, events.parties(person))
-    eraser = _LedgerEraser(person, _redirects(events.references.values()), enrolled)
+    eraser = _LedgerEraser(person, _redirects(events.references.values()), enrolled, vocabulary)
     for row in sorted(events.items.values(), key=_seq):
         eraser.erase_item(row)
     # Other people's events that someone corrected, retracted or disputed in the person's name.
@@ -135,6 +140,8 @@ def erase_from_ledger(connection: Connection, person: str) -> LedgerErasure:
         eraser.retain(key, "")
     for row in _in_reference_order(events.references.values()):
         eraser.erase_reference(row)
+    for row in _events_with_party(connection, person, vocabulary):
+        eraser.erase_party(row)
     _replace_events(connection, eraser)
     _update_moves(connection, events.all, eraser)
     return eraser.result
@@ -158,6 +165,16 @@ def _moved_events(connection: Connection, person: str) -> list[StoredEvent]:
     )
     joined = CORRECTED_PARTIES.join(EVENTS, is_same_event)
     return _rows(connection, select(EVENTS).select_from(joined).where(CORRECTED_PARTIES.c.other == person))
+
+
+def _events_with_party(connection: Connection, person: str, vocabulary: EventVocabulary) -> list[StoredEvent]:
+    """The events that name the person in a declared field of the type `party`. Cost: the ledger, if there is such a field."""
+    fields = [f.name for f in vocabulary.extra_fields.values() if f.type == "party"]
+    if not fields:
+        return []
+    texts = (encode({name: person})[1:-1] for name in fields)
+    rows = _rows(connection, select(EVENTS).where(or_(*(EVENTS.c.data.contains(t, autoescape=True) for t in texts))))
+    return [row for row in rows if any(decode(row.data).get(name) == person for name in fields)]
 
 
 def _missing_items(connection: Connection, person: str, known_keys: set[Key]) -> tuple[Key, ...]:
@@ -225,8 +242,8 @@ def _redirects(references: Iterable[StoredEvent]) -> _Redirects:
 class _LedgerEraser:
     """Decide for each event: remove, change or keep. Pass an item before the references about it."""
 
-    def __init__(self, person: str, redirects: _Redirects, enrolled: set[str]) -> None:
-        self.person, self.redirects, self.enrolled = person, redirects, enrolled
+    def __init__(self, person: str, redirects: _Redirects, enrolled: set[str], vocabulary: EventVocabulary) -> None:
+        self.person, self.redirects, self.enrolled, self._vocabulary = person, redirects, enrolled, vocabulary
         self.result = LedgerErasure()
         self.new_rows: list[StoredEvent] = []  # the changed events as they are from now on
         self._aliases: dict[str, str] = {}  # of the person, by counterparty
@@ -265,11 +282,19 @@ class _LedgerEraser:
         else:
             self._retained[row.key] = row.key, alias
 
+    def erase_party(self, row: StoredEvent) -> None:
+        """Take the person out of the declared fields of other people's evidence."""
+        if row.seq in {r.seq for r in self.result.erased_events}:
+            return
+        data = {name: value for name, value in decode(row.data).items() if value != self.person}
+        self.result.changed_events.append(row)
+        self.new_rows.append(replace(row, data=encode(data) if data else None))
+
     def _mentions(self, text: str | None) -> bool:
         return text is not None and bool(self._name_pattern.search(text))
 
     def _stays(self, row: StoredEvent) -> bool:
-        if row.kind == PAYMENT_KIND:
+        if self._vocabulary.kind(row.kind).counts_for == "each":
             return True
         return row.kind in TIE_KINDS and row.subject != self.person and row.key in self.redirects.all_others
 
@@ -283,6 +308,7 @@ class _LedgerEraser:
             subject=alias if row.subject == self.person else row.subject,
             other=alias if row.other == self.person else row.other,
             event_id=_new_name() if self._mentions(row.event_id) else row.event_id,
+            data=self._without_naming_fields(row.data),
         )
         if row.kind in STATEMENT_KINDS:
             statement = None if row.subject == self.person else row.statement
@@ -298,8 +324,19 @@ class _LedgerEraser:
         self.result.changed_events.append(row)
         self.new_rows.append(new_row)
 
+    def _names_someone(self, field: str) -> bool:
+        """Whether a declared field can hold a name; also one that is no longer declared."""
+        declared = self._vocabulary.extra_fields.get(field)
+        return declared is None or declared.type in _NAMING_TYPES
+
+    def _without_naming_fields(self, data: str | None) -> str | None:
+        fields = {name: value for name, value in decode(data).items() if not self._names_someone(name)}
+        return encode(fields) if fields else None
+
     def _without_name(self, fields: str, alias: str) -> Iterator[tuple[str, object]]:
         for name, value in decode_fields(fields).items():
+            if name not in CORRECTABLE_COLUMNS and self._names_someone(name):
+                continue
             yield name, self._name_pattern.sub(alias, value) if isinstance(value, str) else value
 
 

@@ -22,6 +22,7 @@ from engine.errors import Rejected
 from engine.lang.model.program import Program
 from engine.lang.model.types import Type, Value, format_value
 from graph import schema
+from graph.evidence.vocabulary import EventVocabulary
 
 PAGE: Final = 100
 _BOUND_TEXTS: Final = {True: {"en": "at least", "zh": "至少"}, False: {"en": "at most", "zh": "至多"}}
@@ -238,12 +239,14 @@ def _with_moments(row: Row, *times: str, hidden: tuple[str, ...]) -> View:
     return view | {t: None if row[t] is None else moment(row[t]) for t in times}
 
 
-def export_person(database: Database, program: Program | None, person: str, language: str) -> View:
+def export_person(
+    database: Database, program: Program | None, vocabulary: EventVocabulary, person: str, language: str
+) -> View:
     """Export everything that we hold about the person, read in one transaction. Each part as its own endpoint returns it."""
     with reading(database) as connection:
         return {
             "history": changes(connection, person),
-            "evidence": evidence.list_evidence(connection, person, limit=None),
+            "evidence": evidence.list_evidence(connection, vocabulary, person, limit=None),
             "consent_requests": consents(connection, person),
             "inquiries": inquiries(connection, program, person, language, limit=None),
             "orders": orders(connection, person),

@@ -8,10 +8,18 @@ from dataclasses import asdict, replace
 from functools import cache
 
 import graph
+from engine.lang.model.program import Program, Release
 from engine.lang.model.types import Schema
+from graph.evidence.vocabulary import EventVocabulary
 from iftah.catalogue import FIELD_TYPES, kinds, schema
+from iftah.catalogue import vocabulary_of as declared_vocabulary
 
-__all__ = ["FIELD_TYPES", "fingerprint", "kinds", "schema", "stored_schema"]
+__all__ = ["FIELD_TYPES", "fingerprint", "kinds", "schema", "stored_schema", "vocabulary_of"]
+
+
+def vocabulary_of(rules: Release | Program) -> EventVocabulary:
+    """The vocabulary of evidence under these rules."""
+    return declared_vocabulary(rules.evidence)
 
 
 def stored_schema(files: Mapping[str, str]) -> Schema:

@@ -61,6 +61,12 @@ def record_release(database: Database, release: Release, now: int) -> Mapping[st
     return files
 
 
+def newest_files(connection: Connection) -> Mapping[str, str] | None:
+    """The files of the release that came into force last; None if there is none."""
+    row = _newest_row(connection)
+    return json.loads(row.files) if row else None
+
+
 class _StoredRelease(NamedTuple):
     """A row of `releases`: `files` is JSON, `loaded_at` in microseconds."""
 

@@ -12,7 +12,9 @@ from typing import Final
 
 from engine.errors import Rejected
 from engine.lang.model.program import Release
-from iftah.rules_folder import check_folder, load_folder, rule_files, rule_paths
+from graph.evidence.vocabulary import EventVocabulary
+from iftah.catalogue import vocabulary_of
+from iftah.rules_folder import check_folder, load_evidence, load_folder, rule_files, rule_paths
 
 __all__ = [
     "MANIFEST",
@@ -20,6 +22,7 @@ __all__ = [
     "check_folder",
     "folder_signature",
     "load_folder",
+    "load_vocabulary",
     "load_when_quiet",
     "manifest_problems",
     "rule_files",
@@ -31,6 +34,11 @@ QUIET_SECONDS: Final = 1.0  # without a change; then we take the folder to be sa
 MAX_LOAD_ATTEMPTS: Final = 60  # to find the folder quiet
 
 Signature = tuple[tuple[str, int, int], ...]  # name, size and time of change (ns) of each rule file and the manifest
+
+
+def load_vocabulary(folder: Path) -> EventVocabulary:
+    """The vocabulary of evidence that the folder declares, without a look at its other files. Raises RulesError."""
+    return vocabulary_of(load_evidence(folder))
 
 
 def folder_signature(folder: Path) -> Signature:

@@ -16,6 +16,7 @@ from api.store.database import Database, reading
 from api.store.tables import FEATURES
 from engine.errors import Rejected
 from graph.evidence.visibility import consents_in_force, required_kinds, visible
+from graph.evidence.vocabulary import EventVocabulary
 from graph.network.ego_network import (
     EGO_NETWORK_KINDS,
     EgoNetwork,
@@ -39,7 +40,9 @@ class Picture:
     build: Build
 
 
-def make_picture(database: Database, person: str, hops: int, viewer: Viewer, now: datetime) -> Picture:
+def make_picture(
+    database: Database, vocabulary: EventVocabulary, person: str, hops: int, viewer: Viewer, now: datetime
+) -> Picture:
     """Load the ego network of a person as of the newest build, with the people who consent now.
 
     Raises Rejected: `bad_hops`; `not_ready` without a build; `unknown_person` for an unknown id or without consent (you cannot
@@ -51,13 +54,13 @@ def make_picture(database: Database, person: str, hops: int, viewer: Viewer, now
     build = builds.latest_build(database)
     if build is None:
         raise Rejected("no features have been built yet", where="graph", hint="run `iftah build`", code="not_ready")
-    events = ledger.read(database, kinds=required_kinds(EGO_NETWORK_KINDS))
+    events = ledger.read(database, kinds=required_kinds(EGO_NETWORK_KINDS, vocabulary))
     latest = events["recorded_at"].max() or build.known_at
     consents = consents_in_force(events, now, latest, build.purpose)  # type: ignore[arg-type]  # a column of times
     if not _is_visible(database, build, person, consents):
         message = f"unknown person, or no consent for `{build.purpose}`"
         raise Rejected(message, where="graph", hint=UNKNOWN_PERSON_HINT, code="unknown_person")
-    view = visible(events, build.as_of, build.known_at, build.purpose, build.zone)
+    view = visible(events, build.as_of, build.known_at, build.purpose, build.zone, vocabulary)
     network = build_ego_network(view, known_people(events), consents, person, hops, viewer)
     return Picture(with_trust(network, _trust(database, build, trust_subjects(network), consents)), build)
 

@@ -11,6 +11,7 @@ from api.features import builds, coverage
 from api.features.builds import Build
 from api.releases import probe, releases, rules_folder
 from api.releases.catalogue import fingerprint
+from api.releases.evidence_changes import require_same_meaning
 from api.runtime.context import AppContext
 from api.runtime.scoring import score_everyone
 from api.runtime.seed_data import SeedData, choose_seed_data
@@ -68,7 +69,7 @@ def bootstrap(settings: Settings, steps: ProgressReporter, timer: StageTimer) ->
         context = _activate_release(open_database(settings.database_url), release, files)
         database = context.database
         notes.append("open")
-    _load_evidence(database, seed_data, steps, timer)
+    _load_evidence(context, seed_data, steps, timer)
     build = _build_features(context, settings.consent_purpose, seed_data, steps, timer)
     _score_people(context, build, steps, timer)
     steps.say(str(coverage.of_build(database, build)))
@@ -76,19 +77,24 @@ def bootstrap(settings: Settings, steps: ProgressReporter, timer: StageTimer) ->
 
 
 def _activate_release(database: Database, release: Release, files: Mapping[str, str]) -> AppContext:
+    """Put the release into force. Raises Rejected `evidence_changed` if recorded events would get another meaning."""
+    require_same_meaning(database, release)
     now = clock.now()
     previous = releases.record_release(database, release, clock.micros(now))
     amendment = releases.amendment_of(previous, files, now)
     return AppContext(database, Evaluators(release), now, amendment=amendment, files=files)
 
 
-def _load_evidence(database: Database, seed_data: SeedData, steps: ProgressReporter, timer: StageTimer) -> None:
+def _load_evidence(context: AppContext, seed_data: SeedData, steps: ProgressReporter, timer: StageTimer) -> None:
+    database = context.database
     event_count = ledger.extent(database).events
     if event_count:
         timer.timings.append(("load", 0.0, f"{event_count:,} events are there already"))
         return
     with timer.stage("load") as notes, steps.progress("loading evidence") as on_progress:
-        report = load_frames(database, seed_data.frames(), now=clock.now, on_progress=on_progress)
+        report = load_frames(
+            database, seed_data.frames(), now=clock.now, on_progress=on_progress, vocabulary=context.vocabulary
+        )
         notes.append(f"{report.accepted:,} events")
         if report.refused:
             notes.append(f"{report.refused:,} refused, see {report.rejects_path}")
@@ -109,7 +115,14 @@ def _build_features(
     with timer.stage("build") as notes, steps.progress("building the graph and features"):
         guard = coverage.CoverageGuard(database, context.release, as_of, purpose)
         build = builds.build_features(
-            database, as_of, purpose, clock.now(), follows=follows, timezone=timezone, guard=guard
+            database,
+            as_of,
+            purpose,
+            clock.now(),
+            follows=follows,
+            timezone=timezone,
+            guard=guard,
+            vocabulary=context.vocabulary,
         )
         notes.append(f"features of {build.people:,} people as of {clock.iso(as_of)}")
     return build

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.features.builds import Build
+from api.releases.catalogue import vocabulary_of
 from api.releases.releases import Amendment, FolderRejection
 from api.store import clock
 from api.store.database import Database
 from engine.decide.evaluators import Evaluators
 from engine.lang.model.program import Program, Release
+from graph.evidence.vocabulary import EventVocabulary
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class AppContext:
     def release(self) -> Release:
         """The release in force."""
         return self.evaluators.release
+
+    @property
+    def vocabulary(self) -> EventVocabulary:
+        """The vocabulary of evidence under the release in force."""
+        return vocabulary_of(self.release)
 
     def day(self, moment: datetime) -> int:
         """The day of a moment in the time zone of the rules, counted from 1970-01-01."""

@@ -11,23 +11,15 @@ from typing import Final
 
 import polars as pl
 
-from graph.evidence.events import KIND_FIELDS, SCHEMA
-from graph.evidence.vocabulary import CATEGORIES, DISPUTE_OUTCOMES, KIND_BY_NAME, KINDS, TIES
+from graph.evidence.events import DATA, KIND_FIELDS, SCHEMA
+from graph.evidence.vocabulary import DISPUTE_OUTCOMES, STANDARD, STATEMENT_KINDS, EventVocabulary
 
-ENUM_VALUES: Final = {
-    "kind": tuple(KIND_BY_NAME),
-    "tie": TIES,
-    "category": CATEGORIES,
-    "outcome": DISPUTE_OUTCOMES,
-}  # columns whose values are known beforehand
 ID_COLUMNS: Final = tuple(
     c
     for c in SCHEMA
     if c in ("contributor", "event_id", "subject", "other", "currency", "obligation", "order") or c.startswith("ref_")
 )
 INTEGER_TYPES: Final = {"identity_level": pl.Int8, "strength": pl.Int8, "days_late": pl.Int32}
-EVIDENCE_KINDS: Final = tuple(k.name for k in KINDS if k.data_class)
-STATEMENT_KINDS: Final = tuple(k.name for k in KINDS if not k.data_class)
 UNUSED_COLUMNS: Final = ("channel", "service", "statement")  # no feature reads these columns of evidence
 
 
@@ -37,6 +29,7 @@ class Coding:
 
     ids: pl.Categories | None = None
     anchor: pl.Series | None = None  # a column of these categories: Polars drops categories that no column uses
+    vocabulary: EventVocabulary = STANDARD
 
     def encode(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the frame with codes for the texts of `ID_COLUMNS`, and with the columns of few values in one byte."""
@@ -49,9 +42,20 @@ class Coding:
             return column
         if name in ID_COLUMNS:
             return column.cast(pl.Categorical(self.ids)).to_physical()
-        if name in ENUM_VALUES:
-            return column.cast(pl.Enum(ENUM_VALUES[name]), strict=False)
+        values = enum_values(self.vocabulary).get(name)
+        if values is not None:
+            return column.cast(pl.Enum(values), strict=False)
         return column.cast(INTEGER_TYPES[name]) if name in INTEGER_TYPES else column
+
+
+def enum_values(vocabulary: EventVocabulary) -> dict[str, tuple[str, ...]]:
+    """Return the values of the columns whose values are known beforehand."""
+    return {
+        "kind": tuple(vocabulary.kind_by_name),
+        "tie": vocabulary.ties,
+        "category": vocabulary.categories,
+        "outcome": DISPUTE_OUTCOMES,
+    }
 
 
 PLAIN_CODING: Final = Coding()
@@ -66,7 +70,7 @@ class EncodedEvents:
     coding: Coding
 
 
-def encode_events(events: pl.LazyFrame) -> EncodedEvents:
+def encode_events(events: pl.LazyFrame, vocabulary: EventVocabulary = STANDARD) -> EncodedEvents:
     """Encode the events; both parts keep their order.
 
     We drop columns that no feature reads. We also set an event's id to null unless another event refers to it, which is
@@ -74,24 +78,21 @@ def encode_events(events: pl.LazyFrame) -> EncodedEvents:
     reading `events` takes.
     """
     ids = pl.Categories.random()
-    coding = Coding(ids, pl.Series(dtype=pl.Categorical(ids)))
+    coding = Coding(ids, pl.Series(dtype=pl.Categorical(ids)), vocabulary)
     available = events.collect_schema().names()
-    statement_columns = tuple(
-        c
-        for c in SCHEMA
-        if c in KIND_FIELDS
-        and all(c not in (*KIND_BY_NAME[k].required, *KIND_BY_NAME[k].optional) for k in EVIDENCE_KINDS)
-    )
+    evidence_fields = {c for k in vocabulary.evidence_kinds for c in vocabulary.kind_by_name[k].fields}
+    statement_columns = tuple(c for c in KIND_FIELDS if c not in evidence_fields)
     statements = (
         events.filter(pl.col("kind").is_in(STATEMENT_KINDS))
         .select(_columns(available, tuple(c for c in SCHEMA if c != "statement")))
         .collect()
     )
     referenced_ids = statements["ref_event"].drop_nulls().unique().implode()
-    evidence_columns = tuple(c for c in SCHEMA if c not in (*statement_columns, *UNUSED_COLUMNS))
+    unused = UNUSED_COLUMNS if vocabulary.extra_fields else (*UNUSED_COLUMNS, DATA)
+    evidence_columns = tuple(c for c in SCHEMA if c not in (*statement_columns, *unused))
     event_ids = {"event_id": pl.when(pl.col("event_id").is_in(referenced_ids)).then(pl.col("event_id"))}
     evidence = (
-        events.filter(pl.col("kind").is_in(EVIDENCE_KINDS))
+        events.filter(pl.col("kind").is_in(vocabulary.evidence_kinds))
         .select(_columns(available, evidence_columns))
         .with_columns(**event_ids)
         .select(coding.encode_column(c) for c in evidence_columns)

@@ -40,14 +40,17 @@ SCHEMA: Final[dict[str, type[pl.DataType] | pl.DataType]] = {
     "ref_event": pl.String,
     "outcome": pl.String,
     "statement": pl.String,
-    "fields": pl.String,  # a JSON object with the columns that a correction changes
+    "fields": pl.String,  # a JSON object with the fields that a correction changes
+    "data": pl.String,  # the declared fields that have no column here: see `graph.evidence.declared_fields`
 }
+DATA: Final = "data"
 EVENT_KEY: Final = ("contributor", "event_id")
 CONTENT_COLUMNS: Final = tuple(c for c in SCHEMA if c != "recorded_at")
 
 KIND_FIELDS: Final = tuple(
-    c for c in SCHEMA if c not in ("contributor", "event_id", "kind", "subject", "happened_at", "recorded_at")
+    c for c in SCHEMA if c not in ("contributor", "event_id", "kind", "subject", "happened_at", "recorded_at", DATA)
 )
+INPUT_COLUMNS: Final = tuple(c for c in SCHEMA if c not in ("recorded_at", DATA))  # that a contributor may name
 CORRECTABLE_COLUMNS: Final = (
     "happened_at",
     *(
@@ -74,14 +77,6 @@ def conform(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(typed).select(*SCHEMA)
 
 
-def correction_row(fields: dict[str, object]) -> pl.DataFrame:
-    """Return one row of `SCHEMA` types with the fields of a correction; other columns are null.
-
-    Raises ValueError for a field that you cannot correct and for a value of the wrong type.
-    """
-    return pl.DataFrame([convert_fields(fields)], schema=SCHEMA, orient="row")
-
-
 def decode_fields(text: str) -> dict[str, object]:
     """Parse a correction's `fields`. Raises ValueError unless it is a JSON object with at least one key."""
     try:
@@ -99,17 +94,10 @@ def _has_lone_surrogate(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def convert_fields(fields: dict[str, object]) -> dict[str, object]:
-    """Convert a correction's fields to the types of their columns. Raises ValueError like `correction_row`."""
-    unknown = sorted(set(fields) - set(CORRECTABLE_COLUMNS))
-    if unknown:
-        names = ", ".join(f"`{f[:40]}`" for f in unknown)
-        raise ValueError(f"`fields` sets {names}: a correction may set {', '.join(CORRECTABLE_COLUMNS)}")
-    return {c: _convert_value(c, v) for c, v in fields.items()}
-
-
-def _convert_value(column: str, value: object) -> object:
-    """Convert a JSON value to the type of its column. Rejects null: retract an event that should not exist."""
+def convert_value(column: str, value: object) -> object:
+    """Convert a JSON value to the type of its column. Raises ValueError for one of another type, and for null: retract an
+    event that should not exist.
+    """
     dtype = SCHEMA[column]
     if dtype == pl.Int64 and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         return value

@@ -25,13 +25,14 @@ from typing import Final
 
 import polars as pl
 
-from graph.evidence.events import EVENT_KEY, UTC_MICROSECONDS, convert_fields, decode_fields
-from graph.evidence.vocabulary import KIND_BY_NAME, KINDS
+from graph.evidence.declared_fields import convert_fields
+from graph.evidence.events import EVENT_KEY, UTC_MICROSECONDS, decode_fields
+from graph.evidence.vocabulary import OWN_KINDS, STANDARD, EventVocabulary
 
-STATEMENT_KINDS: Final = tuple(k.name for k in KINDS if "ref_event" in k.required)
+STATEMENT_KINDS: Final = tuple(k.name for k in OWN_KINDS if "ref_event" in k.required)
 CONSENT_KINDS: Final = ("consent.granted", "consent.withdrawn")
 PERSON_KINDS: Final = ("person.enrolled", *CONSENT_KINDS)
-TIE_KINDS: Final = tuple(k.name for k in KINDS if k.data_class == "relationship")
+TIE_KINDS: Final = ("tie.formed", "tie.ended")
 PAYMENT_KIND: Final = "payment.made"
 _ENDS: Final = ("kind", "subject", "other", "classes")
 TIMES_SCHEMA: Final = pl.Schema({"seq": pl.Int64(), "at": UTC_MICROSECONDS, "kind": pl.String()})
@@ -97,6 +98,7 @@ def compute_invalidation(
     lapsed_people: Collection[str],
     tie_neighbours: Adjacency,
     payment_neighbours: Adjacency,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> Invalidation:
     """Compute the people and classes that events invalidate.
 
@@ -115,16 +117,17 @@ def compute_invalidation(
         people |= tie_neighbours.get(person, set())
     for person in payment_people:
         people |= payment_neighbours.get(person, set())
-    return Invalidation(frozenset(people), frozenset(_stale_classes(changed_ends, lapsed_people, tie_neighbours)))
+    stale_classes = _stale_classes(changed_ends, lapsed_people, tie_neighbours, vocabulary)
+    return Invalidation(frozenset(people), frozenset(stale_classes))
 
 
 def _stale_classes(
-    changed_ends: pl.DataFrame, lapsed_people: Collection[str], tie_neighbours: Adjacency
+    changed_ends: pl.DataFrame, lapsed_people: Collection[str], tie_neighbours: Adjacency, vocabulary: EventVocabulary
 ) -> Iterator[tuple[str, str]]:
     for person in lapsed_people:
         yield from ((p, "relationship") for p in tie_neighbours.get(person, ()))
     for kind, subject, other in changed_ends.select("kind", "subject", "other").iter_rows():
-        data_class = KIND_BY_NAME[kind].data_class
+        data_class = vocabulary.kind(kind).data_class
         if data_class is None:  # a retracted consent counts as a withdrawn one
             yield from ((p, "relationship") for p in tie_neighbours.get(subject, ()))
         else:  # trust starts at verified people

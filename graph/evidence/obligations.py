@@ -14,36 +14,43 @@ from typing import Final
 import polars as pl
 
 from graph.evidence.calendar import latest_local_time, local_times
-from graph.evidence.vocabulary import KINDS
+from graph.evidence.vocabulary import EventVocabulary
 
 RETENTION: Final = "5y"  # calendar years in the time zone; five years after 29 February is 28 February
-CREDIT_KINDS: Final = tuple(k.name for k in KINDS if k.data_class == "credit")
-ADVERSE_KINDS: Final = tuple(k.name for k in KINDS if k.adverse)
 STATUS_COLUMNS: Final = ("ended_at", "disputed")
 _ORDER: Final = "append order"
 _OBLIGATION_KEY: Final = ("contributor", "subject", "obligation")
 _ORDER_KEY: Final = ("contributor", "subject", "order")
 _INSTALMENT_KEY: Final = (*_OBLIGATION_KEY, "kind", "due", "undated")
-_OPENING_KINDS: Final = ("obligation.opened",)
-_MISS_KINDS: Final = ("obligation.missed",)
-_PAYMENT_KINDS: Final = ("obligation.paid",)
-_CLOSING_KINDS: Final = ("obligation.settled", "obligation.written_off")
-_ORDER_KINDS: Final = ("order.settled", "order.overdue")
-_ORDER_CLOSING_KINDS: Final = ("order.settled", "order.cancelled")
+_OPENING: Final = ("opened",)
+_MISS: Final = ("missed",)
+_PAYMENT: Final = ("paid",)
+_CLOSING: Final = ("settled", "written off")
+_ORDER_ENDS: Final = ("order settled", "order overdue")
+_ORDER_CLOSING: Final = ("order settled", "order cancelled")
+_STEP: Final = pl.col("step")
 _AT: Final = pl.col("happened_at")
 
 
-def countable_credit(rows: pl.DataFrame, disputes: pl.DataFrame, as_of: datetime, zone: tzinfo) -> pl.DataFrame:
-    """Select the credit evidence that counts at `as_of`, in order, and add `ended_at` (null: not ended) and `disputed`.
+def countable_credit(
+    rows: pl.DataFrame, disputes: pl.DataFrame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary
+) -> pl.DataFrame:
+    """Select the credit and adverse evidence that counts at `as_of`, in order, and add `ended_at` (null: not ended) and
+    `disputed`.
 
     `rows` is in append order and holds it as a column; `disputes` has that column and `open`. We ignore an item with an
     upheld dispute. Of an item with an open dispute we use only the part in the person's favour. Years are calendar
     years in `zone`. Cost: a few joins by obligation.
     """
-    reports = _apply_disputes(rows, disputes)
-    endings = pl.concat([_obligation_endings(reports), _opening_endings(reports), _order_endings(reports)])
+    reports = _apply_disputes(rows.with_columns(_step(vocabulary)), disputes)
+    endings = pl.concat(
+        [
+            *(_obligation_endings(reports), _opening_endings(reports), _order_endings(reports)),
+            reports.filter(_STEP.is_null()).select(_ORDER, ended_at=_AT),  # it ended as it happened
+        ]
+    )
     with_endings = reports.join(endings, on=_ORDER, how="left", maintain_order="left")
-    adverse = _is_adverse()
+    adverse = _is_adverse(vocabulary)
     remaining = with_endings.filter(~(adverse & pl.col("disputed")))
     for removals in (
         _find_expired(remaining.filter(adverse), as_of, zone),
@@ -60,9 +67,17 @@ def _find_expired(adverse: pl.DataFrame, as_of: datetime, zone: tzinfo) -> pl.Da
     return adverse.filter(is_expired.fill_null(False)).select(_ORDER)
 
 
-def _is_adverse() -> pl.Expr:
-    late = (pl.col("kind") == "order.settled") & (pl.col("days_late") > 0).fill_null(False)
-    return pl.col("kind").is_in(ADVERSE_KINDS) | late
+def _step(vocabulary: EventVocabulary) -> pl.Expr:
+    """The part that a row's kind has in the life of an obligation or order; null: none."""
+    steps = dict.fromkeys(k.step for k in vocabulary.kinds if k.step)
+    kind = pl.col("kind")
+    parts = (pl.when(kind.is_in(vocabulary.steps(step))).then(pl.lit(step)) for step in steps)
+    return pl.coalesce(*parts).alias("step")
+
+
+def _is_adverse(vocabulary: EventVocabulary) -> pl.Expr:
+    late = (_STEP == "order settled").fill_null(False) & (pl.col("days_late") > 0).fill_null(False)
+    return pl.col("kind").is_in(vocabulary.adverse_kinds) | late
 
 
 def _apply_disputes(rows: pl.DataFrame, disputes: pl.DataFrame) -> pl.DataFrame:
@@ -70,7 +85,7 @@ def _apply_disputes(rows: pl.DataFrame, disputes: pl.DataFrame) -> pl.DataFrame:
     if disputes.is_empty():
         return rows.with_columns(disputed=False)
     joined = rows.join(disputes, on=_ORDER, how="left", maintain_order="left")
-    misses = _instalments(joined.filter(pl.col("kind").is_in(_MISS_KINDS)))
+    misses = _instalments(joined.filter(_STEP.is_in(_MISS)))
     disputed_misses = misses.filter(pl.col("open").is_not_null()).select(_INSTALMENT_KEY)
     removals = misses.join(disputed_misses, on=_INSTALMENT_KEY, how="semi", nulls_equal=True)
     remaining = joined.filter(pl.col("open").fill_null(True)).join(
@@ -86,18 +101,17 @@ def _instalments(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _repeated_instalments(evidence: pl.DataFrame) -> pl.DataFrame:
     """Return the reports of an instalment after the first."""
-    reports = _instalments(evidence.filter(pl.col("kind").is_in((*_MISS_KINDS, *_PAYMENT_KINDS))))
+    reports = _instalments(evidence.filter(_STEP.is_in((*_MISS, *_PAYMENT))))
     return _duplicates(reports, _INSTALMENT_KEY)
 
 
 def _repeated_endings(reports: pl.DataFrame) -> pl.DataFrame:
     """Return settlements and write-offs after the first since an opening. A disputed write-off replaces no other."""
-    kind = pl.col("kind")
     settlements, write_offs = (
-        reports.filter(kind == _CLOSING_KINDS[0]),
-        reports.filter(kind == _CLOSING_KINDS[1], ~pl.col("disputed")),
+        reports.filter(_STEP.eq(_CLOSING[0])),
+        reports.filter(_STEP.eq(_CLOSING[1]), ~pl.col("disputed")),
     )
-    openings = reports.filter(kind.is_in(_OPENING_KINDS))
+    openings = reports.filter(_STEP.is_in(_OPENING))
     parts = ((settlements, openings), (write_offs, openings.filter(~pl.col("disputed"))))
     return pl.concat(_duplicates(_with_last_opening(r, o), (*_OBLIGATION_KEY, "opened_at")) for r, o in parts)
 
@@ -124,14 +138,13 @@ def _obligation_endings(reports: pl.DataFrame) -> pl.DataFrame:
     """Find when misses, settlements and write-offs ended: with the obligation, or with a payment that makes up for the
     miss.
     """
-    kind = pl.col("kind")
-    rows = reports.filter(kind.is_in((*_MISS_KINDS, *_CLOSING_KINDS)))
-    openings = reports.filter(kind.is_in(_OPENING_KINDS), ~pl.col("disputed"))
-    closings = reports.filter(kind.is_in(_CLOSING_KINDS)).select(*_OBLIGATION_KEY, ended_at=_AT)
+    rows = reports.filter(_STEP.is_in((*_MISS, *_CLOSING)))
+    openings = reports.filter(_STEP.is_in(_OPENING), ~pl.col("disputed"))
+    closings = reports.filter(_STEP.is_in(_CLOSING)).select(*_OBLIGATION_KEY, ended_at=_AT)
     open_periods = _with_last_opening(rows, openings).join(closings, on=_OBLIGATION_KEY)
     closed_periods = open_periods.filter((pl.col("ended_at") >= pl.col("opened_at")).fill_null(True))
-    payments = reports.filter(kind.is_in(_PAYMENT_KINDS)).select(*_OBLIGATION_KEY, ended_at=_AT, named="due")
-    misses = rows.filter(kind.is_in(_MISS_KINDS)).join(payments, on=_OBLIGATION_KEY)
+    payments = reports.filter(_STEP.is_in(_PAYMENT)).select(*_OBLIGATION_KEY, ended_at=_AT, named="due")
+    misses = rows.filter(_STEP.is_in(_MISS)).join(payments, on=_OBLIGATION_KEY)
     in_doubt = pl.col("named").is_null() | pl.col("due").is_null()
     made_good = misses.filter(
         pl.when(in_doubt).then(pl.col("ended_at") >= _AT).otherwise(pl.col("named") == pl.col("due"))
@@ -141,14 +154,14 @@ def _obligation_endings(reports: pl.DataFrame) -> pl.DataFrame:
 
 def _opening_endings(reports: pl.DataFrame) -> pl.DataFrame:
     """Find when openings ended: at the first ending at or after the opening."""
-    closings = reports.filter(pl.col("kind").is_in(_CLOSING_KINDS)).select(*_OBLIGATION_KEY, ended_at=_AT)
-    openings = reports.filter(pl.col("kind").is_in(_OPENING_KINDS)).join(closings, on=_OBLIGATION_KEY)
+    closings = reports.filter(_STEP.is_in(_CLOSING)).select(*_OBLIGATION_KEY, ended_at=_AT)
+    openings = reports.filter(_STEP.is_in(_OPENING)).join(closings, on=_OBLIGATION_KEY)
     return _earliest(openings.filter(pl.col("ended_at") >= _AT))
 
 
 def _order_endings(reports: pl.DataFrame) -> pl.DataFrame:
-    ends = reports.filter(pl.col("kind").is_in(_ORDER_CLOSING_KINDS)).select(*_ORDER_KEY, ended_at=_AT)
-    return _earliest(reports.filter(pl.col("kind").is_in(_ORDER_KINDS)).join(ends, on=_ORDER_KEY))
+    ends = reports.filter(_STEP.is_in(_ORDER_CLOSING)).select(*_ORDER_KEY, ended_at=_AT)
+    return _earliest(reports.filter(_STEP.is_in(_ORDER_ENDS)).join(ends, on=_ORDER_KEY))
 
 
 def _earliest(rows: pl.DataFrame) -> pl.DataFrame:

@@ -3,32 +3,33 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from graph.evidence.events import convert_fields, decode_fields
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.declared_fields import convert_fields, flat
+from graph.evidence.events import decode_fields
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 Row = Mapping[str, Any]  # an event, by the columns of `graph.evidence.events.SCHEMA`
-_OPTIONAL_MONEY: Final = tuple(k.name for k in KIND_BY_NAME.values() if "amount" in k.optional)
 
 
 @dataclass(frozen=True)
 class Version:
-    """The content of an event from `recorded_at` on."""
+    """The content of an event from `recorded_at` on. In `row`, declared fields stand beside the columns, as stored."""
 
     recorded_at: datetime | None
     row: dict[str, Any]
 
 
-def versions(event: Row, statements: Iterable[Row]) -> list[Version]:
+def versions(event: Row, statements: Iterable[Row], vocabulary: EventVocabulary = STANDARD) -> list[Version]:
     """Return the versions of an event, oldest first.
 
     `statements` is in append order and holds the events that refer to this one, and those that refer to them. The
     correction recorded last wins field by field. We skip fields that do not belong to the event's kind.
     """
-    history = [Version(event["recorded_at"], dict(event))]
+    history = [Version(event["recorded_at"], flat(event))]
     for correction in corrections_in_force(event, statements):
-        history.append(Version(correction["recorded_at"], apply_correction(history[-1].row, correction["fields"])))
+        row = apply_correction(history[-1].row, correction["fields"], vocabulary)
+        history.append(Version(correction["recorded_at"], row))
     return history
 
 
@@ -48,14 +49,14 @@ def corrections_in_force(event: Row, statements: Iterable[Row]) -> list[Row]:
     )
 
 
-def apply_correction(row: Row, fields: str) -> dict[str, Any]:
+def apply_correction(row: Row, fields: str, vocabulary: EventVocabulary = STANDARD) -> dict[str, Any]:
     """Return the event after a correction that sets `fields`."""
-    return {**row, **_settable_values(row["kind"], fields)}
+    return {**row, **_settable_values(row["kind"], fields, vocabulary)}
 
 
-def _settable_values(kind: str, fields: str) -> dict[str, Any]:
-    settable = {"happened_at", *KIND_BY_NAME[kind].required, *KIND_BY_NAME[kind].optional}
-    return {f: v for f, v in convert_fields(decode_fields(fields)).items() if f in settable}
+def _settable_values(kind: str, fields: str, vocabulary: EventVocabulary) -> dict[str, Any]:
+    settable = {"happened_at", *vocabulary.kind(kind).fields}
+    return {f: v for f, v in convert_fields(decode_fields(fields), vocabulary).items() if f in settable}
 
 
 class EventHistory:
@@ -64,9 +65,9 @@ class EventHistory:
     Cost of each addition: the fields that it sets, however many came before.
     """
 
-    def __init__(self, event: Row) -> None:
-        self.row, self.retracted = dict(event), False
-        self._event = event
+    def __init__(self, event: Row, vocabulary: EventVocabulary = STANDARD) -> None:
+        self.row, self.retracted = flat(event), False
+        self._event, self._vocabulary = flat(event), vocabulary
         self._values: dict[str, list[tuple[str, Any]]] = {}  # field -> (correction, value) pairs
         self._fields: dict[str, list[str]] = {}  # correction -> fields that it sets
         self._retracted_ids: set[str] = set()  # retracted corrections
@@ -76,7 +77,7 @@ class EventHistory:
         ref = statement["ref_event"]
         if statement["kind"] == "event.corrected":
             new = (
-                _settable_values(self.row["kind"], statement["fields"])
+                _settable_values(self.row["kind"], statement["fields"], self._vocabulary)
                 if statement["event_id"] not in self._retracted_ids
                 else {}
             )
@@ -88,7 +89,7 @@ class EventHistory:
         """Add a correction of the event, a retraction of it, or a retraction of one of its corrections."""
         self.row, ref = self.row_after(statement), statement["ref_event"]
         if statement["kind"] == "event.corrected":
-            new = _settable_values(self.row["kind"], statement["fields"])
+            new = _settable_values(self.row["kind"], statement["fields"], self._vocabulary)
             self._fields[statement["event_id"]] = list(new)
             for field, value in new.items():
                 self._values.setdefault(field, []).append((statement["event_id"], value))
@@ -106,23 +107,25 @@ class EventHistory:
                 del values[place]
             elif setter != correction:
                 return value
-        return self._event[field]
+        return self._event.get(field)
 
 
-def contradictions(row: Row) -> Iterator[str]:
+def contradictions(row: Row, vocabulary: EventVocabulary = STANDARD) -> Iterator[str]:
     """Yield the reasons why a corrected event is impossible: each field may hold its value, but not together with the
     others.
     """
     if row["other"] is not None and row["other"] == row["subject"]:
         yield "`other` is the subject too: a tie or payment needs two parties"
-    if (row["amount"] or 0) < 0 and row["kind"] != "account.balance":
+    kind = vocabulary.kind(row["kind"])
+    if (row["amount"] or 0) < 0 and not kind.signed:
         yield "`amount` is negative: only a balance may be"
     if (row["strength"] or 0) < 0 and row["tie"] != "vouch":
         yield "`strength` is negative: only a vouch may be"
     if row["kind"] == "tie.formed" and row["tie"] == "vouch" and row["strength"] is None:
         yield "`strength` is missing: a vouch needs it"
-    if row["kind"] in _OPTIONAL_MONEY and (row["amount"] is None) != (row["currency"] is None):
-        yield "`amount` and `currency` go together: set both"
+    for amount, currency in vocabulary.money_of(kind):
+        if (row.get(amount) is None) != (row.get(currency) is None):
+            yield f"`{amount}` and `{currency}` go together: set both"
 
 
 def _is_about(statement: Row, event: Row) -> bool:

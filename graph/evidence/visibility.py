@@ -9,34 +9,39 @@ an item under objection is left out until it is answered (art. 25); consent is f
 13-15).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 import polars as pl
 
+from graph.evidence.calendar import months_before
 from graph.evidence.codes import PLAIN_CODING, Coding
-from graph.evidence.events import CORRECTABLE_COLUMNS, EVENT_KEY, SCHEMA, convert_fields, decode_fields
-from graph.evidence.obligations import CREDIT_KINDS, STATUS_COLUMNS, countable_credit
-from graph.evidence.vocabulary import CLASSES, KINDS
+from graph.evidence.declared_fields import columns_of, convert_fields, merge
+from graph.evidence.events import CORRECTABLE_COLUMNS, DATA, EVENT_KEY, SCHEMA, decode_fields
+from graph.evidence.obligations import STATUS_COLUMNS, countable_credit
+from graph.evidence.vocabulary import CLASSES, STANDARD, STATEMENT_KINDS, EventVocabulary, Scope
 
-EVIDENCE_KINDS: Final = tuple(k.name for k in KINDS if k.data_class)
-PAYMENT_KINDS: Final = ("payment.made",)
-STATEMENT_KINDS: Final = tuple(k.name for k in KINDS if not k.data_class)
 SIDES: Final = ("for_subject", "for_other")
 _ORDER: Final = "append order"
 _RECENCY_KEY: Final = ("happened_at", "recorded_at", _ORDER)
+Correct = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 
-def required_kinds(kinds: Iterable[str]) -> frozenset[str]:
+def required_kinds(kinds: Iterable[str], vocabulary: EventVocabulary = STANDARD) -> frozenset[str]:
     """Return all kinds of events on which a view of these `kinds` depends: those that end, change, dispute or cover
     them.
     """
-    return frozenset((*kinds, *CREDIT_KINDS, *STATEMENT_KINDS))
+    return frozenset((*kinds, *vocabulary.credit_kinds, *STATEMENT_KINDS))
 
 
 def visible(
-    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo = UTC
+    events: pl.DataFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    zone: tzinfo = UTC,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> pl.DataFrame:
     """Select the evidence that counts at `as_of`, as known at `known_at`, for `purpose`; in append order.
 
@@ -59,16 +64,22 @@ def visible(
     the subject. For credit evidence, `ended_at` is the time when it ended and `disputed` marks an open dispute. Cost: a
     few passes over the columns.
     """
-    return visible_with_consents(events, as_of, known_at, purpose, zone)[0]
+    return visible_with_consents(events, as_of, known_at, purpose, zone, vocabulary)[0]
 
 
 def visible_with_consents(
-    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo = UTC
+    events: pl.DataFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    zone: tzinfo = UTC,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return `visible` and `consents_in_force` at the cost of one."""
     kind = pl.col("kind")
-    evidence, statements = events.filter(kind.is_in(EVIDENCE_KINDS)), events.filter(kind.is_in(STATEMENT_KINDS))
-    return visible_from_parts(evidence, statements, as_of, known_at, purpose, zone=zone)
+    evidence = events.filter(kind.is_in(vocabulary.evidence_kinds))
+    statements = events.filter(kind.is_in(STATEMENT_KINDS))
+    return visible_from_parts(evidence, statements, as_of, known_at, purpose, zone=zone, vocabulary=vocabulary)
 
 
 def visible_from_parts(
@@ -79,6 +90,7 @@ def visible_from_parts(
     purpose: str,
     coding: Coding = PLAIN_CODING,
     zone: tzinfo = UTC,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compute `visible` from evidence and from statements about evidence, each in append order.
 
@@ -88,16 +100,31 @@ def visible_from_parts(
     effective, retractions = _effective_statements(statements, as_of, known_at)
     consents = _latest_consents(effective, as_of, purpose, None)
     current = _exclude(evidence.lazy().with_row_index(_ORDER).filter(_is_known(as_of, known_at)), retractions)
-    changes = _changes(effective, evidence, coding)
-    disputes = _disputes(current, changes, effective, as_of)
-    credit = _apply_corrections(current.filter(pl.col("kind").is_in(CREDIT_KINDS)), changes, as_of).collect()
-    credit_status = countable_credit(credit, disputes, as_of, zone)
-    exclusions = pl.concat([disputes[_ORDER], credit[_ORDER]])
-    remaining = _apply_credit_status(
-        _apply_corrections(current, changes, as_of), evidence.height, exclusions, credit_status
-    )
+    changes = _changes(effective, evidence, coding, vocabulary)
+
+    def corrected(rows: pl.LazyFrame) -> pl.LazyFrame:
+        return _apply_corrections(rows, changes, as_of, vocabulary)
+
+    disputes = _disputes(current, corrected, effective)
+    ending = corrected(current.filter(pl.col("kind").is_in(vocabulary.ending_kinds))).collect()
+    status = countable_credit(ending, disputes, as_of, zone, vocabulary)
+    exclusions = pl.concat([disputes[_ORDER], ending[_ORDER]])
+    remaining = _apply_credit_status(corrected(current), evidence.height, exclusions, status)
+    lasting = _drop_expired(remaining, as_of, zone, vocabulary)
     columns = [c for c in evidence.columns if c in SCHEMA]
-    return _filter_consenting(remaining, consents).select(*columns, *SIDES, *STATUS_COLUMNS).collect(), consents
+    return _filter_consenting(lasting, consents, vocabulary).select(
+        *columns, *SIDES, *STATUS_COLUMNS
+    ).collect(), consents
+
+
+def _drop_expired(rows: pl.LazyFrame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary) -> pl.LazyFrame:
+    """Drop events of kinds that count for a limited number of years."""
+    limits = {k.name: k.keep_years for k in vocabulary.kinds if k.keep_years is not None}
+    kind, at = pl.col("kind"), pl.col("happened_at")
+    for years in sorted(set(limits.values())):
+        names = [name for name, limit in limits.items() if limit == years]
+        rows = rows.filter(~kind.is_in(names) | (at > months_before(as_of, 12 * years, zone)))
+    return rows
 
 
 def consents_in_force(
@@ -131,48 +158,55 @@ def _exclude(rows: pl.LazyFrame, items: pl.DataFrame) -> pl.LazyFrame:
     return rows if items.is_empty() else rows.join(items.lazy(), on=EVENT_KEY, how="anti", maintain_order="left")
 
 
-def _changes(statements: pl.DataFrame, evidence: pl.DataFrame, coding: Coding) -> pl.DataFrame:
+def _changes(
+    statements: pl.DataFrame, evidence: pl.DataFrame, coding: Coding, vocabulary: EventVocabulary
+) -> pl.DataFrame:
     """Return the fields that corrections set on each event, in those columns of `evidence` that a correction may set."""
     fixes = statements.filter(pl.col("kind") == "event.corrected").sort("recorded_at", _ORDER)
     new: dict[tuple[object, object], dict[str, object]] = {}
     for contributor, event_id, fields in fixes.select("contributor", "ref_event", "fields").iter_rows():
-        new.setdefault((contributor, event_id), {}).update(convert_fields(decode_fields(fields)))
-    settable = [c for c in CORRECTABLE_COLUMNS if c in evidence.columns]
-    values = pl.DataFrame(list(new.values()), schema={c: SCHEMA[c] for c in settable}, orient="row")
+        new.setdefault((contributor, event_id), {}).update(convert_fields(decode_fields(fields), vocabulary))
+    settable = [c for c in (*CORRECTABLE_COLUMNS, DATA) if c in evidence.columns]
+    rows = [columns_of(fields, vocabulary) for fields in new.values()]
+    values = pl.DataFrame(rows, schema={c: SCHEMA[c] for c in settable}, orient="row")
     items = pl.DataFrame(list(new), schema={c: fixes.schema[c] for c in EVENT_KEY}, orient="row")
     return items.hstack(coding.encode(values))
 
 
-def _apply_corrections(evidence: pl.LazyFrame, changes: pl.DataFrame, as_of: datetime) -> pl.LazyFrame:
+def _apply_corrections(
+    evidence: pl.LazyFrame, changes: pl.DataFrame, as_of: datetime, vocabulary: EventVocabulary
+) -> pl.LazyFrame:
     if changes.is_empty():
-        return evidence.filter(_is_possible(as_of))
+        return evidence.filter(_is_possible(as_of, vocabulary))
     columns = evidence.collect_schema().names()
     settable = [c for c in changes.columns if c not in EVENT_KEY]
     joined = evidence.join(changes.lazy(), on=EVENT_KEY, how="inner", suffix=" new").sort(_ORDER)
-    fixed = joined.with_columns(_corrected_column(c) for c in settable).select(columns)
-    return _exclude(evidence, changes).merge_sorted(fixed, key=_ORDER).filter(_is_possible(as_of))
+    fixed = joined.with_columns(_corrected_column(c, vocabulary) for c in settable).select(columns)
+    return _exclude(evidence, changes).merge_sorted(fixed, key=_ORDER).filter(_is_possible(as_of, vocabulary))
 
 
-def _corrected_column(column: str) -> pl.Expr:
-    bearing = [k.name for k in KINDS if column == "happened_at" or column in (*k.required, *k.optional)]
+def _corrected_column(column: str, vocabulary: EventVocabulary) -> pl.Expr:
+    if column == DATA:
+        return merge(pl.col("kind"), pl.col(column), pl.col(f"{column} new"), vocabulary).alias(column)
+    bearing = [k.name for k in vocabulary.kinds if column == "happened_at" or column in k.fields]
     new = pl.when(pl.col("kind").is_in(bearing)).then(pl.col(f"{column} new"))
     return pl.coalesce(new, pl.col(column)).alias(column)
 
 
-def _is_possible(as_of: datetime) -> pl.Expr:
+def _is_possible(as_of: datetime, vocabulary: EventVocabulary) -> pl.Expr:
     itself = pl.col("other").is_not_null() & (pl.col("subject") == pl.col("other"))
-    negative = (pl.col("amount").fill_null(0) < 0) & (pl.col("kind") != "account.balance")
+    negative = (pl.col("amount").fill_null(0) < 0) & ~pl.col("kind").is_in(vocabulary.signed_kinds)
     doubt = (pl.col("strength").fill_null(0) < 0) & (pl.col("tie") != "vouch").fill_null(True)
     return (pl.col("happened_at") <= as_of) & ~itself & ~negative & ~doubt
 
 
-def _disputes(evidence: pl.LazyFrame, changes: pl.DataFrame, statements: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def _disputes(evidence: pl.LazyFrame, corrected: Correct, statements: pl.DataFrame) -> pl.DataFrame:
     """Return the positions of disputed events, and whether a dispute is `open`; otherwise it was upheld."""
     about = statements.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
     item = {"contributor": pl.coalesce("ref_contributor", "contributor"), "event_id": pl.col("ref_event")}
     dispute_events = about.sort(_RECENCY_KEY).select("kind", "outcome", by="subject", **item)
     items = evidence.join(dispute_events.lazy(), on=EVENT_KEY, how="semi", maintain_order="left").collect()
-    parties = _apply_corrections(items.lazy(), changes, as_of).select(_ORDER, *EVENT_KEY, "subject", "other").collect()
+    parties = corrected(items.lazy()).select(_ORDER, *EVENT_KEY, "subject", "other").collect()
     opened, resolved = pl.col("kind") == "dispute.opened", pl.col("kind") == "dispute.resolved"
     return (
         dispute_events.join(parties, on=EVENT_KEY, how="inner", maintain_order="left")
@@ -223,21 +257,27 @@ def _latest_consents(statements: pl.DataFrame, as_of: datetime, purpose: str, se
     return latest.filter(pl.col("kind") == "consent.granted", open_ended).select("person", "data_class")
 
 
-def _kinds_of(data_class: str) -> list[str]:
-    return [k.name for k in KINDS if k.data_class == data_class]
-
-
-def _filter_consenting(evidence: pl.LazyFrame, consents: pl.DataFrame) -> pl.LazyFrame:
+def _filter_consenting(evidence: pl.LazyFrame, consents: pl.DataFrame, vocabulary: EventVocabulary) -> pl.LazyFrame:
     kind = pl.col("kind")
     consenting = {c: consents.filter(pl.col("data_class") == c)["person"].implode() for c in CLASSES}
 
     def agrees(party: str, data_class: str) -> pl.Expr:
         return pl.col(party).is_in(consenting[data_class]).fill_null(False)
 
-    tie = kind.is_in(_kinds_of("relationship")) & agrees("subject", "relationship") & agrees("other", "relationship")
-    single_party = [kind.is_in(_kinds_of(c)) & agrees("subject", c) for c in CLASSES if c != "relationship"]
-    payee = kind.is_in(PAYMENT_KINDS) & agrees("other", "behaviour")
+    def of(data_class: str, *scopes: Scope) -> pl.Expr | None:
+        names = vocabulary.kinds_of(data_class, *scopes)
+        return kind.is_in(names) if names else None
+
+    for_both, for_subject, for_other = list[pl.Expr](), list[pl.Expr](), list[pl.Expr]()
+    for c in CLASSES:
+        if (both := of(c, "both")) is not None:
+            for_both.append(both & agrees("subject", c) & agrees("other", c))
+        if (single := of(c, "subject", "each")) is not None:
+            for_subject.append(single & agrees("subject", c))
+        if (each := of(c, "each")) is not None:
+            for_other.append(each & agrees("other", c))
     sides = evidence.with_columns(
-        pl.any_horizontal(tie, *single_party).alias("for_subject"), (tie | payee).alias("for_other")
+        pl.any_horizontal(pl.lit(False), *for_both, *for_subject).alias("for_subject"),
+        pl.any_horizontal(pl.lit(False), *for_both, *for_other).alias("for_other"),
     )
     return sides.filter(pl.any_horizontal(SIDES))

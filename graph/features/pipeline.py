@@ -9,8 +9,8 @@ import polars as pl
 
 from graph.catalog import FEATURES, Feature
 from graph.evidence.codes import Coding, code_table, encode_events
-from graph.evidence.visibility import PAYMENT_KINDS, visible_from_parts, visible_with_consents
-from graph.evidence.vocabulary import KINDS
+from graph.evidence.visibility import visible_from_parts, visible_with_consents
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 from graph.features import payments
 from graph.features.definitions import (
     behaviour,
@@ -63,7 +63,7 @@ DERIVED_COLUMNS: Final = {
     "capacity.pass_through_share": flow.pass_through_share(),
     "capacity.balance_months": capacity.balance_months(),
 }
-GLOBAL_KINDS: Final = tuple(k.name for k in KINDS if k.data_class in (None, "identity", "relationship"))
+GLOBAL_CLASSES: Final = (None, "identity", "relationship")  # of evidence that features of a whole layer need
 
 
 def features(
@@ -75,6 +75,7 @@ def features(
     feature_names: Collection[str] | None = None,
     on_stage: StageCallback = ignore_stage,
     zone: tzinfo = UTC,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> pl.DataFrame:
     """Compute the features of `people` (None: of everyone) at `as_of`, as known at `known_at`, for `purpose`.
 
@@ -85,11 +86,14 @@ def features(
     """
     if people is not None:
         view, consents = visible_with_consents(
-            relevant_events(events.lazy().collect(), people, feature_names), as_of, known_at, purpose, zone
+            relevant_events(events.lazy().collect(), people, feature_names, vocabulary),
+            *(as_of, known_at, purpose, zone, vocabulary),
         )
-        return compute(view, as_of, consents, people, feature_names, on_stage, zone)
-    view, consents, coding = _encoded_view(events.lazy(), as_of, known_at, purpose, zone, on_stage)
-    table = compute(view, as_of, consents, feature_names=feature_names, on_stage=on_stage, zone=zone)
+        return compute(view, as_of, consents, people, feature_names, on_stage, zone, vocabulary)
+    view, consents, coding = _encoded_view(events.lazy(), as_of, known_at, purpose, zone, on_stage, vocabulary)
+    table = compute(
+        view, as_of, consents, feature_names=feature_names, on_stage=on_stage, zone=zone, vocabulary=vocabulary
+    )
     decoded = table.join(code_table(coding), left_on="person", right_on="code").with_columns(
         pl.col("id").alias("person")
     )
@@ -99,13 +103,19 @@ def features(
 
 
 def _encoded_view(
-    events: pl.LazyFrame, as_of: datetime, known_at: datetime, purpose: str, zone: tzinfo, on_stage: StageCallback
+    events: pl.LazyFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    zone: tzinfo,
+    on_stage: StageCallback,
+    vocabulary: EventVocabulary,
 ) -> tuple[pl.DataFrame, pl.DataFrame, Coding]:
     """Compute view and consents with codes for ids; we release the events they were computed from."""
-    encoded = encode_events(events)
+    encoded = encode_events(events, vocabulary)
     on_stage("evidence read, with codes for ids")
     view, consents = visible_from_parts(
-        encoded.evidence, encoded.statements, as_of, known_at, purpose, encoded.coding, zone
+        encoded.evidence, encoded.statements, as_of, known_at, purpose, encoded.coding, zone, vocabulary
     )
     on_stage("the view: who may be seen")
     return view, consents, encoded.coding
@@ -119,6 +129,7 @@ def compute(
     feature_names: Collection[str] | None = None,
     on_stage: StageCallback = ignore_stage,
     zone: tzinfo = UTC,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> pl.DataFrame:
     """Return one row for each person enrolled in the view (or in `people`), sorted by `person`.
 
@@ -129,7 +140,7 @@ def compute(
     selection = tuple(f for f in FEATURES if feature_names is None or f.name in feature_names)
     tie_ratings = tie_rating_rows(view)
     on_stage("ties in force")
-    near = compute_local(view, as_of, consents, people, tie_ratings, on_stage, zone)
+    near = compute_local(view, as_of, consents, people, tie_ratings, on_stage, zone, vocabulary)
     globally = [f.name for f in selection if f.scope == "global"]
     far = compute_global(view, as_of, consents, near["person"], tie_ratings, globally, on_stage, zone)
     return near.join(far, on="person", how="left").select("person", *(f.name for f in selection)).sort("person")
@@ -143,6 +154,7 @@ def compute_local(
     tie_ratings: pl.DataFrame | None = None,
     on_stage: StageCallback = ignore_stage,
     zone: tzinfo = UTC,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> pl.DataFrame:
     """Compute the local features: `person` and the features of scope local, one row for each person enrolled in the
     view (or in `people`).
@@ -155,7 +167,9 @@ def compute_local(
     # With few rows, the in-memory engine takes half the time of the streaming one.
     engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
     table: pl.DataFrame = (
-        local_expressions(events, consent_frame, as_of, people, live, zone).to_native().collect(engine=engine)
+        local_expressions(events, consent_frame, as_of, people, live, zone, vocabulary)
+        .to_native()
+        .collect(engine=engine)
     )
     on_stage("local features: sums and counts")
     structure = structural_diversity.neighbourhood_features(
@@ -230,6 +244,7 @@ def local_expressions(
     people: Collection[str] | None = None,
     ties: Frame | None = None,
     zone: tzinfo = UTC,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> Frame:
     """Build the local features as one lazy Narwhals frame, for any column engine; rows in no order.
 
@@ -243,15 +258,17 @@ def local_expressions(
         table = enrolled.filter(nw.col("person").is_in(ids))
         consents = consents.filter(nw.col("person").is_in(ids))
     live = ties_in_force(own) if ties is None else ties
-    for part in (*_local_parts(own, enrolled, live, as_of, zone), _consent_zeros(consents)):
+    for part in (*_local_parts(own, enrolled, live, as_of, zone, vocabulary), _consent_zeros(consents)):
         table = table.join(part, on="person", how="left")
     return _finish(table.with_columns(**DERIVED_COLUMNS))
 
 
-def _local_parts(own: Frame, enrolled: Frame, live: Frame, as_of: datetime, zone: tzinfo) -> tuple[Frame, ...]:
+def _local_parts(
+    own: Frame, enrolled: Frame, live: Frame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary
+) -> tuple[Frame, ...]:
     """Return the frames that together hold the local features, each with one row a `person`."""
     outgoing, incoming = payments.payments_made(own, as_of, zone), payments.payments_received(own, as_of, zone)
-    credit_rows = credit.credit_evidence(own)
+    credit_rows = credit.credit_evidence(own, vocabulary)
     return (
         behaviour.spending(outgoing, as_of),
         *behaviour.counterparties(outgoing, incoming, enrolled),
@@ -260,11 +277,11 @@ def _local_parts(own: Frame, enrolled: Frame, live: Frame, as_of: datetime, zone
         flow.pass_through(outgoing, incoming, as_of, zone),
         fraud.fan(incoming, as_of, zone, "fraud.fan_in"),
         fraud.fan(outgoing, as_of, zone, "fraud.fan_out"),
-        capacity.income(incoming, as_of, zone),
+        capacity.income(incoming, as_of, zone, vocabulary.income),
         capacity.takings(incoming),
         capacity.spending_steadiness(outgoing, as_of, zone),
         capacity.balances(own, as_of, zone),
-        credit.repayment_history(credit_rows, as_of, zone),
+        credit.repayment_history(credit_rows, as_of, zone, vocabulary),
         credit.open_obligations(credit_rows),
         credit.orders(credit_rows),
         credit.delays(credit_rows, as_of),
@@ -298,7 +315,10 @@ def _finish(table: Frame) -> Frame:
 
 
 def relevant_events(
-    events: pl.DataFrame, people: Collection[str], feature_names: Collection[str] | None = None
+    events: pl.DataFrame,
+    people: Collection[str],
+    feature_names: Collection[str] | None = None,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> pl.DataFrame:
     """Select the events that the features of `people` (those in `feature_names`) can depend on. Call it first if you
     often compute a few people of many.
@@ -306,11 +326,9 @@ def relevant_events(
     We keep every corrected event, because the correction may assign it to one of `people`.
     """
     ids = sorted(people)
-    kinds = (
-        GLOBAL_KINDS
-        if feature_names is not None and not set(feature_names) & set(rings.NAMES)
-        else (*GLOBAL_KINDS, *PAYMENT_KINDS)
-    )
+    kinds = [k.name for k in vocabulary.kinds if k.data_class in GLOBAL_CLASSES]
+    if feature_names is None or set(feature_names) & set(rings.NAMES):
+        kinds.append(rings.PAYMENT_KIND)
     corrected_ids = events.filter(pl.col("kind") == "event.corrected")["ref_event"].unique()
     keep = [pl.col("kind").is_in(kinds), pl.col("subject").is_in(ids), pl.col("other").is_in(ids)]
     if corrected_ids.len():

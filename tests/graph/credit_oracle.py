@@ -8,21 +8,29 @@ from calendar import monthrange
 from datetime import datetime, timedelta
 from typing import Any
 
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 Row = dict[str, Any]
 
 
 def is_credit(row: Row) -> bool:
-    return KIND_BY_NAME[row["kind"]].data_class == "credit"
+    return STANDARD.kind_by_name[row["kind"]].data_class == "credit"
 
 
-def is_adverse(row: Row) -> bool:
+def has_an_end(row: Row, vocabulary: EventVocabulary = STANDARD) -> bool:
+    """Credit evidence, and adverse evidence of any class."""
+    kind = vocabulary.kind_by_name[row["kind"]]
+    return kind.data_class == "credit" or kind.adverse
+
+
+def is_adverse(row: Row, vocabulary: EventVocabulary = STANDARD) -> bool:
     late = row["kind"] == "order.settled" and (row["days_late"] or 0) > 0
-    return KIND_BY_NAME[row["kind"]].adverse or late
+    return vocabulary.kind_by_name[row["kind"]].adverse or late
 
 
-def plain_counting(rows: list[Row], as_of: datetime, *, forgetting: bool = True) -> list[Row]:
+def plain_counting(
+    rows: list[Row], as_of: datetime, *, forgetting: bool = True, vocabulary: EventVocabulary = STANDARD
+) -> list[Row]:
     """Of credit rows, each with `dispute` (None, "open" or "upheld"), those that count: with `ended_at` and `disputed`."""
     disputed_misses = [r for r in rows if r["kind"] == "obligation.missed" and r["dispute"]]
     evidence = [r for r in rows if r["dispute"] != "upheld"]
@@ -30,12 +38,12 @@ def plain_counting(rows: list[Row], as_of: datetime, *, forgetting: bool = True)
     for row in evidence:
         if any(row["kind"] == w["kind"] and instalment(row) == instalment(w) for w in disputed_misses):
             continue
-        if is_adverse(row) and row["dispute"] == "open":
+        if is_adverse(row, vocabulary) and row["dispute"] == "open":
             continue
         if any(is_report_of_the_same(row, other, evidence) and before(other, row) for other in evidence):
             continue
-        ended = ended_at(row, evidence)
-        if forgetting and is_adverse(row) and ended is not None and five_years_after(ended) <= as_of:
+        ended = ended_at(row, evidence) if vocabulary.kind_by_name[row["kind"]].step else row["happened_at"]
+        if forgetting and is_adverse(row, vocabulary) and ended is not None and five_years_after(ended) <= as_of:
             continue
         counting.append({**row, "ended_at": ended, "disputed": row["dispute"] == "open"})
     return counting
@@ -54,7 +62,9 @@ def before(one: Row, other: Row) -> bool:
 
 
 def is_report_of_the_same(row: Row, other: Row, evidence: list[Row]) -> bool:
-    if row["kind"] != other["kind"] or (is_adverse(other) and other["dispute"]):
+    if row["kind"] != other["kind"] or not row["kind"].startswith("obligation."):
+        return False
+    if is_adverse(other) and other["dispute"]:
         return False
     if row["kind"] in ("obligation.missed", "obligation.paid"):
         return instalment(row) == instalment(other)
@@ -101,10 +111,14 @@ def makes_good(payment: Row, miss: Row) -> bool:
 
 
 def five_years_after(at: datetime) -> datetime:
+    return years_after(at, 5)
+
+
+def years_after(at: datetime, years: int) -> datetime:
     try:
-        return at.replace(year=at.year + 5)
+        return at.replace(year=at.year + years)
     except ValueError:
-        return at.replace(year=at.year + 5, day=28)
+        return at.replace(year=at.year + years, day=28)
 
 
 def plain_features(rows: list[Row], as_of: datetime) -> dict[str, int | None]:

@@ -6,15 +6,22 @@ from typing import Any
 
 import polars as pl
 
-from graph.evidence.events import CORRECTABLE_COLUMNS, SCHEMA, correction_row
-from graph.evidence.vocabulary import CLASSES, KIND_BY_NAME
-from tests.graph.credit_oracle import is_credit, plain_counting
+from graph.evidence.declared_fields import correction_row
+from graph.evidence.events import CORRECTABLE_COLUMNS, SCHEMA
+from graph.evidence.vocabulary import CLASSES, STANDARD, EventVocabulary
+from tests.graph.credit_oracle import has_an_end, plain_counting, years_after
 
 Row = dict[str, Any]
 
 
 def plain_visible(
-    events: pl.DataFrame, as_of: datetime, known_at: datetime, purpose: str, *, forgetting: bool = True
+    events: pl.DataFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    *,
+    forgetting: bool = True,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> list[Row]:
     """`forgetting` False: as if nothing left with time."""
     rows = []
@@ -24,25 +31,40 @@ def plain_visible(
     retracted = {(r["contributor"], r["ref_event"]) for r in rows if r["kind"] == "event.retracted"}
     rows = [r for r in rows if r["kind"] == "event.retracted" or (r["contributor"], r["event_id"]) not in retracted]
     consents = plain_consents(rows, as_of, purpose)
-    evidence = [apply_plain_corrections(r, rows) for r in rows if KIND_BY_NAME[r["kind"]].data_class]
+    kinds = vocabulary.kind_by_name
+    evidence = [apply_plain_corrections(r, rows, vocabulary) for r in rows if kinds[r["kind"]].data_class]
     evidence = [{**r, "dispute": dispute(r, rows)} for r in evidence if possible(r, as_of)]
-    credit = plain_counting([r for r in evidence if is_credit(r)], as_of, forgetting=forgetting)
-    other = [{**r, "ended_at": None, "disputed": False} for r in evidence if not is_credit(r) and not r["dispute"]]
+    ending = [r for r in evidence if has_an_end(r, vocabulary)]
+    credit = plain_counting(ending, as_of, forgetting=forgetting, vocabulary=vocabulary)
+    lasting = [r for r in evidence if r not in ending and not r["dispute"]]
+    other = [{**r, "ended_at": None, "disputed": False} for r in lasting]
     counting = sorted([*credit, *other], key=lambda r: int(r["order_"]))
-    return [r for r in (with_sides(r, consents) for r in counting) if r["for_subject"] or r["for_other"]]
+    limits = {name: kind.keep_years for name, kind in kinds.items() if kind.keep_years}
+    counting = [r for r in counting if r["kind"] not in limits or lasts(r["happened_at"], limits[r["kind"]], as_of)]
+    return [r for r in (with_sides(r, consents, vocabulary) for r in counting) if r["for_subject"] or r["for_other"]]
 
 
-def apply_plain_corrections(row: Row, rows: list[Row]) -> Row:
-    kind, new = KIND_BY_NAME[row["kind"]], dict(row)
+def lasts(at: datetime, years: int, as_of: datetime) -> bool:
+    """Whether less than so many calendar years have passed, counted back from `as_of`."""
+    return at > years_after(as_of, -years)
+
+
+def apply_plain_corrections(row: Row, rows: list[Row], vocabulary: EventVocabulary = STANDARD) -> Row:
+    kind, new = vocabulary.kind_by_name[row["kind"]], dict(row)
     corrections = [r for r in rows if r["kind"] == "event.corrected"]
     for correction in sorted(corrections, key=lambda r: (r["recorded_at"], r["order_"])):
         if (correction["contributor"], correction["ref_event"]) != (row["contributor"], row["event_id"]):
             continue
         fields = json.loads(correction["fields"])
-        values = correction_row(fields).row(0, named=True)
+        values = correction_row(fields, vocabulary).row(0, named=True)
         for field in fields:
+            if field in vocabulary.extra_fields:
+                if field in kind.fields:
+                    content = json.loads(new["data"] or "{}") | {field: json.loads(values["data"])[field]}
+                    new["data"] = json.dumps(dict(sorted(content.items())), ensure_ascii=False, separators=(",", ":"))
+                continue
             assert field in CORRECTABLE_COLUMNS
-            if field == "happened_at" or field in kind.required or field in kind.optional:
+            if field == "happened_at" or field in kind.fields:
                 new[field] = values[field]
     return new
 
@@ -87,12 +109,12 @@ def plain_consents(rows: list[Row], as_of: datetime, purpose: str) -> set[tuple[
     }
 
 
-def with_sides(row: Row, consents: set[tuple[str, str]]) -> Row:
-    data_class = KIND_BY_NAME[row["kind"]].data_class
-    subject_side, other_side = (row["subject"], data_class) in consents, (row["other"], data_class) in consents
-    if data_class == "relationship":
+def with_sides(row: Row, consents: set[tuple[str, str]], vocabulary: EventVocabulary = STANDARD) -> Row:
+    kind = vocabulary.kind_by_name[row["kind"]]
+    subject_side, other_side = ((row[party], kind.data_class) in consents for party in ("subject", "other"))
+    if kind.counts_for == "both":
         subject_side = other_side = subject_side and other_side
-    elif row["kind"] != "payment.made":
+    elif kind.counts_for == "subject":
         other_side = False
     sides = {"for_subject": subject_side, "for_other": other_side}
     return {**{c: row[c] for c in SCHEMA}, **sides, "ended_at": row["ended_at"], "disputed": row["disputed"]}

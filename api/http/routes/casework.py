@@ -119,7 +119,7 @@ def _dispute_cases(context: AppContext, rows: list[disputes.Dispute], now: datet
                 "subject": row["subject"],
                 "resolved_by": row["resolved_by"],
                 "overdue": overdue,
-                "item": evidence.find_item(connection, *item_key, row["outcome"] or "open"),
+                "item": evidence.find_item(connection, context.vocabulary, *item_key, row["outcome"] or "open"),
             }
             cases.append(DisputeCase(**DisputeView.of(row).model_dump(), **extra))
     return cases

@@ -129,7 +129,9 @@ def _take_events(
     headers: Headers, context: AppContext, party: str, body: bytes, now: datetime, all_or_nothing: bool
 ) -> Response:
     rows = bodies.rows_of(body, headers.get("content-type"), headers.get("content-encoding"))
-    result = intake.ingest(context.database, party, rows, now, all_or_nothing=all_or_nothing)
+    result = intake.ingest(
+        context.database, party, rows, now, all_or_nothing=all_or_nothing, vocabulary=context.vocabulary
+    )
     at = None if result.recorded_at is None else iso(result.recorded_at)
     head = {"id": result.id, "accepted": result.accepted, "duplicates": result.duplicates, "refused": result.refused}
     # Polars writes ten thousand rows in the time in which `json` writes a hundred.

@@ -249,7 +249,7 @@ def list_my_evidence(
 ) -> EvidenceItems:
     """List your stored evidence with its contributors, oldest first, in pages."""
     with reading(context.database) as connection:
-        rows = stored_evidence.list_evidence(connection, caller.party, int(after or 0), limit + 1)
+        rows = stored_evidence.list_evidence(connection, context.vocabulary, caller.party, int(after or 0), limit + 1)
     return EvidenceItems.cut([EvidenceItem(**row) for row in rows], limit, "number")
 
 
@@ -274,7 +274,7 @@ def export_me(context: ContextDep, caller: Subject, now: Now, response: Response
     """Export everything that we store about you, in one JSON document."""
     program: Program = context.release.programs[-1]
     sections = person.export_person(
-        context.database, program, caller.party, choose_language(language, program.languages)
+        context.database, program, context.vocabulary, caller.party, choose_language(language, program.languages)
     )
     explanation = person.explain_score_if_any(context, caller.party, now)
     response.headers["Content-Disposition"] = 'attachment; filename="iftah.json"'
@@ -297,7 +297,7 @@ def delete_my_monitoring(context: ContextDep, caller: Subject) -> Attributes:
 @router.delete("", responses=error_responses("open_orders"))
 def delete_me(_: LeaveForm, context: ContextDep, caller: Subject, now: Now) -> ErasureSummary:
     """Leave for good: we erase everything that we store about you, and your token ends."""
-    summary = erasure.erase(context.database, caller.party, now)
+    summary = erasure.erase(context.database, caller.party, now, context.vocabulary)
     return ErasureSummary(events=summary.events, kept_of_others=summary.kept_of_others, decisions=summary.decisions)
 
 

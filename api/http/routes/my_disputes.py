@@ -44,7 +44,7 @@ class Statement(BaseModel):
 def open_dispute(body: Objection, context: ContextDep, caller: Subject, now: Now, response: Response) -> DisputeView:
     """Object to an item. It stops counting against you at once, and we answer within twenty days. A repeated objection returns the same: 200."""
     row, new = disputes.open_dispute(
-        context.database, caller.party, body.contributor, body.event_id, body.statement, now
+        context.database, context.vocabulary, caller.party, body.contributor, body.event_id, body.statement, now
     )
     response.status_code = 201 if new else 200
     return DisputeView.of(row)

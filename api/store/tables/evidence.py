@@ -94,6 +94,7 @@ class EventRow(SQLModel, table=True):
     outcome: str | None = None
     statement: str | None = None
     fields: str | None = None
+    data: str | None = None  # JSON: the declared fields that have no column
 
 
 class ExtentRow(SQLModel, table=True):

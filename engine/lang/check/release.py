@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from engine.lang.check.evidence import check_evidence, event_kinds
 from engine.lang.check.guardrails import Guardrails
 from engine.lang.check.orders import check_orders
 from engine.lang.check.patterns import check_watch, flag_attributes
@@ -33,6 +34,7 @@ from engine.lang.syntax.ast import (
     ScorecardFile,
     WatchFile,
 )
+from engine.lang.syntax.evidence_ast import EvidenceFile
 from engine.lang.syntax.parse import parse, parse_with_tree
 from engine.lang.syntax.source import Node
 
@@ -44,7 +46,7 @@ REQUIRED_KINDS: Final[dict[type, tuple[str, str]]] = {
     ReasonsFile: ("reasons.yaml", "reasons"),
     PolicyFile: ("policy.yaml", "policy"),
 }
-OPTIONAL_KINDS: Final[dict[type, str]] = {WatchFile: "watch", OrdersFile: "orders"}
+OPTIONAL_KINDS: Final[dict[type, str]] = {WatchFile: "watch", OrdersFile: "orders", EvidenceFile: "evidence"}
 # Problems of totals and names. A line that we could not read may hold the missing part, so we do not report them then.
 CONSEQUENT_CODES: Final = {"R011", "R204", "R205", "R206", "R207", "R209"}
 Files = Mapping[str, DatedFile | None]
@@ -69,6 +71,7 @@ class _FilesInForce:
     policy: PolicyFile
     watch: WatchFile | None
     orders: OrdersFile | None
+    evidence: EvidenceFile | None
     lists: tuple[ListFile, ...]
 
 
@@ -134,10 +137,11 @@ def _select_files(files: Files, since: int | None, report: Report) -> _FilesInFo
     policy = _file_of_kind(PolicyFile, current, files, report)
     watch = _file_of_kind(WatchFile, current, files, report)
     orders = _file_of_kind(OrdersFile, current, files, report)
+    evidence = _file_of_kind(EvidenceFile, current, files, report)
     if scorecard is None or perks is None or reasons is None or policy is None:
         return None
     lists = tuple(file for file in current.values() if isinstance(file, ListFile))
-    return _FilesInForce(scorecard, perks, reasons, policy, watch, orders, lists)
+    return _FilesInForce(scorecard, perks, reasons, policy, watch, orders, evidence, lists)
 
 
 def _is_current(file: DatedFile | None, since: int | None) -> bool:
@@ -149,6 +153,9 @@ def _build_program(files: _FilesInForce, since: int | None, catalogue: _Catalogu
     policy, card = files.policy, files.scorecard
     report.timezone = policy.timezone.text if report.language >= LOCAL_DATES_VERSION else UTC_NAME
     lists = _lists(files.lists, report)
+    evidence = check_evidence(files.evidence, report) if files.evidence else None
+    if evidence:
+        catalogue = replace(catalogue, kinds=event_kinds(evidence, catalogue.kinds))
     patterns = _patterns(files, lists, catalogue, report)
     schema = {**catalogue.schema, **flag_attributes(patterns)}
     guard = Guardrails(policy, schema, report)
@@ -173,6 +180,7 @@ def _build_program(files: _FilesInForce, since: int | None, catalogue: _Catalogu
         watch=patterns,
         orders=check_orders(files.orders, report) if files.orders else None,
         timezone=policy.timezone.text,
+        evidence=evidence,
     )
 
 

@@ -77,6 +77,10 @@ CODES: Final[dict[str, str]] = {
     "R601": "an unknown state or event",
     "R602": "a state that cannot be reached, or not be left",
     "R603": "a move that never happens",
+    # kinds of events
+    "R801": "a name that the engine keeps for itself",
+    "R802": "a field of events that does not fit",
+    "R803": "a kind of events that does not fit",
 }
 
 

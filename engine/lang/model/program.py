@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from engine.lang.model.conditions import And, Attr, Cmp, Int, Stage, Truth, names, without_attributes
+from engine.lang.model.evidence import Evidence
 from engine.lang.model.patterns import Pattern
 from engine.lang.model.timezones import UTC_NAME, day_in, start_of
 from engine.lang.model.types import Attribute, Schema
@@ -267,6 +268,7 @@ class Program:
     watch: tuple[Pattern, ...] = ()
     orders: OrderLifecycle | None = None
     timezone: str = UTC_NAME  # the IANA name of the zone in which the rules count days
+    evidence: Evidence | None = None  # what can happen; None: the shipped kinds of events
 
     def day(self, moment: datetime) -> int:
         """The day of a moment, counted from 1970-01-01 in the time zone of the rules."""
@@ -336,6 +338,11 @@ class Release:
     def timezone(self) -> str:
         """The IANA name of the time zone in which the rules count days: all programs have the same one."""
         return self.programs[0].timezone
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """The declared kinds of events: all programs have the same ones."""
+        return self.programs[0].evidence
 
     def day(self, moment: datetime) -> int:
         """The day of a moment, counted from 1970-01-01 in the time zone of the rules."""

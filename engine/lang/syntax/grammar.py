@@ -3,8 +3,6 @@
 import re
 from typing import Final
 
-from engine.lang.model.problems import SourceSpan
-from engine.lang.model.timezones import UTC_NAME, names
 from engine.lang.syntax.ast import (
     BandLine,
     CapLine,
@@ -24,7 +22,6 @@ from engine.lang.syntax.ast import (
     OrdersFile,
     PerkLine,
     PerksFile,
-    PolicyFile,
     PriorWaiverLine,
     RangeLine,
     ReasonsFile,
@@ -37,10 +34,14 @@ from engine.lang.syntax.ast import (
     WaiveLine,
     WatchFile,
 )
+from engine.lang.syntax.evidence_grammar import EVIDENCE
 from engine.lang.syntax.expression_tree import Name, Word
+from engine.lang.syntax.policy_grammar import POLICY
 from engine.lang.syntax.schema_types import (
+    DATE_FIELDS,
     FEATURE,
     IDENT,
+    WORDS,
     AnyType,
     BoolType,
     ConditionType,
@@ -55,15 +56,12 @@ from engine.lang.syntax.schema_types import (
 )
 
 CONDITION: Final = ConditionType()
-WORDS: Final = ListType(IDENT)
 DEFINE: Final = TableType(IDENT, CONDITION, keep=True)
 POINTS: Final = NumberType(-600, 600)
-DATE_FIELDS: Final = (Field("from", DateType(), absent=None, to="since"), Field("until", DateType(), absent=None))
 CURRENCY: Final = TextType("a currency", among=("CNY", "CZK", "EUR", "GBP", "HKD", "JPY", "USD"))
 LANGUAGE: Final = TextType("a language", re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?"), hint="write en, zh or pt-BR")
 LENGTH: Final = TextType("a duration", re.compile(r"[1-9][0-9]{0,5}[dhms]"), hint="write 30d, 12h, 45m or 90s")
 ROLE: Final = TextType("a side", among=("subject", "other", "either"))
-ZONE_HINT: Final = "write an IANA name such as Asia/Shanghai"
 AMOUNT: Final = NumberType(0, 1_000_000_000, whole=False)
 OUTCOMES: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
 
@@ -299,21 +297,6 @@ ORDERS: Final = RecordType(
         Field("moves", ListType(MOVE, min_items=1)),
     ),
 )
-ZONE: Final = TextType("a time zone", among=tuple(sorted(names())), fallback_hint=ZONE_HINT)
-POLICY: Final = RecordType(
-    "a policy",
-    PolicyFile,
-    (
-        *DATE_FIELDS,
-        Field("forbidden_classes", WORDS),
-        Field("forbidden_names", WORDS),
-        Field("restricted", WORDS),
-        Field("relationships", WORDS),
-        Field("relationships_share", NumberType(0, 100)),
-        Field("alarms", WORDS, since=3, before=()),
-        Field("timezone", ZONE, since=3, before=Word(UTC_NAME, SourceSpan("policy.yaml"))),
-    ),
-)
 EXPECT: Final = RecordType(
     "an expectation",
     ExpectLine,
@@ -388,6 +371,7 @@ CASES: Final = RecordType(
     ),
 )
 KINDS: Final[dict[str, RecordType]] = {
+    "evidence": EVIDENCE,
     "scorecard": SCORECARD,
     "perks": PERKS,
     "reasons": REASONS,

@@ -7,6 +7,33 @@ FROM: Final = "The first day on which this is in force, compared with `as_of`; i
 UNTIL: Final = "The first day on which this is no longer in force; if absent, there is no end"
 DATE_KEYS: Final = {"from": FROM, "until": UNTIL}
 KEYS: Final[dict[str, dict[str, str]]] = {
+    "an evidence file": {
+        "ties": "The relations that two people can have",
+        "categories": "What a payment can be for",
+        "income": "The categories that count as regular income of the payee",
+        "kinds": "The kinds of events that contributors can send",
+    },
+    "a kind of events": {
+        "id": "The name: the thing and what happened to it, such as `rental.returned`",
+        "about": "A sentence: what happened, and to whom",
+        "class": "The data class: a person consents to classes of evidence",
+        "other": "Whether an event names a second party, and whether it must; if absent, it names none",
+        "counts_for": "The subject; each party by their own consent; or both parties, or neither; if absent, the subject",
+        "adverse": "Whether it speaks against the person, and so leaves five years after it ended; if absent, false",
+        "years": "The calendar years for which an event counts; if absent, there is no end",
+        "step": "The part that it has in the life of an obligation; if absent, none",
+        "reverses": "The kind of payment whose amounts these events take back",
+        "fields": "The fields of such events",
+    },
+    "a field of events": {
+        "type": "The type of its values; money is in minor units and brings its currency along",
+        "digits": "The digits after the point of a decimal",
+        "values": "The words of an enum",
+        "low": "The lowest value of a number",
+        "high": "The highest value of a number",
+        "negative": "Whether an amount of money may be below zero; if absent, false",
+        "required": "Whether each event must have the field; if absent, false",
+    },
     "a scorecard": {
         **DATE_KEYS,
         "score": "The lowest and highest score, and the score of a person without points",

@@ -7,7 +7,6 @@ import narwhals as nw
 
 from graph.catalog import MAX_MONEY
 from graph.evidence.calendar import months_before
-from graph.evidence.vocabulary import INCOME_CATEGORIES
 from graph.features.integer_math import (
     CURRENCIES,
     ONE_CURRENCY,
@@ -24,9 +23,9 @@ from graph.features.payments import WINDOW_MONTHS, YEAR_MONTHS, in_full_months
 MAX_BALANCE: Final = 10**13  # minor units; we clip a reading to this, so that no sum overflows
 
 
-def income(received: Frame, as_of: datetime, zone: tzinfo) -> Frame:
-    """Sum wages, pensions and benefits: one row for each `person` who received any."""
-    regular = received.filter(nw.col("category").is_in(list(INCOME_CATEGORIES)))
+def income(received: Frame, as_of: datetime, zone: tzinfo, categories: tuple[str, ...]) -> Frame:
+    """Sum the payments of these categories, such as wages: one row for each `person` who received any."""
+    regular = received.filter(nw.col("category").is_in(list(categories)))
     full = nw.when(in_full_months(as_of, zone)).then(nw.col("month"))
     by_person = (
         regular.with_columns(full.alias("full month"))

@@ -6,20 +6,18 @@ from typing import Final
 import narwhals as nw
 
 from graph.evidence.calendar import months_before
-from graph.evidence.vocabulary import KINDS
+from graph.evidence.vocabulary import EventVocabulary
 from graph.features.integer_math import Frame, days_between, indicator
 
 OBLIGATION_KEY: Final = ("contributor", "subject", "obligation")
-CREDIT_KINDS: Final = tuple(k.name for k in KINDS if k.data_class == "credit")
-ADVERSE_KINDS: Final = tuple(k.name for k in KINDS if k.adverse)
 
 
-def credit_evidence(events: Frame) -> Frame:
+def credit_evidence(events: Frame, vocabulary: EventVocabulary) -> Frame:
     """Select the rows that the functions below need: each person's own obligations and orders."""
-    return events.filter(nw.col("kind").is_in(list(CREDIT_KINDS)), nw.col("for_subject"))
+    return events.filter(nw.col("kind").is_in(list(vocabulary.credit_kinds)), nw.col("for_subject"))
 
 
-def repayment_history(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
+def repayment_history(events: Frame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary) -> Frame:
     """Count kept, missed and written-off obligations, and the days of history: one row for each `person` with credit
     evidence.
 
@@ -28,7 +26,7 @@ def repayment_history(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """
     kind = nw.col("kind")
     recent = nw.col("happened_at") > months_before(as_of, 12, zone)
-    neutral = nw.when(~(kind.is_in(list(ADVERSE_KINDS)) | is_late())).then(nw.col("happened_at"))
+    neutral = nw.when(~(kind.is_in(list(vocabulary.adverse_kinds)) | is_late())).then(nw.col("happened_at"))
     by_person = (
         events.with_columns(neutral=neutral)
         .group_by("subject")

@@ -12,6 +12,7 @@ from graph.evidence.calendar import months_before
 from graph.network.build import positions
 
 NAMES: Final = ("fraud.rings",)
+PAYMENT_KIND: Final = "payment.made"
 MONTHS: Final = 12
 
 
@@ -21,7 +22,7 @@ def ring_counts(view: pl.DataFrame, as_of: datetime, people: pl.Series, zone: tz
 
     A ring has one currency: we search each currency separately. See `graph.algorithms.rings.rings`.
     """
-    recent = view.filter(pl.col("kind") == "payment.made", pl.col("happened_at") > months_before(as_of, MONTHS, zone))
+    recent = view.filter(pl.col("kind") == PAYMENT_KIND, pl.col("happened_at") > months_before(as_of, MONTHS, zone))
     payments = recent.select("currency", "subject", "other", "happened_at", "amount")
     parties = pl.concat([payments["subject"], payments["other"]]).unique().sort().alias("person")
     counts = [_counts_in_currency(part, parties) for part in payments.partition_by("currency", include_key=False)]

@@ -25,6 +25,7 @@ ROLES = {
     "GET /v1/health/live": PUBLIC,
     "POST /v1/eligibility": MERCHANT,
     "GET /v1/decisions/{decision_id}": MERCHANT,
+    "GET /v1/perks": MERCHANT,
     "GET /v1/services": MERCHANT,
     "GET /v1/services/{service}": MERCHANT,
     "PUT /v1/services/{service}": MERCHANT,

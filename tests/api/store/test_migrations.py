@@ -42,7 +42,8 @@ NAMES = import_module("api.store.migrations.versions.0011_standard_names")
 
 
 def former_names(connection: Connection) -> None:
-    """Undo the names of migration 0011."""
+    """Undo the names of migration 0011, and the column of 0012."""
+    connection.execute(text("ALTER TABLE events DROP COLUMN data"))
     for table, former, name in NAMES.COLUMNS:
         connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {name} TO {former}"))
     for former, name in NAMES.TABLES.items():

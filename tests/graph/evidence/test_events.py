@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graph.evidence.declared_fields import correction_row
 from graph.evidence.event_checks import problems
 from graph.evidence.events import (
     CONTENT_COLUMNS,
@@ -13,9 +14,8 @@ from graph.evidence.events import (
     SCHEMA,
     UTC_MICROSECONDS,
     conform,
-    correction_row,
 )
-from graph.evidence.vocabulary import CLASSES, KIND_BY_NAME, KINDS, TIES
+from graph.evidence.vocabulary import CLASSES, STANDARD
 from tests.effort import by_effort
 from tests.paths import DOCS
 from tests.strategies import MOMENTS, frame, ledgers
@@ -134,8 +134,8 @@ def test_all_problems_of_a_row_are_reported_and_good_rows_are_not():
 
 
 ODD_VALUES = {
-    "kind": st.sampled_from([*KIND_BY_NAME, "payment.mad", "", None]),
-    "tie": st.sampled_from([*TIES, "enemy"]),
+    "kind": st.sampled_from([*STANDARD.kind_by_name, "payment.mad", "", None]),
+    "tie": st.sampled_from([*STANDARD.ties, "enemy"]),
     "classes": st.sampled_from(["credit", "credit,identity", "wealth"]),
     "currency": st.sampled_from(["CNY", "cny"]),
     "fields": st.sampled_from(['{"amount": 1}', '{"amount": -5}', '{"subject": "a ", "currency": "x"}', "{", "[]"]),
@@ -201,16 +201,16 @@ def test_a_correction_is_read_completely_or_refused_with_its_field(fields):
 
 
 def test_every_field_belongs_to_a_kind_and_every_kind_names_known_fields():
-    fields = {f for k in KINDS for f in (*k.required, *k.optional)}
+    fields = {f for k in STANDARD.kinds for f in (*k.required, *k.optional)}
     assert fields == set(KIND_FIELDS)
-    assert {k.data_class for k in KINDS} == {*CLASSES, None}
+    assert {k.data_class for k in STANDARD.kinds} == {*CLASSES, None}
 
 
 def test_the_docs_have_the_table_of_kinds():
     lines = [
         f"| `{k.name}` | {', '.join(f'`{f}`' for f in k.required)} | {', '.join(f'`{f}`' for f in k.optional) or '-'} "
         f"| {k.data_class or '-'} | {'yes' if k.adverse else '-'} |"
-        for k in KINDS
+        for k in STANDARD.kinds
     ]
     assert "\n".join(lines) in EVENTS_PAGE.read_text(encoding="utf-8")
 

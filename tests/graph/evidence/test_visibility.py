@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from graph.evidence.events import SCHEMA
 from graph.evidence.obligations import STATUS_COLUMNS
 from graph.evidence.visibility import SIDES, consents_in_force, visible, visible_with_consents
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import STANDARD
 from tests.effort import by_effort
 from tests.graph.story import enrol, moment, story
 from tests.graph.visibility_oracle import plain_visible
@@ -216,4 +216,4 @@ def test_the_view_contains_only_evidence():
     view = visible(
         story(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 dispute.opened ann ref_event=x"), LATER, LATER, "perks"
     )
-    assert all(KIND_BY_NAME[k].data_class for k in view["kind"])
+    assert all(STANDARD.kind_by_name[k].data_class for k in view["kind"])
