@@ -17,7 +17,7 @@ LATEST = MOMENTS[-1]
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data(), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
-def test_the_view_is_what_a_plain_reading_row_by_row_gives(data, as_of, known_at):
+def test_the_view_equals_a_plain_evaluation_row_by_row(data, as_of, known_at):
     """Consent, retractions, corrections, disputes, retention and both moments, against `tests.graph.visibility_oracle`."""
     vocabulary = data.draw(vocabularies())
     events = data.draw(ledgers(vocabulary=vocabulary))
