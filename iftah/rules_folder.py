@@ -23,7 +23,7 @@ def load_rules(folder: str | PathLike[str]) -> Release:
     >>> import iftah
     >>> release = iftah.load_rules("rules")
     >>> sorted(release.files)[:2]
-    ['lists/pilot_cities.yaml', 'orders.yaml']
+    ['features.yaml', 'lists/pilot_cities.yaml']
     """
     return load_folder(Path(folder))
 

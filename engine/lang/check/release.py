@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from engine.lang.check.feature_parts import FeatureContext
+from engine.lang.check.features import check_features, extended_schema
 from engine.lang.check.guardrails import Guardrails
 from engine.lang.check.orders import check_orders
 from engine.lang.check.patterns import check_watch, flag_attributes
@@ -15,6 +17,7 @@ from engine.lang.check.resolve import Scope
 from engine.lang.check.scorecard import check_scorecard
 from engine.lang.model.conditions import AS_OF
 from engine.lang.model.editions import EDITIONS, NEWEST, Edition
+from engine.lang.model.features import DeclaredFeature
 from engine.lang.model.identifiers import flaw, skeleton
 from engine.lang.model.patterns import Pattern
 from engine.lang.model.problems import Problem, Report, RulesError, SourceSpan
@@ -33,6 +36,7 @@ from engine.lang.syntax.ast import (
     ScorecardFile,
     WatchFile,
 )
+from engine.lang.syntax.feature_lines import FeaturesFile
 from engine.lang.syntax.parse import parse, parse_with_tree
 from engine.lang.syntax.source import Node
 
@@ -44,7 +48,7 @@ REQUIRED_KINDS: Final[dict[type, tuple[str, str]]] = {
     ReasonsFile: ("reasons.yaml", "reasons"),
     PolicyFile: ("policy.yaml", "policy"),
 }
-OPTIONAL_KINDS: Final[dict[type, str]] = {WatchFile: "watch", OrdersFile: "orders"}
+OPTIONAL_KINDS: Final[dict[type, str]] = {WatchFile: "watch", OrdersFile: "orders", FeaturesFile: "features"}
 # Problems of totals and names. A line that we could not read may hold the missing part, so we do not report them then.
 CONSEQUENT_CODES: Final = {"R011", "R204", "R205", "R206", "R207", "R209"}
 Files = Mapping[str, DatedFile | None]
@@ -69,6 +73,7 @@ class _FilesInForce:
     policy: PolicyFile
     watch: WatchFile | None
     orders: OrdersFile | None
+    features: FeaturesFile | None
     lists: tuple[ListFile, ...]
 
 
@@ -134,10 +139,11 @@ def _select_files(files: Files, since: int | None, report: Report) -> _FilesInFo
     policy = _file_of_kind(PolicyFile, current, files, report)
     watch = _file_of_kind(WatchFile, current, files, report)
     orders = _file_of_kind(OrdersFile, current, files, report)
+    features = _file_of_kind(FeaturesFile, current, files, report)
     if scorecard is None or perks is None or reasons is None or policy is None:
         return None
     lists = tuple(file for file in current.values() if isinstance(file, ListFile))
-    return _FilesInForce(scorecard, perks, reasons, policy, watch, orders, lists)
+    return _FilesInForce(scorecard, perks, reasons, policy, watch, orders, features, lists)
 
 
 def _is_current(file: DatedFile | None, since: int | None) -> bool:
@@ -150,9 +156,10 @@ def _build_program(files: _FilesInForce, since: int | None, catalogue: _Catalogu
     report.timezone = policy.timezone.text if report.language >= LOCAL_DATES_VERSION else UTC_NAME
     lists = _lists(files.lists, report)
     patterns = _patterns(files, lists, catalogue, report)
-    schema = {**catalogue.schema, **flag_attributes(patterns)}
+    features = _features(files, lists, catalogue, report)
+    schema = {**extended_schema(catalogue.schema, features), **flag_attributes(patterns)}
     guard = Guardrails(policy, schema, report)
-    guard.check_catalogue()
+    guard.check_catalogue(features)
     guard.check_classes(
         catalogue.kinds, [word for file in (card, files.perks, files.watch) if file for word in file.consent]
     )
@@ -173,7 +180,17 @@ def _build_program(files: _FilesInForce, since: int | None, catalogue: _Catalogu
         watch=patterns,
         orders=check_orders(files.orders, report) if files.orders else None,
         timezone=policy.timezone.text,
+        declarations=features,
     )
+
+
+def _features(
+    files: _FilesInForce, lists: dict[str, ListFile], catalogue: _Catalogue, report: Report
+) -> dict[str, DeclaredFeature]:
+    if files.features is None:
+        return {}
+    guard = Guardrails(files.policy, catalogue.schema, report)
+    return check_features(files.features, FeatureContext(catalogue.kinds, lists, guard, catalogue.schema, report))
 
 
 def _patterns(

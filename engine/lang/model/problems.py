@@ -77,6 +77,10 @@ CODES: Final[dict[str, str]] = {
     "R601": "an unknown state or event",
     "R602": "a state that cannot be reached, or not be left",
     "R603": "a move that never happens",
+    # features
+    "R801": "an event or field that a feature cannot name",
+    "R802": "a measure that does not fit",
+    "R803": "a feature of other people that may not count",
 }
 
 

@@ -3,16 +3,10 @@
 from dataclasses import dataclass
 
 from engine.lang.model.problems import SourceSpan
+from engine.lang.syntax.dated_record import DatedRecord
 from engine.lang.syntax.expression_tree import Expr, Name, Number, Word
+from engine.lang.syntax.feature_lines import FeaturesFile
 from engine.lang.syntax.source import Node
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatedRecord:
-    """A part of a file that is in force from the day `since` until before the day `until`; None: no limit."""
-
-    since: Word | None = None
-    until: Word | None = None
 
 
 @dataclass(frozen=True)
@@ -310,6 +304,7 @@ class ExpectLine:
     held: bool | None
     raised: tuple[Word, ...]
     not_raised: tuple[Word, ...]
+    features: tuple[tuple[Word, Node], ...]
     to: Word | None
     code: Word | None
     at: SourceSpan
@@ -378,5 +373,5 @@ class CasesFile:
     at: SourceSpan
 
 
-DatedFile = ScorecardFile | PerksFile | ReasonsFile | PolicyFile | OrdersFile | WatchFile | ListFile
+DatedFile = ScorecardFile | PerksFile | ReasonsFile | PolicyFile | OrdersFile | WatchFile | ListFile | FeaturesFile
 RuleFile = DatedFile | CasesFile

@@ -38,12 +38,12 @@ from engine.lang.syntax.ast import (
     WatchFile,
 )
 from engine.lang.syntax.expression_tree import Name, Word
+from engine.lang.syntax.feature_grammar import FEATURES
 from engine.lang.syntax.schema_types import (
     FEATURE,
     IDENT,
     AnyType,
     BoolType,
-    ConditionType,
     DateType,
     Field,
     ListType,
@@ -53,16 +53,11 @@ from engine.lang.syntax.schema_types import (
     TableType,
     TextType,
 )
+from engine.lang.syntax.terms import CONDITION, DATE_FIELDS, LANGUAGE, LENGTH, ROLE, WORDS
 
-CONDITION: Final = ConditionType()
-WORDS: Final = ListType(IDENT)
 DEFINE: Final = TableType(IDENT, CONDITION, keep=True)
 POINTS: Final = NumberType(-600, 600)
-DATE_FIELDS: Final = (Field("from", DateType(), absent=None, to="since"), Field("until", DateType(), absent=None))
 CURRENCY: Final = TextType("a currency", among=("CNY", "CZK", "EUR", "GBP", "HKD", "JPY", "USD"))
-LANGUAGE: Final = TextType("a language", re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?"), hint="write en, zh or pt-BR")
-LENGTH: Final = TextType("a duration", re.compile(r"[1-9][0-9]{0,5}[dhms]"), hint="write 30d, 12h, 45m or 90s")
-ROLE: Final = TextType("a side", among=("subject", "other", "either"))
 ZONE_HINT: Final = "write an IANA name such as Asia/Shanghai"
 AMOUNT: Final = NumberType(0, 1_000_000_000, whole=False)
 OUTCOMES: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
@@ -330,6 +325,7 @@ EXPECT: Final = RecordType(
         Field("reasons", WORDS, absent=None),
         Field("raised", WORDS, absent=()),
         Field("not_raised", WORDS, absent=()),
+        Field("features", TableType(IDENT, AnyType()), absent=()),
         Field("to", IDENT, absent=None),
         Field("code", IDENT, absent=None),
     ),
@@ -394,6 +390,7 @@ KINDS: Final[dict[str, RecordType]] = {
     "policy": POLICY,
     "orders": ORDERS,
     "watch": WATCH,
+    "features": FEATURES,
     "list": LIST,
     "cases": CASES,
 }

@@ -29,9 +29,12 @@ def reference_features(
     definitions: Sequence[FeatureDefinition],
     as_of: datetime,
     zone: tzinfo = UTC,
+    also: Iterable[str] = (),
 ) -> dict[str, dict[str, int | None]]:
-    """Return the values of each person enrolled in the view, by the name of the feature, internal ones too."""
-    people = {r["subject"] for r in view if r["kind"] == "person.enrolled" and r["for_subject"]}
+    """Return the values of each person enrolled in the view, and of those in `also`, by the name of the feature, internal ones
+    too.
+    """
+    people = {r["subject"] for r in view if r["kind"] == "person.enrolled" and r["for_subject"]} | {*also}
     agreements = {(r["person"], r["data_class"]) for r in consents}
     table: dict[str, dict[str, int | None]] = {}
     for person in people:
