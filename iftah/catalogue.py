@@ -47,7 +47,7 @@ def kinds() -> Kinds:
     for kind in STANDARD.kinds:
         if kind.data_class:
             fields = {n: Attribute(n, FIELD_TYPES[n]) for n in kind.fields}
-            kinds_by_name[kind.name] = EventKind(kind.name, kind.data_class, fields)
+            kinds_by_name[kind.name] = EventKind(kind.name, kind.data_class, fields, kind.adverse)
     return kinds_by_name
 
 

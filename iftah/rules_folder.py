@@ -29,7 +29,7 @@ def load_rules(folder: str | PathLike[str]) -> Release:
     >>> import iftah
     >>> release = iftah.load_rules("rules")
     >>> sorted(release.files)[:2]
-    ['evidence.yaml', 'lists/pilot_cities.yaml']
+    ['evidence.yaml', 'features.yaml']
     """
     return load_folder(Path(folder))
 

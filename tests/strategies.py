@@ -85,13 +85,13 @@ def declared_kinds(draw: st.DrawFn, number: int) -> Kind:
     data_class = draw(st.sampled_from(CLASSES))
     scope = "both" if data_class == "relationship" else draw(st.sampled_from(("subject", "each", "both")))
     names = draw(st.lists(st.sampled_from([f.name for f in DECLARED_FIELDS]), unique=True))
-    needed = [name for name in names if draw(st.booleans())]
-    optional = (*(name for name in names if name not in needed), *(("days_late",) if draw(st.booleans()) else ()))
+    required = [name for name in names if draw(st.booleans())]
+    optional = (*(name for name in names if name not in required), *(("days_late",) if draw(st.booleans()) else ()))
     other = ("other",) if scope != "subject" or draw(st.booleans()) else ()
     adverse = draw(st.booleans())
     years = None if adverse else draw(st.sampled_from((None, None, 1, 5)))
     name = f"declared.kind_{number}"
-    return Kind(name, data_class, (*other, *needed), optional, adverse, scope, keep_years=years)
+    return Kind(name, data_class, (*other, *required), optional, adverse, scope, keep_years=years)
 
 
 @st.composite

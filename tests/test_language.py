@@ -16,8 +16,10 @@ from typer.main import get_group
 
 from api.cli.main import COMMANDS, app
 from api.releases.catalogue import kinds, schema
+from api.releases.feature_cases import case_features
 from engine.decide.perks import Outcome
 from engine.lang.check import resolve
+from engine.lang.check.feature_events import EVENT_NAMES, SIDE_NAMES
 from engine.lang.check.orders import schema_of
 from engine.lang.check.perks import money
 from engine.lang.engines.reference import truth
@@ -27,6 +29,7 @@ from engine.lang.model.problems import Report
 from engine.lang.model.program import AMOUNT, SCORE
 from engine.lang.model.types import DATE, Attribute, Kind, Schema, Type, Value, value_of
 from engine.lang.syntax import expressions
+from engine.lang.syntax.feature_grammar import MEASURES, OneOrMoreType, TextsType, WindowType
 from engine.lang.syntax.grammar import KINDS
 from engine.lang.syntax.key_docs import KEYS
 from engine.lang.syntax.parse import parse
@@ -66,6 +69,7 @@ HEADS: Final = {
     *(("type", "such as", "not", "what it is"), ("sign", "asks"), ("name", "in", "what it is")),
     *(("and", *STATUS), ("or", *STATUS), ("a", "not a"), ("name", "type", "what it is")),
     *(("kind", "usual file", "says", "needed"), ("outcome", "when"), ("command", "does")),
+    *(("name", "type", "what it is", "of"), ("measure", "value", "needs")),
 }
 
 
@@ -132,7 +136,7 @@ def test_example_cases_pass(block: FencedBlock) -> None:
     files = files_before(block) | {block.file: block.text}
     release, problems = check_files(files)
     assert release, "\n".join(map(str, problems))
-    outcomes = list(cases.run(release, files, schema(), kinds()))
+    outcomes = list(cases.run(release, files, schema(), kinds(), case_features))
     assert [(o.name, o.failures) for o in outcomes if o.failures or not outcomes] == []
 
 
@@ -238,6 +242,12 @@ def test_every_kind_of_file_and_every_outcome_is_named() -> None:
     assert [row[0].strip("`") for row in rows("outcome", "when")] == list(get_args(Outcome))
 
 
+def test_every_measure_and_name_of_a_feature_is_named() -> None:
+    assert [row[0].strip("`") for row in rows("measure", "value", "needs")] == list(MEASURES)
+    names = [row[0].strip("`") for row in rows("name", "type", "what it is", "of")]
+    assert names == [*EVENT_NAMES, "kind", *SIDE_NAMES, "tie", "strength"]
+
+
 def test_all_that_conditions_of_orders_can_name_is_named_with_its_type() -> None:
     names_and_types = [(row[0].strip("`"), row[1]) for row in rows("name", "type", "what it is")]
     assert names_and_types == [(name, a.type.kind) for name, a in schema_of((), ()).items()]
@@ -296,6 +306,10 @@ def describe_shape(shape: SchemaType) -> str:
         case ListType(item, least, most):
             many = {(0, 500): "", (1, 500): ", one at least"}.get((least, most), f", {least} to {most}")
             return f"list of {describe_shape(item)}{many}" if not many else f"list{many}, of {describe_shape(item)}"
+        case OneOrMoreType(item):
+            return f"{describe_shape(item)}, or a list of it"
+        case WindowType() | TextsType():
+            return shape.label.split(" ", 1)[-1]
         case Names(key, value):
             return f"table: {describe_shape(key)} to {describe_shape(value)}"
         case RecordType(description):

@@ -16,6 +16,7 @@ from api.cli.output import EXIT_ERROR, EXIT_FAILED, commands, console
 from api.cli.plain_values import PlainValues
 from api.releases import findings, rules_folder
 from api.releases.catalogue import kinds, schema
+from api.releases.feature_cases import case_features
 from api.releases.findings import Finding, display_path
 from api.settings.source import rules_folder as folder_in_force
 from api.store import replace
@@ -63,7 +64,7 @@ def check(
     for folder in _folders(places):
         texts, release, problems = rules_folder.check_folder(folder)
         if release:
-            problems = findings.case_problems(cases.run(release, texts, schema(), kinds()))
+            problems = findings.case_problems(cases.run(release, texts, schema(), kinds(), case_features))
             summaries.append(f"{len(texts)} files, no problem; release {release.id[:12]}")
         all_findings += findings.findings_in(folder, texts, problems)
         count += len(texts)
@@ -125,7 +126,7 @@ def run_cases(
         print(f"{_plural(len(problems), 'problem')} in {_plural(len(texts), 'file')}: no case was run")
         raise typer.Exit(EXIT_ERROR)
     outcomes = defaultdict[str, list["CaseOutcome"]](list)
-    for outcome in cases.run(release, texts, schema(), kinds()):
+    for outcome in cases.run(release, texts, schema(), kinds(), case_features):
         outcomes[display_path(place / outcome.at.file)].append(outcome)
     for file, file_outcomes in outcomes.items():
         _print_outcomes(file, file_outcomes)

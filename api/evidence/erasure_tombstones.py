@@ -101,8 +101,8 @@ def erased_by_row(connection: Connection, events: pl.DataFrame) -> dict[int, str
     if not any_erased(connection):
         return {}
     texts_by_row = dict(_texts_by_row(events))
-    named = {text for row_texts in texts_by_row.values() for text in row_texts}
-    parties = {*events["subject"].unique(), *events["other"].drop_nulls().unique(), *named}
+    row_parties = {text for row_texts in texts_by_row.values() for text in row_texts}
+    parties = {*events["subject"].unique(), *events["other"].drop_nulls().unique(), *row_parties}
     erased_people = find_erased(connection, parties)
     result = {row: text for row, row_texts in texts_by_row.items() for text in row_texts if text in erased_people}
     for side in ("other", "subject"):

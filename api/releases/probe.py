@@ -24,6 +24,7 @@ from time import monotonic, perf_counter
 from typing import Any, Final
 
 from api.releases.catalogue import kinds, schema
+from api.releases.feature_cases import case_features
 from engine.decide.evaluators import Evaluators
 from engine.errors import IftahError, Rejected
 from engine.lang.check.release import release_of
@@ -217,7 +218,7 @@ def _run_checks(files: Mapping[str, str]) -> dict[str, Any]:
 
 def _case_failures(release: Release, files: Mapping[str, str]) -> list[str]:
     """The failed cases, a line each."""
-    outcomes = cases.run(release, files, schema(), kinds())
+    outcomes = cases.run(release, files, schema(), kinds(), case_features)
     lines = (str(Problem("case", f"{o.name}: {failure}", o.at)) for o in outcomes for failure in o.failures)
     return ["".join(c for c in line if c.isprintable())[:MAX_MESSAGE_CHARS] for line in islice(lines, MAX_FAILURES)]
 

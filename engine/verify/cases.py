@@ -44,6 +44,7 @@ from engine.verify.case_values import (
     read_values,
     request_values,
 )
+from engine.verify.feature_cases import FeatureCase, FeatureEvaluator
 
 # The keys that we check in each sort of case: keys of the case, and keys of `expect`.
 _STATUSES: Final = {"met", "not_met", "unknown"}
@@ -55,6 +56,7 @@ CASE_KEYS: Final[dict[str, tuple[set[str], set[str]]]] = {
         {"waived", "because", "held", *_PERSON},
     ),
     "an order": ({"order"}, {"to", "code", *_STATUSES}),
+    "features": ({"events"}, {"features"}),
 }
 
 
@@ -75,12 +77,19 @@ class CaseOutcome:
 
 
 def run(
-    release: Release, files: Mapping[str, str], schema: Schema, kinds: Kinds | None = None
+    release: Release,
+    files: Mapping[str, str],
+    schema: Schema,
+    kinds: Kinds | None = None,
+    feature_evaluator: FeatureEvaluator | None = None,
 ) -> Iterator[CaseOutcome]:
-    """Run every case of every `.cases.yaml` among `files` (name -> text), in order."""
+    """Run every case of every `.cases.yaml` among `files` (name -> text), in order.
+
+    Cases of features need `feature_evaluator`, which computes features from events.
+    """
     for file in cases_in(files).values():
         for case in file.cases:
-            yield _run_case(release, file, case, kinds or {})
+            yield _run_case(release, file, case, kinds or {}, feature_evaluator)
         for change in file.changes:
             yield _run_change_case(release.files, schema, kinds or {}, change)  # cases need no reading again
 
@@ -89,7 +98,7 @@ def uncovered_rules(program: Program, outcomes: list[CaseOutcome]) -> tuple[str,
     """List the rules without a case in which they fire or without one in which they do not, and the bins that no case
     hits.
 
-    Here, rules include knock-outs, tiers, flags, refusals and moves.
+    Here, rules include knock-outs, tiers, flags, refusals and moves. We list features without a case too.
     """
     fired = frozenset().union(*(o.fired for o in outcomes))
     idle = frozenset().union(*(o.idle for o in outcomes))
@@ -100,10 +109,14 @@ def uncovered_rules(program: Program, outcomes: list[CaseOutcome]) -> tuple[str,
         f"{i.id}#{n}" for i in program.scorecard.items if isinstance(i, Characteristic) for n in range(len(i.points))
     }
     missing = (*(f"{i} never fires" for i in sorted(both - fired)), *(f"{i} always fires" for i in sorted(both - idle)))
-    return (*missing, *(f"{b} is never hit" for b in sorted(bins - fired)))
+    features = {name for name, f in program.declarations.items() if not f.is_internal}
+    without_case = (f"{name} has no case" for name in sorted(features - fired))
+    return (*missing, *(f"{b} is never hit" for b in sorted(bins - fired)), *without_case)
 
 
-def _run_case(release: Release, file: CasesFile, case: CaseLine, kinds: Kinds) -> CaseOutcome:
+def _run_case(
+    release: Release, file: CasesFile, case: CaseLine, kinds: Kinds, feature_evaluator: FeatureEvaluator | None
+) -> CaseOutcome:
     as_of = case.as_of or file.as_of
     day = day_of(as_of.text) if as_of else None
     if day is None:
@@ -117,6 +130,9 @@ def _run_case(release: Release, file: CasesFile, case: CaseLine, kinds: Kinds) -
     try:
         if case.order:
             return _run_order_case(context)
+        if case.expect.features:
+            features = FeatureCase(context, feature_evaluator)
+            return CaseOutcome(case.name.text, case.at, tuple(features.failures()), frozenset(features.names))
         return _run_person_case(context)
     except IftahError as error:
         return CaseOutcome(case.name.text, case.at, (str(error),))
@@ -124,7 +140,7 @@ def _run_case(release: Release, file: CasesFile, case: CaseLine, kinds: Kinds) -
 
 def _ignored_keys(case: CaseLine) -> Iterator[str]:
     """Keys of a case that we would ignore: the author would think that we test them."""
-    sort = "an order" if case.order else "a perk" if case.perk else "a score"
+    sort = "an order" if case.order else "a perk" if case.perk else "features" if case.expect.features else "a score"
     case_keys, expect_keys = CASE_KEYS[sort]
     set_expectations = [
         f.name for f in fields(case.expect) if f.name != "at" and _is_set(f.name, getattr(case.expect, f.name))

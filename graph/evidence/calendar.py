@@ -49,15 +49,21 @@ def month(local: nw.Expr) -> nw.Expr:
 def local_time(at: nw.Expr, first: datetime, last: datetime, zone: tzinfo) -> nw.Expr:
     """Return the local time in `zone` of a moment between `first` and `last`, as if it were UTC.
 
-    Cost: one comparison for each change of the offset between `first` and `last`.
+    Cost: the logarithm of the changes of the offset between `first` and `last`, in comparisons.
     """
-    begin, *changes = utc_offsets(first, last, zone)
-    if not changes:
-        return at + nw.lit(begin[1]) if begin[1] else at
-    ahead = nw.lit(begin[1])
-    for since, offset in changes:
-        ahead = nw.when(at >= nw.lit(since)).then(nw.lit(offset)).otherwise(ahead)
-    return at + ahead
+    periods = utc_offsets(first, last, zone)
+    if len(periods) == 1:
+        return at + nw.lit(periods[0][1]) if periods[0][1] else at
+    return at + _offset_at(at, periods)
+
+
+def _offset_at(at: nw.Expr, periods: tuple[OffsetPeriod, ...]) -> nw.Expr:
+    """Return the offset of a moment, by bisection: a chain of hundreds of cases would be too deep for the engines."""
+    if len(periods) == 1:
+        return nw.lit(periods[0][1])
+    half = len(periods) // 2
+    later = at >= nw.lit(periods[half][0])
+    return nw.when(later).then(_offset_at(at, periods[half:])).otherwise(_offset_at(at, periods[:half]))
 
 
 def local_times(at: pl.Series, zone: tzinfo) -> pl.Series:

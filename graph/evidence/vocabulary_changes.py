@@ -46,7 +46,9 @@ def _kind_changes(kind: Kind, after: EventVocabulary) -> Iterator[VocabularyChan
         return
     for part in _PARTS:
         if getattr(kind, part) != getattr(new, part):
-            text = f"`{part}` of `{kind.name}` was {_shown(getattr(kind, part))} and is {_shown(getattr(new, part))}"
+            text = (
+                f"`{part}` of `{kind.name}` was {_text_of(getattr(kind, part))} and is {_text_of(getattr(new, part))}"
+            )
             yield VocabularyChange(text.replace("data_class", "class"), kind.name)
     for name in kind.fields:
         if name not in new.fields:
@@ -56,7 +58,7 @@ def _kind_changes(kind: Kind, after: EventVocabulary) -> Iterator[VocabularyChan
             yield VocabularyChange(f"`{name}` is required in `{kind.name}` now", kind.name)
 
 
-def _shown(value: object) -> str:
+def _text_of(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"`{value}`" if value else "none"
 
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import StringIO
 from typing import Any
@@ -43,8 +43,15 @@ def kind(name: str, data_class: str, **fields: Type) -> EventKind:
 
 _MONEY = Type("int", 0, (), -(10**9), 10**9)
 KINDS: Kinds = {
-    "bill.missed": kind("bill.missed", "credit", bill=STRING, amount=_MONEY, due=DATE),
+    "bill.missed": replace(kind("bill.missed", "credit", bill=STRING, amount=_MONEY, due=DATE), adverse=True),
     "payment": kind("payment", "behaviour", other=STRING, amount=_MONEY, channel=Type("enum", 0, ("card", "cash"))),
+    "tie.formed": kind(
+        "tie.formed",
+        "relationship",
+        other=STRING,
+        tie=Type("enum", 0, ("friend", "vouch")),
+        strength=Type("int", 0, (), 1, 10),
+    ),
     "tie": kind("tie", "relationship", other=STRING, strength=Type("int", 0, (), -10, 10)),
     "balance": kind("balance", "restricted", amount=_MONEY),
 }

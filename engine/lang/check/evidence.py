@@ -45,7 +45,7 @@ def check_evidence(file: EvidenceFile, report: Report) -> Evidence:
     for word in file.income:
         if word.text not in {w.text for w in file.categories}:
             hint = suggestion(word.text, (w.text for w in file.categories))
-            report.add("R803", f"`{word.text}` is not among the `categories`", word.at, hint)
+            report.add("R703", f"`{word.text}` is not among the `categories`", word.at, hint)
     fields: dict[str, FieldDefinition] = {}
     kinds = tuple(_kind(line, file, fields, report) for line in file.kinds)
     ties, categories, income = (tuple(w.text for w in words) for words in (file.ties, file.categories, file.income))
@@ -57,7 +57,7 @@ def _kind(
 ) -> KindDefinition:
     first = line.id.text.partition(".")[0]
     if first in OWN_WORDS:
-        report.add("R801", f"kinds that begin with `{first}.` are the engine's own", line.id.at, "choose another word")
+        report.add("R701", f"kinds that begin with `{first}.` are the engine's own", line.id.at, "choose another word")
     required, optional = (
         ["other"] if line.other and line.other.text == word else [] for word in ("required", "optional")
     )
@@ -86,18 +86,18 @@ def _check_parts(line: EventKindLine, file: EvidenceFile, names: set[str], repor
     """The parts of a kind fit each other."""
     if line.counts_for and line.counts_for.text != "subject" and line.other is None:
         text = f"`{line.id.text}` has no second party to count for"
-        report.add("R803", text, line.counts_for.at, "write `other: required`, or leave `counts_for` out")
+        report.add("R703", text, line.counts_for.at, "write `other: required`, or leave `counts_for` out")
     if line.data_class.text == "relationship" and (line.counts_for is None or line.counts_for.text != "both"):
         text = "evidence of relationships counts for both parties, or for neither"
-        report.add("R803", text, line.data_class.at, "write `counts_for: both`")
+        report.add("R703", text, line.data_class.at, "write `counts_for: both`")
     if line.step and ("obligation" not in names or line.data_class.text != "credit"):
         text = f"`{line.id.text}` is a step of an obligation, without its class or its id"
         report.add(
-            "R803", text, line.step.at, "write `class: credit`, and a field `obligation: {type: text, required: true}`"
+            "R703", text, line.step.at, "write `class: credit`, and a field `obligation: {type: text, required: true}`"
         )
     if line.years and (line.step or line.adverse):
         text = "the years of adverse evidence, and of obligations, are the law's"
-        report.add("R803", text, line.years.at, "leave `years` out: we drop it five years after it ended")
+        report.add("R703", text, line.years.at, "leave `years` out: we drop it five years after it ended")
     if line.reverses:
         _check_reversal(line, line.reverses, file, report)
 
@@ -106,12 +106,12 @@ def _check_reversal(line: EventKindLine, word: Word, file: EvidenceFile, report:
     kind = next((k for k in file.kinds if k.id.text == word.text), None)
     if kind is None or kind.reverses or kind.id.text == line.id.text:
         hint = suggestion(word.text, (k.id.text for k in file.kinds if not k.reverses))
-        report.add("R803", f"`{word.text}` is no kind that can be taken back", word.at, hint)
+        report.add("R703", f"`{word.text}` is no kind that can be taken back", word.at, hint)
         return
     shared = ("data_class", "counts_for", "other")
     if any(_text(getattr(kind, name)) != _text(getattr(line, name)) for name in shared):
         text = f"`{line.id.text}` and `{word.text}` differ in class or parties"
-        report.add("R803", text, word.at, "give both the same `class`, `other` and `counts_for`")
+        report.add("R703", text, word.at, "give both the same `class`, `other` and `counts_for`")
 
 
 def _text(word: Word | None) -> str | None:
@@ -124,11 +124,11 @@ def _field(
     """The field, of the same type as in the kinds before; None with the reason in the report."""
     form = cast("FieldForm", line.type.text)
     if name.text in OWN_FIELDS or name.text.endswith("_currency"):
-        report.add("R801", f"`{name.text}` is a field of the engine's own", name.at, "choose another name")
+        report.add("R701", f"`{name.text}` is a field of the engine's own", name.at, "choose another name")
         return None
     if COLUMN_FORMS.get(name.text, form) != form:
         hint = "write that, or choose another name"
-        report.add("R802", f"`{name.text}` is always of the type `{COLUMN_FORMS[name.text]}`", line.type.at, hint)
+        report.add("R702", f"`{name.text}` is always of the type `{COLUMN_FORMS[name.text]}`", line.type.at, hint)
         return None
     if any([_has_misfit(line, form, report), _has_wrong_bounds(name, line, form, report)]):
         return None
@@ -144,7 +144,7 @@ def _field(
     )
     if fields.setdefault(name.text, field) != field:
         hint = "write it alike in all kinds, or choose another name"
-        report.add("R802", f"`{name.text}` differs from the field of that name above", name.at, hint)
+        report.add("R702", f"`{name.text}` differs from the field of that name above", name.at, hint)
         return None
     return field
 
@@ -153,7 +153,7 @@ def _has_misfit(line: EventFieldLine, form: str, report: Report) -> bool:
     """Whether a key is there that the type does not take, or is not there that it needs; we report it."""
     problems = tuple(_misfits(line, form))
     for text, hint in problems:
-        report.add("R802", text, line.type.at, hint)
+        report.add("R702", text, line.type.at, hint)
     return bool(problems)
 
 
@@ -178,15 +178,15 @@ def _misfits(line: EventFieldLine, form: str) -> Iterator[tuple[str, str]]:
 
 def _has_wrong_bounds(name: Word, line: EventFieldLine, form: str, report: Report) -> bool:
     if line.low and line.high and Decimal(line.low.text) > Decimal(line.high.text):
-        report.add("R802", "`low` is above `high`", line.low.at, "exchange them")
+        report.add("R702", "`low` is above `high`", line.low.at, "exchange them")
         return True
     digits = line.digits.whole if line.digits else 0
     for number in (line.low, line.high):
         if number and form in ("int", "decimal") and Decimal(number.text).scaleb(digits) % 1:
-            report.add("R802", f"`{number.text}` has more digits than the field", number.at, "round it")
+            report.add("R702", f"`{number.text}` has more digits than the field", number.at, "round it")
             return True
     if name.text in COLUMN_FORMS and (line.low or line.high):
-        report.add("R802", f"the bounds of `{name.text}` are fixed", line.at, "leave them out")
+        report.add("R702", f"the bounds of `{name.text}` are fixed", line.at, "leave them out")
         return True
     return False
 
@@ -202,7 +202,7 @@ def event_kinds(evidence: Evidence, own: Kinds) -> Kinds:
     for kind in evidence.kinds:
         names = (*kind.required, *kind.optional)
         fields = {name: Attribute(name, STRING if name == "other" else types[name]) for name in names}
-        kinds[kind.name] = EventKind(kind.name, kind.data_class, fields)
+        kinds[kind.name] = EventKind(kind.name, kind.data_class, fields, kind.adverse)
     return kinds
 
 

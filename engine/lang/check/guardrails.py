@@ -9,7 +9,8 @@
 """
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,9 +30,12 @@ class Guardrails:
     schema: Schema
     report: Report
 
-    def check_catalogue(self) -> None:
-        """No feature of the catalogue may be a forbidden attribute, whether or not a rule reads it."""
-        for attribute in self.schema.values():
+    def check_catalogue(self, declarations: Container[str] = ()) -> None:
+        """No feature of the catalogue may be a forbidden attribute, whether or not a rule reads it.
+
+        We check those in `declarations` at their place in their file.
+        """
+        for attribute in (a for a in self.schema.values() if a.name not in declarations):
             ground = self._forbidden(attribute)
             if ground:
                 message = f"the catalogue has the forbidden attribute `{attribute.name}`"
@@ -65,6 +69,26 @@ class Guardrails:
         if kind.data_class in _texts(self.policy.forbidden_classes):
             self.report.add("R401", f"`{kind.name}` is of a forbidden class", at, "policy.yaml forbids it")
         self._check_consent(kind.name, frozenset((kind.data_class,)), consent, at)
+
+    def check_class(self, kind: EventKind, at: SourceSpan) -> None:
+        """A feature must not read events of a forbidden class. Rules that read it must ask for consent to restricted ones."""
+        if kind.data_class in _texts(self.policy.forbidden_classes):
+            self.report.add("R401", f"`{kind.name}` is of a forbidden class", at, "policy.yaml forbids it")
+
+    @property
+    def restricted_classes(self) -> set[str]:
+        """The data classes that need explicit consent."""
+        return _texts(self.policy.restricted)
+
+    @property
+    def relationship_classes(self) -> set[str]:
+        """The data classes of ties between people."""
+        return _texts(self.policy.relationships)
+
+    @property
+    def alarm_dimensions(self) -> set[str]:
+        """The dimensions of alarms."""
+        return _texts(self.policy.alarms)
 
     def check_attribute(self, attribute: Attribute, at: SourceSpan) -> None:
         """An attribute that a rule file declares, such as a field of the request, must not be forbidden."""
@@ -162,10 +186,16 @@ class Guardrails:
             self.report.add("R408", message, at, hint)
 
     def _forbidden(self, attribute: Attribute) -> Word | None:
-        words = set(re.split(r"[._]", attribute.name))
+        words = _words(attribute.name)
         by_name = (w for w in self.policy.forbidden_names if w.text in words or w.text == attribute.name)
         by_class = (w for w in self.policy.forbidden_classes if w.text in attribute.classes)
         return next(iter((*by_name, *by_class)), None)
+
+
+def _words(name: str) -> set[str]:
+    """The words in a name, and those that its neighbouring parts spell together: `gen_der` has `gender`."""
+    parts = re.split(r"[._]+", unicodedata.normalize("NFKC", name).casefold())
+    return {"".join(parts[i:j]) for i in range(len(parts)) for j in range(i + 1, len(parts) + 1)}
 
 
 def _can_be(status: bool, truth: Truth) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from engine.lang.model.problems import Report
 from engine.lang.model.types import EPOCH, day_of
-from engine.lang.syntax.dated import DatedRecord
+from engine.lang.syntax.dated_record import DatedRecord
 from engine.lang.syntax.expression_tree import Word
 
 Line = TypeVar("Line", bound=DatedRecord)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from engine.lang.check.evidence import check_evidence, event_kinds
+from engine.lang.check.feature_parts import FeatureContext
+from engine.lang.check.features import check_features, extended_schema
 from engine.lang.check.guardrails import Guardrails
 from engine.lang.check.orders import check_orders
 from engine.lang.check.patterns import check_watch, flag_attributes
@@ -16,6 +18,7 @@ from engine.lang.check.resolve import Scope
 from engine.lang.check.scorecard import check_scorecard
 from engine.lang.model.conditions import AS_OF
 from engine.lang.model.editions import EDITIONS, NEWEST, Edition
+from engine.lang.model.features import DeclaredFeature
 from engine.lang.model.identifiers import flaw, skeleton
 from engine.lang.model.patterns import Pattern
 from engine.lang.model.problems import Problem, Report, RulesError, SourceSpan
@@ -35,6 +38,7 @@ from engine.lang.syntax.ast import (
     WatchFile,
 )
 from engine.lang.syntax.evidence_ast import EvidenceFile
+from engine.lang.syntax.feature_lines import FeaturesFile
 from engine.lang.syntax.parse import parse, parse_with_tree
 from engine.lang.syntax.source import Node
 
@@ -46,7 +50,12 @@ REQUIRED_KINDS: Final[dict[type, tuple[str, str]]] = {
     ReasonsFile: ("reasons.yaml", "reasons"),
     PolicyFile: ("policy.yaml", "policy"),
 }
-OPTIONAL_KINDS: Final[dict[type, str]] = {WatchFile: "watch", OrdersFile: "orders", EvidenceFile: "evidence"}
+OPTIONAL_KINDS: Final[dict[type, str]] = {
+    WatchFile: "watch",
+    OrdersFile: "orders",
+    EvidenceFile: "evidence",
+    FeaturesFile: "features",
+}
 # Problems of totals and names. A line that we could not read may hold the missing part, so we do not report them then.
 CONSEQUENT_CODES: Final = {"R011", "R204", "R205", "R206", "R207", "R209"}
 Files = Mapping[str, DatedFile | None]
@@ -72,6 +81,7 @@ class _FilesInForce:
     watch: WatchFile | None
     orders: OrdersFile | None
     evidence: EvidenceFile | None
+    features: FeaturesFile | None
     lists: tuple[ListFile, ...]
 
 
@@ -138,10 +148,11 @@ def _select_files(files: Files, since: int | None, report: Report) -> _FilesInFo
     watch = _file_of_kind(WatchFile, current, files, report)
     orders = _file_of_kind(OrdersFile, current, files, report)
     evidence = _file_of_kind(EvidenceFile, current, files, report)
+    features = _file_of_kind(FeaturesFile, current, files, report)
     if scorecard is None or perks is None or reasons is None or policy is None:
         return None
     lists = tuple(file for file in current.values() if isinstance(file, ListFile))
-    return _FilesInForce(scorecard, perks, reasons, policy, watch, orders, evidence, lists)
+    return _FilesInForce(scorecard, perks, reasons, policy, watch, orders, evidence, features, lists)
 
 
 def _is_current(file: DatedFile | None, since: int | None) -> bool:
@@ -157,9 +168,10 @@ def _build_program(files: _FilesInForce, since: int | None, catalogue: _Catalogu
     if evidence:
         catalogue = replace(catalogue, kinds=event_kinds(evidence, catalogue.kinds))
     patterns = _patterns(files, lists, catalogue, report)
-    schema = {**catalogue.schema, **flag_attributes(patterns)}
+    features = _features(files, lists, catalogue, report)
+    schema = {**extended_schema(catalogue.schema, features), **flag_attributes(patterns)}
     guard = Guardrails(policy, schema, report)
-    guard.check_catalogue()
+    guard.check_catalogue(features)
     guard.check_classes(
         catalogue.kinds, [word for file in (card, files.perks, files.watch) if file for word in file.consent]
     )
@@ -181,7 +193,17 @@ def _build_program(files: _FilesInForce, since: int | None, catalogue: _Catalogu
         orders=check_orders(files.orders, report) if files.orders else None,
         timezone=policy.timezone.text,
         evidence=evidence,
+        declarations=features,
     )
+
+
+def _features(
+    files: _FilesInForce, lists: dict[str, ListFile], catalogue: _Catalogue, report: Report
+) -> dict[str, DeclaredFeature]:
+    if files.features is None:
+        return {}
+    guard = Guardrails(files.policy, catalogue.schema, report)
+    return check_features(files.features, FeatureContext(catalogue.kinds, lists, guard, catalogue.schema, report))
 
 
 def _patterns(

@@ -5,8 +5,8 @@ every decimal, so we never round. A comparison with an attribute that has no val
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 from engine.lang.model.types import Value
 
@@ -180,6 +180,24 @@ def without_attributes(node: Truth, absent: frozenset[str]) -> Truth:
             return Not(without_attributes(part, absent))
         case _:
             return Const(None) if absent & set(names(node)) else node
+
+
+def with_names(node: Any, new_names: Mapping[str, str]) -> Any:
+    """The condition or number with other names for some of its attributes."""
+    match node:
+        case Attr(name) | Flag(name) | Same(name) | InList(name) | AttrKnown(name):
+            return replace(node, name=new_names.get(name, name))
+        case AttrsEqual(left, right):
+            return AttrsEqual(new_names.get(left, left), new_names.get(right, right))
+        case Op(_, left, right) | Cmp(_, left, right):
+            return replace(node, left=with_names(left, new_names), right=with_names(right, new_names))
+        case DayStart(day):
+            return replace(node, day=with_names(day, new_names))
+        case And(parts) | Or(parts):
+            return replace(node, parts=tuple(with_names(part, new_names) for part in parts))
+        case Not(part):
+            return Not(with_names(part, new_names))
+    return node
 
 
 Values = Mapping[str, Value | None]

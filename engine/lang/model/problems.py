@@ -78,9 +78,13 @@ CODES: Final[dict[str, str]] = {
     "R602": "a state that cannot be reached, or not be left",
     "R603": "a move that never happens",
     # kinds of events
-    "R801": "a name that the engine keeps for itself",
-    "R802": "a field of events that does not fit",
-    "R803": "a kind of events that does not fit",
+    "R701": "a name that the engine keeps for itself",
+    "R702": "a field of events that does not fit",
+    "R703": "a kind of events that does not fit",
+    # features
+    "R801": "an event or field that a feature cannot name",
+    "R802": "a measure that does not fit",
+    "R803": "a feature of other people that may not count",
 }
 
 

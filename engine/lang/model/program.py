@@ -5,13 +5,14 @@ A date at which something begins or ends divides time into periods. A release ha
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Final
 
 from engine.lang.model.conditions import And, Attr, Cmp, Int, Stage, Truth, names, without_attributes
 from engine.lang.model.evidence import Evidence
+from engine.lang.model.features import DeclaredFeature
 from engine.lang.model.patterns import Pattern
 from engine.lang.model.timezones import UTC_NAME, day_in, start_of
 from engine.lang.model.types import Attribute, Schema
@@ -269,6 +270,7 @@ class Program:
     orders: OrderLifecycle | None = None
     timezone: str = UTC_NAME  # the IANA name of the zone in which the rules count days
     evidence: Evidence | None = None  # what can happen; None: the shipped kinds of events
+    declarations: Mapping[str, DeclaredFeature] = field(default_factory=dict)  # of features.yaml, by name
 
     def day(self, moment: datetime) -> int:
         """The day of a moment, counted from 1970-01-01 in the time zone of the rules."""

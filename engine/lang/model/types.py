@@ -127,11 +127,15 @@ def extend_schema(schema: Schema, *attributes: Attribute) -> dict[str, Attribute
 
 @dataclass(frozen=True)
 class EventKind:
-    """A kind of event that patterns can name: the data class of its evidence, and the fields that it can have."""
+    """A kind of event that patterns and features can name: the data class of its evidence, and the fields that it can have.
+
+    An `adverse` event says that something went wrong, such as a default.
+    """
 
     name: str
     data_class: str
     fields: Schema
+    adverse: bool = False
 
 
 Kinds = Mapping[str, EventKind]

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from engine.lang.model.problems import SourceSpan
-from engine.lang.syntax.dated import DatedRecord
+from engine.lang.syntax.dated_record import DatedRecord
 from engine.lang.syntax.evidence_ast import EvidenceFile
 from engine.lang.syntax.expression_tree import Expr, Name, Number, Word
+from engine.lang.syntax.feature_lines import FeaturesFile
 from engine.lang.syntax.source import Node
 
 
@@ -304,6 +305,7 @@ class ExpectLine:
     held: bool | None
     raised: tuple[Word, ...]
     not_raised: tuple[Word, ...]
+    features: tuple[tuple[Word, Node], ...]
     to: Word | None
     code: Word | None
     at: SourceSpan
@@ -372,5 +374,15 @@ class CasesFile:
     at: SourceSpan
 
 
-DatedFile = ScorecardFile | PerksFile | ReasonsFile | PolicyFile | OrdersFile | WatchFile | ListFile | EvidenceFile
+DatedFile = (
+    ScorecardFile
+    | PerksFile
+    | ReasonsFile
+    | PolicyFile
+    | OrdersFile
+    | WatchFile
+    | ListFile
+    | EvidenceFile
+    | FeaturesFile
+)
 RuleFile = DatedFile | CasesFile

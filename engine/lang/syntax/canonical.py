@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from engine.lang.model.problems import Report, SourceSpan
 from engine.lang.syntax import expressions, source
 from engine.lang.syntax.expression_tree import Constant, Expr
+from engine.lang.syntax.feature_grammar import OneOrMoreType, TextsType, WindowType
 from engine.lang.syntax.grammar import KINDS
 from engine.lang.syntax.printer import print_expression
 from engine.lang.syntax.schema_types import (
@@ -127,6 +128,8 @@ def _with_plain_numbers(part: Any) -> Any:
 
 
 def _tree(shape: SchemaType, node: Node) -> Tree:
+    if isinstance(shape, WindowType | OneOrMoreType | TextsType):
+        shape = shape.form(node)
     if isinstance(node, Scalar):
         return _leaf(shape, node)
     return Branch(node, tuple(_entries(shape, node)), record=isinstance(shape, RecordType))

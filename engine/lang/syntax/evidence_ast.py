@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engine.lang.model.problems import SourceSpan
-from engine.lang.syntax.dated import DatedRecord
+from engine.lang.syntax.dated_record import DatedRecord
 from engine.lang.syntax.expression_tree import Number, Word
 
 

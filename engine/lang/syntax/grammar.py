@@ -36,15 +36,13 @@ from engine.lang.syntax.ast import (
 )
 from engine.lang.syntax.evidence_grammar import EVIDENCE
 from engine.lang.syntax.expression_tree import Name, Word
+from engine.lang.syntax.feature_grammar import FEATURES
 from engine.lang.syntax.policy_grammar import POLICY
 from engine.lang.syntax.schema_types import (
-    DATE_FIELDS,
     FEATURE,
     IDENT,
-    WORDS,
     AnyType,
     BoolType,
-    ConditionType,
     DateType,
     Field,
     ListType,
@@ -54,14 +52,11 @@ from engine.lang.syntax.schema_types import (
     TableType,
     TextType,
 )
+from engine.lang.syntax.terms import CONDITION, DATE_FIELDS, LANGUAGE, LENGTH, ROLE, WORDS
 
-CONDITION: Final = ConditionType()
 DEFINE: Final = TableType(IDENT, CONDITION, keep=True)
 POINTS: Final = NumberType(-600, 600)
 CURRENCY: Final = TextType("a currency", among=("CNY", "CZK", "EUR", "GBP", "HKD", "JPY", "USD"))
-LANGUAGE: Final = TextType("a language", re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?"), hint="write en, zh or pt-BR")
-LENGTH: Final = TextType("a duration", re.compile(r"[1-9][0-9]{0,5}[dhms]"), hint="write 30d, 12h, 45m or 90s")
-ROLE: Final = TextType("a side", among=("subject", "other", "either"))
 AMOUNT: Final = NumberType(0, 1_000_000_000, whole=False)
 OUTCOMES: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
 
@@ -313,6 +308,7 @@ EXPECT: Final = RecordType(
         Field("reasons", WORDS, absent=None),
         Field("raised", WORDS, absent=()),
         Field("not_raised", WORDS, absent=()),
+        Field("features", TableType(IDENT, AnyType()), absent=()),
         Field("to", IDENT, absent=None),
         Field("code", IDENT, absent=None),
     ),
@@ -378,6 +374,7 @@ KINDS: Final[dict[str, RecordType]] = {
     "policy": POLICY,
     "orders": ORDERS,
     "watch": WATCH,
+    "features": FEATURES,
     "list": LIST,
     "cases": CASES,
 }

@@ -6,7 +6,8 @@ from engine.lang.model.problems import SourceSpan
 from engine.lang.model.timezones import UTC_NAME, names
 from engine.lang.syntax.ast import PolicyFile
 from engine.lang.syntax.expression_tree import Word
-from engine.lang.syntax.schema_types import DATE_FIELDS, WORDS, Field, NumberType, RecordType, TextType
+from engine.lang.syntax.schema_types import Field, NumberType, RecordType, TextType
+from engine.lang.syntax.terms import DATE_FIELDS, WORDS
 
 ZONE: Final = TextType(
     "a time zone", among=tuple(sorted(names())), fallback_hint="write an IANA name such as Asia/Shanghai"

@@ -351,5 +351,3 @@ def _value_schema(attribute: Attribute) -> JsonSchema:
 
 IDENT: Final = TextType("an identifier", IDENTIFIER)
 FEATURE: Final = TextType("an identifier", IDENTIFIER, feature=True)
-WORDS: Final = ListType(IDENT)
-DATE_FIELDS: Final = (Field("from", DateType(), absent=None, to="since"), Field("until", DateType(), absent=None))

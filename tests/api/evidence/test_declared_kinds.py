@@ -212,8 +212,8 @@ def test_evidence_that_is_the_other_partys_too_stays_without_the_name_and_withou
     erasure.erase(client.database, "ann", NOW, client.context.vocabulary)
     assert "'ann'" not in contents(client.database)
     assert "bike 7" not in contents(client.database)
-    mine, other, _ = rentals_of(client.get("/me/evidence", caller="shop")["items"])
-    assert (mine["with"][:5], mine["fields"]["rating"], mine["fields"]["helmet"]) == ("gone-", "4.5", True)
+    rental, other, _ = rentals_of(client.get("/me/evidence", caller="shop")["items"])
+    assert (rental["with"][:5], rental["fields"]["rating"], rental["fields"]["helmet"]) == ("gone-", "4.5", True)
     assert (other["with"], other["fields"]["item"]) == ("bob", "bike 8")
 
 

@@ -5,6 +5,7 @@ from functools import cache
 import pytest
 
 from api.releases.catalogue import kinds, schema
+from api.releases.feature_cases import case_features
 from engine.decide.decide import ReferenceEvaluator, decide
 from engine.decide.scorecard import score
 from engine.lang.check.release import cases_in, check
@@ -38,7 +39,7 @@ def release() -> Program:
 
 @cache
 def outcomes() -> tuple[CaseOutcome, ...]:
-    return tuple(cases.run(shipped_release(), FILES, schema(), kinds()))
+    return tuple(cases.run(shipped_release(), FILES, schema(), kinds(), case_features))
 
 
 def test_the_shipped_rules_check() -> None:

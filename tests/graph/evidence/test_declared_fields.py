@@ -136,8 +136,8 @@ def reasons(**fields: object) -> list[str]:
 def test_events_of_declared_kinds_are_checked_by_their_declaration(
     fields: dict[str, object], reason: str | None
 ) -> None:
-    found = reasons(**fields)
-    assert found == [] if reason is None else found[0].startswith(reason.rstrip("; ")), found
+    rejections = reasons(**fields)
+    assert rejections == [] if reason is None else rejections[0].startswith(reason.rstrip("; ")), rejections
 
 
 def view(text: str, *rentals: dict[str, object], as_of: str = "2024-06-01") -> pl.DataFrame:

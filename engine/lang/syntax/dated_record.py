@@ -1,4 +1,4 @@
-"""Define the record that all parts of rule files with dates have in common."""
+"""Define the part of a rule file that can begin and end on a day."""
 
 from dataclasses import dataclass
 

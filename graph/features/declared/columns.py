@@ -1,0 +1,209 @@
+"""Compute features as columns, for all people at once or for a few: on Polars, DuckDB and the other engines of Narwhals.
+
+Definitions with the same kinds, side and window share one pass over the events, however many they are.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Final, Literal
+
+import narwhals as nw
+import polars as pl
+
+from graph.features.declared.definition import FeatureDefinition, in_order
+from graph.features.declared.formulas import formula_columns
+from graph.features.declared.numbering import NumberedDefinition, is_met
+from graph.features.declared.quotients import Quotient, with_quotients
+from graph.features.declared.recipes import recipe
+from graph.features.declared.rows import Moment, Selection, event_rows, selection_of, tie_rows
+from graph.features.declared.sequences import SEQUENCES
+from graph.features.integer_math import Frame, integer
+from graph.network.build import ties_in_force
+
+TIMES: Final = {"months_with": "month", "monthly_share": "month", "monthly_steadiness": "month"}
+
+
+def declared_features(
+    view: pl.DataFrame,
+    consents: pl.DataFrame,
+    definitions: Sequence[FeatureDefinition],
+    as_of: datetime,
+    people: Collection[str] | None = None,
+    ties: pl.DataFrame | None = None,
+    zone: tzinfo = UTC,
+) -> pl.DataFrame:
+    """Return `person` and the features that are not internal, in the order of `definitions`: one row for each person enrolled in
+    the view (or in `people`), sorted by `person`.
+
+    `view` and `consents` are those of `visible_with_consents`. Values are Int64: decimals scaled by their digits, dates as days
+    since 1970-01-01, null if missing. Pass `ties` (those in force) if you have them already.
+    """
+    frames = [nw.from_native(f.lazy()) for f in (view, consents)]
+    live = None if ties is None else nw.from_native(ties.lazy())
+    table = declared_columns(frames[0], frames[1], definitions, as_of, people, live, zone)
+    engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
+    collected: pl.DataFrame = table.to_native().collect(engine=engine)
+    return with_names(collected, definitions)
+
+
+def with_names(table: pl.DataFrame, definitions: Sequence[FeatureDefinition]) -> pl.DataFrame:
+    """Replace the columns of `declared_columns` by the names of the features that are not internal, and sort by `person`."""
+    named_columns = [pl.col(f"f{n}").alias(d.name) for n, d in enumerate(definitions) if not d.is_internal]
+    return table.select("person", *named_columns).sort("person")
+
+
+def declared_columns(
+    events: Frame,
+    consents: Frame,
+    definitions: Sequence[FeatureDefinition],
+    as_of: datetime,
+    people: Collection[str] | None = None,
+    ties: Frame | None = None,
+    zone: tzinfo = UTC,
+) -> Frame:
+    """Build the features as one lazy frame: `person`, and `fN` for definition N; rows in no order.
+
+    With `people`, we read only the events that involve them.
+    """
+    numberings = [NumberedDefinition(d, n) for n, d in enumerate(definitions)]
+    moment = Moment(as_of, zone)
+    enrolled = _enrolled(events)
+    own, table = events, enrolled
+    if people is not None:
+        ids = sorted(people)
+        own = events.filter(nw.col("subject").is_in(ids) | nw.col("other").is_in(ids))
+        table = enrolled.filter(nw.col("person").is_in(ids))
+        consents = consents.filter(nw.col("person").is_in(ids))
+    passes = _passes([n for n in numberings if n.definition.source in ("events", "ties")])
+    live = ties if ties is not None or not any(s.source == "ties" for s, _ in passes) else ties_in_force(own)
+    for selection, members in passes:
+        rows = _rows(own, live, enrolled, selection, members, moment)
+        for part in _measures(rows, members, moment):
+            table = table.join(part, on="person", how="left")
+    return _with_formulas(_finish(_with_consents(table, consents, numberings), numberings), numberings, moment)
+
+
+def _enrolled(events: Frame) -> Frame:
+    enrolled = events.filter(nw.col("kind") == "person.enrolled", nw.col("for_subject"))
+    return enrolled.select(person="subject").unique()
+
+
+def _passes(numberings: Iterable[NumberedDefinition]) -> list[tuple[Selection, list[NumberedDefinition]]]:
+    """The passes, each with its definitions."""
+    groups: dict[Selection, list[NumberedDefinition]] = {}
+    for numbering in numberings:
+        groups.setdefault(selection_of(numbering.definition), []).append(numbering)
+    return list(groups.items())
+
+
+def _rows(
+    events: Frame,
+    live: Frame | None,
+    enrolled: Frame,
+    selection: Selection,
+    members: Sequence[NumberedDefinition],
+    moment: Moment,
+) -> Frame:
+    names = {name for n in members for name in n.definition.reads}
+    names |= {TIMES[n.definition.measure] for n in members if n.definition.measure in TIMES}
+    names |= {"other" for n in members if n.definition.measure == "busiest"}
+    if selection.source == "ties":
+        assert live is not None  # noqa: S101 - the caller has computed them
+        return tie_rows(live, enrolled, names)
+    return event_rows(events, enrolled, selection, names, moment)
+
+
+def _measures(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment) -> list[Frame]:
+    """The frames that together hold the values of the definitions of one pass."""
+    grouped = [n for n in members if n.definition.measure not in SEQUENCES]
+    sequences = [n for n in members if n.definition.measure in SEQUENCES]
+    parts = [_grouping(rows, grouped, moment)] if grouped else []
+    return [*parts, *(SEQUENCES[n.definition.measure](rows, n, moment) for n in sequences)]
+
+
+def _grouping(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment) -> Frame:
+    """Group once by person, and compute the values of all definitions."""
+    recipes = {n: recipe(n, moment) for n in members}
+    marks = rows.with_columns(mark for n in members for mark in _marks(n, moment))
+    over_person = [e.alias(n.name(p)) for n, r in recipes.items() for p, e in r.over_person.items()]
+    by_person = (
+        (marks.with_columns(*over_person) if over_person else marks)
+        .group_by("person")
+        .agg(a.alias(n.name(p)) for n, r in recipes.items() for p, a in r.aggregates.items())
+    )
+    values = {n.value: r.value for n, r in recipes.items()}
+    plain = [v.alias(name) for name, v in values.items() if not isinstance(v, Quotient)]
+    quotients = {name: v for name, v in values.items() if isinstance(v, Quotient)}
+    currencies = [
+        nw.col(n.name(part)).alias(column)
+        for n in members
+        if n.definition.has_currencies
+        for part, column in (("currency", n.first_currency), ("last_currency", n.last_currency))
+    ]
+    with_values = by_person.with_columns(*plain, *currencies) if plain or currencies else by_person
+    complete = with_quotients(with_values, quotients)
+    return complete.select("person", *(c for n in members for c in n.columns))
+
+
+def _marks(n: NumberedDefinition, moment: Moment) -> list[nw.Expr]:
+    """Whether a row counts for the definition; of a share, also whether it belongs to the whole."""
+    definition = n.definition
+    mark = is_met(definition.where, moment)
+    if definition.value is not None:
+        mark = mark & ~nw.col(definition.value.name).is_null()
+    if definition.measure != "share":
+        return [mark.alias(n.name("mark"))]
+    whole = is_met(definition.among, moment)
+    if definition.where is not None:
+        whole = whole & ~definition.where.columns(moment.day, {}).is_null()
+    return [(mark & whole).alias(n.name("mark")), whole.alias(n.name("whole"))]
+
+
+def _with_consents(table: Frame, consents: Frame, numberings: Sequence[NumberedDefinition]) -> Frame:
+    """Add `kN`: 0 if the person consents to the N-th class of all, else null."""
+    classes = all_classes(numberings)
+    if not classes:
+        return table
+    agreements = [
+        nw.when(nw.col("data_class") == c).then(integer(0)).max().alias(f"k{k}") for k, c in enumerate(classes)
+    ]
+    return table.join(consents.group_by("person").agg(*agreements), on="person", how="left")
+
+
+def all_classes(numberings: Iterable[NumberedDefinition]) -> list[str]:
+    """All data classes of the definitions, sorted."""
+    return sorted({c for n in numberings for c in n.definition.classes})
+
+
+def _finish(table: Frame, numberings: Sequence[NumberedDefinition]) -> Frame:
+    """Apply consent, zeros, currencies and bounds to the values of events and ties."""
+    classes = {c: k for k, c in enumerate(all_classes(numberings))}
+    own = [n for n in numberings if n.definition.source in ("events", "ties")]
+    return table.with_columns(finished_value(n, classes).alias(n.value) for n in own)
+
+
+def finished_value(n: NumberedDefinition, classes: dict[str, int]) -> nw.Expr:
+    """The value of a definition within its bounds: missing without consent to all its classes."""
+    definition, value = n.definition, nw.col(n.value).cast(nw.Int64())
+    if definition.zero:
+        value = value.fill_null(0)
+    for data_class in definition.classes:
+        value = value + nw.col(f"k{classes[data_class]}")
+    if definition.has_currencies:
+        first, last = nw.col(n.first_currency), nw.col(n.last_currency)
+        value = nw.when(first.is_null() | (first == last)).then(value)
+    return value.clip(definition.low, definition.high)
+
+
+def _with_formulas(table: Frame, numberings: Sequence[NumberedDefinition], moment: Moment) -> Frame:
+    """Add the features that are computed from others, those first on which others depend."""
+    by_name = {n.definition.name: n for n in numberings}
+    classes = {c: k for k, c in enumerate(all_classes(numberings))}
+    remaining = [by_name[d.name] for d in in_order(tuple(n.definition for n in numberings)) if d.source == "features"]
+    while remaining:
+        names = {n.definition.name for n in remaining}
+        ready = [n for n in remaining if not n.definition.uses & names]
+        table = formula_columns(table, ready, by_name, moment)
+        table = table.with_columns(finished_value(n, classes).alias(n.value) for n in ready)
+        remaining = [n for n in remaining if n not in ready]
+    return table.select("person", *(n.value for n in numberings))

@@ -1,0 +1,67 @@
+"""Name the columns of a computation.
+
+The value of definition n is the column `fN`. An amount of money also has `cN` and `dN`, its first and last currency: if they
+differ, the value is missing. No name has a dot, because some engines read a dot as access to a field.
+"""
+
+from dataclasses import dataclass
+
+import narwhals as nw
+
+from graph.features.declared.definition import Condition, FeatureDefinition
+from graph.features.declared.rows import Moment
+
+
+@dataclass(frozen=True)
+class NumberedDefinition:
+    """A definition with its number in a computation."""
+
+    definition: FeatureDefinition
+    number: int
+
+    @property
+    def value(self) -> str:
+        """The column of the value."""
+        return f"f{self.number}"
+
+    @property
+    def first_currency(self) -> str:
+        """The column of the first currency of an amount of money."""
+        return f"c{self.number}"
+
+    @property
+    def last_currency(self) -> str:
+        """The column of the last currency of an amount of money."""
+        return f"d{self.number}"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the result."""
+        currencies = (self.first_currency, self.last_currency) if self.definition.has_currencies else ()
+        return (self.value, *currencies)
+
+    def name(self, part: str) -> str:
+        """The column of a part of the computation."""
+        return f"v{self.number}_{part}"
+
+    def part(self, part: str) -> nw.Expr:
+        """That column, as a 64-bit integer."""
+        return nw.col(self.name(part)).cast(nw.Int64())
+
+    @property
+    def mark(self) -> nw.Expr:
+        """Whether a row counts."""
+        return nw.col(self.name("mark"))
+
+    def of_marked(self, value: nw.Expr) -> nw.Expr:
+        """The value where the row counts."""
+        return nw.when(self.mark).then(value)
+
+
+def is_met(condition: Condition | None, moment: Moment) -> nw.Expr:
+    """Whether a condition is certainly met; true without a condition.
+
+    We join a test of the row itself, because a filter takes no constant.
+    """
+    has_person = ~nw.col("person").is_null()
+    return has_person if condition is None else has_person & condition.columns(moment.day, {}).fill_null(False)

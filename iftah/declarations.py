@@ -1,0 +1,95 @@
+"""The features of `rules/features.yaml`, as `graph` takes them: `engine` and `graph` do not know each other."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, cast
+
+import narwhals as nw
+
+from engine.lang.engines import columns, reference
+from engine.lang.model.conditions import Num, Truth, names, with_names
+from engine.lang.model.features import DeclaredFeature, ValueField, canonical_text
+from engine.lang.model.program import Program
+from graph.features.declared.definition import (
+    Condition,
+    FeatureDefinition,
+    Formula,
+    Measure,
+    MeasuredField,
+    Row,
+    Side,
+    Source,
+    Window,
+)
+
+MICROSECONDS: Final = 10**6  # of a second
+
+
+def feature_definitions(program: Program) -> tuple[FeatureDefinition, ...]:
+    """The features that a program declares, in the order of the file, internal ones too."""
+    return tuple(_definition(feature) for feature in program.declarations.values())
+
+
+def _definition(feature: DeclaredFeature) -> FeatureDefinition:
+    is_near = feature.source == "neighbours"
+    return FeatureDefinition(
+        name=feature.name,
+        measure=cast(Measure, feature.measure),
+        source=cast(Source, feature.source),
+        kinds=() if feature.source in ("features", "neighbours") else feature.kinds,
+        side=cast(Side, feature.role),
+        window=_window(feature),
+        where=condition(feature.where) if feature.where else None,
+        among=condition(feature.among) if feature.among else None,
+        value=None if is_near else _field(feature.value),
+        within=feature.within * MICROSECONDS,
+        digits=feature.type.digits,
+        rounds_down=feature.rounds_down,
+        zero=feature.is_zero_default,
+        low=feature.type.low,
+        high=feature.type.high,
+        classes=tuple(sorted(feature.classes)),
+        formula=_formula(feature.formula) if feature.formula else None,
+        divisor=_formula(feature.divisor) if feature.divisor else None,
+        neighbour=feature.value.name if is_near and feature.value else None,
+        steps=feature.steps,
+        is_money=feature.is_money,
+        is_internal=feature.is_internal,
+        version=feature.version,
+    )
+
+
+def _window(feature: DeclaredFeature) -> Window:
+    window = feature.window
+    length = None if window.seconds is None else window.seconds * MICROSECONDS
+    return Window(length, window.months, window.full_months)
+
+
+def _field(field: ValueField | None) -> MeasuredField | None:
+    if field is None:
+        return None
+    return MeasuredField(field.name, 10**field.type.digits, field.currency, field.type.kind == "date")
+
+
+@lru_cache(maxsize=4096)
+def condition(truth: Truth) -> Condition:
+    """The condition as a pair of an expression and a function, both of which give null for an unknown one."""
+
+    def of_columns(day: int, physical_names: Mapping[str, str]) -> nw.Expr:
+        return columns.truth(with_names(truth, physical_names) if physical_names else truth, day)
+
+    def of_row(row: Row) -> bool | None:
+        return reference.truth(truth, cast(Any, row))
+
+    return Condition(canonical_text(truth), frozenset(names(truth)) - {"as_of"}, of_columns, of_row)
+
+
+@lru_cache(maxsize=4096)
+def _formula(num: Num) -> Formula:
+    def of_columns(day: int, physical_names: Mapping[str, str]) -> nw.Expr:
+        return columns.number(with_names(num, physical_names), day)
+
+    def of_row(row: Row) -> int | None:
+        return reference.number(num, cast(Any, row))
+
+    return Formula(canonical_text(num), frozenset(names(num)) - {"as_of"}, of_columns, of_row)

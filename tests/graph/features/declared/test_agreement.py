@@ -1,0 +1,52 @@
+"""The evaluators of declared features agree on every value, for random declarations and random ledgers."""
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from engine.lang.model.timezones import zone
+from graph.evidence.visibility import visible_with_consents
+from tests.effort import by_effort
+from tests.graph.features.declared.evaluators import by_duckdb, by_polars, by_reference, by_refresh
+from tests.graph.features.declared.random_definitions import MOMENTS, random_definitions, random_history
+
+ZONES = ("UTC", "Asia/Shanghai", "America/New_York", "Australia/Lord_Howe")
+SEEDS = st.integers(0, 2**32)
+
+
+def sample(seed: int):
+    chooser = Random(seed)
+    as_of, tz = chooser.choice(MOMENTS), zone(chooser.choice(ZONES))
+    view, consents = visible_with_consents(random_history(chooser, as_of), as_of, as_of, "perks", tz)
+    return view, consents, random_definitions(chooser), as_of, tz
+
+
+@settings(max_examples=by_effort(30, 20_000), deadline=None)
+@given(SEEDS)
+def test_columns_on_polars_give_what_the_reference_gives(seed):
+    computation = sample(seed)
+    assert_frame_equal(by_polars(*computation), by_reference(*computation))
+
+
+@settings(max_examples=by_effort(5, 1_000), deadline=None)
+@given(SEEDS)
+def test_columns_on_duckdb_give_what_the_reference_gives(seed):
+    computation = sample(seed)
+    assert_frame_equal(by_duckdb(*computation), by_reference(*computation))
+
+
+@settings(max_examples=by_effort(5, 1_000), deadline=None)
+@given(SEEDS)
+def test_the_refresh_of_one_person_gives_what_everyone_s_computation_gives(seed):
+    computation = sample(seed)
+    assert_frame_equal(by_refresh(*computation), by_polars(*computation))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_ledgers_give_values_to_compare(seed):
+    """Otherwise an agreement says little."""
+    values = [v for n in range(20) for v in by_reference(*sample(seed * 100 + n)).drop("person").to_dict().values()]
+    assert sum(v.drop_nulls().len() for v in values) > sum(v.len() for v in values) // 4
