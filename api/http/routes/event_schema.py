@@ -4,13 +4,14 @@ from typing import Any, Final
 
 from api.evidence import bodies
 from api.evidence.json_rows import INPUT_COLUMNS
-from graph.evidence.events import SCHEMA
-from graph.evidence.vocabulary import CATEGORIES, CHANNELS, KINDS, TIES
+from graph.evidence.events import CORRECTABLE_COLUMNS, SCHEMA
+from graph.evidence.vocabulary import KINDS
 
 EVENT: Final = "Event"
 EVENTS: Final = "Events"
+CORRECTION: Final = "CorrectedFields"
 _REQUIRED: Final = ("event_id", "kind", "subject", "happened_at")
-_ENUM_NAMES: Final = {"tie": "Tie", "channel": "Channel", "category": "Category"}
+_ENUM_NAMES: Final = {"tie": "Tie", "channel": "Channel", "category": "Category"}  # components of `api.http.fields`
 _TYPES: Final[dict[str, dict[str, Any]]] = {
     "String": {"type": "string"},
     "Int64": {"type": "integer", "format": "int64"},
@@ -28,22 +29,33 @@ def _enum(description: str, words: tuple[str, ...], title: str) -> dict[str, Any
 
 
 def _column(name: str) -> dict[str, Any]:
-    if name in _ENUM_NAMES:
-        return {"anyOf": [_ref(_ENUM_NAMES[name]), {"type": "null"}]}
     if name == "kind":
         return _ref("EventKind")
     if name == "fields":
-        return {"type": ["object", "string", "null"], "description": "the new values of a correction"}
-    kind = _TYPES.get(str(SCHEMA[name]), _MOMENT)
-    return kind if name in _REQUIRED else {**kind, "type": [kind["type"], "null"]}
+        description = "the new values of a correction, as an object or as its text"
+        return {"anyOf": [_ref(CORRECTION), {"type": "string"}, {"type": "null"}], "description": description}
+    value = _value(name)
+    if name in _REQUIRED:
+        return value
+    return {"anyOf": [value, {"type": "null"}]} if "$ref" in value else {**value, "type": [value["type"], "null"]}
+
+
+def _value(name: str) -> dict[str, Any]:
+    """The schema of a column's value."""
+    return _ref(_ENUM_NAMES[name]) if name in _ENUM_NAMES else _TYPES.get(str(SCHEMA[name]), _MOMENT)
 
 
 # Components of the document that no route's own form defines.
 SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "EventKind": _enum("what can happen: docs/events.md", tuple(k.name for k in KINDS), "EventKind"),
-    "Tie": _enum("the relation of two people", TIES, "Tie"),
-    "Channel": _enum("how a payment was made", CHANNELS, "Channel"),
-    "Category": _enum("what a payment was for", CATEGORIES, "Category"),
+    CORRECTION: {
+        "type": "object",
+        "title": CORRECTION,
+        "description": "The columns that a correction sets.",
+        "properties": {name: _value(name) for name in CORRECTABLE_COLUMNS},
+        "minProperties": 1,
+        "additionalProperties": False,
+    },
     EVENT: {
         "type": "object",
         "title": EVENT,
