@@ -86,6 +86,12 @@ def test_entries_of_a_list_that_differ_in_normalization_alone_are_a_duplicate() 
     assert issues[1].message.endswith("occurs twice, except for invisible differences")
 
 
+def test_entries_that_differ_in_the_number_of_blanks_are_a_duplicate() -> None:
+    issues = list_problems("New  York", "New York", "Newyork")
+    assert [(p.code, p.at.line) for p in issues] == [("R015", 6)]
+    assert issues[0].message.endswith("occurs twice, except for invisible differences")
+
+
 def test_entries_that_differ_in_what_can_be_seen_do_not() -> None:
     assert list_problems("Orléans", "Orleans", "orléans", "北京", "東京") == ()
 
