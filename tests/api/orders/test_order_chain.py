@@ -17,7 +17,7 @@ from tests.api.order_client import OrderClient
 from tests.api.supervision.test_legacy_chains import downgrade_chain
 
 TEXT_COLUMNS = ("merchant", "service", "perk", "currency", "mode", "state")
-MOVE_COLUMNS = ("action", "before", "after", "total", "at", "decisions", "terms", "previous_hash", "hash")
+MOVE_COLUMNS = ("action", "before", "after", "total", "at", "decisions", "terms", "previous_hash", "hash", "counts")
 COUNT_MISMATCH = "the orders and answers that it counted do not match the moves of orders"
 
 
@@ -95,6 +95,9 @@ def test_no_move_can_be_changed_dropped_or_put_in_unseen(client: OrderClient) ->
         assert problem is not None, column
         assert f"its move {seqs[2]} " in problem, column
         restore_tables(database, "order_moves")
+    tamper(database, f"update order_moves set counts = null where seq = {seqs[2]}")
+    assert f"its move {seqs[2]} was altered" in (first_break(database) or "")
+    restore_tables(database, "order_moves")
     for seq, later_seq in pairwise(seqs):
         tamper(database, f"delete from order_moves where seq = {seq}")
         assert f"its move {later_seq} does not follow the one before: one was dropped or put in" in (
@@ -106,6 +109,35 @@ def test_no_move_can_be_changed_dropped_or_put_in_unseen(client: OrderClient) ->
     restore_tables(database, "order_moves")
     tamper(database, "delete from chain_head where id = 2")
     assert first_break(database) == "the head of the chain of orders' moves is missing"
+
+
+def test_a_move_says_what_it_counted_and_nothing_of_other_merchants(client: OrderClient) -> None:
+    """`create`, `confirm` and all others, by hand: an order does not count itself before its first move."""
+    with reading(client.context.database) as connection:
+        moves = connection.execute(text("select action, counts from order_moves order by seq")).all()
+    none, running, due = (
+        f'{{"in_service":{n},"overdue":0,"unpaid":{unpaid}}}' for n, unpaid in ((0, 0), (1, 0), (0, 1))
+    )
+    assert [tuple(move) for move in moves] == [
+        *(("create", none), ("cancel", none)),
+        *(("create", none), ("confirm", none), ("complete", running), ("sync", due)),
+        *(("create", none), ("confirm", none)),
+    ]
+
+
+def test_an_order_that_was_created_beside_a_forged_one_is_named_even_when_it_is_put_right(client: OrderClient) -> None:
+    database = client.context.database
+    decision = client.decide()["decision_id"]
+    save_tables(database, "orders")
+    tamper(database, f"update orders set state = 'cancelled' where id = '{order_id(database, 'O-3')}'")
+    assert client.create_order("O-4", decision).status_code == 201
+    tamper(database, f"update orders set state = 'in_service' where id = '{order_id(database, 'O-3')}'")
+    name = order_id(database, "O-4")
+    with reading(database) as connection:
+        seq = connection.execute(text("select max(seq) from order_moves")).scalar_one()
+    assert first_break(database) == f"order {name}: its move {seq} counted other orders than the moves before it show"
+    client.confirm(name)
+    assert first_break(database) == f"order {name}: its move {seq} counted other orders than the moves before it show"
 
 
 def test_moves_written_anew_with_their_head_do_not_fit_the_decisions(client: OrderClient) -> None:

@@ -42,7 +42,8 @@ NAMES = import_module("api.store.migrations.versions.0011_standard_names")
 
 
 def former_names(connection: Connection) -> None:
-    """Take back the names that 0011 brought."""
+    """Take back the column that 0012 brought, and the names that 0011 brought."""
+    connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))
     for table, former, name in NAMES.COLUMNS:
         connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {name} TO {former}"))
     for former, name in NAMES.TABLES.items():
