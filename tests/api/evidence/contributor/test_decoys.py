@@ -2,8 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,26 +11,19 @@ from api.evidence import ledger
 from api.people.erasure import erase, vacuum
 from api.store.database import reading
 from api.store.tables import EVENTS, WITHHELD_EVENTS
-from engine.decide.evaluators import Evaluators
 from tests.api.comparison_client import PERSON_SUFFIXES, UNKNOWN_PERSON, ComparisonClient
-from tests.api.conftest import server_of
-from tests.api.database_templates import Template
 from tests.api.evidence.contributor.contributor_client import payment
 from tests.api.full_record import LATER, ZEB, remaining_texts
 
 Rows = list[dict[str, object]]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def comparison_client(
-    request: pytest.FixtureRequest, tmp_path: Path, full_record_template: Template, shipped_evaluators: Evaluators
-) -> Iterator[ComparisonClient]:
-    with full_record_template.lend(server_of(request), tmp_path) as url:
-        client = ComparisonClient(url, shipped_evaluators)
-        erase(client.database, ZEB, LATER)
-        assert vacuum(client.database)
-        yield client
-        client.database.dispose()
+@pytest.fixture
+def client(comparison_client: ComparisonClient) -> ComparisonClient:
+    """The shared one, after the person has left."""
+    erase(comparison_client.database, ZEB, LATER)
+    assert vacuum(comparison_client.database)
+    return comparison_client
 
 
 def payments(person: str, **more: object) -> Rows:
@@ -72,13 +63,13 @@ def count_statements(client: ComparisonClient, query: str, rows: Rows) -> Counte
 
 
 @pytest.mark.parametrize("comparison_client", ["sqlite"], indirect=True)
-def test_a_submission_does_the_same_whomever_it_names(comparison_client: ComparisonClient) -> None:
+def test_a_submission_does_the_same_whomever_it_names(client: ComparisonClient) -> None:
     scripts = {person: submissions(person) for person in (ZEB, UNKNOWN_PERSON)}
-    comparison_client.as_contributor("GET", "/none")  # a first token
+    client.as_contributor("GET", "/none")  # a first token
     for name, submission in scripts[ZEB].items():
         counts = (
-            count_statements(comparison_client, *submission),
-            count_statements(comparison_client, *scripts[UNKNOWN_PERSON][name]),
+            count_statements(client, *submission),
+            count_statements(client, *scripts[UNKNOWN_PERSON][name]),
         )
         assert counts[0] == counts[1], name
         assert counts[0]["INSERT INTO withheld_events"] or name in ("again", "changed", "all, one changed"), counts
@@ -92,11 +83,11 @@ def count_in_table_file(client: ComparisonClient, word: str) -> int:
         return bytes(connection.execute(query).scalar_one()).count(word.encode())
 
 
-def test_decoys_are_in_no_table_and_name_nobody(comparison_client: ComparisonClient) -> None:
-    database = comparison_client.database
-    before = count_in_table_file(comparison_client, ZEB) if database.dialect.name == "postgresql" else 0
+def test_decoys_are_in_no_table_and_name_nobody(client: ComparisonClient) -> None:
+    database = client.database
+    before = count_in_table_file(client, ZEB) if database.dialect.name == "postgresql" else 0
     for query, rows in submissions(ZEB).values():
-        comparison_client.as_contributor("POST", query, rows)
+        client.as_contributor("POST", query, rows)
     with reading(database) as connection:
         events = select(func.count()).select_from(EVENTS).where(EVENTS.c.contributor == "depot")
         assert connection.execute(events).scalar_one() == 1  # `bob-z`, which names nobody who has left
@@ -106,8 +97,6 @@ def test_decoys_are_in_no_table_and_name_nobody(comparison_client: ComparisonCli
     if database.dialect.name == "sqlite":
         assert remaining_texts(database, ZEB) == {}
         return
-    assert before or not count_in_table_file(
-        comparison_client, ZEB
-    )  # what left may be in the file until the next vacuum
-    assert count_in_table_file(comparison_client, "bob-z")
-    assert [word for word in ("p0-z", "n0-z", "n2-z") if count_in_table_file(comparison_client, word)] == []
+    assert before or not count_in_table_file(client, ZEB)  # what left may be in the file until the next vacuum
+    assert count_in_table_file(client, "bob-z")
+    assert [word for word in ("p0-z", "n0-z", "n2-z") if count_in_table_file(client, word)] == []
