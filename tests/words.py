@@ -118,6 +118,8 @@ SERIALIZED_FIELDS: Final = {
     "EventAmendment.what": "in the answer of GET /v1/events/{event_id}",
     "EventAnnotation.what": "in the answer of GET /v1/events/{event_id}",
     "Secrets.others": "in the answer of GET /v1/callbacks/secret",
+    "RecordedDecision.alone": "in the record of a decision, which its entry commits to",
+    "RecordedScore.alone": "in the record of a decision, which its entry commits to",
 }
 
 

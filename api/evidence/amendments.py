@@ -1,4 +1,4 @@
-"""Amendments: corrections and retractions are checked against the events that they are about before they are recorded."""
+"""Amendments: corrections and retractions are checked with the events that they are about before either is recorded."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -20,58 +20,82 @@ Key = tuple[str, str]
 
 
 def rejections(connection: Connection, batch: pl.DataFrame, vocabulary: EventVocabulary) -> pl.DataFrame:
-    """The corrections and retractions of a batch that would leave their event impossible: `row`, `reason`.
+    """The rows of a batch that would leave an event impossible: `row`, `reason`.
 
-    An event may be recorded already or stand in the batch. A correction of neither is let in: the event may come later.
-    Cost: some look-ups by index, and none without corrections and retractions.
+    These are corrections and retractions, of an event that is recorded or stands in the batch; and an event that comes after
+    its correction. A correction of neither is let in: the event may come later.
+    Cost: some look-ups by index, and one without corrections and retractions.
     """
     amendments = batch.filter(_IS_AMENDMENT)
-    if amendments.is_empty():
+    early = excerpt.early_corrections(connection, batch)
+    if amendments.is_empty() and early.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
-    targets = excerpt.referenced_events(connection, amendments)
+    targets = pl.concat([excerpt.referenced_events(connection, amendments), excerpt.by_keys(connection, early)])
     original_targets = excerpt.referenced_events(connection, targets.filter(pl.col("kind") == _CORRECTION))
     stored_events = pl.concat([targets, original_targets]).unique("seq")
-    references = excerpt.references_to(connection, stored_events)
+    late_events = early.join(stored_events, on=EVENT_KEY, how="anti")
+    known_events = pl.concat([stored_events, late_events], how="diagonal")
+    references = excerpt.references_to(connection, known_events)
     recorded_events = pl.concat([references, excerpt.references_to(connection, references)]).unique("seq").sort("seq")
-    problems = _find_problems(stored_events, recorded_events.filter(_IS_AMENDMENT), batch, vocabulary)
-    return pl.DataFrame(list(problems), schema=_SCHEMA, orient="row")
+    histories = _Histories(stored_events, recorded_events.filter(_IS_AMENDMENT), batch, vocabulary)
+    problems = [*histories.amendment_problems(), *histories.event_problems(late_events)]
+    return pl.DataFrame(sorted(problems), schema=_SCHEMA, orient="row")
 
 
-def _find_problems(
-    stored_events: pl.DataFrame, recorded_events: pl.DataFrame, batch: pl.DataFrame, vocabulary: EventVocabulary
-) -> Iterator[tuple[int, str]]:
-    """Each row is judged with those before it that are let in; the events of the batch come first."""
-    amendments = batch.filter(_IS_AMENDMENT)
-    references = [p.select("kind", *EVENT_KEY, "ref_event") for p in (recorded_events, stored_events, amendments)]
-    all_amendments = pl.concat(references).filter(_IS_AMENDMENT)
-    fixes = all_amendments.filter(pl.col("kind") == _CORRECTION).select(*EVENT_KEY, "ref_event")
-    event_of: dict[Key, Key] = {
-        (contributor, fix): (contributor, event) for contributor, fix, event in fixes.iter_rows()
-    }
-    batch_targets = batch.join(
-        all_amendments.select("contributor", event_id="ref_event").unique(), on=EVENT_KEY, how="semi"
-    )
-    events = (p.filter(~_IS_AMENDMENT) for p in (batch_targets, stored_events))
-    histories = {_key(row): EventHistory(row, vocabulary) for part in events for row in part.iter_rows(named=True)}
+class _Histories:
+    """The events that a batch amends or brings, each with its recorded corrections and retractions."""
 
-    def history(amendment: Row) -> EventHistory | None:
+    def __init__(
+        self,
+        stored_events: pl.DataFrame,
+        recorded_amendments: pl.DataFrame,
+        batch: pl.DataFrame,
+        vocabulary: EventVocabulary,
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._batch, self._amendments = batch, batch.filter(_IS_AMENDMENT)
+        parts = (recorded_amendments, stored_events, self._amendments)
+        references = [p.select("kind", *EVENT_KEY, "ref_event") for p in parts]
+        all_amendments = pl.concat(references).filter(_IS_AMENDMENT)
+        fixes = all_amendments.filter(pl.col("kind") == _CORRECTION).select(*EVENT_KEY, "ref_event")
+        self._event_of: dict[Key, Key] = {
+            (contributor, fix): (contributor, ref) for contributor, fix, ref in fixes.iter_rows()
+        }
+        target_keys = all_amendments.select("contributor", event_id="ref_event").unique()
+        batch_targets = batch.join(target_keys, on=EVENT_KEY, how="semi", maintain_order="left")
+        batch_targets = batch_targets.unique(EVENT_KEY, keep="first", maintain_order=True)
+        events = (p.filter(~_IS_AMENDMENT) for p in (batch_targets, stored_events))
+        self._by_key = {
+            _key(row): EventHistory(row, vocabulary) for part in events for row in part.iter_rows(named=True)
+        }
+        for amendment in recorded_amendments.iter_rows(named=True):
+            if (history := self._of(amendment)) is not None:
+                history.add(amendment)
+        self._recorded_keys = set(recorded_amendments.select(EVENT_KEY).iter_rows())
+
+    def _of(self, amendment: Row) -> EventHistory | None:
         key = amendment["contributor"], amendment["ref_event"]
-        return histories.get(event_of.get(key, key))
+        return self._by_key.get(self._event_of.get(key, key))
 
-    for amendment in recorded_events.iter_rows(named=True):
-        if (current := history(amendment)) is not None:
-            current.add(amendment)
-    recorded_keys = set(recorded_events.select(EVENT_KEY).iter_rows())
-    for amendment in amendments.iter_rows(named=True):
-        if (current := history(amendment)) is None or _key(amendment) in recorded_keys:
-            continue
-        if reasons := _objections(amendment, current, vocabulary):
-            yield (
-                amendment["row"],
-                f"the {_NOUN_OF_KIND[amendment['kind']]} makes its event impossible: {'; '.join(reasons)}",
-            )
-        else:
-            current.add(amendment)
+    def amendment_problems(self) -> Iterator[tuple[int, str]]:
+        """Judge each correction and retraction with those before it that are let in; the events of the batch come first."""
+        for amendment in self._amendments.iter_rows(named=True):
+            history = self._of(amendment)
+            if history is None or _key(amendment) in self._recorded_keys:
+                continue
+            if reasons := _objections(amendment, history, self._vocabulary):
+                noun = _NOUN_OF_KIND[amendment["kind"]]
+                yield amendment["row"], f"the {noun} makes its event impossible: {'; '.join(reasons)}"
+            else:
+                history.add(amendment)
+
+    def event_problems(self, late_events: pl.DataFrame) -> Iterator[tuple[int, str]]:
+        """Judge the events that come after a correction, with all their corrections that are let in."""
+        rows = self._batch.join(late_events, on=EVENT_KEY, how="semi", maintain_order="left")
+        for row in rows.iter_rows(named=True):
+            history = self._by_key[_key(row)]
+            if not history.retracted and (reasons := list(contradictions(history.row, self._vocabulary))):
+                yield row["row"], f"a correction recorded before makes the event impossible: {'; '.join(reasons)}"
 
 
 def _objections(amendment: Row, history: EventHistory, vocabulary: EventVocabulary) -> list[str]:

@@ -37,6 +37,13 @@ _WHOLE: Final = select(*(EVENTS.c[c] for c in event_columns())).order_by(EVENTS.
 SINCE: Final = _WHOLE.where(EVENTS.c.seq > bindparam("seq")).limit(bindparam("limit"))
 AMONG: Final = _WHOLE.where(is_any_of(EVENTS.c.seq, integers("numbers")))
 LAST_SEQ: Final = select(func.coalesce(func.max(EVENTS.c.seq), 0))
+# In the order of the index on references, so that PostgreSQL reads that index and not the table.
+ANY_CORRECTION: Final = (
+    select(EVENTS.c.seq)
+    .where(has_reference(EVENTS), EVENTS.c.kind == literal_column("'event.corrected'"))
+    .order_by(EVENTS.c.ref_event)
+    .limit(1)
+)
 MOVED_TO: Final = (
     select(CORRECTED_PARTIES.c.contributor, CORRECTED_PARTIES.c.event_id)
     .where(is_any_of(CORRECTED_PARTIES.c.other, texts("people")))

@@ -31,6 +31,7 @@ from graph.evidence.invalidation import (
 from graph.evidence.invalidation import PERSON_KINDS as STANDING_KINDS
 
 _NO_VALUES: Final[Values] = {}
+_REFERENCE_COLUMNS: Final = ("contributor", "ref_event", "kind")
 
 
 def of_people(connection: Connection, people: Collection[str], windowed_after: datetime | None = None) -> pl.DataFrame:
@@ -79,13 +80,37 @@ def references_to(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:
     return _by_list(connection, "ref_event", ids, has_reference, STATEMENT_KINDS)
 
 
+def by_keys(connection: Connection, keys: pl.DataFrame) -> pl.DataFrame:
+    """The events of these keys: `contributor` and `event_id`."""
+    if keys.is_empty():
+        return _concat(())
+    statement = look_up_keys(connection.dialect.name, EVENTS, event_columns(), EVENT_KEY)
+    return fetch(connection, Query(statement, {"keys": json.dumps(keys.rows())}))
+
+
 def referenced_events(connection: Connection, changes: pl.DataFrame) -> pl.DataFrame:
     """The events that these refer to."""
     contributor = pl.coalesce("ref_contributor", "contributor")
     keys = (
         changes.filter(pl.col("ref_event").is_not_null()).select(contributor=contributor, event_id="ref_event").unique()
     )
-    return _by_keys(connection, keys)
+    return by_keys(connection, keys)
+
+
+def early_corrections(connection: Connection, batch: pl.DataFrame) -> pl.DataFrame:
+    """The recorded corrections of a batch's events, by `contributor` and `event_id` of the event, each event once.
+
+    Cost: a look-up by index for each event of the batch; one for the batch while the ledger holds no correction.
+    """
+    none = batch.select(EVENT_KEY).clear()
+    evidence = batch.filter(~pl.col("kind").is_in(STATEMENT_KINDS))
+    if evidence.is_empty() or not _rows(connection, Query(event_queries.ANY_CORRECTION)):
+        return none
+    ids = evidence["event_id"].unique().to_list()
+    statement = look_up(connection.dialect.name, EVENTS, _REFERENCE_COLUMNS, "ref_event", has_reference)
+    rows = _rows(connection, Query(statement, {"items": sorted(ids)}))
+    keys = {(contributor, ref) for contributor, ref, kind in rows if kind == "event.corrected"}
+    return pl.DataFrame(sorted(keys), schema=none.schema, orient="row").join(evidence, on=EVENT_KEY, how="semi")
 
 
 def enrolled_people(connection: Connection, people: Collection[str]) -> set[str]:
@@ -123,7 +148,7 @@ def events_moved_to(connection: Connection, people: Collection[str]) -> pl.DataF
     if not people:
         return _concat(())
     keys = _rows(connection, Query(event_queries.MOVED_TO, {"people": sorted(people)}))
-    return _by_keys(connection, pl.DataFrame(keys, schema=dict.fromkeys(EVENT_KEY, pl.String), orient="row"))
+    return by_keys(connection, pl.DataFrame(keys, schema=dict.fromkeys(EVENT_KEY, pl.String), orient="row"))
 
 
 def _rows(connection: Connection, query: Query) -> list[tuple[Any, ...]]:
@@ -132,13 +157,6 @@ def _rows(connection: Connection, query: Query) -> list[tuple[Any, ...]]:
     cursor: Any = connection.connection.cursor()
     rows: list[tuple[Any, ...]] = cursor.execute(statement.sql, statement.bind(query.values)).fetchall()
     return rows
-
-
-def _by_keys(connection: Connection, keys: pl.DataFrame) -> pl.DataFrame:
-    if keys.is_empty():
-        return _concat(())
-    statement = look_up_keys(connection.dialect.name, EVENTS, event_columns(), EVENT_KEY)
-    return fetch(connection, Query(statement, {"keys": json.dumps(keys.rows())}))
 
 
 def _events_of(connection: Connection, people: Collection[str], windowed_after: datetime | None) -> pl.DataFrame:

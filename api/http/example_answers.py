@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from api.http.example_record import RECORD
 from api.http.examples import CREATED_AT, DECISION, DUE_AT, ENDS_AT, HASH, ORDER, RELEASE, STARTS_AT
 
 
@@ -202,8 +203,7 @@ _TOKEN: Final = {
     "revoked_at": None,
     "last_used_at": None,
 }
-_ENTRY: Final = {
-    "seq": 12,
+_ENTRY_TERMS: Final = {
     "id": DECISION,
     "merchant": "inn",
     "service": "rooms",
@@ -214,10 +214,14 @@ _ENTRY: Final = {
     "outcome": "ADMIT",
     "waived": 50000,
     "deposit": 0,
-    "decided_at": CREATED_AT,
-    "valid_until": "2026-02-01T09:30:00Z",
     "release": RELEASE,
     "commitment": HASH,
+}
+_ENTRY: Final = {
+    "seq": 12,
+    **_ENTRY_TERMS,
+    "decided_at": CREATED_AT,
+    "valid_until": "2026-02-01T09:30:00Z",
     "previous_hash": HASH,
     "hash": HASH,
 }
@@ -326,11 +330,10 @@ ANSWERS: Final[dict[str, Any]] = {
     "NewToken": {"secret": "iftah_shown-once", "token": _TOKEN},
     "Tokens": _page(_TOKEN),
     "DecisionEntries": _page(_ENTRY, "12"),
-    "WholeDecision": _ENTRY
-    | {"erased": False, "subject": "client-1", "salt": "5a17" * 8, "record": {"decision": {"outcome": "ADMIT"}}},
+    "WholeDecision": _ENTRY | {"erased": False, "subject": "client-1", "salt": "5a17" * 8, "record": RECORD},
     "Proof": {
-        "format": "iftah.proof.1",
-        "entry": {"id": DECISION, "outcome": "ADMIT"},
+        "format": "iftah.proof.2",
+        "entry": {**_ENTRY_TERMS, "decided_at": 1769851800000000, "valid_until": 1769938200000000},
         "previous_hash": HASH,
         "day": "2026-01-31",
         "index": 11,

@@ -6,9 +6,18 @@ A plain `X = Literal[..]` becomes a nameless list of words in each field, and a 
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 from typing_extensions import TypeAliasType
 
 from api.access.identifiers import validate_identifier
@@ -63,6 +72,20 @@ def _day(value: Any) -> Any:
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment, json_schema_input_type=datetime), Field(strict=False)]
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date), Field(strict=False)]
 
+# Times that we store as text and answer unchanged.
+MomentText = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+DayText = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
+
+_Stored = TypeVar("_Stored")
+
+
+def _unchanged(value: Any, _: ValidatorFunctionWrapHandler) -> Any:
+    return value
+
+
+# A stored value: we describe it by its type, and answer its JSON unchanged.
+AsStored = Annotated[_Stored, WrapValidator(_unchanged), SerializeAsAny()]
+
 Outcome = TypeAliasType(
     "Outcome",
     Annotated[
@@ -82,6 +105,13 @@ DataClass = TypeAliasType(
     Annotated[
         Literal["identity", "relationship", "behaviour", "restricted", "credit"],
         Field(description="a class of evidence that a person consents to"),
+    ],
+)
+ProofFormat = TypeAliasType(
+    "ProofFormat",
+    Annotated[
+        Literal["iftah.proof.1", "iftah.proof.2"],
+        Field(description="2: the root covers the day and the number of decisions; 1: it does not"),
     ],
 )
 ServiceMode = TypeAliasType(

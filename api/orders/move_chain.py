@@ -1,8 +1,8 @@
 """Move chain: we chain each move of an order to the previous move, of any order, by its hash.
 
 A move binds the order's columns after the move (`TERM_COLUMNS`) and the number of the newest decision at that time. So you
-can recompute the state of orders that a decision read. A move contains neither the person nor free text: an erasure changes
-nothing that the chain binds.
+can recompute the state of orders that a decision read. It also binds the numbers of the person's other orders that the rules
+read (`counts`). A move contains neither the person nor free text: an erasure changes nothing that the chain binds.
 """
 
 import json
@@ -45,7 +45,7 @@ ENTRY_COLUMNS: Final = (
     "at",
     "decisions",
     "terms",
-)  # columns of `order_moves`
+)  # columns of `order_moves`; and `counts`, if the move has them
 
 
 def terms(order: Mapping[str, object]) -> str:
@@ -59,9 +59,18 @@ def columns(terms: str) -> dict[str, Any]:
     return values
 
 
+def counts_text(counts: object) -> str | None:
+    """The counts of a person's orders as a move binds them: canonical JSON. None: the rules read none."""
+    return None if counts is None else as_json(vars(counts))
+
+
 def link_hash(previous: str, move: Mapping[str, object]) -> str:
-    """The hash of a row of `order_moves` after the hash `previous`. SHA-256, hex."""
-    return chain_hash(previous, as_json({column: move[column] for column in ENTRY_COLUMNS}))
+    """The hash of a row of `order_moves` after the hash `previous`. SHA-256, hex.
+
+    Moves of earlier versions have no counts, and their hashes cover none.
+    """
+    columns = ENTRY_COLUMNS if move["counts"] is None else (*ENTRY_COLUMNS, "counts")
+    return chain_hash(previous, as_json({column: move[column] for column in columns}))
 
 
 def chain_move(connection: Connection, order: Mapping[str, object], move: Mapping[str, object]) -> dict[str, object]:

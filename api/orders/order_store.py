@@ -125,7 +125,11 @@ def list_orders(
 def counts(connection: Connection, subject: str | None) -> Counts:
     """Count the person's orders. The counts of an erased person (None) are 0: we begin no new order for them."""
     query = select(ORDERS.c.state, func.count()).where(ORDERS.c.subject == subject).group_by(ORDERS.c.state)
-    by_state: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
+    return counts_of({row[0]: row[1] for row in connection.execute(query)})
+
+
+def counts_of(by_state: Mapping[str, int]) -> Counts:
+    """The counts from the number of orders in each state."""
     unpaid = sum(by_state.get(state, 0) for state in UNPAID)
     return Counts(by_state.get("in_service", 0), unpaid, by_state.get(OVERDUE, 0))
 
@@ -137,24 +141,34 @@ def steps(connection: Connection, order: Order) -> list[OrderStep]:
     return [OrderStep(r["action"], r["digest"], r["before"], r["after"], r["total"], moment(r["at"])) for r in rows]
 
 
-def add(connection: Connection, draft: Order, digest: str, at: datetime, **changes: Any) -> Order:
-    """Store a new order and its first step."""
+def add(
+    connection: Connection, draft: Order, digest: str, at: datetime, counts: Counts | None = None, **changes: Any
+) -> Order:
+    """Store a new order and its first step. `counts`: those that the rules read."""
     order = replace(draft, **changes)
     connection.execute(insert(ORDERS).values(_row(order)))
-    _append_move(connection, order, OrderStep("create", digest, draft.state, order.state, order.total, at))
+    _append_move(connection, order, OrderStep("create", digest, draft.state, order.state, order.total, at), counts)
     return order
 
 
-def change(connection: Connection, before: Order, action: str, digest: str, at: datetime, **changes: Any) -> Order:
-    """Change an order, and record the step."""
+def change(
+    connection: Connection,
+    before: Order,
+    action: str,
+    digest: str,
+    at: datetime,
+    counts: Counts | None = None,
+    **changes: Any,
+) -> Order:
+    """Change an order, and record the step. `counts`: those that the rules read."""
     after = replace(before, changed_at=at, **changes)
     connection.execute(update(ORDERS).where(ORDERS.c.id == before.id).values(_row(after)))
-    _append_move(connection, after, OrderStep(action, digest, before.state, after.state, after.total, at))
+    _append_move(connection, after, OrderStep(action, digest, before.state, after.state, after.total, at), counts)
     return after
 
 
-def _append_move(connection: Connection, order: Order, step: OrderStep) -> None:
-    row = {**vars(step), "order": order.id, "at": micros(step.at)}
+def _append_move(connection: Connection, order: Order, step: OrderStep, counts: Counts | None) -> None:
+    row = {**vars(step), "order": order.id, "at": micros(step.at), "counts": move_chain.counts_text(counts)}
     connection.execute(insert(ORDER_MOVES).values(move_chain.chain_move(connection, _row(order), row)))
 
 

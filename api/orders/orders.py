@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from api.orders import messages, order_store, outcomes
 from api.orders.offers import find_offer
-from api.orders.order_store import Order
+from api.orders.order_store import Counts, Order
 from api.runtime.context import AppContext
 from api.store.clock import iso, micros
 from api.store.database import writing
@@ -243,7 +243,8 @@ def _apply_transition(
 ) -> Order:
     """Move the order as the rules say, with all effects of the move. Raises TransitionRejected if the rules reject the move."""
     _require_paid_after_completion(order, request, now)
-    rule_values = _rule_values(connection, order, request, now)
+    counts = order_store.counts(connection, order.subject) if order.subject else None
+    rule_values = _rule_values(order, counts, request, now)
     transition = move(context.evaluators.at(context.day(now)), rule_values, context.day(now))
     if not transition.to and transition.code == WRONG_STATE:
         raise _wrong_state(order, request.action)
@@ -253,18 +254,17 @@ def _apply_transition(
     if transition.to in _lifecycle(context, now).final:
         changes |= {"closed_at": now, "disputed": False}
     if order.state == NO_ORDER:
-        after = order_store.add(connection, order, request.digest, now, **changes)
+        after = order_store.add(connection, order, request.digest, now, counts, **changes)
     else:
-        after = order_store.change(connection, order, request.action, request.digest, now, **changes)
+        after = order_store.change(connection, order, request.action, request.digest, now, counts, **changes)
     outcomes.record_outcome(connection, order, after, request.content.get("paid_at"), now)
     messages.enqueue_message(connection, after, messages.EVENT_NAMES.get(request.action, transition.to), now)
     return after
 
 
-def _rule_values(connection: Connection, order: Order, request: OrderRequest, now: datetime) -> dict[str, Value | None]:
+def _rule_values(order: Order, counts: Counts | None, request: OrderRequest, now: datetime) -> dict[str, Value | None]:
     """The values that the rules read: of the order, of the person's other orders, and of the request."""
     kind = "pay" if request.action == "sync" else request.action
-    counts = order_store.counts(connection, order.subject) if order.subject else None
     person_values = {f"person.{name}": count for name, count in vars(counts).items()} if counts else {}
     return {
         **_order_values(order),

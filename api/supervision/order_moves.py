@@ -9,6 +9,7 @@ from api.decisions.decisions import GENESIS_HASH
 from api.orders import move_chain
 from api.store.database import Database, reading
 from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS, ORDER_MOVES, ORDERS
+from api.supervision import move_counts
 
 BATCH_ROWS: Final = 5_000  # rows read at once
 _HEAD: Final = select(CHAIN_HEAD.c.length, CHAIN_HEAD.c.hash).where(CHAIN_HEAD.c.id == move_chain.HEAD_ID)
@@ -16,7 +17,7 @@ _HEAD: Final = select(CHAIN_HEAD.c.length, CHAIN_HEAD.c.hash).where(CHAIN_HEAD.c
 
 def first_problem(database: Database) -> str | None:
     """The first problem, with the order's id, or None. We read rows in batches, one transaction per batch."""
-    return _chain_problem(database) or _order_problem(database)
+    return _chain_problem(database) or _order_problem(database) or move_counts.first_problem(database)
 
 
 def _chain_problem(database: Database) -> str | None:

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, Field
 
 from api.http.dependencies import ContextDep, Now, Supervisor
-from api.http.fields import Int64, Moment, Money, PartyId, PerkId, RecordedOutcome, RecordId
+from api.http.fields import AsStored, Int64, Moment, Money, PartyId, PerkId, RecordedOutcome, RecordId
 from api.http.lanes import LanedRoute
 from api.http.problems import error_responses
+from api.http.routes.decision_record import AuditRecord, Proof
 from api.http.routes.page import After, Page
 from api.releases import releases
 from api.settings.settings import settings
@@ -61,7 +62,7 @@ class WholeDecision(DecisionEntry):
     erased: bool = Field(description="the person has left, and we erased the record")
     subject: str | None = Field(description="the person; null when erased")
     salt: str | None
-    record: dict[str, Any] | None
+    record: AsStored[AuditRecord] | None
 
 
 class ReleaseLine(BaseModel):
@@ -93,10 +94,6 @@ class DigestLine(BaseModel):
 
 class DigestLines(Page[DigestLine]):
     """Digests, oldest first."""
-
-
-class Proof(RootModel[dict[str, Any]]):
-    """The proof that a decision is in its day's digest."""
 
 
 @router.get("/decisions")
@@ -145,7 +142,7 @@ def replay_decision(decision_id: DecisionId, context: ContextDep, caller: Superv
 @router.get("/decisions/{decision_id}/proof", responses=error_responses("unknown_decision", "no_digest"))
 def get_proof(decision_id: DecisionId, context: ContextDep, _: Supervisor) -> Proof:
     """Prove that a decision is in its day's digest. You can check the proof by `iftah audit check-proof`, without a database."""
-    return Proof(digests.make_proof(context.database, decision_id))
+    return Proof(**digests.make_proof(context.database, decision_id))
 
 
 @router.get("/releases")

@@ -3,17 +3,19 @@
 from typing import Any, Final
 
 from api.evidence import bodies
-from graph.evidence.events import INPUT_COLUMNS, SCHEMA
+from graph.evidence.events import CORRECTABLE_COLUMNS, INPUT_COLUMNS, SCHEMA
 
 EVENT: Final = "Event"
 EVENTS: Final = "Events"
+CORRECTION: Final = "CorrectedFields"
 _REQUIRED: Final = ("event_id", "kind", "subject", "happened_at")
+_KIND: Final = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
+_DECLARED: Final = {"type": ["string", "number", "boolean", "null"]}  # of a field that evidence.yaml declares
 _TYPES: Final[dict[str, dict[str, Any]]] = {
     "String": {"type": "string"},
     "Int64": {"type": "integer", "format": "int64"},
     "Date": {"type": "string", "format": "date"},
 }
-_KIND: Final = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
 _MOMENT: Final = {"type": "string", "format": "date-time"}
 
 
@@ -25,13 +27,27 @@ def _column(name: str) -> dict[str, Any]:
     if name == "kind":
         return {"type": "string", "pattern": _KIND, "description": "what happened: one of the kinds of evidence.yaml"}
     if name == "fields":
-        return {"type": ["object", "string", "null"], "description": "the new values of a correction"}
-    kind = _TYPES.get(str(SCHEMA[name]), _MOMENT)
-    return kind if name in _REQUIRED else {**kind, "type": [kind["type"], "null"]}
+        description = "the new values of a correction, as an object or as its text"
+        return {"anyOf": [_ref(CORRECTION), {"type": "string"}, {"type": "null"}], "description": description}
+    value = _value(name)
+    return value if name in _REQUIRED else {**value, "type": [value["type"], "null"]}
+
+
+def _value(name: str) -> dict[str, Any]:
+    """The schema of a column's value."""
+    return _TYPES.get(str(SCHEMA[name]), _MOMENT)
 
 
 # Components of the document that no route's own form defines.
 SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    CORRECTION: {
+        "type": "object",
+        "title": CORRECTION,
+        "description": "The fields that a correction sets.",
+        "properties": {name: _value(name) for name in CORRECTABLE_COLUMNS},
+        "minProperties": 1,
+        "additionalProperties": _DECLARED,
+    },
     EVENT: {
         "type": "object",
         "title": EVENT,
@@ -39,7 +55,7 @@ SCHEMAS: Final[dict[str, dict[str, Any]]] = {
         "evidence.yaml declares.",
         "properties": {name: _column(name) for name in INPUT_COLUMNS},
         "required": list(_REQUIRED),
-        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+        "additionalProperties": _DECLARED,
     },
     EVENTS: {
         "type": "object",

@@ -1,17 +1,19 @@
 """Routes for people: your score and its reasons, recourse, your evidence, inquiries about you, your export, and erasure."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from api.decisions.score_explanation import ScoreExplanation
 from api.http.dependencies import ContextDep, Now, Subject
-from api.http.fields import DataClass, DisputeState, Int64, Money, PerkId, RecordedOutcome
+from api.http.fields import AsStored, DataClass, DisputeState, Int64, Money, PerkId, RecordedOutcome
 from api.http.lanes import LanedRoute
 from api.http.problems import error_responses
 from api.http.routes.cases import DisputeView, ReviewView
+from api.http.routes.event_fields import EventFields
+from api.http.routes.export_rows import ConsentRequestExport, OrderExport
 from api.http.routes.page import After, Page
 from api.people import erasure, person
 from api.people import evidence as stored_evidence
@@ -104,7 +106,7 @@ class EarlierContent(BaseModel):
     with_: str | None = Field(alias="with", description="the other party, where it is yours to know")
     happened_at: datetime
     recorded_at: datetime = Field(description="since when the item had this content")
-    fields: dict[str, Any]
+    fields: AsStored[EventFields]
 
 
 class EvidenceItem(BaseModel):
@@ -119,7 +121,7 @@ class EvidenceItem(BaseModel):
     said_of_you_by_another: bool
     happened_at: datetime
     recorded_at: datetime
-    fields: dict[str, Any] = Field(description="the current content, with corrections")
+    fields: AsStored[EventFields] = Field(description="the current content, with corrections")
     dispute: DisputeState | None
     corrected_at: datetime | None = Field(description="when it was last corrected; null: never")
     retracted_at: datetime | None = Field(
@@ -163,9 +165,9 @@ class Export(BaseModel):
     score: MyScore | None = Field(description="null: there is no score now")
     history: list[PastScore]
     evidence: list[EvidenceItem]
-    consent_requests: list[dict[str, Any]]
+    consent_requests: list[ConsentRequestExport]
     inquiries: list[Inquiry]
-    orders: list[dict[str, Any]]
+    orders: list[OrderExport]
     disputes: list[DisputeView]
     reviews: list[ReviewView]
     monitoring: dict[str, str]

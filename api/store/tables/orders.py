@@ -70,9 +70,12 @@ class OrderMoveRow(SQLModel, table=True):
     total: int | None = Field(default=None, sa_type=BigInteger)
     at: int = Field(sa_type=BigInteger)
     decisions: int | None = Field(default=None, sa_type=BigInteger)  # `seq` of the newest decision when it was made
-    terms: str | None = None  # JSON: the order's columns after it (`api.orders.move_chain.TERMS`)
+    terms: str | None = None  # JSON: the order's columns after it (`api.orders.move_chain.TERM_COLUMNS`)
     previous_hash: str | None = None
     hash: str | None = None
+    counts: str | None = (
+        None  # JSON: the numbers of the person's orders that the rules read; null: none, or an earlier move
+    )
 
 
 class MessageRow(SQLModel, table=True):

@@ -33,6 +33,8 @@ def flaw(text: str) -> str | None:
 
 def skeleton(text: str) -> str:
     """A common form of all texts that look the same: normalized, without invisible characters, with single blanks."""
+    if _PLAIN.fullmatch(text):
+        return " ".join(text.split())
     visible_chars = (" " if c.isspace() else c for c in text if c.isspace() or not _character_flaw(c))
     return unicodedata.normalize("NFC", " ".join("".join(visible_chars).split()))
 

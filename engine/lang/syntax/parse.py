@@ -18,7 +18,7 @@ def parse(file: str, text: str, report: Report) -> RuleFile | None:
 
 def parse_with_tree(file: str, text: str, report: Report) -> tuple[source.Node | None, RuleFile | None]:
     """Parse the file as `parse` does, and return its tree too."""
-    reader = cached_parse if len(text) <= source.MAX_CACHED_CHARS else _parse_uncached
+    reader = cached_parse if len(text) <= source.MAX_CACHED_CHARS else parse_large_cached
     root, rule_file, problems = reader(file, text, report.language)
     report.problems.extend(problems)
     return root, rule_file
@@ -35,6 +35,7 @@ def _parse_uncached(
 
 # A case of the policy changes one file, and parses the others again unchanged.
 cached_parse: Final = lru_cache(maxsize=64)(_parse_uncached)
+parse_large_cached: Final = lru_cache(maxsize=4)(_parse_uncached)
 
 
 def build_rule_file(file: str, root: source.Node, report: Report) -> RuleFile | None:

@@ -16,6 +16,7 @@ from ruamel.yaml import events as ev
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from engine.lang.model.problems import Problem, Report, SourceSpan
+from engine.lang.syntax import entry_lines
 from engine.lang.syntax.scanner import parser
 
 MAX_FILE_CHARS: Final = 1_000_000  # characters
@@ -180,8 +181,9 @@ class _TreeBuilder:
 
     def __init__(self, file: str, text: str, report: Report, scalars: list[ScalarRange]) -> None:
         self.file, self.text, self.report, self.scalars = file, text, report, scalars
-        self.max_items = MAX_LIST_FILE_ENTRIES if LIST_FILE.search(text) else MAX_LIST_ITEMS
-        self.events: Iterator[ev.Event] = iter(parser().parse(text))
+        is_list = LIST_FILE.search(text) is not None
+        self.max_items = MAX_LIST_FILE_ENTRIES if is_list else MAX_LIST_ITEMS
+        self.events: Iterator[ev.Event] = entry_lines.parse(text) if is_list else iter(parser().parse(text))
 
     def document(self) -> Node | None:
         root: Node | None = None

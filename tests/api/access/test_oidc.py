@@ -1,21 +1,16 @@
-"""Tokens of an OIDC issuer. We run a real issuer that publishes keys by HTTP, changes them, hangs and goes away."""
+"""Tokens of another issuer: a real one, that publishes its keys by HTTP, changes them, hangs and goes away."""
 
 import base64
 import hashlib
 import hmac
-import json
-from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.testclient import TestClient
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from sqlalchemy import Engine
 
 from api.access import oidc
@@ -26,101 +21,21 @@ from api.http.gate import Gate, gate_of
 from api.runtime.context import AppContext
 from api.settings.settings import Settings
 from engine.errors import Rejected
+from tests.api.access.token_publisher import AUDIENCE, EC, RSA, WEAK, Publisher, is_rejected
 from tests.api.merchant_client import assert_problem
 from tests.api.town import NOW
 
-AUDIENCE = "iftah-test"
-RSA = [rsa.generate_private_key(65537, 2048) for _ in range(2)]
-WEAK = rsa.generate_private_key(65537, 1024)
-EC = ec.generate_private_key(ec.SECP256R1())
 
-
-class Publisher:
-    """An issuer that publishes keys at its address and counts the requests."""
-
-    def __init__(self) -> None:
-        self.keys: list[dict[str, Any]] = []
-        self.requests: list[str] = []
-        self.status, self.text = 200, ""
-        publisher = self
-
-        class JwksHandler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                publisher.requests.append(self.path)
-                body = (publisher.text or json.dumps({"keys": publisher.keys})).encode()
-                self.send_response(publisher.status)
-                self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")  # type: ignore[attr-defined]
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), JwksHandler)
-        self.thread = Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        self.issuer = f"http://127.0.0.1:{self.server.server_port}"
-        self.publish("one", RSA[0])
-        self.publish("curve", EC)
-
-    def publish(self, kid: str, key: Any, **fields: Any) -> None:
-        algorithm: Any = ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else RSAAlgorithm
-        self.keys.append({**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, **fields})
-
-    def settings(self) -> Settings:
-        return Settings(
-            oidc_issuer=self.issuer,
-            oidc_audience=AUDIENCE,
-            oidc_jwks_url=f"{self.issuer}/keys",
-            database_url="sqlite://",
-        )
-
-    def token(self, key: Any = RSA[0], kid: str | None = "one", algorithm: str = "RS256", **changes: Any) -> str:
-        claims = {
-            **{"iss": self.issuer, "aud": AUDIENCE, "iat": NOW, "exp": NOW + timedelta(minutes=5)},
-            **{"iftah_role": "merchant", "iftah_party": "inn"},
-        }
-        payload = {k: v for k, v in (claims | changes).items() if v is not None}
-        headers = {"kid": kid, "jku": f"{self.issuer}/mine", "x5u": f"{self.issuer}/mine"}
-        return jwt.encode(payload, key, algorithm, {k: v for k, v in headers.items() if v is not None})
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(60)
-
-
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    publisher = Publisher()
-    yield publisher
-    publisher.close()
-
-
-@pytest.fixture
-def issuer(publisher: Publisher) -> Issuer:
-    issuer = gate_of(publisher.settings()).issuer
-    assert issuer is not None
-    return issuer
-
-
-def is_rejected(issuer: Issuer, token: str) -> bool:
-    with pytest.raises(Rejected) as error:
-        issuer.caller(token, NOW)
-    return error.value.code == "bad_token"
-
-
-def test_an_issuer_token_authenticates_its_party_until_it_expires(publisher: Publisher, issuer: Issuer) -> None:
+def test_a_token_of_the_issuer_speaks_for_its_party_until_it_ends(publisher: Publisher, issuer: Issuer) -> None:
     for token in (publisher.token(), publisher.token(EC, "curve", "ES256")):
         caller, ends = issuer.caller(token, NOW)
         assert (caller.role, caller.party, caller.scopes) == ("merchant", "inn", None)
         assert ends == (NOW + timedelta(minutes=5)).timestamp() * 1_000_000
         assert "inn" not in caller.token
-    assert publisher.requests == ["/keys"]  # once, and never from an address in a token
+    assert publisher.requests == ["/keys"]  # once, and from nowhere that the tokens named
 
 
-def test_a_token_with_wrong_claims_is_refused(publisher: Publisher, issuer: Issuer) -> None:
+def test_a_token_that_is_not_as_it_must_be_is_refused(publisher: Publisher, issuer: Issuer) -> None:
     past, future = NOW - timedelta(seconds=1), NOW + timedelta(minutes=1)
     changes: tuple[dict[str, Any], ...] = (
         *({"iss": "https://elsewhere.example"}, {"iss": None}, {"aud": "other"}, {"aud": None}, {"aud": ["a", "b"]}),
@@ -135,7 +50,7 @@ def test_a_token_with_wrong_claims_is_refused(publisher: Publisher, issuer: Issu
     assert issuer.caller(publisher.token(nbf=NOW + timedelta(seconds=29), aud=["a", AUDIENCE]), NOW)
 
 
-@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")  # we make weak keys here
+@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")  # weak keys are made here
 def test_a_token_that_is_not_signed_by_the_issuer_is_refused(publisher: Publisher, issuer: Issuer) -> None:
     publisher.publish("weak", WEAK)
     publisher.publish("cipher", RSA[1], use="enc")
@@ -162,7 +77,7 @@ def test_a_token_that_is_not_signed_by_the_issuer_is_refused(publisher: Publishe
         assert is_rejected(issuer, token), token
 
 
-def test_an_unknown_key_is_fetched_once_and_not_again_at_once(
+def test_a_key_that_is_new_is_looked_for_once_and_not_again_for_a_while(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issuer.caller(publisher.token(), NOW)
@@ -179,7 +94,7 @@ def test_an_unknown_key_is_fetched_once_and_not_again_at_once(
     assert len(publisher.requests) == request_count
 
 
-def test_a_withdrawn_key_is_accepted_for_ten_minutes_and_no_longer(
+def test_a_key_that_the_issuer_withdrew_is_good_for_ten_minutes_and_no_longer(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started_at = oidc.monotonic()
@@ -198,7 +113,7 @@ def test_a_withdrawn_key_is_accepted_for_ten_minutes_and_no_longer(
     assert publisher.requests == ["/keys", "/keys"]  # ten minutes from the last time, not from the first
 
 
-def test_without_keys_requests_fail_and_with_old_keys_they_succeed(
+def test_without_keys_there_is_no_answer_and_with_old_ones_there_is(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oidc, "RETRY_SECONDS", 0.0)
@@ -210,7 +125,7 @@ def test_without_keys_requests_fail_and_with_old_keys_they_succeed(
     publisher.status, publisher.text = 200, "[" + " " * oidc.MAX_KEYS_BYTES + "]"
     with pytest.raises(Rejected, match="does not answer"):
         issuer.caller(publisher.token(), NOW)
-    assert set(publisher.requests) == {"/keys"}  # we do not follow the redirect
+    assert set(publisher.requests) == {"/keys"}  # where it was sent to is not asked
     publisher.text = ""
     issuer.caller(publisher.token(), NOW)
     publisher.status = 500
@@ -221,7 +136,7 @@ def test_without_keys_requests_fail_and_with_old_keys_they_succeed(
         issuer.caller(publisher.token(), NOW)
 
 
-def test_other_requests_continue_while_one_waits_for_the_issuer(
+def test_while_one_waits_for_the_issuer_the_others_go_on(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issuer.caller(publisher.token(), NOW)
@@ -244,7 +159,7 @@ def test_other_requests_continue_while_one_waits_for_the_issuer(
     thread.join(60)
 
 
-def test_incomplete_oidc_settings_are_rejected() -> None:
+def test_settings_name_an_issuer_whole_or_not_at_all() -> None:
     assert gate_of(Settings()).issuer is None
     with pytest.raises(Rejected, match="by halves") as error:
         gate_of(Settings(oidc_issuer="https://id.example"))
@@ -254,7 +169,9 @@ def test_incomplete_oidc_settings_are_rejected() -> None:
             gate_of(Settings(oidc_issuer="https://id.example", oidc_audience="a", oidc_jwks_url=url))
 
 
-def test_the_api_accepts_both_kinds_of_token_until_they_expire(publisher: Publisher, database: Engine) -> None:
+def test_at_the_door_both_kinds_of_token_are_known_and_each_ends_in_time(
+    publisher: Publisher, database: Engine
+) -> None:
     now = NOW
     app = create_app(AppContext(database, None), gate=gate_of(publisher.settings()))  # type: ignore[arg-type]
     app.dependency_overrides[dependencies.get_now] = lambda: now

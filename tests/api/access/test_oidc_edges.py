@@ -1,7 +1,6 @@
 """Limits of OIDC tokens: the last second, the longest token, and the oldest key that we still use."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,24 +12,10 @@ from api.access.oidc import Issuer
 from api.http.gate import gate_of
 from api.settings.settings import Settings
 from engine.errors import Rejected
-from tests.api.access.test_oidc import RSA, Publisher, is_rejected
+from tests.api.access.token_publisher import RSA, Publisher, is_rejected
 from tests.api.town import NOW
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    publisher = Publisher()
-    yield publisher
-    publisher.close()
-
-
-@pytest.fixture
-def issuer(publisher: Publisher) -> Issuer:
-    issuer = gate_of(publisher.settings()).issuer
-    assert issuer is not None
-    return issuer
 
 
 class Clock:

@@ -17,7 +17,7 @@ from tests.api.order_client import OrderClient
 from tests.api.supervision.test_legacy_chains import downgrade_chain
 
 TEXT_COLUMNS = ("merchant", "service", "perk", "currency", "mode", "state")
-MOVE_COLUMNS = ("action", "before", "after", "total", "at", "decisions", "terms", "previous_hash", "hash")
+MOVE_COLUMNS = ("action", "before", "after", "total", "at", "decisions", "terms", "previous_hash", "hash", "counts")
 COUNT_MISMATCH = "the orders and answers that it counted do not match the moves of orders"
 
 
@@ -62,7 +62,7 @@ def restore_tables(database: Engine, *tables: str) -> None:
         tamper(database, f"delete from {table}", f"insert into {table} select * from kept_{table}")
 
 
-def test_a_change_of_any_order_column_is_detected(client: OrderClient) -> None:
+def test_no_column_of_an_order_can_be_changed_unseen(client: OrderClient) -> None:
     database = client.context.database
     name = order_id(database, "O-3")
     save_tables(database, "orders")
@@ -83,7 +83,7 @@ def test_a_change_of_any_order_column_is_detected(client: OrderClient) -> None:
     assert first_break(database) is None
 
 
-def test_a_changed_dropped_or_inserted_move_is_detected(client: OrderClient) -> None:
+def test_no_move_can_be_changed_dropped_or_put_in_unseen(client: OrderClient) -> None:
     database = client.context.database
     save_tables(database, "order_moves", "chain_head")
     with reading(database) as connection:
@@ -95,6 +95,9 @@ def test_a_changed_dropped_or_inserted_move_is_detected(client: OrderClient) -> 
         assert problem is not None, column
         assert f"its move {seqs[2]} " in problem, column
         restore_tables(database, "order_moves")
+    tamper(database, f"update order_moves set counts = null where seq = {seqs[2]}")
+    assert f"its move {seqs[2]} was altered" in (first_break(database) or "")
+    restore_tables(database, "order_moves")
     for seq, later_seq in pairwise(seqs):
         tamper(database, f"delete from order_moves where seq = {seq}")
         assert f"its move {later_seq} does not follow the one before: one was dropped or put in" in (
@@ -108,7 +111,36 @@ def test_a_changed_dropped_or_inserted_move_is_detected(client: OrderClient) -> 
     assert first_break(database) == "the head of the chain of orders' moves is missing"
 
 
-def test_moves_rewritten_with_their_head_contradict_the_decisions(client: OrderClient) -> None:
+def test_a_move_says_what_it_counted_and_nothing_of_other_merchants(client: OrderClient) -> None:
+    """`create`, `confirm` and all others, by hand: an order does not count itself before its first move."""
+    with reading(client.context.database) as connection:
+        moves = connection.execute(text("select action, counts from order_moves order by seq")).all()
+    none, running, due = (
+        f'{{"in_service":{n},"overdue":0,"unpaid":{unpaid}}}' for n, unpaid in ((0, 0), (1, 0), (0, 1))
+    )
+    assert [tuple(move) for move in moves] == [
+        *(("create", none), ("cancel", none)),
+        *(("create", none), ("confirm", none), ("complete", running), ("sync", due)),
+        *(("create", none), ("confirm", none)),
+    ]
+
+
+def test_an_order_that_was_created_beside_a_forged_one_is_named_even_when_it_is_put_right(client: OrderClient) -> None:
+    database = client.context.database
+    decision = client.decide()["decision_id"]
+    save_tables(database, "orders")
+    tamper(database, f"update orders set state = 'cancelled' where id = '{order_id(database, 'O-3')}'")
+    assert client.create_order("O-4", decision).status_code == 201
+    tamper(database, f"update orders set state = 'in_service' where id = '{order_id(database, 'O-3')}'")
+    name = order_id(database, "O-4")
+    with reading(database) as connection:
+        seq = connection.execute(text("select max(seq) from order_moves")).scalar_one()
+    assert first_break(database) == f"order {name}: its move {seq} counted other orders than the moves before it show"
+    client.confirm(name)
+    assert first_break(database) == f"order {name}: its move {seq} counted other orders than the moves before it show"
+
+
+def test_moves_written_anew_with_their_head_do_not_fit_the_decisions(client: OrderClient) -> None:
     """We forge the last move and the head, as if the order had not begun: the next decision contradicts them."""
     database = client.context.database
     name = order_id(database, "O-3")
@@ -129,7 +161,7 @@ def test_moves_rewritten_with_their_head_contradict_the_decisions(client: OrderC
     "assignment",
     ["state = 'cancelled'", "closed_at = 5", "decision = 'gone'"],
 )
-def test_a_decision_that_read_a_forged_order_is_reported_even_after_the_forgery_is_undone(
+def test_a_decision_that_read_a_forged_order_is_named_even_when_it_is_put_right(
     client: OrderClient, assignment: str
 ) -> None:
     database = client.context.database
@@ -144,7 +176,7 @@ def test_a_decision_that_read_a_forged_order_is_reported_even_after_the_forgery_
     assert (chain_break.id, chain_break.problem) == (decision["decision_id"], COUNT_MISMATCH)
 
 
-def test_an_erasure_removes_no_column_that_the_chain_binds(client: OrderClient) -> None:
+def test_who_leaves_takes_nothing_with_them_that_is_bound(client: OrderClient) -> None:
     database = client.context.database
     other = str(client.scores.filter(client.scores["score"] >= 750)["person"][1])
     client.cancel("O-3")
@@ -160,7 +192,9 @@ def test_an_erasure_removes_no_column_that_the_chain_binds(client: OrderClient) 
     assert first_break(database) == f"order {name}: its columns differ from its last move: state"
 
 
-def test_older_orders_are_bound_by_their_later_moves(client: OrderClient, shipped_evaluators: Evaluators) -> None:
+def test_orders_of_before_are_bound_as_they_are_and_what_follows_is_bound_whole(
+    client: OrderClient, shipped_evaluators: Evaluators
+) -> None:
     database = client.context.database
     name, url = order_id(database, "O-3"), database.url.render_as_string(hide_password=False)
     downgrade_chain(database)

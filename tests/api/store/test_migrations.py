@@ -42,8 +42,9 @@ NAMES = import_module("api.store.migrations.versions.0011_standard_names")
 
 
 def former_names(connection: Connection) -> None:
-    """Undo the names of migration 0011, and the column of 0012."""
+    """Undo the columns of migrations 0012 and 0013, and the names of 0011."""
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
+    connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))
     for table, former, name in NAMES.COLUMNS:
         connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {name} TO {former}"))
     for former, name in NAMES.TABLES.items():

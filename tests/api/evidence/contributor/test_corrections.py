@@ -1,13 +1,14 @@
-"""Corrections by the API: we refuse one that would make its event invalid, with the reason, beside any other
-corrections.
-"""
+"""Corrections at the door: what would make its event impossible is refused with the reason, whatever stands beside it."""
 
+from itertools import permutations
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from api.evidence import ledger
 from api.evidence.load import load_file
+from graph.evidence.versions import contradictions, versions
 from tests.api.evidence.contributor.contributor_client import (
     NOW,
     ContributorClient,
@@ -38,7 +39,7 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("event", "fields", "reason"), IMPOSSIBLE)
-def test_a_correction_that_makes_its_event_invalid_is_refused_with_the_reason(
+def test_a_correction_that_makes_its_event_impossible_is_refused_and_says_why(
     shared_client: ContributorClient, event, fields, reason
 ) -> None:
     party = f"bank-{IMPOSSIBLE.index((event, fields, reason))}"
@@ -50,7 +51,7 @@ def test_a_correction_that_makes_its_event_invalid_is_refused_with_the_reason(
     assert results(second_report) == ["refused", "accepted"]
 
 
-def test_earlier_corrections_count_and_retracted_ones_do_not(client: ContributorClient) -> None:
+def test_what_stands_already_is_looked_at_and_what_was_taken_back_is_not(client: ContributorClient) -> None:
     client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4))
     assert results(client.send(correction("c2", "t1", tie="friend"))) == ["accepted"]
     client.send(tie("t2", tie="vouch", strength=-3), correction("c3", "t2", strength=4))
@@ -59,7 +60,7 @@ def test_earlier_corrections_count_and_retracted_ones_do_not(client: Contributor
     assert results(client.send(correction("c5", "t2", tie="friend", strength=2))) == ["accepted"]
 
 
-def test_a_correction_is_checked_with_the_accepted_ones_before_it_in_the_batch(
+def test_of_two_in_one_batch_the_second_is_judged_with_the_first_unless_that_was_refused(
     client: ContributorClient,
 ) -> None:
     client.send(tie())
@@ -76,7 +77,7 @@ def retraction(event_id: str, ref: str) -> dict[str, object]:
     return reference_event("event.retracted", event_id, ref)
 
 
-def test_a_retraction_that_makes_an_event_invalid_is_refused_with_the_reason(client: ContributorClient) -> None:
+def test_a_retraction_that_makes_an_event_impossible_is_refused_and_says_why(client: ContributorClient) -> None:
     client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4), correction("c2", "t1", tie="friend"))
     report = client.send(retraction("r1", "c1"))
     assert results(report) == ["refused"]
@@ -85,12 +86,12 @@ def test_a_retraction_that_makes_an_event_invalid_is_refused_with_the_reason(cli
     assert results(client.send(retraction("r2", "c2"))) == ["duplicate"]
 
 
-def test_an_event_with_any_corrections_can_be_retracted(client: ContributorClient) -> None:
+def test_an_event_may_be_taken_back_whatever_its_corrections(client: ContributorClient) -> None:
     client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4), correction("c2", "t1", tie="friend"))
     assert results(client.send(retraction("r1", "t1"), retraction("r2", "c1"))) == ["accepted", "accepted"]
 
 
-def test_retractions_in_one_batch_are_checked_in_row_order(client: ContributorClient) -> None:
+def test_retractions_of_the_same_batch_are_looked_at_in_the_order_of_the_rows(client: ContributorClient) -> None:
     client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4))
     assert results(client.send(retraction("r1", "c1"), correction("c2", "t1", tie="friend"))) == ["accepted", "refused"]
     client.send(correction("c3", "t1", strength=4), correction("c4", "t1", tie="friend"))
@@ -107,7 +108,7 @@ def test_retractions_in_one_batch_are_checked_in_row_order(client: ContributorCl
     assert results(second_report) == ["accepted"] * 5
 
 
-def test_a_repeated_correction_is_a_duplicate_despite_later_ones(client: ContributorClient) -> None:
+def test_sent_again_a_correction_is_a_duplicate_whatever_came_since(client: ContributorClient) -> None:
     client.send(
         tie(tie="vouch", strength=5),
         correction("c1", "t1", strength=-3),
@@ -117,13 +118,75 @@ def test_a_repeated_correction_is_a_duplicate_despite_later_ones(client: Contrib
     assert results(client.send(correction("c1", "t1", strength=-3))) == ["duplicate"]
 
 
-def test_a_correction_of_an_unknown_or_foreign_event_is_accepted(client: ContributorClient) -> None:
+def test_a_correction_of_what_is_not_there_yet_or_is_another_contributors_is_let_in(client: ContributorClient) -> None:
     client.send(tie())
     assert results(client.send(correction("c1", "t1", other="ann"), party="club")) == ["accepted"]
     assert results(client.send(correction("c2", "later", other="ann"))) == ["accepted"]
 
 
-def test_a_file_gets_the_same_check(client: ContributorClient, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("event", "fields", "reason"), IMPOSSIBLE)
+def test_an_event_that_a_correction_before_it_makes_impossible_is_refused_and_says_why(
+    shared_client: ContributorClient, event, fields, reason
+) -> None:
+    party = f"club-{IMPOSSIBLE.index((event, fields, reason))}"
+    assert results(shared_client.send(correction("c1", "t1", **fields), party=party)) == ["accepted"]
+    report = shared_client.send(event | {"event_id": "t2"}, event, party=party)
+    assert results(report) == ["accepted", "refused"]
+    expected_reason = f"a correction recorded before makes the event impossible: {reason}"
+    assert expected_reason in report["rows"][1]["reason"]
+    submission = shared_client.get(f"submissions/{report['id']}", party=party).json()
+    assert expected_reason in submission["problems"][0]["reason"]
+    assert shared_client.get("t1", party=party).status_code == 404
+    assert results(shared_client.send(event, party=party, query="?all_or_nothing=true")) == ["refused"]
+
+
+def test_an_event_comes_in_once_the_correction_before_it_is_taken_back_or_put_right(client: ContributorClient) -> None:
+    client.send(*(correction(f"c{n}", f"t{n}", other="ann") for n in range(6)))
+    assert results(client.send(*(tie(f"t{n}") for n in range(6)))) == ["refused"] * 6
+    client.send(retraction("r0", "c0"), correction("d1", "t1", other="cy"), retraction("r2", "t2"))
+    assert results(client.send(*(tie(f"t{n}") for n in range(4)))) == ["accepted", "accepted", "accepted", "refused"]
+    report = client.send(tie("t3"), correction("d3", "t3", other="cy"), tie("t4"), correction("d4", "t4", strength=4))
+    assert results(report) == ["accepted", "accepted", "refused", "refused"]
+    assert results(client.send(tie("t4"), retraction("r4", "c4"))) == ["accepted", "accepted"]
+    assert results(client.send(tie("t1"), tie("t3"), tie("t4"))) == ["duplicate"] * 3
+
+
+def test_of_two_events_of_one_id_the_first_is_judged(client: ContributorClient) -> None:
+    client.send(correction("c1", "t1", strength=-3), correction("c2", "t2", strength=-3))
+    vouch = {"tie": "vouch", "strength": 8}
+    assert results(client.send(tie("t1", **vouch), tie("t1"))) == ["accepted", "refused"]
+    assert results(client.send(tie("t2"), tie("t2", **vouch))) == ["refused", "refused"]
+
+
+def test_a_correction_of_another_contributor_or_kind_of_statement_refuses_no_event(client: ContributorClient) -> None:
+    client.send(correction("c1", "t1", other="ann"), party="club")
+    client.send(reference_event("event.retracted", "r1", "t2"), correction("c3", "t3", strength=4))
+    assert results(client.send(tie("t1"), tie("t2"), tie("t3"))) == ["accepted"] * 3
+
+
+SENDINGS = (
+    tie("e"),
+    correction("bad", "e", other="ann"),
+    correction("good", "e", other="cy"),
+    reference_event("event.retracted", "r-bad", "bad"),
+)
+
+
+def test_in_no_order_of_sending_does_an_event_leave_the_view_without_a_word(shared_client: ContributorClient) -> None:
+    """A recorded event is possible; an event that is not recorded was refused with its reason."""
+    for number, order in enumerate(permutations(SENDINGS)):
+        party = f"order-{number}"
+        reports = {str(row["event_id"]): shared_client.send(row, party=party)["rows"][0] for row in order}
+        events = ledger.read(shared_client.database).filter(pl.col("contributor") == party)
+        rows = events.rows(named=True)
+        for event in (row for row in rows if row["kind"] == "tie.formed"):
+            assert list(contradictions(versions(event, rows)[-1].row)) == [], order
+        absent = {name for name, row in reports.items() if row["result"] == "refused"}
+        assert absent == set(reports) - set(events["event_id"])
+        assert all("impossible" in reports[name]["reason"] for name in absent)
+
+
+def test_a_file_meets_the_same_check(client: ContributorClient, tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     rows = [
         r | {"contributor": "bank"}
@@ -134,3 +197,8 @@ def test_a_file_gets_the_same_check(client: ContributorClient, tmp_path: Path) -
     assert ledger.read(client.database)["event_id"].to_list() == ["t1", "c2"]
     assert report.rejects_path is not None
     assert "makes its event impossible" in report.rejects_path.read_text()
+    path.write_bytes(ndjson(*({**row, "contributor": "club"} for row in (correction("c1", "t1", other="ann"), tie()))))
+    report = load_file(client.database, path, now=lambda: NOW, batch_rows=1)
+    assert (report.accepted, report.refused) == (1, 1)
+    assert report.rejects_path is not None
+    assert "a correction recorded before makes the event impossible" in report.rejects_path.read_text()
