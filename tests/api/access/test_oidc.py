@@ -26,7 +26,7 @@ from tests.api.merchant_client import assert_problem
 from tests.api.town import NOW
 
 
-def test_a_token_of_the_issuer_speaks_for_its_party_until_it_ends(publisher: Publisher, issuer: Issuer) -> None:
+def test_an_issuer_token_authenticates_its_party_until_it_expires(publisher: Publisher, issuer: Issuer) -> None:
     for token in (publisher.token(), publisher.token(EC, "curve", "ES256")):
         caller, ends = issuer.caller(token, NOW)
         assert (caller.role, caller.party, caller.scopes) == ("merchant", "inn", None)
@@ -35,7 +35,7 @@ def test_a_token_of_the_issuer_speaks_for_its_party_until_it_ends(publisher: Pub
     assert publisher.requests == ["/keys"]  # once, and from nowhere that the tokens named
 
 
-def test_a_token_that_is_not_as_it_must_be_is_refused(publisher: Publisher, issuer: Issuer) -> None:
+def test_a_token_with_wrong_claims_is_refused(publisher: Publisher, issuer: Issuer) -> None:
     past, future = NOW - timedelta(seconds=1), NOW + timedelta(minutes=1)
     changes: tuple[dict[str, Any], ...] = (
         *({"iss": "https://elsewhere.example"}, {"iss": None}, {"aud": "other"}, {"aud": None}, {"aud": ["a", "b"]}),
@@ -77,7 +77,7 @@ def test_a_token_that_is_not_signed_by_the_issuer_is_refused(publisher: Publishe
         assert is_rejected(issuer, token), token
 
 
-def test_a_key_that_is_new_is_looked_for_once_and_not_again_for_a_while(
+def test_an_unknown_key_is_fetched_once_and_not_again_at_once(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issuer.caller(publisher.token(), NOW)
@@ -94,7 +94,7 @@ def test_a_key_that_is_new_is_looked_for_once_and_not_again_for_a_while(
     assert len(publisher.requests) == request_count
 
 
-def test_a_key_that_the_issuer_withdrew_is_good_for_ten_minutes_and_no_longer(
+def test_a_withdrawn_key_is_accepted_for_ten_minutes_and_no_longer(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started_at = oidc.monotonic()
@@ -113,7 +113,7 @@ def test_a_key_that_the_issuer_withdrew_is_good_for_ten_minutes_and_no_longer(
     assert publisher.requests == ["/keys", "/keys"]  # ten minutes from the last time, not from the first
 
 
-def test_without_keys_there_is_no_answer_and_with_old_ones_there_is(
+def test_without_keys_requests_fail_and_with_old_keys_they_succeed(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oidc, "RETRY_SECONDS", 0.0)
@@ -136,7 +136,7 @@ def test_without_keys_there_is_no_answer_and_with_old_ones_there_is(
         issuer.caller(publisher.token(), NOW)
 
 
-def test_while_one_waits_for_the_issuer_the_others_go_on(
+def test_other_requests_continue_while_one_waits_for_the_issuer(
     publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issuer.caller(publisher.token(), NOW)
@@ -159,7 +159,7 @@ def test_while_one_waits_for_the_issuer_the_others_go_on(
     thread.join(60)
 
 
-def test_settings_name_an_issuer_whole_or_not_at_all() -> None:
+def test_incomplete_oidc_settings_are_rejected() -> None:
     assert gate_of(Settings()).issuer is None
     with pytest.raises(Rejected, match="by halves") as error:
         gate_of(Settings(oidc_issuer="https://id.example"))
@@ -169,9 +169,7 @@ def test_settings_name_an_issuer_whole_or_not_at_all() -> None:
             gate_of(Settings(oidc_issuer="https://id.example", oidc_audience="a", oidc_jwks_url=url))
 
 
-def test_at_the_door_both_kinds_of_token_are_known_and_each_ends_in_time(
-    publisher: Publisher, database: Engine
-) -> None:
+def test_the_api_accepts_both_kinds_of_token_until_they_expire(publisher: Publisher, database: Engine) -> None:
     now = NOW
     app = create_app(AppContext(database, None), gate=gate_of(publisher.settings()))  # type: ignore[arg-type]
     app.dependency_overrides[dependencies.get_now] = lambda: now

@@ -62,7 +62,7 @@ def restore_tables(database: Engine, *tables: str) -> None:
         tamper(database, f"delete from {table}", f"insert into {table} select * from kept_{table}")
 
 
-def test_no_column_of_an_order_can_be_changed_unseen(client: OrderClient) -> None:
+def test_a_change_of_any_order_column_is_detected(client: OrderClient) -> None:
     database = client.context.database
     name = order_id(database, "O-3")
     save_tables(database, "orders")
@@ -83,7 +83,7 @@ def test_no_column_of_an_order_can_be_changed_unseen(client: OrderClient) -> Non
     assert first_break(database) is None
 
 
-def test_no_move_can_be_changed_dropped_or_put_in_unseen(client: OrderClient) -> None:
+def test_a_changed_dropped_or_inserted_move_is_detected(client: OrderClient) -> None:
     database = client.context.database
     save_tables(database, "order_moves", "chain_head")
     with reading(database) as connection:
@@ -140,7 +140,7 @@ def test_an_order_that_was_created_beside_a_forged_one_is_named_even_when_it_is_
     assert first_break(database) == f"order {name}: its move {seq} counted other orders than the moves before it show"
 
 
-def test_moves_written_anew_with_their_head_do_not_fit_the_decisions(client: OrderClient) -> None:
+def test_moves_rewritten_with_their_head_contradict_the_decisions(client: OrderClient) -> None:
     """We forge the last move and the head, as if the order had not begun: the next decision contradicts them."""
     database = client.context.database
     name = order_id(database, "O-3")
@@ -161,7 +161,7 @@ def test_moves_written_anew_with_their_head_do_not_fit_the_decisions(client: Ord
     "assignment",
     ["state = 'cancelled'", "closed_at = 5", "decision = 'gone'"],
 )
-def test_a_decision_that_read_a_forged_order_is_named_even_when_it_is_put_right(
+def test_a_decision_that_read_a_forged_order_is_reported_even_after_the_forgery_is_undone(
     client: OrderClient, assignment: str
 ) -> None:
     database = client.context.database
@@ -176,7 +176,7 @@ def test_a_decision_that_read_a_forged_order_is_named_even_when_it_is_put_right(
     assert (chain_break.id, chain_break.problem) == (decision["decision_id"], COUNT_MISMATCH)
 
 
-def test_who_leaves_takes_nothing_with_them_that_is_bound(client: OrderClient) -> None:
+def test_an_erasure_removes_no_column_that_the_chain_binds(client: OrderClient) -> None:
     database = client.context.database
     other = str(client.scores.filter(client.scores["score"] >= 750)["person"][1])
     client.cancel("O-3")
@@ -192,9 +192,7 @@ def test_who_leaves_takes_nothing_with_them_that_is_bound(client: OrderClient) -
     assert first_break(database) == f"order {name}: its columns differ from its last move: state"
 
 
-def test_orders_of_before_are_bound_as_they_are_and_what_follows_is_bound_whole(
-    client: OrderClient, shipped_evaluators: Evaluators
-) -> None:
+def test_older_orders_are_bound_by_their_later_moves(client: OrderClient, shipped_evaluators: Evaluators) -> None:
     database = client.context.database
     name, url = order_id(database, "O-3"), database.url.render_as_string(hide_password=False)
     downgrade_chain(database)

@@ -39,7 +39,7 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("event", "fields", "reason"), IMPOSSIBLE)
-def test_a_correction_that_makes_its_event_impossible_is_refused_and_says_why(
+def test_a_correction_that_makes_its_event_invalid_is_refused_with_the_reason(
     shared_client: ContributorClient, event, fields, reason
 ) -> None:
     party = f"bank-{IMPOSSIBLE.index((event, fields, reason))}"
@@ -51,7 +51,7 @@ def test_a_correction_that_makes_its_event_impossible_is_refused_and_says_why(
     assert results(second_report) == ["refused", "accepted"]
 
 
-def test_what_stands_already_is_looked_at_and_what_was_taken_back_is_not(client: ContributorClient) -> None:
+def test_earlier_corrections_count_and_retracted_ones_do_not(client: ContributorClient) -> None:
     client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4))
     assert results(client.send(correction("c2", "t1", tie="friend"))) == ["accepted"]
     client.send(tie("t2", tie="vouch", strength=-3), correction("c3", "t2", strength=4))
@@ -60,7 +60,7 @@ def test_what_stands_already_is_looked_at_and_what_was_taken_back_is_not(client:
     assert results(client.send(correction("c5", "t2", tie="friend", strength=2))) == ["accepted"]
 
 
-def test_of_two_in_one_batch_the_second_is_judged_with_the_first_unless_that_was_refused(
+def test_a_correction_is_checked_with_the_accepted_ones_before_it_in_the_batch(
     client: ContributorClient,
 ) -> None:
     client.send(tie())
@@ -77,7 +77,7 @@ def retraction(event_id: str, ref: str) -> dict[str, object]:
     return reference_event("event.retracted", event_id, ref)
 
 
-def test_a_retraction_that_makes_an_event_impossible_is_refused_and_says_why(client: ContributorClient) -> None:
+def test_a_retraction_that_makes_an_event_invalid_is_refused_with_the_reason(client: ContributorClient) -> None:
     client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4), correction("c2", "t1", tie="friend"))
     report = client.send(retraction("r1", "c1"))
     assert results(report) == ["refused"]
@@ -86,12 +86,12 @@ def test_a_retraction_that_makes_an_event_impossible_is_refused_and_says_why(cli
     assert results(client.send(retraction("r2", "c2"))) == ["duplicate"]
 
 
-def test_an_event_may_be_taken_back_whatever_its_corrections(client: ContributorClient) -> None:
+def test_an_event_with_any_corrections_can_be_retracted(client: ContributorClient) -> None:
     client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4), correction("c2", "t1", tie="friend"))
     assert results(client.send(retraction("r1", "t1"), retraction("r2", "c1"))) == ["accepted", "accepted"]
 
 
-def test_retractions_of_the_same_batch_are_looked_at_in_the_order_of_the_rows(client: ContributorClient) -> None:
+def test_retractions_in_one_batch_are_checked_in_row_order(client: ContributorClient) -> None:
     client.send(tie(tie="vouch", strength=-3), correction("c1", "t1", strength=4))
     assert results(client.send(retraction("r1", "c1"), correction("c2", "t1", tie="friend"))) == ["accepted", "refused"]
     client.send(correction("c3", "t1", strength=4), correction("c4", "t1", tie="friend"))
@@ -108,7 +108,7 @@ def test_retractions_of_the_same_batch_are_looked_at_in_the_order_of_the_rows(cl
     assert results(second_report) == ["accepted"] * 5
 
 
-def test_sent_again_a_correction_is_a_duplicate_whatever_came_since(client: ContributorClient) -> None:
+def test_a_repeated_correction_is_a_duplicate_despite_later_ones(client: ContributorClient) -> None:
     client.send(
         tie(tie="vouch", strength=5),
         correction("c1", "t1", strength=-3),
@@ -118,7 +118,7 @@ def test_sent_again_a_correction_is_a_duplicate_whatever_came_since(client: Cont
     assert results(client.send(correction("c1", "t1", strength=-3))) == ["duplicate"]
 
 
-def test_a_correction_of_what_is_not_there_yet_or_is_another_contributors_is_let_in(client: ContributorClient) -> None:
+def test_a_correction_of_an_unknown_or_foreign_event_is_accepted(client: ContributorClient) -> None:
     client.send(tie())
     assert results(client.send(correction("c1", "t1", other="ann"), party="club")) == ["accepted"]
     assert results(client.send(correction("c2", "later", other="ann"))) == ["accepted"]
@@ -186,7 +186,7 @@ def test_in_no_order_of_sending_does_an_event_leave_the_view_without_a_word(shar
         assert all("impossible" in reports[name]["reason"] for name in absent)
 
 
-def test_a_file_meets_the_same_check(client: ContributorClient, tmp_path: Path) -> None:
+def test_a_file_gets_the_same_check(client: ContributorClient, tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     rows = [
         r | {"contributor": "bank"}

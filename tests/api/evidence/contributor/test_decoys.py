@@ -63,7 +63,7 @@ def count_statements(client: ComparisonClient, query: str, rows: Rows) -> Counte
 
 
 @pytest.mark.parametrize("comparison_client", ["sqlite"], indirect=True)
-def test_a_submission_does_the_same_whomever_it_names(client: ComparisonClient) -> None:
+def test_a_submission_runs_the_same_statements_for_erased_and_other_people(client: ComparisonClient) -> None:
     scripts = {person: submissions(person) for person in (ZEB, UNKNOWN_PERSON)}
     client.as_contributor("GET", "/none")  # a first token
     for name, submission in scripts[ZEB].items():
@@ -83,7 +83,7 @@ def count_in_table_file(client: ComparisonClient, word: str) -> int:
         return bytes(connection.execute(query).scalar_one()).count(word.encode())
 
 
-def test_decoys_are_in_no_table_and_name_nobody(client: ComparisonClient) -> None:
+def test_decoys_stay_in_no_table_and_name_no_person(client: ComparisonClient) -> None:
     database = client.database
     before = count_in_table_file(client, ZEB) if database.dialect.name == "postgresql" else 0
     for query, rows in submissions(ZEB).values():

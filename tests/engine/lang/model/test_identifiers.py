@@ -27,14 +27,14 @@ def test_names_of_people_of_any_script_are_identifiers(text: str) -> None:
 
 
 @pytest.mark.parametrize(("sign", "message"), SIGNS)
-def test_what_looks_alike_is_none_and_what_makes_it_so_is_told(sign: str, message: str) -> None:
+def test_a_lookalike_is_invalid_and_the_problem_names_the_character(sign: str, message: str) -> None:
     for text in (f"an{sign}n", f"{sign}ann", f"ann{sign}"):
         assert message in str(flaw(text))
         assert value_of(text, STRING) is None
 
 
 @pytest.mark.parametrize("text", [" ann", "ann ", "\tann", "", " "])
-def test_blanks_at_the_ends_are_told(text: str) -> None:
+def test_blanks_at_the_ends_are_reported(text: str) -> None:
     assert flaw(text)
 
 
@@ -50,7 +50,7 @@ def test_identifiers_of_one_skeleton_are_one(text: str) -> None:
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cs", "Cn"]), min_size=1, max_size=3), min_size=1, max_size=30)
 )
-def test_evidence_is_held_to_the_same(texts: list[str]) -> None:
+def test_evidence_follows_the_same_rule(texts: list[str]) -> None:
     """We skip unassigned characters: the two libraries use different versions of Unicode."""
     rows = [
         {
@@ -92,12 +92,12 @@ def test_entries_that_differ_in_the_number_of_blanks_are_a_duplicate() -> None:
     assert issues[0].message.endswith("occurs twice, except for invisible differences")
 
 
-def test_entries_that_differ_in_what_can_be_seen_do_not() -> None:
+def test_entries_with_visible_differences_are_distinct() -> None:
     assert list_problems("Orléans", "Orleans", "orléans", "北京", "東京") == ()
 
 
 @pytest.mark.parametrize(("sign", "message"), SIGNS)
-def test_a_word_of_a_condition_and_of_an_enumeration_is_held_to_it(sign: str, message: str) -> None:
+def test_words_in_conditions_and_enumerations_follow_the_same_rule(sign: str, message: str) -> None:
     escaped = "".join(f"\\u{ord(c):04x}" if ord(c) > 126 or ord(c) < 32 else c for c in sign)
     perk = base()["perks.yaml"]
     field = f'request:\n      suite: {{type: enum, values: [single, "dou{escaped}ble"]}}\n'
