@@ -19,18 +19,21 @@ from graph.features.declared.definition import (
     Row,
     Side,
     Source,
+    Storage,
     Window,
 )
 
 MICROSECONDS: Final = 10**6  # of a second
+_STORAGES: Final[dict[str, Storage]] = {"bool": "bool", "date": "date", "enum": "text", "string": "text"}
 
 
 def feature_definitions(program: Program) -> tuple[FeatureDefinition, ...]:
     """The features that a program declares, in the order of the file, internal ones too."""
-    return tuple(_definition(feature) for feature in program.declarations.values())
+    return tuple(definition_of(feature) for feature in program.declarations.values())
 
 
-def _definition(feature: DeclaredFeature) -> FeatureDefinition:
+def definition_of(feature: DeclaredFeature) -> FeatureDefinition:
+    """One of them."""
     is_near = feature.source == "neighbours"
     return FeatureDefinition(
         name=feature.name,
@@ -42,6 +45,7 @@ def _definition(feature: DeclaredFeature) -> FeatureDefinition:
         where=condition(feature.where) if feature.where else None,
         among=condition(feature.among) if feature.among else None,
         value=None if is_near else _field(feature.value),
+        fields=tuple((name, _STORAGES.get(kind, "integer")) for name, kind in feature.fields),
         within=feature.within * MICROSECONDS,
         digits=feature.type.digits,
         rounds_down=feature.rounds_down,

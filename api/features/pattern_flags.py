@@ -176,9 +176,9 @@ def _events_by_side(
 
 
 def _rule_value(value: Any) -> Value:
-    """A field as the engine represents it: a date is the number of its day since 1970-01-01, a moment that of its second."""
+    """A field as the engine represents it: a date is the number of its day since 1970-01-01, a moment that of its microsecond."""
     if isinstance(value, bool | int | str):
         return value
     if isinstance(value, datetime):
-        return micros(value) // 1_000_000
+        return micros(value)
     return int(value.toordinal()) - datetime(1970, 1, 1).toordinal()

@@ -6,6 +6,7 @@ between may look inside an id. Comparing, grouping and joining give the same res
 the texts.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ ID_COLUMNS: Final = tuple(
     for c in SCHEMA
     if c in ("contributor", "event_id", "subject", "other", "currency", "obligation", "order") or c.startswith("ref_")
 )
+TEXT_COLUMNS: Final = ("currency", "obligation", "order")
 INTEGER_TYPES: Final = {"identity_level": pl.Int8, "strength": pl.Int8, "days_late": pl.Int32}
 UNUSED_COLUMNS: Final = ("channel", "service", "statement")  # no feature reads these columns of evidence
 
@@ -30,6 +32,7 @@ class Coding:
     ids: pl.Categories | None = None
     anchor: pl.Series | None = None  # a column of these categories: Polars drops categories that no column uses
     vocabulary: EventVocabulary = STANDARD
+    texts: frozenset[str] = frozenset()  # columns that stay texts
 
     def encode(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the frame with codes for the texts of `ID_COLUMNS`, and with the columns of few values in one byte."""
@@ -38,7 +41,7 @@ class Coding:
     def encode_column(self, name: str) -> pl.Expr:
         """Encode one column in the same way."""
         column = pl.col(name)
-        if self.ids is None:
+        if self.ids is None or name in self.texts:
             return column
         if name in ID_COLUMNS:
             return column.cast(pl.Categorical(self.ids)).to_physical()
@@ -70,15 +73,21 @@ class EncodedEvents:
     coding: Coding
 
 
-def encode_events(events: pl.LazyFrame, vocabulary: EventVocabulary = STANDARD) -> EncodedEvents:
+def encode_events(
+    events: pl.LazyFrame,
+    vocabulary: EventVocabulary = STANDARD,
+    keep: Collection[str] = (),
+    texts: Collection[str] = (),
+) -> EncodedEvents:
     """Encode the events; both parts keep their order.
 
-    We drop columns that no feature reads. We also set an event's id to null unless another event refers to it, which is
+    We drop columns that no feature reads, but for those in `keep`. The columns `texts` stay texts: `TEXT_COLUMNS` may, since we
+    compare no other column with them. We also set an event's id to null unless another event refers to it, which is
     the case for few of the events in a ledger. Cost: two passes. Memory: 80 bytes an event, beside the memory that
     reading `events` takes.
     """
     ids = pl.Categories.random()
-    coding = Coding(ids, pl.Series(dtype=pl.Categorical(ids)), vocabulary)
+    coding = Coding(ids, pl.Series(dtype=pl.Categorical(ids)), vocabulary, frozenset(texts))
     available = events.collect_schema().names()
     evidence_fields = {c for k in vocabulary.evidence_kinds for c in vocabulary.kind_by_name[k].fields}
     statement_columns = tuple(c for c in KIND_FIELDS if c not in evidence_fields)
@@ -89,7 +98,7 @@ def encode_events(events: pl.LazyFrame, vocabulary: EventVocabulary = STANDARD) 
     )
     referenced_ids = statements["ref_event"].drop_nulls().unique().implode()
     unused = UNUSED_COLUMNS if vocabulary.extra_fields else (*UNUSED_COLUMNS, DATA)
-    evidence_columns = tuple(c for c in SCHEMA if c not in (*statement_columns, *unused))
+    evidence_columns = tuple(c for c in SCHEMA if c in keep or c not in (*statement_columns, *unused))
     event_ids = {"event_id": pl.when(pl.col("event_id").is_in(referenced_ids)).then(pl.col("event_id"))}
     evidence = (
         events.filter(pl.col("kind").is_in(vocabulary.evidence_kinds))

@@ -1,6 +1,6 @@
 """Compute the features of people: one row a person, one column a feature, in the order of the catalogue."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final, Literal, TypeVar
 
@@ -8,10 +8,12 @@ import narwhals as nw
 import polars as pl
 
 from graph.catalog import FEATURES, Feature
-from graph.evidence.codes import Coding, code_table, encode_events
+from graph.evidence.codes import ID_COLUMNS, TEXT_COLUMNS, Coding, code_table, encode_events
 from graph.evidence.visibility import visible_from_parts, visible_with_consents
 from graph.evidence.vocabulary import STANDARD, EventVocabulary
 from graph.features import payments
+from graph.features.declared.columns import declared_features
+from graph.features.declared.definition import FeatureDefinition
 from graph.features.definitions import (
     behaviour,
     capacity,
@@ -76,30 +78,74 @@ def features(
     on_stage: StageCallback = ignore_stage,
     zone: tzinfo = UTC,
     vocabulary: EventVocabulary = STANDARD,
+    definitions: Sequence[FeatureDefinition] = (),
 ) -> pl.DataFrame:
     """Compute the features of `people` (None: of everyone) at `as_of`, as known at `known_at`, for `purpose`.
 
     `events` has the columns of `SCHEMA`, in append order. For the result see `compute`; with `feature_names`, it has
     only those features. With `people`, we read only the events that involve them, and the events that features of a
-    whole layer need: leave out `fraud.rings` and we need not read everyone's payments. We call `on_stage` with the name
+    whole layer need: leave out `fraud.rings` and we need not read everyone's payments. A feature of
+    `definitions` replaces one of the catalogue, or follows these. We call `on_stage` with the name
     of each stage after it.
     """
-    if people is not None:
-        view, consents = visible_with_consents(
-            relevant_events(events.lazy().collect(), people, feature_names, vocabulary),
-            *(as_of, known_at, purpose, zone, vocabulary),
-        )
-        return compute(view, as_of, consents, people, feature_names, on_stage, zone, vocabulary)
-    view, consents, coding = _encoded_view(events.lazy(), as_of, known_at, purpose, zone, on_stage, vocabulary)
-    table = compute(
+    names = None if feature_names is None else frozenset(feature_names)
+    declared = definitions if names is None else needed_definitions(definitions, names)
+    texts = {name for d in declared for c in d.conditions for name in c.reads} & set(ID_COLUMNS)
+    if people is not None or texts - set(TEXT_COLUMNS):
+        frame = events.lazy().collect()
+        needs_all = people is None or not all(d.is_local for d in declared)
+        relevant = frame if needs_all or people is None else relevant_events(frame, people, feature_names, vocabulary)
+        view, consents = visible_with_consents(relevant, as_of, known_at, purpose, zone, vocabulary)
+        table = compute(view, as_of, consents, people, feature_names, on_stage, zone, vocabulary)
+        return _with_declared(table, view, consents, declared, as_of, people, zone, names)
+    reads = {name for d in declared for name in d.reads}
+    view, consents, coding = _encoded_view(
+        events.lazy(), as_of, known_at, purpose, zone, on_stage, vocabulary, reads, texts
+    )
+    coded = compute(
         view, as_of, consents, feature_names=feature_names, on_stage=on_stage, zone=zone, vocabulary=vocabulary
     )
+    table = _with_declared(coded, view, consents, declared, as_of, None, zone, names)
     decoded = table.join(code_table(coding), left_on="person", right_on="code").with_columns(
         pl.col("id").alias("person")
     )
     ordered = decoded.select(table.columns).sort("person")
     on_stage("names for codes")
     return ordered
+
+
+def needed_definitions(
+    definitions: Sequence[FeatureDefinition], names: Collection[str]
+) -> tuple[FeatureDefinition, ...]:
+    """Select the definitions of these features, and those that they use, in the same order."""
+    by_name = {d.name: d for d in definitions}
+    selection, queue = set[str](), [name for name in names if name in by_name]
+    while queue:
+        name = queue.pop()
+        if name not in selection:
+            selection.add(name)
+            queue += [used for used in by_name[name].uses if used in by_name]
+    return tuple(d for d in definitions if d.name in selection)
+
+
+def _with_declared(
+    table: pl.DataFrame,
+    view: pl.DataFrame,
+    consents: pl.DataFrame,
+    definitions: Sequence[FeatureDefinition],
+    as_of: datetime,
+    people: Collection[str] | None,
+    zone: tzinfo,
+    names: Collection[str] | None,
+) -> pl.DataFrame:
+    """Replace or add the features of `definitions`, of those in `names`."""
+    if not definitions:
+        return table
+    values = declared_features(view, consents, definitions, as_of, people, zone=zone)
+    wanted_columns = [c for c in values.columns[1:] if names is None or c in names]
+    columns = [*table.columns, *(c for c in wanted_columns if c not in table.columns)]
+    rest = table.drop(c for c in wanted_columns if c in table.columns)
+    return rest.join(values.select("person", *wanted_columns), on="person", how="left").select(columns)
 
 
 def _encoded_view(
@@ -110,9 +156,11 @@ def _encoded_view(
     zone: tzinfo,
     on_stage: StageCallback,
     vocabulary: EventVocabulary,
+    keep: Collection[str],
+    texts: Collection[str],
 ) -> tuple[pl.DataFrame, pl.DataFrame, Coding]:
     """Compute view and consents with codes for ids; we release the events they were computed from."""
-    encoded = encode_events(events, vocabulary)
+    encoded = encode_events(events, vocabulary, keep, texts)
     on_stage("evidence read, with codes for ids")
     view, consents = visible_from_parts(
         encoded.evidence, encoded.statements, as_of, known_at, purpose, encoded.coding, zone, vocabulary

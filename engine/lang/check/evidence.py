@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from engine.lang.check.ids import check_unique
 from engine.lang.model.evidence import Evidence, FieldDefinition, FieldForm, KindDefinition, Scope
 from engine.lang.model.problems import Report
-from engine.lang.model.types import DATE, MAX_INTEGER, MOMENT, STRING, Attribute, EventKind, Kinds, Type
+from engine.lang.model.types import DATE, MAX_INTEGER, PRECISE_MOMENT, STRING, Attribute, EventKind, Kinds, Type
 from engine.lang.syntax.evidence_ast import EventFieldLine, EventKindLine, EvidenceFile
 from engine.lang.syntax.expression_tree import Number, Word
 from engine.lang.syntax.schema_types import suggestion
@@ -223,4 +223,4 @@ def _plain_type(field: FieldDefinition) -> Type:
         return Type(
             kind, field.digits, low=-MAX_INTEGER if low is None else low, high=MAX_INTEGER if high is None else high
         )
-    return {"bool": Type("bool"), "date": DATE, "moment": MOMENT}.get(field.form, STRING)
+    return {"bool": Type("bool"), "date": DATE, "moment": PRECISE_MOMENT}.get(field.form, STRING)

@@ -77,6 +77,7 @@ class EventBuilder:
             where=where if line.where else None,
             among=among if line.among else None,
             value=field,
+            fields=self._fields(kinds, field),
             within=within or 0,
             classes=classes,
         )
@@ -128,6 +129,15 @@ class EventBuilder:
             report.add("R802", "no event can count: the condition is always false", expr.at, "take the feature out")
             return None
         return truth
+
+    def _fields(self, kinds: list[EventKind], field: ValueField | None) -> tuple[tuple[str, str], ...]:
+        """The fields of events that the line reads, with the kinds of their types."""
+        expressions = [expr for expr in (self.line.where, self.line.among) if expr]
+        read_names = {name for expr in expressions for name in expression_names(expr)}
+        if field:
+            read_names |= {field.name, *([field.currency] if field.currency else [])}
+        types = {name: a.type.kind for kind in kinds for name, a in kind.fields.items() if name in read_names}
+        return tuple(sorted(types.items()))
 
     def _value(self, kinds: list[EventKind], schema: Schema) -> ValueField | None:
         word = self.line.value

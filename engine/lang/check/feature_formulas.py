@@ -23,6 +23,7 @@ from engine.lang.syntax.feature_lines import FeatureLine
 from engine.lang.syntax.schema_types import suggestion
 
 MAX_VALUE: Final = 9 * 10**15
+MAX_NEIGHBOUR_VALUE: Final = 10**9  # the sum of a million such values, times 200, stays within 64 bits
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,10 @@ class NeighbourBuilder:
         where = Scope(schema, {}, report, self.context.lists).condition(line.where) if line.where else Const(True)
         neighbour = self.features[line.value.text] if line.value else None
         field = ValueField(neighbour.name, neighbour.type) if neighbour else None
+        if field and line.value and max(-field.type.low, field.type.high) > MAX_NEIGHBOUR_VALUE:
+            hint = "use a feature with narrower bounds"
+            report.add("R106", "a sum over many people can grow beyond 2^62", line.value.at, hint)
+            return None
         if where is None or (field and not check.value(field)):
             return None
         type_ = check.value_type(field, FeatureWindow())

@@ -10,8 +10,10 @@ from typing import Final, Literal
 import narwhals as nw
 import polars as pl
 
+from graph.features.declared.data_fields import with_data_fields
 from graph.features.declared.definition import FeatureDefinition, in_order
 from graph.features.declared.formulas import formula_columns
+from graph.features.declared.neighbours import neighbour_columns
 from graph.features.declared.numbering import NumberedDefinition, is_met
 from graph.features.declared.quotients import Quotient, with_quotients
 from graph.features.declared.recipes import recipe
@@ -38,7 +40,7 @@ def declared_features(
     `view` and `consents` are those of `visible_with_consents`. Values are Int64: decimals scaled by their digits, dates as days
     since 1970-01-01, null if missing. Pass `ties` (those in force) if you have them already.
     """
-    frames = [nw.from_native(f.lazy()) for f in (view, consents)]
+    frames = [nw.from_native(f.lazy()) for f in (with_data_fields(view, definitions), consents)]
     live = None if ties is None else nw.from_native(ties.lazy())
     table = declared_columns(frames[0], frames[1], definitions, as_of, people, live, zone)
     engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
@@ -63,24 +65,28 @@ def declared_columns(
 ) -> Frame:
     """Build the features as one lazy frame: `person`, and `fN` for definition N; rows in no order.
 
-    With `people`, we read only the events that involve them.
+    With `people`, we read only the events that involve them, unless a feature of their neighbours needs the others.
     """
     numberings = [NumberedDefinition(d, n) for n, d in enumerate(definitions)]
     moment = Moment(as_of, zone)
     enrolled = _enrolled(events)
     own, table = events, enrolled
-    if people is not None:
+    needs_neighbours = not all(d.is_local for d in definitions)
+    if people is not None and not needs_neighbours:
         ids = sorted(people)
         own = events.filter(nw.col("subject").is_in(ids) | nw.col("other").is_in(ids))
         table = enrolled.filter(nw.col("person").is_in(ids))
         consents = consents.filter(nw.col("person").is_in(ids))
     passes = _passes([n for n in numberings if n.definition.source in ("events", "ties")])
-    live = ties if ties is not None or not any(s.source == "ties" for s, _ in passes) else ties_in_force(own)
+    needs_ties = needs_neighbours or any(s.source == "ties" for s, _ in passes)
+    live = ties_in_force(own) if ties is None and needs_ties else ties
     for selection, members in passes:
         rows = _rows(own, live, enrolled, selection, members, moment)
         for part in _measures(rows, members, moment):
             table = table.join(part, on="person", how="left")
-    return _with_formulas(_finish(_with_consents(table, consents, numberings), numberings), numberings, moment)
+    finished = _finish(_with_consents(table, consents, numberings), numberings)
+    complete = _with_derived(finished, live, numberings, moment)
+    return complete if people is None else complete.filter(nw.col("person").is_in(sorted(people)))
 
 
 def _enrolled(events: Frame) -> Frame:
@@ -195,15 +201,20 @@ def finished_value(n: NumberedDefinition, classes: dict[str, int]) -> nw.Expr:
     return value.clip(definition.low, definition.high)
 
 
-def _with_formulas(table: Frame, numberings: Sequence[NumberedDefinition], moment: Moment) -> Frame:
+def _with_derived(table: Frame, live: Frame | None, numberings: Sequence[NumberedDefinition], moment: Moment) -> Frame:
     """Add the features that are computed from others, those first on which others depend."""
     by_name = {n.definition.name: n for n in numberings}
     classes = {c: k for k, c in enumerate(all_classes(numberings))}
-    remaining = [by_name[d.name] for d in in_order(tuple(n.definition for n in numberings)) if d.source == "features"]
+    ordered = [by_name[d.name] for d in in_order(tuple(n.definition for n in numberings))]
+    remaining = [n for n in ordered if n.definition.source in ("features", "neighbours")]
     while remaining:
         names = {n.definition.name for n in remaining}
         ready = [n for n in remaining if not n.definition.uses & names]
-        table = formula_columns(table, ready, by_name, moment)
+        formulas = [n for n in ready if n.definition.source == "features"]
+        near = [n for n in ready if n.definition.source == "neighbours"]
+        table = formula_columns(table, formulas, by_name, moment)
+        if near and live is not None:
+            table = neighbour_columns(table, live, near, by_name, moment)
         table = table.with_columns(finished_value(n, classes).alias(n.value) for n in ready)
         remaining = [n for n in remaining if n not in ready]
     return table.select("person", *(n.value for n in numberings))

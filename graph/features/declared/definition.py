@@ -12,6 +12,7 @@ import narwhals as nw
 Row = Mapping[str, object]
 Side = Literal["subject", "other", "either"]
 Source = Literal["events", "ties", "neighbours", "features"]
+Storage = Literal["integer", "bool", "date", "text"]
 Measure = Literal[
     "count",
     "sum",
@@ -34,9 +35,6 @@ Measure = Literal[
     "monthly_share",
     "monthly_steadiness",
     "formula",
-    "neighbour_mean",
-    "neighbour_share",
-    "neighbour_count",
 ]
 MEASURES_OF_VALUES: Final = frozenset(
     ("sum", "mean", "min", "max", "range", "spread", "latest", "first", "monthly_mean", "monthly_steadiness")
@@ -106,7 +104,7 @@ class FeatureDefinition:
     """One feature. `low` and `high` bound its stored value; `classes` are the data classes of its evidence.
 
     - `kinds`, `side`, `window` and `where` select events; `among` restricts the events that a share is of.
-    - `value` is the field that the measure reads; `within` is the length of a busy period in microseconds.
+    - `value` is the field that the measure reads, `fields` are all that it reads, with the form in which `data` holds them; `within` is the length of a busy period in microseconds.
     - `digits` scale the value: 0.85 with 2 digits is 85. We round halves up, or always down with `rounds_down`.
     - `zero`: 0 instead of missing if the person consents to all classes.
     - `formula`, divided by `divisor`, computes it from other features; `neighbour` is a feature of tied people, `steps` away at most.
@@ -122,6 +120,7 @@ class FeatureDefinition:
     where: Condition | None = None
     among: Condition | None = None
     value: MeasuredField | None = None
+    fields: tuple[tuple[str, Storage], ...] = ()
     within: int = 0
     digits: int = 0
     rounds_down: bool = False

@@ -36,19 +36,22 @@ def reference_features(
     """
     people = {r["subject"] for r in view if r["kind"] == "person.enrolled" and r["for_subject"]} | {*also}
     agreements = {(r["person"], r["data_class"]) for r in consents}
-    table: dict[str, dict[str, int | None]] = {}
-    for person in people:
-        amounts = dict[str, Amount]()
-        for definition in in_order(tuple(definitions)):
+    amounts: dict[str, dict[str, Amount]] = {person: {} for person in people}
+    for definition in in_order(tuple(definitions)):
+        for person in people:
             if definition.source == "features":
-                value = _formula(definition, amounts, as_of, zone, definitions)
+                amount = _formula(definition, amounts[person], as_of, zone, definitions)
+            elif definition.source == "neighbours":
+                amount = (
+                    _neighbours(definition, amounts, _near(ties, person, definition.steps), definitions),
+                    frozenset(),
+                )
             else:
                 rows = _own_rows(definition, view, ties, person, people, as_of, zone)
-                value = _measure(definition, rows, as_of)
+                amount = _measure(definition, rows, as_of)
             is_agreed = all((person, c) in agreements for c in definition.classes)
-            amounts[definition.name] = _finish(definition, value, is_agreed)
-        table[person] = {name: value for name, (value, _) in amounts.items()}
-    return table
+            amounts[person][definition.name] = _finish(definition, amount, is_agreed)
+    return {person: {name: value for name, (value, _) in own.items()} for person, own in amounts.items()}
 
 
 def _finish(definition: FeatureDefinition, amount: Amount, is_agreed: bool) -> Amount:
@@ -71,9 +74,7 @@ def _own_rows(
 ) -> list[PlainRow]:
     """The person's events or ties that the definition selects, with the names that conditions can read."""
     if definition.source == "ties":
-        pairs = [(t["b"], t["a"], t) for t in ties]
-        pairs += [(t["a"], t["b"], t) for t in ties if t["tie"] != "vouch"]
-        rows = [{**t, "other": other} for owner, other, t in pairs if owner == person]
+        rows = [{**t, "other": other} for other, t in _supporters(ties, person)]
     else:
         rows = []
         for r in view:
@@ -83,6 +84,39 @@ def _own_rows(
                 if definition.side in ("other", "either") and r["for_other"] and r["other"] == person:
                     rows.append(_with_times(r, r["subject"], as_of, zone))
     return [{**r, "as_of": _local_day(as_of, zone), "other_is_person": r["other"] in people} for r in rows]
+
+
+def _supporters(ties: Sequence[PlainRow], person: str) -> list[tuple[str, PlainRow]]:
+    """The people who support a person, each with the tie: a vouch supports only the person whom it is for."""
+    return [(t["a"], t) for t in ties if t["b"] == person] + [
+        (t["b"], t) for t in ties if t["a"] == person and t["tie"] != "vouch"
+    ]
+
+
+def _near(ties: Sequence[PlainRow], person: str, steps: int) -> set[str]:
+    """The people at most so many steps away."""
+    near = {other for other, _ in _supporters(ties, person)}
+    if steps == 2:
+        near |= {second for first in near for second, _ in _supporters(ties, first)}
+    return near - {person}
+
+
+def _neighbours(
+    definition: FeatureDefinition,
+    amounts: Mapping[str, Mapping[str, Amount]],
+    near: set[str],
+    definitions: Sequence[FeatureDefinition],
+) -> int | None:
+    rows = [{name: amounts[p][name][0] for name in definition.uses} for p in near if p in amounts]
+    met = [r for r in rows if _is_met(definition.where, r)]
+    if definition.measure == "count":
+        return len(met) or None
+    if definition.measure == "share":
+        known_rows = [r for r in rows if definition.where is None or definition.where.row(r) is not None]
+        return _rounded(definition, len(met), len(known_rows), 10**definition.digits)
+    values = [v for r in met if (v := r[str(definition.neighbour)]) is not None]
+    own = 10 ** next(d.digits for d in definitions if d.name == definition.neighbour)
+    return _rounded(definition, sum(values) * 10**definition.digits, len(values) * own)
 
 
 def _in_window(definition: FeatureDefinition, at: datetime, as_of: datetime, zone: tzinfo) -> bool:

@@ -152,8 +152,7 @@ def tie_rows(live: Frame, enrolled: Frame, names: Iterable[str]) -> Frame:
 
     A mutual tie supports both people, a vouch only the person whom it is for.
     """
-    forth = live.filter(nw.col("tie") != "vouch").select("tie", "strength", person="a", other="b")
-    rows = nw.concat([forth, live.select("tie", "strength", person="b", other="a")])
+    rows = supporting_pairs(live)
     rows = rows.with_columns(nw.col("strength").cast(nw.Int64()))
     return with_is_person(rows, enrolled) if IS_PERSON in set(names) else rows
 
@@ -163,3 +162,9 @@ def with_is_person(rows: Frame, enrolled: Frame) -> Frame:
     people = enrolled.select(nw.lit(1).alias("match"), other="person")
     joined = rows.join(people, on="other", how="left")
     return joined.with_columns((indicator(nw.col("match") == 1) == 1).alias(IS_PERSON)).drop("match")
+
+
+def supporting_pairs(live: Frame) -> Frame:
+    """Return a row for each `person` and tie that supports the person, with the `other`, `tie` and `strength`."""
+    forth = live.filter(nw.col("tie") != "vouch").select("tie", "strength", person="a", other="b")
+    return nw.concat([forth, live.select("tie", "strength", person="b", other="a")])

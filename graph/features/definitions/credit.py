@@ -6,18 +6,18 @@ from typing import Final
 import narwhals as nw
 
 from graph.evidence.calendar import months_before
-from graph.evidence.vocabulary import EventVocabulary
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 from graph.features.integer_math import Frame, days_between, indicator
 
 OBLIGATION_KEY: Final = ("contributor", "subject", "obligation")
 
 
-def credit_evidence(events: Frame, vocabulary: EventVocabulary) -> Frame:
+def credit_evidence(events: Frame, vocabulary: EventVocabulary = STANDARD) -> Frame:
     """Select the rows that the functions below need: each person's own obligations and orders."""
     return events.filter(nw.col("kind").is_in(list(vocabulary.credit_kinds)), nw.col("for_subject"))
 
 
-def repayment_history(events: Frame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary) -> Frame:
+def repayment_history(events: Frame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary = STANDARD) -> Frame:
     """Count kept, missed and written-off obligations, and the days of history: one row for each `person` with credit
     evidence.
 

@@ -47,12 +47,16 @@ def by_duckdb(
 def by_refresh(
     view: pl.DataFrame, consents: pl.DataFrame, definitions: Definitions, as_of: datetime, zone: tzinfo = UTC
 ) -> pl.DataFrame:
-    """Each person alone, from the events that involve the person and the parties of these."""
+    """Each person alone: from the events that involve the person and the parties of these, and from all if neighbours count."""
     people = by_polars(view, consents, definitions, as_of, zone)["person"].to_list()
     frames = []
     for person in people:
         own = view.filter((pl.col("subject") == person) | (pl.col("other") == person).fill_null(False))
         parties = {*own["subject"], *own["other"]}
-        near = view.filter(pl.col("subject").is_in(parties) | (pl.col("other") == person).fill_null(False))
+        near = (
+            view
+            if not all(d.is_local for d in definitions)
+            else view.filter(pl.col("subject").is_in(parties) | (pl.col("other") == person).fill_null(False))
+        )
         frames.append(declared_features(near, consents, definitions, as_of, [person], zone=zone))
     return pl.concat(frames) if frames else by_polars(view, consents, definitions, as_of, zone)

@@ -89,7 +89,8 @@ def random_definitions(chooser: Random, count: int = 8) -> tuple[FeatureDefiniti
     events = [_event_definition(chooser, n, chooser.choice(selections)) for n in range(count)]
     ties = [_tie_definition(chooser, n) for n in range(chooser.randint(0, 2))]
     own = (*events, *ties)
-    return (*own, *_formulas(chooser, own))
+    near = [_neighbour_definition(chooser, n, own) for n in range(chooser.choice([0, 0, 1, 2]))]
+    return (*own, *near, *_formulas(chooser, (*own, *near)))
 
 
 def _selection(chooser: Random) -> dict[str, Any]:
@@ -164,6 +165,32 @@ def _tie_definition(chooser: Random, number: int) -> FeatureDefinition:
     zero = chooser.random() < 0.5
     return FeatureDefinition(
         f"t.f{number}", measure, "ties", where=where, value=value, zero=zero, classes=("relationship",)
+    )
+
+
+def _neighbour_definition(chooser: Random, number: int, own: tuple[FeatureDefinition, ...]) -> FeatureDefinition:
+    """Of the people tied to a person, at one step or two, by a feature of theirs."""
+    neighbour, measure = chooser.choice(own), chooser.choice(["count", "share", "mean"])
+    name = neighbour.name
+
+    def of_columns(_day: int, names: Mapping[str, str]) -> nw.Expr:
+        return nw.col(names[name]) > 1
+
+    def of_row(row: Mapping[str, Any]) -> bool | None:
+        return None if row[name] is None else row[name] > 1
+
+    where = Condition(f"{name} > 1", frozenset([name]), of_columns, of_row)
+    return FeatureDefinition(
+        f"n.f{number}",
+        measure,
+        "neighbours",
+        where=where if measure == "share" or chooser.random() < 0.5 else None,
+        neighbour=name if measure == "mean" else None,
+        steps=chooser.choice([1, 2]),
+        digits=chooser.choice([0, 2]) if measure != "count" else 0,
+        zero=chooser.random() < 0.3,
+        low=-(10**9),
+        classes=tuple(sorted({"relationship", *neighbour.classes})),
     )
 
 

@@ -11,10 +11,19 @@ from engine.lang.model.timezones import zone
 from graph.evidence.visibility import visible_with_consents
 from tests.effort import by_effort
 from tests.graph.features.declared.evaluators import by_duckdb, by_polars, by_reference, by_refresh
+from tests.graph.features.declared.random_declarations import declared_definitions, random_declarations
 from tests.graph.features.declared.random_definitions import MOMENTS, random_definitions, random_history
 
 ZONES = ("UTC", "Asia/Shanghai", "America/New_York", "Australia/Lord_Howe")
 SEEDS = st.integers(0, 2**32)
+
+
+def declared_sample(seed: int):
+    """A ledger, and the definitions of a random features file."""
+    chooser = Random(seed)
+    as_of, name = chooser.choice(MOMENTS), chooser.choice(ZONES)
+    view, consents = visible_with_consents(random_history(chooser, as_of), as_of, as_of, "perks", zone(name))
+    return view, consents, declared_definitions(random_declarations(chooser), name), as_of, zone(name)
 
 
 def sample(seed: int):
@@ -43,6 +52,20 @@ def test_columns_on_duckdb_give_what_the_reference_gives(seed):
 def test_the_refresh_of_one_person_gives_what_everyone_s_computation_gives(seed):
     computation = sample(seed)
     assert_frame_equal(by_refresh(*computation), by_polars(*computation))
+
+
+@settings(max_examples=by_effort(20, 20_000), deadline=None)
+@given(SEEDS)
+def test_declarations_give_on_polars_what_they_give_in_the_reference(seed):
+    computation = declared_sample(seed)
+    assert_frame_equal(by_polars(*computation), by_reference(*computation))
+
+
+@settings(max_examples=by_effort(4, 1_000), deadline=None)
+@given(SEEDS)
+def test_declarations_give_the_same_on_duckdb_and_for_one_person(seed):
+    computation = declared_sample(seed)
+    assert_frame_equal(by_duckdb(*computation), by_refresh(*computation))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 import graph
 import iftah
 from engine.lang.model.timezones import zone
+from graph.datasets import berka
 from graph.datasets.town import END, town
 from graph.evidence.events import conform
 from iftah.catalogue import schema
@@ -57,6 +58,18 @@ def test_a_few_people_of_the_town_have_the_same_features() -> None:
     events = town_events(200, 8)
     declared, catalogue = both_ways(events, datetime(2025, 7, 31, tzinfo=UTC), SHANGHAI, ["p-3", "p-5", "p-8"])
     assert declared.height > 0
+    assert_frame_equal(declared, catalogue)
+
+
+def test_berkas_bank_has_the_same_features(berka_folder) -> None:
+    events = berka.events(berka_folder).with_columns(recorded_at="happened_at")
+    people = events.filter(pl.col("kind") == "person.enrolled")["subject"].unique().sort()
+    people = people.head(by_effort(300, people.len()))
+    involved = pl.col("subject").is_in(people.implode()) | pl.col("other").is_in(people.implode()).fill_null(False)
+    as_of = events["happened_at"].max()
+    assert isinstance(as_of, datetime)
+    declared, catalogue = both_ways(events.filter(involved), as_of, zone("Europe/Prague"))
+    assert declared.height >= 300
     assert_frame_equal(declared, catalogue)
 
 

@@ -1,0 +1,80 @@
+"""The pipeline computes declared features with those of the catalogue: for whole_table, with codes for ids, and for a few."""
+
+from random import Random
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from graph.evidence.visibility import visible_with_consents
+from graph.features.declared.columns import declared_features
+from graph.features.declared.data_fields import with_data_fields
+from graph.features.declared.definition import FeatureDefinition
+from graph.features.pipeline import features
+from tests.graph.features.declared.declarations import definitions
+from tests.graph.features.declared.random_definitions import LEAP_DAY, random_history
+from tests.graph.features.declared.shipped import shipped_definitions
+from tests.graph.story import moment
+
+DECLARATIONS = """
+- {id: shop.cash, about: a, of: payment.made, where: "channel == 'cash'", measure: count, missing: zero}
+- {id: shop.yuan, about: a, of: payment.made, where: "currency == 'CNY'", measure: sum, value: amount, missing: zero}
+- {id: shop.loans, about: a, of: [obligation.opened, obligation.missed], where: "obligation == 'loan'", measure: count}
+- {id: shop.banks, about: a, of: [obligation.opened, obligation.missed], measure: distinct, value: obligation}
+- {id: shop.half, about: a, formula: shop.yuan, divided_by: shop.cash, digits: 1}
+- {id: shop.near, about: a, of: neighbours, where: identity.best >= 2, measure: share}
+- {id: identity.best, about: a, of: person.enrolled, measure: max, value: identity_level, internal: true}
+"""
+BY_PARTY = "- {id: shop.shop, about: a, of: payment.made, where: \"other == 'shop'\", measure: count, missing: zero}"
+
+
+def histories() -> list[pl.DataFrame]:
+    return [random_history(Random(seed), LEAP_DAY) for seed in range(4)]
+
+
+def test_shipped_declarations_change_no_value_of_the_pipeline() -> None:
+    for events in histories():
+        usual = features(events, LEAP_DAY, LEAP_DAY, "perks")
+        assert_frame_equal(features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=shipped_definitions()), usual)
+
+
+@pytest.mark.parametrize("text", [DECLARATIONS, BY_PARTY], ids=["codes", "texts"])
+def test_codes_for_ids_change_no_value(text: str) -> None:
+    for events in histories():
+        view, consents = visible_with_consents(events, LEAP_DAY, LEAP_DAY, "perks")
+        expected = declared_features(view, consents, definitions(text), LEAP_DAY)
+        actual = features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=definitions(text))
+        assert_frame_equal(actual.select(expected.columns), expected)
+
+
+def test_a_few_people_have_the_same_values_as_everyone() -> None:
+    for events in histories():
+        whole_table = features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=definitions(DECLARATIONS))
+        few = features(events, LEAP_DAY, LEAP_DAY, "perks", ["ann", "cy"], definitions=definitions(DECLARATIONS))
+        assert_frame_equal(few, whole_table.filter(pl.col("person").is_in(["ann", "cy"])))
+
+
+def test_features_by_name_come_with_those_that_they_use() -> None:
+    events = histories()[0]
+    table = features(
+        events,
+        LEAP_DAY,
+        LEAP_DAY,
+        "perks",
+        feature_names=["shop.half", "credit.kept"],
+        definitions=definitions(DECLARATIONS),
+    )
+    assert table.columns == ["person", "credit.kept", "shop.half"]
+    whole_table = features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=definitions(DECLARATIONS))
+    assert_frame_equal(table, whole_table.select(table.columns))
+
+
+def test_fields_in_the_column_of_data_are_read_by_their_type() -> None:
+    data = '{"days":3,"rating":-45,"good":true,"on":"2024-02-29","name":"a \\"b\\" 银行"}'
+    view = pl.DataFrame({"data": [data, '{"days":null}', None], "kind": ["a", "a", "b"]})
+    names = ("days", "integer"), ("rating", "integer"), ("good", "bool"), ("on", "date"), ("name", "text")
+    table = with_data_fields(view, [FeatureDefinition("a.b", "count", fields=names)])
+    # 2024-02-29 is day 19,782
+    expected = {"days": 3, "good": True, "name": 'a "b" 银行', "on": 19_782, "rating": -45}
+    assert table.drop("data", "kind").to_dicts() == [expected, *[dict.fromkeys(expected)] * 2]
+    assert moment("2024-02-29").toordinal() - moment("1970-01-01").toordinal() == 19_782
