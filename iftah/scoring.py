@@ -22,7 +22,9 @@ from graph.catalog import FEATURES
 from iftah.values import engine_values, moment, program_of
 
 Day = date | datetime | str
-CHANGES: Final = {f.name: Change(f.direction == "higher is better", f.effort) for f in FEATURES if f.effort is not None}
+CATALOGUE_CHANGES: Final = {
+    f.name: Change(f.direction == "higher is better", f.effort) for f in FEATURES if f.effort is not None
+}
 
 
 def assess(release: Release, values: Mapping[str, object], *, as_of: Day) -> ScoreResult:
@@ -125,7 +127,17 @@ def recourse(
     if perk is not None:
         score = assess_values(evaluator, plain, day).score
         aim = aim_for_perk(program, _perk(program, perk), plain, score, day)
-    return find_recourse(evaluator, plain, day, CHANGES, aim)
+    return find_recourse(evaluator, plain, day, possible_changes(program), aim)
+
+
+def possible_changes(program: Program) -> dict[str, Change]:
+    """The changes that people can bring about, by feature: those of the catalogue, and those that the rules declare."""
+    declared = {
+        name: Change(f.direction == "higher is better", f.effort)
+        for name, f in program.declarations.items()
+        if f.effort is not None
+    }
+    return {name: c for name, c in CATALOGUE_CHANGES.items() if name not in program.declarations} | declared
 
 
 def _perk(program: Program, name: str) -> Perk:

@@ -9,7 +9,6 @@ from api.cli.output import commands, console
 from api.features import builds, coverage
 from api.features import refresh as refreshes
 from api.releases import rules_folder
-from api.releases.catalogue import vocabulary_of
 from api.releases.evidence_changes import require_same_meaning
 from api.render import present
 from api.runtime import bootstrap
@@ -52,9 +51,8 @@ def build(
             config.consent_purpose,
             clock.now(),
             follows=as_of is None,
-            timezone=release.timezone,
+            release=release,
             guard=guard,
-            vocabulary=vocabulary_of(release),
         )
     out = console()
     out.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")

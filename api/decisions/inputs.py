@@ -88,7 +88,7 @@ def load_inputs(
     )
     build = builds.build_of_rows(build_rows)
     pairs = {(q.subject, q.grantee) for q in questions}
-    features = serving_features.serving_features_batch(connection, build, pairs, latest, feature_rows)
+    features = serving_features.serving_features_batch(connection, context.release, build, pairs, latest, feature_rows)
     flags, unflagged = _flags(context, features, computed)
     return BatchInputs(
         program=context.program(build),

@@ -32,7 +32,7 @@ class ScoreExplanation:
 
 def explain_score(context: AppContext, person: str, now: datetime) -> ScoreExplanation:
     """Compute a person's score with its parts. Raises Rejected as `serving_features.serving_features_of`."""
-    features = serving_features.serving_features_of(context.database, person, now)
+    features = serving_features.serving_features_of(context.database, context.release, person, now)
     values, day = _values(context, features, person), context.day(features.row_build.as_of)
     result = assess(context.evaluators.at(day), values, day)
     return ScoreExplanation(

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Select, Table, delete, func, insert, select, 
 
 from api.evidence import erasure_tombstones, excerpt, ledger
 from api.features import history, refresh_queue
-from api.releases.catalogue import fingerprint
+from api.releases.catalogue import definitions_of, fingerprint, vocabulary_of
 from api.store.clock import micros, moment
 from api.store.database import Database, fetch_rows, reading, writing
 from api.store.statements import Query
@@ -26,10 +26,10 @@ from api.store.tables import BUILDS, DEFERRED_REFRESHES, EVENTS, FEATURES, SCHED
 from engine.errors import Rejected
 from engine.lang.engines import columnar
 from engine.lang.model import timezones
-from engine.lang.model.program import Program
+from engine.lang.model.program import Program, Release
 from engine.lang.model.timezones import UTC_NAME
 from engine.lang.model.types import Value
-from graph.evidence.vocabulary import STANDARD, EventVocabulary
+from graph.catalog import FEATURES as CATALOGUE
 from graph.features.pipeline import features
 
 ROWS_PER_STATEMENT: Final = 10_000
@@ -74,20 +74,27 @@ def build_features(
     computed_at: datetime,
     *,
     follows: bool = False,
-    timezone: str = UTC_NAME,
+    release: Release,
+    timezone: str | None = None,
     guard: Callable[[pl.DataFrame, pl.DataFrame], None] | None = None,
-    vocabulary: EventVocabulary = STANDARD,
 ) -> Build:
     """Compute and store everyone's features as of `as_of`, from all events recorded by now.
 
-    `follows`: later refreshes use their own moment as `as_of`, instead of this one. `timezone`: that of the rules, an IANA
-    name. `vocabulary`: that of the rules. `guard` gets the features and the events before we store them; if it raises, the previous build stays. Raises
+    `follows`: later refreshes use their own moment as `as_of`, instead of this one. `release`: the rules, which say what can
+    happen, what is counted, and in which time zone (unless you name another, as IANA does). `guard` gets the features and the events before we store them; if it raises, the previous build stays. Raises
     Rejected `no_evidence` for an empty ledger.
     """
     ledger_state = _ledger_state(database)
     events = ledger.read(database, known_at=ledger_state.known_at)
+    program, zone_name = release.at(release.day(as_of)), timezone or release.timezone
     feature_rows = features(
-        events, as_of, ledger_state.known_at, purpose, zone=timezones.zone(timezone), vocabulary=vocabulary
+        events,
+        as_of,
+        ledger_state.known_at,
+        purpose,
+        zone=timezones.zone(zone_name),
+        vocabulary=vocabulary_of(release),
+        definitions=definitions_of(program),
     )
     if guard:
         guard(feature_rows, events)
@@ -97,14 +104,14 @@ def build_features(
         known_at=ledger_state.known_at,
         purpose=purpose,
         computed_at=computed_at.astimezone(UTC),
-        catalogue=fingerprint(),
+        catalogue=fingerprint(program),
         events=events.height,
         people=feature_rows.height,
         follows=follows,
         seq=ledger_state.seq,
         events_counted=events.height,
         future_events=0 if follows else events.filter(pl.col("happened_at") > as_of).height,
-        timezone=timezone,
+        timezone=zone_name,
     )
     future_events = _future_events(database, as_of, ledger_state.seq) if follows else None
     return _write_build(database, build, feature_rows, future_events, ledger_state.erasures)
@@ -189,6 +196,12 @@ def _drop_erased(connection: Connection, build: Build) -> Build:
 def _future_events(database: Database, as_of: datetime, seq: int) -> pl.DataFrame:
     with reading(database) as connection:
         return excerpt.events_after(connection, as_of, seq)
+
+
+def feature_names(program: Program) -> tuple[str, ...]:
+    """The features in the order of a row: those of the catalogue, then the others that the rules declare."""
+    declared = (name for name, feature in program.declarations.items() if not feature.is_internal)
+    return tuple(dict.fromkeys((*(f.name for f in CATALOGUE), *declared)))
 
 
 def as_json() -> pl.Expr:

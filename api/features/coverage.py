@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from api.features import pattern_flags
 from api.features.builds import Build, with_flags
-from api.releases.catalogue import vocabulary_of
+from api.releases.catalogue import definitions_of, vocabulary_of
 from api.store.clock import iso, moment
 from api.store.database import Database, reading
 from api.store.tables import BUILDS, EVENTS, SCORES
@@ -93,6 +93,7 @@ class CoverageGuard:
             self.purpose,
             zone=zone,
             vocabulary=vocabulary_of(self.release),
+            definitions=definitions_of(self.release.at(self.release.day(current.newest))),
         )
         return self._coverage_of(earlier_features, events, current.newest)
 

@@ -14,23 +14,22 @@ We defer people with very many events, or in a very large batch; `catch_up` refr
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 import polars as pl
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, update
 
-from api.evidence import erasure_tombstones, event_queries, excerpt, ledger
-from api.features import builds, history, pattern_flags, refresh_queue
+from api.evidence import erasure_tombstones, excerpt, ledger
+from api.features import builds, history, refresh_queue
 from api.features.builds import Build
 from api.features.refresh_queue import DeferredRefresh
+from api.features.refresh_rows import PersonRows, RefreshInputs, compute_rows, program_of, refresh_inputs, window_start
 from api.releases.catalogue import fingerprint, vocabulary_of
 from api.store.clock import micros
 from api.store.database import Database, reading, writing
 from api.store.tables import BUILDS, FEATURES, SCHEDULED_EVENTS, SCORES
 from engine.decide.evaluators import Evaluators
 from engine.errors import Rejected
-from graph.catalog import FEATURES as CATALOGUE
-from graph.evidence.calendar import months_before
+from engine.lang.model.program import Release
 from graph.evidence.invalidation import (
     STATEMENT_KINDS,
     Invalidation,
@@ -38,14 +37,7 @@ from graph.evidence.invalidation import (
     event_ends,
     people_to_look_up,
 )
-from graph.evidence.visibility import visible_with_consents
 from graph.evidence.vocabulary import EventVocabulary
-from graph.features.payments import WINDOW_MONTHS
-from graph.features.pipeline import compute_local
-
-GLOBAL_FEATURES: Final = {f.name: f for f in CATALOGUE if f.scope == "global"}
-_TYPES: Final = {"bool": pl.Boolean, "enum": pl.String, "date": pl.Date}
-_GLOBAL_VALUES: Final = pl.Struct({n: _TYPES.get(f.type, pl.Int64) for n, f in GLOBAL_FEATURES.items()})
 
 
 @dataclass(frozen=True)
@@ -90,25 +82,8 @@ class _RefreshBatch:
     new_events: pl.DataFrame
     due_events: list[tuple[int, int]]
     invalidation: Invalidation
-    inputs: "_RefreshInputs"
+    inputs: "RefreshInputs"
     deferred: frozenset[str]
-
-
-@dataclass(frozen=True)
-class _RefreshInputs:
-    """The inputs for the rows of some people: their events, and their stored global features."""
-
-    people: list[str]
-    events: pl.DataFrame
-    global_values: pl.DataFrame
-
-
-@dataclass(frozen=True)
-class _PersonRows:
-    """The new rows. A person without a row in `features` has no row any more."""
-
-    features: pl.DataFrame
-    scores: pl.DataFrame
 
 
 def refresh(
@@ -125,7 +100,7 @@ def refresh(
         batch = _next_batch(connection, evaluators, now, batch_limits)
     if batch is None:
         return None
-    rows = _compute_rows(evaluators, batch.row_build, batch.inputs, batch.invalidation.stale_classes)
+    rows = compute_rows(evaluators, batch.row_build, batch.inputs, batch.invalidation.stale_classes)
     with writing(database) as connection:
         current = builds.latest_build_in(connection)
         if current is None or (current.id, current.seq) != (batch.row_build.id, batch.row_build.seq):
@@ -151,11 +126,13 @@ def catch_up(
         deferred = [] if build is None else refresh_queue.oldest_deferred(connection, build.id, batch_limits.people)
         if build is None or not deferred:
             return None
-        row_build = _row_build(connection, build, now)
+        row_build = _row_build(connection, evaluators.release, build, now)
         people, _ = _select_people(connection, [m.person for m in deferred], batch_limits, minimum=1)
-        inputs = _refresh_inputs(connection, build, people, _window_start(evaluators, row_build))
+        inputs = refresh_inputs(
+            connection, program_of(evaluators, row_build), build, people, window_start(evaluators, row_build)
+        )
     stale_classes = frozenset((m.person, c) for m in deferred for c in m.stale_classes)
-    rows = _compute_rows(evaluators, row_build, inputs, stale_classes)
+    rows = compute_rows(evaluators, row_build, inputs, stale_classes)
     with writing(database) as connection:
         current = builds.latest_build_in(connection)
         if current is None or current.id != build.id or erasure_tombstones.erasure_count(connection) != erased_count:
@@ -204,7 +181,7 @@ def _next_batch(
     due = refresh_queue.due_events(connection, build.id, now, limits.events) if build.follows else []
     if not due and ledger.extent_of(connection).events == build.events_counted:
         return None
-    row_build = _row_build(connection, build, now)
+    row_build = _row_build(connection, evaluators.release, build, now)
     new_events = excerpt.since(connection, build.seq, limits.events)
     due_events = excerpt.by_seq(connection, {seq for seq, _ in due})
     all_events = pl.concat([new_events, due_events])
@@ -218,15 +195,21 @@ def _next_batch(
         new_events,
         due,
         invalidation,
-        _refresh_inputs(connection, build, batch_people, _window_start(evaluators, row_build)),
+        refresh_inputs(
+            connection,
+            program_of(evaluators, row_build),
+            build,
+            batch_people,
+            window_start(evaluators, row_build),
+        ),
         frozenset(deferred),
     )
 
 
-def _row_build(connection: Connection, build: Build, now: datetime) -> Build:
+def _row_build(connection: Connection, release: Release, build: Build, now: datetime) -> Build:
     """The build with the times of the rows that we compute now. Raises Rejected `catalogue_mismatch`."""
-    if build.catalogue != fingerprint():
-        message = "the features were built by another version of the program"
+    if build.catalogue != fingerprint(release.at(release.day(build.as_of))):
+        message = "the features were built by another version of the program or of the rules"
         raise Rejected(message, where="refresh", hint="run `iftah build`", code="catalogue_mismatch")
     known_at = ledger.extent_of(connection).recorded_at or build.known_at
     as_of = max(now, build.as_of) if build.follows else build.as_of
@@ -267,78 +250,7 @@ def _select_people(
     return selected, sorted(set(people) - set(selected))
 
 
-def _window_start(evaluators: Evaluators, row_build: Build) -> datetime | None:
-    """The time from which payments and balances matter. None: all of them do, since a pattern reads such events."""
-    program = evaluators.release.at(evaluators.release.day(row_build.as_of))
-    event_kinds = {step.kind for pattern in program.flags for step in pattern.steps}
-    return (
-        None
-        if event_kinds & set(event_queries.WINDOWED)
-        else months_before(row_build.as_of, WINDOW_MONTHS, row_build.zone)
-    )
-
-
-def _refresh_inputs(connection: Connection, build: Build, people: list[str], after: datetime | None) -> _RefreshInputs:
-    events = excerpt.of_people(connection, people, after) if people else excerpt.by_seq(connection, ())
-    query = select(FEATURES.c.person, FEATURES.c["values"]).where(FEATURES.c.build == build.id)
-    rows = [tuple(r) for r in connection.execute(query.where(FEATURES.c.person.in_(people)))]
-    stored = pl.DataFrame(rows, schema={"person": pl.String, "values": pl.String}, orient="row")
-    global_values = stored.select("person", pl.col("values").str.json_decode(_GLOBAL_VALUES)).unnest("values")
-    return _RefreshInputs(people, events.drop("seq"), global_values)
-
-
-def _compute_rows(
-    evaluators: Evaluators, row_build: Build, inputs: _RefreshInputs, stale_classes: Collection[tuple[str, str]]
-) -> _PersonRows:
-    """Compute the rows of the people in `inputs`. Cost: about 0.1 s, plus O(events)."""
-    vocabulary = vocabulary_of(evaluators.release)
-    view, consents = visible_with_consents(
-        inputs.events, row_build.as_of, row_build.known_at, row_build.purpose, row_build.zone, vocabulary
-    )
-    local_features = compute_local(
-        view, row_build.as_of, consents, inputs.people, zone=row_build.zone, vocabulary=vocabulary
-    )
-    all_features = local_features.join(
-        _usable_globals(inputs.global_values, consents, stale_classes), on="person", how="left"
-    )
-    values = all_features.select("person", *(f.name for f in CATALOGUE)).sort("person")
-    program = evaluators.release.at(evaluators.release.day(row_build.as_of))
-    flags = pattern_flags.flags_of_view(
-        view,
-        consents,
-        row_build.as_of,
-        evaluators.pattern_evaluators(evaluators.release.day(row_build.as_of)),
-        inputs.people,
-    )
-    scores = builds.score_rows(values.select("person", *program.features), program, row_build, flags)
-    features = values.select(
-        pl.lit(row_build.id).alias("build"),
-        "person",
-        builds.as_json().alias("values"),
-        pl.lit(micros(row_build.as_of)).alias("as_of"),
-        pl.lit(micros(row_build.known_at)).alias("known_at"),
-        pl.lit(micros(row_build.computed_at)).alias("computed_at"),
-    )
-    return _PersonRows(features, scores)
-
-
-def _usable_globals(
-    global_values: pl.DataFrame, consents: pl.DataFrame, stale_classes: Collection[tuple[str, str]]
-) -> pl.DataFrame:
-    """The global features that we may still use: those of a class with consent that is not stale for the person."""
-    schema = {"person": pl.String, "data_class": pl.String}
-    usable = consents.join(pl.DataFrame(list(stale_classes), schema=schema, orient="row"), on=list(schema), how="anti")
-    for data_class in {f.data_class for f in GLOBAL_FEATURES.values()}:
-        is_usable = pl.col("person").is_in(usable.filter(pl.col("data_class") == data_class)["person"].implode())
-        global_values = global_values.with_columns(
-            pl.when(is_usable).then(pl.col(n)).alias(n)
-            for n, f in GLOBAL_FEATURES.items()
-            if f.data_class == data_class
-        )
-    return global_values
-
-
-def _write(connection: Connection, row_build: Build, people: Collection[str], rows: _PersonRows) -> None:
+def _write(connection: Connection, row_build: Build, people: Collection[str], rows: PersonRows) -> None:
     """Replace the rows of `people`. A person without a new row also loses the score."""
     batch_people, removed_count = sorted(people), 0
     for table in (SCORES, FEATURES):

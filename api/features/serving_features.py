@@ -14,7 +14,7 @@ One query per table reads all people of a batch, with or without consent, so the
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -39,12 +39,12 @@ from api.consent.permissions import Pair
 from api.features import builds
 from api.features.builds import Build
 from api.features.pattern_flags import StoredFlags
-from api.releases.catalogue import schema
 from api.store.clock import micros, moment
 from api.store.database import Database, fetch_rows, reading
 from api.store.statements import Query, is_any_of, texts
 from api.store.tables import BUILDS, DEFERRED_REFRESHES, EVENTS, FEATURES, SCHEDULED_EVENTS, SCORES, is_change
 from engine.errors import Rejected
+from engine.lang.model.program import Release
 from engine.lang.model.types import Value
 from graph.evidence.invalidation import STATEMENT_KINDS
 from graph.evidence.vocabulary import CLASSES
@@ -124,9 +124,10 @@ class _PersonChanges:
 
 
 _NO_CHANGES: Final = _PersonChanges()
+Needs = Mapping[str, frozenset[str]]  # the data classes of each feature
 
 
-def serving_features_of(database: Database, subject: str, now: datetime) -> ServingFeatures:
+def serving_features_of(database: Database, release: Release, subject: str, now: datetime) -> ServingFeatures:
     """The features of one person that the system itself may use now.
 
     Raises Rejected: `not_ready` before the first build; `unknown_person` for an unknown id or without consent (you cannot
@@ -135,7 +136,9 @@ def serving_features_of(database: Database, subject: str, now: datetime) -> Serv
     with reading(database) as connection:
         build = builds.require_build(connection)
         rows = fetch_rows(connection, *queries_for([subject], now))
-        features = serving_features_batch(connection, build, [(subject, None)], now, rows).by_pair[subject, None]
+        features = serving_features_batch(connection, release, build, [(subject, None)], now, rows).by_pair[
+            subject, None
+        ]
     if isinstance(features, Rejected):
         raise features
     return features
@@ -149,6 +152,7 @@ def queries_for(people: Collection[str], now: datetime) -> tuple[Query, ...]:
 
 def serving_features_batch(
     connection: Connection,
+    release: Release,
     build: Build,
     pairs: Collection[Pair],
     now: datetime,
@@ -160,26 +164,28 @@ def serving_features_batch(
     """
     feature_rows, any_person_rows, consent_rows, change_rows = row_sets
     people = sorted({subject for subject, _ in pairs})
+    schema = release.at(release.day(build.as_of)).schema
+    needs = {name: attribute.classes for name, attribute in schema.items()}
     rows = dict(_rows_by_person(build, feature_rows))
-    stand_in = _stand_in(build, any_person_rows, copies=1 + len(people) - len(rows))
+    stand_in = _stand_in(build, needs, any_person_rows, copies=1 + len(people) - len(rows))
     classes = permissions.allowed_classes(consent_rows, pairs, now)
     suspects = people if change_rows else [person for person in people if person in rows and rows[person].deferred]
     changes = {person: _changes_of(connection, build, rows.get(person), person) for person in suspects}
     return ServingFeaturesBatch(
         {
-            pair: _consented_features(build, rows.get(pair[0]), classes[pair], changes.get(pair[0], _NO_CHANGES))
+            pair: _consented_features(build, needs, rows.get(pair[0]), classes[pair], changes.get(pair[0], _NO_CHANGES))
             for pair in pairs
         },
         stand_in,
     )
 
 
-def _stand_in(build: Build, any_person_rows: list[tuple[Any, ...]], copies: int) -> ServingFeatures:
+def _stand_in(build: Build, needs: Needs, any_person_rows: list[tuple[Any, ...]], copies: int) -> ServingFeatures:
     """The features of any person, with all classes. We parse one copy for each person without a row, and one more: so a
     person with a row costs as much time as a person without.
     """
     rows = [row for _ in range(copies) for _, row in _rows_by_person(build, any_person_rows)]
-    stand_ins = [_serving_features(row, build, frozenset(CLASSES)) for row in rows]
+    stand_ins = [_serving_features(row, build, needs, frozenset(CLASSES)) for row in rows]
     return stand_ins[0] if stand_ins else ServingFeatures({}, frozenset(), build, build, None)
 
 
@@ -193,7 +199,7 @@ def _changes_of(connection: Connection, build: Build, row: _FeatureRow | None, p
 
 
 def _consented_features(
-    build: Build, row: _FeatureRow | None, classes: frozenset[str], changes: _PersonChanges
+    build: Build, needs: Needs, row: _FeatureRow | None, classes: frozenset[str], changes: _PersonChanges
 ) -> ServingFeatures | Rejected:
     """The features that these classes allow. We look at consent first: without it, every person is equally unknown."""
     if "identity" not in classes or row is None:
@@ -202,7 +208,7 @@ def _consented_features(
         hint = "try again when the features have been refreshed"
         return Rejected("the person's evidence has just changed", where="subject", hint=hint, code="features_stale")
     withheld = frozenset({"relationship"}) if changes.withdrawn_tie else frozenset()
-    return _serving_features(row, build, classes - withheld)
+    return _serving_features(row, build, needs, classes - withheld)
 
 
 def unknown_person(purpose: str) -> Rejected:
@@ -212,9 +218,9 @@ def unknown_person(purpose: str) -> Rejected:
     )
 
 
-def _serving_features(row: _FeatureRow, build: Build, classes: frozenset[str]) -> ServingFeatures:
-    feature_schema = schema()
-    values = {n: v for n, v in row.values.items() if v is not None and feature_schema[n].data_class in classes}
+def _serving_features(row: _FeatureRow, build: Build, needs: Needs, classes: frozenset[str]) -> ServingFeatures:
+    """The values that the rules know and these classes cover: a feature that the rules do not declare says nothing to them."""
+    values = {n: v for n, v in row.values.items() if v is not None and n in needs and needs[n] <= classes}
     return ServingFeatures(values, classes, row.row_build, build, row.stored_flags)
 
 

@@ -17,12 +17,12 @@ from api.runtime.context import AppContext
 from api.store.clock import moment
 from api.store.database import Database, reading
 from api.store.tables import DECISION_SUBJECTS, DECISIONS, MONITORED_ATTRIBUTES, ORDERS
-from engine.decide.recourse import Aim, Change, RecoursePlan, aim_for_perk, recourse
+from engine.decide.recourse import Aim, RecoursePlan, aim_for_perk, recourse
 from engine.errors import Rejected
 from engine.lang.model.program import Program
 from engine.lang.model.types import Type, Value, format_value
-from graph import schema
 from graph.evidence.vocabulary import EventVocabulary
+from iftah.scoring import possible_changes
 
 PAGE: Final = 100
 _BOUND_TEXTS: Final = {True: {"en": "at least", "zh": "至少"}, False: {"en": "at most", "zh": "至多"}}
@@ -67,10 +67,11 @@ def propose_recourse(
     if target is not None and not card.lowest <= target <= card.highest:
         hint = f"from {card.lowest} to {card.highest}"
         raise Rejected("the score is out of range", where="score", hint=hint, code="bad_score")
+    attributes = explanation.program.schema
     permitted_changes = {
-        f.name: Change(f.direction == "higher is better", f.effort)
-        for f in schema()
-        if f.effort is not None and f.data_class in explanation.classes
+        name: change
+        for name, change in possible_changes(explanation.program).items()
+        if attributes[name].classes <= explanation.classes
     }
     aim = target if perk is None else _aim(explanation, perk)
     plan = recourse(context.evaluators.at(explanation.day), explanation.values, explanation.day, permitted_changes, aim)

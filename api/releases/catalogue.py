@@ -5,16 +5,18 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import graph
 from engine.lang.model.program import Program, Release
 from engine.lang.model.types import Schema
 from graph.evidence.vocabulary import EventVocabulary
+from graph.features.declared.definition import FeatureDefinition
 from iftah.catalogue import FIELD_TYPES, kinds, schema
 from iftah.catalogue import vocabulary_of as declared_vocabulary
+from iftah.declarations import feature_definitions
 
-__all__ = ["FIELD_TYPES", "fingerprint", "kinds", "schema", "stored_schema", "vocabulary_of"]
+__all__ = ["FIELD_TYPES", "definitions_of", "fingerprint", "kinds", "schema", "stored_schema", "vocabulary_of"]
 
 
 def vocabulary_of(rules: Release | Program) -> EventVocabulary:
@@ -29,9 +31,24 @@ def stored_schema(files: Mapping[str, str]) -> Schema:
     return {**schema(), **{a.formerly: replace(a, name=a.formerly, formerly="") for a in former}}
 
 
+@lru_cache(maxsize=64)
+def definitions_of(program: Program) -> tuple[FeatureDefinition, ...]:
+    """The features that the rules of a day declare, as `graph` computes them."""
+    return feature_definitions(program)
+
+
+def fingerprint(program: Program | None) -> str:
+    """The hash of all definitions: those of the catalogue, and those that the rules of a day declare. A build made by others is
+    not comparable.
+    """
+    if program is None or not program.declarations:
+        return _fixed_fingerprint()
+    versions = sorted((name, feature.version) for name, feature in program.declarations.items())
+    return hashlib.sha256(json.dumps([_fixed_fingerprint(), versions]).encode()).hexdigest()
+
+
 @cache
-def fingerprint() -> str:
-    """The hash of all definitions: a build made by another catalogue is not comparable."""
+def _fixed_fingerprint() -> str:
     excluded = ("effort", "formerly")  # no part of a definition
     definitions = json.dumps(
         [{k: v for k, v in asdict(f).items() if k not in excluded} for f in graph.schema()], sort_keys=True

@@ -106,8 +106,12 @@ def _build_features(
     database, timezone = context.database, context.release.timezone
     previous = builds.latest_build(database)
     event_count = ledger.extent(database).events
-    expected = (event_count, fingerprint(), purpose, timezone)
-    if previous and (previous.events, previous.catalogue, previous.purpose, previous.timezone) == expected:
+    if previous and (previous.events, previous.catalogue, previous.purpose, previous.timezone) == (
+        event_count,
+        fingerprint(context.program(previous)),
+        purpose,
+        timezone,
+    ):
         timer.timings.append(("build", 0.0, f"features of {previous.people:,} people are there already"))
         return previous
     follows = previous is not None and previous.follows
@@ -120,9 +124,8 @@ def _build_features(
             purpose,
             clock.now(),
             follows=follows,
-            timezone=timezone,
+            release=context.release,
             guard=guard,
-            vocabulary=context.vocabulary,
         )
         notes.append(f"features of {build.people:,} people as of {clock.iso(as_of)}")
     return build

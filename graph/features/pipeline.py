@@ -97,7 +97,7 @@ def features(
         relevant = frame if needs_all or people is None else relevant_events(frame, people, feature_names, vocabulary)
         view, consents = visible_with_consents(relevant, as_of, known_at, purpose, zone, vocabulary)
         table = compute(view, as_of, consents, people, feature_names, on_stage, zone, vocabulary)
-        return _with_declared(table, view, consents, declared, as_of, people, zone, names)
+        return with_declared(table, view, consents, declared, as_of, people, zone, names)
     reads = {name for d in declared for name in d.reads}
     view, consents, coding = _encoded_view(
         events.lazy(), as_of, known_at, purpose, zone, on_stage, vocabulary, reads, texts
@@ -105,7 +105,7 @@ def features(
     coded = compute(
         view, as_of, consents, feature_names=feature_names, on_stage=on_stage, zone=zone, vocabulary=vocabulary
     )
-    table = _with_declared(coded, view, consents, declared, as_of, None, zone, names)
+    table = with_declared(coded, view, consents, declared, as_of, None, zone, names)
     decoded = table.join(code_table(coding), left_on="person", right_on="code").with_columns(
         pl.col("id").alias("person")
     )
@@ -128,7 +128,7 @@ def needed_definitions(
     return tuple(d for d in definitions if d.name in selection)
 
 
-def _with_declared(
+def with_declared(
     table: pl.DataFrame,
     view: pl.DataFrame,
     consents: pl.DataFrame,
@@ -136,9 +136,9 @@ def _with_declared(
     as_of: datetime,
     people: Collection[str] | None,
     zone: tzinfo,
-    names: Collection[str] | None,
+    names: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    """Replace or add the features of `definitions`, of those in `names`."""
+    """Replace or add the features of `definitions`, of those in `names` (None: all)."""
     if not definitions:
         return table
     values = declared_features(view, consents, definitions, as_of, people, zone=zone)

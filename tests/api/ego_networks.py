@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 
 from api.evidence import ledger
-from api.features import builds
+from tests.api.town import build_features
 from tests.graph.story import enrol, moment, story
 
 NOW, AS_OF = moment("2024-09-01"), moment("2024-06-01")
@@ -30,7 +30,7 @@ def build_story(database: Engine, text: str) -> Engine:
     """The story in the ledger, and a build of it."""
     result = ledger.append(database, story(text), NOW)
     assert result.refused.is_empty()
-    builds.build_features(database, AS_OF, "perks", NOW)
+    build_features(database, AS_OF, "perks", NOW)
     return database
 
 

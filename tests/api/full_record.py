@@ -14,7 +14,6 @@ from api.consent import consents
 from api.consent.consents import Consent, ConsentTerms
 from api.decisions.eligibility import answer_question
 from api.decisions.question import EligibilityQuestion
-from api.features import builds
 from api.merchants.services import Terms, sign_up
 from api.orders import orders
 from api.runtime.context import AppContext
@@ -23,7 +22,7 @@ from api.store.clock import micros
 from api.store.database import reading, writing
 from api.store.tables import DISPUTES, MESSAGES, MONITORED_ATTRIBUTES, ORDER_MOVES, ORDERS, REVIEWS, SUBMISSIONS
 from tests.api.refresh_town import append_events
-from tests.api.town import NOW
+from tests.api.town import NOW, build_features
 from tests.graph.story import enrol, story
 
 ZEB = "zebulon-quill"
@@ -72,7 +71,7 @@ def seed_full_record(context: AppContext) -> None:
     _sign_up_services(database)
     for person in MARKERS:
         _request_consents(database, person)
-    score_everyone(context, builds.build_features(database, NOW, "perks", NOW))
+    score_everyone(context, build_features(database, NOW, "perks", NOW))
     for n, (person, marker) in enumerate(MARKERS.items()):
         questions = [EligibilityQuestion("inn", f"t-{n}-{p}", person, p, 99, "CNY", LATER) for p in PERKS]
         results = [answer_question(context, question) for question in questions]

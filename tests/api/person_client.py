@@ -9,7 +9,6 @@ from sqlalchemy import Engine
 from api.access import tokens
 from api.decisions.eligibility import answer_question
 from api.decisions.question import EligibilityQuestion
-from api.features import builds
 from api.http import dependencies
 from api.runtime.context import AppContext
 from api.runtime.scoring import score_everyone
@@ -17,14 +16,14 @@ from engine.decide.evaluators import Evaluators
 from tests.api.app_pool import borrow_app
 from tests.api.full_record import LIFE_EVENTS, ZEB
 from tests.api.refresh_town import Refresher, append_events
-from tests.api.town import NOW
+from tests.api.town import NOW, build_features
 from tests.graph.story import story
 
 
 def seed_events(database: Engine, evaluators: Evaluators) -> None:
     """Load evidence, and build features and scores that follow the clock."""
     append_events(database, story(LIFE_EVENTS), NOW)
-    score_everyone(AppContext(database, evaluators), builds.build_features(database, NOW, "perks", NOW, follows=True))
+    score_everyone(AppContext(database, evaluators), build_features(database, NOW, "perks", NOW, follows=True))
 
 
 class PersonClient:

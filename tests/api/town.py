@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Engine
@@ -29,13 +30,27 @@ def shipped_release() -> Release:
     return rules_folder.load_folder(RULES)
 
 
+def build_features(
+    database: Engine,
+    as_of: datetime,
+    purpose: str,
+    computed_at: datetime,
+    *,
+    release: Release | None = None,
+    **options: Any,
+) -> Build:
+    """Build features under the shipped rules, with days of UTC unless you say otherwise."""
+    rules = release or shipped_release()
+    return builds.build_features(database, as_of, purpose, computed_at, release=rules, **{"timezone": "UTC", **options})
+
+
 def build_town(database: Engine) -> Build:
     """Load evidence, and build features and scores as of the town's last day."""
     events = pl.concat(list(town(PEOPLE_COUNT, seed=5).events()))
     ledger.append(database, events, NOW)
     context = AppContext(database, Evaluators(shipped_release()))
     releases.record_release(database, context.release, micros(NOW))
-    build = builds.build_features(database, END, "perks", NOW)
+    build = build_features(database, END, "perks", NOW)
     score_everyone(context, build)
     context.evaluators.close()
     return build

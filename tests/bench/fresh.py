@@ -42,6 +42,7 @@ from engine.decide.evaluators import Evaluators
 from graph.datasets.town import town
 from graph.evidence.events import conform
 from graph.evidence.vocabulary import CLASSES
+from tests.api.town import build_features
 from tests.bench.load import POSTGRES
 from tests.paths import RULES
 
@@ -128,7 +129,7 @@ def settle(url: str, people: int) -> None:
     database = open_database(url)
     load_frames(database, town(people, seed=1).events(), now=clock.now)
     context = AppContext(database, Evaluators(rules_folder.load_folder(RULES)))
-    score_everyone(context, builds.build_features(database, clock.now(), "perks", clock.now(), follows=True))
+    score_everyone(context, build_features(database, clock.now(), "perks", clock.now(), follows=True))
     database.dispose()
 
 

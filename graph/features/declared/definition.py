@@ -171,6 +171,15 @@ class FeatureDefinition:
         return own | neighbour_names | (frozenset([self.neighbour]) if self.neighbour else frozenset())
 
 
+def distant_names(definitions: tuple[FeatureDefinition, ...]) -> frozenset[str]:
+    """The features that depend on other people's features, themselves or through a formula."""
+    distant = {d.name for d in definitions if not d.is_local}
+    for definition in in_order(definitions):
+        if definition.uses & distant:
+            distant.add(definition.name)
+    return frozenset(distant)
+
+
 def in_order(definitions: tuple[FeatureDefinition, ...]) -> tuple[FeatureDefinition, ...]:
     """Sort the definitions so that each comes after those that it uses. Raises ValueError for a cycle."""
     remaining, ordered = {d.name: d for d in definitions}, list[FeatureDefinition]()

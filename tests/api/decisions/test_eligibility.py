@@ -16,7 +16,6 @@ from api.decisions.decisions import chain_hash, entry, record_commitment
 from api.decisions.eligibility import answer_questions
 from api.decisions.question import EligibilityQuestion
 from api.evidence import ledger
-from api.features import builds
 from api.http.app import create_app
 from api.releases import releases
 from api.runtime.context import AppContext
@@ -25,7 +24,7 @@ from engine.decide.decide import ReferenceEvaluator, decide, question_from_recor
 from engine.decide.evaluators import Evaluators
 from engine.errors import Rejected
 from tests.api.merchant_client import MerchantClient, assert_problem
-from tests.api.town import NOW, event, shipped_release
+from tests.api.town import NOW, build_features, event, shipped_release
 
 
 @pytest.fixture
@@ -299,7 +298,7 @@ def test_a_dispute_after_the_build_stops_answers_until_the_next_build(client: Me
     dispute = event("dispute.opened", person, NOW, ref_event=item["event_id"], ref_contributor=item["contributor"])
     ledger.append(client.context.database, dispute, NOW)
     assert_problem(client.ask(person), 503, "features_stale")
-    builds.build_features(client.context.database, NOW, "perks", NOW)
+    build_features(client.context.database, NOW, "perks", NOW)
     assert client.ask(person).status_code == 200
 
 

@@ -27,7 +27,7 @@ from engine.lang.model.program import Release
 from engine.lang.model.timezones import zone
 from graph.catalog import FEATURES
 from tests.api.refresh_town import append_events, feature_rows
-from tests.api.town import shipped_release
+from tests.api.town import build_features, shipped_release
 from tests.graph.story import enrol, story
 
 SHANGHAI = zone("Asia/Shanghai")
@@ -62,7 +62,7 @@ def context_of(
     """Score everyone under a release as of a moment."""
     ledger.append(database, wages_and_rents(clock), as_of)
     context = AppContext(database, Evaluators(release))
-    build = builds.build_features(database, as_of, "perks", as_of, follows=follows, timezone=release.timezone)
+    build = build_features(database, as_of, "perks", as_of, follows=follows, release=release, timezone=release.timezone)
     releases.record_release(database, release, 1)
     score_everyone(context, build)
     return context
@@ -89,7 +89,7 @@ def test_a_refresh_uses_the_time_zone_of_its_build(database):
         append_events(database, story(payment), now)
         refresh_all(database, context.evaluators, lambda: now)
         refreshed_row = feature_rows(database)["ann"][1]
-        builds.build_features(database, now, "perks", now, timezone="Asia/Shanghai")
+        build_features(database, now, "perks", now, timezone="Asia/Shanghai")
         rebuilt_row = feature_rows(database)["ann"][1]
         assert {n: refreshed_row[n] for n in LOCAL} == {n: rebuilt_row[n] for n in LOCAL}
         assert (refreshed_row["behaviour.active_months"], refreshed_row["behaviour.night_share"]) == (25, 8)  # 1 of 13

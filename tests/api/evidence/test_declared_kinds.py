@@ -13,7 +13,6 @@ from sqlalchemy import Engine, text
 
 from api.evidence import ledger
 from api.evidence.load import LoadReport, load_file
-from api.features import builds
 from api.features.pattern_flags import flags_of_events
 from api.people import erasure
 from api.runtime.context import AppContext
@@ -26,6 +25,7 @@ from iftah.rules_folder import load_folder
 from tests.api.declared_rules import RENTAL_KINDS, rental_release, rental_vocabulary
 from tests.api.loading import NOW, rejects
 from tests.api.person_client import PersonClient
+from tests.api.town import build_features
 from tests.graph.story import enrol, story
 
 LATER: Final = NOW + timedelta(hours=1)
@@ -137,7 +137,7 @@ def client(sqlite_database: Engine, rental: Evaluators, tmp_path: Path) -> Perso
     ledger.append(sqlite_database, story(enrol("ann", "bob", "shop", "zoe")), NOW)
     assert load(sqlite_database, tmp_path / "r.csv").accepted == 3
     context = AppContext(sqlite_database, rental)
-    build = builds.build_features(sqlite_database, NOW, "perks", NOW, follows=True, vocabulary=context.vocabulary)
+    build = build_features(sqlite_database, NOW, "perks", NOW, follows=True, release=rental.release)
     score_everyone(context, build)
     return PersonClient(sqlite_database, rental)
 

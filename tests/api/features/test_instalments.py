@@ -5,12 +5,11 @@ from sqlalchemy import Engine
 
 from api.decisions.eligibility import answer_question
 from api.decisions.question import EligibilityQuestion
-from api.features import builds
 from api.runtime.context import AppContext
 from api.runtime.scoring import score_everyone
 from engine.decide.evaluators import Evaluators
 from tests.api.refresh_town import append_events
-from tests.api.town import NOW
+from tests.api.town import NOW, build_features
 from tests.graph.story import enrol, story
 
 
@@ -41,6 +40,6 @@ def test_the_hotel_perk_counts_missed_instalments_and_not_reports(
 ) -> None:
     append_events(database, story(f"{steady_life()}\n{text}"), NOW)
     context = AppContext(database, shipped_evaluators)
-    score_everyone(context, builds.build_features(database, NOW, "perks", NOW, follows=True))
+    score_everyone(context, build_features(database, NOW, "perks", NOW, follows=True))
     question = EligibilityQuestion("inn", "t-1", "ann", "hotel", 500, "CNY", NOW, {"nights": 2})
     assert answer_question(context, question).outcome == outcome

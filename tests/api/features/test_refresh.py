@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.event import listens_for
 
-from api.features import builds, refresh
+from api.features import refresh
 from api.features.refresh import RefreshLimits
 from api.store.database import open_database, reading
 from engine.decide.evaluators import Evaluators
 from tests.api.database_templates import Template
 from tests.api.refresh_town import Refresher, append_events, assert_matches_rebuild, feature_rows
-from tests.api.town import shipped_release
+from tests.api.town import build_features, shipped_release
 from tests.effort import by_effort
 from tests.graph.random_ledgers import initial_events, random_events
 from tests.graph.story import enrol, story
@@ -62,7 +62,7 @@ def refresh_batches(
     database, now = open_database(url), NOW
     append_events(database, initial_events(), now)
     append_events(database, batches[0], now)
-    builds.build_features(database, now, "perks", now, follows=follows)
+    build_features(database, now, "perks", now, follows=follows)
     for batch in batches[1:]:
         now += timedelta(hours=9)
         append_events(database, batch, now)
@@ -132,7 +132,7 @@ def test_a_refresh_after_each_event_equals_a_rebuild(
     """We refresh after each event, so that no other event hides a missed invalidation."""
     for database in databases:
         append_events(database, BASE_EVENTS, NOW)
-        builds.build_features(database, NOW, "perks", NOW, follows=True)
+        build_features(database, NOW, "perks", NOW, follows=True)
     snapshots = [[feature_rows(database) for database in databases]]
     for line in lines.splitlines():
         for database in databases:
@@ -147,7 +147,7 @@ def test_a_refresh_after_each_event_equals_a_rebuild(
 def test_a_refresh_reads_through_indexes_only(database: Engine, evaluators: Evaluators) -> None:
     """The cost must not grow with the ledger. We check SQLite's query plans, which depend on rules and not on statistics."""
     append_events(database, BASE_EVENTS, NOW)
-    builds.build_features(database, NOW, "perks", NOW, follows=True)
+    build_features(database, NOW, "perks", NOW, follows=True)
     lines = """
         2024-02-01 tie.formed ann > bob #t tie=friend
         2024-02-01 payment.made ann > cy #p amount=5 currency=CNY
@@ -183,7 +183,7 @@ def test_a_person_with_very_many_payments_is_refreshed_without_delaying_others(
         f"2024-01-{n % 28 + 1:02} payment.made payer{n} > ann #p{n} amount=5 currency=CNY" for n in range(3_000)
     )
     append_events(database, story(payments), NOW)
-    builds.build_features(database, NOW, "perks", NOW, follows=True)
+    build_features(database, NOW, "perks", NOW, follows=True)
     last_payments = "2024-02-28 payment.made ann > shop #x amount=5 currency=CNY\n2024-02-28 payment.made bob > shop #y amount=5 currency=CNY"
     append_events(database, story(last_payments), NOW)
     limits = RefreshLimits(rows_of_one=1_000)

@@ -29,14 +29,14 @@ from tests.api.refresh_town import (
     feature_rows,
     seconds_after,
 )
-from tests.api.town import NOW, event
+from tests.api.town import NOW, build_features, event
 
 HOTEL = ("hotel", 50_000, "CNY")
 
 
 def follow_clock(town: AppContext) -> AppContext:
     """The town, with a build that follows the clock."""
-    builds.build_features(town.database, NOW, "perks", NOW, follows=True)
+    build_features(town.database, NOW, "perks", NOW, follows=True)
     score_everyone(town, current_build(town))
     return town
 
@@ -165,7 +165,7 @@ def test_a_build_as_of_a_moment_is_not_refreshed_and_reports_waiting_events(town
     refresh_town(town, seconds_after(NOW, 4))
     with pytest.raises(Rejected, match="just changed"):
         decision_record(town, person, seconds_after(NOW, 5))
-    builds.build_features(town.database, seconds_after(NOW, 6), "perks", seconds_after(NOW, 6))
+    build_features(town.database, seconds_after(NOW, 6), "perks", seconds_after(NOW, 6))
     assert decision_record(town, person, seconds_after(NOW, 7))
 
 
@@ -181,7 +181,7 @@ def test_global_features_are_withheld_after_a_tie_is_removed(town: AppContext) -
     values_after = decision_record(town, person, seconds_after(NOW, 2))["question"]["values"]
     assert values_after["relationships.trust"] is None
     assert values_after["relationships.degree"] is not None, "their other ties count again"
-    builds.build_features(town.database, seconds_after(NOW, 3), "perks", seconds_after(NOW, 3), follows=True)
+    build_features(town.database, seconds_after(NOW, 3), "perks", seconds_after(NOW, 3), follows=True)
     assert decision_record(town, person, seconds_after(NOW, 4))["question"]["values"]["relationships.trust"] is not None
 
 

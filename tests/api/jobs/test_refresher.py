@@ -30,7 +30,7 @@ from engine.lang.check.release import release_of
 from graph.evidence.events import conform
 from tests.api import fork_server
 from tests.api.refresh_town import append_events, assert_matches_rebuild, current_scores, feature_rows
-from tests.api.town import event, shipped_release
+from tests.api.town import build_features, event, shipped_release
 from tests.effort import by_effort
 
 
@@ -47,7 +47,7 @@ def refresh_forever(url: str) -> None:
 def following_town(town: AppContext) -> AppContext:
     """The town as of now, with a running refresher."""
     now = clock.now()
-    builds.build_features(town.database, now, "perks", now, follows=True)
+    build_features(town.database, now, "perks", now, follows=True)
     score_everyone(town, current_build(town))
     return town
 
@@ -84,7 +84,7 @@ def test_a_running_server_refreshes_the_row_and_score_after_an_event(following_t
         freshness = client.get("/v1/health").json()["fresh"]
         assert (freshness["events_behind"], freshness["people_put_off"], freshness["problem"]) == (0, 0, None)
         assert freshness["refreshed_at"]
-        builds.build_features(
+        build_features(
             following_town.database, clock.now(), "perks", clock.now(), follows=True
         )  # by another process in production
         append_events(following_town.database, payment_event(person, "new-2"), clock.now())
@@ -204,7 +204,7 @@ def test_events_recorded_during_a_build_are_refreshed_after_it(following_town: A
 
     builds.features = append_meanwhile
     try:
-        builds.build_features(following_town.database, clock.now(), "perks", clock.now(), follows=True)
+        build_features(following_town.database, clock.now(), "perks", clock.now(), follows=True)
     finally:
         builds.features = original
     assert current_build(following_town).id > build.id

@@ -50,7 +50,7 @@ from tests.api.database_templates import Template
 from tests.api.full_record import LATER, LIFE_EVENTS, PERSONAL_TEXTS, ZEB, remaining_texts
 from tests.api.refresh_town import LOCAL_FEATURES, Refresher, append_events, feature_rows, rebuild_features
 from tests.api.terminal import environment, run_in_process
-from tests.api.town import NOW, event
+from tests.api.town import NOW, build_features, event
 from tests.effort import by_effort
 from tests.graph.random_ledgers import initial_events, random_events
 from tests.graph.story import story
@@ -226,7 +226,7 @@ def test_totals_are_updated_after_an_erasure(erased_town: tuple[AppContext, Eras
     assert build.people == len(feature_rows(context.database))
     assert erased.kept_of_others == 9
     with pytest.raises(Rejected, match="unknown person"):
-        serving_features_of(context.database, ZEB, LATER)
+        serving_features_of(context.database, context.release, ZEB, LATER)
 
 
 def test_a_person_with_an_open_order_cannot_be_erased(town: AppContext) -> None:
@@ -237,7 +237,7 @@ def test_a_person_with_an_open_order_cannot_be_erased(town: AppContext) -> None:
         erase(town.database, ZEB, LATER)
     assert error.value.code == "open_orders"
     assert ledger.extent(town.database).events == events
-    assert serving_features_of(town.database, ZEB, LATER)
+    assert serving_features_of(town.database, town.release, ZEB, LATER)
 
 
 def test_no_event_about_an_erased_person_is_accepted(erased_town: tuple[AppContext, ErasureResult]) -> None:
@@ -298,7 +298,7 @@ def test_a_concurrent_refresh_or_build_does_not_restore_an_erased_person(
         return compute_features(*args, **kwargs)
 
     monkeypatch.setattr(builds, "features", while_built)
-    build = builds.build_features(town.database, NOW, "perks", LATER)
+    build = build_features(town.database, NOW, "perks", LATER)
     remaining_rows = feature_rows(town.database)
     assert ZEB not in remaining_rows
     assert (build.people, build.events_counted) == (len(remaining_rows), ledger.extent(town.database).events)
@@ -376,7 +376,7 @@ def test_a_person_known_only_by_a_token_is_erased(town: AppContext) -> None:
 def test_an_erasure_recounts_only_the_newest_build(town: AppContext) -> None:
     database = town.database
     old = builds.latest_build(database)
-    new = builds.build_features(database, NOW, "perks", NOW)
+    new = build_features(database, NOW, "perks", NOW)
     assert old
     with writing(database) as connection:
         about = (EVENTS.c.subject == ZEB) | (EVENTS.c.other == ZEB)

@@ -15,6 +15,7 @@ from api.render import drawing, page, picture
 from api.render.panels import COLOURS, GREY, colour, shorten
 from api.store.database import open_database
 from engine.errors import Rejected
+from graph.evidence.vocabulary import STANDARD
 from graph.features.pipeline import features
 from tests.api.ego_networks import AS_OF, LONG_ID, MARKUP_ID, NOW, build_ego_network, build_story
 from tests.graph.story import enrol, story
@@ -45,7 +46,7 @@ def trust_label(database: Engine, person: str = "ann") -> str:
 
 
 def draw(database: Engine, person: str = "ann", viewer: str = "person", hops: int = 2) -> Element:
-    image = picture.make_picture(database, person, hops, viewer, NOW)  # type: ignore[arg-type]
+    image = picture.make_picture(database, STANDARD, person, hops, viewer, NOW)  # type: ignore[arg-type]
     return ElementTree.fromstring(drawing.svg_text(image))
 
 
@@ -93,23 +94,23 @@ def test_payments_have_a_direction_and_ties_have_none(network_database: Engine) 
 
 @pytest.mark.parametrize("writer", [drawing.svg_text, page.html_text])
 def test_hidden_people_are_not_in_the_file(network_database: Engine, writer: Callable[..., str]) -> None:
-    text = writer(picture.make_picture(network_database, "ann", 3, "person", NOW))
+    text = writer(picture.make_picture(network_database, STANDARD, "ann", 3, "person", NOW))
     assert "remote-" not in text
     assert "hidden-shop" not in text
     assert "alone" not in text
-    assert "remote-one" in writer(picture.make_picture(network_database, "ann", 3, "supervisor", NOW))
+    assert "remote-one" in writer(picture.make_picture(network_database, STANDARD, "ann", 3, "supervisor", NOW))
 
 
 @pytest.mark.parametrize("writer", [drawing.svg_text, page.html_text])
 def test_ids_are_escaped_and_equal_pictures_give_equal_files(
     network_database: Engine, writer: Callable[..., str]
 ) -> None:
-    image = picture.make_picture(network_database, "ann", 2, "supervisor", NOW)
+    image = picture.make_picture(network_database, STANDARD, "ann", 2, "supervisor", NOW)
     text = writer(image)
     assert "<script" not in text
     assert "&lt;script&gt;alert" in text
     assert "王小明" in text
-    assert text == writer(picture.make_picture(network_database, "ann", 2, "supervisor", NOW))
+    assert text == writer(picture.make_picture(network_database, STANDARD, "ann", 2, "supervisor", NOW))
     assert not re.findall(r"(?:href|src|url)\b[=(](?!#)", text)  # no external resources
     ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
 
@@ -150,7 +151,7 @@ def test_the_picture_has_a_text_alternative(network_database: Engine) -> None:
     rows = [
         tuple(cell.text for cell in row)
         for row in ElementTree.fromstring(
-            page.html_text(picture.make_picture(network_database, "ann", 2, "person", NOW))[16:]
+            page.html_text(picture.make_picture(network_database, STANDARD, "ann", 2, "person", NOW))[16:]
         ).iter("tr")
     ]
     assert ("ann", "0", trust_label(network_database)) in rows
@@ -218,17 +219,17 @@ def test_a_person_who_withdrew_after_the_build_is_left_out(database: Engine) -> 
     root = draw(database, viewer="supervisor")
     assert "bob" not in ElementTree.tostring(root, encoding="unicode")
     with pytest.raises(Rejected, match="unknown person, or no consent"):
-        picture.make_picture(database, "bob", 2, "person", NOW)
+        picture.make_picture(database, STANDARD, "bob", 2, "person", NOW)
 
 
 @pytest.mark.parametrize("person", ["nobody", "shop", "", "a\0b"])
 def test_an_unknown_person_is_rejected(database: Engine, person: str) -> None:
     build_ego_network(database)
     with pytest.raises(Rejected) as error:
-        picture.make_picture(database, person, 2, "person", NOW)
+        picture.make_picture(database, STANDARD, person, 2, "person", NOW)
     assert error.value.code == "unknown_person"
 
 
 def test_without_a_build_there_is_no_picture(database: Engine) -> None:
     with pytest.raises(Rejected, match="no features have been built yet"):
-        picture.make_picture(database, "ann", 2, "person", NOW)
+        picture.make_picture(database, STANDARD, "ann", 2, "person", NOW)

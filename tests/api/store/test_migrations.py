@@ -13,7 +13,7 @@ from api.store.database import open_database, reading, writing
 from api.store.tables import CONSENT_REQUESTS, DECISIONS, MESSAGES, MONITORED_ATTRIBUTES, ORDER_MOVES, ORDERS, SERVICES
 from engine.errors import Rejected
 from tests.api.refresh_town import append_events
-from tests.api.town import NOW
+from tests.api.town import NOW, build_features
 from tests.graph.story import enrol, story
 
 OLD_STORY = f"""
@@ -127,7 +127,7 @@ def test_older_decisions_are_migrated_into_a_chain_that_names_no_person(bare_url
 def test_a_build_and_corrections_from_before_refreshes_are_migrated(bare_url: str) -> None:
     database = open_database(bare_url)
     append_events(database, story(OLD_STORY), NOW)
-    build = builds.build_features(database, NOW, "perks", NOW)
+    build = build_features(database, NOW, "perks", NOW)
     append_events(database, story("2023-01-03 payment.made bob > shop #q amount=5 currency=CNY"), NOW)
     downgrade_to_0003(database)
     with database.begin() as connection:  # as the second version left it
@@ -168,7 +168,7 @@ def test_a_build_and_corrections_from_before_refreshes_are_migrated(bare_url: st
 def test_tables_columns_and_stored_features_get_their_standard_names(bare_url: str) -> None:
     engine = open_database(bare_url)
     append_events(engine, story(OLD_STORY), NOW)
-    build = builds.build_features(engine, NOW, "perks", NOW)
+    build = build_features(engine, NOW, "perks", NOW)
     with engine.begin() as connection:
         before = dict(connection.execute(text('SELECT person, "values" FROM features')).all())
         for former, name in NAMES.FEATURES.items():
