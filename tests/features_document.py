@@ -1,5 +1,7 @@
-"""Generate docs/features.md from the catalogue and a town: `python -m tests.features_document`."""
+"""Generate docs/features.md from `rules/features.yaml`, the catalogue and a town: `python -m tests.features_document`."""
 
+import re
+import textwrap
 from collections.abc import Iterator
 from functools import cache
 from typing import Final
@@ -11,7 +13,7 @@ from engine.lang.model.timezones import zone
 from graph.catalog import DIMENSIONS, FEATURES, Feature
 from graph.datasets.town import END, town
 from graph.features.pipeline import features
-from tests.paths import DOCS, ROOT
+from tests.paths import DOCS, ROOT, RULES
 
 DOCUMENT: Final = DOCS / "features.md"
 PEOPLE, SEED = 2_000, 7
@@ -26,8 +28,10 @@ DIMENSION_INTROS: Final = {
 }
 INTRODUCTION: Final = f"""# Features
 
-You can use these {len(FEATURES)} features of a person in rules. Each has a value as of a moment. We generate this page from
-[the catalogue](../graph/catalog/__init__.py) by `python -m tests.features_document`; a test checks that it is up to date.
+You can use these {len(FEATURES)} features of a person in rules. Each has a value as of a moment. Those with a declaration are the shipped
+[features.yaml](../rules/features.yaml), which [you can change](language.md#features); the others need a whole graph or a computation of their own, and
+are in [the catalogue](../graph/catalog/__init__.py). We generate this page from both by `python -m tests.features_document`; a test checks
+that it is up to date.
 
 Each feature has a **class** of evidence. Without the person's consent to the class the feature is *missing*, which is never zero.
 **Local** features depend on the person's own events and on the people next to them; we can refresh them for one person at once.
@@ -78,6 +82,14 @@ def _row(feature: Feature) -> str:
     return " | ".join([f"| {link}", feature.about, feature.unit, *town_quantiles(feature)]) + " |"
 
 
+@cache
+def declarations() -> dict[str, str]:
+    """The lines of rules/features.yaml, by feature."""
+    text = (RULES / "features.yaml").read_text(encoding="utf-8")
+    items = re.findall(r"^  - id: (\S+)\n((?:    .*\n)*)", text, re.MULTILINE)
+    return {name: textwrap.dedent(f"  - id: {name}\n{rest}") for name, rest in items}
+
+
 def _section(feature: Feature) -> str:
     missing, p10, p50, p90, highest = town_quantiles(feature)
     lines = [
@@ -95,6 +107,8 @@ def _section(feature: Feature) -> str:
     ]
     if feature.reference:
         lines.append(f"- reference: {feature.reference}")
+    if feature.name in declarations():
+        lines += ["", "```yaml", declarations()[feature.name].rstrip("\n"), "```"]
     return "\n".join(lines)
 
 

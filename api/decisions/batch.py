@@ -111,6 +111,7 @@ class Batch:
             used=before.used,
             held_since=before.held_since,
             timezone=self.context.release.timezone,
+            definitions=features.row_build.catalogue,
             in_service=before.in_service,
             unpaid=before.unpaid,
             overdue=before.overdue,

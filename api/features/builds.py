@@ -302,6 +302,14 @@ def values_of(database: Database, build: Build, program: Program) -> pl.DataFram
     return frame.select("person", pl.col("values").str.json_decode(value_types)).unnest("values")
 
 
+def feature_changes(database: Database, release: Release) -> tuple[str, ...]:
+    """Why the newest build cannot serve a release, a line: the release declares other features than those that were built."""
+    build = latest_build(database)
+    if build is None or build.catalogue == fingerprint(release.at(release.day(build.as_of))):
+        return ()
+    return ("features.yaml: other features than those that were built: run `iftah build`, then we take them over",)
+
+
 def latest_build(database: Database) -> Build | None:
     """The newest build, or None."""
     with reading(database) as connection:

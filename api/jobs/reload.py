@@ -15,6 +15,7 @@ from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Final
 
+from api.features import builds
 from api.jobs.periodic import ChangeFilter, unexpected
 from api.releases import probe, releases, rules_folder
 from api.releases.evidence_changes import evidence_problems
@@ -56,6 +57,7 @@ class ReloadAttempt:
 
     evaluators: Evaluators | None = None
     problems: tuple[str, ...] = ()
+    waits: bool = False  # for a build: we try again, though the folder stays the same
     files: Mapping[str, str] = field(default_factory=dict)  # as read, with the cases
 
 
@@ -81,6 +83,8 @@ def attempt(
             return ReloadAttempt(files=files)
         if database is not None and (changed := evidence_problems(database, release)):
             return ReloadAttempt(problems=changed)
+        if database is not None and (unbuilt := builds.feature_changes(database, release)):
+            return ReloadAttempt(problems=unbuilt, waits=True)
         with stages.stage("probe") as notes:
             probe_result = prober.ask(release, seconds, files)
             notes.append(f"{probe_result.people:,} people")
@@ -172,6 +176,7 @@ class _Reloader:
             return  # the folder changed meanwhile: start again at the next look
         if result.problems:
             self._refuse(result.problems)
+            self.retry_at = monotonic() + options.retry_seconds if result.waits else None
         elif result.evaluators:
             self._swap(context, result.evaluators, result.files, stages)
         else:

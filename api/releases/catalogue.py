@@ -5,7 +5,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import cache, lru_cache
+from functools import cache
+from typing import Final
 
 import graph
 from engine.lang.model.program import Program, Release
@@ -17,6 +18,10 @@ from iftah.catalogue import vocabulary_of as declared_vocabulary
 from iftah.declarations import feature_definitions
 
 __all__ = ["FIELD_TYPES", "definitions_of", "fingerprint", "kinds", "schema", "stored_schema", "vocabulary_of"]
+
+
+_MAX_DEFINITIONS: Final = 64  # programs
+_DEFINITIONS: Final[dict[tuple[str, int | None], tuple[FeatureDefinition, ...]]] = {}
 
 
 def vocabulary_of(rules: Release | Program) -> EventVocabulary:
@@ -31,10 +36,14 @@ def stored_schema(files: Mapping[str, str]) -> Schema:
     return {**schema(), **{a.formerly: replace(a, name=a.formerly, formerly="") for a in former}}
 
 
-@lru_cache(maxsize=64)
 def definitions_of(program: Program) -> tuple[FeatureDefinition, ...]:
-    """The features that the rules of a day declare, as `graph` computes them."""
-    return feature_definitions(program)
+    """The features that the rules of a day declare, as `graph` computes them. We convert those of a release once."""
+    key = program.release, program.since
+    if key not in _DEFINITIONS:
+        if len(_DEFINITIONS) >= _MAX_DEFINITIONS:
+            _DEFINITIONS.clear()
+        _DEFINITIONS[key] = feature_definitions(program)
+    return _DEFINITIONS[key]
 
 
 def fingerprint(program: Program | None) -> str:

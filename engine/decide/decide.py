@@ -36,8 +36,11 @@ from engine.lang.model.types import MAX_INTEGER, Type, Value, day_of, fits, valu
 
 FIRST_RECORD_VERSION: Final = 2  # the first version of the record
 # The fields that a question has since a version of the record.
-FIELD_BY_VERSION: Final = {3: "global_as_of", 4: "timezone", 5: "in_service"}
-OPTIONAL_FIELDS: Final = ("global_as_of", "global_known_at", "timezone", "in_service", "unpaid", "overdue")
+FIELD_BY_VERSION: Final = {3: "global_as_of", 4: "timezone", 5: "in_service", 6: "definitions"}
+OPTIONAL_FIELDS: Final = (
+    *("global_as_of", "global_known_at", "timezone", "in_service", "unpaid", "overdue"),
+    "definitions",
+)
 # Records keep these old names of fields, because we compare records byte by byte in a replay.
 RECORD_KEYS: Final = {"without_relationships": "alone", "score_without_relationships": "alone"}
 LIMITED_EVENT: Final = "create"  # the event that follows an accepted question
@@ -70,7 +73,7 @@ class DecisionInputs:
 
     - `as_of` and `known_at` are those of the person's own evidence. Features of the whole graph can have an earlier
       moment.
-    - `values` are those of features and flags. `context` has the request's own fields, by their short names.
+    - `values` are those of features and flags. `definitions` is the hash of the features' definitions by which they were computed. `context` has the request's own fields, by their short names.
     - `used`: earlier waivers. `held_since`: since when the person holds the perk.
     - `in_service`, `unpaid`, `overdue`: the counts of the person's orders (those overdue are also unpaid). The caller
       keeps these accounts; None if it keeps none.
@@ -94,6 +97,7 @@ class DecisionInputs:
     in_service: int | None = None
     unpaid: int | None = None
     overdue: int | None = None
+    definitions: str | None = None  # None: unknown, as in all records before rules declared features
 
     @property
     def day(self) -> int:

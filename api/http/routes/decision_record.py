@@ -43,6 +43,7 @@ class RecordedQuestion(TypedDict):
     global_as_of: NotRequired[MomentText]
     global_known_at: NotRequired[MomentText]
     timezone: NotRequired[str]
+    definitions: NotRequired[str]
     in_service: NotRequired[int]
     unpaid: NotRequired[int]
     overdue: NotRequired[int]
