@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from api.access.identifiers import require_unambiguous
 from api.cli.output import commands, console
 from api.features import builds, coverage
 from api.features import refresh as refreshes
+from api.features.lineage import lineage
 from api.releases import rules_folder
 from api.releases.evidence_changes import require_same_meaning
 from api.render import present
@@ -65,6 +67,18 @@ def build(
             )
     if not new_build.people:
         out.print("nobody had enrolled and consented by then: every question is rejected until the next build")
+
+
+@app.command()
+def features(
+    name: Annotated[str, typer.Argument(help="a feature, such as credit.kept")],
+    person: Annotated[str, typer.Option(help="the person's id")],
+) -> None:
+    """Show which events made the value of a person's feature, and the value without each of them."""
+    context = bootstrap.load_context(settings())
+    behind = lineage(context.database, context.evaluators, require_unambiguous(person, "--person"), name, clock.now())
+    for part in present.lineage(behind):
+        console().print(part, markup=False)
 
 
 @app.command()

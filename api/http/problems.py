@@ -62,6 +62,8 @@ STATUS: Final = {
     "unknown_service": 404,
     "unknown_person": 404,
     "unknown_perk": 404,
+    "unknown_feature": 404,
+    "no_lineage": 409,
     "unknown_decision": 404,
     "unknown_release": 404,
     "no_digest": 404,

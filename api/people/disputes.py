@@ -99,6 +99,12 @@ def resolve_dispute(database: Database, name: str, outcome: str, note: str | Non
     return row
 
 
+def find_dispute(database: Database, name: str) -> Dispute:
+    """Find a dispute by its id. Raises Rejected `unknown_dispute`."""
+    with reading(database) as connection:
+        return _require_dispute(connection, select(DISPUTES).where(DISPUTES.c.id == name))
+
+
 def set_statement(database: Database, person: str, name: str, statement: str) -> Dispute:
     """Set the person's statement on one of their disputes, answered or not. Raises Rejected `unknown_dispute`."""
     query = select(DISPUTES).where(DISPUTES.c.id == name, DISPUTES.c.subject == person)

@@ -8,6 +8,7 @@ from rich.table import Column, Table
 
 from api.decisions.score_explanation import ScoreExplanation
 from api.features.coverage import STALE_AFTER, ScoreCoverage
+from api.features.lineage import Lineage
 from api.store import clock
 from engine.decide import explain, unmet_conditions
 from engine.lang.model.program import Characteristic, Part, Perk, PointRule, Program
@@ -83,6 +84,21 @@ def one_rule(score_explanation: ScoreExplanation, name: str) -> Iterator[Table |
     yield _atoms([rule])
     if rule.unknown:
         yield f"unknown because of {', '.join(rule.unknown)}"
+
+
+def lineage(behind: Lineage) -> Iterator[Table | str]:
+    """The value of a feature, and a line for each event that made it."""
+    yield f"{behind.feature} = {behind.value or 'missing'} as of {clock.iso(behind.as_of)}"
+    if behind.events:
+        table = Table("event", "kind", "happened", "value without it")
+        for event in behind.events:
+            name = f"{event.contributor}/{event.event_id}"
+            table.add_row(name, event.kind, clock.iso(event.happened_at), event.value_without or "missing")
+        yield table
+    else:
+        yield "no single event makes a difference"
+    if behind.examined < behind.visible:
+        yield f"we left out the newest {behind.examined:,} of {behind.visible:,} events, one at a time"
 
 
 def _atoms(rules: Iterable[explain.RuleExplanation]) -> Table:

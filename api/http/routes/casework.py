@@ -6,12 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.features.lineage import lineage
 from api.http.dependencies import ContextDep, Now, Operator
 from api.http.fields import DisputeOutcome, ReviewOutcome, StatementText
 from api.http.lanes import LanedRoute
 from api.http.problems import error_responses
 from api.http.routes.cases import DisputeView, ReviewView
-from api.http.routes.me import EvidenceItem, Inquiry, Language
+from api.http.routes.feature_lineage import FeatureLineage, FeatureName
+from api.http.routes.me import SCORE_CODES, EvidenceItem, Inquiry, Language
 from api.http.routes.my_disputes import CaseId
 from api.http.routes.page import Page
 from api.people import disputes, evidence, person, reviews
@@ -73,6 +75,18 @@ class ReviewAnswer(BaseModel):
 def list_disputes(context: ContextDep, _: Operator, now: Now, waiting: OpenOnly = False) -> DisputeCases:
     """List disputes, the earliest due date first."""
     return DisputeCases(items=_dispute_cases(context, disputes.list_disputes(context.database, waiting=waiting), now))
+
+
+@router.get(
+    "/disputes/{dispute_id}/features/{feature}",
+    responses=error_responses(*SCORE_CODES, "unknown_dispute", "unknown_feature", "no_lineage"),
+)
+def get_feature_of_dispute(
+    dispute_id: CaseId, feature: FeatureName, context: ContextDep, _: Operator, now: Now
+) -> FeatureLineage:
+    """Show the value of a feature of the person who disputes, the events that made it, and the value without each of them."""
+    subject = disputes.find_dispute(context.database, dispute_id)["subject"]
+    return FeatureLineage.of(lineage(context.database, context.evaluators, subject, feature, now))
 
 
 @router.post(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from api.decisions.score_explanation import ScoreExplanation
+from api.features.lineage import lineage
 from api.http.dependencies import ContextDep, Now, Subject
 from api.http.fields import AsStored, DataClass, DisputeState, Int64, Money, PerkId, RecordedOutcome
 from api.http.lanes import LanedRoute
@@ -14,6 +15,7 @@ from api.http.problems import error_responses
 from api.http.routes.cases import DisputeView, ReviewView
 from api.http.routes.event_fields import EventFields
 from api.http.routes.export_rows import ConsentRequestExport, OrderExport
+from api.http.routes.feature_lineage import FeatureLineage, FeatureName
 from api.http.routes.page import After, Page
 from api.people import erasure, person
 from api.people import evidence as stored_evidence
@@ -243,6 +245,12 @@ def get_my_recourse(
         new_score=best.scored.score,
         new_band=best.scored.band,
     )
+
+
+@router.get("/features/{feature}", responses=error_responses(*SCORE_CODES, "unknown_feature", "no_lineage"))
+def get_my_feature(feature: FeatureName, context: ContextDep, caller: Subject, now: Now) -> FeatureLineage:
+    """Show the value of one of your features, the events that made it, and the value without each of them."""
+    return FeatureLineage.of(lineage(context.database, context.evaluators, caller.party, feature, now))
 
 
 @router.get("/evidence")
