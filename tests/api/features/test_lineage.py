@@ -19,8 +19,8 @@ def test_each_event_of_a_count_is_one_less_without_it(person_client: PersonClien
     payments = [i["event_id"] for i in items if i["kind"] == "payment.made" and not i["said_of_you_by_another"]]
     own = set(payments) - {"p6"}  # the person disputes it, so it does not count
     assert answer["value"] == str(len(own))
-    assert {e["event_id"] for e in answer["events"]} == own
-    assert {e["value_without"] for e in answer["events"]} == {str(len(own) - 1)}
+    assert {e["event_id"] for e in answer["events"] if e["kind"] == "payment.made"} == own
+    assert {e["value_without"] for e in answer["events"] if e["event_id"] in own} == {str(len(own) - 1)}
     assert answer["examined"] == answer["visible"]
 
 
