@@ -31,6 +31,7 @@ COMMANDS: Final[tuple[CommandEntry, ...]] = (
     CommandEntry("run", "serve", "Load evidence if there is none, build features, score all people, and serve."),
     CommandEntry("demo", "serve", "Set up as `run` does, and show one answer of each outcome instead of serving."),
     CommandEntry("load", "evidence", "Load files of events into the ledger."),
+    CommandEntry("import", "imports", "Import files or a query's rows as events, by a map of their columns."),
     CommandEntry("build", "features", "Compute all features from the ledger. The server uses them from then on."),
     CommandEntry("refresh", "features", "Recompute the features and scores that new events affect. A running server does this by itself."),
     CommandEntry("score", "features", "Score every person of the newest build under the rules folder's release."),

@@ -36,7 +36,10 @@ class BadRow(NamedTuple):
 @dataclass(frozen=True)
 class EventBatch:
     """Rows of a file. `events`: typed columns of SCHEMA, only those the file has; `lines`: where each row begins, from 1
-    (Parquet: the number of the row); `texts`: the rows as written. `done` of `total`: bytes, for Parquet rows.
+    (Parquet: the number of the row); `texts`: the rows as written. `position` of `total`: bytes, for Parquet rows.
+
+    `rows`: the row of `texts` and `lines` that each event is from; None: its own. `label` begins each reason. `first_only`: an
+    event whose id has been recorded with other content is a duplicate.
     """
 
     events: pl.DataFrame
@@ -46,6 +49,9 @@ class EventBatch:
     position: int
     total: int
     broken: str | None = None
+    rows: pl.Series | None = None
+    label: str = ""
+    first_only: bool = False
 
 
 def parse_batch(texts: pl.DataFrame, lines: pl.Series, position: int, total: int) -> EventBatch:
@@ -89,7 +95,7 @@ def _convert(column: pl.Series) -> pl.Series:
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype == pl.String and isinstance(dtype, pl.Datetime):
-        return _parse_times(column)
+        return parse_times(column)
     if column.dtype == pl.String and dtype == pl.Date:
         return pl.DataFrame({"day": column}).select(_AS_DAY.alias(column.name)).to_series()
     if column.dtype.is_float():
@@ -98,7 +104,7 @@ def _convert(column: pl.Series) -> pl.Series:
     return column.cast(dtype, strict=False)
 
 
-def _parse_times(text: pl.Series) -> pl.Series:
+def parse_times(text: pl.Series) -> pl.Series:
     """ISO 8601, with Z or an offset. The usual form first; we try the others only on the rest."""
     times = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
     if times.null_count() == text.null_count():

@@ -33,6 +33,14 @@ RUN_ELSEWHERE = ("iftah run", "iftah serve", "iftah demo")
 ONLY_NAMED = {
     *("iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
 }
+# A map of the example's events, which are events already.
+MAP = """\
+kind: map
+set: {contributor: contributor, subject: subject, happened_at: happened_at}
+events:
+  - kind: payment.made
+    set: {event_id: event_id, other: other, amount: amount, currency: currency}
+"""
 # Data sets are not part of the checkout: then the command prints an error.
 EVALUATIONS = re.compile(r"iftah evaluate (berka|sybil|otc|amlsim)")
 NO_DATA = "there is no data set"
@@ -67,6 +75,7 @@ class ExampleRunner:
         )
         head = "contributor,event_id,kind,subject,other,happened_at,amount,currency\n"
         (folder / "events.csv").write_text(head + "bank,doc-1,payment.made,p-1,shop-1,2025-12-01T00:00:00Z,500,CNY\n")
+        (folder / "map.yaml").write_text(MAP)
         database = open_database(url)
         client = MerchantClient(AppContext(database, evaluators))
         self.person, self.leaver = client.scored_person(), client.unscored_person()
