@@ -21,6 +21,7 @@ from api.evidence.values import BadRow
 from engine.errors import Rejected
 
 BLOCK_BYTES: Final = 10_000_000  # bytes of text read at once: about 100,000 payments
+_ARROW_BYTES: Final = 65_536
 READ_ERRORS: Final = (EOFError, zlib.error, OSError)  # gzip and Arrow raise these; BadGzipFile is an OSError
 PACKED: Final = {".gz": "gzip", ".zst": "zstd"}  # by the ending of a compressed file's name
 
@@ -53,11 +54,11 @@ def unpack(path: Path, raw: BinaryIO) -> Any:
 def _chunks(path: Path, raw: BinaryIO) -> Iterator[tuple[bytes, str | None]]:
     """The content piece by piece, and one line if it breaks off; at the end an empty piece."""
     stream = unpack(path, raw)
-    read = getattr(stream, "read1", stream.read)
     chunk, broken = b"start", None
     while chunk:
         try:
-            chunk = read(BLOCK_BYTES)
+            # Arrow's stream gives nothing of a piece in which it breaks off
+            chunk = stream.read1(_ARROW_BYTES if isinstance(stream, pa.NativeFile) else BLOCK_BYTES)
         except READ_ERRORS as error:
             broken, chunk = f"{path}: the file breaks off here ({type(error).__name__.lower()}): send it again", b""
         yield chunk, broken

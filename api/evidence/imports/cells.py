@@ -9,6 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from api.evidence.values import parse_times
@@ -171,10 +172,18 @@ def _integer_of_float(cell: Cell, scale: Fraction) -> Conversion:
 
 def _whole_of_float(number: pl.Expr, numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
     """The float times a fraction, if it is the float next to a whole number divided by the fraction: 1.1 times 100 is 110."""
-    number = number.cast(pl.Float64)
-    whole = (number * numerator / denominator).round()
-    exact = number.is_finite() & (whole * denominator / numerator == number) & (whole.abs() < _MAX_FLOAT)
-    return pl.when(exact).then(whole.cast(pl.Int64, strict=False))
+    parts = {"number": number, "times": numerator, "per": denominator}
+    rows = pl.struct(expr.cast(pl.Float64).alias(name) for name, expr in parts.items())
+    return rows.map_batches(_scaled, return_dtype=pl.Int64)
+
+
+def _scaled(rows: pl.Series) -> pl.Series:
+    """By NumPy, because Polars divides by a constant inexactly."""
+    number, times, per = (rows.struct.field(name).to_numpy() for name in ("number", "times", "per"))
+    with np.errstate(all="ignore"):
+        whole = np.rint(number * times / per)
+        exact = np.isfinite(number) & (whole * per / times == number) & (np.abs(whole) < _MAX_FLOAT)
+    return pl.Series(np.where(exact, whole, 0).astype(np.int64)).set(pl.Series(~exact), None)
 
 
 # --- times ---------------------------------------------------------------------------------------------------------
