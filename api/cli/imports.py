@@ -10,24 +10,27 @@ import typer
 
 from api.cli.load_reports import refuse_one_rejects_file, report_each
 from api.cli.output import commands, console
+from api.evidence.imports.column_profiles import profiles
 from api.evidence.imports.columns import columns_of_map
 from api.evidence.imports.dry_run import DryRunRecord, dry_run
 from api.evidence.imports.event_targets import event_targets
-from api.evidence.imports.file_sources import open_file
+from api.evidence.imports.file_sources import likely_delimiter, open_file
 from api.evidence.imports.importing import import_source, plan_import, read_map
 from api.evidence.imports.map_grammar import DELIMITERS
+from api.evidence.imports.map_guess import guess_map
 from api.evidence.imports.map_tree import ImportMap
 from api.evidence.imports.query_source import QUERY_NAME, open_query
 from api.evidence.imports.sources import Source
 from api.evidence.load import LoadReport, refuse_to_overwrite, rejects_paths
 from api.settings.settings import settings
-from api.store import clock
+from api.store import clock, replace
 from api.store.database import open_database
 from api.telemetry.progress import ProgressReporter
 from engine.errors import Rejected
 
 app = commands()
 DEFAULT_MAP: Final = Path("map.yaml")
+GUESS_ROWS: Final = 10_000
 
 
 @app.command("import")
@@ -41,11 +44,18 @@ def import_(
     rejects: Annotated[
         Path | None, typer.Option(help="the file for the rejected rows; default: FILE.rejects.ndjson")
     ] = None,
+    guess: Annotated[
+        Path | None, typer.Option(help="a file to write a first map of, with a comment on each line")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="with --guess: overwrite the map")] = False,
     dry: Annotated[
         bool, typer.Option("--dry-run", help="show the first events, counts and problems, and write nothing")
     ] = False,
 ) -> None:
     """Import files or a query's rows as events, by a map of their columns. Write rejected rows to FILE.rejects.ndjson."""
+    if guess is not None:
+        _write_guess(guess, map_file, force=force)
+        return
     places = _places(files or [], url, query, rejects)
     import_map, problems = read_map(map_file, event_targets())
     steps = ProgressReporter(console())
@@ -75,6 +85,25 @@ def import_(
         report_each(steps, places, import_one)
     finally:
         database.dispose()
+
+
+def _write_guess(file: Path, map_file: Path, *, force: bool) -> None:
+    """Write a first map of a file."""
+    if map_file.exists() and not force:
+        hint = "name another with --map FILE, or add --force"
+        raise Rejected("there is a map already", where=str(map_file), hint=hint, code="map_exists")
+    delimiter = likely_delimiter(file)
+    with open_file(file, delimiter=None if delimiter == "," else delimiter, batch_rows=GUESS_ROWS) as source:
+        keys = [column.key for column in source.columns]
+        first = next(iter(source.batches(keys)), None)
+        columns = () if first is None else profiles(source.columns, first.frame)
+    names = {sign: name for name, sign in DELIMITERS.items()}
+    contributor = file.name.partition(".")[0] or "source"
+    text = guess_map(columns, contributor, "" if delimiter == "," else names[delimiter])
+    replace.write(map_file, text)
+    ProgressReporter(console()).say(
+        f"{map_file}: a first map of {file}; read its comments, then: iftah import {file} --map {map_file} --dry-run"
+    )
 
 
 def _places(files: list[Path], url: str | None, query: str | None, rejects: Path | None) -> list[Path]:

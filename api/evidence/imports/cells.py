@@ -9,7 +9,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from api.evidence.values import parse_times
@@ -21,6 +20,7 @@ MAX_SHOWN: Final = 40  # characters of a cell that a message repeats
 _EXACT: Final = pl.Decimal(38, 12)
 _MAX_NUMBER: Final = 10**16  # times the largest scale still fits `_EXACT`
 _MAX_FLOAT: Final = 2**53  # beyond it a float is no exact integer
+_FLOAT_LOSS: Final = 1e-12  # relative: some thousand times what one rounding of a float loses
 UNIX_FORMATS: Final = {"unix": 1_000_000, "unix_ms": 1_000, "unix_us": 1}  # microseconds in one
 DIGIT_SCALES: Final = {code: 10**digits for code, digits in CURRENCY_DIGITS.items()}
 
@@ -171,19 +171,11 @@ def _integer_of_float(cell: Cell, scale: Fraction) -> Conversion:
 
 
 def _whole_of_float(number: pl.Expr, numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
-    """The float times a fraction, if it is the float next to a whole number divided by the fraction: 1.1 times 100 is 110."""
-    parts = {"number": number, "times": numerator, "per": denominator}
-    rows = pl.struct(expr.cast(pl.Float64).alias(name) for name, expr in parts.items())
-    return rows.map_batches(_scaled, return_dtype=pl.Int64)
-
-
-def _scaled(rows: pl.Series) -> pl.Series:
-    """By NumPy, because Polars divides by a constant inexactly."""
-    number, times, per = (rows.struct.field(name).to_numpy() for name in ("number", "times", "per"))
-    with np.errstate(all="ignore"):
-        whole = np.rint(number * times / per)
-        exact = np.isfinite(number) & (whole * per / times == number) & (np.abs(whole) < _MAX_FLOAT)
-    return pl.Series(np.where(exact, whole, 0).astype(np.int64)).set(pl.Series(~exact), None)
+    """The float times a fraction, if that is a whole number up to the last digits, which floats lose: 1.1 times 100 is 110."""
+    product = number.cast(pl.Float64) * numerator / denominator
+    whole = product.round()
+    near = (product - whole).abs() <= whole.abs() * _FLOAT_LOSS
+    return pl.when(number.is_finite() & near & (whole.abs() < _MAX_FLOAT)).then(whole.cast(pl.Int64, strict=False))
 
 
 # --- times ---------------------------------------------------------------------------------------------------------

@@ -62,6 +62,15 @@ def _format(path: Path) -> str:
     return ending
 
 
+def likely_delimiter(path: Path) -> str:
+    """The sign that the first line of a CSV file has most often."""
+    if _format(path) != ".csv":
+        return ","
+    with regular_file(path):
+        header = beginning(path).partition(b"\n")[0]
+    return max(",;|\t", key=lambda sign: header.count(sign.encode()))
+
+
 def _row_bytes(path: Path) -> int:
     return _PACKED_ROW_BYTES if path.suffix.lower() in PACKED else _ROW_BYTES
 

@@ -277,7 +277,7 @@ def test_a_schema_is_printed_and_nothing_is_written_unless_it_is_asked(rules: Pa
         "description": "The kind of this rule file",
     }
     schemas = json.loads(iftah("schema").out)
-    assert [*schemas] == [*KINDS]
+    assert [*schemas] == [*KINDS, "map"]
     assert schemas["perks"] == json.loads(schema_text)
     assert sorted(Path.cwd().rglob("*")) == before
     assert iftah("schema", "--out", "docs/schemas").out.splitlines()[1] == "docs/schemas/perks.json"

@@ -171,7 +171,7 @@ TYPED: dict[str, tuple[pl.Series, str, list[Any]]] = {
     "whole numbers": (pl.Series([5, 7]), "amount: x", [5, 7]),
     "small whole numbers times 100": (pl.Series([5, 127], dtype=pl.Int8), "amount: {column: x, scale: 100}", [500, 12700]),
     "floats that are whole": (pl.Series([5.0, 5.5]), "amount: x", [5, None]),
-    "floats times 100": (pl.Series([1.1, 4.35]), "amount: {column: x, scale: 100}", [110, 435]),
+    "floats times 100": (pl.Series([3.3000000000000003, 4.35]), "amount: {column: x, scale: 100}", [330, 435]),
     "a float that is no cent": (pl.Series([1.1, 0.005]), "amount: {column: x, scale: 100}", [110, None]),
     "NaN": (pl.Series([1.0, float("nan")]), "amount: {column: x, scale: 100}", [100, None]),
     "infinity": (pl.Series([1.0, float("-inf")]), "amount: {column: x, scale: currency}", [100, None]),
