@@ -23,7 +23,7 @@ import polars as pl
 
 from api.evidence import ledger
 from api.evidence.reading import BATCH_ROWS, read_file
-from api.evidence.values import BadRow, EventBatch
+from api.evidence.values import BadRow, EventBatch, row_content
 from api.store.database import Database, build_person_indexes, drop_person_indexes
 from engine.errors import Rejected
 from graph.evidence.events import EVENT_KEY
@@ -182,9 +182,7 @@ def _add_batch(report: LoadReport, append_result: ledger.AppendResult, refused: 
 def _bad_rows_of(batch: EventBatch, refused: pl.DataFrame) -> Iterator[BadRow]:
     for event, reason in refused.iter_rows():
         row = event if batch.rows is None else batch.rows[event]
-        texts = batch.texts.row(row, named=True)
-        content = {c: value for c, value in texts.items() if value is not None}
-        yield BadRow(batch.lines[row], f"{batch.label}{reason}", content)
+        yield BadRow(batch.lines[row], f"{batch.label}{reason}", row_content(batch.texts, row))
 
 
 _T = TypeVar("_T")

@@ -4,6 +4,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -31,6 +32,12 @@ class BadRow(NamedTuple):
     line: int
     reason: str
     row: object
+
+
+def row_content(texts: pl.DataFrame, row: int) -> dict[str, Any]:
+    """The values of a row, as a file of refused rows can hold them: JSON has no NaN and no infinity."""
+    values = ((c, v) for c, v in texts.row(row, named=True).items() if v is not None)
+    return {c: str(v) if isinstance(v, float) and not isfinite(v) else v for c, v in values}
 
 
 @dataclass(frozen=True)

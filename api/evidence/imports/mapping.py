@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import polars as pl
 
 from api.evidence.imports.cells import Check, Conversion, SourceColumn
 from api.evidence.imports.conditions import Condition
 from api.evidence.imports.sources import SourceBatch
-from api.evidence.values import BadRow, EventBatch
+from api.evidence.values import BadRow, EventBatch, row_content
 from graph.evidence.events import SCHEMA
 
 _ROW = "row"  # no field of an event has this name, and the keys of a source's columns are numbers
@@ -122,9 +121,6 @@ def _bad_rows(
     messages = [pl.when(misfit).then(text) for misfit, text in checks]
     reasons = bad.select(_ROW, pl.concat_str(messages, separator="; ", ignore_nulls=True).alias("reason"))
     return [
-        BadRow(lines[row], f"{plan.kind}: {label}{reason}", _content(texts, row)) for row, reason in reasons.iter_rows()
+        BadRow(lines[row], f"{plan.kind}: {label}{reason}", row_content(texts, row))
+        for row, reason in reasons.iter_rows()
     ]
-
-
-def _content(texts: pl.DataFrame, row: int) -> dict[str, Any]:
-    return {name: value for name, value in texts.row(row, named=True).items() if value is not None}

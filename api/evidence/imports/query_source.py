@@ -7,6 +7,7 @@ that fails half-way leaves nothing, and the database is not kept waiting by the 
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from functools import reduce
 from pathlib import Path
 from typing import Any, Final
@@ -141,7 +142,8 @@ def _frame(rows: Sequence[Sequence[Any]], keys: list[str]) -> pl.DataFrame:
 def _column(key: str, values: list[Any]) -> pl.Series:
     """The values in one type; as texts if they have none in common, or one that Polars does not know."""
     try:
-        column = pl.Series(key, values, strict=False)
+        has_nan = any(isinstance(value, Decimal) and not value.is_finite() for value in values)  # Polars panics on it
+        column = pl.Series(key, values, pl.Object if has_nan else None, strict=False)
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
         column = pl.Series(key, values, pl.Object)
     if column.dtype == pl.Object or column.null_count() > values.count(None):

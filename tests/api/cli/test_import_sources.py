@@ -227,6 +227,18 @@ def test_nan_and_infinity_are_wrong_rows_with_their_reason(runner: ImportRunner,
         (1, "payment.made: `amount`: `NaN` in `total` is not a number"),
         (2, "payment.made: `amount`: `inf` in `total` is not a number"),
     ]
+    rows = (runner.folder / "in.parquet.rejects.ndjson").read_text()
+    assert ('"total": "nan"' in rows, '"total": "inf"' in rows) == (True, True)  # JSON has neither
+
+
+def test_nan_of_a_query_is_a_wrong_row(runner: ImportRunner, postgres: str) -> None:
+    runner.write("map.yaml", MAP)
+    row = "SELECT {} AS id, 'ann' AS customer, now() AS at, {}::numeric AS total"
+    query = " UNION ALL ".join((row.format(1, 1.10), row.format(2, "'NaN'")))
+    completed = runner.run("--from", postgres, "--query", query)
+    assert (completed.returncode, completed.stderr) == (1, "")
+    assert runner.events("event_id", "amount") == [("1", 110)]
+    assert runner.rejects("query") == [(2, "payment.made: `amount`: `NaN` in `total` is not a number")]
 
 
 @pytest.mark.parametrize(
