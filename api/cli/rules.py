@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from engine.verify.cases import CaseOutcome
 
 app = commands()
+MAP_KIND: Final = "map"  # of a file that is no rule file: `iftah import` reads it
+SCHEMA_KINDS: Final = (*KINDS, MAP_KIND)
 
 Places = Annotated[list[Path] | None, typer.Argument(help="folders of rule files, or rule files; default: IFTAH_RULES")]
 Folder = Annotated[Path | None, typer.Argument(help="the folder of rule files; default: IFTAH_RULES")]
@@ -140,21 +142,21 @@ def run_cases(
 
 @app.command("schema", cls=PlainValues)
 def schema_(
-    kind: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; default: all")] = None,
+    kind: Annotated[str | None, typer.Argument(help=f"{', '.join(SCHEMA_KINDS)}; default: all")] = None,
     to: Annotated[Path | None, typer.Option("--out", help="write a KIND.json for each kind to this folder")] = None,
 ) -> None:
-    """Print the JSON Schema of a kind of rule file, or of all kinds. With --out, write a file for each."""
-    if kind is not None and kind not in KINDS:
-        hint = f"use one of {', '.join(KINDS)}"
+    """Print the JSON Schema of a kind of rule file, of import maps, or of all kinds. With --out, write a file for each."""
+    if kind is not None and kind not in SCHEMA_KINDS:
+        hint = f"use one of {', '.join(SCHEMA_KINDS)}"
         raise Rejected(f"`{kind}` is not a kind of rule file", where="schema", hint=hint, code="unknown_kind")
     if to is None:
-        print(schema_text(kind) if kind else _text({each: _json_schema(each) for each in KINDS}), end="")
+        print(schema_text(kind) if kind else _text({each: _json_schema(each) for each in SCHEMA_KINDS}), end="")
         return
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Rejected(f"cannot be created: {error.strerror}", where=str(to), code="not_written") from None
-    for each in [kind] if kind else KINDS:
+    for each in [kind] if kind else SCHEMA_KINDS:
         replace.write(to / f"{each}.json", schema_text(each))
         print(display_path(to / f"{each}.json"))
 
@@ -165,6 +167,11 @@ def schema_text(kind: str) -> str:
 
 
 def _json_schema(kind: str) -> object:
+    if kind == MAP_KIND:
+        from api.evidence.imports.event_targets import event_targets
+        from api.evidence.imports.map_grammar import map_json_schema
+
+        return map_json_schema(event_targets(rules_folder.load_vocabulary(folder_in_force())))
     from engine.lang.syntax.json_schema import json_schema
 
     return json_schema(kind, schema())

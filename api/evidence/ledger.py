@@ -52,7 +52,7 @@ SYSTEM_CONTRIBUTOR: Final = "iftah"  # the contributor of the system's own event
 @dataclass(frozen=True)
 class AppendResult:
     """The result of appending a batch. `refused`: `row` (0-based in the batch) and `reason`; `recorded_at` None: nothing was new;
-    `repeats`: the rows that are duplicates.
+    `repeats`: the rows that are duplicates; `clashes`: those of `refused` whose id has been recorded with other content.
     """
 
     accepted: int
@@ -60,6 +60,7 @@ class AppendResult:
     refused: pl.DataFrame
     recorded_at: datetime | None = None
     repeats: pl.Series = field(default_factory=lambda: _NO_ROWS["row"])
+    clashes: pl.Series = field(default_factory=lambda: _NO_ROWS["row"])
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def _insert(connection: Connection, checked: CheckedBatch, now: datetime) -> App
         _extend(connection, extent_before, accepted, recorded_at, new := _without(good, clashes))
         _follow_moves(connection, new)
     refused = pl.concat([checked.refused, rejected_rows, clashes]).sort("row")
-    return AppendResult(accepted, repeats.len(), refused, recorded_at if accepted else None, repeats)
+    return AppendResult(accepted, repeats.len(), refused, recorded_at if accepted else None, repeats, clashes["row"])
 
 
 def reserve_moment(connection: Connection, now: datetime) -> datetime:

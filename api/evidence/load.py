@@ -23,9 +23,10 @@ import polars as pl
 
 from api.evidence import ledger
 from api.evidence.reading import BATCH_ROWS, read_file
-from api.evidence.values import BadRow, EventBatch
+from api.evidence.values import BadRow, EventBatch, row_content
 from api.store.database import Database, build_person_indexes, drop_person_indexes
 from engine.errors import Rejected
+from graph.evidence.events import EVENT_KEY
 from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 BULK_ROWS: Final = 100_000  # fewer are loaded faster with the indexes in place
@@ -33,6 +34,8 @@ _BYTES_PER_ROW: Final = {".gz": 20, ".parquet": 1}  # roughly, to guess a file's
 _BYTES_PER_TEXT_ROW: Final = 120
 
 Progress = Callable[[int, int | None], None]
+# A batch, what the ledger made of it, and its refused rows.
+BatchObserver = Callable[[EventBatch, "ledger.AppendResult", list[BadRow]], None]
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,27 @@ def load_file(
     Raises Rejected when the file as a whole, or the database, can't be used, or the refused rows (to `rejects`, or beside the
     file) cannot be written: before anything is kept, if that can be told then; else it says how many rows were kept.
     """
+    refuse_to_overwrite(path, rejects)
+    places = rejects_paths(path) if rejects is None else (rejects,)
+    with closing(read_file(path, batch_rows, vocabulary)) as batches:
+        return load_batches(
+            database,
+            batches,
+            places,
+            now=now,
+            on_progress=on_progress,
+            guess=lambda batch: guess_rows(path, batch),
+            vocabulary=vocabulary,
+        )
+
+
+def refuse_to_overwrite(path: Path, rejects: Path | None) -> None:
+    """Raise Rejected if the refused rows of the file at `path` would go to the file itself."""
     if rejects is not None and rejects.exists() and path.exists() and rejects.samefile(path):
         hint = "name another file with --rejects FILE"
         raise Rejected(
             "the refused rows cannot go to the file itself", where=str(path), hint=hint, code="rejects_unwritable"
         )
-    paths = _rejects_paths(path) if rejects is None else (rejects,)
-    with _closing(read_file(path, batch_rows, vocabulary)) as batches, _rejects(paths) as refused:
-        return _load(database, batches, refused, now, on_progress, lambda batch: _guess_rows(path, batch), vocabulary)
 
 
 def load_frames(
@@ -85,10 +101,18 @@ def load_frames(
 
     `expected`: how many rows will come, if known; `rejects_beside`: a path to name the file of refused rows after.
     """
-    paths = () if rejects_beside is None else _rejects_paths(rejects_beside)
-    with _closing(_batches_of(frames, expected)) as batches, _rejects(paths) as rejects:
-        progress = on_progress and (lambda completed, _total: on_progress(completed, expected))
-        return _load(database, batches, rejects, now, progress, lambda _batch: expected or 0, vocabulary)
+    places = () if rejects_beside is None else rejects_paths(rejects_beside)
+    progress = on_progress and (lambda completed, _total: on_progress(completed, expected))
+    with closing(_batches_of(frames, expected)) as batches:
+        return load_batches(
+            database,
+            batches,
+            places,
+            now=now,
+            on_progress=progress,
+            guess=lambda _batch: expected or 0,
+            vocabulary=vocabulary,
+        )
 
 
 def _batches_of(frames: Iterable[pl.DataFrame], expected: int | None) -> Iterator[EventBatch]:
@@ -99,38 +123,67 @@ def _batches_of(frames: Iterable[pl.DataFrame], expected: int | None) -> Iterato
         yield EventBatch(frame, lines, frame, [], completed, expected or completed)
 
 
-def _guess_rows(path: Path, batch: EventBatch) -> int:
+def guess_rows(path: Path, batch: EventBatch) -> int:
+    """Roughly how many rows a file has, by its name and the first batch."""
     return batch.total // _BYTES_PER_ROW.get(path.suffix.lower(), _BYTES_PER_TEXT_ROW)
 
 
-def _load(
+def load_batches(
     database: Database,
     batches: Iterator[EventBatch],
-    rejects: "_RejectsFile",
+    rejects_places: Sequence[Path],
+    *,
     now: Callable[[], datetime],
     on_progress: Progress | None,
     guess: Callable[[EventBatch], int],
-    vocabulary: EventVocabulary,
+    on_batch: BatchObserver | None = None,
+    vocabulary: EventVocabulary = STANDARD,
 ) -> LoadReport:
+    """Append batches; write the refused rows to the first of the places that can be written, which we find out first.
+
+    `guess`: from the first batch, how many rows will come. `on_batch` sees each batch after it is in the ledger.
+    """
     report = LoadReport(0, 0, 0, None, None)
     try:
-        with _bulk_load(database) as begin_bulk:
-            for batch, checked in _prefetch(
-                (batch, ledger.check(batch.events, now(), vocabulary)) for batch in batches
-            ):
-                begin_bulk(guess(batch))
-                append_result = ledger.insert(database, checked, now())
-                bad_rows = [*batch.bad_rows, *_bad_rows_of(batch, append_result.refused)]
-                report = _add_batch(report, append_result, len(bad_rows), batch.broken)
-                rejects.add(bad_rows)
-                if on_progress:
-                    on_progress(batch.position, batch.total)
-        return replace(report, rejects_path=rejects.finish())
+        with _rejects(rejects_places) as rejects:
+            with _bulk_load(database) as begin_bulk:
+                for batch, checked, later in _prefetch(_check(batch, now(), vocabulary) for batch in batches):
+                    begin_bulk(guess(batch))
+                    append_result = _pass_over(batch, ledger.insert(database, checked, now()), later)
+                    bad_rows = [*batch.bad_rows, *_bad_rows_of(batch, append_result.refused)]
+                    report = _add_batch(report, append_result, len(bad_rows), batch.broken)
+                    rejects.add(bad_rows)
+                    if on_batch:
+                        on_batch(batch, append_result, bad_rows)
+                    if on_progress:
+                        on_progress(batch.position, batch.total)
+            return replace(report, rejects_path=rejects.finish())
     except Rejected as error:
         if not report.accepted:
             raise
         message = f"{error.message}; {report.accepted:,} rows were kept before, and load again as duplicates"
         raise Rejected(message, where=error.where, hint=error.hint, code=error.code) from None
+
+
+def _check(
+    batch: EventBatch, now: datetime, vocabulary: EventVocabulary
+) -> tuple[EventBatch, ledger.CheckedBatch, pl.Series]:
+    """The batch and its check; of a batch in which the first event of an id counts, without the later ones, whose rows come last."""
+    checked = ledger.check(batch.events, now, vocabulary)
+    rows = checked.good["row"]
+    if batch.first_only:
+        checked = replace(checked, good=checked.good.unique(EVENT_KEY, keep="first", maintain_order=True))
+    return batch, checked, rows.filter(~rows.is_in(checked.good["row"].implode())) if batch.first_only else rows.clear()
+
+
+def _pass_over(batch: EventBatch, result: ledger.AppendResult, later: pl.Series) -> ledger.AppendResult:
+    """Of a batch in which the first event of an id counts, the later ones are duplicates, whatever they say."""
+    if not batch.first_only:
+        return result
+    refused = result.refused.filter(~pl.col("row").is_in(result.clashes.implode()))
+    repeats = pl.concat([result.repeats, result.clashes, later])
+    duplicates = result.duplicates + result.clashes.len() + later.len()
+    return replace(result, duplicates=duplicates, refused=refused, repeats=repeats)
 
 
 def _add_batch(report: LoadReport, append_result: ledger.AppendResult, refused: int, broken: str | None) -> LoadReport:
@@ -145,9 +198,9 @@ def _add_batch(report: LoadReport, append_result: ledger.AppendResult, refused: 
 
 
 def _bad_rows_of(batch: EventBatch, refused: pl.DataFrame) -> Iterator[BadRow]:
-    for row, reason in refused.iter_rows():
-        texts = batch.texts.row(row, named=True)
-        yield BadRow(batch.lines[row], reason, {c: value for c, value in texts.items() if value is not None})
+    for event, reason in refused.iter_rows():
+        row = event if batch.rows is None else batch.rows[event]
+        yield BadRow(batch.lines[row], f"{batch.label}{reason}", row_content(batch.texts, row))
 
 
 _T = TypeVar("_T")
@@ -163,7 +216,8 @@ def _prefetch(items: Iterator[_T]) -> Iterator[_T]:
 
 
 @contextmanager
-def _closing(batches: Iterator[EventBatch]) -> Iterator[Iterator[EventBatch]]:
+def closing(batches: Iterator[EventBatch]) -> Iterator[Iterator[EventBatch]]:
+    """The batches; at the end, their file is closed."""
     try:
         yield batches
     finally:
@@ -270,7 +324,7 @@ def _rejects(paths: Sequence[Path]) -> Iterator[_RejectsFile]:
         rejects.close()
 
 
-def _rejects_paths(path: Path) -> tuple[Path, ...]:
+def rejects_paths(path: Path) -> tuple[Path, ...]:
     """Where the refused rows of a file go: beside it, or where that cannot be written, to the current folder."""
     name = f"{path.name}.rejects.ndjson"
     return path.with_name(name), Path.cwd() / name

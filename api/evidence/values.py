@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -36,10 +37,19 @@ class BadRow(NamedTuple):
     row: object
 
 
+def row_content(texts: pl.DataFrame, row: int) -> dict[str, Any]:
+    """The values of a row, as a file of refused rows can hold them: JSON has no NaN and no infinity."""
+    values = ((c, v) for c, v in texts.row(row, named=True).items() if v is not None)
+    return {c: str(v) if isinstance(v, float) and not isfinite(v) else v for c, v in values}
+
+
 @dataclass(frozen=True)
 class EventBatch:
     """Rows of a file. `events`: typed columns of SCHEMA, only those the file has; `lines`: where each row begins, from 1
-    (Parquet: the number of the row); `texts`: the rows as written. `done` of `total`: bytes, for Parquet rows.
+    (Parquet: the number of the row); `texts`: the rows as written. `position` of `total`: bytes, for Parquet rows.
+
+    `rows`: the row of `texts` and `lines` that each event is from; None: its own. `label` begins each reason. `first_only`: an
+    event whose id has been recorded with other content is a duplicate.
     """
 
     events: pl.DataFrame
@@ -49,6 +59,9 @@ class EventBatch:
     position: int
     total: int
     broken: str | None = None
+    rows: pl.Series | None = None
+    label: str = ""
+    first_only: bool = False
 
 
 def parse_batch(
@@ -102,7 +115,7 @@ def _convert(column: pl.Series, dtype: Any = None) -> pl.Series:
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype == pl.String and isinstance(dtype, pl.Datetime):
-        return _parse_times(column)
+        return parse_times(column)
     if column.dtype == pl.String and dtype == pl.Date:
         return pl.DataFrame({"day": column}).select(_AS_DAY.alias(column.name)).to_series()
     if column.dtype.is_float():
@@ -129,7 +142,7 @@ def _scale(column: pl.Series, digits: int) -> pl.Series:
     return pl.select(scaled.cast(pl.Int64, strict=False).alias(column.name)).to_series()
 
 
-def _parse_times(text: pl.Series) -> pl.Series:
+def parse_times(text: pl.Series) -> pl.Series:
     """ISO 8601, with Z or an offset. The usual form first; we try the others only on the rest."""
     times = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
     if times.null_count() == text.null_count():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 from sqlalchemy import Engine
 
 from api.evidence.load import LoadReport, load_file
@@ -50,6 +51,9 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], object]] = {
     "p.csv": lambda frame, path: as_text(frame).write_csv(path),
     "p.csv.gz": lambda frame, path: path.write_bytes(gzip.compress(as_text(frame).write_csv().encode())),
+    "p.csv.zst": lambda frame, path: path.write_bytes(
+        pa.compress(as_text(frame).write_csv().encode(), codec="zstd", asbytes=True)
+    ),
     "p.ndjson": lambda frame, path: as_text(frame).write_ndjson(path),
     "p.ndjson.gz": lambda frame, path: path.write_bytes(gzip.compress(as_text(frame).write_ndjson().encode())),
     "p.parquet": lambda frame, path: frame.write_parquet(path, row_group_size=300),

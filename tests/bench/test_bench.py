@@ -16,6 +16,7 @@ RATIOS = {
     "start": ("times python",),
     "town": ("of the floor",),
     "load": ("of bare",),
+    "imports": ("of the rate",),
     "decide": ("of reference", "empty calls"),
     "size": ("of the floor",),
     "algorithms": ("times as fast",),

@@ -294,6 +294,7 @@ class RecordType:
     label: str
     build: Callable[..., Any]
     fields: tuple[Field, ...]
+    meanings: tuple[tuple[str, str], ...] = ()  # the meaning of each key; those of rule files are in `KEYS`
 
     def read(self, node: Node, report: Report) -> Any:
         if not isinstance(node, Mapping):
@@ -325,7 +326,7 @@ class RecordType:
         return self.build(**values, at=node.at) if complete else None
 
     def json_schema(self, schema: Schema) -> JsonSchema:
-        meanings = KEYS.get(self.label, {})
+        meanings = dict(self.meanings) or KEYS.get(self.label, {})
         properties = {
             f.name: {**f.shape.json_schema(schema), "description": meanings.get(f.name, f.name)} for f in self.fields
         }

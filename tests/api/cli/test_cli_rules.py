@@ -282,7 +282,7 @@ def test_schema_prints_and_writes_only_on_request(rules: Path, iftah: CommandRun
         "description": "The kind of this rule file",
     }
     schemas = json.loads(iftah("schema").out)
-    assert [*schemas] == [*KINDS]
+    assert [*schemas] == [*KINDS, "map"]
     assert schemas["perks"] == json.loads(schema_text)
     assert sorted(Path.cwd().rglob("*")) == before
     assert iftah("schema", "--out", "docs/schemas").out.splitlines()[1] == "docs/schemas/perks.json"

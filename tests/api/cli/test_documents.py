@@ -7,6 +7,7 @@ We fill in placeholders (`PERSON`, `FILE`), and try a part in brackets with and 
 import re
 import shlex
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -31,8 +32,16 @@ PAGES = (*REFERENCES, *GUIDES)
 RUN_ELSEWHERE = ("iftah run", "iftah serve", "iftah demo")
 # Named in a sentence without their options; each is written out elsewhere.
 ONLY_NAMED = {
-    *("iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
+    *("iftah import", "iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
 }
+# A map of the example's events, which are events already.
+MAP = """\
+kind: map
+set: {contributor: contributor, subject: subject, happened_at: happened_at}
+events:
+  - kind: payment.made
+    set: {event_id: event_id, other: other, amount: amount, currency: currency}
+"""
 # Data sets are not part of the checkout: then the command prints an error.
 EVALUATIONS = re.compile(r"iftah evaluate (berka|sybil|otc|amlsim)")
 NO_DATA = "there is no data set"
@@ -67,6 +76,12 @@ class ExampleRunner:
         )
         head = "contributor,event_id,kind,subject,other,happened_at,amount,currency\n"
         (folder / "events.csv").write_text(head + "bank,doc-1,payment.made,p-1,shop-1,2025-12-01T00:00:00Z,500,CNY\n")
+        (folder / "map.yaml").write_text(MAP)
+        shop = sqlite3.connect(folder / "shop.db")
+        shop.execute("CREATE TABLE orders (contributor, event_id, subject, other, happened_at, amount, currency)")
+        shop.execute("INSERT INTO orders VALUES ('shop', 'o-1', 'p-1', 'shop', '2025-12-01T00:00:00Z', 500, 'CNY')")
+        shop.commit()
+        shop.close()
         database = open_database(url)
         client = MerchantClient(AppContext(database, evaluators))
         self.person, self.leaver = client.scored_person(), client.unscored_person()

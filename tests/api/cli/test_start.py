@@ -20,6 +20,7 @@ HEAVY = (
     | SERVER_LIBRARIES
     | {"durable_rules_engine", "ruamel", "pydantic", "engine.lang.check.release", "graph.evidence.events"}
 )
+LEDGER = (DATA_LIBRARIES | SERVER_LIBRARIES | {"graph.evidence.events", "pydantic"}) - {"fastapi", "uvicorn"}
 RULES = {"ruamel", "engine.lang.check.release"}
 LIST_IMPORTS_SCRIPT = """
 import json, sys
@@ -50,10 +51,8 @@ def imported_modules(*args: str, folder: Path) -> set[str]:
         (("test",), RULES),
         (("schema", "perks"), RULES),
         (("settings",), {"pydantic", "pydantic_settings", "sqlalchemy", "rich"}),
-        (
-            ("load", "--help"),
-            (DATA_LIBRARIES | SERVER_LIBRARIES | {"graph.evidence.events", "pydantic"}) - {"fastapi", "uvicorn"},
-        ),
+        (("load", "--help"), LEDGER),
+        (("import", "--help"), LEDGER | {"ruamel"}),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
 )
