@@ -62,9 +62,8 @@ class Moment:
     def start(self, window: Window) -> datetime | None:
         """A moment after which all events that count happened; None for all. Full months begin somewhat later."""
         if window.microseconds is not None:
-            return max(
-                self.as_of - timedelta(microseconds=window.microseconds), EARLIEST_EVENT_TIME - timedelta(days=1)
-            )
+            longest = self.microseconds + DAY_MICROSECONDS  # before any event
+            return self.as_of - timedelta(microseconds=min(window.microseconds, longest))
         months = window.months if window.full_months is None else window.full_months + 1
         return None if months is None else months_before(self.as_of, months, self.zone)
 
