@@ -10,6 +10,8 @@ from engine.lang.engines import columns, reference
 from engine.lang.model.conditions import Num, Truth, names, with_names
 from engine.lang.model.features import DeclaredFeature, ValueField, canonical_text
 from engine.lang.model.program import Program
+from engine.lang.model.types import Type, format_value
+from graph.catalog import Feature
 from graph.features.declared.definition import (
     Condition,
     FeatureDefinition,
@@ -61,6 +63,39 @@ def definition_of(feature: DeclaredFeature) -> FeatureDefinition:
         is_internal=feature.is_internal,
         version=feature.version,
     )
+
+
+def catalogue_line(feature: DeclaredFeature, language: str = "en") -> Feature:
+    """The feature as the catalogue lists it, with its text in a language, or in the first one of the file."""
+    classes, type_ = sorted(feature.classes), feature.type
+    about = feature.about.get(language) or next(iter(feature.about.values()))
+    consents = f"without consent to {' and '.join(classes)} evidence"
+    rest = "otherwise 0 if there is no evidence" if feature.is_zero_default else "or if there is no evidence"
+    return Feature(
+        name=feature.name,
+        type=cast(Any, type_.kind),
+        unit=feature.unit,
+        window=_window_text(feature),
+        data_class=feature.classes[0],
+        missing=f"Missing {consents}{'; ' if feature.is_zero_default else ', '}{rest}.",
+        about=f"{about}.",
+        direction=cast(Any, feature.direction),
+        digits=type_.digits,
+        low=type_.low,
+        high=type_.high,
+        zero=feature.is_zero_default,
+        scope="global" if feature.source == "neighbours" else "local",
+        effort=feature.effort,
+    )
+
+
+def _window_text(feature: DeclaredFeature) -> str:
+    window = feature.window
+    if window.full_months is not None:
+        return f"the last {window.full_months} full calendar months"
+    if window.months is not None:
+        return f"{window.months} months"
+    return "all" if window.seconds is None else format_value(window.seconds, Type("duration", unit=1))
 
 
 def _window(feature: DeclaredFeature) -> Window:

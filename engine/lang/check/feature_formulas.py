@@ -44,6 +44,7 @@ class FormulaBuilder:
         if type_ is None:
             return None
         used = tuple(sorted({n for num in nums if num for n in names(num)} & set(self.features)))
+        self._check_alarms(used)
         is_money = divisor is None and any(self.features[n].is_money for n in used)
         classes = strictest_first({c for n in used for c in self.features[n].classes}, self.context.guard)
         plain = plain_feature(line, "features", type_, is_money)
@@ -75,6 +76,14 @@ class FormulaBuilder:
             self.context.report.add("R106", "this quotient can grow beyond 2^62", self.line.id.at, hint)
             return None, (top, bottom)
         return type_, (top, bottom)
+
+    def _check_alarms(self, used: tuple[str, ...]) -> None:
+        """What is computed from an alarm is one too: another dimension would let it give points."""
+        dimensions = self.context.guard.alarm_dimensions
+        alarms = [name for name in used if name.partition(".")[0] in dimensions]
+        if alarms and self.line.id.text.partition(".")[0] not in dimensions:
+            message = f"`{self.line.id.text}` is computed from the alarm `{alarms[0]}`"
+            self.context.report.add("R407", message, self.line.id.at, "give it the dimension of the alarm")
 
     def _quantity(self, expr: Expr | None) -> Quantity | None:
         if expr is None:

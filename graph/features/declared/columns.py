@@ -1,9 +1,10 @@
 """Compute features as columns, for all people at once or for a few: on Polars, DuckDB and the other engines of Narwhals.
 
-Definitions with the same kinds, side and window share one pass over the events, however many they are.
+Definitions with the same side and window share one pass over the events of all their kinds, however many they are.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import Final, Literal
 
@@ -11,10 +12,10 @@ import narwhals as nw
 import polars as pl
 
 from graph.features.declared.data_fields import with_data_fields
-from graph.features.declared.definition import FeatureDefinition, in_order
+from graph.features.declared.definition import KIND, FeatureDefinition, in_order
 from graph.features.declared.formulas import formula_columns
 from graph.features.declared.neighbours import neighbour_columns
-from graph.features.declared.numbering import NumberedDefinition, is_met
+from graph.features.declared.numbering import NumberedDefinition
 from graph.features.declared.quotients import Quotient, with_quotients
 from graph.features.declared.recipes import recipe
 from graph.features.declared.rows import Moment, Selection, event_rows, selection_of, tie_rows
@@ -99,7 +100,8 @@ def _passes(numberings: Iterable[NumberedDefinition]) -> list[tuple[Selection, l
     groups: dict[Selection, list[NumberedDefinition]] = {}
     for numbering in numberings:
         groups.setdefault(selection_of(numbering.definition), []).append(numbering)
-    return list(groups.items())
+    kinds = {s: frozenset(k for n in members for k in n.definition.kinds) for s, members in groups.items()}
+    return [(s, [replace(n, pass_kinds=kinds[s]) for n in members]) for s, members in groups.items()]
 
 
 def _rows(
@@ -116,7 +118,9 @@ def _rows(
     if selection.source == "ties":
         assert live is not None  # noqa: S101 - the caller has computed them
         return tie_rows(live, enrolled, names)
-    return event_rows(events, enrolled, selection, names, moment)
+    kinds = members[0].pass_kinds
+    names |= {KIND} if any(kinds != frozenset(n.definition.kinds) for n in members) else set()
+    return event_rows(events, enrolled, selection, sorted(kinds), names, moment)
 
 
 def _measures(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment) -> list[Frame]:
@@ -129,13 +133,13 @@ def _measures(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment
 
 def _grouping(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment) -> Frame:
     """Group once by person, and compute the values of all definitions."""
+    members, marks = _with_marks(members, moment)
     recipes = {n: recipe(n, moment) for n in members}
-    marks = rows.with_columns(mark for n in members for mark in _marks(n, moment))
     over_person = [e.alias(n.name(p)) for n, r in recipes.items() for p, e in r.over_person.items()]
-    by_person = (
-        (marks.with_columns(*over_person) if over_person else marks)
-        .group_by("person")
-        .agg(a.alias(n.name(p)) for n, r in recipes.items() for p, a in r.aggregates.items())
+    for columns in (marks, over_person):
+        rows = rows.with_columns(*columns) if columns else rows
+    by_person = rows.group_by("person").agg(
+        a.alias(n.name(p)) for n, r in recipes.items() for p, a in r.aggregates.items()
     )
     values = {n.value: r.value for n, r in recipes.items()}
     plain = [v.alias(name) for name, v in values.items() if not isinstance(v, Quotient)]
@@ -151,18 +155,28 @@ def _grouping(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment
     return complete.select("person", *(c for n in members for c in n.columns))
 
 
-def _marks(n: NumberedDefinition, moment: Moment) -> list[nw.Expr]:
-    """Whether a row counts for the definition; of a share, also whether it belongs to the whole."""
-    definition = n.definition
-    mark = is_met(definition.where, moment)
-    if definition.value is not None:
-        mark = mark & ~nw.col(definition.value.name).is_null()
-    if definition.measure != "share":
-        return [mark.alias(n.name("mark"))]
-    whole = is_met(definition.among, moment)
-    if definition.where is not None:
-        whole = whole & ~definition.where.columns(moment.day, {}).is_null()
-    return [(mark & whole).alias(n.name("mark")), whole.alias(n.name("whole"))]
+def _with_marks(
+    members: Sequence[NumberedDefinition], moment: Moment
+) -> tuple[list[NumberedDefinition], list[nw.Expr]]:
+    """Give each definition the column that says which rows count. Definitions with equal conditions share one."""
+    marks, result = dict[object, nw.Expr](), []
+    for n in members:
+        definition = n.definition
+        if definition.measure == "share":
+            whole = n.is_met(definition.among, moment)
+            if definition.where is not None:
+                whole = whole & ~definition.where.columns(moment.day, {}).is_null()
+            marks[n.name("whole")] = whole.alias(n.name("whole"))
+            marks[n.name("mark")] = (whole & n.is_met(definition.where, moment)).alias(n.name("mark"))
+            result.append(replace(n, mark_name=n.name("mark")))
+        elif definition.where is None and not n.tests_kind:
+            result.append(n)
+        else:
+            key = (definition.where, frozenset(definition.kinds) if n.tests_kind else None)
+            name = f"m{[*marks].index(key) if key in marks else len(marks)}"
+            marks.setdefault(key, n.is_met(definition.where, moment).alias(name))
+            result.append(replace(n, mark_name=name))
+    return result, list(marks.values())
 
 
 def _with_consents(table: Frame, consents: Frame, numberings: Sequence[NumberedDefinition]) -> Frame:
@@ -182,23 +196,39 @@ def all_classes(numberings: Iterable[NumberedDefinition]) -> list[str]:
 
 
 def _finish(table: Frame, numberings: Sequence[NumberedDefinition]) -> Frame:
-    """Apply consent, zeros, currencies and bounds to the values of events and ties."""
-    classes = {c: k for k, c in enumerate(all_classes(numberings))}
+    """Apply consent, zeros, currencies and bounds to the values of these definitions.
+
+    We put values that need the same treatment into one expression: for a person or two, the time depends on the number of
+    expressions, not of rows.
+    """
     own = [n for n in numberings if n.definition.source in ("events", "ties")]
-    return table.with_columns(finished_value(n, classes).alias(n.value) for n in own)
+    return _finished(table, own, {c: k for k, c in enumerate(all_classes(numberings))})
 
 
-def finished_value(n: NumberedDefinition, classes: dict[str, int]) -> nw.Expr:
-    """The value of a definition within its bounds: missing without consent to all its classes."""
-    definition, value = n.definition, nw.col(n.value).cast(nw.Int64())
-    if definition.zero:
-        value = value.fill_null(0)
-    for data_class in definition.classes:
-        value = value + nw.col(f"k{classes[data_class]}")
-    if definition.has_currencies:
-        first, last = nw.col(n.first_currency), nw.col(n.last_currency)
-        value = nw.when(first.is_null() | (first == last)).then(value)
-    return value.clip(definition.low, definition.high)
+def _finished(table: Frame, members: Sequence[NumberedDefinition], classes: dict[str, int]) -> Frame:
+    treatments = dict[tuple[bool, tuple[str, ...]], list[str]]()
+    bounds = dict[tuple[int, int], list[str]]()
+    for n in members:
+        treatments.setdefault((n.definition.zero, tuple(sorted(n.definition.classes))), []).append(n.value)
+        bounds.setdefault((n.definition.low, n.definition.high), []).append(n.value)
+    values = []
+    for (is_zero, own_classes), names in treatments.items():
+        value = nw.col(*names).cast(nw.Int64())
+        value = value.fill_null(0) if is_zero else value
+        for data_class in own_classes:
+            value = value + nw.col(f"k{classes[data_class]}")
+        values.append(value)
+    money = [n for n in members if n.definition.has_currencies]
+    in_one_currency = [
+        nw.when(nw.col(n.first_currency).is_null() | (nw.col(n.first_currency) == nw.col(n.last_currency)))
+        .then(nw.col(n.value))
+        .alias(n.value)
+        for n in money
+    ]
+    clipped = [nw.col(*names).clip(low, high) for (low, high), names in bounds.items()]
+    for columns in (values, in_one_currency, clipped):
+        table = table.with_columns(*columns) if columns else table
+    return table
 
 
 def _with_derived(table: Frame, live: Frame | None, numberings: Sequence[NumberedDefinition], moment: Moment) -> Frame:
@@ -215,6 +245,6 @@ def _with_derived(table: Frame, live: Frame | None, numberings: Sequence[Numbere
         table = formula_columns(table, formulas, by_name, moment)
         if near and live is not None:
             table = neighbour_columns(table, live, near, by_name, moment)
-        table = table.with_columns(finished_value(n, classes).alias(n.value) for n in ready)
+        table = _finished(table, ready, classes)
         remaining = [n for n in remaining if n not in ready]
     return table.select("person", *(n.value for n in numberings))

@@ -1,6 +1,7 @@
 """Compute features from the features of the people who are tied to a person, at one step or two."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import narwhals as nw
 
@@ -26,7 +27,8 @@ def neighbour_columns(
     of the neighbour's own consent, does not count.
     """
     for steps in sorted({n.definition.steps for n in members}):
-        pairs, near = _pairs(live, steps), [n for n in members if n.definition.steps == steps]
+        pairs = _pairs(live, steps)
+        near = [replace(n, mark_name=n.name("mark")) for n in members if n.definition.steps == steps]
         names = sorted({by_name[name].value for n in near for name in n.definition.uses})
         values = table.select(nw.col("person").alias("other"), *names)
         rows = pairs.join(values, on="other", how="inner")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import narwhals as nw
 
-from graph.features.declared.definition import Condition, FeatureDefinition
+from graph.features.declared.definition import KIND, Condition, FeatureDefinition
 from graph.features.declared.rows import Moment
 
 
@@ -18,6 +18,8 @@ class NumberedDefinition:
 
     definition: FeatureDefinition
     number: int
+    pass_kinds: frozenset[str] = frozenset()  # the kinds of events of all definitions in its pass
+    mark_name: str | None = None  # the column that says whether a row counts; None: every row does
 
     @property
     def value(self) -> str:
@@ -51,17 +53,23 @@ class NumberedDefinition:
     @property
     def mark(self) -> nw.Expr:
         """Whether a row counts."""
-        return nw.col(self.name("mark"))
+        return ~nw.col("person").is_null() if self.mark_name is None else nw.col(self.mark_name)
+
+    @property
+    def tests_kind(self) -> bool:
+        """Whether its pass has events of other kinds than its own."""
+        return self.pass_kinds != frozenset(self.definition.kinds)
+
+    def is_met(self, condition: Condition | None, moment: Moment) -> nw.Expr:
+        """Whether a row is of its kinds and certainly meets a condition.
+
+        We join a test of the row itself, because a filter takes no constant.
+        """
+        test = ~nw.col("person").is_null()
+        if self.tests_kind:
+            test = test & nw.col(KIND).is_in(sorted(self.definition.kinds))
+        return test if condition is None else test & condition.columns(moment.day, {}).fill_null(False)
 
     def of_marked(self, value: nw.Expr) -> nw.Expr:
         """The value where the row counts."""
-        return nw.when(self.mark).then(value)
-
-
-def is_met(condition: Condition | None, moment: Moment) -> nw.Expr:
-    """Whether a condition is certainly met; true without a condition.
-
-    We join a test of the row itself, because a filter takes no constant.
-    """
-    has_person = ~nw.col("person").is_null()
-    return has_person if condition is None else has_person & condition.columns(moment.day, {}).fill_null(False)
+        return value if self.mark_name is None else nw.when(nw.col(self.mark_name)).then(value)

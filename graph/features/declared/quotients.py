@@ -19,17 +19,23 @@ MAX_DIVIDEND: Final = 2**62
 class Quotient:
     """dividend / divisor times `scale`, rounded; missing unless the divisor is positive.
 
-    The dividend may be negative. Exact while 2 x scale x dividend + divisor is within 2^62 either way.
+    The dividend may be negative. Exact while 2 x scale x dividend + divisor is within 2^62 either way. A quotient of counts
+    `is_small`: neither part is negative, and that number is within 2^53, which every engine divides exactly.
     """
 
     dividend: nw.Expr
     divisor: nw.Expr
     scale: int = 1
     rounds_down: bool = False
+    is_small: bool = False
 
 
 def with_quotients(frame: Frame, quotients: Mapping[str, Quotient]) -> Frame:
     """Add a column for each quotient. We round halves up: -2.5 to -2."""
+    small = {n: q for n, q in quotients.items() if q.is_small}
+    if small:
+        frame = frame.with_columns((_dividend(q) // _divisor(q)).alias(n) for n, q in small.items())
+    quotients = {n: q for n, q in quotients.items() if not q.is_small}
     if not quotients:
         return frame
     names = list(quotients)

@@ -12,7 +12,7 @@ from graph.features.declared.definition import CONTRIBUTOR_IDS, MeasuredField
 from graph.features.declared.numbering import NumberedDefinition
 from graph.features.declared.quotients import Quotient
 from graph.features.declared.rows import DAY_MICROSECONDS, Moment
-from graph.features.integer_math import MILLION, distinct, indicator, integer
+from graph.features.integer_math import MILLION, distinct, integer
 
 ID_SEPARATOR: Final = "\x1f"  # no id has this character
 MAX_DEVIATION: Final = 10**12  # from the lowest value; we clip a larger one, so that no sum of squares overflows
@@ -64,12 +64,14 @@ def total(n: NumberedDefinition, limit: int = MAX_MONEY) -> nw.Expr:
     return sides[0] - sides[1]
 
 
-def currencies(n: NumberedDefinition, is_read: nw.Expr) -> dict[str, nw.Expr]:
-    """The first and last currency of an amount of money."""
+def currencies(n: NumberedDefinition, is_read: nw.Expr | None = None) -> dict[str, nw.Expr]:
+    """The first and last currency of an amount of money, of the rows that count or that `is_read` marks."""
     value = n.definition.value
     if value is None or value.currency is None:
         return {}
-    currency = nw.when(is_read).then(nw.col(value.currency))
+    has_value = ~nw.col(value.name).is_null()
+    test = has_value & (n.mark if is_read is None else is_read)
+    currency = nw.when(test).then(nw.col(value.currency))
     return {"currency": currency.min(), "last_currency": currency.max()}
 
 
@@ -92,7 +94,7 @@ def _quotient(n: NumberedDefinition, dividend: nw.Expr, divisor: nw.Expr) -> Quo
 
 
 def _share(n: NumberedDefinition, part: nw.Expr, whole: nw.Expr) -> Quotient:
-    return Quotient(part, whole, 10**n.definition.digits, n.definition.rounds_down)
+    return Quotient(part, whole, 10**n.definition.digits, n.definition.rounds_down, is_small=True)
 
 
 def _if_any(n: NumberedDefinition, value: nw.Expr) -> nw.Expr:
@@ -100,7 +102,10 @@ def _if_any(n: NumberedDefinition, value: nw.Expr) -> nw.Expr:
 
 
 def _marked_count(n: NumberedDefinition) -> dict[str, nw.Expr]:
-    return {"count": indicator(n.mark).sum()}
+    """The number of rows that count and have the value."""
+    if n.definition.value is not None:
+        return {"count": _value_column(n).count()}
+    return {"count": nw.len() if n.mark_name is None else nw.col(n.mark_name).cast(nw.Int64()).sum()}
 
 
 def _count(n: NumberedDefinition, _: Moment) -> Recipe:
@@ -108,31 +113,31 @@ def _count(n: NumberedDefinition, _: Moment) -> Recipe:
 
 
 def _sum(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n, n.mark)
+    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n)
     return Recipe(parts, _if_any(n, total(n)))
 
 
 def _mean(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n, n.mark)
+    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n)
     return Recipe(parts, _quotient(n, total(n), n.part("count")))
 
 
 def _monthly_mean(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n, n.mark)
+    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n)
     months = integer(n.definition.window.full_months or 1)
     return Recipe(parts, _quotient(n, _if_any(n, total(n)), months))
 
 
 def _extreme(n: NumberedDefinition, _: Moment) -> Recipe:
     value = _value_column(n)
-    parts = {"min": value.min(), "max": value.max()} | currencies(n, n.mark)
+    parts = {"min": value.min(), "max": value.max()} | currencies(n)
     results = {"min": n.part("min"), "max": n.part("max"), "range": n.part("max") - n.part("min")}
     return Recipe(parts, results[n.definition.measure])
 
 
 def _selected(n: NumberedDefinition, _: Moment) -> Recipe:
     """The value of the latest or first event; of several at one moment, the highest."""
-    at = n.of_marked(nw.col("at"))
+    at = nw.when(~_value_column(n).is_null()).then(nw.col("at"))
     moment = (at.max() if n.definition.measure == "latest" else at.min()).over("person")
     is_read = n.mark & (nw.col("at") == nw.col(n.name("at")))
     parts = {"max": nw.when(is_read).then(_value_column(n)).max()} | currencies(n, is_read)
@@ -148,7 +153,7 @@ def _spread(n: NumberedDefinition, _: Moment) -> Recipe:
     value = _value_column(n)
     above = n.of_marked(nw.col(n.name("above")))
     high, low = above // MILLION, above % MILLION
-    parts = _marked_count(n) | currencies(n, n.mark)
+    parts = _marked_count(n) | currencies(n)
     parts |= {"sum": above.sum(), "high": (high * high).sum(), "cross": (high * low).sum(), "low": (low * low).sum()}
     floats = {p: n.part(p).cast(nw.Float64()) for p in ("count", "sum", "high", "cross", "low")}
     squares = floats["high"] * float(MILLION * MILLION) + floats["cross"] * float(2 * MILLION) + floats["low"]
@@ -186,7 +191,7 @@ def _days(n: NumberedDefinition, moment: Moment) -> Recipe:
 
 
 def _share_of_rows(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | {"whole": indicator(nw.col(n.name("whole"))).sum()}
+    parts = _marked_count(n) | {"whole": nw.col(n.name("whole")).cast(nw.Int64()).sum()}
     return Recipe(parts, _share(n, n.part("count"), n.part("whole")))
 
 

@@ -60,36 +60,37 @@ class Moment:
         return month_of(self.as_of, self.zone)
 
     def start(self, window: Window) -> datetime | None:
-        """The moment after which events count; None for all, and for full months."""
+        """A moment after which all events that count happened; None for all. Full months begin somewhat later."""
         if window.microseconds is not None:
-            return max(
-                self.as_of - timedelta(microseconds=window.microseconds), EARLIEST_EVENT_TIME - timedelta(days=1)
-            )
-        return None if window.months is None else months_before(self.as_of, window.months, self.zone)
+            longest = self.microseconds + DAY_MICROSECONDS  # before any event
+            return self.as_of - timedelta(microseconds=min(window.microseconds, longest))
+        months = window.months if window.full_months is None else window.full_months + 1
+        return None if months is None else months_before(self.as_of, months, self.zone)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a pass reads: the definitions with the same selection share one pass."""
+    """What a pass reads: the definitions with the same selection share one pass, whatever their kinds of events."""
 
     source: Source
-    kinds: tuple[str, ...]
     side: Side
     window: Window
 
 
 def selection_of(definition: FeatureDefinition) -> Selection:
     """The selection of a definition."""
-    return Selection(definition.source, tuple(sorted(definition.kinds)), definition.side, definition.window)
+    return Selection(definition.source, definition.side, definition.window)
 
 
-def event_rows(events: Frame, enrolled: Frame, selection: Selection, names: Iterable[str], moment: Moment) -> Frame:
-    """Select the events of a selection, a row for each `person`: their moment `at`, and the columns in `names`.
+def event_rows(
+    events: Frame, enrolled: Frame, selection: Selection, kinds: list[str], names: Iterable[str], moment: Moment
+) -> Frame:
+    """Select the events of these kinds, a row for each `person`: their moment `at`, and the columns in `names`.
 
     `other` is the other party, as the person sees it. `enrolled` has the people of the view, as `person`.
     """
     wanted_names = set(names) - {"person", "at"}
-    sides = [_side_rows(events, selection, side, wanted_names, moment) for side in SIDES[selection.side]]
+    sides = [_side_rows(events, selection, kinds, side, wanted_names, moment) for side in SIDES[selection.side]]
     rows = sides[0] if len(sides) == 1 else nw.concat(sides)
     if selection.window.full_months is not None:
         last = moment.month - 1
@@ -98,12 +99,12 @@ def event_rows(events: Frame, enrolled: Frame, selection: Selection, names: Iter
 
 
 def _side_rows(
-    events: Frame, selection: Selection, side: tuple[str, str, str], names: set[str], moment: Moment
+    events: Frame, selection: Selection, kinds: list[str], side: tuple[str, str, str], names: set[str], moment: Moment
 ) -> Frame:
     flag, person, party = side
     start = moment.start(selection.window)
     kind = nw.col("kind")
-    conditions = [kind == selection.kinds[0] if len(selection.kinds) == 1 else kind.is_in(list(selection.kinds))]
+    conditions = [kind == kinds[0] if len(kinds) == 1 else kind.is_in(kinds)]
     conditions += [nw.col(flag)] + ([nw.col("happened_at") > nw.lit(start)] if start else [])
     if IS_PERSON in names:
         names = names | {OTHER}

@@ -6,7 +6,7 @@ import narwhals as nw
 
 from graph.catalog import MAX_MONEY
 from graph.features.declared.definition import OTHER, MeasuredField
-from graph.features.declared.numbering import NumberedDefinition, is_met
+from graph.features.declared.numbering import NumberedDefinition
 from graph.features.declared.quotients import Quotient, with_quotients
 from graph.features.declared.recipes import currencies, identity_of, sums, total
 from graph.features.declared.rows import DAY_MICROSECONDS, Moment
@@ -17,7 +17,7 @@ MAX_MONTHLY: Final = MAX_MONEY // 12  # we clip the sum of a month to this, so t
 
 def longest_gap(rows: Frame, n: NumberedDefinition, moment: Moment) -> Frame:
     """Find the most whole days between two events that follow each other: missing with fewer than two events."""
-    events = rows.filter(is_met(n.definition.where, moment)).select("person", "at")
+    events = rows.filter(n.is_met(n.definition.where, moment)).select("person", "at")
     gap = nw.col("at") - nw.col("at").shift(1).over("person", order_by="at")
     longest = events.with_columns(gap=gap).group_by("person").agg(nw.col("gap").max())
     return longest.select("person", (nw.col("gap") // DAY_MICROSECONDS).alias(n.value))
@@ -33,7 +33,7 @@ def busiest(rows: Frame, n: NumberedDefinition, moment: Moment) -> Frame:
     """
     length = n.definition.within
     thing = identity_of(n.definition.value or MeasuredField(OTHER))
-    moments = rows.filter(is_met(n.definition.where, moment), ~thing.is_null()).select("person", "at", thing=thing)
+    moments = rows.filter(n.is_met(n.definition.where, moment), ~thing.is_null()).select("person", "at", thing=thing)
     blocks = (
         moments.with_columns(block=nw.col("at") // length)
         .group_by("person", "thing", "block")
@@ -53,8 +53,8 @@ def time_share(rows: Frame, n: NumberedDefinition, moment: Moment) -> Frame:
 
     Of several events at one moment, one that meets it suffices.
     """
-    states = rows.filter(is_met(n.definition.among, moment)).select(
-        "person", "at", state=indicator(is_met(n.definition.where, moment))
+    states = rows.filter(n.is_met(n.definition.among, moment)).select(
+        "person", "at", state=indicator(n.is_met(n.definition.where, moment))
     )
     by_moment = states.group_by("person", "at").agg(nw.col("state").max())
     until = nw.col("at").shift(-1).over("person", order_by="at")
@@ -74,10 +74,8 @@ def monthly_steadiness(rows: Frame, n: NumberedDefinition, moment: Moment) -> Fr
     """
     value, months = n.definition.value, n.definition.window.full_months or 1
     assert value is not None  # noqa: S101 - the checker has seen to it
-    marks = rows.with_columns(
-        (is_met(n.definition.where, moment) & ~nw.col(value.name).is_null()).alias(n.name("mark"))
-    )
-    parts = sums(n.of_marked(nw.col(value.name))) | currencies(n, n.mark)
+    marks = rows.filter(n.is_met(n.definition.where, moment), ~nw.col(value.name).is_null())
+    parts = sums(nw.col(value.name)) | currencies(n)
     by_month = marks.group_by("person", "month").agg(p.alias(n.name(name)) for name, p in parts.items())
     monthly = by_month.with_columns(sum=total(n, MAX_MONTHLY).clip(lower_bound=0))
     columns = [nw.col("sum").sum().alias("all"), nw.col("sum").max().alias("highest")]

@@ -5,7 +5,7 @@ import pytest
 from engine.lang.check.release import check
 from engine.lang.model.features import DeclaredFeature
 from engine.lang.model.types import Type
-from tests.engine.small_rules import KINDS, SCHEMA, base
+from tests.engine.small_rules import KINDS, SCHEMA, base, base_with
 
 
 def declared(*lines: str) -> dict[str, DeclaredFeature]:
@@ -86,6 +86,19 @@ def test_relationships_stay_within_their_share_whoever_declares_them() -> None:
     trust = base()["trust.yaml"].replace("feature: money.cover", "feature: shop.near").replace("[0.80, 1.25]", "[1, 2]")
     problems = check({**base(), "trust.yaml": trust, "features.yaml": features}, SCHEMA, KINDS)[1]
     assert {p.code for p in problems} == {"R403", "R404"}
+
+
+def test_what_is_computed_from_an_alarm_is_an_alarm() -> None:
+    lines = (
+        "  - {id: alarm.fan, about: a, of: payment, measure: count}\n"
+        "  - {id: alarm.twice, about: a, formula: 2 * alarm.fan}\n"
+        "  - {id: shop.fan, about: a, formula: alarm.fan + 1}\n"
+    )
+    files = {
+        **base_with("policy.yaml", "alarms: []", "alarms: [alarm]"),
+        "features.yaml": f"kind: features\nfeatures:\n{lines}",
+    }
+    assert [(p.code, p.at.line) for p in check(files, SCHEMA, KINDS)[1]] == [("R407", 5)]
 
 
 def versions(*lines: str) -> dict[str, str]:

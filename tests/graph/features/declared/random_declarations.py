@@ -156,16 +156,16 @@ def _policy() -> PolicyFile:
     return file
 
 
-def checked(lines: str, timezone: str) -> dict[str, DeclaredFeature]:
-    """The features of a file that has no problem."""
+def checked(lines: str, timezone: str, event_kinds: Kinds | None = None) -> dict[str, DeclaredFeature]:
+    """The features of a file that has no problem, by default over the shipped kinds of events."""
     report = Report(timezone=timezone)
     file = parse("features.yaml", f"kind: features\nfeatures:\n{lines}", report)
     assert isinstance(file, FeaturesFile), f"{lines}\n{report.problems}"
     guard = Guardrails(_policy(), schema(), report)
-    features = check_features(file, FeatureContext(kinds(), {}, guard, schema(), report))
+    features = check_features(file, FeatureContext(event_kinds or kinds(), {}, guard, schema(), report))
     assert not report.problems, lines + "\n".join(map(str, report.problems))
     return features
 
 
-def declared_definitions(lines: str, timezone: str) -> tuple[FeatureDefinition, ...]:
-    return tuple(definition_of(feature) for feature in checked(lines, timezone).values())
+def declared_definitions(lines: str, timezone: str, event_kinds: Kinds | None = None) -> tuple[FeatureDefinition, ...]:
+    return tuple(definition_of(feature) for feature in checked(lines, timezone, event_kinds).values())

@@ -16,6 +16,7 @@ from tests.graph.features.declared.random_definitions import MOMENTS, random_def
 
 ZONES = ("UTC", "Asia/Shanghai", "America/New_York", "Australia/Lord_Howe")
 SEEDS = st.integers(0, 2**32)
+PARTS = 4
 
 
 def declared_sample(seed: int):
@@ -33,10 +34,12 @@ def sample(seed: int):
     return view, consents, random_definitions(chooser), as_of, tz
 
 
-@settings(max_examples=by_effort(30, 20_000), deadline=None)
+# 5,000 examples are what one test does within its time limit
+@pytest.mark.parametrize("part", range(PARTS))
+@settings(max_examples=by_effort(8, 5_000), deadline=None)
 @given(SEEDS)
-def test_columns_on_polars_give_what_the_reference_gives(seed):
-    computation = sample(seed)
+def test_columns_on_polars_give_what_the_reference_gives(part, seed):
+    computation = sample(seed * PARTS + part)
     assert_frame_equal(by_polars(*computation), by_reference(*computation))
 
 
@@ -54,10 +57,11 @@ def test_the_refresh_of_one_person_gives_what_everyone_s_computation_gives(seed)
     assert_frame_equal(by_refresh(*computation), by_polars(*computation))
 
 
-@settings(max_examples=by_effort(20, 20_000), deadline=None)
+@pytest.mark.parametrize("part", range(PARTS))
+@settings(max_examples=by_effort(6, 5_000), deadline=None)
 @given(SEEDS)
-def test_declarations_give_on_polars_what_they_give_in_the_reference(seed):
-    computation = declared_sample(seed)
+def test_declarations_give_on_polars_what_they_give_in_the_reference(part, seed):
+    computation = declared_sample(seed * PARTS + part)
     assert_frame_equal(by_polars(*computation), by_reference(*computation))
 
 

@@ -1,5 +1,6 @@
 """The shipped declarations give the catalogue's features bit for bit, on the town, random ledgers, and Berka's bank."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -16,6 +17,7 @@ from graph.datasets import berka
 from graph.datasets.town import END, town
 from graph.evidence.events import conform
 from iftah.catalogue import schema
+from iftah.declarations import catalogue_line
 from tests.effort import by_effort
 from tests.graph.features.declared.random_definitions import MOMENTS, random_history
 from tests.graph.features.declared.shipped import both_ways, shipped_definitions
@@ -45,6 +47,24 @@ def test_a_declaration_has_the_type_unit_class_direction_and_effort_of_the_catal
             own, line = feature.attribute, catalogue[name]
             assert (own.type, own.unit, own.data_class) == (line.type, line.unit, line.data_class), name
             assert (feature.direction, feature.effort) == (lines[name].direction, lines[name].effort), name
+
+
+def test_the_line_of_a_declaration_is_that_of_the_catalogue_but_for_its_words() -> None:
+    lines = {f.name: f for f in graph.schema()}
+    for name, feature in iftah.load_rules(ROOT / "rules").programs[0].declarations.items():
+        if not feature.is_internal:
+            line, own = lines[name], catalogue_line(feature)
+            words = {
+                "about": "",
+                "missing": "",
+                "window": "",
+                "formula": "",
+                "reference": "",
+                "cost": "",
+                "formerly": "",
+            }
+            assert replace(own, **words) == replace(line, **words), name
+            assert own.window == line.window or feature.source == "features" or name == "credit.written_off_5y", name
 
 
 @pytest.mark.parametrize("tz", [UTC, SHANGHAI], ids=["utc", "shanghai"])
