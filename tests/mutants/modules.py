@@ -40,6 +40,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/test_problems.py",
     ),
     "engine/lang/engines/lowering.py": (
+        "tests/engine/lang/engines/test_lowering.py",
         "tests/engine/lang/engines/test_durable.py",
         "tests/engine/lang/engines/test_columnar.py",
         "tests/engine/verify/test_agreement.py",
