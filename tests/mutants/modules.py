@@ -20,6 +20,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "engine/decide/caps.py": ("tests/engine/decide/test_caps.py", "tests/engine/decide/test_perks.py"),
     "engine/decide/decide.py": (
         "tests/engine/decide/test_decide.py",
+        "tests/engine/decide/test_record_versions.py",
         "tests/engine/decide/test_without_relationships.py",
         "tests/engine/decide/test_caps.py",
         "tests/engine/decide/test_context.py",
