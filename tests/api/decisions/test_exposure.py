@@ -10,9 +10,12 @@ import polars as pl
 import pytest
 
 from api.decisions import decisions
+from api.decisions.exposure import PriorDecision, exposure_of
 from api.runtime.context import AppContext
+from api.store.clock import micros
 from engine.decide.decide import ReferenceEvaluator, decide, question_from_record
 from tests.api.merchant_client import MerchantClient, assert_problem
+from tests.api.town import NOW
 
 
 @pytest.fixture
@@ -176,3 +179,16 @@ def test_a_merchant_s_own_answer_that_waits_uses_nothing_up_and_that_of_its_othe
     assert [(u["perk"], u["waived"], u["open"]) for u in usage] == [("power_bank", 9_900, True)]
     other_usage = decision_of(client, client.ask(person, lodge, amount=500_000).json())["question"]["used"]
     assert sorted((u["perk"], u["waived"]) for u in other_usage) == [("hotel", 450_000), ("power_bank", 9_900)]
+
+
+def test_an_exposure_counts_orders_by_their_state() -> None:
+    """Two in service; one due and two overdue, so three unpaid; a settled and a cancelled one count as none of them."""
+    states = ("in_service", "due", "overdue", "settled", "in_service", "cancelled", "overdue", None)
+    decided_at, valid_until = micros(NOW), micros(NOW + timedelta(hours=1))
+    prior = [
+        PriorDecision(seq, "inn", "hotel", "CNY", 5, "ADMIT", 5, decided_at, valid_until, None, state)
+        for seq, state in enumerate(states)
+    ]
+    exposure = exposure_of(prior, "lodge", "hotel", NOW)
+    assert (exposure.in_service, exposure.unpaid, exposure.overdue) == (2, 3, 2)
+    assert len(exposure.used) == 7  # all but the cancelled one; that without an order is the newest answer
