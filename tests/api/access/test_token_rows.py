@@ -82,6 +82,7 @@ def test_one_is_rotated_and_the_others_stay(database: Engine) -> None:
     )
     assert (new_token.token.created_at, new_token.token.last_used_at, new_token.token.name) == (NOW + DAY, None, "desk")
     assert len(tokens_after) == 4
+    assert len(new_token.token.id) == 16  # of 8 random bytes, as each
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,14 @@ def test_the_edges_of_what_a_token_may_be(database: Engine) -> None:
     for scopes in ((), ("orders", "everything")):
         with pytest.raises(Rejected, match="a group of routes"):
             tokens.check("merchant", "inn", scopes)
+
+
+def test_a_token_may_have_no_name_but_none_that_reads_like_another(database: Engine) -> None:
+    assert tokens.issue(database, "merchant", "inn", "", NOW).token.name == ""
+    with pytest.raises(Rejected) as error:
+        tokens.issue(database, "merchant", "inn", "de\u200bsk", NOW)  # with a space of no width
+    assert (error.value.code, error.value.where) == ("bad_party", "name")
+    assert len(tokens.list_tokens(database)) == 1
 
 
 def test_a_person_comes_back_by_a_token_of_their_own_and_by_no_other(database: Engine) -> None:
