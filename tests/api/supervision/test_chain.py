@@ -140,3 +140,11 @@ def test_an_order_of_a_decision_that_is_gone_is_found_out(client: MerchantClient
     problem = audit.verify(client.context.database).first_break
     assert problem is not None
     assert (problem.id, problem.problem) == (answer["decision_id"], "there is an order of it, and no decision")
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_decisions_are_numbered_from_one_without_a_gap(client: MerchantClient) -> None:
+    ask_questions(client)
+    with reading(client.context.database) as connection:
+        numbers = connection.execute(text("select seq from decisions order by seq")).scalars().all()
+    assert list(numbers) == list(range(1, 11))  # eight answers and two refusals
