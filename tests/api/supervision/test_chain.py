@@ -12,6 +12,7 @@ from api.store.database import reading
 from api.supervision import audit
 from tests.api.audit_client import tamper, undo_tampering
 from tests.api.merchant_client import MerchantClient, assert_problem
+from tests.api.order_client import OrderClient
 
 COLUMNS = {
     "subject": "'nobody-else'",
@@ -148,3 +149,29 @@ def test_decisions_are_numbered_from_one_without_a_gap(client: MerchantClient) -
     with reading(client.context.database) as connection:
         numbers = connection.execute(text("select seq from decisions order by seq")).scalars().all()
     assert list(numbers) == list(range(1, 11))  # eight answers and two refusals
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_a_decision_and_a_refusal_record_the_newest_move_of_any_order(town: AppContext) -> None:
+    """So nobody can drop the last moves of orders unseen once a question was asked after them."""
+    client = OrderClient(town)
+    database = town.database
+
+    def recorded_moves() -> list[str]:
+        with reading(database) as connection:
+            records = connection.execute(text("select record from decision_subjects order by seq")).scalars()
+            return [json.loads(record)["order_moves"] for record in records]
+
+    def newest_move() -> str:
+        with reading(database) as connection:
+            return str(connection.execute(text("select hash from order_moves order by seq desc limit 1")).scalar_one())
+
+    client.decide()
+    assert set(recorded_moves()) == {decisions.GENESIS_HASH}
+    for number in ("O-1", "O-2"):
+        client.start_order(number)
+        client.decide()
+        assert recorded_moves()[-1] == newest_move()
+    assert_problem(client.post_question("nobody"), 403, "no_consent")
+    assert recorded_moves()[-1] == newest_move()
+    assert len(set(recorded_moves())) >= 3
