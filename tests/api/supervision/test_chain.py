@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from api.decisions import decisions
+from api.people.erasure import erase
 from api.runtime.context import AppContext
 from api.store.database import reading
 from api.supervision import audit
+from engine.errors import Rejected
 from tests.api.audit_client import tamper, undo_tampering
 from tests.api.merchant_client import MerchantClient, assert_problem
 from tests.api.order_client import OrderClient
@@ -175,3 +177,15 @@ def test_a_decision_and_a_refusal_record_the_newest_move_of_any_order(town: AppC
     assert_problem(client.post_question("nobody"), 403, "no_consent")
     assert recorded_moves()[-1] == newest_move()
     assert len(set(recorded_moves())) >= 3
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_a_record_that_never_was_or_left_with_its_person_is_refused(town: AppContext) -> None:
+    client = OrderClient(town)
+    name = client.decide()["decision_id"]
+    assert decisions.record_of(town.database, name)["subject"] == client.person
+    erase(town.database, client.person, client.now)
+    for missing_name in ("0" * 32, name):
+        with pytest.raises(Rejected) as error:
+            decisions.record_of(town.database, missing_name)
+        assert (error.value.code, error.value.where) == ("unknown_decision", "decision_id")
