@@ -1,5 +1,6 @@
 """Orders through the APIs of merchant and person: every state and limit, with repeated requests, on both databases."""
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from api.evidence import ledger
+from api.orders import orders
 from api.releases.catalogue import kinds, schema
 from api.runtime.context import AppContext
 from api.store.clock import iso
@@ -303,3 +305,12 @@ def test_a_refusal_of_the_operators_own_is_told_by_its_code(town: AppContext) ->
     client.start_order()
     assert_problem(client.complete(post_payments=[{"name": "room", "amount": 50_001}]), 409, "too_dear")
     context.evaluators.close()
+
+
+def test_a_repetition_is_told_by_its_fields_and_not_by_their_order() -> None:
+    """The digest is that of the JSON text with sorted keys: Python's hashlib is the oracle, on the text written by hand."""
+    text = '["create", {"amount": 5, "name": "房"}]'
+    expected = hashlib.sha256(text.encode()).hexdigest()
+    assert orders.digest("create", {"amount": 5, "name": "房"}) == expected
+    assert orders.digest("create", {"name": "房", "amount": 5}) == expected
+    assert orders.digest("modify", {"name": "房", "amount": 5}) != expected
