@@ -103,6 +103,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "api/orders/orders.py": (
         "tests/api/orders/test_order_chain.py",
+        "tests/api/orders/test_order_limits.py",
         "tests/api/orders/test_order_times.py",
         "tests/api/orders/test_orders.py",
         "tests/api/jobs/test_order_clock.py",
