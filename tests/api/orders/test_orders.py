@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from api.evidence import ledger
-from api.orders import orders
+from api.orders import order_store, orders
 from api.releases.catalogue import kinds, schema
 from api.runtime.context import AppContext
 from api.store.clock import iso
@@ -314,3 +314,17 @@ def test_a_repetition_is_told_by_its_fields_and_not_by_their_order() -> None:
     assert orders.digest("create", {"amount": 5, "name": "房"}) == expected
     assert orders.digest("create", {"name": "房", "amount": 5}) == expected
     assert orders.digest("modify", {"name": "房", "amount": 5}) != expected
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_without_a_ceiling_of_the_service_the_amount_waived_is_the_ceiling(client: OrderClient) -> None:
+    """Rules may read the ceiling of any order, also in a service that waives first and needs none."""
+    client.start_order("O-1")
+    client.sign_up(mode="enjoy_first", ceiling=30_000)
+    client.start_order("O-2", risk_fund={"name": "ESTIMATE_ORDER_COST", "amount": 50_000})
+    with reading(client.context.database) as connection:
+        stored_orders = [order_store.by_number(connection, "inn", number) for number in ("O-1", "O-2")]
+    assert [order and (order.mode, order.ceiling) for order in stored_orders] == [
+        ("waive_first", 50_000),
+        ("enjoy_first", 30_000),
+    ]
