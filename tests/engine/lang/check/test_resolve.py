@@ -358,3 +358,9 @@ def test_a_list_of_one_constant_is_a_comparison() -> None:
     assert meaning("n.whole in [1]") == Cmp("==", Attr("n.whole"), Int(1))
     assert meaning("e.color not in ['red']") == Not(Same("e.color", "red"))
     assert meaning("n.whole in [1, 2]") == Or(tuple(Cmp("==", Attr("n.whole"), Int(n)) for n in (1, 2)))
+
+
+@pytest.mark.parametrize(("word", "hint"), [("red", "write a word in quotes: 'red'"), ("mauve", "")])
+def test_only_a_word_that_could_be_meant_is_to_be_put_in_quotes(word: str, hint: str) -> None:
+    _, report = resolve(f"e.color == {word}")
+    assert [(p.code, p.message, p.hint) for p in report.problems] == [("R101", f"unknown name `{word}`", hint)]
