@@ -7,14 +7,18 @@ import pytest
 from sqlalchemy import text
 
 from api.decisions import decisions
+from api.decisions.question import EligibilityQuestion
 from api.people.erasure import erase
 from api.runtime.context import AppContext
 from api.store.database import reading
 from api.supervision import audit
+from engine.decide.decide import ReferenceEvaluator, decide
 from engine.errors import Rejected
 from tests.api.audit_client import tamper, undo_tampering
 from tests.api.merchant_client import MerchantClient, assert_problem
 from tests.api.order_client import OrderClient
+from tests.api.town import NOW
+from tests.engine.small_rules import PERSON, make_question, release
 
 COLUMNS = {
     "subject": "'nobody-else'",
@@ -189,3 +193,13 @@ def test_a_record_that_never_was_or_left_with_its_person_is_refused(town: AppCon
         with pytest.raises(Rejected) as error:
             decisions.record_of(town.database, missing_name)
         assert (error.value.code, error.value.where) == ("unknown_decision", "decision_id")
+
+
+def test_a_refusal_s_record_is_about_as_long_as_that_of_the_decision_that_was_discarded() -> None:
+    """A longer record takes longer to write. The quotes in the padding are escaped, which adds up to a fifth."""
+    decision = decide(ReferenceEvaluator(release()), make_question("room", 50_000, "CNY", PERSON))
+    question = EligibilityQuestion("inn", "t-1", "ann", "room", 50_000, "CNY", NOW)
+    row = decisions.row_of(question, decision)
+    refusal = decisions.refusal_of(question, row, "no_consent")
+    assert len(row.record) > 1_500
+    assert 0.95 < len(refusal.record) / len(row.record) < 1.2
