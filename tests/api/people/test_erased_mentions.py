@@ -7,19 +7,21 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, func, insert, select, update
 
 from api.evidence import ledger
 from api.features import builds
 from api.people.erasure import count_rows, drop_inquiries, erase
 from api.store.clock import micros
 from api.store.database import open_database, reading, writing
-from api.store.tables import DISPUTES, MESSAGES, SUBMISSIONS
+from api.store.tables import DISPUTES, EVENTS, MESSAGES, SCHEDULED_EVENTS, SUBMISSIONS
+from engine.decide.evaluators import Evaluators
 from tests.api.conftest import server_of
 from tests.api.database_templates import Template
 from tests.api.full_record import LATER, ZEB
-from tests.api.refresh_town import append_events
+from tests.api.refresh_town import Refresher, append_events, feature_rows
 from tests.api.town import NOW, event
+from tests.graph.story import enrol, story
 
 JOSE, DAY = "josé", timedelta(days=1)
 
@@ -110,6 +112,37 @@ def test_the_events_of_a_person_are_those_of_either_side(database: Engine) -> No
     own, counterparty = (events.filter(side).height for side in sides)
     assert min(own, counterparty) > 0
     assert count_rows(database, ZEB)["events"] == own + counterparty
+
+
+def test_what_waits_for_its_day_goes_with_the_person_and_that_of_another_stays(database: Engine) -> None:
+    build = builds.latest_build(database)
+    assert build
+    with writing(database) as connection:
+        seqs = {
+            person: connection.execute(select(func.max(EVENTS.c.seq)).where(EVENTS.c.subject == person)).scalar_one()
+            for person in (ZEB, "ann")
+        }
+        rows = [{"build": build.id, "seq": seq, "at": 1, "kind": "payment.made"} for seq in seqs.values()]
+        connection.execute(insert(SCHEDULED_EVENTS), rows)
+    erase(database, ZEB, LATER)
+    with reading(database) as connection:
+        waiting = connection.execute(select(SCHEDULED_EVENTS.c.seq)).scalars().all()
+    assert list(waiting) == [seqs["ann"]]
+
+
+def test_a_person_who_was_only_tied_to_the_erased_one_is_refreshed(
+    database: Engine, shipped_evaluators: Evaluators
+) -> None:
+    """Dan has two ties and no payment: one of the two people leaves."""
+    ties = "\n".join(
+        f"2020-01-01 tie.formed dan > {other} #dan-{other} tie=friend strength=5" for other in (ZEB, "ann")
+    )
+    append_events(database, story(f"{enrol('dan')}\n{ties}"), NOW)
+    builds.build_features(database, NOW, "perks", NOW)
+    assert feature_rows(database)["dan"][1]["relationships.degree"] == 2
+    erase(database, ZEB, LATER)
+    Refresher(database, shipped_evaluators).run(LATER)
+    assert feature_rows(database)["dan"][1]["relationships.degree"] == 1
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
