@@ -1,7 +1,9 @@
 """An erasure finds the person in rows of others in whatever spelling, touches no more than that, and counts what it removes."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from sqlalchemy import Engine, func, insert, select, update
 
 from api.evidence import ledger
 from api.features import builds
-from api.people.erasure import count_rows, drop_inquiries, erase
+from api.people.erasure import count_rows, drop_inquiries, erase, vacuum
 from api.store.clock import micros
 from api.store.database import open_database, reading, writing
 from api.store.tables import DISPUTES, EVENTS, MESSAGES, SCHEDULED_EVENTS, SUBMISSIONS
@@ -149,3 +151,16 @@ def test_a_person_who_was_only_tied_to_the_erased_one_is_refreshed(
 def test_with_no_amount_retained_nothing_waits_for_a_writer(database: Engine) -> None:
     with writing(database):
         drop_inquiries(database, LATER)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_vacuum_that_a_reader_delays_is_done_the_next_time(database: Engine) -> None:
+    erase(database, ZEB, LATER)
+    with database.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 100")  # the pool gives the same connection to the vacuum
+    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchone()
+        assert not vacuum(database)
+    assert vacuum(database)
+    assert not vacuum(database)
