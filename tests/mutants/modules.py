@@ -20,6 +20,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "engine/decide/caps.py": ("tests/engine/decide/test_caps.py", "tests/engine/decide/test_perks.py"),
     "engine/decide/decide.py": (
         "tests/engine/decide/test_decide.py",
+        "tests/engine/decide/test_record_versions.py",
         "tests/engine/decide/test_without_relationships.py",
         "tests/engine/decide/test_caps.py",
         "tests/engine/decide/test_context.py",
@@ -40,6 +41,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/test_problems.py",
     ),
     "engine/lang/engines/lowering.py": (
+        "tests/engine/lang/engines/test_lowering.py",
         "tests/engine/lang/engines/test_durable.py",
         "tests/engine/lang/engines/test_columnar.py",
         "tests/engine/verify/test_agreement.py",
@@ -75,6 +77,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/api/people/test_erasure.py",
         "tests/api/people/test_redaction.py",
         "tests/api/people/test_erased_people.py",
+        "tests/api/people/test_erased_mentions.py",
         "tests/api/people/test_two_of_each.py",
         "tests/api/access/test_presence.py",
         "tests/api/jobs/test_vacuum.py",
@@ -100,6 +103,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "api/orders/orders.py": (
         "tests/api/orders/test_order_chain.py",
+        "tests/api/orders/test_order_limits.py",
         "tests/api/orders/test_order_times.py",
         "tests/api/orders/test_orders.py",
         "tests/api/jobs/test_order_clock.py",

@@ -1,7 +1,9 @@
 """Limits of OIDC tokens: the last second, the longest token, and the oldest key that we still use."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import jwt
@@ -12,7 +14,7 @@ from api.access.oidc import Issuer
 from api.http.gate import gate_of
 from api.settings.settings import Settings
 from engine.errors import Rejected
-from tests.api.access.token_publisher import RSA, Publisher, is_rejected
+from tests.api.access.token_publisher import EC, RSA, Publisher, is_rejected
 from tests.api.town import NOW
 
 SECOND = timedelta(seconds=1)
@@ -158,3 +160,25 @@ def test_proxy_variables_of_the_environment_do_not_redirect_the_key_fetch(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     assert issuer.caller(publisher.token(), NOW)
+
+
+def test_who_asks_while_the_first_keys_are_fetched_waits_for_them(
+    publisher: Publisher, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, may_answer, fetch_keys = Event(), Event(), oidc._fetch_keys
+
+    def fetch_slowly(url: str) -> Any:
+        started.set()
+        assert may_answer.wait(60)
+        return fetch_keys(url)
+
+    monkeypatch.setattr(oidc, "_fetch_keys", fetch_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(issuer.caller, publisher.token(), NOW)
+        assert started.wait(60)
+        second = threads.submit(issuer.caller, publisher.token(EC, "curve", "ES256"), NOW)
+        with pytest.raises(TimeoutError):
+            second.result(0.5)
+        may_answer.set()
+        assert [future.result(60)[0].party for future in (first, second)] == ["inn", "inn"]
+    assert publisher.requests == ["/keys"]

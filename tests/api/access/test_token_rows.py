@@ -82,6 +82,7 @@ def test_rotating_one_token_leaves_the_others(database: Engine) -> None:
     )
     assert (new_token.token.created_at, new_token.token.last_used_at, new_token.token.name) == (NOW + DAY, None, "desk")
     assert len(tokens_after) == 4
+    assert len(new_token.token.id) == 16  # of 8 random bytes, as each
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,15 @@ def test_token_fields_are_accepted_up_to_their_limits(database: Engine) -> None:
             tokens.check("merchant", "inn", scopes)
 
 
-def test_only_a_token_of_their_own_reinstates_a_person(database: Engine) -> None:
+def test_a_token_may_have_no_name_but_none_that_reads_like_another(database: Engine) -> None:
+    assert tokens.issue(database, "merchant", "inn", "", NOW).token.name == ""
+    with pytest.raises(Rejected) as error:
+        tokens.issue(database, "merchant", "inn", "de\u200bsk", NOW)  # with a space of no width
+    assert (error.value.code, error.value.where) == ("bad_party", "name")
+    assert len(tokens.list_tokens(database)) == 1
+
+
+def test_a_person_comes_back_by_a_token_of_their_own_and_by_no_other(database: Engine) -> None:
     with writing(database) as connection:
         for person in ("ann", "bob"):
             erasure_tombstones.remember(connection, person, NOW)

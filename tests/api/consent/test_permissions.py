@@ -3,18 +3,23 @@ nothing.
 """
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
 import pytest
+from sqlalchemy import Engine
 
+from api.consent import consents, permissions
 from api.evidence import ledger
+from api.features import builds
 from api.runtime.context import AppContext
+from api.store.database import fetch_rows, reading
 from graph.evidence.vocabulary import CLASSES
 from tests.api.merchant_client import MerchantClient, assert_problem
-from tests.api.town import event
+from tests.api.town import NOW, event
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)
 REFERRING_EVENTS: Final[dict[str, dict[str, Any]]] = {  # events that refer to a grant and leave it unchanged
     "a correction": {"kind": "event.corrected", "fields": json.dumps({"channel": "cash"})},
@@ -67,3 +72,35 @@ def test_a_retraction_by_its_contributor_ends_only_that_grant(town: AppContext) 
     assert client.count_permitted_classes() == [0, len(CLASSES)]
     assert_problem(client.post_question(client.people[0]), 403, "no_consent")
     assert client.post_question(client.people[1]).status_code == 200
+
+
+def test_a_question_is_answered_by_the_consents_for_the_purpose_of_the_newest_build(database: Engine) -> None:
+    """Ann consents to rent with one class and to perks with two. The newest of three builds is neither the first nor the last
+    purpose in the alphabet.
+    """
+    for purpose, classes in (("perks", ("identity", "credit")), ("rent", ("identity",)), ("loans", ("credit",))):
+        assert consents.give_consent(database, consents.Consent("ann", purpose, classes, None), NOW)
+    for purpose, expected in (("rent", {"identity"}), ("loans", {"credit"}), ("perks", {"identity", "credit"})):
+        builds.build_features(database, NOW, purpose, NOW)
+        with reading(database) as connection:
+            (rows,) = fetch_rows(connection, permissions.consent_query(["ann"], NOW))
+        assert {row[1] for row in rows} == {purpose}
+        assert permissions.allowed_classes(rows, [("ann", None)], NOW) == {("ann", None): expected}
+
+
+def test_a_service_whose_grants_have_all_ended_is_no_longer_named() -> None:
+    """Times in microseconds: the grant to the hotel ends at 20, that of the credit class to the bikes too."""
+    rows = [
+        ("ann", "perks", "inn/hotel", "consent.granted", "identity,credit", 20, 10),
+        ("ann", "perks", "inn/bikes", "consent.granted", "credit", 20, 10),
+        ("ann", "perks", "inn/bikes", "consent.granted", "identity", None, 11),
+    ]
+    open_bikes = {"identity": permissions.Grant(11, None)}
+    ended = permissions.collect_grants(rows, EPOCH + timedelta(microseconds=20))
+    assert ended == {("ann", "perks"): {"inn/bikes": open_bikes}}
+    in_force = permissions.collect_grants(rows, EPOCH + timedelta(microseconds=19))
+    both, credit = (
+        {"identity": permissions.Grant(10, 20), "credit": permissions.Grant(10, 20)},
+        permissions.Grant(10, 20),
+    )
+    assert in_force == {("ann", "perks"): {"inn/hotel": both, "inn/bikes": {"credit": credit, **open_bikes}}}

@@ -10,9 +10,14 @@ import polars as pl
 import pytest
 
 from api.decisions import decisions
+from api.decisions.exposure import PriorDecision, exposure_of, prior_decisions, prior_decisions_query
+from api.people.erasure import erase
 from api.runtime.context import AppContext
+from api.store.clock import micros
+from api.store.database import fetch_rows, reading
 from engine.decide.decide import ReferenceEvaluator, decide, question_from_record
 from tests.api.merchant_client import MerchantClient, assert_problem
+from tests.api.town import NOW
 
 
 @pytest.fixture
@@ -174,3 +179,31 @@ def test_a_merchants_open_answer_uses_no_cap_unless_it_is_for_another_perk(
     assert [(u["perk"], u["waived"], u["open"]) for u in usage] == [("power_bank", 9_900, True)]
     other_usage = decision_of(client, client.ask(person, lodge, amount=500_000).json())["question"]["used"]
     assert sorted((u["perk"], u["waived"]) for u in other_usage) == [("hotel", 450_000), ("power_bank", 9_900)]
+
+
+def test_an_exposure_counts_orders_by_their_state() -> None:
+    """Two in service; one due and two overdue, so three unpaid; a settled and a cancelled one count as none of them."""
+    states = ("in_service", "due", "overdue", "settled", "in_service", "cancelled", "overdue", None)
+    decided_at, valid_until = micros(NOW), micros(NOW + timedelta(hours=1))
+    prior = [
+        PriorDecision(seq, "inn", "hotel", "CNY", 5, "ADMIT", 5, decided_at, valid_until, None, state)
+        for seq, state in enumerate(states)
+    ]
+    exposure = exposure_of(prior, "lodge", "hotel", NOW)
+    assert (exposure.in_service, exposure.unpaid, exposure.overdue) == (2, 3, 2)
+    assert len(exposure.used) == 7  # all but the cancelled one; that without an order is the newest answer
+
+
+@pytest.mark.parametrize("town_url", ["postgresql"], indirect=True)
+def test_earlier_decisions_come_oldest_first_wherever_the_database_keeps_them(client: MerchantClient) -> None:
+    """The newest row takes the place of a row of a person who was erased, before the older rows. SQLite moves no rows."""
+    database = client.context.database
+    other, person = (candidate for _, candidate in zip(range(2), admitted_people(client), strict=False))
+    erase(database, other, client.now)
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM")
+    for amount in (200, 300):
+        client.ask(person, amount=amount)
+    with reading(database) as connection:
+        (rows,) = fetch_rows(connection, prior_decisions_query([person]))
+    assert [decision.amount for decision in prior_decisions(rows, [person])[person]] == [100, 200, 300]

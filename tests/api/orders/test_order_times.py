@@ -92,3 +92,23 @@ def test_an_order_paid_a_microsecond_late_is_a_day_late(client: OrderClient) -> 
     client.now += timedelta(days=1)
     assert client.post_action("O-1", "sync", {"paid_at": paid_at.isoformat()}).json()["state"] == "settled"
     assert [event["days_late"] for event in system_events(client, "order.settled")] == [1]
+
+
+def test_an_order_paid_at_this_moment_is_paid_and_a_microsecond_later_is_not_yet(client: OrderClient) -> None:
+    client.create_due_order()
+    body = {"paid_at": (client.now + MICRO).isoformat()}
+    assert_problem(client.post_action("O-1", "sync", body), 422, "bad_time_range")
+    assert client.post_action("O-1", "sync", {"paid_at": client.now.isoformat()}).json()["state"] == "settled"
+
+
+def test_a_dispute_is_ended_twice_and_opened_anew_in_other_words(client: OrderClient) -> None:
+    """To end a dispute that is not open changes nothing; the party that opened it may say something else."""
+    client.create_due_order()
+    before = client.get_order().json()
+    assert client.post_action("O-1", "dispute", {"statement": None}).json() == before
+    for statement in ("the towels are gone", "two towels are gone", "two towels are gone"):
+        order = client.post_action("O-1", "dispute", {"statement": statement}).json()
+        assert order["dispute"] == {"by": "merchant", "statement": statement}
+    for _ in range(2):
+        order = client.post_action("O-1", "dispute", {"statement": None}).json()
+        assert (order["dispute"], order["disputed"], order["state"]) == (None, False, "due")

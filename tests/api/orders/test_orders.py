@@ -1,5 +1,6 @@
 """Orders through the APIs of merchant and person: every state and limit, with repeated requests, on both databases."""
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from api.evidence import ledger
+from api.orders import order_store, orders
 from api.releases.catalogue import kinds, schema
 from api.runtime.context import AppContext
 from api.store.clock import iso
@@ -302,4 +304,41 @@ def test_a_refusal_by_the_operators_rules_has_its_code(town: AppContext) -> None
     client = OrderClient(context)
     client.start_order()
     assert_problem(client.complete(post_payments=[{"name": "room", "amount": 50_001}]), 409, "too_dear")
+    context.evaluators.close()
+
+
+def test_a_repetition_is_told_by_its_fields_and_not_by_their_order() -> None:
+    """The digest is that of the JSON text with sorted keys: Python's hashlib is the oracle, on the text written by hand."""
+    text = '["create", {"amount": 5, "name": "房"}]'
+    expected = hashlib.sha256(text.encode()).hexdigest()
+    assert orders.digest("create", {"amount": 5, "name": "房"}) == expected
+    assert orders.digest("create", {"name": "房", "amount": 5}) == expected
+    assert orders.digest("modify", {"name": "房", "amount": 5}) != expected
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_without_a_ceiling_of_the_service_the_amount_waived_is_the_ceiling(client: OrderClient) -> None:
+    """Rules may read the ceiling of any order, also in a service that waives first and needs none."""
+    client.start_order("O-1")
+    client.sign_up(mode="enjoy_first", ceiling=30_000)
+    client.start_order("O-2", risk_fund={"name": "ESTIMATE_ORDER_COST", "amount": 50_000})
+    with reading(client.context.database) as connection:
+        stored_orders = [order_store.by_number(connection, "inn", number) for number in ("O-1", "O-2")]
+    assert [order and (order.mode, order.ceiling) for order in stored_orders] == [
+        ("waive_first", 50_000),
+        ("enjoy_first", 30_000),
+    ]
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_a_refusal_of_a_new_order_for_its_own_terms_is_told_by_its_code(town: AppContext) -> None:
+    """Only what the person's other orders are the reason for is hidden behind `decision_lapsed`."""
+    files = {**town.release.files}
+    refusal = "  - {id: small, on: [create], when: order.waived < 100, unknown: pass, code: too_small}\n"
+    files["orders.yaml"] = files["orders.yaml"].replace("refusals:\n", f"refusals:\n{refusal}", 1)
+    context = AppContext(town.database, Evaluators(release_of(files, schema(), kinds())))
+    client = OrderClient(context)
+    decision = client.decide()["decision_id"]
+    assert_problem(client.create_order(decision=decision, amount=99), 409, "too_small")
+    assert client.create_order(decision=decision, amount=100).status_code == 201
     context.evaluators.close()

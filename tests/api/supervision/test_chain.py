@@ -7,11 +7,18 @@ import pytest
 from sqlalchemy import text
 
 from api.decisions import decisions
+from api.decisions.question import EligibilityQuestion
+from api.people.erasure import erase
 from api.runtime.context import AppContext
 from api.store.database import reading
 from api.supervision import audit
+from engine.decide.decide import ReferenceEvaluator, decide
+from engine.errors import Rejected
 from tests.api.audit_client import tamper, undo_tampering
 from tests.api.merchant_client import MerchantClient, assert_problem
+from tests.api.order_client import OrderClient
+from tests.api.town import NOW
+from tests.engine.small_rules import PERSON, make_question, release
 
 COLUMNS = {
     "subject": "'nobody-else'",
@@ -140,3 +147,59 @@ def test_an_order_without_its_decision_is_detected(client: MerchantClient) -> No
     problem = audit.verify(client.context.database).first_break
     assert problem is not None
     assert (problem.id, problem.problem) == (answer["decision_id"], "there is an order of it, and no decision")
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_decisions_are_numbered_from_one_without_a_gap(client: MerchantClient) -> None:
+    ask_questions(client)
+    with reading(client.context.database) as connection:
+        numbers = connection.execute(text("select seq from decisions order by seq")).scalars().all()
+    assert list(numbers) == list(range(1, 11))  # eight answers and two refusals
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_a_decision_and_a_refusal_record_the_newest_move_of_any_order(town: AppContext) -> None:
+    """So nobody can drop the last moves of orders unseen once a question was asked after them."""
+    client = OrderClient(town)
+    database = town.database
+
+    def recorded_moves() -> list[str]:
+        with reading(database) as connection:
+            records = connection.execute(text("select record from decision_subjects order by seq")).scalars()
+            return [json.loads(record)["order_moves"] for record in records]
+
+    def newest_move() -> str:
+        with reading(database) as connection:
+            return str(connection.execute(text("select hash from order_moves order by seq desc limit 1")).scalar_one())
+
+    client.decide()
+    assert set(recorded_moves()) == {decisions.GENESIS_HASH}
+    for number in ("O-1", "O-2"):
+        client.start_order(number)
+        client.decide()
+        assert recorded_moves()[-1] == newest_move()
+    assert_problem(client.post_question("nobody"), 403, "no_consent")
+    assert recorded_moves()[-1] == newest_move()
+    assert len(set(recorded_moves())) >= 3
+
+
+@pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
+def test_a_record_that_never_was_or_left_with_its_person_is_refused(town: AppContext) -> None:
+    client = OrderClient(town)
+    name = client.decide()["decision_id"]
+    assert decisions.record_of(town.database, name)["subject"] == client.person
+    erase(town.database, client.person, client.now)
+    for missing_name in ("0" * 32, name):
+        with pytest.raises(Rejected) as error:
+            decisions.record_of(town.database, missing_name)
+        assert (error.value.code, error.value.where) == ("unknown_decision", "decision_id")
+
+
+def test_a_refusal_s_record_is_about_as_long_as_that_of_the_decision_that_was_discarded() -> None:
+    """A longer record takes longer to write. The quotes in the padding are escaped, which adds up to a fifth."""
+    decision = decide(ReferenceEvaluator(release()), make_question("room", 50_000, "CNY", PERSON))
+    question = EligibilityQuestion("inn", "t-1", "ann", "room", 50_000, "CNY", NOW)
+    row = decisions.row_of(question, decision)
+    refusal = decisions.refusal_of(question, row, "no_consent")
+    assert len(row.record) > 1_500
+    assert 0.95 < len(refusal.record) / len(row.record) < 1.2

@@ -90,6 +90,36 @@ def test_a_correction_that_moves_an_event_past_the_moment_removes_it():
     assert ids(text, "2024-07-01", "2024-01-31") == ["p"], "the correction was not known yet"
 
 
+def test_a_correction_sets_only_the_fields_that_events_of_the_kind_have():
+    """A payment has a category and no days of delay; an order has days of delay and no category."""
+    view = visible(
+        story(f"""{enrol("ann")}
+        {PAYMENT}
+        2024-01-11 order.settled ann #o order=1 days_late=2
+        2024-02-03 event.corrected ann ref_event=p fields={{"amount":300,"category":"housing","days_late":9}}
+        2024-02-03 event.corrected ann ref_event=o fields={{"amount":300,"category":"housing","days_late":9}}"""),
+        moment("2024-06-01"),
+        LATER,
+        "perks",
+    )
+    fields = view.filter(pl.col("event_id").is_in(["p", "o"])).select("event_id", "amount", "category", "days_late")
+    assert fields.rows() == [("p", 300, "housing", None), ("o", 300, None, 9)]
+
+
+def test_only_a_vouch_may_be_negative_and_only_a_balance():
+    text = f"""{enrol("ann", "bob")}
+    2024-01-01 tie.formed ann > bob #doubt tie=vouch strength=-3
+    2024-01-01 tie.formed ann > bob #none tie=vouch strength=0
+    2024-01-01 tie.formed ann > bob #friend tie=friend strength=3
+    2024-01-01 account.balance ann #debt amount=-5 currency=CNY
+    2024-01-01 account.balance ann #zero amount=0 currency=CNY
+    2024-01-01 payment.made ann > bob #free amount=0 currency=CNY"""
+    assert ids(text) == ["doubt", "none", "friend", "debt", "zero", "free"]
+    friendship = '2024-02-01 event.corrected ann ref_event=doubt fields={"tie":"friend"}'
+    enmity = '2024-02-01 event.corrected ann ref_event=friend fields={"strength":-1}'
+    assert ids(f"{text}\n{friendship}\n{enmity}") == ["none", "debt", "zero", "free"]
+
+
 @pytest.mark.parametrize("fields", ['{"amount":-5}', '{"other":"ann"}'])
 def test_an_event_made_invalid_by_a_correction_is_left_out(fields):
     assert ids(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 event.corrected ann ref_event=p fields={fields}") == []
@@ -109,6 +139,7 @@ def test_an_event_made_invalid_by_a_correction_is_left_out(fields):
             "2024-02-01 dispute.opened ann #d ref_event=p\n2024-02-09 dispute.resolved ann ref_event=p outcome=upheld",
             [],
         ),
+        ("2024-02-09 dispute.resolved ann ref_event=p outcome=upheld", ["p"]),  # nobody had opened it
         (
             "2024-02-09 dispute.opened ann #d ref_event=p\n2024-02-01 dispute.resolved ann ref_event=p outcome=rejected",
             [],

@@ -1,5 +1,7 @@
 """Credit features by hand: instalments, not reports; endings, not last payments; orders as production sends them."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from graph.evidence.visibility import visible
@@ -114,6 +116,43 @@ def test_the_history_starts_with_evidence_that_is_not_adverse():
     expect(features_of("ann", late), credit__history_days=None, credit__orders_late=1)
     on_time = "2024-06-01 order.settled ann @iftah order=o2 days_late=0"
     expect(features_of("ann", f"{late}\n{on_time}"), credit__history_days=14)
+
+
+def test_an_instalment_missed_exactly_twelve_months_ago_is_no_longer_recent():
+    """Twelve calendar months before 15 June 2024 is 15 June 2023; before 29 February 2024 it is 28 February 2023."""
+    for at, start in (("2024-06-15", "2023-06-15T00:00:00"), ("2024-02-29T12:00", "2023-02-28T12:00:00")):
+        missed = f"{start}{{}} obligation.missed ann obligation=loan due=2023-02-01"
+        expect(features_of("ann", missed.format(""), at), credit__missed=1, credit__missed_12m=0)
+        expect(features_of("ann", missed.format(".000001"), at), credit__missed=1, credit__missed_12m=1)
+        older = "2022-01-02 obligation.missed ann obligation=loan due=2022-01-01"
+        two = f"{older}\n{missed.format('.000001')}"
+        expect(features_of("ann", two, at), credit__missed=2, credit__missed_12m=1)
+
+
+def test_the_twelve_months_are_those_of_the_local_calendar():
+    """In Shanghai it is already 29 February 2024, so they begin on 28 February 2023, 00:00 there: 27 February, 16:00 UTC."""
+    missed = "{} obligation.missed ann obligation=loan due=2023-02-01"
+    for at, local, elsewhere in (
+        ("2023-02-27T16:00:00", 0, 0),
+        ("2023-02-27T16:00:00.000001", 1, 0),
+        ("2023-02-28T16:00:00", 1, 0),
+        ("2023-02-28T16:00:00.000001", 1, 1),
+    ):
+        expect(
+            features_of("ann", missed.format(at), "2024-02-28T16:00", zone=ZoneInfo("Asia/Shanghai")),
+            credit__missed_12m=local,
+        )
+        expect(features_of("ann", missed.format(at), "2024-02-28T16:00"), credit__missed_12m=elsewhere)
+
+
+def test_an_obligation_opened_twice_is_open_once():
+    """The same name is another obligation at another contributor, and of another person."""
+    twice = f"{LOAN}\n2024-02-01 obligation.opened ann obligation=loan"
+    expect(features_of("ann", twice), credit__open=1)
+    expect(features_of("ann", f"{twice}\n2024-02-01 obligation.opened ann obligation=car"), credit__open=2)
+    expect(features_of("ann", f"{twice}\n2024-02-01 obligation.opened ann @shop obligation=loan"), credit__open=2)
+    expect(features_of("ann", f"{twice}\n2024-02-01 obligation.opened bob obligation=loan"), credit__open=1)
+    expect(features_of("ann", f"{twice}\n2024-03-01 obligation.settled ann obligation=loan"), credit__open=0)
 
 
 MISSED_AND_PAID = """

@@ -144,6 +144,25 @@ def test_a_ratio_is_rounded_half_up(low, readings, share):
     expect(features_of("ann", text), capacity__balance_low_share=share)
 
 
+def test_a_mean_balance_below_nothing_is_nothing_and_nothing_is_not_low():
+    """Spending of 24 is 1 a month, so a mean of 1 would be one month, 100 hundredths."""
+    spent = "2024-01-01 payment.made ann > shop amount=24 currency=CNY"
+    for amount, share, balance_months in ((-5, 100, 0), (0, 0, 0), (1, 0, 100)):
+        text = f"{spent}\n2024-02-01 account.balance ann amount={amount} currency=CNY"
+        expect(features_of("ann", text), capacity__balance_low_share=share, capacity__balance_months=balance_months)
+
+
+def test_a_balance_counts_up_to_ten_million_million_on_either_side():
+    """In minor units. The reading of 2 x 10^13 counts as 10^13; with one of 0 the mean is 5 x 10^12. Spending of 10^14 in the 24
+    months is 10^14 / 24 a month: 1.2 months, in hundredths. With a debt of 2 x 10^13 in place of the 0 the mean is 0.
+    """
+    spent = "2024-05-01 payment.made ann > shop amount=100000000000000 currency=CNY"
+    high = "2024-05-02 account.balance ann amount=20000000000000 currency=CNY"
+    for low, balance_months in (("0", 120), ("-20000000000000", 0)):
+        text = f"{spent}\n{high}\n2024-05-03 account.balance ann amount={low} currency=CNY"
+        expect(features_of("ann", text), capacity__balance_months=balance_months)
+
+
 def test_a_miss_paid_at_the_same_moment_was_not_late():
     text = "2024-05-01 obligation.missed ann obligation=loan\n2024-05-01 obligation.paid ann obligation=loan"
     expect(features_of("ann", text), credit__longest_delay_days=0, credit__missed=1)

@@ -325,3 +325,42 @@ def test_a_broken_definition_is_reported_once_and_not_at_its_uses(text: str) -> 
 @pytest.mark.parametrize("right", ["n.whole + 1", "x"])
 def test_a_word_is_compared_with_a_constant_or_an_attribute(right: str) -> None:
     assert problem(f"e.color == {right}", x="n.whole > 1") == ("R103", 12)
+
+
+def test_a_list_is_one_part_however_long_and_what_is_asked_of_it_another() -> None:
+    """50 questions of two parts and their join are 101 parts: five times these, joined, are 506, six times 607."""
+    fifty = " or ".join(["s.town in lists.towns"] * 50)
+    assert resolve(" or ".join(["x"] * 5), x=fifty)[1].problems == []
+    assert problem(" or ".join(["x"] * 6), x=fifty) == ("R023", 1)
+
+
+def test_a_question_of_a_list_is_two_deeper_than_what_it_asks_of() -> None:
+    """A sum of n numbers is n deep."""
+    assert resolve("n.whole" + " + n.whole" * (MAX_DEPTH - 3) + " in [1, 2]")[1].problems == []
+    assert problem("n.whole" + " + n.whole" * (MAX_DEPTH - 2) + " in [1, 2]") == ("R023", 1)
+
+
+def test_of_a_condition_as_wide_as_it_may_be_the_depth_is_told() -> None:
+    """The join of a comparison of 129 parts (64 numbers, 63 plus, one constant, the comparison), 65 deep, and 9 x 50 and 20
+    parts has 600 parts, and is 66 deep.
+    """
+    deep = "n.whole" + " + n.whole" * 63 + " > 1"
+    wide, rest = " or ".join(["b.on"] * 49), " or ".join(["b.on"] * 19)
+    _, report = resolve(" or ".join([deep, *["x"] * 9, "y"]), x=wide, y=rest)
+    assert [p.message for p in report.problems] == ["with its definitions written out this is 66 deep, of 64 at most"]
+    _, report = resolve(" or ".join([deep, *["x"] * 9, "y", "b.on"]), x=wide, y=rest)
+    assert [p.message for p in report.problems] == [
+        "with its definitions written out this has 601 parts, of 600 at most"
+    ]
+
+
+def test_a_list_of_one_constant_is_a_comparison() -> None:
+    assert meaning("n.whole in [1]") == Cmp("==", Attr("n.whole"), Int(1))
+    assert meaning("e.color not in ['red']") == Not(Same("e.color", "red"))
+    assert meaning("n.whole in [1, 2]") == Or(tuple(Cmp("==", Attr("n.whole"), Int(n)) for n in (1, 2)))
+
+
+@pytest.mark.parametrize(("word", "hint"), [("red", "write a word in quotes: 'red'"), ("mauve", "")])
+def test_only_a_word_that_could_be_meant_is_to_be_put_in_quotes(word: str, hint: str) -> None:
+    _, report = resolve(f"e.color == {word}")
+    assert [(p.code, p.message, p.hint) for p in report.problems] == [("R101", f"unknown name `{word}`", hint)]
