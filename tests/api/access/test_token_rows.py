@@ -172,7 +172,7 @@ def test_a_token_may_have_no_name_but_none_that_reads_like_another(database: Eng
     assert len(tokens.list_tokens(database)) == 1
 
 
-def test_a_person_comes_back_by_a_token_of_their_own_and_by_no_other(database: Engine) -> None:
+def test_only_a_token_of_their_own_reinstates_a_person(database: Engine) -> None:
     with writing(database) as connection:
         for person in ("ann", "bob"):
             erasure_tombstones.remember(connection, person, NOW)
