@@ -28,7 +28,11 @@ BUILD = Path("build", "durable-rules")  # relative, as setuptools wants its sour
 SOURCE = BUILD / f"durable_rules-{VERSION}"
 PARTS = ("rulespy/rules", "rules/json", "rules/rete", "rules/state", "rules/events", "rules/regex")
 INCLUDES = "#include <stdlib.h>\n#include <stdio.h>\n"  # which Python.h no longer includes
-RESOURCES = {"rules": "rules", "docs/schemas": "schemas"}  # in the checkout, and under `iftah/resources` in the wheel
+RESOURCES = {
+    "rules": "rules",
+    "docs/schemas": "schemas",
+    "docs/examples": "examples",
+}  # in the checkout, and under `iftah/resources` in the wheel
 
 
 def archive() -> Path:

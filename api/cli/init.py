@@ -8,7 +8,7 @@ import typer
 
 from api.cli.output import commands
 from api.cli.plain_values import PlainValues
-from api.settings.resources import RULES, SCHEMAS
+from api.settings.resources import EXAMPLES, RULES, SCHEMAS
 from api.settings.source import FILE
 from engine.errors import Rejected
 
@@ -44,24 +44,75 @@ and leave out `var/`.
 """
 
 
+EXAMPLE_FILES: Final = {"rental": "hires.csv"}  # by example: its data
+EXAMPLE_SETTINGS: Final = """\
+# An empty database is filled from this file, by the map beside it.
+seed_evidence = "import"
+seed_file = "{file}"
+seed_map = "map.yaml"
+"""
+EXAMPLE_PAGE: Final = """\
+# {name}
+
+A shop hires out bicycles, and asks which customers need no deposit. All of it is made up. Run every command of `iftah` in this
+folder.
+
+| file | what it says |
+|---|---|
+| `{file}` | the shop's own table, a line for each hire |
+| `map.yaml` | which events each line of it becomes |
+| `rules/evidence.yaml` | what can happen: payments, and bicycles that come back |
+| `rules/features.yaml` | what we count of it: hires, late ones, damages, ratings |
+| `rules/trust.yaml`, `rules/perks.yaml` | the score, and who may take which bicycle without a deposit |
+
+| you want | do |
+|---|---|
+| to see it work | `iftah run` imports `{file}`, scores the customers and serves; it prints a request to paste |
+| to see a customer's score | `iftah explain kaja-2` |
+| to see where a number comes from | `iftah features rental.late_share --person kaja-2` |
+| to see what a map makes of the file | `iftah import {file} --dry-run` |
+| to count something else | add a feature to `rules/features.yaml`, then `iftah check`, `iftah build` and `iftah score` |
+| to begin with your own table | `iftah import --guess yours.csv --map yours.yaml` |
+"""
+
+
 @app.command(cls=PlainValues)
-def init(folder: Annotated[Path, typer.Argument(help="the folder to make; it must be new or empty")]) -> None:
-    """Make a folder to work in: settings, the shipped rules with their cases, and a README."""
+def init(
+    folder: Annotated[Path, typer.Argument(help="the folder to make; it must be new or empty")],
+    example: Annotated[
+        str | None, typer.Option(help="the rules and data of another line of business: rental, a shop of bicycles")
+    ] = None,
+) -> None:
+    """Make a folder to work in: settings, the shipped rules with their cases, and a README. With --example, all of it is of
+    another line of business, with a file of its data and the map to import it.
+    """
+    if example is not None and example not in EXAMPLE_FILES:
+        hint = f"use {', '.join(EXAMPLE_FILES)}"
+        raise Rejected(f"there is no example `{example[:40]}`", where="--example", hint=hint, code="bad_option")
     try:
-        _fill(folder)
+        _fill(folder, example)
     except OSError as error:
         raise Rejected(f"cannot be made: {error.strerror}", where=str(folder), code="bad_folder") from None
     print(f"made {folder}: settings, rules and a README.md that says what to do")
     print(f"next: cd {folder} && iftah run")
 
 
-def _fill(folder: Path) -> None:
+def _fill(folder: Path, example: str | None) -> None:
     if folder.is_dir() and any(folder.iterdir()):
         raise Rejected("is not empty", where=str(folder), hint="name a folder that is new", code="bad_folder")
-    shutil.copytree(RULES, folder / "rules", dirs_exist_ok=True)
+    source = RULES if example is None else EXAMPLES / example / "rules"
+    shutil.copytree(source, folder / "rules", dirs_exist_ok=True)
     shutil.copytree(SCHEMAS, folder / "schemas")
+    for name in () if example is None else (EXAMPLE_FILES[example], "map.yaml"):
+        shutil.copy(EXAMPLES / str(example) / name, folder / name)
     for path in (folder / "rules").rglob("*.yaml"):  # editors find the schema by the first line of a file
         text = path.read_text(encoding="utf-8").replace("=../docs/schemas/", "=../schemas/")
-        path.write_text(text.replace("=../../docs/schemas/", "=../../schemas/"), encoding="utf-8")
-    (folder / FILE).write_text(SETTINGS, encoding="utf-8")
-    (folder / "README.md").write_text(PAGE.format(name=folder.resolve().name), encoding="utf-8")
+        text = text.replace("=../../docs/schemas/", "=../../schemas/").replace("=../../../schemas/", "=../schemas/")
+        path.write_text(text, encoding="utf-8")
+    name, page, settings = folder.resolve().name, PAGE, SETTINGS
+    if example is not None:
+        page, settings = EXAMPLE_PAGE, SETTINGS + EXAMPLE_SETTINGS.format(file=EXAMPLE_FILES[example])
+    (folder / FILE).write_text(settings, encoding="utf-8")
+    (folder / "README.md").write_text(
+        page.format(name=name, file=EXAMPLE_FILES.get(example or "", "")), encoding="utf-8"
+    )

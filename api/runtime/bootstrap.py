@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from api.evidence import ledger
-from api.evidence.load import load_frames
 from api.features import builds, coverage
 from api.features.builds import Build
 from api.releases import probe, releases, rules_folder
@@ -92,9 +91,7 @@ def _load_evidence(context: AppContext, seed_data: SeedData, steps: ProgressRepo
         timer.timings.append(("load", 0.0, f"{event_count:,} events are there already"))
         return
     with timer.stage("load") as notes, steps.progress("loading evidence") as on_progress:
-        report = load_frames(
-            database, seed_data.frames(), now=clock.now, on_progress=on_progress, vocabulary=context.vocabulary
-        )
+        report = seed_data.load(database, context.vocabulary, on_progress)
         notes.append(f"{report.accepted:,} events")
         if report.refused:
             notes.append(f"{report.refused:,} refused, see {report.rejects_path}")
@@ -115,7 +112,8 @@ def _build_features(
         timer.timings.append(("build", 0.0, f"features of {previous.people:,} people are there already"))
         return previous
     follows = previous is not None and previous.follows
-    as_of = seed_data.as_of if previous is None else clock.now() if follows else previous.as_of
+    first = seed_data.as_of or ledger.extent(database).happened_at or clock.now()
+    as_of = first if previous is None else clock.now() if follows else previous.as_of
     with timer.stage("build") as notes, steps.progress("building the graph and features"):
         guard = coverage.CoverageGuard(database, context.release, as_of, purpose)
         build = builds.build_features(

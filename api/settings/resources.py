@@ -7,6 +7,7 @@ PROGRAM: Final = Path(__file__).resolve().parents[2]  # the checkout, or the fol
 _RESOURCES: Final = PROGRAM / "iftah" / "resources"  # setup.py makes it, in the wheel alone
 INSTALLED: Final = _RESOURCES.is_dir()
 RULES: Final = _RESOURCES / "rules" if INSTALLED else PROGRAM / "rules"
+EXAMPLES: Final = _RESOURCES / "examples" if INSTALLED else PROGRAM / "docs" / "examples"
 SCHEMAS: Final = _RESOURCES / "schemas" if INSTALLED else PROGRAM / "docs" / "schemas"
 
 

@@ -41,7 +41,11 @@ class Settings(BaseSettings):
     database_url: str = Field(f"sqlite:///{VAR / 'iftah.db'}", description="where the ledger is kept")
     rules: Path = Field(RULES, description="the folder of rule files")
     datasets_dir: Path = Field(DATA, description="the folder of public data sets")
-    seed_evidence: Literal["auto", "berka", "town"] = Field("auto", description="what an empty database is filled with")
+    seed_evidence: Literal["auto", "berka", "town", "import"] = Field(
+        "auto", description="what an empty database is filled with; import: `seed_file`, by `seed_map`"
+    )
+    seed_file: Path = Field(Path("events.csv"), description="the file to import into an empty database")
+    seed_map: Path = Field(Path("map.yaml"), description="the map by which to import it")
     town_people: int = Field(2_000, ge=1, le=2_000_000, description="how many people the synthetic town has")
     town_seed: int = Field(1, ge=0, description="the seed of the synthetic town")
     host: str = Field("127.0.0.1", description="the address to serve on")

@@ -29,6 +29,8 @@ NAMES: Final = (
     "rules",
     "datasets_dir",
     "seed_evidence",
+    "seed_file",
+    "seed_map",
     "town_people",
     "town_seed",
     "host",

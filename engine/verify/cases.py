@@ -14,6 +14,7 @@ from engine.decide.orders import move
 from engine.decide.patterns import flags
 from engine.decide.perks import PerkOutcome, perk_outcome
 from engine.errors import IftahError
+from engine.lang.check.evidence import event_kinds
 from engine.lang.check.orders import schema_of
 from engine.lang.check.release import cases_in, check
 from engine.lang.engines.reference import evaluate
@@ -85,13 +86,16 @@ def run(
 ) -> Iterator[CaseOutcome]:
     """Run every case of every `.cases.yaml` among `files` (name -> text), in order.
 
-    Cases of features need `feature_evaluator`, which computes features from events.
+    Cases of features need `feature_evaluator`, which computes features from events. `kinds` are those of `check`: a release that
+    declares its own kinds of events adds them.
     """
+    own_kinds = kinds or {}
+    case_kinds = event_kinds(release.evidence, own_kinds) if release.evidence else own_kinds
     for file in cases_in(files).values():
         for case in file.cases:
-            yield _run_case(release, file, case, kinds or {}, feature_evaluator)
+            yield _run_case(release, file, case, case_kinds, feature_evaluator)
         for change in file.changes:
-            yield _run_change_case(release.files, schema, kinds or {}, change)  # cases need no reading again
+            yield _run_change_case(release.files, schema, own_kinds, change)  # cases need no reading again
 
 
 def uncovered_rules(program: Program, outcomes: list[CaseOutcome]) -> tuple[str, ...]:

@@ -89,7 +89,11 @@ def encode_events(
     ids = pl.Categories.random()
     coding = Coding(ids, pl.Series(dtype=pl.Categorical(ids)), vocabulary, frozenset(texts))
     available = events.collect_schema().names()
-    evidence_fields = {c for k in vocabulary.evidence_kinds for c in vocabulary.kind_by_name[k].fields}
+    kinds = (
+        *STANDARD.kinds,
+        *vocabulary.kinds,
+    )  # columns of ties and payments must be there, with and without such events
+    evidence_fields = {c for kind in kinds if kind.data_class for c in kind.fields}
     statement_columns = tuple(c for c in KIND_FIELDS if c not in evidence_fields)
     statements = (
         events.filter(pl.col("kind").is_in(STATEMENT_KINDS))
