@@ -11,6 +11,7 @@ from typing import Final
 EARLIEST_EVENT_TIME: Final = datetime(1900, 1, 1, tzinfo=UTC)
 CLASSES: Final = ("identity", "relationship", "behaviour", "restricted", "credit")
 TIES: Final = ("household", "family", "friend", "colleague", "vouch")
+TIE_WEIGHT: Final = {"household": 10, "family": 8, "friend": 5, "colleague": 3}  # on the 1..10 scale of `strength`
 CHANNELS: Final = ("transfer", "card", "cash", "wallet", "direct_debit")
 CATEGORIES: Final = (
     *("wage", "pension", "benefit", "interest", "transfer", "cash"),
