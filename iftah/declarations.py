@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import narwhals as nw
-
-from engine.lang.engines import columns, reference
+from engine.lang.engines import reference
 from engine.lang.model.conditions import Num, Truth, names, with_names
 from engine.lang.model.features import DeclaredFeature, ValueField, canonical_text
 from engine.lang.model.program import Program
@@ -24,6 +22,9 @@ from graph.features.declared.definition import (
     Storage,
     Window,
 )
+
+if TYPE_CHECKING:
+    import narwhals as nw
 
 MICROSECONDS: Final = 10**6  # of a second
 _STORAGES: Final[dict[str, Storage]] = {"bool": "bool", "date": "date", "enum": "text", "string": "text"}
@@ -114,7 +115,9 @@ def _field(field: ValueField | None) -> MeasuredField | None:
 def condition(truth: Truth) -> Condition:
     """The condition as a pair of an expression and a function, both of which give null for an unknown one."""
 
-    def of_columns(day: int, physical_names: Mapping[str, str]) -> nw.Expr:
+    def of_columns(day: int, physical_names: Mapping[str, str]) -> "nw.Expr":
+        from engine.lang.engines import columns  # with the column engine, which cases do not need
+
         return columns.truth(with_names(truth, physical_names) if physical_names else truth, day)
 
     def of_row(row: Row) -> bool | None:
@@ -125,7 +128,9 @@ def condition(truth: Truth) -> Condition:
 
 @lru_cache(maxsize=4096)
 def _formula(num: Num) -> Formula:
-    def of_columns(day: int, physical_names: Mapping[str, str]) -> nw.Expr:
+    def of_columns(day: int, physical_names: Mapping[str, str]) -> "nw.Expr":
+        from engine.lang.engines import columns
+
         return columns.number(with_names(num, physical_names), day)
 
     def of_row(row: Row) -> int | None:

@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 EARLIEST_EVENT_TIME: Final = datetime(1900, 1, 1, tzinfo=UTC)
 CLASSES: Final = ("identity", "relationship", "behaviour", "restricted", "credit")
+TIE_WEIGHT: Final = {"household": 10, "family": 8, "friend": 5, "colleague": 3}  # on the 1..10 scale of `strength`
 DISPUTE_OUTCOMES: Final = ("upheld", "rejected")  # upheld: the person was right, and the event stays out of the view
 Scope = Literal["subject", "each", "both"]
 STEPS: Final = ("opened", "paid", "missed", "settled", "written off")  # of an obligation

@@ -18,9 +18,9 @@ from graph.algorithms.ranges import Bools, Ints
 from graph.compiled.columns import from_columns
 from graph.compiled.csr import CSR, Array
 from graph.compiled.graphs import DiGraph, Graph
+from graph.evidence.vocabulary import TIE_WEIGHT as TIE_WEIGHT
 
 AnyGraph = TypeVar("AnyGraph", Graph, DiGraph)
-TIE_WEIGHT: Final = {"household": 10, "family": 8, "friend": 5, "colleague": 3}  # on the 1..10 scale of `strength`
 MAX_INT64: Final = 2**63 - 1
 
 

@@ -5,9 +5,10 @@ We know no rule language here. A condition comes as a pair: an expression over c
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-import narwhals as nw
+if TYPE_CHECKING:  # the cases beside the rules need no column engine
+    import narwhals as nw
 
 Row = Mapping[str, object]
 Side = Literal["subject", "other", "either"]
@@ -60,7 +61,7 @@ class Condition:
 
     text: str
     reads: frozenset[str]
-    columns: Callable[[int, Mapping[str, str]], nw.Expr] = field(compare=False)
+    columns: "Callable[[int, Mapping[str, str]], nw.Expr]" = field(compare=False)
     row: Callable[[Row], bool | None] = field(compare=False)
 
 
@@ -70,7 +71,7 @@ class Formula:
 
     text: str
     reads: frozenset[str]
-    columns: Callable[[int, Mapping[str, str]], nw.Expr] = field(compare=False)
+    columns: "Callable[[int, Mapping[str, str]], nw.Expr]" = field(compare=False)
     row: Callable[[Row], int | None] = field(compare=False)
 
 

@@ -12,7 +12,7 @@ from math import isqrt
 from typing import Any, Final
 
 from graph.catalog import MAX_MONEY
-from graph.evidence.calendar import months_before
+from graph.evidence.months import months_before
 from graph.features.declared.definition import CONTRIBUTOR_IDS, Condition, FeatureDefinition, in_order
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
