@@ -78,6 +78,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/api/people/test_redaction.py",
         "tests/api/people/test_erased_people.py",
         "tests/api/people/test_erased_mentions.py",
+        "tests/api/evidence/contributor/test_decoys.py",
         "tests/api/people/test_two_of_each.py",
         "tests/api/access/test_presence.py",
         "tests/api/jobs/test_vacuum.py",
