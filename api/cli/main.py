@@ -35,6 +35,7 @@ COMMANDS: Final[tuple[CommandEntry, ...]] = (
     CommandEntry("build", "features", "Compute all features from the ledger. The server uses them from then on."),
     CommandEntry("refresh", "features", "Recompute the features and scores that new events affect. A running server does this by itself."),
     CommandEntry("score", "features", "Score every person of the newest build under the rules folder's release."),
+    CommandEntry("features", "features", "Show which events made the value of a person's feature, and the value without each of them."),
     CommandEntry("explain", "decisions", "Explain a person's score: each rule, its condition, the person's values, and the distance to the threshold."),
     CommandEntry("draw", "draw", "Draw a person's ego network as of the newest build: ties and money separately, trust as colour."),
     CommandEntry("eligible", "decisions", "Decide whether a person may have a perk without a deposit. The decision is recorded."),

@@ -1,7 +1,7 @@
 """The walk-through for newcomers: set up, then show real, recorded answers from end to end."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import narwhals as nw
@@ -25,6 +25,7 @@ from api.settings.settings import Settings
 from api.store import clock
 from api.telemetry.progress import ProgressReporter
 from engine.lang.engines import columnar
+from engine.lang.model.program import Program
 from engine.lang.syntax.grammar import OUTCOMES
 from graph.datasets import berka
 from graph.evidence.events import conform
@@ -44,7 +45,9 @@ def demo(settings: Settings, console: Console) -> None:
     for outcome, question in _examples(context, build):
         _print_example(context, outcome, question, steps, console)
     folder = settings.datasets_dir / berka.FOLDER
-    if (folder / "loan.asc").is_file():
+    if settings.seed_evidence == "import":
+        pass  # these rules are for other evidence than that of a bank
+    elif (folder / "loan.asc").is_file():
         from api.evaluation import berka as evaluate  # imported here: it takes long to import
 
         now = clock.now()
@@ -92,6 +95,12 @@ def _record_consent(context: AppContext, question: EligibilityQuestion, purpose:
         ledger.append(context.database, conform(pl.DataFrame([row])), now)
 
 
+def _example_perks(program: Program) -> Iterable[tuple[str, int]]:
+    """Perks with an amount to ask about: the shipped ones, or of other rules each perk with half of its highest amount."""
+    shipped = [(perk, amount) for perk, amount in EXAMPLE_PERKS if program.perk(perk)]
+    return shipped or [(perk.id, perk.most // 2) for perk in program.perks]
+
+
 def _examples(context: AppContext, build: Build) -> Iterator[tuple[str, EligibilityQuestion]]:
     """For each outcome that occurs, a question that has it: the first person with it for the first such perk."""
     program, day = context.program(build), context.day(build.as_of)
@@ -102,8 +111,7 @@ def _examples(context: AppContext, build: Build) -> Iterator[tuple[str, Eligibil
         columnar.perk(program, perk, scored, nw.lit(amount), day)
         .to_native()
         .select("person", "outcome", pl.lit(perk).alias("perk"), pl.lit(amount).alias("amount"))
-        for perk, amount in EXAMPLE_PERKS
-        if program.perk(perk)
+        for perk, amount in _example_perks(program)
     ]
     examples = pl.concat(answers).unique(["outcome"], keep="first", maintain_order=True)
     by_outcome = {row["outcome"]: row for row in examples.iter_rows(named=True)}

@@ -90,10 +90,10 @@ def lineage(behind: Lineage) -> Iterator[Table | str]:
     """The value of a feature, and a line for each event that made it."""
     yield f"{behind.feature} = {behind.value or 'missing'} as of {clock.iso(behind.as_of)}"
     if behind.events:
-        table = Table("event", "kind", "happened", "value without it")
+        table = Table(Column("event", overflow="fold"), Column("kind", overflow="fold"), "happened", "value without it")
         for event in behind.events:
             name = f"{event.contributor}/{event.event_id}"
-            table.add_row(name, event.kind, clock.iso(event.happened_at), event.value_without or "missing")
+            table.add_row(name, event.kind, f"{event.happened_at:%Y-%m-%d %H:%M}", event.value_without or "missing")
         yield table
     else:
         yield "no single event makes a difference"
