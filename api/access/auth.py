@@ -23,7 +23,7 @@ ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "s
 # `approver` is for a second pair of eyes on releases; no route asks for it yet.
 # A scope is a group of routes: the part after /v1 of their paths.
 SCOPES: Final = (
-    *("eligibility", "decisions", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
+    *("eligibility", "decisions", "perks", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
     *("me", "disputes", "reviews", "audit", "tokens"),
 )
 RESERVED_PARTIES: Final = ("operator", "iftah")  # the command line, and the system itself

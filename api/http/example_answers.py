@@ -248,6 +248,35 @@ ANSWERS: Final[dict[str, Any]] = {
         "amount": 50000,
         "decided_at": CREATED_AT,
     },
+    "Perks": _page(
+        {
+            "perk": "hotel",
+            "about": "A room without a deposit",
+            "currency": "CNY",
+            "most": 2000000,
+            "partial": True,
+            "valid_hours": 24,
+            "fields": [
+                {"name": "nights", "type": "int", "digits": None, "values": None, "lowest": "1", "highest": "60"}
+            ],
+        }
+    ),
+    "FeatureLineage": {
+        "feature": "credit.kept",
+        "value": "12",
+        "as_of": CREATED_AT,
+        "events": [
+            {
+                "contributor": "bank",
+                "event_id": "bill-17",
+                "kind": "obligation.paid",
+                "happened_at": CREATED_AT,
+                "value_without": "11",
+            }
+        ],
+        "examined": 31,
+        "visible": 31,
+    },
     "ServiceAnswer": _SERVICE,
     "ServiceVersions": {"service": _SERVICE, "versions": _page(_SERVICE)},
     "Services": _page(_SERVICE),

@@ -61,6 +61,12 @@ PROBLEMS: Final = dict(
         _problem("no_token", "a token is needed", "Authorization", "send `Authorization: Bearer TOKEN`"),
         _problem("wrong_role", "a token of the role subject may not do this", "Authorization", "use one of merchant"),
         _problem("no_consent", "the person has not consented to this", "subject", "ask for consent: POST /v1/consents"),
+        _problem(
+            "no_lineage",
+            "`relationships.trust` comes from the evidence of many people",
+            "feature",
+            "ask for a feature of the person's own evidence",
+        ),
         _problem("not_found", "there is nothing here", "the address", "see /docs"),
         _problem("unknown_order", "unknown order", "order", "check the number, and whose token it is"),
         _problem(

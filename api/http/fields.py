@@ -114,6 +114,13 @@ ProofFormat = TypeAliasType(
         Field(description="2: the root covers the day and the number of decisions; 1: it does not"),
     ],
 )
+RequestFieldType = TypeAliasType(
+    "RequestFieldType",
+    Annotated[
+        Literal["bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration"],
+        Field(description="the type of a field of a question"),
+    ],
+)
 ServiceMode = TypeAliasType(
     "ServiceMode",
     Annotated[

@@ -1,12 +1,12 @@
 """Route for perks: what a merchant can ask about, and with which fields."""
 
-from typing import Literal, Self
+from typing import Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.http.dependencies import ContextDep, Merchant, Now
-from api.http.fields import Money, PerkId
+from api.http.fields import Money, PerkId, RequestFieldType
 from api.http.lanes import LanedRoute
 from api.http.routes.page import Page
 from engine.lang.model.program import Perk
@@ -14,14 +14,12 @@ from engine.lang.model.types import MAX_INTEGER, Attribute, format_value
 
 router = APIRouter(prefix="/v1/perks", tags=["merchants"], route_class=LanedRoute)
 
-FieldTypeName = Literal["bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration"]
-
 
 class RequestField(BaseModel):
     """A field that a question about the perk can have."""
 
     name: str
-    type: FieldTypeName
+    type: RequestFieldType
     digits: int | None = Field(None, description="of a decimal: the digits after the point")
     values: list[str] | None = Field(None, description="of an enum: its words")
     lowest: str | None = Field(None, description="the lowest value, as you would write it; null: no limit")
