@@ -3,11 +3,11 @@
 import logging
 import os
 import shutil
-import threading
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,23 +52,25 @@ def test_a_folder_is_what_its_manifest_says_or_it_is_told_where_not(folder: Path
         load_when_quiet(folder, 0.01)
 
 
-def test_a_start_waits_until_nobody_writes_the_folder(folder: Path) -> None:
-    """A slow copy: the perks file is truncated at first, and complete after a third of a second."""
-    full_text = (folder / "perks.yaml").read_text()
-    (folder / "perks.yaml").write_text(TRUNCATED_PERKS)
-    for path in folder.rglob("*.yaml"):
-        os.utime(path)
+def test_a_start_waits_until_nobody_writes_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow copy: while the start waits, the copy writes another piece of the perks file. Its clock moves only then."""
+    perks, full_text = folder / "perks.yaml", (folder / "perks.yaml").read_text()
+    ends = [*range(len(TRUNCATED_PERKS), len(full_text), (len(full_text) - len(TRUNCATED_PERKS)) // 6), len(full_text)]
+    clock = SimpleNamespace(now=time.time())
 
-    def copy_slowly() -> None:
-        for end in range(len(TRUNCATED_PERKS), len(full_text), (len(full_text) - len(TRUNCATED_PERKS)) // 6):
-            (folder / "perks.yaml").write_text(full_text[:end])
-            time.sleep(0.05)
-        (folder / "perks.yaml").write_text(full_text)
+    def write_piece() -> None:
+        perks.write_text(full_text[: ends.pop(0)])
+        os.utime(perks, (clock.now, clock.now))
 
-    writer = threading.Thread(target=copy_slowly)
-    writer.start()
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+        if ends:
+            write_piece()
+
+    write_piece()
+    monkeypatch.setattr(rules_folder, "time", SimpleNamespace(time=lambda: clock.now, sleep=sleep))
     release, files = load_when_quiet(folder, 0.5)
-    writer.join(30)
+    assert ends == []
     assert release.id == shipped_release().id
     assert files["perks.yaml"] == full_text
     assert "perks.cases.yaml" in files
