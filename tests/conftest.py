@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import IN_FULL
+
 os.environ.setdefault("COLUMNS", "120")  # output does not depend on the terminal; rich reads it when it makes a console
 # Thousands of commits to files that no test keeps: in memory they need not wait for a disk.
 _IN_MEMORY = Path("/dev/shm")
@@ -17,6 +19,14 @@ if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(
     os.environ.setdefault("TMPDIR", str(_IN_MEMORY))
 
 _DEFAULT_DATA_DIR = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A usual run leaves out what is marked `in_full`, and counts it as deselected."""
+    full_items = [] if IN_FULL else [item for item in items if item.get_closest_marker("in_full")]
+    if full_items:
+        config.hook.pytest_deselected(items=full_items)
+        items[:] = [item for item in items if item not in full_items]
 
 
 def pytest_collection_finish() -> None:

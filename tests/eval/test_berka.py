@@ -17,12 +17,11 @@ from engine.decide.decide import ReferenceEvaluator, assess
 from engine.lang.model.program import Program
 from engine.verify.metrics import auc, bootstrap, sample
 from graph.datasets import berka as source
-from tests.effort import by_effort
+from tests.effort import by_effort, only_in_full
 from tests.paths import RULES
 
 DAY = 20_454  # 2026-01-01
 STRIDE = by_effort(24, 1)  # of the loans from 1994 on, one in so many; the figures are of all of them
-full_only = pytest.mark.skipif(STRIDE > 1, reason="of all loans: `make agreement`")
 
 
 @cache
@@ -119,7 +118,7 @@ def test_the_same_comes_out_twice_also_in_one_process(berka_folder, release, tab
     )
 
 
-@full_only
+@only_in_full
 def test_the_score_orders_the_loans_better_than_chance_with_balances_and_without(release, table):
     result = evaluate(release, table)
     for variant in (result.with_balances, result.without_balances):
@@ -131,7 +130,7 @@ def test_the_score_orders_the_loans_better_than_chance_with_balances_and_without
         assert figures.mean_good > figures.mean_bad
 
 
-@full_only
+@only_in_full
 def test_shuffled_outcomes_are_ordered_by_chance(release, table):
     points = scores(release, table)["score"]
     areas, hits = [], 0

@@ -13,6 +13,7 @@ from api.store.database import open_database
 from tests.api.database_templates import Template
 from tests.api.route_client import PUBLIC_ROUTES, ROUTES, Route, RouteClient, bearer
 from tests.api.town import NOW
+from tests.effort import every
 
 MARK: Final = "f0rged"  # in every text that must not appear in a log
 
@@ -252,20 +253,21 @@ ATTACKS: Final = {
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_no_route_lets_it_in_or_breaks(client: RouteClient, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    check_every_route(client, ATTACKS[name], caplog)
+    check_routes(client, name, caplog)
 
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if ": " in name])
 def test_nor_on_the_database_that_keeps_no_nul(
     postgres_client: RouteClient, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    check_every_route(postgres_client, ATTACKS[name], caplog)
+    check_routes(postgres_client, name, caplog, turn=1)
 
 
-def check_every_route(client: RouteClient, attack: HostileRequest, caplog: pytest.LogCaptureFixture) -> None:
-    """Try the request on every route that it applies to."""
+def check_routes(client: RouteClient, name: str, caplog: pytest.LogCaptureFixture, turn: int = 0) -> None:
+    """Try the request on every route that it applies to; in a usual run on one in three, so that each attack has its own."""
     caplog.set_level(logging.DEBUG, "iftah")
-    routes = [route for route in ROUTES if attack.applies_to(route)]
+    attack = ATTACKS[name]
+    routes = every(3, (route for route in ROUTES if attack.applies_to(route)), list(ATTACKS).index(name) + turn)
     failures = {}
     for route in routes:
         path, headers = route.url(attack.id) + attack.query(route), attack.headers(client, route)

@@ -57,7 +57,7 @@ def test_a_route_answers_what_its_document_says(client: RouteClient, route: Rout
     }  # otherwise no person would ever be known
 
     @settings(
-        max_examples=by_effort(5, 300),
+        max_examples=by_effort(2, 300),
         derandomize=True,
         database=None,
         deadline=None,

@@ -154,7 +154,7 @@ def append_random_events(context: AppContext, random: Random, number: int) -> No
 
 def test_a_refresh_that_is_killed_loses_nothing(following_town: AppContext, town_url: str, tmp_path: Path) -> None:
     random, number = Random(5), 0
-    for _ in range(by_effort(2, 6)):
+    for _ in range(by_effort(1, 6)):
         process = fork_server.Process(tmp_path / f"log-{number}", os.environ, refresh_forever, town_url)
         wait_until(process.output)
         for _ in range(4):
@@ -185,7 +185,7 @@ def test_of_two_that_refresh_at_once_neither_undoes_the_other(following_town: Ap
             pool.submit(refresh_until_stopped, limits)
             for limits in (refresh.RefreshLimits(), refresh.RefreshLimits(events=3, people=2))
         ]
-        for number in range(1, by_effort(6, 25)):
+        for number in range(1, by_effort(4, 25)):
             append_random_events(following_town, random, number)
         wait_until(lambda: not (lag := refresh.lag(following_town.database, clock.now())).events and not lag.people)
         stop.set()
