@@ -16,11 +16,17 @@ from engine.decide.evaluators import Evaluators
 from tests.api.app_pool import app_pool
 from tests.api.comparison_client import ComparisonClient
 from tests.api.database_templates import Template, create_database, discard_database, drop_everything, url_of
+from tests.api.databases_by_turns import mark_turns
 from tests.api.full_record import seed_full_record
 from tests.api.person_client import PersonClient, seed_events
 from tests.api.town import build_town, shipped_release
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_turns(items)
 
 
 @pytest.fixture(autouse=True)

@@ -163,7 +163,7 @@ def market(town_template: Template) -> Iterator[type[Market]]:
 
 def test_no_story_of_questions_orders_and_time_passes_a_limit(market: type[Market]) -> None:
     profile = settings(
-        max_examples=by_effort(12, 400), stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=by_effort(6, 400), stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
     )
     expected = {"created", "in_service", "wrong_state"}  # it is no desert
     for _ in range(5):  # what is drawn is left to chance: now and then a dozen stories are all short
