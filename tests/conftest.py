@@ -18,6 +18,8 @@ _IN_MEMORY = Path("/dev/shm")
 if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > 4 << 30:
     os.environ.setdefault("TMPDIR", str(_IN_MEMORY))
 
+gc.disable()  # while modules are imported and tests collected, which only adds objects
+
 _DEFAULT_DATA_DIR = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
@@ -30,9 +32,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Imported and collected objects stay: the garbage collector need not traverse them."""
+    """Imported and collected objects stay: the garbage collector need not traverse them, then seldom what tests make."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:

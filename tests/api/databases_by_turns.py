@@ -17,6 +17,8 @@ TURN_FOLDERS = (
     "consent",
     "decisions",
     "evidence/contributor",
+    "features",
+    "jobs",
     "merchants",
     "orders",
     "people",
@@ -26,6 +28,8 @@ TURN_FOLDERS = (
 ALWAYS_ON_BOTH = (
     "access/test_presence.py",  # processes, threads and the chains' integrity go by the database's own ways
     "decisions/test_exposure.py::test_merchants_who_ask_at_the_same_time_",
+    "jobs/test_refresher.py",
+    "jobs/test_sender.py::test_many_senders_at_once_",
     "orders/test_caps_of_orders.py",
     "orders/test_order_chain.py",
     "people/test_erasure.py",

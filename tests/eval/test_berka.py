@@ -21,7 +21,7 @@ from tests.effort import by_effort, only_in_full
 from tests.paths import RULES
 
 DAY = 20_454  # 2026-01-01
-STRIDE = by_effort(24, 1)  # of the loans from 1994 on, one in so many; the figures are of all of them
+STRIDE = by_effort(60, 1)  # of the loans from 1994 on, one in so many; the figures are of all of them
 
 
 @cache

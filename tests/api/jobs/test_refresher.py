@@ -171,7 +171,7 @@ def test_of_two_that_refresh_at_once_neither_undoes_the_other(following_town: Ap
 
     def refresh_until_stopped(limits: refresh.RefreshLimits) -> int:
         database, evaluators, people_count = open_database(town_url), Evaluators(following_town.release), 0
-        while not stop.is_set():
+        while not stop.wait(0.01):
             for work in (refresh.refresh, refresh.catch_up):
                 result = work(database, evaluators, clock.now(), limits)
                 people_count += result.people if result else 0

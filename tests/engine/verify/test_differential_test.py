@@ -121,7 +121,7 @@ def test_they_agree_on_flags_and_on_each_stretch_of_days() -> None:
         *(("too_many", having(person__unpaid=n)) for n in (0, 1, None)),
         ("pay", having(order__state="used")),
         ("use", lambda values: None is not values.get("event.total") == values.get("order.waived")),
-    ],
+    ][:: by_effort(2, 1)],
 )
 def test_an_engine_that_is_wrong_at_one_value_is_found_out(condition: str, wrong: FaultCondition) -> None:
     message = program_difference(FaultyEvaluator(small_rules.release(), condition, wrong), DAY)

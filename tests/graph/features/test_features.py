@@ -229,7 +229,7 @@ def test_without_consent_to_identity_there_is_no_row():
     assert features(story(text), AS_OF, AS_OF, "perks", ["ann", "nobody"]).is_empty()
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(), st.data())
 def test_later_events_change_no_feature(events, data):
     late = data.draw(event_rows(99))
@@ -243,7 +243,7 @@ def with_people(events: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([events, story(enrol("ann", "bob"))])
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
     events = with_people(events)
@@ -252,7 +252,7 @@ def test_one_person_at_a_time_gives_what_all_at_once_gives(events):
     assert_frame_equal(pl.concat(singles), full)
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_what_touches_some_is_all_that_the_features_of_each_of_them_need(events):
     events = with_people(events)
@@ -275,7 +275,7 @@ def test_what_touches_someone_leaves_out_other_peoples_payments_unless_corrected
     assert relevant.filter(kind="person.enrolled").height == 3
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_ties_known_already_give_what_ties_looked_up_give(events):
     view, consents = visible_with_consents(with_people(events), NOW, NOW, "perks")
@@ -287,7 +287,7 @@ def test_ties_known_already_give_what_ties_looked_up_give(events):
     assert_frame_equal(*(f.to_native().collect().sort("person") for f in (without_ties, with_ties)))
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_the_order_of_rows_that_agree_in_everything_else_does_not_matter(events):
     events = with_people(events)
@@ -295,7 +295,7 @@ def test_the_order_of_rows_that_agree_in_everything_else_does_not_matter(events)
     assert_frame_equal(compute(view, NOW, consents), compute(view.reverse(), NOW, consents.reverse()))
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
     table = features(with_people(events), NOW, NOW, "perks")
@@ -304,7 +304,7 @@ def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
         assert table[f.name].drop_nulls().is_between(f.low, f.high).all(), f.name
 
 
-@settings(max_examples=by_effort(3, 24), deadline=None)
+@settings(max_examples=by_effort(2, 24), deadline=None)
 @given(ledgers(max_events=40))
 def test_duckdb_gives_what_polars_gives_for_every_local_feature(events):
     view, consents = visible_with_consents(with_people(events), NOW, NOW, "perks")
