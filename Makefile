@@ -58,8 +58,10 @@ bench: $(STAMP) ## speed and memory, each beside something else in the same run
 
 agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest --timeout 3600 -n 2 --dist worksteal -q tests/engine tests/graph \
-		tests/api/features/test_refresh.py tests/api/jobs/test_refresher.py tests/api/orders/test_caps_of_orders.py tests/api/http/test_kills.py tests/eval/test_berka.py \
-		tests/api/http/test_schemathesis.py tests/api/evidence/contributor tests/api/evaluation/test_evaluate.py tests/api/features/test_pattern_flags.py
+		tests/bench tests/eval/test_berka.py tests/mutants \
+		tests/api/access tests/api/consent tests/api/decisions tests/api/evaluation/test_evaluate.py tests/api/evidence/contributor \
+		tests/api/features tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs \
+		tests/api/merchants tests/api/orders tests/api/people tests/api/render tests/api/supervision tests/api/telemetry/test_logs.py
 
 soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, whether time tells, PostgreSQL stopped under load, a lock held, a clock that leaps ahead, names and heads without end, a server killed fifty times
 	@$(BIN)/python -m tests.soak

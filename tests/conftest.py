@@ -10,19 +10,33 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import IN_FULL
+
 os.environ.setdefault("COLUMNS", "120")  # output does not depend on the terminal; rich reads it when it makes a console
 # Thousands of commits to files that no test keeps: in memory they need not wait for a disk.
 _IN_MEMORY = Path("/dev/shm")
 if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > 4 << 30:
     os.environ.setdefault("TMPDIR", str(_IN_MEMORY))
 
+gc.disable()  # while modules are imported and tests collected, which only adds objects
+
 _DEFAULT_DATA_DIR = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A usual run leaves out what is marked `in_full`, and counts it as deselected."""
+    full_items = [] if IN_FULL else [item for item in items if item.get_closest_marker("in_full")]
+    if full_items:
+        config.hook.pytest_deselected(items=full_items)
+        items[:] = [item for item in items if item not in full_items]
+
+
 def pytest_collection_finish() -> None:
-    """Imported and collected objects stay: the garbage collector need not traverse them."""
+    """Imported and collected objects stay: the garbage collector need not traverse them, then seldom what tests make."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:

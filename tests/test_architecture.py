@@ -11,7 +11,7 @@ import pytest
 
 import graph
 from tests.paths import ROOT
-from tests.words import FOLDERS, MAX_SHARE, SERIALIZED_FIELDS, bindings
+from tests.words import FOLDERS, MAX_SHARE, SERIALIZED_FIELDS, Binding, bindings
 
 CORES = ("iftah", "engine", "graph", "api")
 MAX_FUNCTION_LINES, MAX_FILE_LINES = 60, 400
@@ -60,6 +60,11 @@ def tracked_files() -> tuple[Path, ...]:
         timeout=60,
     )
     return tuple(ROOT / name for name in completed.stdout.split("\0") if name and (ROOT / name).is_file())
+
+
+@cache
+def all_bindings() -> tuple[Binding, ...]:
+    return tuple(bindings())
 
 
 def modules() -> list[Path]:
@@ -131,14 +136,13 @@ def test_every_module_of_a_core_is_in_the_order_of_the_language() -> None:
 
 def test_no_binding_is_a_private_word() -> None:
     """Take the field's word or the thing's noun instead; `python -m tests.words --list` lists them."""
-    all_bindings = list(bindings())
-    private = [f"{b.path}:{b.line} {b.name}" for b in all_bindings if b.is_private_word]
-    assert len(private) / len(all_bindings) < MAX_SHARE
+    private = [f"{b.path}:{b.line} {b.name}" for b in all_bindings() if b.is_private_word]
+    assert len(private) / len(all_bindings()) < MAX_SHARE
     assert private == []
 
 
 def test_each_exception_from_the_list_of_private_words_is_a_field() -> None:
-    fields = {f"{b.scope.rpartition('.')[2]}.{b.name}" for b in bindings()}
+    fields = {f"{b.scope.rpartition('.')[2]}.{b.name}" for b in all_bindings()}
     assert set(SERIALIZED_FIELDS) - fields == set()
 
 

@@ -1,6 +1,7 @@
 """No test waits for ever: each has a time limit, and so has each wait for a process or a thread."""
 
 import ast
+import os
 import subprocess
 import sys
 import tomllib
@@ -40,6 +41,11 @@ def test_a_test_that_hangs_fails(tmp_path: Path) -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
     assert 0 < settings["timeout"] <= 600
     (tmp_path / "test_hangs.py").write_text("import os\ndef test_it():\n    os.read(os.pipe()[0], 1)\n")
-    command = [sys.executable, "-m", "pytest", "-q", "--timeout", "0.5", "-p", "no:cacheprovider", str(tmp_path)]
-    completed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_timeout", "--timeout", "0.5", str(tmp_path)]
+    environment = os.environ | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"
+    }  # the others take longer to import than all of it
+    completed = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (completed.returncode, "Timeout" in completed.stdout) == (1, True), completed.stdout

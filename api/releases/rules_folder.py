@@ -77,11 +77,14 @@ def manifest_problems(folder: Path) -> tuple[str, ...]:
 
 def load_when_quiet(folder: Path, quiet: float = QUIET_SECONDS) -> tuple[Release, dict[str, str]]:
     """Load a release and its files, with cases, once the folder is quiet. Raises RulesError or Rejected `rules_refused`."""
+    problems: tuple[str, ...] = ()
     for _ in range(MAX_LOAD_ATTEMPTS):
         previous = folder_signature(folder)
         age = time.time() - max((changed_ns / 1e9 for _, _, changed_ns in previous), default=0)
         if 0 <= age < quiet:
             time.sleep(quiet - age)
+            if folder_signature(folder) != previous:
+                continue  # somebody still writes: what is there now may be half of a file
         if not (problems := manifest_problems(folder)):
             release, (texts, _) = load_folder(folder), rule_files(folder)
             if folder_signature(folder) == previous:

@@ -15,12 +15,18 @@ from api.store.database import open_database
 from engine.decide.evaluators import Evaluators
 from tests.api.app_pool import app_pool
 from tests.api.comparison_client import ComparisonClient
-from tests.api.database_templates import Template, create_database, drop_database, url_of
+from tests.api.database_templates import Template, create_database, discard_database, drop_everything, url_of
+from tests.api.databases_by_turns import mark_turns
 from tests.api.full_record import seed_full_record
 from tests.api.person_client import PersonClient, seed_events
 from tests.api.town import build_town, shipped_release
 
 POSTGRES = os.environ.get("IFTAH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_turns(items)
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +54,13 @@ def postgres() -> str:
     return POSTGRES
 
 
+@pytest.fixture(scope="session", autouse=True)
+def discarded_databases() -> Iterator[None]:
+    """Made first, and so ended last."""
+    yield
+    drop_everything()
+
+
 def server_of(request: pytest.FixtureRequest) -> str:
     """The server for a fixture that is asked for `postgresql`; none for `sqlite`."""
     return str(request.getfixturevalue("postgres")) if request.param == "postgresql" else ""
@@ -61,7 +74,7 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     name = create_database(server)
     yield url_of(server, name)
-    drop_database(server, name)
+    discard_database(server, name)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ the changes of a test, since each drop of a database makes the whole server writ
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -29,11 +30,11 @@ _TABLES_SQL = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER
 _SEQUENCES_SQL = "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1"
 
 
-def create_database(server: str) -> str:
-    """The name of a new, empty database. A commit does not wait for the disk: tests survive no power cut."""
+def create_database(server: str, source: str = "template0") -> str:
+    """The name of a new database, empty or a copy. Nobody cuts the server's power: a commit does not wait for the disk."""
     name = f"iftah_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
         admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     return name
 
@@ -41,6 +42,43 @@ def create_database(server: str) -> str:
 def drop_database(server: str, name: str) -> None:
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+_MIGRATED: dict[str, str] = {}  # server -> a database with our tables, which nobody fills
+
+
+def create_migrated_database(server: str) -> str:
+    """The name of a new database with our tables: a copy of one, which takes a tenth of the time of migrating it."""
+    if server not in _MIGRATED:
+        _MIGRATED[server] = create_database(server)
+        open_database(url_of(server, _MIGRATED[server])).dispose()
+    return create_database(server, _MIGRATED[server])
+
+
+_DISCARDED: list[tuple[str, str]] = []
+_DROPPED_AT_ONCE = 12
+
+
+def discard_database(server: str, name: str) -> None:
+    """Drop it later, with others at the same time: the server writes to its disk once for all of them."""
+    _DISCARDED.append((server, name))
+    if len(_DISCARDED) >= _DROPPED_AT_ONCE:
+        drop_discarded()
+
+
+def drop_discarded() -> None:
+    """Drop all that were discarded."""
+    with ThreadPoolExecutor(_DROPPED_AT_ONCE) as threads:
+        list(threads.map(drop_database, *zip(*_DISCARDED, strict=True)))
+    _DISCARDED.clear()
+
+
+def drop_everything() -> None:
+    """At the end of a session: what was discarded, and what others were copied from."""
+    _DISCARDED.extend(_MIGRATED.items())
+    _MIGRATED.clear()
+    if _DISCARDED:
+        drop_discarded()
 
 
 def url_of(server: str, name: str) -> str:
@@ -129,17 +167,16 @@ class Template:
 
     def drop(self) -> None:
         for name in self.databases:
-            drop_database(self.server, name)
+            discard_database(self.server, name)
 
     def _create(self) -> str:
-        name = create_database(self.server)
+        name = create_migrated_database(self.server)
         self.databases.append(name)
         url = url_of(self.server, name)
         if self.contents is None:
             self._fill_database(url)
             self.contents = Contents(url)
         else:
-            open_database(url).dispose()
             self.contents.restore(url)
         return name
 

@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from api.releases import probe
 from tests.api.terminal import CompletedCommand
 
 _COMMAND_MODULES = ["api.cli." + name for name in ("serve", "walk", "evidence", "features", "decisions", "operations")]
@@ -16,6 +17,7 @@ _PRELOADED_MODULES = [
     *_COMMAND_MODULES,
     "api.store.migrations.run",
     "tests.api.server_process",
+    "tests.api.shipped_probe",
 ]
 _FORKSERVER = get_context("forkserver")
 _FORKSERVER.set_forkserver_preload(_PRELOADED_MODULES)
@@ -79,4 +81,7 @@ def _run_child(streams: tuple[str, str], env: dict[str, str], target: Callable[.
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), fd)
     os.environ.clear()
     os.environ.update(env)
+    from tests.api import shipped_probe
+
+    probe.run_probe = shipped_probe.run_other_probe
     target(*args)

@@ -67,7 +67,7 @@ class RouteClient:
         self.context = AppContext(database, Evaluators(shipped_release()))
         self.app = create_app(self.context)
         self.app.dependency_overrides[dependencies.get_now] = lambda: NOW
-        self.numbers = count(1)
+        self.numbers, self.wrong_roles = count(1), dict[Route, str]()
         self.http = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
         services.sign_up(database, "inn", "hotel", Terms("hotel"), NOW)
         service_name = services.service_name("inn", "hotel")
@@ -111,8 +111,10 @@ class RouteClient:
         return self.issue(role, f"leaver-{next(self.numbers)}") if route.method == "DELETE" else self.tokens[role]
 
     def wrong_role_token(self, route: Route) -> str:
-        """A token of a role that may not use the route."""
-        return next(token for role, token in self.tokens.items() if self._is_wrong_role(route, role))
+        """A token of a role that the route is not for."""
+        if route not in self.wrong_roles:
+            self.wrong_roles[route] = next(role for role in self.tokens if self._is_wrong_role(route, role))
+        return self.tokens[self.wrong_roles[route]]
 
 
 def bearer(token: str) -> dict[str, str]:

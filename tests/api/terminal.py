@@ -12,6 +12,8 @@ from unittest.mock import patch
 import pytest
 
 from api.cli import main
+from api.releases import probe
+from tests.api.shipped_probe import run_other_probe
 
 IFTAH = Path(sys.executable).with_name("iftah")
 CompletedCommand = subprocess.CompletedProcess[str]
@@ -32,6 +34,7 @@ def run_in_process(args: tuple[str, ...], env: Mapping[str, str], folder: Path |
         chdir(folder or Path.cwd()),
         redirect_stdout(out),
         redirect_stderr(err),
+        patch.object(probe, "run_probe", run_other_probe),
         pytest.raises(SystemExit) as exit_info,
     ):
         main.main()

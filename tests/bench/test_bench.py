@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.__main__ import BENCHES, parse_arguments
+from tests.effort import usual_cases
 
 BENCH_DIR = Path(__file__).parent
 # The names of each benchmark's baselines.
@@ -25,7 +26,7 @@ RATIOS = {
 }
 
 
-@pytest.mark.parametrize("name", BENCHES)
+@pytest.mark.parametrize("name", usual_cases(BENCHES, "town", "algorithms"))
 def test_a_benchmark_runs_and_prints_its_ratios_and_peak_memory(
     name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

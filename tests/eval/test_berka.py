@@ -17,12 +17,11 @@ from engine.decide.decide import ReferenceEvaluator, assess
 from engine.lang.model.program import Program
 from engine.verify.metrics import auc, bootstrap, sample
 from graph.datasets import berka as source
-from tests.effort import by_effort
+from tests.effort import by_effort, only_in_full
 from tests.paths import RULES
 
 DAY = 20_454  # 2026-01-01
-STRIDE = by_effort(24, 1)  # we take one in so many of the loans from 1994 on; the figures use all
-full_only = pytest.mark.skipif(STRIDE > 1, reason="of all loans: `make agreement`")
+STRIDE = by_effort(60, 1)  # of the loans from 1994 on, one in so many; the figures are of all of them
 
 
 @cache
@@ -64,7 +63,7 @@ def table(events: pl.DataFrame, labels: pl.DataFrame, tmp_path_factory: pytest.T
     return loans
 
 
-def test_there_are_328_loans_of_which_46_are_bad(release, labels, table):
+def test_it_is_about_328_loans_of_which_46_went_bad(release, labels, table):
     assert (labels.height, labels["bad"].sum()) == (328, 46)
     loans, bad = (328, 46) if STRIDE == 1 else (table.height, table["bad"].sum())
     result = evaluate(release, table)
@@ -81,7 +80,7 @@ def test_everyone_is_enrolled_before_the_loan(table):
     assert table["identity.tenure_days"].min() >= 0
 
 
-def test_events_on_or_after_the_loans_day_do_not_change_its_features(events, labels, table):
+def test_nothing_dated_on_or_after_the_loans_day_changes_its_features(events, labels, table):
     for part in (0, 0.4, 0.7, 1):
         loan = labels.filter(loan=table["loan"][int(part * (table.height - 1))])
         before = events.filter(pl.col("happened_at").dt.date() < loan["date"].item())
@@ -89,11 +88,11 @@ def test_events_on_or_after_the_loans_day_do_not_change_its_features(events, lab
         assert_frame_equal(features_at_loans(before, loan, rules()), table.filter(loan=loan["loan"].item()))
 
 
-def test_the_loan_itself_and_its_instalments_are_not_visible(table):
+def test_the_loan_itself_and_its_instalments_are_not_seen(table):
     assert table["credit.open"].max() == 0
 
 
-def test_without_balances_equals_the_score_without_consent_to_them(berka_folder, labels, table, release):
+def test_without_balances_is_what_people_who_did_not_consent_to_them_get(berka_folder, labels, table, release):
     some = labels.filter(pl.col("loan").is_in(table["loan"].gather_every(by_effort(7, 23)).implode()))
     unwilling = features_at_loans(source.events(berka_folder, restricted_consent=False), some, rules())
     blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in RESTRICTED)
@@ -101,15 +100,13 @@ def test_without_balances_equals_the_score_without_consent_to_them(berka_folder,
     assert_frame_equal(unwilling, blind.filter(pl.col("loan").is_in(some["loan"].implode())))
 
 
-def test_the_scores_equal_the_reference(release, table):
+def test_the_scores_are_those_of_the_reference(release, table):
     expected = [assess(ReferenceEvaluator(release), row, DAY) for row in table.iter_rows(named=True)]
     assert scores(release, table).rows() == [(e.score, e.band) for e in expected]
 
 
-def test_a_second_run_in_one_process_gives_the_same_result(berka_folder, release, table, tmp_path):
-    """We evaluate the first loans alone in this process, and compare them with those of the full table, which several
-    processes compute.
-    """
+def test_the_same_comes_out_twice_also_in_one_process(berka_folder, release, table, tmp_path):
+    """The first loans by themselves, in this process: as among all, of which several processes tell."""
     for file in berka_folder.iterdir():
         (tmp_path / file.name).symlink_to(file)
     loans = (berka_folder / "loan.asc").read_text().splitlines(keepends=True)
@@ -121,20 +118,20 @@ def test_a_second_run_in_one_process_gives_the_same_result(berka_folder, release
     )
 
 
-@full_only
+@only_in_full
 def test_the_score_orders_the_loans_better_than_chance_with_balances_and_without(release, table):
     result = evaluate(release, table)
     for variant in (result.with_balances, result.without_balances):
         figures = variant.figures
         assert figures.auc.low > 0.5
-        assert 0.6 < figures.auc.value < 0.93  # a larger value means a leak: see the published results of the data set
+        assert 0.6 < figures.auc.value < 0.93  # above, something has leaked: see the data set's published results
         assert figures.auc.low < figures.auc.value < figures.auc.high
         assert figures.ks.low < figures.ks.value < figures.ks.high
         assert figures.mean_good > figures.mean_bad
 
 
-@full_only
-def test_shuffled_outcomes_give_chance(release, table):
+@only_in_full
+def test_shuffled_outcomes_are_ordered_by_chance(release, table):
     points = scores(release, table)["score"]
     areas, hits = [], 0
     for seed in range(20):

@@ -12,12 +12,11 @@ from sqlalchemy import Engine
 
 from api.consent import consents, permissions
 from api.evidence import ledger
-from api.features import builds
 from api.runtime.context import AppContext
 from api.store.database import fetch_rows, reading
 from graph.evidence.vocabulary import CLASSES
 from tests.api.merchant_client import MerchantClient, assert_problem
-from tests.api.town import NOW, event
+from tests.api.town import NOW, build_features, event
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)
@@ -81,7 +80,7 @@ def test_a_question_is_answered_by_the_consents_for_the_purpose_of_the_newest_bu
     for purpose, classes in (("perks", ("identity", "credit")), ("rent", ("identity",)), ("loans", ("credit",))):
         assert consents.give_consent(database, consents.Consent("ann", purpose, classes, None), NOW)
     for purpose, expected in (("rent", {"identity"}), ("loans", {"credit"}), ("perks", {"identity", "credit"})):
-        builds.build_features(database, NOW, purpose, NOW)
+        build_features(database, NOW, purpose, NOW)
         with reading(database) as connection:
             (rows,) = fetch_rows(connection, permissions.consent_query(["ann"], NOW))
         assert {row[1] for row in rows} == {purpose}

@@ -162,7 +162,7 @@ def test_without_balances_equals_features_without_consent_to_them(release):
     assert_frame_equal(with_consent.with_columns(pl.lit(None, pl.Int64).alias(n) for n in RESTRICTED), without_consent)
 
 
-@settings(max_examples=by_effort(25, 100), deadline=None)
+@settings(max_examples=by_effort(8, 100), deadline=None)
 @given(st.data())
 def test_a_loans_score_equals_that_of_a_decision(release, data):
     bounds = {n: st.one_of(st.none(), st.integers(f.low, min(f.high, 5000))) for n, f in FEATURES.items()}

@@ -253,7 +253,7 @@ def test_flags_of_one_person_equal_those_of_a_full_scoring(
     evaluators: Evaluators, empty_template: Template, tmp_path: Path
 ) -> None:
     raised_count = 0
-    for seed in range(seeds := by_effort(10, 50)):
+    for seed in range(seeds := by_effort(4, 50)):
         with empty_template.lend("", tmp_path) as url:
             database = open_database(url)
             flags_by_person = assert_same_live(database, evaluators, record_build(database, happenings(Random(seed))))

@@ -9,7 +9,7 @@ from api.runtime.context import AppContext
 from api.store.clock import micros
 from tests.api.callback_receiver import Receiver, run_receiver
 from tests.api.order_client import OrderClient
-from tests.effort import by_effort
+from tests.effort import only_in_full
 from tests.soak.kills import ClientState, count_losses, soak
 
 
@@ -54,7 +54,7 @@ def test_the_soak_test_detects_every_kind_of_loss(town: AppContext, town_url: st
     }
 
 
-@pytest.mark.skipif(not by_effort(0, 1), reason="half a minute: with IFTAH_AGREEMENT=full")
+@only_in_full
 def test_a_few_kills_lose_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
     load, callbacks, losses = soak(f"sqlite:///{tmp_path_factory.mktemp('kills') / 'iftah.db'}", 3)
     assert set(losses.values()) == {0}

@@ -57,7 +57,7 @@ def test_responses_match_the_document(client: RouteClient, route: Route) -> None
     }  # otherwise no person would ever be known
 
     @settings(
-        max_examples=by_effort(5, 300),
+        max_examples=by_effort(2, 300),
         derandomize=True,
         database=None,
         deadline=None,

@@ -163,7 +163,7 @@ def market(town_template: Template) -> Iterator[type[Market]]:
 
 def test_no_sequence_of_questions_orders_and_time_exceeds_a_cap(market: type[Market]) -> None:
     profile = settings(
-        max_examples=by_effort(12, 400), stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=by_effort(6, 400), stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
     )
     expected = {"created", "in_service", "wrong_state"}  # it is no desert
     for _ in range(5):  # random choices: sometimes a dozen sequences are all short

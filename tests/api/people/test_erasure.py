@@ -312,7 +312,7 @@ def test_events_of_others_stay_append_only(erased_town: tuple[AppContext, Erasur
         assert connection.execute(text("SELECT count(*) FROM erasures_in_progress")).scalar_one() == 0
 
 
-@settings(max_examples=by_effort(8, 150), deadline=None, phases=[Phase.generate])  # a seed does not shrink
+@settings(max_examples=by_effort(3, 150), deadline=None, phases=[Phase.generate])  # a seed does not shrink
 @given(st.integers(0, 2**32))
 def test_features_of_others_equal_those_without_the_persons_consent(
     tmp_path_factory: pytest.TempPathFactory, seed: int

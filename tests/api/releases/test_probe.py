@@ -14,7 +14,7 @@ SPINNING_PROBE = """
 from api.releases import probe
 def spin(engines):
     while True: pass
-probe.CPU_SECONDS, probe.disagreement = 4, spin
+probe.CPU_SECONDS, probe.disagreement = 3, spin
 probe.main()
 """
 

@@ -3,11 +3,11 @@
 import logging
 import os
 import shutil
-import threading
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,7 +36,7 @@ def write_manifest(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(f"{sum_}  {name}\n" for name, sum_ in sums.items()))
 
 
-def test_differences_from_the_manifest_are_listed(folder: Path) -> None:
+def test_a_folder_is_what_its_manifest_says_or_it_is_told_where_not(folder: Path) -> None:
     assert manifest_problems(folder) == ()  # there is none
     write_manifest(folder)
     assert manifest_problems(folder) == ()
@@ -52,29 +52,31 @@ def test_differences_from_the_manifest_are_listed(folder: Path) -> None:
         load_when_quiet(folder, 0.01)
 
 
-def test_loading_waits_until_the_folder_is_quiet(folder: Path) -> None:
-    """A slow copy: the perks file is truncated at first, and complete after a third of a second."""
-    full_text = (folder / "perks.yaml").read_text()
-    (folder / "perks.yaml").write_text(TRUNCATED_PERKS)
-    for path in folder.rglob("*.yaml"):
-        os.utime(path)
+def test_a_start_waits_until_nobody_writes_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow copy: while the start waits, the copy writes another piece of the perks file. Its clock moves only then."""
+    perks, full_text = folder / "perks.yaml", (folder / "perks.yaml").read_text()
+    ends = [*range(len(TRUNCATED_PERKS), len(full_text), (len(full_text) - len(TRUNCATED_PERKS)) // 6), len(full_text)]
+    clock = SimpleNamespace(now=time.time())
 
-    def copy_slowly() -> None:
-        for end in range(len(TRUNCATED_PERKS), len(full_text), (len(full_text) - len(TRUNCATED_PERKS)) // 6):
-            (folder / "perks.yaml").write_text(full_text[:end])
-            time.sleep(0.05)
-        (folder / "perks.yaml").write_text(full_text)
+    def write_piece() -> None:
+        perks.write_text(full_text[: ends.pop(0)])
+        os.utime(perks, (clock.now, clock.now))
 
-    writer = threading.Thread(target=copy_slowly)
-    writer.start()
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+        if ends:
+            write_piece()
+
+    write_piece()
+    monkeypatch.setattr(rules_folder, "time", SimpleNamespace(time=lambda: clock.now, sleep=sleep))
     release, files = load_when_quiet(folder, 0.5)
-    writer.join(30)
+    assert ends == []
     assert release.id == shipped_release().id
     assert files["perks.yaml"] == full_text
     assert "perks.cases.yaml" in files
 
 
-def test_fewer_perks_rules_and_cases_are_logged_as_warnings(caplog: pytest.LogCaptureFixture) -> None:
+def test_fewer_perks_rules_and_cases_than_before_are_told_loudly(caplog: pytest.LogCaptureFixture) -> None:
     cases = FILES["perks.cases.yaml"]
     fewer_files = {**FILES, "perks.yaml": TRUNCATED_PERKS, "perks.cases.yaml": cases[: cases.rindex("  - name:")]}
     counts_before, counts_after = releases.count_rules(FILES), releases.count_rules(fewer_files)
@@ -93,7 +95,7 @@ def test_fewer_perks_rules_and_cases_are_logged_as_warnings(caplog: pytest.LogCa
     assert caplog.messages == [f"the rules folder lost content: {line}; is every file whole?" for line in lines]
 
 
-def test_rules_with_failing_cases_are_not_served() -> None:
+def test_rules_whose_cases_do_not_come_out_are_not_served_at_all() -> None:
     perks = FILES["perks.yaml"].replace(
         "hotel.bad_record, when: bad_record,", "hotel.bad_record, when: identity.level >= 0,"
     )

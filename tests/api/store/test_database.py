@@ -1,7 +1,6 @@
 """Open, migrate and reject databases: SQLite and PostgreSQL behave the same."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from api.store.database import REVISIONS, drop_person_indexes, open_database, re
 from api.store.migrations.run import alembic_config
 from engine.errors import Rejected
 from graph.evidence.events import SCHEMA
+from tests.api import fork_server
 
 
 def test_a_new_database_has_exactly_the_tables_in_the_code(database: Engine) -> None:
@@ -66,11 +66,17 @@ def test_a_database_newer_than_the_program_is_refused_in_one_line(bare_url: str)
     assert "\n" not in str(error.value)
 
 
-def test_processes_that_open_a_new_database_at_once_do_not_collide(bare_url: str) -> None:
-    program = f"from api.store.database import open_database; open_database({bare_url!r}).dispose()"
-    processes = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(3)]
-    errors = [process.communicate(timeout=60)[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 3, errors
+def open_and_close(url: str) -> None:
+    open_database(url).dispose()
+
+
+def test_processes_that_open_a_new_database_at_once_do_not_collide(bare_url: str, tmp_path: Path) -> None:
+    logs = [tmp_path / f"log-{number}" for number in range(3)]
+    processes = [fork_server.Process(log, os.environ, open_and_close, bare_url) for log in logs]
+    statuses = [process.wait(60) for process in processes]
+    assert statuses == [0] * 3, [process.output() for process in processes]
+    for process in processes:
+        process.kill()
     database = open_database(bare_url)
     with database.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM extent").scalar() == 1

@@ -222,7 +222,7 @@ def test_moving_an_order_without_order_rules_raises_an_error() -> None:
 
 
 @settings(
-    max_examples=by_effort(25, 400),
+    max_examples=by_effort(10, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
@@ -246,7 +246,7 @@ def test_durable_rules_moves_as_the_reference_does(seed: int) -> None:
 
 
 @settings(
-    max_examples=by_effort(25, 400),
+    max_examples=by_effort(10, 400),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

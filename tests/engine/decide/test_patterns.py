@@ -273,7 +273,7 @@ def flag_counts() -> Iterator[FlagCounts]:
 
 
 @settings(
-    max_examples=by_effort(100, 1_000),
+    max_examples=by_effort(35, 1_000),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
@@ -297,7 +297,7 @@ def test_durable_rules_raises_the_same_flags_as_the_reference(
 
 
 @settings(
-    max_examples=by_effort(12, 120),
+    max_examples=by_effort(6, 120),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

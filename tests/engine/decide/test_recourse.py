@@ -116,7 +116,7 @@ def total(program: Program, scored: ScoreResult) -> int:
     return program.scorecard.base + sum(p.points for p in scored.parts)
 
 
-@settings(max_examples=by_effort(120, 1500), deadline=None)
+@settings(max_examples=by_effort(40, 1500), deadline=None)
 @given(programs(), people, changes, st.one_of(st.none(), st.integers(0, 100)))
 def test_no_plan_is_shorter_easier_or_better_than_the_given_one(
     program: Program, values: dict[str, int], changeable: dict[str, Change], requested_target: int | None
@@ -137,7 +137,7 @@ def test_no_plan_is_shorter_easier_or_better_than_the_given_one(
         assert (plan.steps, plan.scored.score) == ((), None)
 
 
-@settings(max_examples=by_effort(60, 600), deadline=None)
+@settings(max_examples=by_effort(25, 600), deadline=None)
 @given(programs(), people, changes)
 def test_the_plans_score_equals_the_engines_for_the_changed_values(
     program: Program, values: dict[str, int], changeable: dict[str, Change]

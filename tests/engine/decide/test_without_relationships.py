@@ -128,7 +128,7 @@ def ease_counts() -> Iterator[EaseCounts]:
 
 
 @settings(
-    max_examples=by_effort(25, 250),
+    max_examples=by_effort(8, 250),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -28,10 +28,10 @@ DAYS = 3
 DUCKDB_DAYS = by_effort(
     1, DAYS
 )  # of the days: this engine plans for longer than all others together, for any number of people
-RELEASES = by_effort(7, 42)
+RELEASES = by_effort(3, 42)
 MIN_PAIRS = by_effort(
-    6_000, 25_000
-)  # 7 x 3 x 290 = 6,090 pairs of a release on a day and a person; 42 x 3 x 205 = 25,830
+    2_600, 25_000
+)  # 3 x 3 x 290 = 2,610 pairs of a release on a day and a person; 42 x 3 x 205 = 25,830
 FULL_RECORD_INTERVAL = (
     10  # we compare the whole record of one decision in so many, because this takes as long as the decision
 )

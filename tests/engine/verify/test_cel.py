@@ -21,7 +21,7 @@ from tests.engine.lang.check.test_resolve import scalar
 from tests.engine.random_rules import AMOUNTS, ANCHORS, NUMBERS, OPS, SCHEMA, conditions, leaves, sample_people
 
 PEOPLE = 30
-MIN_PAIRS = by_effort(4_000, 60_000)  # of each of the two comparisons
+MIN_PAIRS = by_effort(2_000, 60_000)  # of each of the two comparisons
 PERK_SCHEMA: Schema = SCHEMA | {
     SCORE: Attribute(SCORE, Type("int", 0, (), 350, 950)),
     AMOUNT: Attribute(AMOUNT, Type("decimal", 2, (), 0, 10**9)),

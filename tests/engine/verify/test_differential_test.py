@@ -121,7 +121,7 @@ def test_the_engines_agree_on_flags_and_on_each_period() -> None:
         *(("too_many", having(person__unpaid=n)) for n in (0, 1, None)),
         ("pay", having(order__state="used")),
         ("use", lambda values: None is not values.get("event.total") == values.get("order.waived")),
-    ],
+    ][:: by_effort(2, 1)],
 )
 def test_an_engine_wrong_at_one_value_is_detected(condition: str, wrong: FaultCondition) -> None:
     message = program_difference(FaultyEvaluator(small_rules.release(), condition, wrong), DAY)

@@ -155,7 +155,7 @@ pmml_settings = settings(
 )
 
 
-@settings(pmml_settings, max_examples=by_effort(900, 9_000) // 60)
+@settings(pmml_settings, max_examples=by_effort(480, 9_000) // 60)
 @given(trial=trials(60))
 def test_pmml4s_gives_our_scores_and_reasons_under_random_rules(trial: ProgramTrial, evaluate: Evaluate) -> None:
     rows = trial.people.rows
@@ -163,7 +163,7 @@ def test_pmml4s_gives_our_scores_and_reasons_under_random_rules(trial: ProgramTr
     assert agree(trial.program, rows, expected, evaluate) == len(rows)
 
 
-@settings(pmml_settings, max_examples=by_effort(5_000, 50_000) // (5 * 50))
+@settings(pmml_settings, max_examples=by_effort(2_500, 50_000) // (5 * 50))
 @example(texts=["1 + 1 > 0.5 * 2", "a.huge < a.other", "c.since == c.since", "true", "d.flag"], seed=1)
 @given(texts=st.lists(conditions(), min_size=5, max_size=5), seed=st.integers(0, 2**32))
 def test_pmml4s_agrees_with_the_reference_on_random_conditions(texts: list[str], seed: int, evaluate: Evaluate) -> None:

@@ -10,7 +10,7 @@ from tests.effort import by_effort
 from tests.graph.compiled.random_graphs import UNDIRECTED, Pair
 
 
-@settings(deadline=None, max_examples=by_effort(20, 180))
+@settings(deadline=None, max_examples=by_effort(8, 180))
 @given(UNDIRECTED, st.integers(0, 3))
 def test_communities_are_a_partition_and_one_seed_gives_one(pair: Pair, seed: int):
     communities = nx.community.louvain_communities(pair.compiled, seed=seed)

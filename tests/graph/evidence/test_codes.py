@@ -35,7 +35,7 @@ def test_the_view_with_codes_is_the_view_with_ids(events, as_of, known_at):
     )
 
 
-@settings(max_examples=by_effort(3, 60), deadline=None)
+@settings(max_examples=by_effort(2, 60), deadline=None)
 @given(ledgers(max_events=30))
 def test_features_of_everyone_are_equal_with_codes_and_ids(events):
     events = with_people(events)
@@ -50,7 +50,7 @@ def test_a_correction_that_names_a_new_person_works_with_codes():
     assert table.rows() == [("ann", 0), ("zoë", 1)]
 
 
-@settings(max_examples=by_effort(4, 90), deadline=None)
+@settings(max_examples=by_effort(2, 90), deadline=None)
 @given(ledgers(max_events=40), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
 def test_features_as_of_a_past_moment_equal_the_build_of_that_moment(events, as_of, known_at):
     events = with_people(events)

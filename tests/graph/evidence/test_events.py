@@ -151,7 +151,7 @@ odd_rows = st.dictionaries(st.sampled_from(CONTENT_COLUMNS), st.none(), max_size
 )
 
 
-@settings(max_examples=by_effort(50, 150), deadline=None)
+@settings(max_examples=by_effort(20, 150), deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([PAYMENT, CORRECTION, TIE, {"contributor": "bank"}]), odd_rows),

@@ -163,7 +163,7 @@ def neighbourhoods(events: pl.DataFrame) -> dict[str, Neighbourhood]:
 LATER = NOW + timedelta(hours=6)
 
 
-@settings(max_examples=effort.by_effort(10, 400), deadline=None)
+@settings(max_examples=effort.by_effort(4, 400), deadline=None)
 @given(st.integers(0, 2**32))
 def test_every_changed_person_is_among_those_affected(seed: int) -> None:
     """We add events late, and after any statements about them."""

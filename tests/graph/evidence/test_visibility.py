@@ -24,7 +24,7 @@ def ids(text: str, as_of: str = "2024-06-01", known_at: str = "2030-01-01") -> l
     return view.filter(pl.col("contributor") != "desk")["event_id"].to_list()
 
 
-@settings(max_examples=by_effort(40, 900), deadline=None)
+@settings(max_examples=by_effort(20, 900), deadline=None)
 @given(ledgers(), st.sampled_from(MOMENTS), st.sampled_from(MOMENTS))
 def test_the_view_equals_a_plain_evaluation_row_by_row(events, as_of, known_at):
     view = visible(events, as_of, known_at, "perks")

@@ -48,7 +48,7 @@ def test_the_view_of_credit_equals_a_plain_evaluation(events):
     assert visible(events, NOW, NOW, "perks").rows(named=True) == plain_visible(events, NOW, NOW, "perks")
 
 
-@settings(max_examples=by_effort(6, 900), deadline=None)
+@settings(max_examples=by_effort(3, 900), deadline=None)
 @given(credit_ledgers(most=20))
 def test_the_credit_features_equal_a_plain_evaluation(events):
     assert_frame_equal(features(events, NOW, NOW, "perks", PEOPLE, NAMES), expected(events))
@@ -60,7 +60,7 @@ def test_the_credit_features_are_equal_with_codes(events):
     assert_frame_equal(features(events, NOW, NOW, "perks", None, NAMES), expected(events))
 
 
-@settings(max_examples=by_effort(4, 200), deadline=None)
+@settings(max_examples=by_effort(2, 200), deadline=None)
 @given(credit_ledgers(most=20))
 def test_the_credit_features_are_equal_on_duckdb(events):
     with duckdb.connect() as db:

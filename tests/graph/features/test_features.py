@@ -248,7 +248,7 @@ def test_without_consent_to_identity_there_is_no_row():
     assert features(story(text), AS_OF, AS_OF, "perks", ["ann", "nobody"]).is_empty()
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(), st.data())
 def test_later_events_change_no_feature(events, data):
     late = data.draw(event_rows(99))
@@ -262,7 +262,7 @@ def with_people(events: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([events, story(enrol("ann", "bob"))])
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_one_person_at_a_time_equals_all_at_once(events):
     events = with_people(events)
@@ -271,7 +271,7 @@ def test_one_person_at_a_time_equals_all_at_once(events):
     assert_frame_equal(pl.concat(singles), full)
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_relevant_events_suffice_for_the_features_of_each_person(events):
     events = with_people(events)
@@ -294,7 +294,7 @@ def test_relevant_events_leave_out_payments_of_others_unless_corrected_or_for_ri
     assert relevant.filter(kind="person.enrolled").height == 3
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_given_ties_equal_looked_up_ties(events):
     view, consents = visible_with_consents(with_people(events), NOW, NOW, "perks")
@@ -306,7 +306,7 @@ def test_given_ties_equal_looked_up_ties(events):
     assert_frame_equal(*(f.to_native().collect().sort("person") for f in (without_ties, with_ties)))
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_the_order_of_otherwise_equal_rows_does_not_matter(events):
     events = with_people(events)
@@ -314,7 +314,7 @@ def test_the_order_of_otherwise_equal_rows_does_not_matter(events):
     assert_frame_equal(compute(view, NOW, consents), compute(view.reverse(), NOW, consents.reverse()))
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(ledgers(max_events=25))
 def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
     table = features(with_people(events), NOW, NOW, "perks")
@@ -323,7 +323,7 @@ def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
         assert table[f.name].drop_nulls().is_between(f.low, f.high).all(), f.name
 
 
-@settings(max_examples=by_effort(3, 24), deadline=None)
+@settings(max_examples=by_effort(2, 24), deadline=None)
 @given(ledgers(max_events=40))
 def test_duckdb_equals_polars_for_every_local_feature(events):
     view, consents = visible_with_consents(with_people(events), NOW, NOW, "perks")

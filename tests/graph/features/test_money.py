@@ -105,7 +105,7 @@ def expected(history: PaymentHistory, zone: tzinfo) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(NAMES, pl.Int64)})
 
 
-@settings(max_examples=by_effort(10, 400), deadline=None)
+@settings(max_examples=by_effort(5, 400), deadline=None)
 @given(HISTORIES, ZONES)
 def test_sums_and_counts_equal_their_definitions(history, zone):
     actual = features(ledger(history), NOW, NOW, "perks", feature_names=NAMES, zone=zone).select("person", *NAMES)

@@ -83,14 +83,14 @@ def expected(history: list[PlainPayment], tz: tzinfo = UTC) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"person": pl.String, **dict.fromkeys(NAMES, pl.Int64)})
 
 
-@settings(max_examples=by_effort(6, 180), deadline=None)
+@settings(max_examples=by_effort(3, 180), deadline=None)
 @given(HISTORIES, ZONES)
 def test_payment_features_equal_their_definitions(history, tz):
     actual = features(ledger(history), NOW, NOW, "perks", zone=tz)
     assert_frame_equal(actual.select("person", *NAMES), expected(history, tz))
 
 
-@settings(max_examples=by_effort(3, 30), deadline=None)
+@settings(max_examples=by_effort(2, 30), deadline=None)
 @given(HISTORIES, ZONES)
 def test_payment_features_are_equal_on_duckdb(history, tz):
     view, consents = visible_with_consents(ledger(history), NOW, NOW, "perks", tz)

@@ -127,7 +127,7 @@ def plain_layers(view: pl.DataFrame) -> tuple[nx.Graph, nx.DiGraph]:
     return undirected, directed
 
 
-@settings(max_examples=by_effort(8, 180), deadline=None)
+@settings(max_examples=by_effort(4, 180), deadline=None)
 @given(tie_ledgers())
 def test_a_persons_place_in_the_graph_equals_networkxs(events):
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
@@ -152,7 +152,7 @@ def test_a_persons_place_in_the_graph_equals_networkxs(events):
         assert row["relationships.clustering"] == int(clustering.get(person, 0) * 1000 + 0.5 + 1e-9)
 
 
-@settings(max_examples=by_effort(6, 120), deadline=None)
+@settings(max_examples=by_effort(3, 120), deadline=None)
 @given(tie_ledgers(), st.sets(st.sampled_from(PEOPLE), min_size=1, max_size=3))
 def test_local_features_need_only_the_ties_of_a_person_and_among_their_neighbours(events, few):
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
@@ -164,14 +164,14 @@ def test_local_features_need_only_the_ties_of_a_person_and_among_their_neighbour
     assert_frame_equal(compute_local(part, NOW, consents, few).sort("person"), full)
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(tie_ledgers(), st.integers(0, 6))
 def test_one_person_at_a_time_equals_all_at_once(events, number):
     full = features(events, NOW, NOW, "perks")
     assert_frame_equal(features(events, NOW, NOW, "perks", [PEOPLE[number]]), full.filter(person=PEOPLE[number]))
 
 
-@settings(max_examples=by_effort(4, 75), deadline=None)
+@settings(max_examples=by_effort(2, 75), deadline=None)
 @given(tie_ledgers())
 def test_only_requested_features_are_returned_with_equal_values(events):
     feature_names = ["relationships.walk_trust", "identity.level", "relationships.circles"]

@@ -86,7 +86,7 @@ def payment_rows(draw: st.DrawFn) -> list[dict[str, object]]:
     return rows
 
 
-@settings(max_examples=by_effort(4, 90), deadline=None)
+@settings(max_examples=by_effort(2, 90), deadline=None)
 @given(tie_ledgers(), payment_rows())
 def test_payments_do_not_change_relationships_and_ties_do_not_change_fraud(events, payments):
     both = pl.concat([events, frame(payments)])

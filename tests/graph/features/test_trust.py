@@ -208,7 +208,7 @@ def half_up(value: Fraction | float) -> int:
     return int(np.floor(round(float(value), 9) * 100 + 0.5 + 1e-9))
 
 
-@settings(max_examples=by_effort(6, 180), deadline=None)
+@settings(max_examples=by_effort(3, 180), deadline=None)
 @given(tie_ledgers())
 def test_trust_equals_networkxs_and_walks_equal_exact_fractions(events):
     view, consents = visible_with_consents(events, NOW, NOW, "perks")
@@ -228,7 +228,7 @@ def test_trust_equals_networkxs_and_walks_equal_exact_fractions(events):
             assert (row["relationships.trust"], row["relationships.walk_trust"]) == (expected_trust, expected_walk)
 
 
-@settings(max_examples=by_effort(6, 180), deadline=None)
+@settings(max_examples=by_effort(3, 180), deadline=None)
 @given(tie_ledgers())
 def test_vouch_features_solve_the_equations_of_the_definition(events):
     """By rounds of plain sums; the weight of a voice is its walk as the feature has it, in hundredths."""

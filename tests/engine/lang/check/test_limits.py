@@ -49,6 +49,7 @@ from engine.lang.engines.reference import evaluate
 from engine.lang.model.conditions import Values
 from engine.lang.model.program import SCORE, Program
 from engine.lang.model.types import MAX_INTEGER, Attribute, Type, Value
+from tests.effort import usual_cases
 from tests.engine import small_rules
 from tests.engine.lang.engines import test_durable
 from tests.engine.lang.engines.test_durable import SCHEMA, agree, files_of, open_evaluator, program_of
@@ -209,7 +210,7 @@ def test_missing_and_null_are_unknown_in_every_comparison() -> None:
     agree(release, {}, {"n.a": None}, {"n.a": 0}, {"n.a": 1, "b.on": None})
 
 
-@pytest.mark.parametrize("count", [57, 64, 65, 130])
+@pytest.mark.parametrize("count", usual_cases([57, 64, 65, 130], 64, 65))
 def test_more_characteristics_than_durable_rules_has_places(count: int) -> None:
     schema = {f"c.f{n}": Attribute(f"c.f{n}", Type("int")) for n in range(count)}
     release = release_of({**files_of("true"), "trust.yaml": characteristics(count, [0, 10, 20])}, schema).at(
@@ -267,13 +268,13 @@ def test_more_rules_than_a_ruleset_holds(durable_calls: DurableCalls) -> None:
     assert max(map(len, durable_calls.rulesets)) < 4_096
 
 
-@pytest.mark.parametrize("count", [170, 171, 400])
+@pytest.mark.parametrize("count", usual_cases([170, 171, 400], 170, 171))
 def test_any_number_of_distinct_conditions(count: int) -> None:
     release = program_of(*(f"n.a in [{3 * n}, {3 * n + 1}, {3 * n + 2}]" for n in range(count)))  # three to a rule
     assert agree(release, {"n.a": 0}, {"n.a": 3 * count - 1}, {"n.a": 3 * count}, {}) == [1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("count", [13, 14, 15, 30])
+@pytest.mark.parametrize("count", usual_cases([13, 14, 15, 30], 14, 15))
 @pytest.mark.parametrize(("outer", "inner"), [("and", "or"), ("or", "and")])
 def test_any_number_of_groups(count: int, outer: str, inner: str) -> None:
     when = f" {outer} ".join(f"(n.a > {n} {inner} n.b > {n})" for n in range(count))
@@ -281,7 +282,7 @@ def test_any_number_of_groups(count: int, outer: str, inner: str) -> None:
     agree(program_of(when, f"not ({when})"), *people)
 
 
-@pytest.mark.parametrize("count", [240, 252, 300])
+@pytest.mark.parametrize("count", usual_cases([240, 252, 300], 252, 300))
 @pytest.mark.parametrize(("join", "met"), [("or", 1), ("and", 0)])
 def test_any_number_of_features(count: int, join: str, met: int, durable_calls: DurableCalls) -> None:
     names = [f"c.f{n}" for n in range(count)]
