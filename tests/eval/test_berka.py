@@ -63,7 +63,7 @@ def table(events: pl.DataFrame, labels: pl.DataFrame, tmp_path_factory: pytest.T
     return loans
 
 
-def test_it_is_about_328_loans_of_which_46_went_bad(release, labels, table):
+def test_there_are_328_loans_of_which_46_are_bad(release, labels, table):
     assert (labels.height, labels["bad"].sum()) == (328, 46)
     loans, bad = (328, 46) if STRIDE == 1 else (table.height, table["bad"].sum())
     result = evaluate(release, table)
@@ -80,7 +80,7 @@ def test_everyone_is_enrolled_before_the_loan(table):
     assert table["identity.tenure_days"].min() >= 0
 
 
-def test_nothing_dated_on_or_after_the_loans_day_changes_its_features(events, labels, table):
+def test_events_on_or_after_the_loans_day_do_not_change_its_features(events, labels, table):
     for part in (0, 0.4, 0.7, 1):
         loan = labels.filter(loan=table["loan"][int(part * (table.height - 1))])
         before = events.filter(pl.col("happened_at").dt.date() < loan["date"].item())
@@ -88,11 +88,11 @@ def test_nothing_dated_on_or_after_the_loans_day_changes_its_features(events, la
         assert_frame_equal(features_at_loans(before, loan, rules()), table.filter(loan=loan["loan"].item()))
 
 
-def test_the_loan_itself_and_its_instalments_are_not_seen(table):
+def test_the_loan_itself_and_its_instalments_are_not_visible(table):
     assert table["credit.open"].max() == 0
 
 
-def test_without_balances_is_what_people_who_did_not_consent_to_them_get(berka_folder, labels, table, release):
+def test_without_balances_equals_the_score_without_consent_to_them(berka_folder, labels, table, release):
     some = labels.filter(pl.col("loan").is_in(table["loan"].gather_every(by_effort(7, 23)).implode()))
     unwilling = features_at_loans(source.events(berka_folder, restricted_consent=False), some, rules())
     blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in RESTRICTED)
@@ -100,12 +100,12 @@ def test_without_balances_is_what_people_who_did_not_consent_to_them_get(berka_f
     assert_frame_equal(unwilling, blind.filter(pl.col("loan").is_in(some["loan"].implode())))
 
 
-def test_the_scores_are_those_of_the_reference(release, table):
+def test_the_scores_equal_the_reference(release, table):
     expected = [assess(ReferenceEvaluator(release), row, DAY) for row in table.iter_rows(named=True)]
     assert scores(release, table).rows() == [(e.score, e.band) for e in expected]
 
 
-def test_the_same_comes_out_twice_also_in_one_process(berka_folder, release, table, tmp_path):
+def test_a_second_run_in_one_process_gives_the_same_result(berka_folder, release, table, tmp_path):
     """The first loans by themselves, in this process: as among all, of which several processes tell."""
     for file in berka_folder.iterdir():
         (tmp_path / file.name).symlink_to(file)
@@ -131,7 +131,7 @@ def test_the_score_orders_the_loans_better_than_chance_with_balances_and_without
 
 
 @only_in_full
-def test_shuffled_outcomes_are_ordered_by_chance(release, table):
+def test_shuffled_outcomes_give_chance(release, table):
     points = scores(release, table)["score"]
     areas, hits = [], 0
     for seed in range(20):

@@ -30,7 +30,7 @@ def kept(rows: list[int], most: int = 5) -> bool:
 '''
 
 
-def test_the_changes_of_a_module():
+def test_a_module_has_these_mutations():
     """Messages, annotations and docstrings stay. We do not mutate `+` between texts."""
     changes = [mutation.key.partition(": ")[2] for mutation in mutations("m.py", SOURCE.encode())]
     assert changes == [
@@ -60,13 +60,13 @@ def test_the_changes_of_a_module():
     ]
 
 
-def test_a_change_is_of_its_own_bytes_whatever_is_before_it():
+def test_a_mutation_replaces_the_right_bytes_after_any_characters():
     source = "text = 'Žofie 李雷'; n = 1\n".encode()
     (mutation,) = mutations("m.py", source)
     assert mutation.apply(source).decode() == "text = 'Žofie 李雷'; n = 2\n"
 
 
-def test_of_a_statement_the_tests_that_run_it_are_picked_and_the_quickest_first():
+def test_the_tests_that_run_a_statement_are_selected_quickest_first():
     first, *_, last = mutations("m.py", SOURCE.encode())
     coverage = LineCoverage(
         {"m.py": {"10": ["test_a.py::one", "test_b.py"], "8": ["test_a.py::two"], "9": ["", "test_a.py::one"]}},
@@ -82,7 +82,7 @@ def test_of_a_statement_the_tests_that_run_it_are_picked_and_the_quickest_first(
     assert coverage.tests_of("m.py", first, files) == ["test_b.py::one", "test_a.py::two", "test_a.py::one"]
 
 
-def test_a_sample_is_the_same_for_a_seed_and_has_some_of_every_module():
+def test_a_sample_is_determined_by_its_seed_and_covers_every_module():
     count = by_effort(100, 500)
     keys = [mutant.mutation.key for mutant in sample(count, 12, [])]
     assert keys == [mutant.mutation.key for mutant in sample(count, 12, [])]
@@ -93,7 +93,7 @@ def test_a_sample_is_the_same_for_a_seed_and_has_some_of_every_module():
     assert caps_keys == [key for key in keys if key.startswith("engine/decide/caps.py")]
 
 
-def test_what_is_listed_exists():
+def test_every_listed_file_exists_and_every_entry_has_a_reason():
     assert [path for path in MODULES if not (ROOT / path).is_file()] == []
     assert [name for names in MODULES.values() for name in names if not list(ROOT.glob(name))] == []
     reasons = YAML(typ="safe").load(EQUIVALENT.read_text()) or {}
@@ -121,7 +121,7 @@ def test_a_mutation_is_judged_in_a_copy(monkeypatch: pytest.MonkeyPatch):
     assert not copy.exists()
 
 
-def test_the_command_says_what_is_known_and_runs_nothing(tmp_path: Path):
+def test_the_list_option_prints_known_results_and_runs_no_test(tmp_path: Path):
     command = [sys.executable, "-m", "tests.mutants", "--list", "--module", "engine/decide/caps"]
     completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert completed.stderr == ""

@@ -79,7 +79,7 @@ SMALL_LIMITS = RefreshLimits(events=2, people=2, rows=12, rows_of_one=6)
 
 @settings(max_examples=by_effort(2, 120), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([RefreshLimits(), SMALL_LIMITS]))
-def test_refreshed_is_rebuilt(
+def test_a_refresh_equals_a_rebuild(
     empty_template: Template,
     tmp_path_factory: pytest.TempPathFactory,
     evaluators: Evaluators,
@@ -95,7 +95,7 @@ def test_refreshed_is_rebuilt(
 
 @settings(max_examples=by_effort(2, 40), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([RefreshLimits(), SMALL_LIMITS]))
-def test_refreshed_is_rebuilt_on_postgresql(
+def test_a_refresh_equals_a_rebuild_on_postgresql(
     empty_template: Template, postgres: str, evaluators: Evaluators, seed: int, follows: bool, limits: RefreshLimits
 ) -> None:
     with empty_template.lend(postgres, Path()) as url:
@@ -128,7 +128,9 @@ def test_refreshed_is_rebuilt_on_postgresql(
         2024-01-02 event.corrected ann #y ref_event=q fields={"happened_at":"2024-01-01T09:00:00Z"}""",
     ],
 )
-def test_one_after_the_other(databases: list[Engine], evaluators: Evaluators, lines: str) -> None:
+def test_a_refresh_after_each_event_equals_a_rebuild(
+    databases: list[Engine], evaluators: Evaluators, lines: str
+) -> None:
     """We refresh after each event, so that no other event hides a missed invalidation."""
     for database in databases:
         append_events(database, BASE_EVENTS, NOW)
@@ -144,7 +146,7 @@ def test_one_after_the_other(databases: list[Engine], evaluators: Evaluators, li
 
 
 @SQLITE_ONLY
-def test_what_a_refresh_reads_goes_by_indexes_alone(database: Engine, evaluators: Evaluators) -> None:
+def test_a_refresh_reads_through_indexes_only(database: Engine, evaluators: Evaluators) -> None:
     """The cost must not grow with the ledger. We check SQLite's query plans, which depend on rules and not on statistics."""
     append_events(database, BASE_EVENTS, NOW)
     build_features(database, NOW, "perks", NOW, follows=True)
@@ -174,7 +176,7 @@ def test_what_a_refresh_reads_goes_by_indexes_alone(database: Engine, evaluators
 
 
 @SQLITE_ONLY
-def test_a_person_with_very_many_payments_is_right_and_keeps_nobody_waiting(
+def test_a_person_with_very_many_payments_is_refreshed_without_delaying_others(
     database: Engine, evaluators: Evaluators
 ) -> None:
     """Like a person with a million events: we lower the limits instead."""

@@ -252,12 +252,14 @@ ATTACKS: Final = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_no_route_lets_it_in_or_breaks(client: RouteClient, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_route_rejects_hostile_requests_without_breaking(
+    client: RouteClient, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     check_routes(client, name, caplog)
 
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if ": " in name])
-def test_nor_on_the_database_that_keeps_no_nul(
+def test_every_route_rejects_hostile_requests_on_postgresql(
     postgres_client: RouteClient, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     check_routes(postgres_client, name, caplog, turn=1)
@@ -317,9 +319,7 @@ def test_a_method_that_is_not_for_an_address_is_refused(client: RouteClient, met
         lambda p: p.replace("/v1/", "/v1%2f"),
     ],
 )
-def test_another_way_to_write_an_address_is_no_way_round_the_token(
-    client: RouteClient, change: Callable[[str], str]
-) -> None:
+def test_other_spellings_of_a_path_do_not_bypass_the_token(client: RouteClient, change: Callable[[str], str]) -> None:
     for route in filter(needs_token, ROUTES):
         response = client.http.request(
             route.method, f"http://testserver{change(route.url('x'))}", headers={"Host": "evil.example"}
@@ -328,7 +328,7 @@ def test_another_way_to_write_an_address_is_no_way_round_the_token(
         assert "evil.example" not in str(response.headers) + response.text, route
 
 
-def test_an_error_says_nothing_of_whoever_it_is_about(client: RouteClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_reveals_nothing_about_its_subject(client: RouteClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     body = {
         "subject": client.best_scored_person,
@@ -379,7 +379,7 @@ OWNED_PATHS: Final[dict[str, Callable[[RouteClient], str]]] = {
 
 
 @pytest.mark.parametrize("path", [path for path in OWNED_PATHS if any(r.path == path for r in ROUTES)])
-def test_what_is_anothers_is_answered_as_what_is_not_there(client: RouteClient, path: str) -> None:
+def test_an_object_of_another_party_is_answered_like_a_missing_one(client: RouteClient, path: str) -> None:
     name = OWNED_PATHS[path](client)
     missing_name = name[:-1] + ("1" if name[-1] == "0" else "0")
     for route in (r for r in ROUTES if r.path.startswith(path)):

@@ -90,9 +90,7 @@ def children(parent: int) -> list[int]:
 
 
 @POSTGRESQL_ONLY
-def test_two_processes_answer_one_that_is_killed_is_replaced_and_all_end_when_asked(
-    town_url: str, tmp_path: Path
-) -> None:
+def test_two_processes_serve_and_a_killed_one_is_replaced_and_all_stop(town_url: str, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     health, metrics = f"http://127.0.0.1:{port}/v1/health", f"http://127.0.0.1:{port}/metrics"
     with run_server(town_url, port, log) as process:
@@ -119,7 +117,7 @@ def test_two_processes_answer_one_that_is_killed_is_replaced_and_all_end_when_as
 
 
 @POSTGRESQL_ONLY
-def test_processes_end_when_the_one_that_started_them_is_killed(town_url: str, tmp_path: Path) -> None:
+def test_processes_end_when_their_parent_is_killed(town_url: str, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     with run_server(town_url, port, log) as process:
         wait_until(lambda: fetch(f"http://127.0.0.1:{port}/v1/health"))
@@ -144,9 +142,7 @@ def test_several_processes_on_one_file_are_refused_with_a_reason() -> None:
 
 
 @POSTGRESQL_ONLY
-def test_an_answer_that_is_being_made_is_given_before_the_server_ends(
-    town: AppContext, town_url: str, tmp_path: Path
-) -> None:
+def test_a_stopping_server_finishes_its_current_answer(town: AppContext, town_url: str, tmp_path: Path) -> None:
     """The request waits for the one writer, a transaction of the test, when the server is told to stop."""
     client, port = MerchantClient(town), free_port()
     person, decisions = client.scored_person(), []
@@ -178,7 +174,7 @@ WAITING_LOCKS_SQL = "select count(*) from pg_locks where locktype = 'advisory' a
 
 
 @POSTGRESQL_ONLY
-def test_a_database_that_goes_away_under_load_is_503_with_a_code_and_comes_back_without_a_restart(
+def test_a_database_outage_under_load_is_a_503_and_needs_no_restart(
     town_url: str,
 ) -> None:
     with proxy_to(town_url) as (proxy, url):

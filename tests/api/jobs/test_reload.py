@@ -109,7 +109,7 @@ def wait_for_pid(pid: Path) -> int:
     pytest.fail("no probe was started")
 
 
-def test_every_answer_is_of_one_release_while_the_rules_change_under_four_askers(server: IsolatedServer) -> None:
+def test_every_answer_uses_one_release_while_the_rules_change(server: IsolatedServer) -> None:
     people, stop, failures = server.people(), threading.Event(), list[str]()
     release_before = server.health()["release"]
     record_count = len(server.records())
@@ -156,7 +156,7 @@ def _subject_of(record: dict[str, Any]) -> str:
     return str(record["decision"]["question"]["subject"])
 
 
-def test_health_and_the_log_say_since_when_a_new_release_serves(server: IsolatedServer) -> None:
+def test_health_and_the_log_state_the_start_of_a_new_release(server: IsolatedServer) -> None:
     health_before = server.health()
     server.rebase()
     health_after = server.wait_for_new_release(health_before["release"])
@@ -167,7 +167,7 @@ def test_health_and_the_log_say_since_when_a_new_release_serves(server: Isolated
     assert releases.load_release(server.database, health_after["release"]).id == health_after["release"]
 
 
-def test_a_broken_file_leaves_the_release_in_force_until_it_is_mended(server: IsolatedServer) -> None:
+def test_a_broken_file_leaves_the_release_in_force_until_it_is_fixed(server: IsolatedServer) -> None:
     release_before = server.health()["release"]
     server.edit("trust.yaml", "feature: credit.kept\n", "feature: credit.keptt\n")
     problems = server.wait_for_rejection()
@@ -207,7 +207,7 @@ cases:
 """
 
 
-def test_a_folder_whose_cases_do_not_come_out_does_not_go_live(server: IsolatedServer) -> None:
+def test_a_folder_with_failing_cases_does_not_go_live(server: IsolatedServer) -> None:
     release_before = server.health()["release"]
     (server.rules / "hotel.cases.yaml").write_text(CASE, encoding="utf-8")
     change = "hotel.bad_record, when: bad_record,", "hotel.bad_record, when: credit.written_off_5y >= 0,"
@@ -226,7 +226,7 @@ def test_a_folder_whose_cases_do_not_come_out_does_not_go_live(server: IsolatedS
     assert any("lost content: 0 cases, 1 before" in line for line in server.log_lines())
 
 
-def test_a_folder_that_is_not_what_its_manifest_says_does_not_go_live(server: IsolatedServer) -> None:
+def test_a_folder_that_differs_from_its_manifest_does_not_go_live(server: IsolatedServer) -> None:
     release_before = server.health()["release"]
     sums = {n: sha256(p.read_bytes()).hexdigest() for n, p in rules_folder.rule_paths(server.rules)}
     manifest = server.rules / rules_folder.MANIFEST
@@ -240,7 +240,7 @@ def test_a_folder_that_is_not_what_its_manifest_says_does_not_go_live(server: Is
     manifest.unlink()
 
 
-def test_a_change_of_comments_is_no_other_release(server: IsolatedServer) -> None:
+def test_a_change_of_comments_keeps_the_release(server: IsolatedServer) -> None:
     health_before = server.health()
     server.edit("trust.yaml", "kind: scorecard", "kind: scorecard # as it was")
     server.edit("perks.yaml", "    currency: CNY\n    most: 200\n", "    currency: XYZ\n    most: 200\n")
@@ -250,7 +250,7 @@ def test_a_change_of_comments_is_no_other_release(server: IsolatedServer) -> Non
     assert (health_after["release"], health_after["since"]) == (health_before["release"], health_before["since"])
 
 
-def test_a_folder_that_is_gone_is_refused_and_put_back_it_serves(server: IsolatedServer, tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused_and_serves_when_restored(server: IsolatedServer, tmp_path: Path) -> None:
     release_before, backup = server.health()["release"], shutil.copytree(server.rules, tmp_path / "kept")
     shutil.rmtree(server.rules)
     assert server.wait_for_rejection() == [
@@ -265,7 +265,7 @@ def test_a_folder_that_is_gone_is_refused_and_put_back_it_serves(server: Isolate
     assert server.wait_until(lambda health: health["rules_refused"] is None)["release"] != release_before
 
 
-def test_a_change_of_policy_is_told_in_the_log_and_by_health(server: IsolatedServer) -> None:
+def test_a_change_of_policy_is_in_the_log_and_in_health(server: IsolatedServer) -> None:
     line_count, release_before = len(server.log_lines()), server.health()["release"]
     server.edit("policy.yaml", "relationships_share: 5", "relationships_share: 10")
     server.edit("policy.yaml", "  - age\n", "")
@@ -281,7 +281,7 @@ def test_a_change_of_policy_is_told_in_the_log_and_by_health(server: IsolatedSer
     assert later_health["policy_changed"] == health_after["policy_changed"]
 
 
-def test_a_probe_that_hangs_is_ended_and_the_release_in_force_goes_on(
+def test_a_hanging_probe_is_killed_and_the_release_in_force_stays(
     impatient_server: tuple[IsolatedServer, Path],
 ) -> None:
     server, pid = impatient_server
@@ -295,7 +295,7 @@ def test_a_probe_that_hangs_is_ended_and_the_release_in_force_goes_on(
     server.wait_until(lambda health: not is_alive(probe))  # ended after the folder's state is known
 
 
-def test_answers_are_given_while_a_probe_hangs_and_when_it_is_killed(
+def test_the_server_answers_while_a_probe_hangs_or_is_killed(
     hanging_server: tuple[IsolatedServer, Path],
 ) -> None:
     server, pid = hanging_server
@@ -308,7 +308,7 @@ def test_answers_are_given_while_a_probe_hangs_and_when_it_is_killed(
     assert server.health()["release"] == SHIPPED_ID
 
 
-def test_a_release_that_the_database_will_not_have_is_tried_again(tmp_path: Path, town_file: Path) -> None:
+def test_a_release_that_the_database_rejects_is_tried_again(tmp_path: Path, town_file: Path) -> None:
     server = IsolatedServer(tmp_path, town_file, serve_with, {"quiet_seconds": 0.2, "retry_seconds": 0.3})
     trigger = "create trigger full before insert on releases begin select raise(abort, 'full'); end"
     with writing(server.database) as connection:
@@ -336,7 +336,7 @@ def test_a_server_that_stops_leaves_no_probe_behind(
     assert not is_alive(probe)
 
 
-def test_a_folder_that_does_not_check_is_not_served_at_all(town_template: Template, tmp_path: Path) -> None:
+def test_a_folder_with_problems_is_not_served_at_start(town_template: Template, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "rules", tmp_path / "rules")
     trust = tmp_path / "rules" / "trust.yaml"
     trust.write_text(trust.read_text().replace("credit.kept\n", "credit.keptt\n"))
@@ -350,7 +350,7 @@ def test_a_folder_that_does_not_check_is_not_served_at_all(town_template: Templa
     assert re.search(r"trust\.yaml:\d+:14 error R101 ", completed.stderr)
 
 
-def test_commands_tell_a_change_of_policy_once(town_template: Template, tmp_path: Path) -> None:
+def test_commands_report_a_change_of_policy_once(town_template: Template, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "rules", tmp_path / "rules")
     policy = tmp_path / "rules" / "policy.yaml"
     policy.write_text(policy.read_text().replace("relationships_share: 5", "relationships_share: 7"))

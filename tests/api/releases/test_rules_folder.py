@@ -36,7 +36,7 @@ def write_manifest(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(f"{sum_}  {name}\n" for name, sum_ in sums.items()))
 
 
-def test_a_folder_is_what_its_manifest_says_or_it_is_told_where_not(folder: Path) -> None:
+def test_differences_from_the_manifest_are_listed(folder: Path) -> None:
     assert manifest_problems(folder) == ()  # there is none
     write_manifest(folder)
     assert manifest_problems(folder) == ()
@@ -52,7 +52,7 @@ def test_a_folder_is_what_its_manifest_says_or_it_is_told_where_not(folder: Path
         load_when_quiet(folder, 0.01)
 
 
-def test_a_start_waits_until_nobody_writes_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_waits_until_the_folder_is_quiet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow copy: while the start waits, the copy writes another piece of the perks file. Its clock moves only then."""
     perks, full_text = folder / "perks.yaml", (folder / "perks.yaml").read_text()
     ends = [*range(len(TRUNCATED_PERKS), len(full_text), (len(full_text) - len(TRUNCATED_PERKS)) // 6), len(full_text)]
@@ -76,7 +76,7 @@ def test_a_start_waits_until_nobody_writes_the_folder(folder: Path, monkeypatch:
     assert "perks.cases.yaml" in files
 
 
-def test_fewer_perks_rules_and_cases_than_before_are_told_loudly(caplog: pytest.LogCaptureFixture) -> None:
+def test_fewer_perks_rules_and_cases_are_logged_as_warnings(caplog: pytest.LogCaptureFixture) -> None:
     cases = FILES["perks.cases.yaml"]
     fewer_files = {**FILES, "perks.yaml": TRUNCATED_PERKS, "perks.cases.yaml": cases[: cases.rindex("  - name:")]}
     counts_before, counts_after = releases.count_rules(FILES), releases.count_rules(fewer_files)
@@ -95,7 +95,7 @@ def test_fewer_perks_rules_and_cases_than_before_are_told_loudly(caplog: pytest.
     assert caplog.messages == [f"the rules folder lost content: {line}; is every file whole?" for line in lines]
 
 
-def test_rules_whose_cases_do_not_come_out_are_not_served_at_all() -> None:
+def test_rules_with_failing_cases_are_not_served() -> None:
     perks = FILES["perks.yaml"].replace(
         "hotel.bad_record, when: bad_record,", "hotel.bad_record, when: identity.level >= 0,"
     )

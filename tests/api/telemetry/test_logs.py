@@ -60,7 +60,7 @@ def crash() -> None:
 
 
 @SQLITE_ONLY
-def test_nothing_that_anybody_sends_is_in_the_log(town: AppContext, log_output: io.StringIO) -> None:
+def test_no_text_from_a_request_is_in_the_log(town: AppContext, log_output: io.StringIO) -> None:
     """Every route, with every role and with none, marked everywhere; and with a mistake of ours in its way.
 
     In a usual run each route meets one in three of the roles, by turns.
@@ -128,7 +128,7 @@ def test_a_request_is_one_line_with_its_template_status_code_time_and_caller(
 
 @SQLITE_ONLY
 @pytest.mark.parametrize("sent", [None, "alice", "13800000000", "110101199001011234", "x" * 32, "{}", "a b"])
-def test_a_request_id_that_could_be_somebodys_is_not_taken(town: AppContext, sent: str | None) -> None:
+def test_a_request_id_that_could_be_personal_is_not_logged(town: AppContext, sent: str | None) -> None:
     client = TestClient(create_app(town))
     response = client.get("/v1/health", headers={} if sent is None else {"X-Request-ID": sent})
     assert response.headers["x-request-id"] != sent
@@ -136,7 +136,7 @@ def test_a_request_id_that_could_be_somebodys_is_not_taken(town: AppContext, sen
 
 
 @SQLITE_ONLY
-def test_an_address_that_is_refused_before_any_route_is_logged_too(town: AppContext, log_output: io.StringIO) -> None:
+def test_a_request_refused_before_routing_is_logged(town: AppContext, log_output: io.StringIO) -> None:
     client = TestClient(create_app(town), raise_server_exceptions=False)
     client.post("/v1/eligibility", content=b"x" * 100_000)
     client.get("/nothing/here")
@@ -148,7 +148,7 @@ def test_an_address_that_is_refused_before_any_route_is_logged_too(town: AppCont
     ]
 
 
-def test_an_error_that_others_log_is_cut_to_its_kind_and_place(log_output: io.StringIO) -> None:
+def test_an_error_logged_by_a_library_is_reduced_to_its_type_and_place(log_output: io.StringIO) -> None:
     try:
         crash()
     except RuntimeError:
@@ -159,7 +159,7 @@ def test_an_error_that_others_log_is_cut_to_its_kind_and_place(log_output: io.St
     assert MARK not in log_output.getvalue()
 
 
-def test_text_is_for_people() -> None:
+def test_the_text_format_is_readable() -> None:
     with installed_logs("text") as out:
         logging.getLogger("iftah").info("release %s serves", "00ff", extra={"status": 200})
     at, level, rest = out.getvalue().split(" ", 2)

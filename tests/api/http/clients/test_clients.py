@@ -56,7 +56,7 @@ def client_input(server: IsolatedServer, rank: int) -> dict[str, Any]:
     }
 
 
-def test_the_client_of_openapi_python_client_works_and_is_made_without_a_warning(
+def test_the_client_of_openapi_python_client_is_generated_without_warnings_and_works(
     server: IsolatedServer, tmp_path: Path
 ) -> None:
     binaries = judges.python()
@@ -93,14 +93,14 @@ def test_the_client_of_openapi_typescript_compiles_and_works(server: IsolatedSer
 
 
 @only_in_full
-def test_spectral_finds_nothing(tmp_path: Path) -> None:
+def test_spectral_finds_no_problem(tmp_path: Path) -> None:
     spectral = judges.node() / "node_modules" / ".bin" / "spectral"
     rules = ["--ruleset", judges.FOLDER / "spectral.yaml", "--fail-severity", "hint"]
     output = judges.run([spectral, "lint", DOCUMENT, *rules, "--format", "json"], tmp_path)
     assert output.startswith("[]"), output
 
 
-def test_redocly_finds_nothing(tmp_path: Path) -> None:
+def test_redocly_finds_no_problem(tmp_path: Path) -> None:
     redocly = judges.node() / "node_modules" / ".bin" / "redocly"
     config = ["--config", judges.FOLDER / "redocly.yaml"]
     output = judges.run(
