@@ -9,7 +9,6 @@ from rich.console import Console
 from api.access.identifiers import require_unambiguous
 from api.cli.output import commands
 from api.releases.findings import printable
-from api.releases.rules_folder import load_vocabulary
 from api.render import picture
 from api.settings.settings import settings
 from api.store import clock, replace
@@ -33,7 +32,8 @@ def draw(
     """Draw a person's ego network as of the newest build: ties and money separately, trust as colour."""
     ending = _suffix(to)
     require_unambiguous(person, "PERSON")
-    # We import these here, since the library for the layout takes long to import.
+    # We import these here, since the libraries for the layout and the rules take long to import.
+    from api.releases.rules_folder import load_vocabulary
     from api.render import drawing, page
 
     config = settings()

@@ -8,7 +8,6 @@ import typer
 from api.cli.load_reports import refuse_one_rejects_file, report_each
 from api.cli.output import commands, console
 from api.evidence.load import LoadReport, load_file
-from api.releases.rules_folder import load_vocabulary
 from api.settings.settings import settings
 from api.store import clock
 from api.store.database import open_database
@@ -28,6 +27,8 @@ def load(
 ) -> None:
     """Load files of events into the ledger. Write rejected rows to FILE.rejects.ndjson and exit with status 1."""
     refuse_one_rejects_file(files, rejects)
+    from api.releases.rules_folder import load_vocabulary  # `load --help` needs no rules
+
     config, steps = settings(), ProgressReporter(console())
     database, vocabulary = open_database(config.database_url), load_vocabulary(config.rules)
 

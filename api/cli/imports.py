@@ -22,7 +22,6 @@ from api.evidence.imports.map_tree import ImportMap
 from api.evidence.imports.query_source import QUERY_NAME, open_query
 from api.evidence.imports.sources import Source
 from api.evidence.load import LoadReport, refuse_to_overwrite, rejects_paths
-from api.releases.rules_folder import load_vocabulary
 from api.settings.settings import settings
 from api.store import clock, replace
 from api.store.database import open_database
@@ -58,6 +57,8 @@ def import_(
         _write_guess(guess, map_file, force=force)
         return
     places = _places(files or [], url, query, rejects)
+    from api.releases.rules_folder import load_vocabulary  # `import --help` needs no rules
+
     config = settings()
     vocabulary = load_vocabulary(config.rules)
     import_map, problems = read_map(map_file, event_targets(vocabulary))

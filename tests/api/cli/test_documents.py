@@ -28,8 +28,8 @@ from tests.paths import ROOT
 REFERENCES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
 GUIDES = tuple(sorted((ROOT / "docs" / "guides").glob("*.md")))  # their requests follow one another: `test_guides.py`
 PAGES = (*REFERENCES, *GUIDES)
-# They run until stopped, or set up a database first: `test_cli.py` and `test_server.py` run them.
-RUN_ELSEWHERE = ("iftah run", "iftah serve", "iftah demo")
+# They run until stopped, or need a database of their own: `test_cli.py`, `test_cli_init.py` and `test_server.py` run them.
+RUN_ELSEWHERE = ("iftah run", "iftah serve", "iftah demo", "iftah features rental.late_share")
 # Named in a sentence without their options; each is written out elsewhere.
 ONLY_NAMED = {
     *("iftah import", "iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
@@ -117,12 +117,17 @@ class ExampleRunner:
             "NAME": self._token(),
             "N": "2",
             "KIND": "perks",
+            "FEATURE": "capacity.income_months",
             "FOLDER": new_path if command.startswith("iftah init") else "rules",
             "PLACES…": "rules",
             "FILE…": "events.csv",
             "FILE.svg": f"{new_path}.svg",
             "FILE": "proof.json" if "check-proof" in command else new_path,
         }
+        if command.startswith("iftah init"):
+            placeholders["shop"] = new_path
+        if "--guess" in command:
+            placeholders |= {"yours.csv": "events.csv", "map.yaml": new_path}
         return [placeholders.get(word, word) for word in shlex.split(command)[1:]] + ["--yes"] * erased
 
 
