@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from threading import Event
+from threading import Event, Thread
 from time import monotonic, perf_counter
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from api.releases.catalogue import kinds, schema
 from api.releases.feature_cases import case_features
@@ -91,15 +91,15 @@ class Probe:
         """
         seconds *= len(release.programs)
         process, deadline = self.start(), monotonic() + seconds
-        request: bytes | None = json.dumps(dict(files or release.files)).encode()
+        _send(process, json.dumps(dict(files or release.files)).encode())
         while not self._stop.is_set():
             try:
-                output, error_output = process.communicate(request, timeout=POLL_SECONDS)
+                output, error_output = process.communicate(timeout=POLL_SECONDS)
                 return _result_of(release, process.returncode, output, error_output)
             except subprocess.TimeoutExpired:
-                request = None  # send the request only once
-            if monotonic() > deadline:
-                raise _rejection(f"the probe did not end within {seconds:g} s")
+                if monotonic() <= deadline:
+                    continue
+                raise _rejection(f"the probe did not end within {seconds:g} s") from None
         raise _rejection("the probe was stopped with the server")
 
     def close(self) -> None:
@@ -131,6 +131,18 @@ def run_probe(
         return result
     finally:
         probe.close()
+
+
+def _send(process: subprocess.Popen[bytes], request: bytes) -> None:
+    """Write the request in a thread. After a timeout `communicate` would not write the rest, and a pipe holds 64 KB."""
+    pipe, process.stdin = process.stdin, None
+    if pipe:
+        Thread(target=_write, args=(pipe, request), daemon=True).start()
+
+
+def _write(pipe: IO[bytes], request: bytes) -> None:
+    with suppress(OSError), pipe:  # the process may end before it has read everything
+        pipe.write(request)
 
 
 def _result_of(release: Release, status: int, output: bytes, error_output: bytes) -> ProbeResult:

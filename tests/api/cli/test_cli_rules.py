@@ -285,6 +285,6 @@ def test_schema_prints_and_writes_only_on_request(rules: Path, iftah: CommandRun
     assert [*schemas] == [*KINDS, "map"]
     assert schemas["perks"] == json.loads(schema_text)
     assert sorted(Path.cwd().rglob("*")) == before
-    assert iftah("schema", "--out", "docs/schemas").out.splitlines()[1] == "docs/schemas/perks.json"
+    assert "docs/schemas/perks.json" in iftah("schema", "--out", "docs/schemas").out.splitlines()
     assert Path("docs/schemas/perks.json").read_text(encoding="utf-8") == schema_text
     assert iftah("schema", "perks", "--out", "here").out == "here/perks.json\n"

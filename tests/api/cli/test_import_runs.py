@@ -95,7 +95,7 @@ def import_slowly(url: str, folder: str) -> None:
 
     import_map, problems = read_map(Path(folder) / "map.yaml", event_targets(STANDARD))
     with open_file(Path(folder) / "in.csv", batch_rows=200) as source:
-        plan = plan_import(import_map, problems, event_targets(STANDARD), source)
+        plan = plan_import(import_map, problems, STANDARD, source)
         import_source(open_database(url), source, plan, (), now=clock.now, on_progress=report_batch)
 
 

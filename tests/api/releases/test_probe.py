@@ -18,6 +18,14 @@ probe.CPU_SECONDS, probe.disagreement = 3, spin
 probe.main()
 """
 
+LATE_PROBE = """
+import time
+time.sleep(0.5)
+from api.releases import probe
+probe.disagreement = lambda evaluators: None
+probe.main()
+"""
+
 
 def moments(*times: float) -> Iterator[float]:
     yield from times
@@ -34,3 +42,10 @@ def test_a_probe_delayed_by_other_work_is_not_killed(monkeypatch: pytest.MonkeyP
 def test_a_probe_that_exceeds_its_processor_time_is_killed() -> None:
     with pytest.raises(Rejected, match=r"the probe used more than \d+ s of the processor"):
         run_probe(shipped_release(), [sys.executable, "-c", SPINNING_PROBE])
+
+
+def test_a_probe_that_reads_late_gets_files_larger_than_a_pipe_holds() -> None:
+    """A pipe holds 64 KB. We ask several times a second whether the server stops, before the probe reads the first byte."""
+    files = shipped_release().files
+    large = {**files, "perks.yaml": files["perks.yaml"] + "# a comment\n" * 40_000}
+    assert run_probe(shipped_release(), [sys.executable, "-c", LATE_PROBE], seconds=30, files=large).seconds
