@@ -16,8 +16,7 @@ from pydantic_core import from_json
 from api.evidence.values import BadRow
 from graph.evidence.declared_fields import describe
 from graph.evidence.events import INPUT_COLUMNS, SCHEMA
-from graph.evidence.unique_keys import RepeatedKey, object_with_unique_keys, reject_constant
-from graph.evidence.unique_keys import printable_key as key_shown
+from graph.evidence.unique_keys import RepeatedKey, object_with_unique_keys, printable_key, reject_constant
 from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 MAX_ROW_BYTES: Final = 1_000_000  # bytes of a row of text; the longest honest event has about 20,000
@@ -110,7 +109,7 @@ def _problem(name: str, value: object, vocabulary: EventVocabulary) -> str | Non
         return "`recorded_at` is set by the ledger: leave it out"
     declared = vocabulary.extra_fields.get(name)
     if declared is None and name not in INPUT_COLUMNS:
-        return _unknown_field(key_shown(name), input_columns(vocabulary))
+        return _unknown_field(printable_key(name), input_columns(vocabulary))
     if declared is not None and declared.type == "bool" and isinstance(value, bool):
         return None
     is_number = declared.type in _NUMBER_TYPES if declared else name in _NUMBERS

@@ -40,7 +40,7 @@ class LineageEvent:
 class Lineage:
     """The value of a feature, as people write it (None: missing), and the events without which it would be another.
 
-    `examined` of the `visible` events were tried, newest first.
+    We examined `examined` of the `visible` events, newest first.
     """
 
     feature: str
@@ -71,16 +71,19 @@ def lineage(database: Database, evaluators: Evaluators, person: str, feature: st
     counting = _counting_events(refresh_rows.view_of(evaluators, build, events)[0], person)
     if not attribute.classes <= served.classes:  # the value is missing, whatever the events say
         return Lineage(feature, None, build.as_of, (), 0, counting.height)
-    value, tried = value_of(events), counting.head(MAX_EVENTS)
-    behind = tuple(_events_behind(events, tried, value, value_of, attribute))
-    return Lineage(feature, _text(value, attribute), build.as_of, behind, tried.height, counting.height)
+    value, examined = value_of(events), counting.head(MAX_EVENTS)
+    behind = tuple(_events_behind(events, examined, value, value_of, attribute))
+    return Lineage(feature, _text(value, attribute), build.as_of, behind, examined.height, counting.height)
 
 
 def _attribute(program: Program, feature: str) -> Attribute:
     attribute = program.schema.get(feature)
     if attribute is None or feature in {pattern.flag for pattern in program.watch}:
         hint = "see docs/features.md, or features.yaml of the rules"
-        raise Rejected(f"unknown feature `{feature[:60]}`", where="feature", hint=hint, code="unknown_feature")
+        name = (
+            f" `{feature[:60]}`" if all(part.isidentifier() for part in feature.split(".")) else ""
+        )  # no forged text in our answer
+        raise Rejected(f"unknown feature{name}", where="feature", hint=hint, code="unknown_feature")
     if feature in GLOBAL_FEATURES or feature in distant_names(definitions_of(program)):
         hint = "ask for a feature of the person's own evidence"
         message = f"`{feature}` comes from the evidence of many people"
@@ -97,13 +100,13 @@ def _counting_events(view: pl.DataFrame, person: str) -> pl.DataFrame:
 
 def _events_behind(
     events: pl.DataFrame,
-    tried: pl.DataFrame,
+    examined: pl.DataFrame,
     value: Value | None,
     value_of: Callable[[pl.DataFrame], Value | None],
     attribute: Attribute,
 ) -> Iterator[LineageEvent]:
     columns = ("contributor", "event_id", "kind", "happened_at")
-    for contributor, event_id, kind, happened_at in tried.select(columns).iter_rows():
+    for contributor, event_id, kind, happened_at in examined.select(columns).iter_rows():
         is_event = (pl.col("contributor") == contributor) & (pl.col("event_id") == event_id)
         without = value_of(events.filter(~is_event))
         if without != value:

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
+from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER
 from api.http.example_record import RECORD
-from api.http.examples import CREATED_AT, DECISION, DUE_AT, ENDS_AT, HASH, ORDER, RELEASE, STARTS_AT
+from api.http.examples import CREATED_AT, DECISION, DUE_AT, HASH, ORDER, RELEASE
 
 
 def _page(item: Any, cursor: str | None = None) -> dict[str, Any]:
@@ -28,68 +29,6 @@ _SERVICE: Final = {
     "name": "inn/rooms",
     "version": 1,
     "created_at": CREATED_AT,
-}
-_ORDER: Final = {
-    "order_id": ORDER,
-    "out_order_no": "O-20260131-0001",
-    "service": "rooms",
-    "decision_id": DECISION,
-    "state": "created",
-    "perk": "hotel",
-    "currency": "CNY",
-    "mode": "waive_first",
-    "waived_amount": 50000,
-    "total_amount": None,
-    "disputed": False,
-    "created_at": CREATED_AT,
-    "changed_at": CREATED_AT,
-    "starts_at": None,
-    "ends_at": None,
-    "due_at": None,
-    "closed_at": None,
-    "service_introduction": "two nights",
-    "risk_fund": {"name": "DEPOSIT", "amount": 50000, "description": None},
-    "time_range": {"start_time": None, "end_time": None},
-    "location": None,
-    "post_payments": None,
-    "post_discounts": None,
-    "damage_amount": None,
-    "need_user_confirm": True,
-    "attach": None,
-    "cancel_reason": None,
-    "dispute": None,
-}
-_MY_ORDER: Final = {
-    "order_id": ORDER,
-    "merchant": "inn",
-    "service": "rooms",
-    "service_introduction": "two nights",
-    "state": "due",
-    "perk": "hotel",
-    "currency": "CNY",
-    "waived_amount": 50000,
-    "total_amount": 40000,
-    "post_payments": [{"name": "two nights", "amount": 40000, "description": None, "count": None}],
-    "post_discounts": [],
-    "damage_amount": 0,
-    "created_at": "2026-01-29T09:30:00Z",
-    "starts_at": STARTS_AT,
-    "ends_at": ENDS_AT,
-    "due_at": "2026-02-07T10:00:00Z",
-    "closed_at": None,
-    "dispute": None,
-}
-_CALLBACK: Final = {
-    "id": "msg_" + ORDER,
-    "order_id": ORDER,
-    "event": "order.created",
-    "url": "https://inn.example/hook",
-    "state": "sent",
-    "attempts": 1,
-    "status": 204,
-    "created_at": CREATED_AT,
-    "next_at": None,
-    "sent_at": "2026-01-31T09:30:01Z",
 }
 _CONSENT: Final = {
     "id": "c0ffee00" * 4,
@@ -281,16 +220,16 @@ ANSWERS: Final[dict[str, Any]] = {
     "ServiceVersions": {"service": _SERVICE, "versions": _page(_SERVICE)},
     "Services": _page(_SERVICE),
     "Secrets": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=", "others": []},
-    "Callback": _CALLBACK,
-    "Callbacks": _page(_CALLBACK, "msg_" + ORDER),
-    "OrderNotification": {"type": "order.created", "timestamp": CREATED_AT, "data": _ORDER},
+    "Callback": CALLBACK_ANSWER,
+    "Callbacks": _page(CALLBACK_ANSWER, "msg_" + ORDER),
+    "OrderNotification": {"type": "order.created", "timestamp": CREATED_AT, "data": ORDER_ANSWER},
     "ConsentAnswer": _CONSENT,
     "Consents": _CONSENTS,
     "ConsentOutcome": {"id": _CONSENT["id"], "state": "granted", "granted": ["identity", "behaviour"]},
-    "OrderAnswer": _ORDER,
-    "MerchantOrders": _page(_ORDER, "O-20260131-0001"),
-    "MyOrder": _MY_ORDER,
-    "MyOrders": _page(_MY_ORDER),
+    "OrderAnswer": ORDER_ANSWER,
+    "MerchantOrders": _page(ORDER_ANSWER, "O-20260131-0001"),
+    "MyOrder": MY_ORDER_ANSWER,
+    "MyOrders": _page(MY_ORDER_ANSWER),
     "SubmissionAnswer": {
         "id": "7f00aa11bb22cc33",
         "accepted": 1,

@@ -13,7 +13,16 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SDIST: Final = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
 
 
-READ: Final = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "constraints-sdist.txt", "rules", "docs/schemas")
+READ: Final = (
+    "setup.py",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "constraints-sdist.txt",
+    "rules",
+    "docs/schemas",
+    "docs/examples",
+)
 PACKAGES: Final = ("iftah", "engine", "graph", "api")
 
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from api.evidence.imports.cells import Conversion, SourceColumn
 from api.evidence.imports.columns import SourceColumns
-from api.evidence.imports.conditions import Condition, compile_condition
+from api.evidence.imports.conditions import RowCondition, compile_condition
 from api.evidence.imports.event_targets import KEY_FIELDS, EventTargets, FieldTarget, currency_fields
 from api.evidence.imports.field_checks import FieldContext, compile_field
 from api.evidence.imports.map_tree import EventEntry, FieldSource, FieldSources, ImportMap
@@ -123,7 +123,7 @@ def _event(
     return EventPlan(entry.kind.text, ordered, condition, first_only=entry.first_only)
 
 
-def _condition(entry: EventEntry, columns: SourceColumns, report: Report) -> Condition | None:
+def _condition(entry: EventEntry, columns: SourceColumns, report: Report) -> RowCondition | None:
     if entry.when is None:
         return None
     return compile_condition(entry.when, lambda name, at: columns.cell(name, at, report), report)

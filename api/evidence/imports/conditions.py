@@ -41,7 +41,7 @@ _ORDERED: Final = ("number", "date", "timestamp")
 
 
 @dataclass(frozen=True)
-class Condition:
+class RowCondition:
     """Whether a row makes the event (null: unknown), and the misfits of its cells, which count where that is unknown."""
 
     holds: pl.Expr
@@ -135,7 +135,7 @@ class _Compiler:
         self.report.add("R103", message, expr.at, hint)
 
 
-def compile_condition(expr: Expr, resolve: Resolver, report: Report) -> Condition:
+def compile_condition(expr: Expr, resolve: Resolver, report: Report) -> RowCondition:
     """The condition as a column expression; `report` gets each name and comparison that is wrong."""
     compiler = _Compiler(resolve, report)
-    return Condition(compiler.expression(expr), tuple(compiler.checks))
+    return RowCondition(compiler.expression(expr), tuple(compiler.checks))

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from api.evidence.imports.cells import Check, Conversion, SourceColumn
-from api.evidence.imports.conditions import Condition
+from api.evidence.imports.conditions import RowCondition
 from api.evidence.imports.sources import SourceBatch
 from api.evidence.values import BadRow, EventBatch, row_content
 from graph.evidence.declared_fields import COLUMN_TYPES, pack
@@ -23,7 +23,7 @@ class EventPlan:
 
     kind: str
     fields: tuple[tuple[str, Conversion], ...]
-    condition: Condition | None = None
+    condition: RowCondition | None = None
     first_only: bool = False
 
 

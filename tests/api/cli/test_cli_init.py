@@ -88,11 +88,11 @@ def test_an_example_of_another_trade_goes_from_its_file_to_decisions_by_yaml_alo
     trial = in_shop(rental_shop, "import", "hires.csv", "--dry-run")
     assert "payment.made: 420 events, 0 duplicates, 0 rejected" in trial
     assert "rental.returned: 420 events, 0 duplicates, 0 rejected" in trial
-    shown = in_shop(rental_shop, "demo")
-    assert "938 events" in shown
-    assert "47 scored, 2 unscorable" in shown
+    report = in_shop(rental_shop, "demo")
+    assert "938 events" in report
+    assert "47 scored, 2 unscorable" in report
     for outcome in ("ADMIT", "DECLINE", "UNSCORABLE"):
-        assert f'"outcome":"{outcome}"' in shown
+        assert f'"outcome":"{outcome}"' in report
     # Two of the customer's five hires came back late: without a late one 1 of 4, without another 2 of 4.
     lineage = in_shop(rental_shop, "features", "rental.late_share", "--person", "cleo-1")
     assert lineage.startswith("rental.late_share = 0.40")

@@ -22,7 +22,7 @@ from tests.api.conftest import server_of
 from tests.api.database_templates import Template
 from tests.api.full_record import LATER, ZEB
 from tests.api.refresh_town import Refresher, append_events, feature_rows
-from tests.api.town import NOW, event
+from tests.api.town import NOW, build_features, event
 from tests.graph.story import enrol, story
 
 JOSE, DAY = "josé", timedelta(days=1)
@@ -97,7 +97,7 @@ def test_an_erasure_takes_its_events_to_come_out_of_the_count(database: Engine) 
     balance = {"amount": 5, "currency": "CNY"}
     for n, person in enumerate((ZEB, ZEB, "ann")):
         append_events(database, event("account.balance", person, NOW, f"balance-{n}", **balance), NOW)
-    before = builds.build_features(database, as_of, "perks", NOW)
+    before = build_features(database, as_of, "perks", NOW)
     erase(database, ZEB, LATER)
     after = builds.latest_build(database)
     events = ledger.read(database)
@@ -140,7 +140,7 @@ def test_a_person_who_was_only_tied_to_the_erased_one_is_refreshed(
         f"2020-01-01 tie.formed dan > {other} #dan-{other} tie=friend strength=5" for other in (ZEB, "ann")
     )
     append_events(database, story(f"{enrol('dan')}\n{ties}"), NOW)
-    builds.build_features(database, NOW, "perks", NOW)
+    build_features(database, NOW, "perks", NOW)
     assert feature_rows(database)["dan"][1]["relationships.degree"] == 2
     erase(database, ZEB, LATER)
     Refresher(database, shipped_evaluators).run(LATER)

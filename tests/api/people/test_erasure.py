@@ -275,14 +275,14 @@ def test_a_concurrent_refresh_or_build_does_not_restore_an_erased_person(
     append_events(
         town.database, event("payment.made", ZEB, other="shop", amount=5, currency="CNY", event_id="late"), LATER
     )
-    make_rows, compute_features = refresh._compute_rows, features
+    make_rows, compute_features = refresh.compute_rows, features
 
     def meanwhile(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.undo()
         erase(town.database, ZEB, LATER)
         return make_rows(*args, **kwargs)
 
-    monkeypatch.setattr(refresh, "_compute_rows", meanwhile)
+    monkeypatch.setattr(refresh, "compute_rows", meanwhile)
     assert refresh.refresh(town.database, town.evaluators, LATER) == refresh.RefreshResult()
     Refresher(town.database, town.evaluators).run(LATER)
     assert ZEB not in feature_rows(town.database)

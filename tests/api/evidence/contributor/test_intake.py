@@ -15,6 +15,7 @@ from api.evidence.intake import ALL_OR_NOTHING_REASON
 from api.evidence.load import load_file
 from api.people import erasure
 from graph.evidence.events import SCHEMA, conform
+from graph.evidence.vocabulary import STANDARD
 from tests.api.evidence.contributor.contributor_client import (
     NDJSON,
     NOW,
@@ -228,7 +229,7 @@ def test_the_fast_parser_agrees_with_the_careful_one(rows: list[str]) -> None:
     by_columns = json_rows._parse_plain(raw)
     if by_columns is None:
         return
-    one_by_one = [json_rows._parse_row(row) for row in raw]
+    one_by_one = [json_rows._parse_row(row, STANDARD) for row in raw]
     assert all(isinstance(row, tuple) and not isinstance(row, json_rows.BadRow) for row in one_by_one)
     slow = json_rows.text_frame(json_rows.INPUT_COLUMNS, one_by_one)
     fast = by_columns.with_columns(pl.all().cast(pl.String))

@@ -9,7 +9,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from graph.evidence.vocabulary import KIND_BY_NAME
+from graph.evidence.vocabulary import STANDARD
 from graph.features.declared.definition import Condition, FeatureDefinition, Formula, MeasuredField, Window
 from tests.graph.random_ledgers import PEOPLE, initial_events, random_events
 from tests.strategies import frame
@@ -80,6 +80,7 @@ TIE_CONDITIONS = (
     condition("strength > 4", {"strength"}, lambda: nw.col("strength") > 4, lambda r: r["strength"] > 4),
     CONDITIONS[7],
 )
+KIND_BY_NAME = {kind.name: kind for kind in STANDARD.kinds}
 EVENT_KINDS = tuple(k for k in KIND_BY_NAME.values() if k.data_class)
 
 

@@ -1,0 +1,68 @@
+"""Example answers about orders, for `api.http.example_answers`."""
+
+from typing import Final
+
+from api.http.examples import CREATED_AT, DECISION, ENDS_AT, ORDER, STARTS_AT
+
+ORDER_ANSWER: Final = {
+    "order_id": ORDER,
+    "out_order_no": "O-20260131-0001",
+    "service": "rooms",
+    "decision_id": DECISION,
+    "state": "created",
+    "perk": "hotel",
+    "currency": "CNY",
+    "mode": "waive_first",
+    "waived_amount": 50000,
+    "total_amount": None,
+    "disputed": False,
+    "created_at": CREATED_AT,
+    "changed_at": CREATED_AT,
+    "starts_at": None,
+    "ends_at": None,
+    "due_at": None,
+    "closed_at": None,
+    "service_introduction": "two nights",
+    "risk_fund": {"name": "DEPOSIT", "amount": 50000, "description": None},
+    "time_range": {"start_time": None, "end_time": None},
+    "location": None,
+    "post_payments": None,
+    "post_discounts": None,
+    "damage_amount": None,
+    "need_user_confirm": True,
+    "attach": None,
+    "cancel_reason": None,
+    "dispute": None,
+}
+MY_ORDER_ANSWER: Final = {
+    "order_id": ORDER,
+    "merchant": "inn",
+    "service": "rooms",
+    "service_introduction": "two nights",
+    "state": "due",
+    "perk": "hotel",
+    "currency": "CNY",
+    "waived_amount": 50000,
+    "total_amount": 40000,
+    "post_payments": [{"name": "two nights", "amount": 40000, "description": None, "count": None}],
+    "post_discounts": [],
+    "damage_amount": 0,
+    "created_at": "2026-01-29T09:30:00Z",
+    "starts_at": STARTS_AT,
+    "ends_at": ENDS_AT,
+    "due_at": "2026-02-07T10:00:00Z",
+    "closed_at": None,
+    "dispute": None,
+}
+CALLBACK_ANSWER: Final = {
+    "id": "msg_" + ORDER,
+    "order_id": ORDER,
+    "event": "order.created",
+    "url": "https://inn.example/hook",
+    "state": "sent",
+    "attempts": 1,
+    "status": 204,
+    "created_at": CREATED_AT,
+    "next_at": None,
+    "sent_at": "2026-01-31T09:30:01Z",
+}
