@@ -11,7 +11,7 @@ HEAD: Final = """# Settings
 You can set each setting by an environment variable, or by its name in one file: `iftah.toml` in the working directory, or
 the file that `IFTAH_CONFIG` names. The environment wins. We reject an unknown name in the file, and a variable whose name
 is almost that of a setting. `iftah settings` shows the values in force and their sources, without passwords and tokens.
-The default places are in the checkout. When you install from the wheel, they are beside its `iftah.toml`.
+The default places are in the checkout. In a folder that `iftah init` made, they are beside its `iftah.toml`.
 
 ```toml
 database_url = "postgresql://iftah@db:5432/iftah"

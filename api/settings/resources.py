@@ -12,5 +12,6 @@ SCHEMAS: Final = _RESOURCES / "schemas" if INSTALLED else PROGRAM / "docs" / "sc
 
 
 def working_folder(config: Path) -> Path:
-    """The folder that defaults refer to: the checkout; of an installed program the folder of its `iftah.toml`."""
-    return config.absolute().parent if INSTALLED else PROGRAM
+    """The folder that defaults refer to: that of `iftah.toml`, if `iftah init` made it; otherwise the checkout."""
+    folder = config.absolute().parent
+    return folder if INSTALLED or (config.is_file() and (folder / "rules").is_dir()) else PROGRAM

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from api.settings.resources import INSTALLED, working_folder
+from api.settings.resources import INSTALLED, PROGRAM, working_folder
 from engine.errors import Rejected
 
 PREFIX: Final = "IFTAH_"
@@ -22,7 +22,7 @@ NOT_SETTINGS: Final = ("CONFIG", "AGREEMENT", "TEST_POSTGRES")  # variables of t
 SIMILARITY: Final = 0.8  # how like a setting a variable must be to be taken for one with a slip in it
 HINT: Final = "see docs/settings.md"
 RULES: Final = ROOT / "rules"
-DATA: Final = ROOT / "data" if INSTALLED else ROOT.parent / "shared" / "data"
+DATA: Final = ROOT / "data" if INSTALLED else PROGRAM.parent / "shared" / "data"
 # The fields of `api.settings.settings.Settings`; a test compares the two.
 NAMES: Final = (
     "database_url",

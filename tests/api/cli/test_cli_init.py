@@ -1,5 +1,6 @@
 """`iftah init`: a folder to work in, for a program that is installed without its checkout."""
 
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from api.settings import source
 from api.settings.settings import Settings
 from engine.errors import Rejected
-from tests.api.terminal import environment, run_in_process
+from tests.api.terminal import IFTAH, environment, run_in_process
 from tests.paths import ROOT
 
 
@@ -97,6 +98,15 @@ def test_an_example_of_another_trade_goes_from_its_file_to_decisions_by_yaml_alo
     lineage = in_shop(rental_shop, "features", "rental.late_share", "--person", "cleo-1")
     assert lineage.startswith("rental.late_share = 0.40")
     assert (lineage.count("0.25"), lineage.count("0.50")) == (2, 3)
+
+
+def test_a_command_in_a_new_folder_uses_its_rules_and_database_in_a_checkout_too(rental_shop: Path) -> None:
+    command = [str(IFTAH), "settings"]
+    completed = subprocess.run(
+        command, env=environment(), cwd=rental_shop, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert f"{rental_shop / 'rules'}" in completed.stdout
+    assert f"{rental_shop / 'var' / 'iftah.db'}" in completed.stdout
 
 
 def test_an_example_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ PAGES = (*REFERENCES, *GUIDES)
 RUN_ELSEWHERE = ("iftah run", "iftah serve", "iftah demo", "iftah features rental.late_share")
 # Named in a sentence without their options; each is written out elsewhere.
 ONLY_NAMED = {
-    *("iftah import", "iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
+    *("iftah import", "iftah init", "iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
 }
 # A map of the example's events, which are events already.
 MAP = """\
