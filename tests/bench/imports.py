@@ -88,7 +88,7 @@ def _import(url: str, path: Path) -> int:
     import_map, problems = read_map(path.with_name("map.yaml"), event_targets(STANDARD))
     database = open_database(url)
     with open_file(path) as source:
-        plan = plan_import(import_map, problems, event_targets(STANDARD), source)
+        plan = plan_import(import_map, problems, STANDARD, source)
         accepted = import_source(database, source, plan, (), now=lambda: datetime.now(UTC)).accepted
     database.dispose()
     return accepted
