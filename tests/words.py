@@ -139,7 +139,7 @@ class Binding(NamedTuple):
 
 
 def bindings(folders: tuple[str, ...] = FOLDERS) -> Iterator[Binding]:
-    """Every binding of the folders: definitions, parameters, assignments, aliases, and names of exceptions and patterns."""
+    """Every binding of the folders: definitions, parameters, assignments, aliases, columns, and names of exceptions and patterns."""
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -150,8 +150,8 @@ def bindings(folders: tuple[str, ...] = FOLDERS) -> Iterator[Binding]:
 def _names(node: ast.AST, scope: str) -> Iterator[tuple[str, str, int]]:
     for child in ast.iter_child_nodes(node):
         name, inner = _bound_name(child), scope
-        if name:
-            yield scope, name, getattr(child, "lineno", 0)
+        for each in [name] if name else _column_names(child):
+            yield scope, each, getattr(child, "lineno", 0)
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             inner = f"{scope}.{child.name}".lstrip(".")
         yield from _names(child, inner)
@@ -174,6 +174,17 @@ def _bound_name(node: ast.AST) -> str | None:
             return node.name
         case _:
             return None
+
+
+def _column_names(node: ast.AST) -> list[str]:
+    """The columns that a call names: `alias("name")`, `with_columns(name=...)` and the like."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="alias"), args=[ast.Constant(value=str(name))]):
+            return [name]
+        case ast.Call(func=ast.Attribute(attr="with_columns" | "select" | "agg"), keywords=keywords):
+            return [keyword.arg for keyword in keywords if keyword.arg]
+        case _:
+            return []
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ from graph.evidence.invalidation import STATEMENT_KINDS
 from graph.evidence.vocabulary import CLASSES
 
 UNKNOWN_PERSON: Final = "unknown_person"
-CHANGE_EVENTS: Final = EVENTS.alias("said")
+CHANGE_EVENTS: Final = EVENTS.alias("change_events")
 UNKNOWN_PERSON_HINT: Final = "check the id, or ask the person for consent"
 _KINDS: Final = (*STATEMENT_KINDS, "consent.withdrawn")
 _BUILD: Final = select(func.max(BUILDS.c.id)).scalar_subquery()

@@ -143,11 +143,11 @@ def _obligation_endings(reports: pl.DataFrame) -> pl.DataFrame:
     closings = reports.filter(_STEP.is_in(_CLOSING)).select(*_OBLIGATION_KEY, ended_at=_AT)
     open_periods = _with_last_opening(rows, openings).join(closings, on=_OBLIGATION_KEY)
     closed_periods = open_periods.filter((pl.col("ended_at") >= pl.col("opened_at")).fill_null(True))
-    payments = reports.filter(_STEP.is_in(_PAYMENT)).select(*_OBLIGATION_KEY, ended_at=_AT, named="due")
+    payments = reports.filter(_STEP.is_in(_PAYMENT)).select(*_OBLIGATION_KEY, ended_at=_AT, payment_due="due")
     misses = rows.filter(_STEP.is_in(_MISS)).join(payments, on=_OBLIGATION_KEY)
-    in_doubt = pl.col("named").is_null() | pl.col("due").is_null()
+    in_doubt = pl.col("payment_due").is_null() | pl.col("due").is_null()
     made_good = misses.filter(
-        pl.when(in_doubt).then(pl.col("ended_at") >= _AT).otherwise(pl.col("named") == pl.col("due"))
+        pl.when(in_doubt).then(pl.col("ended_at") >= _AT).otherwise(pl.col("payment_due") == pl.col("due"))
     )
     return _earliest(pl.concat([closed_periods.select(_ORDER, "ended_at"), made_good.select(_ORDER, "ended_at")]))
 

@@ -212,10 +212,10 @@ def _disputes(evidence: pl.LazyFrame, corrected: Correct, statements: pl.DataFra
         dispute_events.join(parties, on=EVENT_KEY, how="inner", maintain_order="left")
         .filter(pl.any_horizontal(pl.col("by") == pl.col("subject"), pl.col("by") == pl.col("other")))
         .group_by(_ORDER, "by")
-        .agg(opened.any().alias("raised"), resolved.last().alias("answered"), pl.col("outcome").last())
-        .filter(pl.col("raised"), ~pl.col("answered") | (pl.col("outcome") != "rejected"))
+        .agg(opened.any().alias("raised"), resolved.last().alias("resolved"), pl.col("outcome").last())
+        .filter(pl.col("raised"), ~pl.col("resolved") | (pl.col("outcome") != "rejected"))
         .group_by(_ORDER)
-        .agg((~pl.col("answered")).any().alias("open"))
+        .agg((~pl.col("resolved")).any().alias("open"))
     )
 
 

@@ -36,9 +36,9 @@ def _payments_of_side(events: Frame, as_of: datetime, zone: tzinfo, side: str, p
             *split(nw.col("amount")),
             person=nw.col(person),
             party=nw.col(party),
-            shown=local_time(at, start, as_of, zone),
+            local_time=local_time(at, start, as_of, zone),
         )
-        .with_columns(month=month(nw.col("shown")))
+        .with_columns(month=month(nw.col("local_time")))
     )
 
 

@@ -115,7 +115,7 @@ def _side_rows(
     columns += [nw.col(party).alias(OTHER)] if OTHER in names else []
     at = microseconds(nw.col("happened_at"))
     needs_local = bool(names & LOCAL_NAMES)
-    local = [local_time(nw.col("happened_at"), start or _earliest(), moment.as_of, moment.zone).alias("shown")]
+    local = [local_time(nw.col("happened_at"), start or _earliest(), moment.as_of, moment.zone).alias("local_time")]
     rows = events.filter(*conditions).select(
         nw.col(person).alias("person"), at.alias("at"), *columns, *(local if needs_local else [])
     )
@@ -136,16 +136,16 @@ def _column(name: str) -> nw.Expr:
 
 def _with_times(rows: Frame, names: set[str], moment: Moment) -> Frame:
     """Add the times that a row is asked for, as integers."""
-    local = microseconds(nw.col("shown").cast(nw.Datetime("us", "UTC")))
+    local = microseconds(nw.col("local_time").cast(nw.Datetime("us", "UTC")))
     times = {
         AGE: integer(moment.microseconds) - nw.col("at"),
         HAPPENED_ON: local // DAY_MICROSECONDS - EPOCH_DAYS,
         TIME_OF_DAY: local % DAY_MICROSECONDS,
-        "month": month(nw.col("shown")),
+        "month": month(nw.col("local_time")),
     }
     selected = {name: value for name, value in times.items() if name in names}
     added = rows.with_columns(**selected) if selected else rows
-    return added.drop("shown") if names & LOCAL_NAMES else added
+    return added.drop("local_time") if names & LOCAL_NAMES else added
 
 
 def tie_rows(live: Frame, enrolled: Frame, names: Iterable[str]) -> Frame:

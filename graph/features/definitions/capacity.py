@@ -47,12 +47,12 @@ def income(received: Frame, as_of: datetime, zone: tzinfo, categories: tuple[str
 
 
 def takings(received: Frame) -> Frame:
-    """Sum all money received: one row for each `person` who received. `taken`, `taken in` (null: more than one
+    """Sum all money received: one row for each `person` who received. `takings`, `takings currency` (null: more than one
     currency).
     """
     by_person = received.group_by("person").agg(*CURRENCIES, *SUMS)
     return by_person.select(
-        "person", total().alias("taken"), nw.when(ONE_CURRENCY).then(nw.col("currency")).alias("taken in")
+        "person", total().alias("takings"), nw.when(ONE_CURRENCY).then(nw.col("currency")).alias("takings currency")
     )
 
 
@@ -73,7 +73,7 @@ def spending_steadiness(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
 
 
 def balances(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
-    """Average the balances: one row for each `person` with a reading in the window. `held` (the mean) and `held in`."""
+    """Average the balances: one row for each `person` with a reading in the window. `balance` (the mean) and `balance currency`."""
     start = months_before(as_of, WINDOW_MONTHS, zone)
     readings = events.filter(nw.col("kind") == "account.balance", nw.col("for_subject"), nw.col("happened_at") > start)
     by_person = readings.group_by("subject").agg(
@@ -85,21 +85,23 @@ def balances(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     mean = nw.col("sum").clip(lower_bound=0).cast(nw.Int64()) // nw.col("readings")
     return by_person.select(
         ratio(nw.col("low").cast(nw.Int64()), nw.col("readings")).alias("capacity.balance_low_share"),
-        mean.alias("held"),
-        nw.when(ONE_CURRENCY).then(nw.col("currency")).alias("held in"),
+        mean.alias("balance"),
+        nw.when(ONE_CURRENCY).then(nw.col("currency")).alias("balance currency"),
         person="subject",
     )
 
 
 def balance_months() -> nw.Expr:
     """Compute `capacity.balance_months` from mean balance and spending, if both are in the same single currency."""
-    return nw.when(nw.col("held in") == nw.col("spent in")).then(ratio(nw.col("held") * WINDOW_MONTHS, nw.col("spent")))
+    return nw.when(nw.col("balance currency") == nw.col("spent in")).then(
+        ratio(nw.col("balance") * WINDOW_MONTHS, nw.col("spent"))
+    )
 
 
 def income_cover() -> nw.Expr:
     """Compute `capacity.income_cover` from takings and spending, if both are in the same single currency or there are
     no takings.
     """
-    same_currency = nw.col("taken").is_null() | (nw.col("taken in") == nw.col("spent in"))
+    same_currency = nw.col("takings").is_null() | (nw.col("takings currency") == nw.col("spent in"))
     is_known = same_currency & ~nw.col("spent in").is_null()
-    return nw.when(is_known).then(ratio(nw.coalesce(nw.col("taken"), integer(0)), nw.col("spent")))
+    return nw.when(is_known).then(ratio(nw.coalesce(nw.col("takings"), integer(0)), nw.col("spent")))

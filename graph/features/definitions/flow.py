@@ -28,16 +28,16 @@ def pass_through(paid: Frame, received: Frame, as_of: datetime, zone: tzinfo) ->
     days = nw.concat([inflow.with_columns(day=nw.col("hour") // HOURS_A_DAY + later) for later in (0, 1)])
     spent = _with_hour(last_year(paid, as_of, zone)).with_columns(day=nw.col("hour") // HOURS_A_DAY)
     near = _hourly(spent.join(days.select("person", "day").unique(), on=["person", "day"], how="semi"))
-    outflow = near.select("person", day=nw.col("hour") // HOURS_A_DAY, left="hour", went="money")
-    pairs = days.select("person", "day", "hour", came="money").join(outflow, on=["person", "day"], how="inner")
+    outflow = near.select("person", day=nw.col("hour") // HOURS_A_DAY, left="hour", outgoing="money")
+    pairs = days.select("person", "day", "hour", incoming="money").join(outflow, on=["person", "day"], how="inner")
     within = pairs.filter(nw.col("left") >= nw.col("hour"), nw.col("left") <= nw.col("hour") + HOURS_A_DAY)
-    forth = _matched_money(within, "hour", "came", "went").select("person", forth="covered")
-    back = _matched_money(within, "left", "went", "came").select("person", back="covered")
+    forth = _matched_money(within, "hour", "incoming", "outgoing").select("person", forth="covered")
+    back = _matched_money(within, "left", "outgoing", "incoming").select("person", back="covered")
     less = nw.min_horizontal("forth", "back")
     passed = forth.join(back, on="person", how="inner").select("person", passed=less)
-    total_inflow = inflow.group_by("person").agg(nw.col("money").sum().alias("came"))
+    total_inflow = inflow.group_by("person").agg(nw.col("money").sum().alias("incoming"))
     return total_inflow.join(passed, on="person", how="left").select(
-        "person", nw.col("came").cast(nw.Int64()), "passed"
+        "person", nw.col("incoming").cast(nw.Int64()), "passed"
     )
 
 
@@ -45,20 +45,20 @@ def pass_through_share() -> nw.Expr:
     """Compute `capacity.pass_through_share` from money received and passed on, if takings and spending are in one
     currency.
     """
-    share = ratio(nw.coalesce("passed", integer(0)), nw.col("came"))
+    share = ratio(nw.coalesce("passed", integer(0)), nw.col("incoming"))
     return nw.when(_is_one_currency()).then(share)
 
 
 def net_inflow_share() -> nw.Expr:
     """Compute `capacity.net_inflow_share` from takings and spending, in one currency."""
-    takings, spending = nw.coalesce("taken", integer(0)), nw.coalesce("spent", integer(0))
+    takings, spending = nw.coalesce("takings", integer(0)), nw.coalesce("spent", integer(0))
     return nw.when(_is_one_currency()).then(ratio(takings, takings + spending))
 
 
 def _is_one_currency() -> nw.Expr:
     """Whether takings and spending are both in the same single currency, or one of them is empty."""
-    taken_in = nw.coalesce("taken in", nw.when(nw.col("taken").is_null()).then(nw.col("spent in")))
-    spent_in = nw.coalesce("spent in", nw.when(nw.col("spent").is_null()).then(nw.col("taken in")))
+    taken_in = nw.coalesce("takings currency", nw.when(nw.col("takings").is_null()).then(nw.col("spent in")))
+    spent_in = nw.coalesce("spent in", nw.when(nw.col("spent").is_null()).then(nw.col("takings currency")))
     return taken_in == spent_in
 
 

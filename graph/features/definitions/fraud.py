@@ -27,9 +27,9 @@ def fan(payments: Frame, as_of: datetime, zone: tzinfo, name: str) -> Frame:
         .group_by("person", "party", "block")
         .agg(nw.col("at").min().alias("first"), nw.col("at").max().alias("last"))
     )
-    before = blocks.select("person", "party", block=nw.col("block") + 1, gone=nw.col("last") + WEEK)
+    before = blocks.select("person", "party", block=nw.col("block") + 1, departure=nw.col("last") + WEEK)
     spans = blocks.join(before, on=["person", "party", "block"], how="left")
-    arrivals = spans.select("person", moment=nw.max_horizontal("first", "gone") * 2 + 1, change=integer(1))
+    arrivals = spans.select("person", moment=nw.max_horizontal("first", "departure") * 2 + 1, change=integer(1))
     departures = spans.select("person", moment=(nw.col("last") + WEEK) * 2, change=integer(-1))
     present = nw.col("change").cum_sum().over("person", order_by="moment").cast(nw.Int64())
     return (

@@ -40,21 +40,21 @@ def habits(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     )
     regular = nw.when(nw.col("full") >= REGULAR_MONTHS).then(nw.col("payments")).otherwise(integer(0))
     by_person = (
-        by_party.with_columns(regular=regular, kept=nw.col("earlier") * nw.col("later"))
+        by_party.with_columns(regular=regular, retained=nw.col("earlier") * nw.col("later"))
         .group_by("person")
-        .agg(nw.col("payments", "regular", "earlier", "kept").sum())
-        .with_columns(nw.col("payments", "regular", "earlier", "kept").cast(nw.Int64()))
+        .agg(nw.col("payments", "regular", "earlier", "retained").sum())
+        .with_columns(nw.col("payments", "regular", "earlier", "retained").cast(nw.Int64()))
     )
     return by_person.select(
         "person",
-        ratio(nw.col("kept"), nw.col("earlier")).alias("behaviour.payee_retention"),
+        ratio(nw.col("retained"), nw.col("earlier")).alias("behaviour.payee_retention"),
         ratio(nw.col("regular"), nw.col("payments")).alias("behaviour.regularity"),
     )
 
 
 def rhythm(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """Compute hours and intervals of payments: one row for each `person` who paid in the last twelve months."""
-    at, local = nw.col("happened_at"), nw.col("shown")
+    at, local = nw.col("happened_at"), nw.col("local_time")
     has_time = local != local.dt.truncate("1d")
     is_night = has_time & (local.dt.hour() < NIGHT_END_HOUR)
     payments = last_year(paid, as_of, zone).select(

@@ -40,14 +40,15 @@ def test_local_times_agree_on_each_column_engine(name):
     changes = [since for since, _ in utc_offsets(first, last, tz)]
     times = sorted({first, last, *(c + timedelta(microseconds=n) for c in changes[1:] for n in (-1, 0, 1))})
     frame = pl.DataFrame({"at": times}, schema={"at": pl.Datetime("us", "UTC")})
-    columns = {"shown": local_time(nw.col("at"), first, last, tz)}
+    columns = {"local_time": local_time(nw.col("at"), first, last, tz)}
     expected = [as_if_utc(at, tz) for at in times]
-    assert nw.from_native(frame).with_columns(**columns)["shown"].to_list() == expected
+    assert nw.from_native(frame).with_columns(**columns)["local_time"].to_list() == expected
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
         db.register("frame", frame.to_arrow())
         assert (
-            nw.from_native(db.sql("FROM frame")).with_columns(**columns).to_native().pl()["shown"].to_list() == expected
+            nw.from_native(db.sql("FROM frame")).with_columns(**columns).to_native().pl()["local_time"].to_list()
+            == expected
         )
 
 
