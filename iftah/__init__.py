@@ -14,7 +14,7 @@ A `Release` is the meaning of a rules folder. Its `id` is the hash of the rule f
 >>> isinstance(release, iftah.Release), len(release.id)
 (True, 64)
 
-`FEATURES` lists all features that your rules can name, each a `Feature` with its type, unit, data class and meaning.
+`FEATURES` lists all features that the shipped rules can name, each a `Feature` with its type, unit, data class and meaning.
 
 >>> isinstance(iftah.FEATURES[0], iftah.Feature), iftah.FEATURES[0].name
 (True, 'identity.level')
@@ -41,12 +41,13 @@ if TYPE_CHECKING:
     from engine.errors import EngineError, IftahError, Rejected
     from engine.lang.model.problems import Problem, RulesError
     from engine.lang.model.program import Release
-    from graph.catalog import FEATURES, Feature
+    from graph.catalog import Feature
     from iftah.evidence import features, visible
     from iftah.rules_folder import check, load_rules
     from iftah.scoring import assess, decide, explain, recourse
 
 __version__: str
+FEATURES: "tuple[Feature, ...]"
 __all__ = [
     "FEATURES",
     "EngineError",
@@ -68,7 +69,6 @@ __all__ = [
 ]
 # The module of each name, and its name there.
 _HOMES: Final[dict[str, tuple[str, str]]] = {
-    "FEATURES": ("graph.catalog", "FEATURES"),
     "EngineError": ("engine.errors", "EngineError"),
     "Feature": ("graph.catalog", "Feature"),
     "IftahError": ("engine.errors", "IftahError"),
@@ -90,6 +90,8 @@ _HOMES: Final[dict[str, tuple[str, str]]] = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         value: Any = import_module("importlib.metadata").version("iftah")
+    elif name == "FEATURES":
+        value = import_module("iftah.shipped").shipped_features()
     elif name in _HOMES:
         module, own_name = _HOMES[name]
         value = getattr(import_module(module), own_name)

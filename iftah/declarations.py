@@ -68,17 +68,15 @@ def definition_of(feature: DeclaredFeature) -> FeatureDefinition:
 
 def catalogue_line(feature: DeclaredFeature, language: str = "en") -> Feature:
     """The feature as the catalogue lists it, with its text in a language, or in the first one of the file."""
-    classes, type_ = sorted(feature.classes), feature.type
+    type_ = feature.type
     about = feature.about.get(language) or next(iter(feature.about.values()))
-    consents = f"without consent to {' and '.join(classes)} evidence"
-    rest = "otherwise 0 if there is no evidence" if feature.is_zero_default else "or if there is no evidence"
     return Feature(
         name=feature.name,
         type=cast(Any, type_.kind),
         unit=feature.unit,
         window=_window_text(feature),
         data_class=feature.classes[0],
-        missing=f"Missing {consents}{'; ' if feature.is_zero_default else ', '}{rest}.",
+        missing=_missing_text(feature),
         about=f"{about}.",
         direction=cast(Any, feature.direction),
         digits=type_.digits,
@@ -87,10 +85,24 @@ def catalogue_line(feature: DeclaredFeature, language: str = "en") -> Feature:
         zero=feature.is_zero_default,
         scope="global" if feature.source == "neighbours" else "local",
         effort=feature.effort,
+        formerly=feature.formerly,
     )
 
 
+def _missing_text(feature: DeclaredFeature) -> str:
+    grounds = [f"without consent to {' and '.join(sorted(feature.classes))} evidence"]
+    if feature.source == "features":
+        grounds += ["or if a feature that it is computed from is missing"]
+        grounds += ["or if the divisor is 0"] if feature.divisor else []
+    elif feature.value and feature.value.currency and feature.measure != "distinct":
+        grounds += ["or if the amounts have more than one currency"]
+    rest = "; otherwise 0 if there is no evidence" if feature.is_zero_default else ", or if there is no evidence"
+    return f"Missing {', '.join(grounds)}{'' if feature.source == 'features' else rest}."
+
+
 def _window_text(feature: DeclaredFeature) -> str:
+    if feature.source == "features":
+        return "that of the features that it is computed from"
     window = feature.window
     if window.full_months is not None:
         return f"the last {window.full_months} full calendar months"

@@ -12,11 +12,12 @@ from typing import Final
 import polars as pl
 
 from engine.errors import Rejected
-from graph.catalog import FEATURES, Feature
+from graph.catalog import Feature
 from graph.evidence import visibility
 from graph.evidence.event_checks import problems
 from graph.evidence.events import SCHEMA, conform
 from graph.features import pipeline
+from iftah.shipped import shipped_definitions, shipped_features
 
 Events = pl.DataFrame | Iterable[Mapping[str, object]]
 END_OF_TIME: Final = datetime(9999, 1, 1, tzinfo=UTC)  # whether an event lies in the future is for `as_of` to say
@@ -55,7 +56,7 @@ def features(
 ) -> pl.DataFrame:
     """The features of people, a row each, sorted by `person`: of everyone who is enrolled, or of those in `people`.
 
-    A missing value is null; a decimal is a Decimal, a duration a number of days. You can pass a row, as a mapping, to `assess`.
+    They are those of `FEATURES`, as the shipped rules declare them. A missing value is null; a decimal is a Decimal, a duration a number of days. You can pass a row, as a mapping, to `assess`.
     Raises Rejected for an event that is not valid.
 
     >>> import iftah
@@ -70,8 +71,16 @@ def features(
     >>> iftah.assess(iftah.load_rules("rules"), row, as_of=day).reasons
     ('too_little_known',)
     """
-    table = pipeline.features(_frame(events), as_of, known_at or as_of, purpose, people, zone=timezone)
-    return table.with_columns(_column(f, table[f.name]) for f in FEATURES)
+    table = pipeline.features(
+        _frame(events),
+        as_of,
+        known_at or as_of,
+        purpose,
+        people,
+        zone=timezone,
+        definitions=shipped_definitions(),
+    )
+    return table.select("person", *(_column(f, table[f.name]) for f in shipped_features()))
 
 
 def _frame(events: Events) -> pl.DataFrame:

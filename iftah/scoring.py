@@ -7,7 +7,6 @@ You pass a mapping from names of features to values; a feature that is absent or
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final
 
 from engine.decide.decide import Decision, DecisionInputs, ReferenceEvaluator, read_context
 from engine.decide.decide import assess as assess_values
@@ -17,14 +16,12 @@ from engine.decide.recourse import Aim, Change, RecoursePlan, aim_for_perk
 from engine.decide.recourse import recourse as find_recourse
 from engine.decide.scorecard import ScoreResult
 from engine.errors import Rejected
+from engine.lang.model.features import DeclaredFeature
 from engine.lang.model.program import Perk, Program, Release
-from graph.catalog import FEATURES
+from graph.catalog import FEATURES, Feature
 from iftah.values import engine_values, moment, program_of
 
 Day = date | datetime | str
-CATALOGUE_CHANGES: Final = {
-    f.name: Change(f.direction == "higher is better", f.effort) for f in FEATURES if f.effort is not None
-}
 
 
 def assess(release: Release, values: Mapping[str, object], *, as_of: Day) -> ScoreResult:
@@ -132,12 +129,8 @@ def recourse(
 
 def possible_changes(program: Program) -> dict[str, Change]:
     """The changes that people can bring about, by feature: those of the catalogue, and those that the rules declare."""
-    declared = {
-        name: Change(f.direction == "higher is better", f.effort)
-        for name, f in program.declarations.items()
-        if f.effort is not None
-    }
-    return {name: c for name, c in CATALOGUE_CHANGES.items() if name not in program.declarations} | declared
+    lines: dict[str, Feature | DeclaredFeature] = {**{f.name: f for f in FEATURES}, **program.declarations}
+    return {n: Change(f.direction == "higher is better", f.effort) for n, f in lines.items() if f.effort is not None}
 
 
 def _perk(program: Program, name: str) -> Perk:

@@ -10,10 +10,10 @@ import polars as pl
 
 from engine.lang.check.policy_changes import policies
 from engine.lang.model.timezones import zone
-from graph.catalog import DIMENSIONS, FEATURES, Feature
+from graph.catalog import Feature
 from graph.datasets.town import END, town
-from graph.features.pipeline import features
 from tests.paths import DOCS, ROOT, RULES
+from tests.shipped_features import FEATURES, features
 
 DOCUMENT: Final = DOCS / "features.md"
 PEOPLE, SEED = 2_000, 7
@@ -29,8 +29,8 @@ DIMENSION_INTROS: Final = {
 INTRODUCTION: Final = f"""# Features
 
 You can use these {len(FEATURES)} features of a person in rules. Each has a value as of a moment. Those with a declaration are the shipped
-[features.yaml](../rules/features.yaml), which [you can change](language.md#features); the others need a whole graph or a computation of their own, and
-are in [the catalogue](../graph/catalog/__init__.py). We generate this page from both by `python -m tests.features_document`; a test checks
+[features.yaml](../rules/features.yaml), which [you can change](language.md#features); the others need a whole graph or follow events through
+time, and are in [the catalogue](../graph/catalog/__init__.py). We generate this page from both by `python -m tests.features_document`; a test checks
 that it is up to date.
 
 Each feature has a **class** of evidence. Without the person's consent to the class the feature is *missing*, which is never zero.
@@ -66,7 +66,7 @@ HEAD: Final = """| feature | what it means | unit | missing | p10 | p50 | p90 | 
 
 def document() -> str:
     """Return the whole text."""
-    return INTRODUCTION + "".join(f"\n{part}\n" for d in DIMENSIONS for part in _dimension(d))
+    return INTRODUCTION + "".join(f"\n{part}\n" for d in DIMENSION_INTROS for part in _dimension(d))
 
 
 def _dimension(dimension: str) -> Iterator[str]:
@@ -97,7 +97,6 @@ def _section(feature: Feature) -> str:
         "",
         feature.about,
         "",
-        f"- formula: `{feature.formula}`",
         f"- value: {_kind(feature)}, from {format_value(feature, feature.low)} to {format_value(feature, feature.high)}; unit: {feature.unit}; {feature.direction}",
         f"- window: {feature.window}",
         f"- class: {feature.data_class}. {feature.missing}",
@@ -105,6 +104,8 @@ def _section(feature: Feature) -> str:
         f"- for the person: {_effort(feature)}",
         f"- in the town we measured: missing for {missing}; p10 {p10}, p50 {p50}, p90 {p90}, highest {highest}",
     ]
+    if feature.formula:
+        lines.insert(4, f"- formula: `{feature.formula}`")
     if feature.reference:
         lines.append(f"- reference: {feature.reference}")
     if feature.name in declarations():

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from api.releases.catalogue import kinds, schema
+from api.releases.catalogue import kinds
 from engine.lang.check.release import check
 from engine.lang.model.problems import Problem, Report
 from engine.lang.model.program import Program, Release
 from engine.lang.syntax import source
 from engine.lang.syntax.source import Mapping, Node, Scalar, Sequence
+from iftah.shipped import shipped_schema
 from tests.paths import DOCS
 
 LANGUAGE, PROBLEMS = DOCS / "language.md", DOCS / "problems.md"
@@ -99,8 +100,8 @@ def base_files() -> dict[str, str]:
 
 
 def check_files(files: dict[str, str]) -> tuple[Release | None, tuple[Problem, ...]]:
-    """The checker's result for rule files, with the shipped catalogue."""
-    return check(files, schema(), kinds())
+    """The checker's result for rule files that add to the shipped features."""
+    return check(files, shipped_schema(), kinds())
 
 
 def program(files: dict[str, str], day: int = DAY) -> Program:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import graph
+import iftah
 from api.settings.settings import Settings
 from api.settings.source import FORMER_NAMES as FORMER_SETTINGS
 from api.settings.source import NAMES
@@ -38,7 +38,8 @@ def test_every_setting_is_known_by_its_name_before_settings_are_validated() -> N
 def test_the_changelog_lists_former_and_new_names() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     migration = import_module("api.store.migrations.versions.0011_standard_names")
-    for former, name in (FORMER_SETTINGS | FORMER_FEATURES | migration.TABLES).items():
+    declared = {f.formerly: f.name for f in iftah.FEATURES if f.formerly}
+    for former, name in (FORMER_SETTINGS | FORMER_FEATURES | declared | migration.TABLES).items():
         assert re.search(rf"^\|[^|]*\| `{re.escape(former)}` \| `{re.escape(name)}` \|$", text, re.MULTILINE), former
 
 
@@ -56,7 +57,7 @@ def test_the_settings_page_equals_the_generated_one() -> None:
 
 
 def test_every_feature_of_the_catalogue_has_a_row_and_a_section_and_no_other_has() -> None:
-    text, names = DOCUMENT.read_text(encoding="utf-8"), [f.name for f in graph.schema()]
+    text, names = DOCUMENT.read_text(encoding="utf-8"), [f.name for f in iftah.FEATURES]
     assert re.findall(r"^\| \[`([a-z]+\.\w+)`", text, re.MULTILINE) == names
     assert re.findall(r"^### `([a-z]+\.\w+)`", text, re.MULTILINE) == names
 
@@ -69,7 +70,7 @@ def test_every_link_within_the_document_of_features_leads_to_a_section() -> None
 
 def test_every_letter_of_a_formula_is_explained_in_it_or_in_the_document() -> None:
     document_letters = set(re.findall(r"`([A-Z])`", INTRODUCTION))
-    for f in graph.schema():
+    for f in iftah.FEATURES:
         assert [
             c
             for c in re.findall(r"\b[A-Z]\b", f.formula)
@@ -82,7 +83,7 @@ def test_the_features_page_equals_the_generated_one() -> None:
 
 
 def test_a_value_is_written_in_its_unit() -> None:
-    by_name = {f.name: f for f in graph.schema()}
+    by_name = {f.name: f for f in iftah.FEATURES}
     assert format_value(by_name["behaviour.burstiness"], -5) == "-0.05"
     assert format_value(by_name["relationships.clustering"], 1000) == "1.000"
     assert format_value(by_name["capacity.income_cover"], 165846) == "1,658.46"

@@ -15,7 +15,7 @@ import pytest
 from typer.main import get_group
 
 from api.cli.main import COMMANDS, app
-from api.releases.catalogue import kinds, schema
+from api.releases.catalogue import kinds
 from api.releases.feature_cases import case_features
 from engine.decide.perks import Outcome
 from engine.lang.check import resolve
@@ -47,6 +47,7 @@ from engine.lang.syntax.schema_types import (
 )
 from engine.lang.syntax.schema_types import TableType as Names
 from engine.verify import cases
+from iftah.shipped import shipped_schema
 from tests.manual import (
     DAY,
     LANGUAGE,
@@ -136,7 +137,7 @@ def test_example_cases_pass(block: FencedBlock) -> None:
     files = files_before(block) | {block.file: block.text}
     release, problems = check_files(files)
     assert release, "\n".join(map(str, problems))
-    outcomes = list(cases.run(release, files, schema(), kinds(), case_features))
+    outcomes = list(cases.run(release, files, shipped_schema(), kinds(), case_features))
     assert [(o.name, o.failures) for o in outcomes if o.failures or not outcomes] == []
 
 

@@ -8,9 +8,9 @@ import typer
 
 from api.cli.output import commands
 from api.cli.plain_values import PlainValues
-from api.settings.resources import EXAMPLES, RULES, SCHEMAS
 from api.settings.source import FILE
 from engine.errors import Rejected
+from iftah.shipped_files import EXAMPLES, RULES, SCHEMAS
 
 app = commands()
 

@@ -173,8 +173,9 @@ def _json_schema(kind: str) -> object:
 
         return map_json_schema(event_targets(rules_folder.load_vocabulary(folder_in_force())))
     from engine.lang.syntax.json_schema import json_schema
+    from iftah.shipped import shipped_schema
 
-    return json_schema(kind, schema())
+    return json_schema(kind, shipped_schema())
 
 
 def _text(value: object) -> str:

@@ -29,6 +29,7 @@ from graph.algorithms.rings import AMOUNT_BAND, RING_DURATION, RING_LENGTHS, Pay
 from graph.datasets import amlsim as source
 from graph.features.pipeline import features
 from graph.network.build import positions
+from iftah.shipped import shipped_definitions
 
 RINGS: Final = "fraud.rings"
 FAN_IN: Final = "fraud.fan_in"
@@ -168,7 +169,12 @@ def statistics_and_accounts(events: pl.DataFrame, labels: pl.DataFrame) -> tuple
     now = events.select(pl.col("happened_at").max()).item()
     assert isinstance(now, datetime)  # noqa: S101
     feature_rows = features(
-        events.with_columns(recorded_at="happened_at"), now, now, PURPOSE, feature_names=(RINGS, FAN_IN)
+        events.with_columns(recorded_at="happened_at"),
+        now,
+        now,
+        PURPOSE,
+        feature_names=(RINGS, FAN_IN),
+        definitions=shipped_definitions(),
     )
     account_rows = pl.DataFrame({"person": names, "collects": collects, "closed": closed})
     return statistics, account_rows.join(labels, on="person").join(feature_rows, on="person", how="left").sort("person")

@@ -16,11 +16,11 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
-import graph
 from api.evaluation.figures import PURPOSE, Measure, measure, table_of, with_interval
 from api.evaluation.workers import Progress, default_workers, map_pieces
 from api.features import pattern_flags
-from api.features.builds import with_flags
+from api.features.builds import feature_names, with_flags
+from api.releases.catalogue import definitions_of
 from api.store.clock import EPOCH
 from engine.decide.pattern_evaluators import PatternEvaluators
 from engine.lang.engines import columnar
@@ -30,9 +30,7 @@ from graph.datasets import berka as source
 from graph.features.pipeline import features, relevant_events
 
 JUST_BEFORE: Final = timedelta(microseconds=1)
-RESTRICTED: Final = tuple(f.name for f in graph.schema() if f.data_class == "restricted")
-# `fraud.rings` needs everyone's payments on every day.
-CHEAP_FEATURES: Final = frozenset(f.name for f in graph.schema()) - {"fraud.rings"}
+COSTLY_FEATURES: Final = frozenset(("fraud.rings",))  # it needs everyone's payments on every day
 DAYS_PER_CHUNK: Final = 12  # enough days to outweigh the overhead of a task, few enough to show progress
 UNSCORABLE: Final = "unscorable"
 BASELINES: Final = (  # single features; a useful score must be better than each
@@ -135,7 +133,7 @@ def evaluate(program: Program, table: pl.DataFrame) -> BerkaEvaluation:
     Without consent to balances, the features of that class are missing and no others change. The baselines order the loans
     that have a score with balances, so that all figures are about the same loans.
     """
-    blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in RESTRICTED)
+    blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in _restricted_features(program))
     scored = table.filter(scores(program, table)["score"].is_not_null())
     days = table["date"].sort()
     return BerkaEvaluation(
@@ -181,7 +179,15 @@ def _chunks(events: pl.DataFrame, labels: pl.DataFrame, program: Program) -> Ite
     for start in range(0, len(days), DAYS_PER_CHUNK):
         part = {day: by_day[day] for day in days[start : start + DAYS_PER_CHUNK]}
         chunk_people = {p for people in part.values() for p in people}
-        yield relevant_events(events, chunk_people, CHEAP_FEATURES.union(program.features)), part, program
+        yield relevant_events(events, chunk_people, _needed_features(program)), part, program
+
+
+def _restricted_features(program: Program) -> list[str]:
+    return [name for name, attribute in program.schema.items() if attribute.data_class == "restricted"]
+
+
+def _needed_features(program: Program) -> frozenset[str]:
+    return (frozenset(feature_names(program)) - COSTLY_FEATURES).union(program.features)
 
 
 def _as_of_days(chunk: Chunk) -> pl.DataFrame:
@@ -190,7 +196,15 @@ def _as_of_days(chunk: Chunk) -> pl.DataFrame:
     parts = []
     for day, people in days.items():
         as_of = datetime.combine(day, time(), UTC) - JUST_BEFORE
-        feature_rows = features(events, as_of, as_of, PURPOSE, people, CHEAP_FEATURES.union(program.features))
+        feature_rows = features(
+            events,
+            as_of,
+            as_of,
+            PURPOSE,
+            people,
+            _needed_features(program),
+            definitions=definitions_of(program),
+        )
         if any(p.flag in program.scorecard_reads for p in program.flags):  # we do not need the flags of perks here
             flags = pattern_flags.flags_of_events(
                 events, as_of, as_of, PURPOSE, pattern_evaluators, feature_rows["person"].to_list()

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from api.evaluation.figures import PURPOSE, SEED, Part, table_of
 from api.evaluation.workers import Progress
+from api.releases.catalogue import definitions_of
 from engine.lang.model.program import Characteristic, Program
 from engine.verify import metrics
 from graph.algorithms.ranges import Ints
@@ -159,7 +160,12 @@ def _attack(events: pl.DataFrame, labels: pl.DataFrame, program: Program, edges:
     now = source.EVENT_TIME
     feature_names = {*TRUST_FEATURES, *(i.feature for i in _characteristics(program))}
     feature_rows = features(
-        events.with_columns(recorded_at="happened_at"), now, now, PURPOSE, feature_names=feature_names
+        events.with_columns(recorded_at="happened_at"),
+        now,
+        now,
+        PURPOSE,
+        feature_names=feature_names,
+        definitions=definitions_of(program),
     )
     people = labels.join(feature_rows, on="person", how="left", maintain_order="left")
     test = people.filter(pl.col("part") == "test")

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 import graph
+from api.releases.undeclared_features import UNDECLARED
 from engine.lang.model.program import Program, Release
 from engine.lang.model.types import Schema
 from graph.evidence.vocabulary import EventVocabulary
@@ -30,10 +31,12 @@ def vocabulary_of(rules: Release | Program) -> EventVocabulary:
 
 
 def stored_schema(files: Mapping[str, str]) -> Schema:
-    """The schema for the files of a stored release, which may name features as they were called before."""
+    """The schema for the files of a stored release, which may name features without declaring them, or as they were called
+    before.
+    """
     words = {word for text in files.values() for word in re.findall(r"[\w.]+", text)}
-    former = (a for a in schema().values() if a.formerly in words)
-    return {**schema(), **{a.formerly: replace(a, name=a.formerly, formerly="") for a in former}}
+    former = {a.formerly: replace(a, name=a.formerly, formerly="") for a in schema().values() if a.formerly in words}
+    return {**schema(), **former, **{name: a for name, a in UNDECLARED.items() if name in words}}
 
 
 def definitions_of(program: Program) -> tuple[FeatureDefinition, ...]:

@@ -11,8 +11,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from api.settings.resources import INSTALLED, PROGRAM, working_folder
 from engine.errors import Rejected
+from iftah.shipped_files import INSTALLED, PROGRAM
+
+
+def working_folder(config: Path) -> Path:
+    """The folder that defaults refer to: that of `iftah.toml`, if `iftah init` made it; otherwise the checkout."""
+    folder = config.absolute().parent
+    return folder if INSTALLED or (config.is_file() and (folder / "rules").is_dir()) else PROGRAM
+
 
 PREFIX: Final = "IFTAH_"
 FILE: Final = "iftah.toml"

@@ -10,7 +10,6 @@ from typing import Final, Literal
 MAX_COUNT: Final = 10**9
 MAX_MONEY: Final = 9 * 10**15
 MAX_DAYS: Final = 110_000  # three centuries: the earliest event is from 1900
-MAX_RATIO: Final = 999_999  # 9999.99
 Direction = Literal["higher is better", "lower is better", "none"]
 
 
@@ -35,7 +34,9 @@ class Feature:
     cost: str = "O(events of the person)"
     reference: str = ""
     formula: str = ""  # the computation, in the terms of docs/features.md
-    effort: int | None = None  # 1 to 4: how hard it is for the person to improve; None: the person cannot change it
+    # How hard it is for the person to improve it: 1 a matter of days, 2 a few weeks, 3 months, 4 a year or more; None: the person
+    # cannot change it. Past facts, features of other people, and warnings of fraud have None. A judgement: no score depends on it.
+    effort: int | None = None
     formerly: str = ""  # its name in an earlier version, if different
 
     @property
@@ -45,7 +46,6 @@ class Feature:
 
 
 CLASS_BY_DIMENSION: Final = {  # the data class of a dimension's features, unless they name another
-    "identity": "identity",
     "capacity": "behaviour",
     "behaviour": "behaviour",
     "credit": "credit",
@@ -53,7 +53,6 @@ CLASS_BY_DIMENSION: Final = {  # the data class of a dimension's features, unles
     "fraud": "behaviour",
 }
 UP: Final = "higher is better"
-DOWN: Final = "lower is better"
 TWO_YEARS: Final = "24 months"
 YEAR: Final = "the last 12 full calendar months"
 
@@ -73,19 +72,12 @@ def count(
 
 
 def days(
-    name: str, about: str, when: str, window: str = "all", direction: Direction = DOWN, formula: str = ""
+    name: str, about: str, when: str, window: str = "all", direction: Direction = "lower is better", formula: str = ""
 ) -> Feature:
     """Define a number of whole days. `when` is the condition, as a phrase, for a missing value."""
     feature = count(name, about, "days", window, direction, formula)
     missing = f"Missing {without_consent(feature.data_class)}, or {when}."
     return replace(feature, type="duration", missing=missing, high=MAX_DAYS, zero=False)
-
-
-def money(name: str, about: str, direction: Direction = "none", formula: str = "") -> Feature:
-    """Define a sum of money over two years, in the minor units of its single currency."""
-    feature = count(name, about, "minor units", TWO_YEARS, direction, formula)
-    missing = f"Missing {without_consent(feature.data_class)}, or if the sum has more than one currency; otherwise 0 if there is no evidence."
-    return replace(feature, missing=missing, high=MAX_MONEY)
 
 
 def ratio(

@@ -1,12 +1,9 @@
-"""Features of money that is collected, scattered or sent round. No scorecard reads them."""
+"""Features of money that is sent round. No scorecard reads them."""
 
 from dataclasses import replace
 from typing import Final
 
 from graph.catalog.feature import Feature, count, whole_layer, without_consent
-
-FAN: Final = "Altman et al., Realistic Synthetic Financial Transactions for Anti-Money Laundering Models, NeurIPS 2023"
-SWEEP_COST: Final = "O(payments of the person x log of them)"
 
 CALDERS: Final = (
     "Kumar and Calders, 2SCENT: an efficient algorithm for enumerating all simple temporal cycles, PVLDB 11, 2018"
@@ -15,30 +12,6 @@ CALDERS: Final = (
 BUSY_PARTY: Final = "for a person with more than 2,000 payments made and received, or with more than 30 in two weeks that similar ones follow or precede"
 
 FRAUD: Final[tuple[Feature, ...]] = (
-    replace(
-        count(
-            "fraud.fan_in",
-            "Largest number of distinct parties that paid the person within any 7 days.",
-            "parties",
-            "12 months",
-        ),
-        direction="none",
-        cost=SWEEP_COST,
-        reference=FAN,
-        formula="the highest |parties(R from t until before t + 7 days)| of all moments t",
-    ),
-    replace(
-        count(
-            "fraud.fan_out",
-            "Largest number of distinct parties that the person paid within any 7 days.",
-            "parties",
-            "12 months",
-        ),
-        direction="none",
-        cost=SWEEP_COST,
-        reference=FAN,
-        formula="the highest |parties(P from t until before t + 7 days)| of all moments t",
-    ),
     whole_layer(
         replace(
             count(

@@ -34,22 +34,6 @@ def _multiple(name: str, about: str, when: str) -> Feature:
 
 RELATIONSHIPS: Final[tuple[Feature, ...]] = (
     replace(
-        count(
-            "relationships.degree",
-            "Number of people tied to the person, by a mutual tie or by vouching for the person.",
-            "people",
-        ),
-        formula="|T|",
-    ),
-    replace(
-        count("relationships.household", "Number of people in the same household.", "people"),
-        formula="|T by household|",
-    ),
-    replace(
-        count("relationships.vouches", "Number of people who vouch for the person.", "people"),
-        formula="|T by a vouch for them|",
-    ),
-    replace(
         _share(
             "relationships.ties_kept",
             "Share of the people tied to the person half a year ago who still are.",

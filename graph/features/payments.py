@@ -1,4 +1,4 @@
-"""Select payments by payer and by payee: the rows from which we compute the money features."""
+"""Select payments by payer and by payee: the rows from which we compute the patterns of payments."""
 
 from datetime import datetime, tzinfo
 from typing import Final
@@ -13,9 +13,7 @@ YEAR_MONTHS: Final = 12  # months before `as_of`, or full calendar months before
 
 
 def payments_made(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
-    """Select payments made: `person` paid `party` an amount (split) of `currency` for `category`, in `month`, at the
-    local time `shown`.
-    """
+    """Select payments made: `person` paid `party` an amount (split) of `currency`, in `month`."""
     return _payments_of_side(events, as_of, zone, "for_subject", "subject", "other")
 
 
@@ -27,18 +25,13 @@ def payments_received(events: Frame, as_of: datetime, zone: tzinfo) -> Frame:
 def _payments_of_side(events: Frame, as_of: datetime, zone: tzinfo, side: str, person: str, party: str) -> Frame:
     at = nw.col("happened_at")
     start = months_before(as_of, WINDOW_MONTHS, zone)
-    return (
-        events.filter(nw.col("kind") == "payment.made", nw.col(side), at > start)
-        .select(
-            "currency",
-            "category",
-            "happened_at",
-            *split(nw.col("amount")),
-            person=nw.col(person),
-            party=nw.col(party),
-            local_time=local_time(at, start, as_of, zone),
-        )
-        .with_columns(month=month(nw.col("local_time")))
+    return events.filter(nw.col("kind") == "payment.made", nw.col(side), at > start).select(
+        "currency",
+        "happened_at",
+        *split(nw.col("amount")),
+        person=nw.col(person),
+        party=nw.col(party),
+        month=month(local_time(at, start, as_of, zone)),
     )
 
 

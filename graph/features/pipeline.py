@@ -1,4 +1,7 @@
-"""Compute the features of people: one row a person, one column a feature, in the order of the catalogue."""
+"""Compute the features of people: one row a person, one column a feature.
+
+The features of the catalogue come first, in its order: they are computed in Python. Those that the rules declare follow.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -15,19 +18,16 @@ from graph.features import payments
 from graph.features.declared.columns import declared_features
 from graph.features.declared.definition import FeatureDefinition
 from graph.features.definitions import (
-    behaviour,
-    capacity,
-    credit,
     flow,
-    fraud,
+    obligations,
     payment_patterns,
     position,
+    reciprocity,
     relationships,
     rings,
     structural_diversity,
     vouches,
 )
-from graph.features.definitions.identity import identity
 from graph.features.integer_math import Frame, integer
 from graph.network.build import social_layer, tie_rating_rows, ties_in_force
 
@@ -53,18 +53,6 @@ GLOBAL_NAMES: Final = (*position.NAMES, *vouches.NAMES, *rings.NAMES)  # need th
 LOCAL_NAMES: Final = tuple(f.name for f in LOCAL_FEATURES)
 ZERO_DEFAULTS: Final = _group_names(lambda f: f.data_class, (f for f in LOCAL_FEATURES if f.zero))
 BOUNDS: Final = _group_names(lambda f: (f.low, f.high), LOCAL_FEATURES)
-MONEY_COLUMNS: Final = {
-    "behaviour.payment_total": ("spent", "spent in"),
-    "capacity.income_total": ("earned", "earned in"),
-}
-DERIVED_COLUMNS: Final = {
-    "behaviour.payment_total": nw.col("spent"),
-    "capacity.income_total": nw.col("earned"),
-    "capacity.income_cover": capacity.income_cover(),
-    "capacity.net_inflow_share": flow.net_inflow_share(),
-    "capacity.pass_through_share": flow.pass_through_share(),
-    "capacity.balance_months": capacity.balance_months(),
-}
 GLOBAL_CLASSES: Final = (None, "identity", "relationship")  # of evidence that features of a whole layer need
 
 
@@ -84,9 +72,9 @@ def features(
 
     `events` has the columns of `SCHEMA`, in append order. For the result see `compute`; with `feature_names`, it has
     only those features. With `people`, we read only the events that involve them, and the events that features of a
-    whole layer need: leave out `fraud.rings` and we need not read everyone's payments. A feature of
-    `definitions` replaces one of the catalogue, or follows these. We call `on_stage` with the name
-    of each stage after it.
+    whole layer need: leave out `fraud.rings` and we need not read everyone's payments. `definitions` are the features that
+    the rules declare; one with the name of a feature of the catalogue replaces it. We call `on_stage` with the name of each
+    stage after it.
     """
     names = None if feature_names is None else frozenset(feature_names)
     declared = definitions if names is None else needed_definitions(definitions, names)
@@ -96,16 +84,18 @@ def features(
         needs_all = people is None or not all(d.is_local for d in declared)
         relevant = frame if needs_all or people is None else relevant_events(frame, people, feature_names, vocabulary)
         view, consents = visible_with_consents(relevant, as_of, known_at, purpose, zone, vocabulary)
-        table = compute(view, as_of, consents, people, feature_names, on_stage, zone, vocabulary)
-        return with_declared(table, view, consents, declared, as_of, people, zone, names)
+        ratings = tie_rating_rows(view)
+        table = compute(view, as_of, consents, people, feature_names, on_stage, zone, vocabulary, ratings)
+        return with_declared(table, view, consents, declared, as_of, people, zone, names, ratings)
     reads = {name for d in declared for name in d.reads}
     view, consents, coding = _encoded_view(
         events.lazy(), as_of, known_at, purpose, zone, on_stage, vocabulary, reads, texts
     )
-    coded = compute(
-        view, as_of, consents, feature_names=feature_names, on_stage=on_stage, zone=zone, vocabulary=vocabulary
-    )
-    table = with_declared(coded, view, consents, declared, as_of, None, zone, names)
+    ratings = tie_rating_rows(view)
+    on_stage("ties in force")
+    coded = compute(view, as_of, consents, None, feature_names, on_stage, zone, vocabulary, ratings)
+    table = with_declared(coded, view, consents, declared, as_of, None, zone, names, ratings)
+    on_stage("declared features")
     decoded = table.join(code_table(coding), left_on="person", right_on="code").with_columns(
         pl.col("id").alias("person")
     )
@@ -137,11 +127,16 @@ def with_declared(
     people: Collection[str] | None,
     zone: tzinfo,
     names: Collection[str] | None = None,
+    tie_ratings: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Replace or add the features of `definitions`, of those in `names` (None: all)."""
+    """Replace or add the features of `definitions`, of those in `names` (None: all).
+
+    Pass `tie_ratings` (the `tie_rating_rows` of the view) if you have them already.
+    """
     if not definitions:
         return table
-    values = declared_features(view, consents, definitions, as_of, people, zone=zone)
+    ties = None if tie_ratings is None else tie_ratings.filter(pl.col("strength") > 0)
+    values = declared_features(view, consents, definitions, as_of, people, ties, zone)
     wanted_columns = [c for c in values.columns[1:] if names is None or c in names]
     columns = [*table.columns, *(c for c in wanted_columns if c not in table.columns)]
     rest = table.drop(c for c in wanted_columns if c in table.columns)
@@ -178,16 +173,16 @@ def compute(
     on_stage: StageCallback = ignore_stage,
     zone: tzinfo = UTC,
     vocabulary: EventVocabulary = STANDARD,
+    tie_ratings: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return one row for each person enrolled in the view (or in `people`), sorted by `person`.
 
-    `consents` has `person` and `data_class`. Columns: `person`, then every feature (of those in `feature_names`) in the
-    catalogue's order: Int64 (decimals scaled by their digits), Boolean or String, null when missing. `view` must hold
-    all ties and enrolments, and all payments if you need rings.
+    `consents` has `person` and `data_class`. Columns: `person`, then every feature of the catalogue (of those in
+    `feature_names`) in its order: Int64 (decimals scaled by their digits), Boolean or String, null when missing. `view` must
+    hold all ties and enrolments, and all payments if you need rings. For `tie_ratings` see `with_declared`.
     """
     selection = tuple(f for f in FEATURES if feature_names is None or f.name in feature_names)
-    tie_ratings = tie_rating_rows(view)
-    on_stage("ties in force")
+    tie_ratings = tie_rating_rows(view) if tie_ratings is None else tie_ratings
     near = compute_local(view, as_of, consents, people, tie_ratings, on_stage, zone, vocabulary)
     globally = [f.name for f in selection if f.scope == "global"]
     far = compute_global(view, as_of, consents, near["person"], tie_ratings, globally, on_stage, zone)
@@ -298,42 +293,36 @@ def local_expressions(
 
     `events` is a view; `consents` has `person` and `data_class`. Pass `ties` (those in force) if you have them already.
     """
-    enrolled = identity(events, as_of)
-    own, table = events, enrolled
+    own, table = events, _enrolled(events)
     if people is not None:
         ids = sorted(people)
         own = events.filter(nw.col("subject").is_in(ids) | nw.col("other").is_in(ids))
-        table = enrolled.filter(nw.col("person").is_in(ids))
+        table = table.filter(nw.col("person").is_in(ids))
         consents = consents.filter(nw.col("person").is_in(ids))
     live = ties_in_force(own) if ties is None else ties
-    for part in (*_local_parts(own, enrolled, live, as_of, zone, vocabulary), _consent_zeros(consents)):
+    for part in (*_local_parts(own, live, as_of, zone, vocabulary), _consent_zeros(consents)):
         table = table.join(part, on="person", how="left")
-    return _finish(table.with_columns(**DERIVED_COLUMNS))
+    return _finish(table)
+
+
+def _enrolled(events: Frame) -> Frame:
+    enrolled = events.filter(nw.col("kind") == "person.enrolled", nw.col("for_subject"))
+    return enrolled.select(person="subject").unique()
 
 
 def _local_parts(
-    own: Frame, enrolled: Frame, live: Frame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary
+    own: Frame, live: Frame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary
 ) -> tuple[Frame, ...]:
     """Return the frames that together hold the local features, each with one row a `person`."""
     outgoing, incoming = payments.payments_made(own, as_of, zone), payments.payments_received(own, as_of, zone)
-    credit_rows = credit.credit_evidence(own, vocabulary)
+    credit_rows = obligations.credit_evidence(own, vocabulary)
     return (
-        behaviour.spending(outgoing, as_of),
-        *behaviour.counterparties(outgoing, incoming, enrolled),
+        reciprocity.reciprocity(outgoing, incoming),
         payment_patterns.habits(outgoing, as_of, zone),
-        payment_patterns.rhythm(outgoing, as_of, zone),
+        payment_patterns.burstiness(outgoing, as_of, zone),
         flow.pass_through(outgoing, incoming, as_of, zone),
-        fraud.fan(incoming, as_of, zone, "fraud.fan_in"),
-        fraud.fan(outgoing, as_of, zone, "fraud.fan_out"),
-        capacity.income(incoming, as_of, zone, vocabulary.income),
-        capacity.takings(incoming),
-        capacity.spending_steadiness(outgoing, as_of, zone),
-        capacity.balances(own, as_of, zone),
-        credit.repayment_history(credit_rows, as_of, zone, vocabulary),
-        credit.open_obligations(credit_rows),
-        credit.orders(credit_rows),
-        credit.delays(credit_rows, as_of),
-        relationships.ties(live),
+        obligations.open_obligations(credit_rows),
+        obligations.delays(credit_rows, as_of),
         relationships.tie_retention(own, live, as_of, zone),
     )
 
@@ -354,12 +343,8 @@ def _finish(table: Frame) -> Frame:
     filled = integers.with_columns(
         nw.col(*names).fill_null(0) + nw.col(f"none of {c}") for c, names in ZERO_DEFAULTS.items()
     )
-    one_currency = (
-        nw.when(nw.col(amount).is_null() | ~nw.col(currency).is_null()).then(nw.col(name)).alias(name)
-        for name, (amount, currency) in MONEY_COLUMNS.items()
-    )
     bounded = (nw.col(*names).clip(low, high) for (low, high), names in BOUNDS.items())
-    return filled.with_columns(*one_currency).with_columns(*bounded).select("person", *LOCAL_NAMES)
+    return filled.with_columns(*bounded).select("person", *LOCAL_NAMES)
 
 
 def relevant_events(

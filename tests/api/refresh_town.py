@@ -18,8 +18,8 @@ from api.store.clock import moment
 from api.store.database import reading
 from api.store.tables import FEATURES, SCORES
 from engine.decide.evaluators import Evaluators
-from graph.catalog import FEATURES as CATALOGUE
-from graph.features.pipeline import features
+from tests.shipped_features import FEATURES as CATALOGUE
+from tests.shipped_features import features
 
 GLOBAL_FEATURES = [f.name for f in CATALOGUE if f.scope == "global"]
 LOCAL_FEATURES = [f.name for f in CATALOGUE if f.scope == "local"]

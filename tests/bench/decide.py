@@ -39,9 +39,9 @@ from engine.lang.model.program import SCORE, Program, Release
 from engine.lang.model.types import EPOCH
 from engine.lang.syntax.source import load_cached
 from graph.datasets.town import END, town
-from graph.features.pipeline import features
 from tests.engine.many_rules import Range, RangeRule, draw_rules, files
 from tests.paths import RULES
+from tests.shipped_features import features
 
 PEOPLE: Final = 300
 POPULATION: Final = 200_000

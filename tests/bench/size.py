@@ -20,9 +20,9 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-import graph
-from graph.features.pipeline import features
+import iftah
 from tests import random_population
+from tests.shipped_features import features
 
 SIZES: Final = (10_000, 31_623, 100_000, 316_228, 1_000_000)
 PAYMENTS, TIES = 10, 2  # a person
@@ -67,7 +67,7 @@ def measure(folder: Path, people: int) -> SizeFigure:
     feature_table = features(
         random_population.events(folder), random_population.END, random_population.END, "perks", on_stage=stage
     )
-    assert feature_table.columns == ["person", *(f.name for f in graph.schema())]
+    assert feature_table.columns == ["person", *(f.name for f in iftah.FEATURES)]
     begin = time.perf_counter()
     events = random_population.events(folder).select(pl.len()).collect().item()
     random_population.events(folder).filter(kind="payment.made").group_by("subject").agg(
@@ -93,7 +93,7 @@ def _peak() -> int:
 def tables(figures: list[SizeFigure]) -> Iterator[Table]:
     """The stages of the largest, and how time and memory grow."""
     last = figures[-1]
-    title = f"{last.people:,} people, {last.people * PAYMENTS:,} payments, {last.people * TIES:,} ties: {len(graph.schema())} features"
+    title = f"{last.people:,} people, {last.people * PAYMENTS:,} payments, {last.people * TIES:,} ties: {len(iftah.FEATURES)} features"
     stages = Table("stage", "seconds", "MB so far", title=title, title_justify="left")
     for s in last.stages:
         stages.add_row(s.name, f"{s.seconds:.1f}", f"{s.peak / 1e6:,.0f}")

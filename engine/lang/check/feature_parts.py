@@ -84,6 +84,7 @@ def plain_feature(line: FeatureLine, source: str, type_: Type, is_money: bool) -
         direction=line.direction.text if line.direction else "none",
         effort=line.effort.whole if line.effort else None,
         classes=(),
+        formerly=line.formerly.text if line.formerly else "",
     )
 
 

@@ -1,7 +1,6 @@
 """Check features.yaml: its features read events that exist, measure what can be measured, and use no forbidden evidence."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from engine.lang.check.feature_events import EVENT_NAMES, EventBuilder
@@ -38,8 +37,7 @@ def check_features(file: FeaturesFile, context: FeatureContext) -> dict[str, Dec
 
 def extended_schema(schema: Schema, features: Mapping[str, DeclaredFeature]) -> Schema:
     """The catalogue with the features of the file. A declaration replaces a feature of the catalogue."""
-    own = attributes(features)
-    return {**schema, **{n: replace(a, formerly=schema[n].formerly if n in schema else "") for n, a in own.items()}}
+    return {**schema, **attributes(features)}
 
 
 def _order(lines: Mapping[str, FeatureLine], report: Report) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from engine.lang.model.conditions import Num, Truth
 from engine.lang.model.types import Attribute, Schema, Type
 
-UNHASHED: Final = ("about", "effort", "version")  # no value depends on them
+UNHASHED: Final = ("about", "effort", "formerly", "version")  # no value depends on them
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class DeclaredFeature:
     direction: str
     effort: int | None
     classes: tuple[str, ...]
+    formerly: str = ""  # its name in an earlier version of the rules
     uses: tuple[str, ...] = ()
     version: str = ""
 
@@ -69,7 +70,7 @@ class DeclaredFeature:
     def attribute(self) -> Attribute:
         """The feature as rules read it."""
         data_class, *extra = self.classes or ("",)
-        return Attribute(self.name, self.type, data_class, self.unit, tuple(extra))
+        return Attribute(self.name, self.type, data_class, self.unit, tuple(extra), self.formerly)
 
 
 def canonical_text(node: object) -> str:

@@ -138,6 +138,7 @@ FEATURE_RECORD: Final = RecordType(
         Field("unit", TextType(), absent=None),
         Field("direction", TextType("a direction", among=DIRECTIONS), absent=None),
         Field("effort", NumberType(1, 4), absent=None),
+        Field("formerly", FEATURE_ID, absent=None),
         Field("internal", BoolType(), absent=False),
     ),
 )

@@ -42,6 +42,7 @@ class FeatureLine:
     unit: Word | None
     direction: Word | None
     effort: Number | None
+    formerly: Word | None
     internal: bool
     at: SourceSpan
 

@@ -198,6 +198,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "unit": "The unit of the value, in a word",
         "direction": "Which values are better, for messages and fitting; if absent, `none`",
         "effort": "1 to 4: how hard it is for the person to improve; if absent, the person cannot change it",
+        "formerly": "Its name in an earlier version: a rule that still uses it is reported with the new name",
         "internal": "Whether only other features can read it; if absent, false",
     },
     "an orders file": {

@@ -1,4 +1,4 @@
-"""The flow of money through a person: the share that leaves again at once, and the balance of money in and out."""
+"""The flow of money through a person: the share that leaves again at once."""
 
 from datetime import datetime, tzinfo
 from typing import Final
@@ -6,7 +6,16 @@ from typing import Final
 import narwhals as nw
 
 from graph.catalog import MAX_MONEY
-from graph.features.integer_math import SUMS, Frame, integer, minutes, ratio, total
+from graph.features.integer_math import (
+    CURRENCIES,
+    ONE_CURRENCY,
+    SUMS,
+    Frame,
+    integer,
+    minutes,
+    ratio,
+    total,
+)
 from graph.features.payments import last_year
 
 HOURS_A_DAY: Final = 24  # hours
@@ -16,8 +25,8 @@ MAX_HOURLY: Final = MAX_MONEY // (
 
 
 def pass_through(paid: Frame, received: Frame, as_of: datetime, zone: tzinfo) -> Frame:
-    """Sum the money that `came`, and the part that was `passed` on: one row for each `person` who received in the last
-    twelve months.
+    """Compute `capacity.pass_through_share`, the part of the money received that was paid on: one row for each `person` who
+    received in the last twelve months. Missing if the payments of the whole window have several currencies.
 
     Money received in an hour counts as passed on if it is paid in that hour or in the 24 hours after it. A payment
     counts for money of its own hour and of the 24 before. Receipts and payments may overlap in time, so each way of
@@ -36,30 +45,19 @@ def pass_through(paid: Frame, received: Frame, as_of: datetime, zone: tzinfo) ->
     less = nw.min_horizontal("forth", "back")
     passed = forth.join(back, on="person", how="inner").select("person", passed=less)
     total_inflow = inflow.group_by("person").agg(nw.col("money").sum().alias("incoming"))
-    return total_inflow.join(passed, on="person", how="left").select(
-        "person", nw.col("incoming").cast(nw.Int64()), "passed"
+    whole = total_inflow.with_columns(nw.col("incoming").cast(nw.Int64()))
+    share = ratio(nw.coalesce("passed", integer(0)), nw.col("incoming"))
+    return (
+        whole.join(passed, on="person", how="left")
+        .join(_currencies(paid, received), on="person", how="left")
+        .select("person", nw.when(ONE_CURRENCY).then(share).alias("capacity.pass_through_share"))
     )
 
 
-def pass_through_share() -> nw.Expr:
-    """Compute `capacity.pass_through_share` from money received and passed on, if takings and spending are in one
-    currency.
-    """
-    share = ratio(nw.coalesce("passed", integer(0)), nw.col("incoming"))
-    return nw.when(_is_one_currency()).then(share)
-
-
-def net_inflow_share() -> nw.Expr:
-    """Compute `capacity.net_inflow_share` from takings and spending, in one currency."""
-    takings, spending = nw.coalesce("takings", integer(0)), nw.coalesce("spent", integer(0))
-    return nw.when(_is_one_currency()).then(ratio(takings, takings + spending))
-
-
-def _is_one_currency() -> nw.Expr:
-    """Whether takings and spending are both in the same single currency, or one of them is empty."""
-    taken_in = nw.coalesce("takings currency", nw.when(nw.col("takings").is_null()).then(nw.col("spent in")))
-    spent_in = nw.coalesce("spent in", nw.when(nw.col("spent").is_null()).then(nw.col("takings currency")))
-    return taken_in == spent_in
+def _currencies(paid: Frame, received: Frame) -> Frame:
+    """The first and last currency of the payments of each `person`."""
+    both = nw.concat([paid.select("person", "currency"), received.select("person", "currency")])
+    return both.group_by("person").agg(*CURRENCIES)
 
 
 def _with_hour(payments: Frame) -> Frame:

@@ -1,4 +1,4 @@
-"""Patterns of payments: loyalty to payees, regularity, hours of the day and rhythm."""
+"""Patterns of payments: loyalty to payees, regularity and rhythm."""
 
 from datetime import datetime, tzinfo
 from typing import Final
@@ -11,7 +11,6 @@ from graph.features.payments import YEAR_MONTHS, in_full_months, last_year
 
 HALF_YEAR_MONTHS: Final = 6  # calendar months
 REGULAR_MONTHS: Final = 6  # of twelve months: includes a bill that is due every other month
-NIGHT_END_HOUR: Final = 6  # the night begins at 0 o'clock
 MIN_INTERVALS: Final = 5
 MAX_INTERVALS: Final = 3 * 10**7  # times the squared minutes of a year, this stays within 64 bits
 
@@ -52,32 +51,23 @@ def habits(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     )
 
 
-def rhythm(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
-    """Compute hours and intervals of payments: one row for each `person` who paid in the last twelve months."""
-    at, local = nw.col("happened_at"), nw.col("local_time")
-    has_time = local != local.dt.truncate("1d")
-    is_night = has_time & (local.dt.hour() < NIGHT_END_HOUR)
-    payments = last_year(paid, as_of, zone).select(
-        "person", timed=indicator(has_time), night=indicator(is_night), at=minutes(at)
-    )
+def burstiness(paid: Frame, as_of: datetime, zone: tzinfo) -> Frame:
+    """Compute the rhythm of payments: one row for each `person` who paid in the last twelve months."""
+    payments = last_year(paid, as_of, zone).select("person", at=minutes(nw.col("happened_at")))
     gap = nw.col("at") - nw.col("at").shift(1).over("person", order_by="at")
     by_person = (
         payments.with_columns(square=gap * gap)
         .group_by("person")
         .agg(
-            nw.col("timed", "night", "square").sum(),
+            nw.col("square").sum(),
             nw.len().alias("payments"),
             nw.col("at").min().alias("first"),
             nw.col("at").max().alias("last"),
         )
-        .with_columns(nw.col("timed", "night", "square", "payments").cast(nw.Int64()))
+        .with_columns(nw.col("square", "payments").cast(nw.Int64()))
     )
     intervals, length = nw.col("payments") - 1, nw.col("last") - nw.col("first")
-    return by_person.select(
-        "person",
-        ratio(nw.col("night"), nw.col("timed")).alias("behaviour.night_share"),
-        _burstiness(intervals, length, nw.col("square")).alias("behaviour.burstiness"),
-    )
+    return by_person.select("person", _burstiness(intervals, length, nw.col("square")).alias("behaviour.burstiness"))
 
 
 def _burstiness(intervals: nw.Expr, total: nw.Expr, squares: nw.Expr) -> nw.Expr:

@@ -1,4 +1,4 @@
-"""A person's own ties, now and half a year ago.
+"""A person's own ties, of half a year ago, that are still in force.
 
 Positive only: no tie lowers a score, and the behaviour of a tied person never counts.
 """
@@ -15,22 +15,6 @@ from graph.network.build import ties_in_force
 HALF_YEAR: Final = 6  # months
 
 
-def ties(live: Frame) -> Frame:
-    """Count a person's ties in force: one row for each `person` with any.
-
-    A vouch counts for the person it is for, so you gain nothing by giving one.
-    """
-    return (
-        _supporting_ties(live)
-        .group_by("person")
-        .agg(
-            nw.col("party").n_unique().alias("relationships.degree"),
-            indicator(nw.col("tie") == "household").sum().alias("relationships.household"),
-            indicator(nw.col("tie") == "vouch").sum().alias("relationships.vouches"),
-        )
-    )
-
-
 def tie_retention(events: Frame, live: Frame, as_of: datetime, zone: tzinfo) -> Frame:
     """Compute the share of ties of six months before `as_of` that are still in force: one row for each `person` who had
     any then.
@@ -39,14 +23,14 @@ def tie_retention(events: Frame, live: Frame, as_of: datetime, zone: tzinfo) -> 
     """
     earlier = ties_in_force(events.filter(nw.col("happened_at") <= months_before(as_of, HALF_YEAR, zone)))
     pair = ["person", "party"]
-    current = _supporting_ties(live).select(pair).unique().with_columns(still=nw.lit(1))
-    pairs = _supporting_ties(earlier).select(pair).unique().join(current, on=pair, how="left")
+    current = supporting_ties(live).select(pair).unique().with_columns(still=nw.lit(1))
+    pairs = supporting_ties(earlier).select(pair).unique().join(current, on=pair, how="left")
     counts = pairs.group_by("person").agg(indicator(nw.col("still") == 1).sum().alias("stayed"), nw.len().alias("had"))
     share = ratio(nw.col("stayed").cast(nw.Int64()), nw.col("had").cast(nw.Int64()))
     return counts.select("person", share.alias("relationships.ties_kept"))
 
 
-def _supporting_ties(live: Frame) -> Frame:
+def supporting_ties(live: Frame) -> Frame:
     """Return pairs of `person` and a `party` that supports the person by a `tie`."""
     forth = live.filter(nw.col("tie") != "vouch").select("tie", person="a", party="b")
     return nw.concat([forth, live.select("tie", person="b", party="a")])

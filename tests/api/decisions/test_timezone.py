@@ -25,10 +25,10 @@ from engine.decide.evaluators import Evaluators
 from engine.lang.check.release import check
 from engine.lang.model.program import Release
 from engine.lang.model.timezones import zone
-from graph.catalog import FEATURES
 from tests.api.refresh_town import append_events, feature_rows
 from tests.api.town import build_features, shipped_release
 from tests.graph.story import enrol, story
+from tests.shipped_features import FEATURES
 
 SHANGHAI = zone("Asia/Shanghai")
 MIDNIGHT = datetime(2026, 6, 30, 16, tzinfo=UTC)  # 1 July there

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from rich.console import Console
 
-import graph
+import iftah
 from api.evaluation.berka import (
-    CHEAP_FEATURES,
-    RESTRICTED,
     UNSCORABLE,
     evaluate,
     features_at_loans,
@@ -26,12 +24,14 @@ from engine.decide.decide import ReferenceEvaluator, assess
 from engine.errors import Rejected
 from engine.lang.model.program import Program
 from graph.evidence.vocabulary import CLASSES
-from graph.features.pipeline import features
 from tests.effort import by_effort
 from tests.graph.story import enrol, moment, story
 from tests.paths import RULES
+from tests.shipped_features import features
 
-FEATURES = {f.name: f for f in graph.schema()}
+FEATURES = {f.name: f for f in iftah.FEATURES}
+CHEAP_FEATURES = frozenset(FEATURES) - {"fraud.rings"}
+RESTRICTED = [name for name, f in FEATURES.items() if f.data_class == "restricted"]
 LIFE_EVENTS = """
     2020-01-02 payment.made ann > shop amount=900 currency=CNY category=groceries
     2020-01-02 payment.made bob > shop amount=700 currency=CNY category=groceries

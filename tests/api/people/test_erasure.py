@@ -44,7 +44,6 @@ from api.store.tables import (
 from engine.decide.evaluators import Evaluators
 from engine.errors import Rejected
 from graph.evidence.visibility import visible
-from graph.features.pipeline import features
 from tests.api.conftest import server_of
 from tests.api.database_templates import Template
 from tests.api.full_record import LATER, LIFE_EVENTS, PERSONAL_TEXTS, ZEB, remaining_texts
@@ -54,6 +53,7 @@ from tests.api.town import NOW, build_features, event
 from tests.effort import by_effort
 from tests.graph.random_ledgers import initial_events, random_events
 from tests.graph.story import story
+from tests.shipped_features import features
 from tests.strategies import NOW as LAST
 
 LONG_AFTER = LAST + timedelta(days=40)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from api.cli.audit import audits
 from api.releases import releases
-from api.releases.catalogue import kinds, schema
+from api.releases.catalogue import kinds, stored_schema
 from api.runtime.context import AppContext
 from api.store.database import open_database
 from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS, RELEASES
@@ -19,6 +19,7 @@ from api.supervision.replay import replay
 from engine.decide.evaluators import Evaluators
 from engine.lang.check.release import check, stored_release
 from engine.lang.model.problems import RulesError
+from iftah.shipped import shipped_schema
 from tests.api.town import NOW, shipped_release
 
 # The program of 2026-11-29 20:30 UTC stored this release and made this decision: no `timezone`, no `alarms`.
@@ -139,7 +140,7 @@ def test_an_older_release_keeps_its_name_with_utc_days_and_no_alarms(database: E
 
 
 def test_an_older_release_does_not_pass_the_checks_of_today() -> None:
-    release, problems = check(FILES, schema(), kinds())
+    release, problems = check(FILES, shipped_schema(), kinds())
     assert release is None
     assert [(p.code, p.at.file) for p in problems] == [("R011", "policy.yaml"), ("R011", "policy.yaml")]
 
@@ -148,15 +149,26 @@ def test_an_older_release_has_the_name_of_its_original_or_canonical_numbers() ->
     """Version 2 gave both names to files with `-0`, such as these."""
     later_files = {**FILES, "policy.yaml": FILES["policy.yaml"] + "alarms: []\ntimezone: Asia/Shanghai\n"}
     later = "590b71dd9cd162055ac962ab042faa1eae65090d7edc98751b269ac9e54bfdd8"
-    assert stored_release(NAME, FILES, schema(), kinds()).id == NAME
-    assert stored_release(later, later_files, schema(), kinds()).id == later
+    assert stored_release(NAME, FILES, stored_schema(FILES), kinds()).id == NAME
+    assert stored_release(later, later_files, stored_schema(FILES), kinds()).id == later
 
 
 def test_altered_files_have_another_name_or_fail_the_check() -> None:
     zoned_files = {**FILES, "policy.yaml": FILES["policy.yaml"] + "alarms: []\ntimezone: Asia/Shanghai\n"}
-    assert stored_release(NAME, zoned_files, schema(), kinds()).id != NAME
+    assert stored_release(NAME, zoned_files, stored_schema(FILES), kinds()).id != NAME
     with pytest.raises(RulesError):
-        stored_release(NAME, {**FILES, "trust.yaml": FILES["trust.yaml"] + "stray: 1\n"}, schema(), kinds())
+        stored_release(NAME, {**FILES, "trust.yaml": FILES["trust.yaml"] + "stray: 1\n"}, stored_schema(FILES), kinds())
+
+
+def test_a_release_without_declarations_keeps_the_types_that_its_features_had() -> None:
+    """Of 0.1.0: then the program declared all features, now a rule file does. The names of some were others before."""
+    text = FILES["trust.yaml"].replace("credit.kept,", "capacity.payers,")
+    files = {**FILES, "trust.yaml": text}
+    names = stored_schema(files)
+    assert names["capacity.payers"].data_class == "behaviour"
+    assert "credit.kept" not in names
+    assert {"identity.level", "credit.kept"} <= set(stored_schema(FILES))
+    assert names.keys() <= set(shipped_schema()) | {"capacity.payers"}
 
 
 def test_an_amendment_lists_the_changes_of_policy() -> None:

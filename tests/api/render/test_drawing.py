@@ -16,9 +16,9 @@ from api.render.panels import COLOURS, GREY, colour, shorten
 from api.store.database import open_database
 from engine.errors import Rejected
 from graph.evidence.vocabulary import STANDARD
-from graph.features.pipeline import features
 from tests.api.ego_networks import AS_OF, LONG_ID, MARKUP_ID, NOW, build_ego_network, build_story
 from tests.graph.story import enrol, story
+from tests.shipped_features import features
 
 SVG = "{http://www.w3.org/2000/svg}"
 

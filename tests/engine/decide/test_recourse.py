@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import graph
+import iftah
 from api.releases import rules_folder
 from engine.decide.decide import ReferenceEvaluator, assess
 from engine.decide.evaluators import Evaluators
@@ -154,7 +154,7 @@ def test_the_plans_score_equals_the_engines_for_the_changed_values(
 
 # The shipped rules
 CHANGEABLE = {
-    f.name: Change(f.direction == "higher is better", f.effort) for f in graph.schema() if f.effort is not None
+    f.name: Change(f.direction == "higher is better", f.effort) for f in iftah.FEATURES if f.effort is not None
 }
 YOUNG_PERSON = {
     **{"identity.level": 1, "identity.tenure_days": 400, "behaviour.payments": 30, "behaviour.active_months": 5},
@@ -211,7 +211,7 @@ def test_a_rule_over_two_features_counts_once_both_have_come(shipped: Evaluators
 
 
 def test_no_advice_covers_fraud_past_events_or_data_of_others() -> None:
-    for feature in graph.schema():
+    for feature in iftah.FEATURES:
         if feature.dimension == "fraud" or feature.scope == "global":
             assert feature.effort is None, feature.name
         if feature.effort is not None:

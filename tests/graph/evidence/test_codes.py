@@ -8,10 +8,10 @@ from polars.testing import assert_frame_equal
 from graph.evidence.codes import ID_COLUMNS, code_table, encode_events
 from graph.evidence.events import SCHEMA
 from graph.evidence.visibility import SIDES, visible_from_parts, visible_with_consents
-from graph.features.pipeline import compute, features
 from tests.effort import by_effort
 from tests.graph.features.test_features import with_people
 from tests.graph.story import enrol, story
+from tests.shipped_features import compute, features
 from tests.strategies import MOMENTS, NOW, ledgers
 
 

@@ -23,11 +23,12 @@ from graph.evidence.invalidation import (
     people_to_look_up,
 )
 from graph.evidence.visibility import visible
-from graph.features.pipeline import LOCAL_NAMES, features
+from graph.features.definitions import structural_diversity
 from graph.network.build import social
 from tests import effort
 from tests.graph.random_ledgers import initial_events, random_events
 from tests.graph.story import moment, story
+from tests.shipped_features import FEATURES, features
 from tests.strategies import NOW
 
 KNOWN_AT = moment("2030-01-01")
@@ -143,6 +144,7 @@ def test_the_future_times_of_an_event() -> None:
     ]
 
 
+LOCAL_NAMES = [f.name for f in FEATURES if f.scope == "local" and f.name not in structural_diversity.NAMES]
 Neighbourhood = tuple[frozenset[tuple[str, str, int]], dict[str, object] | None]
 
 

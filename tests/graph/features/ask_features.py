@@ -7,8 +7,11 @@ import duckdb
 import narwhals as nw
 import polars as pl
 
-from graph.features.pipeline import features, local_expressions
+from graph.features.declared.columns import declared_columns, with_names
+from graph.features.pipeline import local_expressions
+from iftah.shipped import shipped_definitions
 from tests.graph.story import enrol, moment, story
+from tests.shipped_features import features, in_order
 
 AS_OF = moment("2024-06-15")
 BASE = enrol("ann", "bob", "cy")
@@ -28,8 +31,9 @@ def expect(actual: dict[str, Any], **values: Any) -> None:
 
 def on_polars(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime, zone: tzinfo = UTC) -> pl.DataFrame:
     """The local features, by person."""
-    events, consent_frame = nw.from_native(view.lazy()), nw.from_native(consents.lazy())
-    return local_expressions(events, consent_frame, as_of, zone=zone).to_native().collect().sort("person")
+    frames = [nw.from_native(frame.lazy()) for frame in (view, consents)]
+    own, declared = (f.to_native().collect() for f in _expressions(frames, as_of, zone))
+    return _table(own, declared)
 
 
 def on_duckdb(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime, zone: tzinfo = UTC) -> pl.DataFrame:
@@ -38,5 +42,19 @@ def on_duckdb(view: pl.DataFrame, consents: pl.DataFrame, as_of: datetime, zone:
         db.execute("SET TimeZone = 'UTC'")
         db.register("seen", view.to_arrow())
         db.register("agreed", consents.to_arrow())
-        events, consent_frame = nw.from_native(db.sql("FROM seen")), nw.from_native(db.sql("FROM agreed"))
-        return local_expressions(events.lazy(), consent_frame.lazy(), as_of, zone=zone).to_native().pl().sort("person")
+        frames = [nw.from_native(db.sql(f"FROM {name}")).lazy() for name in ("seen", "agreed")]
+        own, declared = (f.to_native().pl() for f in _expressions(frames, as_of, zone))
+        return _table(own, declared)
+
+
+def _expressions(frames: list[Any], as_of: datetime, zone: tzinfo) -> tuple[Any, Any]:
+    """The features that are computed in Python, and those that the shipped rules declare."""
+    return (
+        local_expressions(*frames, as_of, zone=zone),
+        declared_columns(*frames, shipped_definitions(), as_of, zone=zone),
+    )
+
+
+def _table(own: pl.DataFrame, declared: pl.DataFrame) -> pl.DataFrame:
+    table = with_names(declared, shipped_definitions())
+    return in_order(table.join(own, on="person", how="left")).sort("person")

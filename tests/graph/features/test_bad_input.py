@@ -8,12 +8,11 @@ import polars as pl
 import pytest
 
 from engine.lang.model.timezones import zone
-from graph.catalog import FEATURES
 from graph.evidence.event_checks import problems
 from graph.evidence.events import SCHEMA, conform
-from graph.features.pipeline import features
 from tests.graph.features.ask_features import AS_OF, BASE, expect, features_of
 from tests.graph.story import enrol, moment, story
+from tests.shipped_features import FEATURES, features
 
 PAYMENTS_EACH_WAY = 100_000  # payments in, and as many out
 FLOW = {"capacity__net_inflow_share": None, "capacity__pass_through_share": None}

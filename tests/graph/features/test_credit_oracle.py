@@ -1,24 +1,22 @@
 """Credit features equal a plain evaluation row by row, and obey the rules for expired and disputed evidence."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from random import Random
 from typing import Any
 
-import duckdb
-import narwhals as nw
 import polars as pl
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from graph.evidence.events import SCHEMA
-from graph.evidence.visibility import visible
-from graph.features.definitions import credit
-from graph.features.pipeline import features
+from graph.evidence.visibility import visible, visible_with_consents
 from tests.effort import by_effort
 from tests.graph.credit_ledgers import PEOPLE, credit_ledgers
 from tests.graph.credit_oracle import five_years_after, is_adverse, is_credit, plain_features
+from tests.graph.features.ask_features import on_duckdb
 from tests.graph.visibility_oracle import plain_visible
+from tests.shipped_features import features
 from tests.strategies import NOW
 
 NAMES = tuple(plain_features([], NOW))
@@ -51,35 +49,20 @@ def test_the_view_of_credit_equals_a_plain_evaluation(events):
 @settings(max_examples=by_effort(3, 900), deadline=None)
 @given(credit_ledgers(most=20))
 def test_the_credit_features_equal_a_plain_evaluation(events):
-    assert_frame_equal(features(events, NOW, NOW, "perks", PEOPLE, NAMES), expected(events))
+    assert_frame_equal(features(events, NOW, NOW, "perks", PEOPLE, NAMES).select("person", *NAMES), expected(events))
 
 
 @settings(max_examples=by_effort(2, 60), deadline=None)
 @given(credit_ledgers(most=20))
 def test_the_credit_features_are_equal_with_codes(events):
-    assert_frame_equal(features(events, NOW, NOW, "perks", None, NAMES), expected(events))
+    assert_frame_equal(features(events, NOW, NOW, "perks", None, NAMES).select("person", *NAMES), expected(events))
 
 
 @settings(max_examples=by_effort(2, 200), deadline=None)
 @given(credit_ledgers(most=20))
 def test_the_credit_features_are_equal_on_duckdb(events):
-    with duckdb.connect() as db:
-        db.execute("SET TimeZone = 'UTC'")
-        db.register("seen", visible(events, NOW, NOW, "perks").to_arrow())
-        evidence = credit.credit_evidence(nw.from_native(db.sql("FROM seen")).lazy())
-        parts = (
-            credit.repayment_history(evidence, NOW, UTC),
-            credit.open_obligations(evidence),
-            credit.orders(evidence),
-            credit.delays(evidence, NOW),
-        )
-        tables = [part.to_native().pl() for part in parts]
-    people = pl.DataFrame({"person": PEOPLE})
-    for part in tables:
-        people = people.join(part, on="person", how="left")
-    zeros = [name for name in NAMES if name != "credit.history_days"]
-    filled = people.with_columns(pl.col(NAMES).cast(pl.Int64)).with_columns(pl.col(zeros).fill_null(0))
-    assert_frame_equal(filled.select("person", *NAMES), expected(events))
+    view, consents = visible_with_consents(events, NOW, NOW, "perks")
+    assert_frame_equal(on_duckdb(view, consents, NOW).select("person", *NAMES), expected(events))
 
 
 @settings(max_examples=by_effort(60, 3000), deadline=None)

@@ -1,5 +1,5 @@
-from graph.catalog import FEATURES
 from tests.graph.features.ask_features import expect, features_of
+from tests.shipped_features import FEATURES
 
 
 def payment_lines(payer: str, payee: str, *moments: str) -> str:

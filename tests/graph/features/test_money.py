@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from graph.evidence.visibility import visible_with_consents
-from graph.features.pipeline import features
 from tests.effort import by_effort
 from tests.graph.features.ask_features import on_duckdb, on_polars
 from tests.graph.features.money_oracle import Balance, CategorisedPayment, plain_features
 from tests.graph.features.payments_oracle import months_before
 from tests.graph.story import enrol, story
+from tests.shipped_features import features
 from tests.strategies import NOW, frame
 
 SUBJECTS = ("ann", "bob", "eve")

@@ -11,11 +11,11 @@ from polars.testing import assert_frame_equal
 
 from engine.lang.model.timezones import zone
 from graph.evidence.visibility import visible_with_consents
-from graph.features.pipeline import features
 from tests.effort import by_effort
 from tests.graph.features.ask_features import on_duckdb, on_polars
 from tests.graph.features.payments_oracle import PlainPayment, months_before, plain_features
 from tests.graph.story import enrol, story
+from tests.shipped_features import features
 from tests.strategies import NOW, frame
 
 PEOPLE, PARTIES = ("ann", "bob"), ("ann", "bob", "shop", "kiosk", "Łódź 银行")

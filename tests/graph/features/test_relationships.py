@@ -7,12 +7,13 @@ from polars.testing import assert_frame_equal
 
 from graph.evidence.visibility import visible_with_consents
 from graph.evidence.vocabulary import CLASSES
-from graph.features.pipeline import compute, compute_local, features
+from graph.features.pipeline import compute_local
 from graph.network.build import social, tie_rating_rows, trust
 from tests.effort import by_effort
 from tests.graph.features.ask_features import AS_OF, BASE, expect, features_of
 from tests.graph.features.random_crowds import PEOPLE, tie_ledgers
 from tests.graph.story import enrol, story
+from tests.shipped_features import compute, features
 from tests.strategies import NOW, frame
 
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from graph.features.pipeline import features
 from tests.effort import by_effort
 from tests.graph.features.ask_features import AS_OF, BASE, expect, features_of
 from tests.graph.features.random_crowds import PEOPLE, tie_ledgers
 from tests.graph.story import story
+from tests.shipped_features import features
 from tests.strategies import NOW, frame
 
 RING = """

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 
 from graph.evidence.visibility import visible_with_consents
-from graph.features.pipeline import compute, features
 from graph.features.rounding import round_half_up
 from graph.network.build import tie_rating_rows
 from graph.network.build import trust as lending
@@ -15,6 +14,7 @@ from tests.effort import by_effort
 from tests.graph.features.ask_features import AS_OF, expect, features_of
 from tests.graph.features.random_crowds import tie_ledgers
 from tests.graph.story import enrol, story
+from tests.shipped_features import compute, features
 from tests.strategies import NOW
 
 

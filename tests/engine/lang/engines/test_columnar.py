@@ -10,7 +10,6 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from api.releases.catalogue import schema
 from api.releases.rules_folder import load_folder
 from engine.decide.decide import ReferenceEvaluator, assess, decide
 from engine.errors import EngineError
@@ -18,6 +17,7 @@ from engine.lang.check.release import release_of
 from engine.lang.engines import columnar
 from engine.lang.model.program import Program
 from engine.lang.model.types import Value
+from iftah.shipped import shipped_schema
 from tests.engine import small_rules
 from tests.engine.small_rules import DAY, make_question
 from tests.paths import RULES
@@ -55,7 +55,7 @@ def sample_people() -> list[dict[str, Value | None]]:
     def value(name: str) -> Value | None:
         if name in flags():
             return chooser.choice([None, False, False, True])
-        type_ = schema()[name].type
+        type_ = shipped_schema()[name].type
         high = chooser.choice([min(type_.high, 3), min(type_.high, 40), min(type_.high, 2_000)])
         return None if chooser.random() < 1 / 6 else chooser.randint(type_.low, high)
 

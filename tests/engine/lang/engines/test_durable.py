@@ -11,7 +11,6 @@ from random import Random
 import durable_rules_engine as rete
 import pytest
 
-from api.releases.catalogue import schema
 from api.releases.rules_folder import load_folder
 from engine.decide.decide import DecisionInputs, ReferenceEvaluator, assess, decide
 from engine.errors import EngineError
@@ -21,6 +20,7 @@ from engine.lang.engines.reference import evaluate
 from engine.lang.model.conditions import Values
 from engine.lang.model.program import SCORE, Characteristic, Program
 from engine.lang.model.types import MAX_INTEGER, Attribute, Type, Value
+from iftah.shipped import shipped_schema
 from tests.engine import small_rules
 from tests.engine.small_rules import DAY
 from tests.paths import RULES
@@ -257,7 +257,7 @@ def test_the_engines_agree_on_people_at_the_cuts_of_the_shipped_rules() -> None:
     chooser = Random(11)
 
     def value(name: str) -> int | None:
-        type_, near = schema()[name].type, [c + d for c in cuts.get(name, (0, 1)) for d in (-1, 0, 1)]
+        type_, near = shipped_schema()[name].type, [c + d for c in cuts.get(name, (0, 1)) for d in (-1, 0, 1)]
         return chooser.choice([None, type_.low, type_.high, *(v for v in near if type_.low <= v <= type_.high)])
 
     reference = ReferenceEvaluator(release)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from api.cli.rules import schema_text
-from api.releases.catalogue import schema
 from engine.lang.model.problems import Report
 from engine.lang.model.types import Schema
 from engine.lang.syntax import schema_types
@@ -18,6 +17,7 @@ from engine.lang.syntax.formatter import format_text
 from engine.lang.syntax.json_schema import json_schema
 from engine.lang.syntax.key_docs import KEYS
 from engine.lang.syntax.parse import KINDS
+from iftah.shipped import shipped_schema
 from tests.effort import by_effort
 from tests.engine import random_rules, small_rules
 from tests.engine.lang.core_schema import values
@@ -37,7 +37,11 @@ BEYOND_SCHEMA = {
 
 @cache
 def validator(kind: str, of: str) -> Draft202012Validator:
-    catalogue: dict[str, Schema] = {"shipped": schema(), "small": small_rules.SCHEMA, "random": random_rules.SCHEMA}
+    catalogue: dict[str, Schema] = {
+        "shipped": shipped_schema(),
+        "small": small_rules.SCHEMA,
+        "random": random_rules.SCHEMA,
+    }
     return Draft202012Validator(json_schema(kind, catalogue[of]))
 
 
@@ -49,7 +53,7 @@ def errors(text: str, of: str) -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_schema_is_a_valid_json_schema(kind: str) -> None:
-    Draft202012Validator.check_schema(json_schema(kind, schema()))
+    Draft202012Validator.check_schema(json_schema(kind, shipped_schema()))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,8 +5,9 @@ from functools import lru_cache
 from engine.lang.check.release import check
 from engine.lang.model.program import Program
 from graph.features.declared.definition import FeatureDefinition
-from iftah.catalogue import kinds, schema
+from iftah.catalogue import kinds
 from iftah.declarations import feature_definitions
+from iftah.shipped import shipped_schema
 from tests.paths import RULES
 
 
@@ -17,7 +18,7 @@ def program(text: str) -> Program:
     files |= {f"lists/{p.name}": p.read_text(encoding="utf-8") for p in RULES.glob("lists/*.yaml")}
     lines = "\n".join(f"  {line}" for line in text.strip("\n").split("\n"))
     files["features.yaml"] = f"kind: features\nfeatures:\n{lines}\n"
-    release, problems = check(files, schema(), kinds())
+    release, problems = check(files, shipped_schema(), kinds())
     assert release is not None, "\n".join(map(str, problems))
     return release.programs[0]
 

@@ -1,22 +1,13 @@
-"""The shipped declarations, and what the catalogue's definitions in Python compute for the same features."""
+"""The shipped declarations, and what the definitions in Python compute for the same features."""
 
 from datetime import UTC, datetime, tzinfo
-from functools import cache
 
 import polars as pl
 
-import iftah
 from graph.evidence.visibility import visible_with_consents
 from graph.features.declared.columns import declared_features
-from graph.features.declared.definition import FeatureDefinition
-from graph.features.pipeline import compute_local
-from iftah.declarations import feature_definitions
-from tests.paths import ROOT
-
-
-@cache
-def shipped_definitions() -> tuple[FeatureDefinition, ...]:
-    return feature_definitions(iftah.load_rules(ROOT / "rules").programs[0])
+from iftah.shipped import shipped_definitions
+from tests.graph.features.python_definitions.table import python_features
 
 
 def both_ways(
@@ -25,5 +16,4 @@ def both_ways(
     """The shipped features from their declarations, and from the definitions in Python."""
     view, consents = visible_with_consents(events, as_of, as_of, "perks", zone)
     declared = declared_features(view, consents, shipped_definitions(), as_of, people, zone=zone)
-    table = compute_local(view, as_of, consents, people, zone=zone).sort("person")
-    return declared, table.select(declared.columns)
+    return declared, python_features(view, consents, as_of, people, zone).select(declared.columns)

@@ -6,14 +6,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import graph
 from graph.evidence.visibility import visible_with_consents
 from graph.features.declared.columns import declared_features
 from graph.features.declared.data_fields import with_data_fields
 from graph.features.declared.definition import FeatureDefinition
 from graph.features.pipeline import features
+from iftah.shipped import shipped_definitions
 from tests.graph.features.declared.declarations import definitions
 from tests.graph.features.declared.random_definitions import LEAP_DAY, random_history
-from tests.graph.features.declared.shipped import shipped_definitions
+from tests.graph.features.python_definitions.table import python_features
 from tests.graph.story import moment
 
 DECLARATIONS = """
@@ -32,10 +34,19 @@ def histories() -> list[pl.DataFrame]:
     return [random_history(Random(seed), LEAP_DAY) for seed in range(4)]
 
 
-def test_shipped_declarations_change_no_value_of_the_pipeline() -> None:
+def test_the_pipeline_gives_the_values_of_the_definitions_in_python() -> None:
     for events in histories():
-        usual = features(events, LEAP_DAY, LEAP_DAY, "perks")
-        assert_frame_equal(features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=shipped_definitions()), usual)
+        view, consents = visible_with_consents(events, LEAP_DAY, LEAP_DAY, "perks")
+        expected = python_features(view, consents, LEAP_DAY)
+        table = features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=shipped_definitions())
+        assert_frame_equal(table.select(expected.columns), expected)
+
+
+def test_the_pipeline_computes_the_catalogue_and_the_declarations_and_nothing_else() -> None:
+    table = features(histories()[0], LEAP_DAY, LEAP_DAY, "perks", definitions=definitions(DECLARATIONS))
+    own = [d.name for d in definitions(DECLARATIONS) if not d.is_internal]
+    assert table.columns == ["person", *(f.name for f in graph.schema()), *own]
+    assert {"credit.kept", "fraud.fan_in", "behaviour.payments"} & set(table.columns) == set()
 
 
 @pytest.mark.parametrize("text", [DECLARATIONS, BY_PARTY], ids=["codes", "texts"])
@@ -61,10 +72,10 @@ def test_features_by_name_come_with_those_that_they_use() -> None:
         LEAP_DAY,
         LEAP_DAY,
         "perks",
-        feature_names=["shop.half", "credit.kept"],
+        feature_names=["shop.half", "credit.open"],
         definitions=definitions(DECLARATIONS),
     )
-    assert table.columns == ["person", "credit.kept", "shop.half"]
+    assert table.columns == ["person", "credit.open", "shop.half"]
     whole_table = features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=definitions(DECLARATIONS))
     assert_frame_equal(table, whole_table.select(table.columns))
 

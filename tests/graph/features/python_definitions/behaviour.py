@@ -12,7 +12,6 @@ from graph.features.integer_math import (
     days_between,
     distinct,
     indicator,
-    ratio,
     total,
 )
 
@@ -48,13 +47,11 @@ def counterparties(paid: Frame, received: Frame, enrolled: Frame) -> tuple[Frame
     out = paid.select("person", "party").unique()
     back = received.select("person", "party").unique()
     people = enrolled.select(human=nw.lit(1), party="person")
-    joined = out.join(back.with_columns(mutual=nw.lit(1)), on=["person", "party"], how="left")
     payees = (
-        joined.join(people, on="party", how="left")
+        out.join(people, on="party", how="left")
         .group_by("person")
         .agg(
             nw.len().alias("behaviour.payees"),
-            indicator(nw.col("mutual") == 1).sum().alias("mutual"),
             indicator(nw.col("human") == 1).sum().alias("behaviour.out_counterparties"),
         )
     )
@@ -66,5 +63,4 @@ def counterparties(paid: Frame, received: Frame, enrolled: Frame) -> tuple[Frame
             indicator(nw.col("human") == 1).sum().alias("behaviour.in_counterparties"),
         )
     )
-    share = ratio(nw.col("mutual").cast(nw.Int64()), nw.col("behaviour.payees").cast(nw.Int64()))
-    return payees.with_columns(share.alias("behaviour.reciprocity")), payers
+    return payees, payers

@@ -3,15 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-PROGRAM: Final = Path(__file__).resolve().parents[2]  # the checkout, or the folder of installed packages
+PROGRAM: Final = Path(__file__).resolve().parents[1]  # the checkout, or the folder of installed packages
 _RESOURCES: Final = PROGRAM / "iftah" / "resources"  # setup.py makes it, in the wheel alone
 INSTALLED: Final = _RESOURCES.is_dir()
 RULES: Final = _RESOURCES / "rules" if INSTALLED else PROGRAM / "rules"
 EXAMPLES: Final = _RESOURCES / "examples" if INSTALLED else PROGRAM / "docs" / "examples"
 SCHEMAS: Final = _RESOURCES / "schemas" if INSTALLED else PROGRAM / "docs" / "schemas"
-
-
-def working_folder(config: Path) -> Path:
-    """The folder that defaults refer to: that of `iftah.toml`, if `iftah init` made it; otherwise the checkout."""
-    folder = config.absolute().parent
-    return folder if INSTALLED or (config.is_file() and (folder / "rules").is_dir()) else PROGRAM

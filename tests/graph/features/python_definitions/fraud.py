@@ -6,7 +6,7 @@ from typing import Final
 import narwhals as nw
 
 from graph.features.integer_math import Frame, integer, microseconds
-from graph.features.payments import last_year
+from tests.graph.features.python_definitions.payments import last_year
 
 WEEK: Final = 7 * 24 * 3600 * 10**6  # microseconds
 

@@ -18,7 +18,7 @@ from graph.features.integer_math import (
     ratio,
     total,
 )
-from graph.features.payments import WINDOW_MONTHS, YEAR_MONTHS, in_full_months
+from tests.graph.features.python_definitions.payments import WINDOW_MONTHS, YEAR_MONTHS, in_full_months
 
 MAX_BALANCE: Final = 10**13  # minor units; we clip a reading to this, so that no sum overflows
 
