@@ -23,7 +23,7 @@ from api.store.statements import Condition, any_row, integers, is_any_of, is_one
 from api.store.tables import CORRECTED_PARTIES, EVENTS, has_reference, is_tie
 from graph.evidence.invalidation import PAYMENT_KIND
 
-# The features look back at these for `graph.features.pipeline.payments.WINDOW` months.
+# The features look back at these for `graph.features.payments.WINDOW_MONTHS` months.
 WINDOWED: Final = (PAYMENT_KIND, "account.balance")
 ENDS: Final = ("subject", "other")
 
@@ -61,9 +61,9 @@ def _select_after() -> Select[Any]:
 AFTER: Final = _select_after()
 
 
-def is_payment(events: FromClause) -> ColumnElement[bool]:
-    """The condition that an event is a payment."""
-    return is_one_of(events.c.kind, (PAYMENT_KIND,))
+def has_other(events: FromClause) -> ColumnElement[bool]:
+    """The condition that an event names a second party."""
+    return events.c.other.is_not(None)
 
 
 def is_recent(events: FromClause) -> ColumnElement[bool]:

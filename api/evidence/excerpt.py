@@ -77,7 +77,8 @@ def references_to(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:
     if events.is_empty():
         return events
     ids = events["event_id"].unique().to_list()
-    return _by_list(connection, "ref_event", ids, has_reference, STATEMENT_KINDS)
+    rows = _by_list(connection, "ref_event", ids, has_reference, STATEMENT_KINDS)
+    return rows.filter(pl.col("kind").is_in(STATEMENT_KINDS))  # a refund refers to its payment, and is evidence itself
 
 
 def by_keys(connection: Connection, keys: pl.DataFrame) -> pl.DataFrame:
@@ -128,10 +129,10 @@ def ties_of(connection: Connection, people: Collection[str]) -> Adjacency:
     return adjacency(event_ends(events, references_to(connection, events)))
 
 
-def payments_of(connection: Connection, people: Collection[str]) -> Adjacency:
-    """The people that these people ever paid, or were paid by."""
-    events = _concat([_payments(connection, people), events_moved_to(connection, people)])
-    events = events.filter(pl.col("kind") == PAYMENT_KIND)
+def counterparties_of(connection: Connection, people: Collection[str]) -> Adjacency:
+    """The people that an event of any kind ever named together with these people."""
+    own = _with_ends(connection, people, (PAYMENT_KIND,), event_queries.has_other)  # no column but its parties matters
+    events = _concat([own, events_moved_to(connection, people)])
     return adjacency(event_ends(events, references_to(connection, events)))
 
 
@@ -163,10 +164,6 @@ def _events_of(connection: Connection, people: Collection[str], windowed_after: 
     if windowed_after is None:
         return _with_ends(connection, people, None)
     return _with_ends(connection, people, None, event_queries.is_recent, {"after": micros(windowed_after)})
-
-
-def _payments(connection: Connection, people: Collection[str]) -> pl.DataFrame:
-    return _with_ends(connection, people, (PAYMENT_KIND,), event_queries.is_payment)
 
 
 def _with_ends(

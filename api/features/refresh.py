@@ -224,13 +224,13 @@ def _invalidation(
     changed_items, all_events = pl.concat([items, nested_items]), pl.concat([events, items, nested_items])
     event_corrections = excerpt.references_to(connection, all_events)
     parties = event_ends(all_events, event_corrections)
-    for_ties, for_payments = people_to_look_up(parties)
+    for_ties, for_events = people_to_look_up(parties)
     is_withdrawal = pl.col("kind") == "consent.withdrawn"
     is_expired = (pl.col("kind") == "consent.granted") & (pl.col("until") <= row_build.as_of)
     lapsed_people = events.filter(is_withdrawal | is_expired.fill_null(False))["subject"]
-    ties, payments = excerpt.ties_of(connection, for_ties), excerpt.payments_of(connection, for_payments)
+    ties, counterparties = excerpt.ties_of(connection, for_ties), excerpt.counterparties_of(connection, for_events)
     return compute_invalidation(
-        parties, event_ends(changed_items, event_corrections), set(lapsed_people), ties, payments, vocabulary
+        parties, event_ends(changed_items, event_corrections), set(lapsed_people), ties, counterparties, vocabulary
     )
 
 

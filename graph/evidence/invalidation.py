@@ -72,7 +72,7 @@ def _corrected_parties(fixes: pl.DataFrame) -> Iterator[tuple[str, str, str]]:
 
 
 def people_to_look_up(ends: pl.DataFrame) -> tuple[set[str], set[str]]:
-    """Return the people whose ties, and the people whose payments, you must pass to `compute_invalidation`."""
+    """Return the people whose ties, and the people whose counterparties, you must pass to `compute_invalidation`."""
     ties = ends.filter(pl.col("kind").is_in(TIE_KINDS))
     relationship_consents, identity_consents = (
         ends.filter(_consents_to("relationship")),
@@ -97,26 +97,26 @@ def compute_invalidation(
     changed_ends: pl.DataFrame,
     lapsed_people: Collection[str],
     tie_neighbours: Adjacency,
-    payment_neighbours: Adjacency,
+    counterparties: Adjacency,
     vocabulary: EventVocabulary = STANDARD,
 ) -> Invalidation:
     """Compute the people and classes that events invalidate.
 
     `ends` are the `event_ends` of all of these events, and `changed_ends` those of the events that a correction,
     retraction or dispute is about. `lapsed_people` withdrew a consent or had one that expired. `tie_neighbours` and
-    `payment_neighbours` hold, for the people of `people_to_look_up`, everyone they were ever tied to and the other
-    parties to their payments.
+    `counterparties` hold, for the people of `people_to_look_up`, everyone they were ever tied to, and everyone whom an
+    event of any kind names together with them: it matters to these whether the person is enrolled.
     """
     people: set[str] = set()
-    _, payment_people = people_to_look_up(ends)
+    _, standing_people = people_to_look_up(ends)
     for kind, subject, other in ends.select("kind", "subject", "other").iter_rows():
         people |= {subject} if other is None else {subject, other}
         if kind in TIE_KINDS and other is not None:
             people |= tie_neighbours.get(subject, set()) & tie_neighbours.get(other, set())
     for person in ends.filter(_consents_to("relationship"))["subject"]:
         people |= tie_neighbours.get(person, set())
-    for person in payment_people:
-        people |= payment_neighbours.get(person, set())
+    for person in standing_people:
+        people |= counterparties.get(person, set())
     stale_classes = _stale_classes(changed_ends, lapsed_people, tie_neighbours, vocabulary)
     return Invalidation(frozenset(people), frozenset(stale_classes))
 
