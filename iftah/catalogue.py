@@ -35,6 +35,7 @@ FIELD_TYPES: Final[dict[str, Type]] = {
     "obligation": STRING,
     "due": DATE,
     "order": STRING,
+    "ref_event": STRING,
     "service": STRING,
     "days_late": Type("int", low=0, high=36_500),
 }
@@ -47,7 +48,7 @@ def kinds() -> Kinds:
     for kind in STANDARD.kinds:
         if kind.data_class:
             fields = {n: Attribute(n, FIELD_TYPES[n]) for n in kind.fields}
-            kinds_by_name[kind.name] = EventKind(kind.name, kind.data_class, fields, kind.adverse)
+            kinds_by_name[kind.name] = EventKind(kind.name, kind.data_class, fields, kind.adverse, kind.reverses)
     return kinds_by_name
 
 

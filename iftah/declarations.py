@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from engine.lang.engines import reference
 from engine.lang.model.conditions import Num, Truth, names, with_names
-from engine.lang.model.features import DeclaredFeature, ValueField, canonical_text
+from engine.lang.model.features import DeclaredFeature, canonical_text
 from engine.lang.model.program import Program
 from engine.lang.model.types import Type, format_value
 from graph.catalog import Feature
@@ -47,7 +47,7 @@ def definition_of(feature: DeclaredFeature) -> FeatureDefinition:
         window=_window(feature),
         where=condition(feature.where) if feature.where else None,
         among=condition(feature.among) if feature.among else None,
-        value=None if is_near else _field(feature.value),
+        value=None if is_near else _field(feature),
         fields=tuple((name, _STORAGES.get(kind, "integer")) for name, kind in feature.fields),
         within=feature.within * MICROSECONDS,
         digits=feature.type.digits,
@@ -117,10 +117,11 @@ def _window(feature: DeclaredFeature) -> Window:
     return Window(length, window.months, window.full_months)
 
 
-def _field(field: ValueField | None) -> MeasuredField | None:
+def _field(feature: DeclaredFeature) -> MeasuredField | None:
+    field = feature.value
     if field is None:
         return None
-    return MeasuredField(field.name, 10**field.type.digits, field.currency, field.type.kind == "date")
+    return MeasuredField(field.name, 10**field.type.digits, field.currency, field.type.kind == "date", feature.less)
 
 
 @lru_cache(maxsize=4096)

@@ -37,6 +37,8 @@ def _rows(event: PatternEvent, names: set[str]) -> list[Row]:
     is_person, other = values.pop("other_is_person", None), values.pop("other", None)
     parties = (PERSON, other) if event.role == "subject" else (other or "other", PERSON)
     row = {
+        "event_id": None,
+        "ref_event": None,
         **values,
         "contributor": "bank",
         "kind": event.kind,

@@ -132,6 +132,7 @@ def erase_from_ledger(connection: Connection, person: str, vocabulary: EventVoca
     eraser = _LedgerEraser(person, _redirects(events.references.values()), enrolled, vocabulary)
     for row in sorted(events.items.values(), key=_seq):
         eraser.erase_item(row)
+    eraser.follow_reversals()
     # Other people's events that someone corrected, retracted or disputed in the person's name.
     foreign_keys = {row.target for row in events.references.values()} - {row.key for row in events.all}
     for row in _events_by_key(connection, foreign_keys):
@@ -198,7 +199,8 @@ def _references_to(connection: Connection, keys: set[Key]) -> dict[int, StoredEv
     """The corrections, retractions and disputes about these events, by `seq`."""
     references: dict[int, StoredEvent] = {}
     for ids in _chunks({event_id for _, event_id in keys}):
-        query = select(EVENTS).where(EVENTS.c.ref_event.is_not(None), EVENTS.c.ref_event.in_(ids))
+        is_statement = EVENTS.c.kind.in_(STATEMENT_KINDS)
+        query = select(EVENTS).where(EVENTS.c.ref_event.is_not(None), EVENTS.c.ref_event.in_(ids), is_statement)
         references |= {row.seq: row for row in _rows(connection, query) if row.target in keys}
     return references
 
@@ -269,6 +271,14 @@ class _LedgerEraser:
             self._change(row, self._alias(counterparty), row.key)
         else:
             self.result.removed_events.append(row)
+
+    def follow_reversals(self) -> None:
+        """Let each refund name its payment by the id that the payment has from now on."""
+        for number, row in enumerate(self.new_rows):
+            if row.ref_event is not None:
+                event_id = self.result.new_keys.get(row.target, row.target)[1]
+                reference = _new_name() if self._mentions(event_id) else event_id
+                self.new_rows[number] = replace(row, ref_event=reference)
 
     def erase_reference(self, row: StoredEvent) -> None:
         """Decide about a correction, retraction or dispute: remove it with its item, or keep it with its item."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from engine.decide.patterns import PatternEvent
 from engine.errors import IftahError
 from engine.lang.model.program import Program
-from engine.lang.model.types import BOOL, Attribute, Value, format_value
+from engine.lang.model.types import BOOL, STRING, Attribute, Value, extend_schema, format_value
 from engine.verify.case_values import CaseContext, micros_of, pattern_event, read_values
 
 # The values of all features from a person's events at a moment, in microseconds since 1970-01-01 UTC.
@@ -52,12 +52,15 @@ def _word(text: str) -> str:
 
 
 def _event(context: CaseContext, number: int) -> PatternEvent:
-    """An event of the case. In its fields, `other_is_person` says whether the other party is a person of ours."""
+    """An event of the case. In its fields, `other_is_person` says whether the other party is a person of ours, and `event_id` is
+    its id, for another event to name it.
+    """
     line = context.case.events[number]
     kind = context.kinds.get(line.event.text)
     if kind is None:
         place = f"{line.at.file}:{line.at.line}"
         raise IftahError(f"unknown event `{line.event.text[:60]}`", where=place, hint="see docs/events.md")
-    fields = {**kind.fields, IS_PERSON: Attribute(IS_PERSON, BOOL)}
+    extra = Attribute(IS_PERSON, BOOL), Attribute("event_id", STRING)
+    fields = extend_schema(kind.fields, *extra)
     known_kind = {**context.kinds, kind.name: type(kind)(kind.name, kind.data_class, fields, kind.adverse)}
     return pattern_event(CaseContext(context.case, context.file, context.program, context.day, known_kind), line)

@@ -95,13 +95,16 @@ def encode_events(
     )  # columns of ties and payments must be there, with and without such events
     evidence_fields = {c for kind in kinds if kind.data_class for c in kind.fields}
     statement_columns = tuple(c for c in KIND_FIELDS if c not in evidence_fields)
-    statements = (
-        events.filter(pl.col("kind").is_in(STATEMENT_KINDS))
+    references = (
+        events.filter(pl.col("kind").is_in((*STATEMENT_KINDS, *vocabulary.reversals)))
         .select(_columns(available, tuple(c for c in SCHEMA if c != "statement")))
         .collect()
     )
-    referenced_ids = statements["ref_event"].drop_nulls().unique().implode()
+    statements = references.filter(pl.col("kind").is_in(STATEMENT_KINDS))
+    referenced_ids = references["ref_event"].drop_nulls().unique().implode()
     unused = UNUSED_COLUMNS if vocabulary.extra_fields else (*UNUSED_COLUMNS, DATA)
+    if statements.height == references.height:  # no evidence refers to other evidence
+        unused = (*unused, "ref_event")
     evidence_columns = tuple(c for c in SCHEMA if c in keep or c not in (*statement_columns, *unused))
     event_ids = {"event_id": pl.when(pl.col("event_id").is_in(referenced_ids)).then(pl.col("event_id"))}
     evidence = (

@@ -51,8 +51,8 @@ class Kind:
     itself.
 
     `counts_for`: the subject by their consent; `each` party by their own consent; `both` parties, or neither. `step` is the
-    part that the kind has in the life of an obligation or an order. `reverses` names the kind whose amounts this one takes
-    back. `keep_years`: we drop the event so many calendar years after it happened; None: we keep it.
+    part that the kind has in the life of an obligation or an order. `reverses` names the kind of the event that this one takes
+    back: the `ref_event` of the same contributor. `keep_years`: we drop the event so many calendar years after it happened; None: we keep it.
     """
 
     name: str
@@ -141,6 +141,11 @@ class EventVocabulary:
         return tuple(k.name for k in self.kinds if k.step in steps)
 
     @cached_property
+    def reversals(self) -> tuple[str, ...]:
+        """The kinds of which an event takes another event back."""
+        return tuple(k.name for k in self.kinds if k.reverses)
+
+    @cached_property
     def signed_kinds(self) -> tuple[str, ...]:
         """The kinds of which `amount` may be negative."""
         return tuple(k.name for k in self.kinds if k.signed)
@@ -181,7 +186,7 @@ STANDARD: Final = EventVocabulary(
         Kind(
             "payment.refunded",
             "behaviour",
-            ("other", *_MONEY),
+            ("other", *_MONEY, "ref_event"),
             ("category", "channel"),
             counts_for="each",
             reverses="payment.made",
@@ -189,7 +194,7 @@ STANDARD: Final = EventVocabulary(
         Kind(
             "payment.charged_back",
             "behaviour",
-            ("other", *_MONEY),
+            ("other", *_MONEY, "ref_event"),
             ("category", "channel"),
             counts_for="each",
             reverses="payment.made",

@@ -16,7 +16,8 @@ from graph.evidence.visibility import visible_from_parts, visible_with_consents
 from graph.evidence.vocabulary import STANDARD, EventVocabulary
 from graph.features import payments
 from graph.features.declared.columns import declared_features
-from graph.features.declared.definition import FeatureDefinition
+from graph.features.declared.definition import FeatureDefinition, MeasuredField
+from graph.features.declared.net_values import net_column
 from graph.features.definitions import (
     flow,
     obligations,
@@ -28,6 +29,7 @@ from graph.features.definitions import (
     structural_diversity,
     vouches,
 )
+from graph.features.definitions.rings import PAYMENT_KIND
 from graph.features.integer_math import Frame, integer
 from graph.network.build import social_layer, tie_rating_rows, ties_in_force
 
@@ -206,7 +208,8 @@ def compute_local(
     payees. Pass `tie_ratings` (the `tie_rating_rows` of the view) if you have them already.
     """
     ties = (tie_rating_rows(view) if tie_ratings is None else tie_ratings).filter(pl.col("strength") > 0)
-    events, consent_frame, live = (nw.from_native(f.lazy()) for f in (view, consents, ties))
+    net_view = _with_net_payments(view, vocabulary)
+    events, consent_frame, live = (nw.from_native(f.lazy()) for f in (net_view, consents, ties))
     # With few rows, the in-memory engine takes half the time of the streaming one.
     engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
     table: pl.DataFrame = (
@@ -222,6 +225,17 @@ def compute_local(
     return table.join(
         _filter_consenting(_fill_zeros(structure, table, structural_diversity.NAMES), consents), on="person", how="left"
     )
+
+
+def _with_net_payments(view: pl.DataFrame, vocabulary: EventVocabulary) -> pl.DataFrame:
+    """Take refunds off the amounts of payments, for the flow of money."""
+    reversals = tuple(k.name for k in vocabulary.kinds if k.reverses == PAYMENT_KIND)
+    if view.filter(pl.col("kind").is_in(reversals)).is_empty():
+        return view
+    amount = MeasuredField("amount", currency="currency", less=reversals)
+    net = net_column(nw.from_native(view.lazy()), (PAYMENT_KIND,), amount)
+    net_view: pl.DataFrame = net.with_columns(amount=nw.col(amount.column)).to_native().collect()
+    return net_view.select(view.columns)
 
 
 def compute_global(
@@ -361,7 +375,7 @@ def relevant_events(
     ids = sorted(people)
     kinds = [k.name for k in vocabulary.kinds if k.data_class in GLOBAL_CLASSES]
     if feature_names is None or set(feature_names) & set(rings.NAMES):
-        kinds.append(rings.PAYMENT_KIND)
+        kinds.append(PAYMENT_KIND)
     corrected_ids = events.filter(pl.col("kind") == "event.corrected")["ref_event"].unique()
     keep = [pl.col("kind").is_in(kinds), pl.col("subject").is_in(ids), pl.col("other").is_in(ids)]
     if corrected_ids.len():

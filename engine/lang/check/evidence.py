@@ -13,6 +13,7 @@ from engine.lang.syntax.expression_tree import Number, Word
 from engine.lang.syntax.schema_types import suggestion
 
 MAX_AMOUNT: Final = 10**15  # minor units
+REFERENCE: Final = "ref_event"  # the field in which a kind that takes another back names the event
 # Names of the engine's own kinds begin so.
 OWN_WORDS: Final = ("person", "consent", "dispute", "event", "order")
 # Columns that every event has, and those of the engine's own kinds.
@@ -66,6 +67,8 @@ def _kind(
         if field and of:
             names = (field.name, field.currency) if field.form == "money" else (field.name,)
             (required if of.required else optional).extend(names)
+    if line.reverses:
+        required.append(REFERENCE)
     _check_parts(line, file, {*required, *optional}, report)
     return KindDefinition(
         line.id.text,
@@ -112,6 +115,9 @@ def _check_reversal(line: EventKindLine, word: Word, file: EvidenceFile, report:
     if any(_text(getattr(kind, name)) != _text(getattr(line, name)) for name in shared):
         text = f"`{line.id.text}` and `{word.text}` differ in class or parties"
         report.add("R703", text, word.at, "give both the same `class`, `other` and `counts_for`")
+    elif (kind.years and kind.years.whole) != (line.years and line.years.whole) or kind.adverse != line.adverse:
+        text = f"`{line.id.text}` and `{word.text}` do not count for the same time"
+        report.add("R703", text, word.at, "give both the same `years` and `adverse`")
 
 
 def _text(word: Word | None) -> str | None:
@@ -201,8 +207,8 @@ def event_kinds(evidence: Evidence, own: Kinds) -> Kinds:
     kinds = {name: kind for name, kind in own.items() if name.partition(".")[0] in OWN_WORDS}
     for kind in evidence.kinds:
         names = (*kind.required, *kind.optional)
-        fields = {name: Attribute(name, STRING if name == "other" else types[name]) for name in names}
-        kinds[kind.name] = EventKind(kind.name, kind.data_class, fields, kind.adverse)
+        fields = {name: Attribute(name, types.get(name, STRING)) for name in names}
+        kinds[kind.name] = EventKind(kind.name, kind.data_class, fields, kind.adverse, kind.reverses)
     return kinds
 
 

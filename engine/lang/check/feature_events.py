@@ -61,6 +61,8 @@ class EventBuilder:
         field = self._value(kinds, schema)
         if None in (where, among) or (line.value and (field is None or not check.value(field))):
             return None
+        if line.less and not (check.less(field) and self._takes_back(kinds, field)):
+            return None
         window = _window(line.window)
         type_ = check.value_type(field, window)
         if type_ is None:
@@ -77,6 +79,7 @@ class EventBuilder:
             where=where if line.where else None,
             among=among if line.among else None,
             value=field,
+            less=tuple(dict.fromkeys(w.text for w in line.less)),
             fields=self._fields(kinds, field),
             within=within or 0,
             classes=classes,
@@ -104,6 +107,22 @@ class EventBuilder:
                 report.add("R801", f"`{kind.name}` has no other side", role.at, "leave `as` out")
                 return []
         return result if len(result) == len(self.line.of) else []
+
+    def _takes_back(self, kinds: list[EventKind], field: ValueField | None) -> bool:
+        """Whether each kind of `less` takes one of these kinds back, and has the field; we report one that does not."""
+        report, names = self.context.report, {k.name for k in kinds}
+        known_kinds = self.context.kinds
+        possible = [k.name for k in known_kinds.values() if k.reverses in names]
+        for word in self.line.less:
+            kind = known_kinds.get(word.text)
+            if kind is None or kind.name not in possible:
+                text = f"`{word.text}` takes back no event of this feature" if kind else f"unknown event `{word.text}`"
+                report.add("R801", text, word.at, suggestion(word.text, possible))
+                return False
+            if field and field.name not in kind.fields:
+                report.add("R801", f"`{kind.name}` has no field `{field.name}`", word.at, "take it out")
+                return False
+        return True
 
     def _schema(self, kinds: list[EventKind], source: str) -> Schema:
         """The names that conditions can read: a field of any of the kinds is missing in the others."""

@@ -78,6 +78,7 @@ class MeasureCheck:
                 "write `window: {full_months: 12}`",
             ),
             (line.divided_by and not line.formula, at, "`divided_by` is for a formula", "take it out"),
+            (line.less and source != "events", at, f"`less` is for events, and not for {source}", "take it out"),
         )
         for is_wrong, place, message, hint in problems:
             if is_wrong:
@@ -105,6 +106,17 @@ class MeasureCheck:
             return True
         text = f"`{self.measure}` does not fit `{field.name}`, which is {describe_type(type_)}"
         self.error(text, self.line.value.at, f"measure {fits}")
+        return False
+
+    def less(self, field: ValueField | None) -> bool:
+        """Whether something can come off the values that the measure reads."""
+        at = self.line.less[0].at
+        if self.measure not in (*NUMERIC, *ORDERED):
+            self.error("`less` is for a measure of a number", at, "take it out")
+        elif field is None or field.type.kind not in ("int", "decimal"):
+            self.error("`less` is for a number", at, "take it out")
+        else:
+            return True
         return False
 
     def value_type(self, field: ValueField | None, window: FeatureWindow) -> Type | None:

@@ -70,6 +70,7 @@ def plain_feature(line: FeatureLine, source: str, type_: Type, is_money: bool) -
         among=None,
         measure=measure,
         value=None,
+        less=(),
         fields=(),
         within=0,
         steps=line.steps.whole if line.steps else 1,

@@ -48,6 +48,7 @@ class DeclaredFeature:
     among: Truth | None
     measure: str
     value: ValueField | None
+    less: tuple[str, ...]  # the kinds of events whose value comes off the event that they take back
     fields: tuple[tuple[str, str], ...]  # the fields of events that it reads, with the kinds of their types
     within: int
     steps: int

@@ -129,13 +129,14 @@ def extend_schema(schema: Schema, *attributes: Attribute) -> dict[str, Attribute
 class EventKind:
     """A kind of event that patterns and features can name: the data class of its evidence, and the fields that it can have.
 
-    An `adverse` event says that something went wrong, such as a default.
+    An `adverse` event says that something went wrong, such as a default. `reverses` names the kind that it takes back.
     """
 
     name: str
     data_class: str
     fields: Schema
     adverse: bool = False
+    reverses: str = ""
 
 
 Kinds = Mapping[str, EventKind]

@@ -126,6 +126,7 @@ FEATURE_RECORD: Final = RecordType(
         Field("window", WindowType(), absent=None),
         Field("measure", MEASURE, absent=None),
         Field("value", IDENT, absent=None),
+        Field("less", OneOrMoreType(IDENT), absent=()),
         Field("within", LENGTH, absent=None),
         Field("steps", NumberType(1, 2), absent=None),
         Field("formula", CONDITION, absent=None),

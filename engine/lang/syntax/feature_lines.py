@@ -30,6 +30,7 @@ class FeatureLine:
     window: WindowLine | None
     measure: Word | None
     value: Word | None
+    less: tuple[Word, ...]
     within: Word | None
     steps: Number | None
     formula: Expr | None

@@ -22,7 +22,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "adverse": "Whether it speaks against the person, and so leaves five years after it ended; if absent, false",
         "years": "The calendar years for which an event counts; if absent, there is no end",
         "step": "The part that it has in the life of an obligation; if absent, none",
-        "reverses": "The kind of payment whose amounts these events take back",
+        "reverses": "The kind that these events take back: each names one of its events in `ref_event`",
         "fields": "The fields of such events",
     },
     "a field of events": {
@@ -186,6 +186,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "window": "The period before the decision: a duration, `all`, `{months: 12}`, or the last `{full_months: 12}`; if absent, `all`",
         "measure": "The computation over the events",
         "value": "The field that the measure reads; of `neighbours`, the feature that it reads",
+        "less": "The kinds of events that take these events back: the value is what they leave of it",
         "within": "For `busiest`: the length of the period",
         "steps": "For `neighbours`: 1 for the people tied to the person, 2 for the people tied to these too; if absent, 1",
         "formula": "In place of `of` and `measure`: a sum of products of other features",

@@ -15,6 +15,7 @@ from graph.features.declared.data_fields import with_data_fields
 from graph.features.declared.definition import KIND, FeatureDefinition, in_order
 from graph.features.declared.formulas import formula_columns
 from graph.features.declared.neighbours import neighbour_columns
+from graph.features.declared.net_values import net_values, with_net_values
 from graph.features.declared.numbering import NumberedDefinition
 from graph.features.declared.quotients import Quotient, with_quotients
 from graph.features.declared.recipes import recipe
@@ -41,7 +42,8 @@ def declared_features(
     `view` and `consents` are those of `visible_with_consents`. Values are Int64: decimals scaled by their digits, dates as days
     since 1970-01-01, null if missing. Pass `ties` (those in force) if you have them already.
     """
-    frames = [nw.from_native(f.lazy()) for f in (with_data_fields(view, definitions), consents)]
+    whole = net_values(with_data_fields(view, definitions), definitions)
+    frames = [nw.from_native(f.lazy()) for f in (whole, consents)]
     live = None if ties is None else nw.from_native(ties.lazy())
     table = declared_columns(frames[0], frames[1], definitions, as_of, people, live, zone)
     engine: Literal["auto", "in-memory"] = "auto" if people is None else "in-memory"
@@ -70,6 +72,7 @@ def declared_columns(
     """
     numberings = [NumberedDefinition(d, n) for n, d in enumerate(definitions)]
     moment = Moment(as_of, zone)
+    events = with_net_values(events, definitions)
     enrolled = _enrolled(events)
     own, table = events, enrolled
     needs_neighbours = not all(d.is_local for d in definitions)

@@ -91,13 +91,20 @@ class Window:
 class MeasuredField:
     """A field that a measure reads. `currency` names the column of its currency, if it is an amount of money.
 
-    `scale` is the number of units of 1: 100 for a decimal of two digits. A `date` is held as days since 1970-01-01.
+    `scale` is the number of units of 1: 100 for a decimal of two digits. A `date` is held as days since 1970-01-01. `less` are
+    the kinds of events that take an event back: we measure what they leave.
     """
 
     name: str
     scale: int = 1
     currency: str | None = None
     is_date: bool = False
+    less: tuple[str, ...] = ()
+
+    @property
+    def column(self) -> str:
+        """The column of the value, without a dot."""
+        return f"{self.name} less {' '.join(self.less)}".replace(".", "/") if self.less else self.name
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ class FeatureDefinition:
         """The names of a row that it reads."""
         names = {name for condition in self.conditions for name in condition.reads}
         if self.value:
-            names |= {self.value.name, *([self.value.currency] if self.value.currency else [])}
+            names |= {self.value.column, *([self.value.currency] if self.value.currency else [])}
             names |= {"contributor"} if self.value.name in CONTRIBUTOR_IDS else set()
         return frozenset(names)
 

@@ -69,7 +69,7 @@ def currencies(n: NumberedDefinition, is_read: nw.Expr | None = None) -> dict[st
     value = n.definition.value
     if value is None or value.currency is None:
         return {}
-    has_value = ~nw.col(value.name).is_null()
+    has_value = ~nw.col(value.column).is_null()
     test = has_value & (n.mark if is_read is None else is_read)
     currency = nw.when(test).then(nw.col(value.currency))
     return {"currency": currency.min(), "last_currency": currency.max()}
@@ -78,7 +78,7 @@ def currencies(n: NumberedDefinition, is_read: nw.Expr | None = None) -> dict[st
 def _value_column(n: NumberedDefinition) -> nw.Expr:
     value = n.definition.value
     assert value is not None  # noqa: S101 - the checker has seen to it
-    return n.of_marked(nw.col(value.name))
+    return n.of_marked(nw.col(value.column))
 
 
 def _scale(n: NumberedDefinition) -> tuple[int, int]:

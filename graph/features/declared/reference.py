@@ -80,10 +80,28 @@ def _own_rows(
         for r in view:
             if r["kind"] in definition.kinds and _in_window(definition, r["happened_at"], as_of, zone):
                 if definition.side in ("subject", "either") and r["for_subject"] and r["subject"] == person:
-                    rows.append(_with_times(r, r["other"], as_of, zone))
+                    rows.append(_with_times(r, r["other"], as_of, zone) | _net(definition, r, view))
                 if definition.side in ("other", "either") and r["for_other"] and r["other"] == person:
-                    rows.append(_with_times(r, r["subject"], as_of, zone))
+                    rows.append(_with_times(r, r["subject"], as_of, zone) | _net(definition, r, view))
     return [{**r, "as_of": _local_day(as_of, zone), "other_is_person": r["other"] in people} for r in rows]
+
+
+def _net(definition: FeatureDefinition, row: PlainRow, view: Sequence[PlainRow]) -> dict[str, int | None]:
+    """What the events that take this one back leave of its value."""
+    value = definition.value
+    if value is None or not value.less:
+        return {}
+    same = ("contributor", "subject", "other", *([value.currency] if value.currency else []))
+    reversal = sum(
+        max(r[value.name] or 0, 0)
+        for r in view
+        if r["kind"] in value.less
+        and r["ref_event"] == row["event_id"]
+        and r["happened_at"] >= row["happened_at"]
+        and all(r[name] == row[name] for name in same)
+    )
+    own = row[value.name]
+    return {value.column: own if own is None or own <= 0 else max(own - reversal, 0)}
 
 
 def _supporters(ties: Sequence[PlainRow], person: str) -> list[tuple[str, PlainRow]]:
@@ -161,7 +179,7 @@ def _measure(definition: FeatureDefinition, rows: Sequence[PlainRow], as_of: dat
     """The value before consent, zeros and bounds, and the currencies."""
     read = [r for r in rows if _is_met(definition.where, r)]
     if definition.value is not None:
-        read = [r for r in read if r[definition.value.name] is not None]
+        read = [r for r in read if r[definition.value.column] is not None]
     match definition.measure:
         case "share":
             whole = [r for r in rows if _is_met(definition.among, r)]
@@ -186,7 +204,7 @@ def _currencies(definition: FeatureDefinition, rows: Sequence[PlainRow]) -> froz
 
 def _event_measure(definition: FeatureDefinition, rows: Sequence[PlainRow], as_of: datetime) -> int | None:
     """The value of at least one row."""
-    values = [r[definition.value.name] for r in rows] if definition.value else []
+    values = [r[definition.value.column] for r in rows] if definition.value else []
     moments = sorted(r["happened_at"] for r in rows if "happened_at" in r)
     result = 10**definition.digits
     own = definition.value.scale if definition.value else 1
@@ -275,7 +293,7 @@ def _steadiness(definition: FeatureDefinition, rows: Sequence[PlainRow], months:
     assert definition.value is not None  # noqa: S101 - the checker has seen to it
     values = dict[int, list[int]]()
     for r in rows:
-        values.setdefault(r["month"], []).append(r[definition.value.name])
+        values.setdefault(r["month"], []).append(r[definition.value.column])
     monthly = [max(0, _sum(v, MAX_MONEY // 12)) for v in values.values()]
     return _rounded(definition, sum(monthly), max(monthly) * months, 10**definition.digits)
 

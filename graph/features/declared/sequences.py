@@ -74,8 +74,8 @@ def monthly_steadiness(rows: Frame, n: NumberedDefinition, moment: Moment) -> Fr
     """
     value, months = n.definition.value, n.definition.window.full_months or 1
     assert value is not None  # noqa: S101 - the checker has seen to it
-    marks = rows.filter(n.is_met(n.definition.where, moment), ~nw.col(value.name).is_null())
-    parts = sums(nw.col(value.name)) | currencies(n)
+    marks = rows.filter(n.is_met(n.definition.where, moment), ~nw.col(value.column).is_null())
+    parts = sums(nw.col(value.column)) | currencies(n)
     by_month = marks.group_by("person", "month").agg(p.alias(n.name(name)) for name, p in parts.items())
     monthly = by_month.with_columns(sum=total(n, MAX_MONTHLY).clip(lower_bound=0))
     columns = [nw.col("sum").sum().alias("all"), nw.col("sum").max().alias("highest")]

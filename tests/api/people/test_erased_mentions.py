@@ -164,3 +164,24 @@ def test_a_vacuum_that_a_reader_delays_is_done_the_next_time(database: Engine) -
         assert not vacuum(database)
     assert vacuum(database)
     assert not vacuum(database)
+
+
+def test_a_refund_still_names_its_payment_when_both_ids_named_the_erased_payer(database: Engine) -> None:
+    """The refund came before the payment. The payee keeps both, and the sum that the refund leaves."""
+    lines = f"""
+    2024-03-02 payment.refunded {ZEB} > mia #back-{ZEB} ref_event=pay-{ZEB} amount=200 currency=CNY
+    2024-03-01 payment.made {ZEB} > mia #pay-{ZEB} amount=500 currency=CNY category=wage
+    2024-03-01 payment.made {ZEB} > mia #plain amount=70 currency=CNY category=wage
+    2024-03-03 payment.refunded {ZEB} > mia #plain-back ref_event=plain amount=30 currency=CNY"""
+    assert append_events(database, story(f"{enrol('mia')}\n{lines}"), LATER) == 6
+    erase(database, ZEB, LATER)
+    with reading(database) as connection:
+        rows = connection.execute(select(EVENTS).where(EVENTS.c.other == "mia")).mappings().all()
+    payments = {row["event_id"] for row in rows if row["kind"] == "payment.made"}
+    references = {row["ref_event"] for row in rows if row["kind"] == "payment.refunded"}
+    assert references == payments
+    assert "plain" in payments
+    assert len(payments) == 2
+    assert not any(ZEB in str(value) for row in rows for value in row.values())
+    build_features(database, LATER, "perks", LATER)
+    assert feature_rows(database)["mia"][1]["capacity.income_total"] == 340  # 500 - 200 + 70 - 30

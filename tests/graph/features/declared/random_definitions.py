@@ -1,6 +1,7 @@
 """Generate random definitions of features over the shipped kinds of events, and ledgers that meet the edges of their windows."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from random import Random
@@ -19,6 +20,7 @@ LEAP_DAY = datetime(2024, 2, 29, 12, tzinfo=UTC)
 MONTH_END = datetime(2023, 3, 31, tzinfo=UTC)
 NEW_YEAR = datetime(2024, 1, 1, 0, 30, tzinfo=UTC)
 MOMENTS = (LEAP_DAY, MONTH_END, NEW_YEAR)
+REVERSALS = ("payment.refunded", "payment.charged_back")
 MONEY_FIELDS = {"amount": MeasuredField("amount", 1, "currency")}
 SIDED_KINDS = ("payment.made", "tie.formed", "tie.ended")
 OF_EVENTS = ("count", "months_with", "days_since", "days_since_first", "longest_gap", "share", "time_share")
@@ -41,6 +43,11 @@ def condition(
     return Condition(text, frozenset(reads), lambda _day, _names: columns(), of_row)
 
 
+STATEMENTS: tuple[dict[str, object], ...] = (
+    {"kind": "event.retracted"},
+    {"kind": "dispute.opened"},
+    {"kind": "event.corrected", "fields": '{"amount": 2}'},
+)
 CONDITIONS = (
     condition("amount > 5", {"amount"}, lambda: nw.col("amount") > 5, lambda r: r["amount"] > 5),
     condition("amount < 0", {"amount"}, lambda: nw.col("amount") < 0, lambda r: r["amount"] < 0),
@@ -120,6 +127,8 @@ def _event_definition(chooser: Random, number: int, selection: dict[str, Any]) -
         value = _value_field(chooser, measure, fields)
         if value is None:
             measure = "count"
+        elif measure != "distinct":
+            value = _net(chooser, value, selection["kinds"])
     if measure == "busiest":
         extra = {"within": chooser.choice([1, DAY, 7 * DAY])}
     if measure in ("share", "monthly_share", "time_share", "monthly_steadiness", "mean", "spread", "monthly_mean"):
@@ -157,6 +166,13 @@ def _value_field(chooser: Random, measure: str, fields: set[str]) -> MeasuredFie
     )
     choices = [*numbers, *words]
     return chooser.choice(choices) if choices else None
+
+
+def _net(chooser: Random, value: MeasuredField, kinds: tuple[str, ...]) -> MeasuredField:
+    """Sometimes the amount that refunds leave of a payment."""
+    if value.name != "amount" or "payment.made" not in kinds or chooser.random() < 0.2:
+        return value
+    return replace(value, less=chooser.choice([REVERSALS, REVERSALS, REVERSALS[:1]]))
 
 
 def _tie_definition(chooser: Random, number: int) -> FeatureDefinition:
@@ -237,10 +253,48 @@ def sum_of(one: FeatureDefinition, other: FeatureDefinition, factor: int) -> For
     return Formula(text, frozenset((one.name, other.name)), of_columns, of_row)
 
 
+def without_refunds(events: pl.DataFrame) -> pl.DataFrame:
+    """The ledger as it was before there were refunds."""
+    return events.filter(~pl.col("kind").is_in(REVERSALS))
+
+
 def random_history(chooser: Random, as_of: datetime) -> pl.DataFrame:
     """A ledger with events that dispute, correct and retract others, and payments at the edges of every window."""
-    edges = frame([_payment_at_edge(chooser, n, as_of) for n in range(chooser.randint(2, 25))])
-    return pl.concat([initial_events(), random_events(chooser, now=as_of), edges])
+    payments = [_payment_at_edge(chooser, n, as_of) for n in range(chooser.randint(2, 25))]
+    refunds = [_refund(chooser, n, chooser.choice(payments), as_of) for n in range(chooser.choice([0, 6, 30]))]
+    rows = [*payments, *refunds, *_statements(chooser, refunds, as_of)]
+    return pl.concat([initial_events(), random_events(chooser, now=as_of), frame(rows)])
+
+
+def _refund(chooser: Random, number: int, payment: dict[str, Any], as_of: datetime) -> dict[str, object]:
+    """A refund of the payment, or of a part of it; some of them fit it in a part only, or come before it."""
+    change: dict[str, object] = chooser.choice(
+        [{}] * 16 + [{"contributor": "club"}, {"other": "eve"}, {"currency": "EUR"}, {"ref_event": "p99"}]
+    )
+    gap = timedelta(days=chooser.choice([0, 0, 0, 1, 40, -1]), microseconds=chooser.choice([0, 0, 1, -1]))
+    at = min(payment["happened_at"] + gap, as_of)
+    refund = {
+        **payment,
+        "event_id": f"r{number}",
+        "kind": chooser.choice(REVERSALS),
+        "ref_event": payment["event_id"],
+        "amount": chooser.choice([payment["amount"], 0, 1, 3, 60]),
+        "happened_at": at,
+        "recorded_at": max(at, payment["recorded_at"] - timedelta(days=chooser.choice([0, 0, 400]))),
+        **change,
+    }
+    return refund if refund["subject"] != refund["other"] else {**refund, "other": "mall"}
+
+
+def _statements(chooser: Random, refunds: list[dict[str, Any]], as_of: datetime) -> list[dict[str, object]]:
+    """Retractions and corrections of some refunds, and disputes of them."""
+    rows: list[dict[str, object]] = []
+    for number, refund in enumerate(refunds):
+        content = chooser.choice([None] * 9 + [*STATEMENTS])
+        if content is not None:
+            own = {c: refund[c] for c in ("contributor", "subject", "happened_at", "recorded_at")}
+            rows.append({**own, "event_id": f"s{number}", "ref_event": refund["event_id"], **content})
+    return rows
 
 
 def _payment_at_edge(chooser: Random, number: int, as_of: datetime) -> dict[str, object]:

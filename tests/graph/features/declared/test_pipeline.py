@@ -14,7 +14,7 @@ from graph.features.declared.definition import FeatureDefinition
 from graph.features.pipeline import features
 from iftah.shipped import shipped_definitions
 from tests.graph.features.declared.declarations import definitions
-from tests.graph.features.declared.random_definitions import LEAP_DAY, random_history
+from tests.graph.features.declared.random_definitions import LEAP_DAY, random_history, without_refunds
 from tests.graph.features.python_definitions.table import python_features
 from tests.graph.story import moment
 
@@ -35,7 +35,7 @@ def histories() -> list[pl.DataFrame]:
 
 
 def test_the_pipeline_gives_the_values_of_the_definitions_in_python() -> None:
-    for events in histories():
+    for events in map(without_refunds, histories()):
         view, consents = visible_with_consents(events, LEAP_DAY, LEAP_DAY, "perks")
         expected = python_features(view, consents, LEAP_DAY)
         table = features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=shipped_definitions())
