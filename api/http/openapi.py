@@ -1,7 +1,7 @@
 """Complete FastAPI's OpenAPI document, which you can read and try at `/docs` and generate clients from.
 
-We add summaries from the docstrings, bodies that you can send unchanged, an example of every answer, one problem schema, and the
-callbacks that merchants receive.
+We add summaries from the docstrings, bodies that you can send unchanged, an example of every answer, one problem schema, the
+answers to a request whose head is too large or too slow, and the callbacks that merchants receive.
 """
 
 from typing import Any, Final
@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from api.http.example_answers import ANSWERS
 from api.http.examples import BODIES, PROBLEMS
-from api.http.problems import MEDIA_TYPE, PROBLEM_SCHEMA, ProblemDetails
+from api.http.problems import HEAD_CODES, MEDIA_TYPE, PROBLEM_SCHEMA, STATUS, ProblemDetails, error_response
 from api.http.routes import event_schema
 
 # Servers, groups and names for generated clients. `/` is the server that returned the document.
@@ -68,12 +68,16 @@ def _complete(document: dict[str, Any]) -> None:
     document["components"]["examples"] = {name: {"value": value} for name, value in ANSWERS.items()} | {
         code: {"value": problem} for code, problem in PROBLEMS.items()
     }
+    document["components"]["responses"] = {code: error_response([code]) for code in HEAD_CODES}
     document["components"]["securitySchemes"][SIGNATURE] = _SIGNATURE_SCHEME
     for path in document["paths"].values():
         for operation in path.values():
             operation.setdefault("security", [])  # no token needed
             _set_summary(operation)
             _add_examples(operation, schemas)
+            operation["responses"] |= {
+                str(STATUS[code]): {"$ref": f"#/components/responses/{code}"} for code in HEAD_CODES
+            }
     for hook in document["webhooks"].values():
         for operation in hook.values():
             operation["security"] = [{SIGNATURE: []}]

@@ -5,6 +5,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -122,6 +123,10 @@ COMMON_CODES: Final = (
     "issuer_unavailable",
     "clock_ahead",
 )
+# Codes with which the server answers a request before it knows the route: see `api.http.request_head`.
+HEAD_CODES: Final = ("request_timeout", "url_too_long", "headers_too_large")
+# RFC 9110's reasons for statuses that Python names otherwise before 3.13.
+_REASONS: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 MAX_PROBLEMS, MAX_KEY_CHARS = 5, 40  # of one request: the problems that we report, and the length of a key in them
 CLIENT_CLOSED_REQUEST: Final = 499  # as other servers log it; we never send it
 RETRY_AFTER_SECONDS: Final = 1  # after which a caller may try again after a 503
@@ -184,14 +189,17 @@ def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     by_status: dict[int | str, list[str]] = {}
     for code in dict.fromkeys((*codes, *COMMON_CODES)):
         by_status.setdefault(STATUS[code], []).append(code)
-    return {status: _error_response(int(status), codes_of_status) for status, codes_of_status in by_status.items()}
+    return {status: error_response(codes_of_status) for status, codes_of_status in by_status.items()}
 
 
-def _error_response(status: int, codes: list[str]) -> dict[str, Any]:
+def error_response(codes: Sequence[str]) -> dict[str, Any]:
+    """The response with one of these codes, all of one status, for the OpenAPI document."""
+    status = STATUS[codes[0]]
     schema = {"$ref": f"#/components/schemas/{PROBLEM_SCHEMA}"}
     examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
     content = {MEDIA_TYPE: {"schema": schema, "examples": examples}}
-    return {"description": f"{HTTPStatus(status).phrase}: `code` is {' or '.join(codes)}", "content": content}
+    reason = _REASONS.get(status, HTTPStatus(status).phrase)
+    return {"description": f"{reason}: `code` is {' or '.join(codes)}", "content": content}
 
 
 def install(app: FastAPI) -> None:

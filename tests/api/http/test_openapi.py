@@ -8,7 +8,7 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
-from api.http.problems import MEDIA_TYPE, STATUS
+from api.http.problems import HEAD_CODES, MEDIA_TYPE, STATUS
 from api.http.routes.callbacks import OrderNotification
 from api.http.routes.order_forms import OrderAnswer
 from api.orders import messages
@@ -63,7 +63,7 @@ def test_all_errors_share_one_problem_schema() -> None:
         for path in DOCUMENT["paths"].values()
         for operation in path.values()
         for answer in operation["responses"].values()
-        for kind, content in answer.get("content", {}).items()
+        for kind, content in resolve(answer).get("content", {}).items()
         if kind == "application/problem+json"
     }
     assert {"code", "detail", "hint"} <= set(
@@ -111,7 +111,8 @@ def test_the_stored_document_equals_the_served_one() -> None:
 
 def test_every_answer_is_described_and_has_an_example_that_fits() -> None:
     for operation in OPERATIONS:
-        for status, answer in operation["responses"].items():
+        for status, reference in operation["responses"].items():
+            answer = resolve(reference)
             where = f"{operation['operationId']} {status}"
             assert answer["description"] not in ("", "Successful Response"), where
             for kind, content in answer.get("content", {}).items():
@@ -127,6 +128,26 @@ def test_every_answer_is_described_and_has_an_example_that_fits() -> None:
                         assert str(example["status"]) == status, where
                         assert STATUS[example["code"]] == example["status"], where
                         assert example["code"] in answer["description"].replace("`code` is", " or").split(" or "), where
+
+
+@pytest.mark.parametrize("code", HEAD_CODES)
+def test_every_operation_shares_one_answer_to_a_head_that_is_too_large_or_too_slow(code: str) -> None:
+    """The server gives it before it knows the route: `test_request_head.py` provokes each."""
+    answers = [
+        operation["responses"][str(STATUS[code])] for path in DOCUMENT["paths"].values() for operation in path.values()
+    ]
+    assert len(answers) > 60
+    assert all(answer == {"$ref": f"#/components/responses/{code}"} for answer in answers)
+    (example,) = example_values(resolve(answers[0])["content"][MEDIA_TYPE]["examples"])
+    assert (example["status"], example["code"]) == (STATUS[code], code)
+
+
+def resolve(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, or the shared component that it refers to."""
+    if "$ref" not in answer:
+        return answer
+    response: dict[str, Any] = DOCUMENT["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    return response
 
 
 def example_values(examples: dict[str, Any]) -> Iterator[Any]:
