@@ -1,7 +1,7 @@
 """Orders: create an order from a decision and move it through the life cycle of `rules/orders.yaml`.
 
 One transaction writes a move with all its effects: the step of the order, the outcome as an event of the ledger, and the
-message to the merchant. Requests are idempotent: we recognise a repeated request by its digest, change nothing and succeed.
+message to the merchant. Requests are idempotent: we recognise your repeated request by its digest, change nothing and succeed.
 """
 
 import hashlib
@@ -243,7 +243,7 @@ def _apply_transition(
 ) -> Order:
     """Move the order as the rules say, with all effects of the move. Raises TransitionRejected if the rules reject the move."""
     _require_paid_after_completion(order, request, now)
-    counts = order_store.counts(connection, order.subject) if order.subject else None
+    counts = order_store.counts(connection, order.subject)
     rule_values = _rule_values(order, counts, request, now)
     transition = move(context.evaluators.at(context.day(now)), rule_values, context.day(now))
     if not transition.to and transition.code == WRONG_STATE:
@@ -262,13 +262,12 @@ def _apply_transition(
     return after
 
 
-def _rule_values(order: Order, counts: Counts | None, request: OrderRequest, now: datetime) -> dict[str, Value | None]:
+def _rule_values(order: Order, counts: Counts, request: OrderRequest, now: datetime) -> dict[str, Value | None]:
     """The values that the rules read: of the order, of the person's other orders, and of the request."""
     kind = "pay" if request.action == "sync" else request.action
-    person_values = {f"person.{name}": count for name, count in vars(counts).items()} if counts else {}
     return {
         **_order_values(order),
-        **person_values,
+        **{f"person.{name}": count for name, count in vars(counts).items()},
         **request.values,
         **state_and_event(order.state, kind),
         "event.at": micros(now),

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import inspect, select, table
 
 from api.decisions.decisions import recorded_inputs
 from api.jobs.order_clock import tick_orders
 from api.runtime.context import AppContext
+from api.store.database import Database
 from api.supervision import audit
 from api.supervision.replay import replay
 from tests.api.merchant_client import assert_problem
@@ -123,6 +125,25 @@ def test_a_person_sees_the_reason_that_an_order_cannot_start(client: OrderClient
     assert_problem(client.confirm(orders[3]["order_id"]), 409, "overdue_outstanding")
     client.post_action("O-0", "pay")
     assert client.confirm(orders[3]["order_id"]).status_code == 200
+
+
+def every_row(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    tables = [table(name) for name in sorted(inspect(database).get_table_names())]
+    with database.connect() as connection:
+        return {t.name: sorted(map(tuple, connection.execute(select("*").select_from(t))), key=repr) for t in tables}
+
+
+def test_a_rejected_create_or_confirm_changes_no_row(client: OrderClient) -> None:
+    """So no later decision reads anything of the attempt, and the chain of moves need not bind it."""
+    pending = client.create_order("O-2", ask(client)["decision_id"], amount=100).json()
+    answer = ask(client, lodge_token(client))
+    create_due_order(client)
+    rows = every_row(client.context.database)
+    assert len(rows["orders"]) == 2
+    create = client.create_order("L-1", answer["decision_id"], lodge_token(client), amount=100)
+    assert_problem(create, 409, "decision_lapsed")
+    assert_problem(client.confirm(pending["order_id"]), 409, "due_outstanding")
+    assert every_row(client.context.database) == rows
 
 
 def test_orders_are_counted_for_each_person(client: OrderClient) -> None:
