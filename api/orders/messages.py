@@ -78,7 +78,7 @@ def enqueue_message(connection: Connection, order: Order, event_name: str, now: 
 
 
 def lease_messages(database: Database, now: datetime, limit: int) -> list[Message]:
-    """Lease at most `limit` due messages to the caller, who must send them. No other process gets them within `LEASE`."""
+    """Lease at most `limit` due messages to the caller, who must send them. We give them to no other process within `LEASE`."""
     is_due = (MESSAGES.c.state == "waiting") & (MESSAGES.c.next_at <= micros(now))
     is_free = or_(MESSAGES.c.leased_until.is_(None), MESSAGES.c.leased_until <= micros(now))
     with reading(database) as connection:  # mostly no message is due; then we need no write lock
@@ -106,7 +106,7 @@ def record_attempt(connection: Connection, message: Message, status: int | None,
         changes |= {"state": "failed"}
     else:
         changes |= {"next_at": micros(now + timedelta(seconds=RETRY_DELAYS[attempts - 1]))}
-    # Another process may have sent the message after our lease ended; its attempt then counts.
+    # Another process may have sent the message after our lease ended; then we count its attempt.
     is_unchanged = (MESSAGES.c.id == message.id) & (MESSAGES.c.attempts == message.attempts)
     connection.execute(update(MESSAGES).where(is_unchanged, MESSAGES.c.state == "waiting").values(changes))
 

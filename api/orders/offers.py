@@ -1,4 +1,4 @@
-"""Offers: decisions that can become an order. Check whether a merchant may create an order from a decision."""
+"""Offers: decisions that can become an order. We check whether a merchant may create an order from a decision."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -88,14 +88,14 @@ def _decision_row(connection: Connection, merchant: str, decision: str) -> _Stor
 def _require_in_force(connection: Connection, row: _StoredDecision, now: datetime) -> None:
     """Raise Rejected unless the decision is the newest answer to the question and is valid.
 
-    It must have been valid at the time of the person's latest decision too, by the clock of the server that made that
-    decision. Otherwise that decision may already have given the waived amount to another merchant.
+    We also require that it was valid at the time of the person's latest decision, by the clock of the server that made that
+    decision. Otherwise we may have given the waived amount to another merchant by then.
     """
     joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
     is_subject = DECISION_SUBJECTS.c.subject == row.subject
     is_same_question = is_subject & (DECISIONS.c.merchant == row.merchant) & (DECISIONS.c.perk == row.perk)
     newest = connection.execute(select(func.max(DECISIONS.c.seq)).select_from(joined).where(is_same_question)).scalar()
-    # Earlier decisions do not matter, even with a clock that was ahead: they could not give this amount away.
+    # We need not look at earlier decisions, even with a clock that was ahead: they could not give this amount away.
     is_since = is_subject & (DECISIONS.c.seq >= row.seq)
     latest = connection.execute(
         select(func.max(DECISIONS.c.decided_at)).select_from(joined).where(is_since)

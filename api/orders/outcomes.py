@@ -1,7 +1,7 @@
-"""Outcomes: append the result of an order to the ledger, so that the score takes it into account.
+"""Outcomes: append the result of an order to the ledger, so that we count it in the score.
 
 We append the event in the transaction of the move. `order.overdue` counts against the person. We warn the person before:
-from its completion on, the order is listed under /v1/me/orders with its due date, which is `PAY_WITHIN` ahead.
+from its completion on, we list the order under /v1/me/orders with its due date, which is `PAY_WITHIN` ahead.
 """
 
 from collections.abc import Mapping

@@ -10,10 +10,10 @@ def short_walk_trust(weights: sparse.csr_array, seeds: Bools) -> Floats:
     """Compute the trust of each node per unit of weight, as a multiple of the mean; 0 for a node without ties.
 
     `weights` is a symmetric SciPy CSR array of non-negative weights. `seeds` is a mask over its rows; at least one seed
-    must have a tie. All trust starts at the seeds that have ties, in equal parts. In each of ceil(log2 n) steps (n:
-    nodes with ties) every node passes everything it holds to its neighbours, in proportion to the weights. Such a short
+    must have a tie. We start with all trust at the seeds that have ties, in equal parts. In each of ceil(log2 n) steps (n:
+    nodes with ties) we let every node pass all its trust to its neighbours, in proportion to the weights. Such a short
     walk spreads evenly over the region that is well connected to the seeds, while little trust crosses the few ties
-    into another region. This difference reveals sybils.
+    into another region. By this difference we tell sybils from people.
 
     We divide each node's trust by its weight (the sum of its ties' weights), so that many ties are no advantage. We
     then divide by the same ratio of the whole graph (all trust over all weight): 1.00 is the value of every node if

@@ -28,7 +28,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 HUB_PAYMENTS: Final = (
     2_000  # payments in a year, made and received: a party with five a day is a shop, an employer or a platform
 )
-# Two payments a day, each of which could be part of a ring. Beyond this, the cycles are too many to list.
+# Two payments a day, each of which could be part of a ring. Beyond this, we could not list all cycles.
 TANGLE_PAYMENTS: Final = 30
 MAX_PRUNED_SHARE: Final = 0.5  # we repeat the pruning while it keeps at most this share
 
@@ -102,7 +102,7 @@ class RingSearch:
     """The result of a search for rings.
 
     `rings`: an array of shape (rings, longest length) that holds the parties in order of payment, padded with -1; rows
-    are sorted. `excluded`: a mask over parties, true for those that the search left out.
+    are sorted. `excluded`: a mask over parties, true for those that we left out.
     """
 
     rings: Ints
@@ -126,14 +126,14 @@ def rings(
     A ring is a sequence of distinct parties, with a length from `lengths` (3 or more). Each party paid the next, and
     the last paid the first. The payments are in order of time (two payments at one moment count as ordered), span at
     most `within` from first to last, and the highest amount is at most `band` times the lowest. Payments of 0 do not
-    count. The same parties in the same order are one ring, whichever party paid first and however often. A ring is
-    written from its lowest number on.
+    count. We count the same parties in the same order as one ring, whichever party paid first and however often. We
+    write a ring from its lowest number on.
 
     We exclude two kinds of parties, with all their payments, and report them in `excluded`; None excludes nobody. A
     *hub* has more than `hub` payments, made and received: so much money passes through it that a chain through it
-    proves nothing. A *tangle* has, after hubs are removed, more than `tangle` payments in some period of `within`. Only
-    payments count that stay in a strongly connected component and that another payment within time and band follows or
-    precedes. A crowd of such parties has too many rings to list.
+    proves nothing. A *tangle* has, after hubs are removed, more than `tangle` payments in some period of `within`. We
+    count only payments that stay in a strongly connected component and that another payment within time and band
+    follows or precedes. A crowd of such parties has too many rings to list.
 
     Cost: O(payments x log payments), and a few steps for each chain within time and band, at most about (tangle / 2)^3
     / 6 a payment. Memory: the payments, `graph.algorithms.ranges.MAX_PIECE_ROWS` chains a step, and the result.

@@ -31,7 +31,7 @@ def fairness_and_goodness(ratings: Ratings) -> tuple[Floats, Floats]:
         goodness(v) = (sum of fairness(u) x rating(u, v)) / ratings of v
         fairness(u) = 1 - (sum of |rating(u, v) - goodness(v)| / 2) / ratings by u
 
-    There is one solution. We start from fairness 1 for all; each round at least halves the distance to the solution.
+    There is one solution, and we approach it by rounds. We start from fairness 1 for all; each round at least halves the distance to the solution.
     Cost: O(ratings) a round, under 50 rounds. Source: Kumar, Spezzano, Subrahmanian and Faloutsos, Edge weight
     prediction in weighted signed networks, ICDM 2016.
     """
@@ -50,7 +50,7 @@ def weighted_mean(ratings: Ratings, weight: Floats) -> Floats:
     """Compute each person's mean rating, weighted by the raters' `weight`, with one more neutral rating of weight 1.
 
     mean(v) = (sum of weight(u) x rating(u, v)) / (1 + sum of weight(u)). So a mean of few ratings, or of ratings with
-    low weight, stays near 0, and no rater of weight w moves it by more than 2w / (1 + w). NaN for a person without
+    low weight, stays near 0, and a rater of weight w moves it by at most 2w / (1 + w). We give NaN to a person without
     ratings. Cost: O(ratings). Source: the m-estimate of Cestnik, Estimating probabilities, ECAI 1990, with m = 1 and
     prior 0.
     """

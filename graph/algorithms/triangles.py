@@ -40,9 +40,9 @@ def neighbourhood_structure(nodes: int, node: Ints, party: Ints, supports: Bools
     """Compute the neighbourhood structure of all nodes 0 .. `nodes` - 1 of a simple undirected graph.
 
     `node`, `party`: every pair of neighbours, once in each order, none with itself. `supports`, of the same length:
-    whether `components` includes the party.
+    whether we count the party in `components`.
 
-    Two neighbours are in the same component if a path of neighbours connects them. Each step of this path is a triangle
+    We put two neighbours into the same component if a path of neighbours connects them. Each step of this path is a triangle
     with the node as third corner. So we compute the components of all nodes at once, as those of one graph: its nodes
     are the ordered pairs, and its edges are the corners of the triangles.
 
