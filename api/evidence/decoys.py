@@ -15,7 +15,8 @@ import polars as pl
 from sqlalchemy import Connection
 
 from api.evidence import ledger, withheld
-from api.evidence.ledger import REFUSED_SCHEMA, AppendResult, CheckedBatch
+from api.evidence.insertion import REFUSED_SCHEMA
+from api.evidence.ledger import AppendResult, CheckedBatch
 from api.evidence.withheld import WithheldRows
 
 _NAMES: Final = ("event_id", "subject", "other", "obligation", "order", "service", "ref_event")

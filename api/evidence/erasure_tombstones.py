@@ -86,7 +86,7 @@ def pseudonyms(connection: Connection, people: Collection[str]) -> list[str]:
 
 def rejections(connection: Connection, events: pl.DataFrame) -> pl.DataFrame:
     """The rows of a batch that name an erased person: `row` and `reason`."""
-    rows = pl.DataFrame({"row": sorted(erased_by_row(connection, events))}, schema={"row": pl.Int64})
+    rows = pl.DataFrame({"row": sorted(erased_by_row(connection, events) or ())}, schema={"row": pl.Int64})
     return rows.select("row", pl.lit(REJECTION_REASON).alias("reason"))
 
 
@@ -96,10 +96,10 @@ def hashes(connection: Connection, texts: Collection[str]) -> list[str]:
     return [hashlib.blake2b(text.encode(), key=key, digest_size=32).hexdigest() for text in texts]
 
 
-def erased_by_row(connection: Connection, events: pl.DataFrame) -> dict[int, str]:
-    """The same rows, each with the erased person that it names."""
+def erased_by_row(connection: Connection, events: pl.DataFrame) -> dict[int, str] | None:
+    """The same rows, each with the erased person that it names. None, after one look-up, while there is no tombstone."""
     if not any_erased(connection):
-        return {}
+        return None
     texts_by_row = dict(_texts_by_row(events))
     row_parties = {text for row_texts in texts_by_row.values() for text in row_texts}
     parties = {*events["subject"].unique(), *events["other"].drop_nulls().unique(), *row_parties}

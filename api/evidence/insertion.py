@@ -1,22 +1,79 @@
-"""Insert a batch of checked events into the table by the fastest method of each database that skips existing rows."""
+"""Insert a batch of checked events into the table by the fastest method of each database that skips existing rows, and compare
+the skipped ones with those that are recorded under their ids.
+"""
 
-from typing import Any, Final
+import json
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, column, select, table
+from sqlalchemy import Connection, column, select, table, tuple_
 
+from api.evidence.selection import select_events
 from api.store import plain_sql
-from api.store.statements import insert_missing
+from api.store.clock import micros
+from api.store.statements import Query, insert_missing, look_up_keys
 from api.store.tables import EVENTS
-from graph.evidence.events import CONTENT_COLUMNS, SCHEMA
+from graph.evidence.events import CONTENT_COLUMNS, EVENT_KEY, SCHEMA
+
+REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
+_BATCH: Final = table("batch", *(column(c) for c in EVENT_KEY))
+_RECORDED_COLUMNS: Final = (*CONTENT_COLUMNS, "recorded_at")
+_RECORDED_OF_BATCH: Final = select(*(EVENTS.c[c] for c in _RECORDED_COLUMNS)).where(
+    tuple_(*(EVENTS.c[c] for c in EVENT_KEY)).in_(select(*(_BATCH.c[c] for c in EVENT_KEY)))
+)
 
 _ROWS_PER_STATEMENT: Final = 250  # one statement for so many rows is three times as fast as one for each
 
 
-def insert_new(connection: Connection, good: pl.DataFrame, recorded_at: int) -> int:
-    """Insert the rows whose key is new, in their order; how many were. `good`: SCHEMA's columns and `row`."""
-    return _INSERT[connection.dialect.name](connection, good, recorded_at)
+class Insertion(NamedTuple):
+    """How many rows were new; the rows whose id is recorded with other content (`row`, `reason`); the rows that are repeats."""
+
+    accepted: int
+    clashes: pl.DataFrame
+    repeats: pl.Series
+
+
+def insert_new(connection: Connection, good: pl.DataFrame, recorded_at: datetime) -> Insertion:
+    """Insert the rows whose key is new, in their order. `good`: SCHEMA's columns and `row`."""
+    accepted = _INSERT[connection.dialect.name](connection, good, micros(recorded_at))
+    if accepted == good.height:
+        return Insertion(accepted, pl.DataFrame(schema=REFUSED_SCHEMA), pl.Series("row", dtype=pl.Int64))
+    return Insertion(accepted, *_clashes_and_repeats(connection, good, recorded_at))
+
+
+def _clashes_and_repeats(
+    connection: Connection, good: pl.DataFrame, recorded_at: datetime
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The rows whose content is not the content recorded under their id; and the others of those that are not new.
+
+    The first row of an id has been recorded by now, with `recorded_at` if it is new.
+    """
+    query = _recorded_query(connection, good)
+    recorded_events = select_events(connection, query)
+    pairs = good.join(recorded_events, on=EVENT_KEY, how="left", suffix="_recorded", maintain_order="left")
+    differs = {c: pl.col(c).ne_missing(pl.col(f"{c}_recorded")) for c in CONTENT_COLUMNS if c not in EVENT_KEY}
+    differing = pl.concat_str(
+        [pl.when(d).then(pl.lit(f"`{c}`")) for c, d in differs.items()], separator=", ", ignore_nulls=True
+    )
+    reason = (
+        pl.lit("`event_id` was sent before with other content, see "),
+        differing,
+        pl.lit(": send event.corrected instead"),
+    )
+    clashing = pl.any_horizontal(differs.values())
+    new = (pl.col("recorded_at_recorded") == recorded_at) & pl.struct(EVENT_KEY).is_first_distinct()
+    clashes = pairs.filter(clashing).select("row", pl.concat_str(*reason).alias("reason"))
+    return clashes, pairs.filter(~clashing & ~new)["row"]
+
+
+def _recorded_query(connection: Connection, good: pl.DataFrame) -> Query:
+    """The events that are recorded under the keys of a batch, which PostgreSQL has in its temporary table `batch`."""
+    if connection.dialect.name == "postgresql":
+        return Query(_RECORDED_OF_BATCH)
+    keys = json.dumps(good.select(EVENT_KEY).unique().rows())
+    return Query(look_up_keys("sqlite", EVENTS, _RECORDED_COLUMNS, EVENT_KEY), {"keys": keys})
 
 
 def _narrow(good: pl.DataFrame, *extra: str) -> pl.DataFrame:

@@ -15,9 +15,10 @@ from typing import Final
 import polars as pl
 from sqlalchemy import Connection, insert
 
-from api.evidence import decoys, ledger, withheld
+from api.evidence import decoys, erasure_tombstones, ledger, withheld
+from api.evidence.insertion import REFUSED_SCHEMA
 from api.evidence.json_rows import json_rows
-from api.evidence.ledger import REFUSED_SCHEMA, AppendResult, CheckedBatch
+from api.evidence.ledger import AppendResult, CheckedBatch
 from api.evidence.values import BadRow, EventBatch, parse_batch
 from api.store.clock import micros
 from api.store.database import Database, writing
@@ -63,7 +64,8 @@ def ingest(
     texts, numbers, unreadable = json_rows(rows, 0, vocabulary)
     batch = parse_batch(texts, numbers, 0, 0, vocabulary)
     bad_rows = sorted([*unreadable, *batch.bad_rows], key=lambda row: row.line)
-    checked = _check(batch, contributor, now, vocabulary)
+    checked = ledger.check(batch.events.with_columns(pl.lit(contributor).alias("contributor")), now, vocabulary)
+    checked = _refuse_foreign(checked, batch, contributor)
     refuse_all = all_or_nothing and bool(bad_rows)
     with writing(database) as connection:
         checked = _without(checked, _forbidden_retractions(connection, checked.good, contributor))
@@ -84,7 +86,8 @@ def _append(
     """Append as the ledger does, and report withheld events as if the ledger had taken them."""
     if all_or_nothing and not checked.refused.is_empty():
         return AppendResult(0, 0, checked.refused)
-    withheld_rows = withheld.separate(connection, checked.good, contributor)
+    erased_by_row = erasure_tombstones.erased_by_row(connection, checked.good)
+    withheld_rows = withheld.separate(connection, checked.good, contributor, erased_by_row)
     clashes = pl.DataFrame({"row": withheld_rows.clashes}, schema={"row": pl.Int64}).with_columns(
         reason=pl.lit(withheld.CLASH)
     )
@@ -110,9 +113,8 @@ def _append(
     return AppendResult(accepted, duplicates, refused, recorded_at, repeats)
 
 
-def _check(batch: EventBatch, contributor: str, now: datetime, vocabulary: EventVocabulary) -> CheckedBatch:
-    """Check as the ledger does, and refuse events that this contributor may not send."""
-    checked = ledger.check(batch.events.with_columns(pl.lit(contributor).alias("contributor")), now, vocabulary)
+def _refuse_foreign(checked: CheckedBatch, batch: EventBatch, contributor: str) -> CheckedBatch:
+    """Refuse events that this contributor may not send, too."""
     kinds = checked.good.select("row", "kind")
     return _without(
         checked,

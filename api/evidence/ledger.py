@@ -6,7 +6,6 @@ everything recorded up to some moment is settled: `read(known_at=extent(database
 however much you append later and however the clock was set.
 """
 
-import json
 from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -15,29 +14,23 @@ from functools import lru_cache
 from typing import Any, Final
 
 import polars as pl
-from sqlalchemy import Connection, Select, bindparam, column, select, table, tuple_, union, update
+from sqlalchemy import Connection, Select, bindparam, select, union, update
 
 from api.evidence import amendments, erasure_tombstones
-from api.evidence.insertion import insert_new
+from api.evidence.insertion import REFUSED_SCHEMA, insert_new
 from api.evidence.selection import columns_of, select_events
 from api.store import tables
 from api.store.clock import micros, moment, refuse_far_ahead
 from api.store.database import Database, reading, writing
-from api.store.statements import Query, insert_missing, is_any_of, look_up_keys, texts
+from api.store.statements import Query, insert_missing, is_any_of, texts
 from api.store.tables import EVENTS
 from engine.errors import Rejected
 from graph.evidence.event_checks import problems
-from graph.evidence.events import CONTENT_COLUMNS, EVENT_KEY, MAX_LENGTHS, SCHEMA, conform, decode_fields
+from graph.evidence.events import SCHEMA, conform, decode_fields
 from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
-REFUSED_SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
 _NO_ROWS: Final = pl.DataFrame(schema=REFUSED_SCHEMA)
 _TEXTS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String)
-_BATCH: Final = table("batch", *(column(c) for c in EVENT_KEY))
-_RECORDED_COLUMNS: Final = (*CONTENT_COLUMNS, "recorded_at")
-_RECORDED_OF_BATCH: Final = select(*(EVENTS.c[c] for c in _RECORDED_COLUMNS)).where(
-    tuple_(*(EVENTS.c[c] for c in EVENT_KEY)).in_(select(*(_BATCH.c[c] for c in EVENT_KEY)))
-)
 _PERSON_EVENTS: Final = EVENTS.alias("p")
 _SEQS_OF_PEOPLE: Final = union(
     *(
@@ -100,9 +93,8 @@ def append(
 def check(batch: pl.DataFrame, now: datetime, vocabulary: EventVocabulary = STANDARD) -> CheckedBatch:
     """Check a batch as far as we can without the database. Pure."""
     events = _without_empty_texts(conform(batch).with_columns(pl.lit(None, SCHEMA["recorded_at"]).alias("recorded_at")))
-    refused = pl.concat([problems(events, now, vocabulary).cast(REFUSED_SCHEMA), _nul_problems(events)])  # type: ignore[arg-type]
+    refused = problems(events, now, vocabulary)
     rows = events.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    refused = refused.group_by("row").agg(pl.col("reason").str.join("; ")).sort("row")
     return CheckedBatch(_without(rows, refused), refused, vocabulary)
 
 
@@ -114,21 +106,6 @@ def _without_empty_texts(events: pl.DataFrame) -> pl.DataFrame:
     """Turn empty texts into null, as in a CSV file, so that an event has the same content from every file format."""
     empty = [c for c in _TEXTS if (events[c] == "").any()]
     return events.with_columns(pl.when(pl.col(c) != "").then(pl.col(c)).alias(c) for c in empty)
-
-
-def _nul_problems(events: pl.DataFrame) -> pl.DataFrame:
-    """PostgreSQL keeps no NUL in a text; the checks of `graph.evidence.events` let the long texts have control characters."""
-    frames = [
-        events.select("row", pl.lit(f"`{column}` has a NUL character: remove it").alias("reason"))
-        for column, events in ((c, _holding_nul(events, c)) for c in MAX_LENGTHS)
-        if not events.is_empty()
-    ]
-    return pl.concat([pl.DataFrame(schema=REFUSED_SCHEMA), *frames])
-
-
-def _holding_nul(events: pl.DataFrame, column: str) -> pl.DataFrame:
-    rows = events.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), column)
-    return rows.filter(pl.col(column).str.contains("\0", literal=True))
 
 
 def insert(database: Database, checked: CheckedBatch, now: datetime, *, all_or_nothing: bool = False) -> AppendResult:
@@ -165,10 +142,7 @@ def _insert(connection: Connection, checked: CheckedBatch, now: datetime) -> App
     extent_before = extent_of(connection)
     refuse_far_ahead(now, extent_before.recorded_at)
     recorded_at = _later_than(extent_before.recorded_at, now)
-    accepted = insert_new(connection, good, micros(recorded_at))
-    clashes, repeats = _NO_ROWS, _NO_ROWS["row"]
-    if accepted < good.height:
-        clashes, repeats = _clashes_and_repeats(connection, good, recorded_at)
+    accepted, clashes, repeats = insert_new(connection, good, recorded_at)
     if accepted:
         _extend(connection, extent_before, accepted, recorded_at, new := _without(good, clashes))
         _follow_moves(connection, new)
@@ -218,38 +192,6 @@ def _follow_moves(connection: Connection, good: pl.DataFrame) -> None:
     if rows:
         parties = [{"other": other, "contributor": c, "event_id": item} for other, c, item in sorted(rows)]
         connection.execute(insert_missing(tables.CORRECTED_PARTIES, connection.dialect.name), parties)
-
-
-def _clashes_and_repeats(
-    connection: Connection, good: pl.DataFrame, recorded_at: datetime
-) -> tuple[pl.DataFrame, pl.Series]:
-    """The rows whose content is not the content recorded under their id; and the others of those that are not new.
-
-    The first row of an id has been recorded by now, with `recorded_at` if it is new.
-    """
-    recorded_events = select_events(connection, _recorded_query(connection, good))
-    pairs = good.join(recorded_events, on=EVENT_KEY, how="left", suffix="_recorded", maintain_order="left")
-    differs = {c: pl.col(c).ne_missing(pl.col(f"{c}_recorded")) for c in CONTENT_COLUMNS if c not in EVENT_KEY}
-    differing = pl.concat_str(
-        [pl.when(d).then(pl.lit(f"`{c}`")) for c, d in differs.items()], separator=", ", ignore_nulls=True
-    )
-    reason = (
-        pl.lit("`event_id` was sent before with other content, see "),
-        differing,
-        pl.lit(": send event.corrected instead"),
-    )
-    clashing = pl.any_horizontal(differs.values())
-    new = (pl.col("recorded_at_recorded") == recorded_at) & pl.struct(EVENT_KEY).is_first_distinct()
-    clashes = pairs.filter(clashing).select("row", pl.concat_str(*reason).alias("reason"))
-    return clashes, pairs.filter(~clashing & ~new)["row"]
-
-
-def _recorded_query(connection: Connection, good: pl.DataFrame) -> Query:
-    """The events that are recorded under the keys of a batch, which PostgreSQL has in its temporary table `batch`."""
-    if connection.dialect.name == "postgresql":
-        return Query(_RECORDED_OF_BATCH)
-    keys = json.dumps(good.select(EVENT_KEY).unique().rows())
-    return Query(look_up_keys("sqlite", EVENTS, _RECORDED_COLUMNS, EVENT_KEY), {"keys": keys})
 
 
 def read(

@@ -157,6 +157,11 @@ class EventVocabulary:
         return (*own, *((f.name, f.currency_field) for f in money))
 
     @cached_property
+    def money_pairs(self) -> tuple[tuple[str, str], ...]:
+        """The same of all kinds, each pair once."""
+        return tuple(dict.fromkeys(pair for k in self.kinds for pair in self.money_of(k)))
+
+    @cached_property
     def credit_kinds(self) -> tuple[str, ...]:
         """The kinds of credit evidence, whose items begin and end."""
         return self.kinds_of("credit")
