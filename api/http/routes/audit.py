@@ -10,10 +10,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from api.http.dependencies import ContextDep, Now, Supervisor
-from api.http.fields import AsStored, Int64, Moment, Money, PartyId, PerkId, RecordedOutcome, RecordId
+from api.http.fields import AsStored, Int64, Moment, PartyId, PerkId, RecordedOutcome, RecordId
 from api.http.lanes import LanedRoute
 from api.http.problems import error_responses
-from api.http.routes.decision_record import AuditRecord, Proof
+from api.http.routes.decision_record import AuditRecord, DecisionTerms, Proof
 from api.http.routes.page import After, Page
 from api.releases import releases
 from api.settings.settings import settings
@@ -30,20 +30,10 @@ router = APIRouter(prefix="/v1/audit", tags=["supervisors"], route_class=LanedRo
 DecisionId = Annotated[RecordId, Path(description="a decision's id")]
 
 
-class DecisionEntry(BaseModel):
+class DecisionEntry(DecisionTerms):
     """A decision as an entry of the chain: the answer to the merchant, without the person."""
 
     seq: Int64
-    id: str
-    merchant: str
-    service: str | None
-    service_version: int | None
-    perk: str
-    amount: Money
-    currency: str
-    outcome: RecordedOutcome
-    waived: Money
-    deposit: Money
     decided_at: datetime
     valid_until: datetime
     release: str

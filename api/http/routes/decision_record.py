@@ -116,8 +116,8 @@ class AuditRecord(TypedDict):
     purpose: NotRequired[str]
 
 
-class ProofEntry(BaseModel):
-    """The chained part of a decision. Times are microseconds since 1970-01-01 UTC, as the hash covers them."""
+class DecisionTerms(BaseModel):
+    """The answer to a merchant and what it answers, without the person."""
 
     id: str
     merchant: str
@@ -129,6 +129,11 @@ class ProofEntry(BaseModel):
     outcome: RecordedOutcome
     waived: Money
     deposit: Money
+
+
+class ProofEntry(DecisionTerms):
+    """The chained part of a decision. Times are microseconds since 1970-01-01 UTC, as the hash covers them."""
+
     decided_at: Int64
     valid_until: Int64
     release: str
