@@ -22,7 +22,7 @@ from engine.lang.model.program import Program
 from engine.lang.model.types import Attribute, Value, format_value
 from graph.features.declared.definition import distant_names
 
-MAX_EVENTS: Final = 100  # newest first: each costs a computation of the person's features
+MAX_EVENTS: Final = 100  # newest first: each costs a computation of the feature
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def lineage(database: Database, evaluators: Evaluators, person: str, feature: st
         events = excerpt.of_people(connection, [person]).drop("seq")
 
     def value_of(rows: pl.DataFrame) -> Value | None:
-        values = refresh_rows.local_values(evaluators, build, *refresh_rows.view_of(evaluators, build, rows), [person])
+        view, consents = refresh_rows.view_of(evaluators, build, rows)
+        values = refresh_rows.local_values(evaluators, build, view, consents, [person], {feature})
         return values[feature].to_list()[0] if values.height else None
 
     counting = _counting_events(refresh_rows.view_of(evaluators, build, events)[0], person)

@@ -23,9 +23,10 @@ from graph.catalog import FEATURES as CATALOGUE
 from graph.evidence.calendar import months_before
 from graph.evidence.visibility import visible_with_consents
 from graph.evidence.vocabulary import CLASSES
+from graph.features.declared.columns import declared_features
 from graph.features.declared.definition import FeatureDefinition, distant_names
 from graph.features.payments import WINDOW_MONTHS
-from graph.features.pipeline import compute_local, with_declared
+from graph.features.pipeline import compute_local, needed_definitions, with_declared
 
 GLOBAL_FEATURES: Final = {f.name: f for f in CATALOGUE if f.scope == "global"}
 _TYPES: Final = {"bool": pl.Boolean, "enum": pl.String, "date": pl.Date}
@@ -94,15 +95,23 @@ def view_of(evaluators: Evaluators, row_build: Build, events: pl.DataFrame) -> t
 
 
 def local_values(
-    evaluators: Evaluators, row_build: Build, view: pl.DataFrame, consents: pl.DataFrame, people: list[str]
+    evaluators: Evaluators,
+    row_build: Build,
+    view: pl.DataFrame,
+    consents: pl.DataFrame,
+    people: list[str],
+    names: Collection[str] | None = None,
 ) -> pl.DataFrame:
-    """The features of these people that come from their own evidence, a column each."""
+    """The features of these people that come from their own evidence, a column each: at least those of `names` (None: all)."""
     definitions = definitions_of(program_of(evaluators, row_build))
     distant = distant_names(definitions)
-    vocabulary, zone = vocabulary_of(evaluators.release), row_build.zone
-    table = compute_local(view, row_build.as_of, consents, people, zone=zone, vocabulary=vocabulary)
     own = [d for d in definitions if d.name not in distant]
-    return with_declared(table, view, consents, own, row_build.as_of, people, zone)
+    declared = own if names is None else needed_definitions(own, names)
+    vocabulary, as_of, zone = vocabulary_of(evaluators.release), row_build.as_of, row_build.zone
+    if names is not None and {d.name for d in declared}.issuperset(names):  # nothing of the catalogue is needed
+        return declared_features(view, consents, declared, as_of, people, zone=zone)
+    table = compute_local(view, as_of, consents, people, zone=zone, vocabulary=vocabulary)
+    return with_declared(table, view, consents, declared, as_of, people, zone)
 
 
 def compute_rows(

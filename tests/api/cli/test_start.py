@@ -68,6 +68,28 @@ def test_orders_tick_imports_no_web_framework(tmp_path: Path) -> None:
     )
 
 
+def test_a_process_that_goes_on_after_a_check_can_release_its_objects() -> None:
+    """Objects that are hidden from the garbage collector at exit are never released, and libraries report them as leaks."""
+    script = """
+import atexit, gc
+from api.cli.main import app
+app(["check", "rules/perks.yaml"], standalone_mode=False)
+gc.unfreeze()
+atexit._run_exitfuncs()
+print(gc.get_freeze_count())
+"""
+    completed = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert completed.stdout.splitlines()[-1] == "0"
+
+
 def test_the_list_of_commands_matches_their_help() -> None:
     tree = get_group(app)
     for entry in COMMANDS:

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from api.evidence import excerpt
+from api.features import refresh_rows, serving_features
+from api.store.database import reading
 from tests.api.full_record import ZEB
 from tests.api.person_client import PersonClient
 
@@ -22,6 +25,23 @@ def test_each_event_of_a_count_is_one_less_without_it(person_client: PersonClien
     assert {e["event_id"] for e in answer["events"] if e["kind"] == "payment.made"} == own
     assert {e["value_without"] for e in answer["events"] if e["event_id"] in own} == {str(len(own) - 1)}
     assert answer["examined"] == answer["visible"]
+
+
+def test_a_feature_has_the_same_value_alone_as_among_all(person_client: PersonClient) -> None:
+    """Declared features, one that uses others, and one of the catalogue: the last."""
+    evaluators = person_client.context.evaluators
+    build = serving_features.serving_features_of(
+        person_client.database, evaluators.release, ZEB, person_client.now
+    ).row_build
+    with reading(person_client.database) as connection:
+        events = excerpt.of_people(connection, [ZEB]).drop("seq")
+    view, consents = refresh_rows.view_of(evaluators, build, events)
+    together = refresh_rows.local_values(evaluators, build, view, consents, [ZEB])
+    names = [*together.columns[1::7], together.columns[-1]]
+    assert len(names) > 4
+    for selection in ([names[0]], [names[-1]], ["capacity.income_cover"], names):
+        alone = refresh_rows.local_values(evaluators, build, view, consents, [ZEB], selection)
+        assert alone.select(selection).rows() == together.select(selection).rows()
 
 
 def test_events_that_make_no_difference_are_not_listed(person_client: PersonClient) -> None:

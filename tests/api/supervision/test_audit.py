@@ -101,7 +101,8 @@ def test_a_rebuilt_chain_contradicts_an_earlier_head_or_digest(client: AuditClie
     head = audit.verify(client.context.database).head
     digests.make_digests(client.context.database, client.now + timedelta(days=3))
     assert audit.verify(client.context.database, head=head).first_break is None
-    last = audit.find_decisions(client.context.database, audit.DecisionFilter(), None, 1)[0]["seq"]
+    (newest,) = audit.find_decisions(client.context.database, audit.DecisionFilter(), None, 1)
+    last = newest["seq"]
     deletions = [f"delete from {table} where seq = {last}" for table in ("decisions", "decision_subjects")]
     tamper(client.context.database, *deletions)
     first_break = audit.verify(client.context.database).first_break
