@@ -36,12 +36,12 @@ def test_a_feature_has_the_same_value_alone_as_among_all(person_client: PersonCl
     with reading(person_client.database) as connection:
         events = excerpt.of_people(connection, [ZEB]).drop("seq")
     view, consents = refresh_rows.view_of(evaluators, build, events)
-    together = refresh_rows.local_values(evaluators, build, view, consents, [ZEB])
-    names = [*together.columns[1::7], together.columns[-1]]
+    all_values = refresh_rows.local_values(evaluators, build, view, consents, [ZEB])
+    names = [*all_values.columns[1::7], all_values.columns[-1]]
     assert len(names) > 4
     for selection in ([names[0]], [names[-1]], ["capacity.income_cover"], names):
-        alone = refresh_rows.local_values(evaluators, build, view, consents, [ZEB], selection)
-        assert alone.select(selection).rows() == together.select(selection).rows()
+        single_values = refresh_rows.local_values(evaluators, build, view, consents, [ZEB], selection)
+        assert single_values.select(selection).rows() == all_values.select(selection).rows()
 
 
 def test_events_that_make_no_difference_are_not_listed(person_client: PersonClient) -> None:
