@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from api.http.problems import HEAD_CODES, STATUS
 from tests.paths import DOCS, ROOT
 
 
@@ -55,6 +56,12 @@ def test_the_http_api_page_has_every_operation_and_schema_once() -> None:
     anchors = re.findall(r"\{ #([\w-]+) \}$", text, re.M)
     assert sorted(anchors) == sorted(names)
     assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= set(anchors)
+
+
+def test_the_http_api_page_lists_the_answers_of_every_operation_once() -> None:
+    text = http_api.operations(json.loads((DOCS / "openapi.json").read_text(encoding="utf-8")))
+    for code in HEAD_CODES:
+        assert len(re.findall(rf"^\| {STATUS[code]} \|.*`code` is {code} \|$", text, re.M)) == 1
 
 
 def test_anchors_of_the_http_api_in_documents_exist() -> None:

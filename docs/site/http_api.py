@@ -23,8 +23,8 @@ def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files:
 
 
 def operations(openapi: Json) -> str:
-    """Operations by tag, then the schemas."""
-    parts: list[str] = []
+    """The answers that all operations share, operations by tag, then the schemas."""
+    parts = ["## Every operation\n", "\n".join([*answer_table(shared_answers(openapi)), ""])]
     for tag in openapi["tags"]:
         parts.append(f"## {tag['name'].capitalize()}\n\n{sentence(tag['description'])}\n")
         parts += [
@@ -36,6 +36,17 @@ def operations(openapi: Json) -> str:
     parts.append("## Schemas\n")
     parts += [schema_section(name, schema) for name, schema in sorted(openapi["components"]["schemas"].items())]
     return "\n".join(parts)
+
+
+def shared_answers(openapi: Json) -> Json:
+    """The answers that operations refer to, by status."""
+    return {
+        status: openapi["components"]["responses"][answer["$ref"].rsplit("/", 1)[-1]]
+        for methods in openapi["paths"].values()
+        for item in methods.values()
+        for status, answer in item["responses"].items()
+        if "$ref" in answer
+    }
 
 
 def operation(method: str, path: str, item: Json) -> str:
@@ -56,12 +67,14 @@ def operation(method: str, path: str, item: Json) -> str:
     if body := item.get("requestBody"):
         types = (f"{type_of(content.get('schema', {}))} (`{media}`)" for media, content in body["content"].items())
         lines += [f"Body: {', or '.join(types)}", ""]
-    lines += ["| status | body | meaning |", "|---|---|---|"]
-    lines += [
-        f"| {status} | {bodies(answer)} | {cell(answer['description'])} |"
-        for status, answer in sorted(item["responses"].items())
-    ]
-    return "\n".join([*lines, ""])
+    own_answers = {status: answer for status, answer in item["responses"].items() if "$ref" not in answer}
+    return "\n".join([*lines, *answer_table(own_answers), ""])
+
+
+def answer_table(answers: Json) -> list[str]:
+    """The lines of a table of answers by status."""
+    rows = (f"| {status} | {bodies(a)} | {cell(a['description'])} |" for status, a in sorted(answers.items()))
+    return ["| status | body | meaning |", "|---|---|---|", *rows]
 
 
 def schema_section(name: str, schema: Json) -> str:
