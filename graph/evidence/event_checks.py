@@ -36,6 +36,7 @@ from graph.evidence.vocabulary import (
 CLOCK_SLACK: Final = timedelta(days=1)  # how far a contributor's clock may be ahead
 SERVICE_PATTERN: Final = r"^.+/[a-z0-9_-]{1,40}$"  # a merchant and its name for the service, as in consents
 _TEXT_COLUMNS: Final = tuple(c for c, t in SCHEMA.items() if t == pl.String and c not in ("kind", DATA))
+_ROW: Final = "#row"  # no field has this name
 Check = tuple[pl.Expr, pl.Expr]  # condition of a problem (null counts as no problem), and its message
 
 
@@ -53,7 +54,7 @@ def problems(events: pl.DataFrame, now: datetime, vocabulary: EventVocabulary = 
         *_content_checks(profile, now),
         *_consent_checks(profile),
     ]
-    parts = [_failures(rows.with_row_index("row"), checks)]
+    parts = [_failures(rows.with_row_index(_ROW), checks)]
     if "event.corrected" in profile.kinds:
         parts.append(_correction_problems(rows, now, vocabulary))
     return pl.concat(parts).group_by("row", maintain_order=True).agg(pl.col("reason").str.join("; ")).sort("row")
@@ -110,7 +111,7 @@ def _is_plain(text: pl.Series) -> bool:
 
 
 def _failures(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
-    """Return the rows that fail (by their column `row`) with all their messages; we build messages for failing rows
+    """Return the rows that fail (by their column `_ROW`) with all their messages; we build messages for failing rows
     only.
     """
     bad = rows.filter(pl.any_horizontal(pl.lit(False), *(c.fill_null(False) for c, _ in checks)))
@@ -118,7 +119,8 @@ def _failures(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
         return pl.DataFrame(schema={"row": pl.Int64, "reason": pl.String})
     messages = [pl.when(c).then(m) for c, m in checks]
     return bad.select(
-        pl.col("row").cast(pl.Int64), pl.concat_str(messages, separator="; ", ignore_nulls=True).alias("reason")
+        pl.col(_ROW).cast(pl.Int64).alias("row"),
+        pl.concat_str(messages, separator="; ", ignore_nulls=True).alias("reason"),
     )
 
 
@@ -333,16 +335,16 @@ def _correction_problems(events: pl.DataFrame, now: datetime, vocabulary: EventV
     """Check corrections one by one, since they are few and hold JSON; their values then pass the checks of other
     events.
     """
-    rows = events.with_row_index("row").filter((pl.col("kind") == "event.corrected") & pl.col("fields").is_not_null())
+    rows = events.with_row_index(_ROW).filter((pl.col("kind") == "event.corrected") & pl.col("fields").is_not_null())
     unreadable: list[tuple[int, str]] = []
     records: list[dict[str, object]] = []
-    for row, text in rows.select("row", "fields").iter_rows():
+    for row, text in rows.select(_ROW, "fields").iter_rows():
         try:
             _check_unique_keys(text)
-            records.append({"row": row, **columns_of(convert_fields(decode_fields(text), vocabulary), vocabulary)})
+            records.append({_ROW: row, **columns_of(convert_fields(decode_fields(text), vocabulary), vocabulary)})
         except ValueError as problem:
             unreadable.append((row, str(problem)))
-    new = unpack(pl.DataFrame(records, schema={"row": pl.Int64, **SCHEMA}, orient="row"), vocabulary)
+    new = unpack(pl.DataFrame(records, schema={_ROW: pl.Int64, **SCHEMA}, orient="row"), vocabulary)
     values = _failures(new, [*_content_checks(_profile(new, vocabulary), now)])
     reasons = values.with_columns(pl.format("in `fields`: {}", "reason").alias("reason"))
     return pl.concat([pl.DataFrame(unreadable, schema={"row": pl.Int64, "reason": pl.String}, orient="row"), reasons])

@@ -48,7 +48,7 @@ def columns_of_map(import_map: ImportMap) -> frozenset[str]:
     aliases = {alias.text: name.text for alias, name in import_map.columns}
     tables = (import_map.fields, *(entry.fields for entry in import_map.events))
     lines = [line for table in tables for _, line in table if line is not None]
-    words = [line.column for line in lines if line.column]
+    words = [word for line in lines for word in (line.column, line.multiplied_by) if word]
     words += [word for line in lines if line.template for word in line.template.columns]
     names = {word.text for word in words} | {n.name for entry in import_map.events for n in _names(entry.when)}
     return frozenset(aliases.get(name, name) for name in names)

@@ -85,7 +85,7 @@ def _content(line: FieldSource | None) -> object:
 
 def _check_id(line: FieldSource, report: Report) -> None:
     template = line.template
-    if line.value is not None or (template is not None and not template.columns):
+    if line.value is not None or (template is not None and not template.holes):
         report.add("R013", "each row would make the same `event_id`", line.at, _ID_HINT)
     if template is None:
         return

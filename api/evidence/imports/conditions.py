@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from api.evidence.imports.cells import Cell, Check, TimeForm, date_of, exact_number, is_text, is_time, text_of, time_of
+from api.evidence.imports.cells import Cell, Check, is_text, is_time
+from api.evidence.imports.number_cells import exact_number, text_of
+from api.evidence.imports.time_cells import TimeForm, date_of, time_of
 from engine.lang.model.problems import Report
 from engine.lang.syntax.expression_tree import (
     Arithmetic,

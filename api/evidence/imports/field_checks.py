@@ -8,26 +8,14 @@ from typing import Any, Final
 
 import polars as pl
 
-from api.evidence.imports.cells import (
-    UNIX_FORMATS,
-    Cell,
-    Conversion,
-    TimeForm,
-    date_of,
-    integer_of,
-    is_number,
-    is_text,
-    is_time,
-    money_of,
-    says_zone,
-    text_of,
-    time_of,
-)
+from api.evidence.imports.cells import Cell, Conversion, is_number, is_text, is_time
 from api.evidence.imports.columns import SourceColumns
 from api.evidence.imports.event_targets import FieldTarget
-from api.evidence.imports.map_tree import FieldSource, TextTemplate
+from api.evidence.imports.map_tree import LINE, FieldSource, TextTemplate
+from api.evidence.imports.number_cells import NumberForm, integer_of, money_of, text_of
+from api.evidence.imports.time_cells import UNIX_FORMATS, TimeForm, date_of, says_zone, time_of
 from engine.lang.model.problems import Report, SourceSpan
-from engine.lang.syntax.expression_tree import Number, Word
+from engine.lang.syntax.expression_tree import Word
 from engine.lang.syntax.schema_types import suggestion
 
 _SAMPLE_TIME: Final = datetime(2024, 11, 23, 14, 5, 6)
@@ -43,6 +31,9 @@ _NOUNS: Final = {
 # The keys that understand a cell, and the types of fields for which they have a meaning.
 _MEANINGFUL: Final = {
     "scale": ("integer",),
+    "multiplied_by": ("integer",),
+    "negate": ("integer",),
+    "rounding": ("integer",),
     "format": ("time", "date"),
     "zone": ("time", "date"),
     "ambiguous": ("time", "date"),
@@ -80,10 +71,15 @@ def _check_keys(target: FieldTarget, line: FieldSource, report: Report) -> None:
     """Report keys that mean nothing for the field."""
     for key, types in _MEANINGFUL.items():
         value = getattr(line, key)
-        if value is not None and target.type not in types:
+        if value and target.type not in types:
             message = f"`{key}` means nothing for `{target.name}`, which is {_NOUNS[target.type]}"
-            report.add("R013", message, value.at, "leave it out")
-    only_columns = {"lookup": line.lookup, "otherwise": line.otherwise, "missing": line.missing}
+            report.add("R013", message, getattr(value, "at", line.at), "leave it out")
+    only_columns = {
+        "lookup": line.lookup,
+        "otherwise": line.otherwise,
+        "missing": line.missing,
+        "multiplied_by": line.multiplied_by,
+    }
     for key, value in only_columns.items():
         if value and line.column is None:
             report.add("R013", f"`{key}` needs a `column`", line.at, "leave it out, or name the column")
@@ -117,6 +113,8 @@ def _template(target: FieldTarget, template: TextTemplate, context: FieldContext
     for part in template.parts:
         if isinstance(part, str):
             pieces.append(pl.lit(part))
+        elif part.text == LINE:
+            pieces.append(pl.col(LINE).cast(pl.String))
         elif (cell := _text_cell(part, target, context)) is not None:
             conversions.append(text_of(cell))
             pieces.append(conversions[-1].value)
@@ -226,18 +224,22 @@ def _flag(cell: Cell) -> Conversion:
 
 
 def _integer(target: FieldTarget, line: FieldSource, cell: Cell, context: FieldContext) -> Conversion | None:
-    digits = Fraction(10**target.digits)
-    if isinstance(line.scale, Number):
-        return integer_of(cell, Fraction(line.scale.text) * digits)
+    factor = (
+        context.columns.cell(line.multiplied_by.text, line.multiplied_by.at, context.report)
+        if line.multiplied_by
+        else None
+    )
+    form = NumberForm(None, factor, line.negate, line.rounding.text if line.rounding else None)
     if not isinstance(line.scale, Word):
-        return integer_of(cell, digits) if target.digits else integer_of(cell)
+        scale = (Fraction(line.scale.text) if line.scale else 1) * Fraction(10**target.digits)
+        return integer_of(cell, form if scale == 1 else replace(form, scale=scale))
     currency = context.currencies.get(target.name)
     if not target.currency or currency is None:
         message = f"`{target.name}` has no currency whose minor units could be its scale"
         field = target.currency or "currency"
         context.report.add("R013", message, line.scale.at, f"set `{field}`, or write a number such as 100")
         return None
-    return money_of(cell, currency)
+    return money_of(cell, currency, form)
 
 
 def _time(target: FieldTarget, line: FieldSource, cell: Cell, context: FieldContext) -> Conversion | None:

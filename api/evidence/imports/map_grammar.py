@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from api.evidence.imports.event_targets import EventTargets
 from api.evidence.imports.map_tree import EventEntry, FieldSource, ImportMap, TextTemplate
+from api.evidence.imports.number_cells import ROUNDINGS
 from engine.lang.model.problems import Report, SourceSpan
 from engine.lang.model.timezones import UTC_NAME, names
 from engine.lang.model.types import Schema
@@ -109,18 +110,27 @@ FIELD_RECORD: Final = RecordType(
         Field("otherwise", VALUE, absent=None),
         Field("missing", VALUE, absent=None),
         Field("scale", ScaleType(), absent=None),
+        Field("multiplied_by", COLUMN, absent=None),
+        Field("negate", BoolType(), absent=False),
+        Field("rounding", TextType("a rounding", among=ROUNDINGS), absent=None),
         Field("format", TextType("a format"), absent=None),
         Field("zone", ZONE, absent=None),
         Field("ambiguous", TextType("a choice", among=("earliest", "latest")), absent=None),
     ),
     (
         ("column", "The column of the source that fills the field"),
-        ("template", "A text with columns in braces that fills the field, such as order-{id}"),
+        (
+            "template",
+            "A text with columns in braces that fills the field, such as order-{id}; {#line} is the row's line",
+        ),
         ("value", "A constant that fills the field"),
         ("lookup", "What each text of the column becomes"),
         ("otherwise", "What a text becomes that `lookup` does not have; if absent, the row is rejected"),
         ("missing", "The text for a row whose column is empty"),
         ("scale", "What the number is multiplied by: 100, or `currency` for the currency's minor units"),
+        ("multiplied_by", "Another column by which the number is multiplied, such as the quantity of a price"),
+        ("negate", "Whether the number's sign is turned: -5 becomes 5"),
+        ("rounding", "`half_up`, or `down`, to a whole number; if absent, a row whose number is not whole is rejected"),
         ("format", "How a time is written, such as %d/%m/%Y %H:%M, or unix, unix_ms or unix_us"),
         ("zone", "The time zone of times that do not say theirs; if absent, the map's `timezone`"),
         ("ambiguous", "Which moment a time means that occurs twice as clocks go back; if absent, the row is rejected"),

@@ -1,9 +1,12 @@
 """The syntax tree of an import map. We have not checked its names against the kinds of events or a source's columns yet."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from engine.lang.model.problems import SourceSpan
 from engine.lang.syntax.expression_tree import Expr, Number, Word
+
+LINE: Final = "#line"  # in a template: the line of the source in which the row begins
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,14 @@ class TextTemplate:
     at: SourceSpan
 
     @property
+    def holes(self) -> tuple[Word, ...]:
+        """The names in braces."""
+        return tuple(part for part in self.parts if isinstance(part, Word))
+
+    @property
     def columns(self) -> tuple[Word, ...]:
         """The columns in it."""
-        return tuple(part for part in self.parts if isinstance(part, Word))
+        return tuple(hole for hole in self.holes if hole.text != LINE)
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,9 @@ class FieldSource:
     otherwise: Word | None = None
     missing: Word | None = None
     scale: Number | Word | None = None
+    multiplied_by: Word | None = None
+    negate: bool = False
+    rounding: Word | None = None
     format: Word | None = None
     zone: Word | None = None
     ambiguous: Word | None = None

@@ -8,13 +8,14 @@ import polars as pl
 
 from api.evidence.imports.cells import Check, Conversion, SourceColumn
 from api.evidence.imports.conditions import RowCondition
+from api.evidence.imports.map_tree import LINE
 from api.evidence.imports.sources import SourceBatch
 from api.evidence.values import BadRow, EventBatch, row_content
 from graph.evidence.declared_fields import COLUMN_TYPES, pack
 from graph.evidence.events import SCHEMA
 from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
-_ROW = "row"  # no field of an event has this name, and the keys of a source's columns are numbers
+_ROW = "#row"  # no field of an event has this name, nor has a key of a source's column
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class ImportPlan:
 
 def event_batches(plan: ImportPlan, batch: SourceBatch) -> Iterator[EventBatch]:
     """The events that the rows make, a batch for each event of the map that a row makes; at least one, for the wrong rows."""
-    frame = _without_empty(plan, batch.frame).with_row_index(_ROW)
+    frame = _without_empty(plan, batch.frame).with_row_index(_ROW).with_columns(batch.lines.alias(LINE))
     texts = batch.frame.rename(_display_names(plan.columns), strict=False)
     batches = []
     for event in plan.events:

@@ -22,6 +22,8 @@ OWN_FIELDS: Final = frozenset(
         *("contributor", "event_id", "kind", "subject", "other", "happened_at", "recorded_at", "data", "fields"),
         *("identity_level", "currency", "order", "purpose", "classes", "until", "outcome", "statement"),
         *("ref_contributor", "ref_event", "age", "as_of", "happened_on", "time_of_day", "person", "party"),
+        # Columns that the computation of features adds to events.
+        *("at", "month", "local_time", "match", "for_subject", "for_other", "ended_at", "disputed"),
     }
 )
 # Fields that have a column of their own in the ledger, with the only type that fits it.

@@ -176,7 +176,7 @@ def _with_marks(
             result.append(n)
         else:
             key = (definition.where, frozenset(definition.kinds) if n.tests_kind else None)
-            name = f"m{[*marks].index(key) if key in marks else len(marks)}"
+            name = f"_m{[*marks].index(key) if key in marks else len(marks)}"
             marks.setdefault(key, n.is_met(definition.where, moment).alias(name))
             result.append(replace(n, mark_name=name))
     return result, list(marks.values())

@@ -44,7 +44,7 @@ class NumberedDefinition:
 
     def name(self, part: str) -> str:
         """The column of a part of the computation."""
-        return f"v{self.number}_{part}"
+        return f"_{self.number}_{part}"  # no name of a field begins so
 
     def part(self, part: str) -> nw.Expr:
         """That column, as a 64-bit integer."""

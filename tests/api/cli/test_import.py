@@ -1,11 +1,22 @@
 """`iftah import`: columns of a file become events, by a map. Expected events are written out by hand."""
 
+import shutil
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 
+import polars as pl
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from api.evidence.imports.cells import Cell
+from api.evidence.imports.number_cells import NumberForm, integer_of
 from tests.api.imports import ORDER_MAP, ORDERS, PAYMENTS, ImportRunner, with_fields
+from tests.api.terminal import environment, run_in_process
+from tests.paths import RULES
 
 
 @pytest.fixture
@@ -63,10 +74,18 @@ def test_without_first_only_a_second_row_of_an_id_is_rejected(sqlite_runner: Imp
 # name -> fields of a payment, the columns of the file, its only row, and what is expected of the event
 FIELDS: dict[str, tuple[str, str, str, dict[str, object]]] = {
     "a constant": ("category: {value: dining}", "x", "1", {"category": "dining"}),
+    "the line of the row": ('event_id: "{id}-{#line}"', "x", "1", {"event_id": "1-2"}),
     "a template with braces": ('event_id: "a{{{id}}}"', "x", "1", {"event_id": "a{1}"}),
     "times 100": ("amount: {column: x, scale: 100}", "x", "0.29", {"amount": 29}),
     "times a share": ("amount: {column: x, scale: 0.1}", "x", "250", {"amount": 25}),
     "a number with an exact half": ("amount: {column: x, scale: 1000}", "x", "4.0005", {}),
+    "times another column": ("amount: {column: x, multiplied_by: y, scale: currency}", "x,y", "2.55,6", {"amount": 1530}),
+    "times a weight": ("amount: {column: x, multiplied_by: y, scale: 1000000}", "x,y", "3.999,0.351", {"amount": 1403649}),
+    "with its sign turned": ("amount: {column: x, negate: true, scale: 100}", "x", "-4.65", {"amount": 465}),
+    "a refund of several pieces": ("amount: {column: x, multiplied_by: y, negate: true, scale: currency}", "x,y", "0.29,-24", {"amount": 696}),
+    "a half rounded up": ("amount: {column: x, rounding: half_up, scale: 100}", "x", "0.285", {"amount": 29}),
+    "a little less than a half": ("amount: {column: x, rounding: half_up, scale: 100}", "x", "0.28499999999999999", {"amount": 28}),
+    "rounded down": ("amount: {column: x, rounding: down, scale: currency}", "x", "55.169999343557675", {"amount": 5516}),
     "by the minor units of yuan": ("amount: {column: x, scale: currency}", "x", "1000000000000.01", {"amount": 100000000000001}),
     "by the minor units of dinars": (
         "amount: {column: x, scale: currency}\ncurrency: {value: BHD}", "x", "1.5", {"amount": 1500}
@@ -104,6 +123,77 @@ def test_a_field_is_filled_as_the_map_says(sqlite_runner: ImportRunner, name: st
         assert sqlite_runner.rejects() == [
             (2, f"payment.made: `amount`: `{row}` in `{columns}` times 1000 is not a whole number")
         ]
+
+
+# name -> the fields, columns and row, and the reason
+WRONG_NUMBERS: dict[str, tuple[str, str, str, str]] = {
+    "a factor that is none": (
+        "amount: {column: x, multiplied_by: y}", "x,y", "2,six", "payment.made: `amount`: `six` in `y` is not a number",
+    ),
+    "a product that is not whole": (
+        "amount: {column: x, multiplied_by: y, scale: currency}", "x,y", "0.005,3",
+        "payment.made: `amount`: `0.005` in `x` times `y` in the currency's minor units is not a whole number",
+    ),
+    "a product of more digits than we count with": (
+        "amount: {column: x, multiplied_by: y}", "x,y", "0.0000001,0.0000001",
+        "payment.made: `amount`: `0.0000001` in `x` times `y` is not a whole number",
+    ),
+    "a product that is too large": (
+        "amount: {column: x, multiplied_by: y}", "x,y", "9999999999999,9999999999999",
+        "payment.made: `amount`: `9999999999999` in `x` times `y` is not a whole number",
+    ),
+    "an empty factor": ("amount: {column: x, multiplied_by: y}", "x,y", "2,", "payment.made: `amount` is missing: payment.made needs it"),
+    "a text that rounding does not help": (
+        "amount: {column: x, rounding: half_up}", "x", "n/a", "payment.made: `amount`: `n/a` in `x` is not a number",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_NUMBERS)
+def test_a_number_that_does_not_become_a_whole_one_is_a_wrong_row(sqlite_runner: ImportRunner, name: str) -> None:
+    fields, columns, row, reason = WRONG_NUMBERS[name]
+    text = f"id,customer,at,total,{columns}\n1,ann,2026-01-03T09:30:00,1200,{row}\n"
+    completed = sqlite_runner.import_text(with_fields(fields), text)
+    assert completed.returncode == 1, completed.stdout + completed.stderr
+    assert sqlite_runner.rejects() == [(2, reason)]
+
+
+@given(
+    st.decimals(-(10**6), 10**6, places=3) | st.decimals(-10, 10, places=16),
+    st.sampled_from([1, 100, 1000]),
+    st.booleans(),
+)
+@example(Decimal("-0.0049999999999999"), 100, False)
+@example(Decimal("-0.0050000000000001"), 100, True)
+def test_rounding_is_that_of_exact_fractions(number: Decimal, scale: int, negate: bool) -> None:
+    product = Fraction(number) * scale * (-1 if negate else 1)
+    expected = {"half_up": floor(product + Fraction(1, 2)), "down": floor(product)}
+    for rounding, whole in expected.items():
+        cell = Cell(pl.col("x"), pl.String(), "`x`")
+        conversion = integer_of(cell, NumberForm(Fraction(scale), None, negate, rounding))
+        frame = pl.DataFrame({"x": [format(number, "f")]}).select(conversion.value)
+        assert frame.item() == whole, (rounding, number)
+
+
+def test_a_declared_field_may_be_called_row_or_line(sqlite_runner: ImportRunner) -> None:
+    rules = sqlite_runner.folder / "rules"
+    shutil.copytree(RULES, rules)
+    declared = (
+        "fields:\n      row: {type: text}\n      line: {type: int}\n      amount: {type: money, required: true}\n"
+    )
+    evidence = (rules / "evidence.yaml").read_text()
+    (rules / "evidence.yaml").write_text(
+        evidence.replace("fields:\n      amount: {type: money, required: true}\n", declared, 1)
+    )
+    sqlite_runner.write("map.yaml", with_fields("row: id\nline: total"))
+    sqlite_runner.write("in.csv", PAYMENTS)
+    completed = run_in_process(
+        ("import", "in.csv"),
+        environment(IFTAH_DATABASE_URL=sqlite_runner.url, IFTAH_RULES=str(rules)),
+        sqlite_runner.folder,
+    )
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert sqlite_runner.events("data") == ['{"line":1200,"row":"1"}', '{"line":5,"row":"2"}']
 
 
 def test_a_due_day_is_read_by_its_format(sqlite_runner: ImportRunner) -> None:

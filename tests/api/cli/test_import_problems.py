@@ -152,6 +152,35 @@ MISTAKES: dict[str, tuple[str, str, list[str]]] = {
         "other: {value: shop, zone: UTC}",
         ["26:34 error R013 `zone` means nothing for `other`, which is a text (leave it out)"],
     ),
+    "a number's key that means nothing": (
+        "other: {value: shop}",
+        "other: {value: shop, negate: true, rounding: down}",
+        [
+            "26:14 error R013 `negate` means nothing for `other`, which is a text (leave it out)",
+            "26:52 error R013 `rounding` means nothing for `other`, which is a text (leave it out)",
+        ],
+    ),
+    "a factor that is no column": (
+        "scale: currency",
+        "scale: currency, multiplied_by: pieces",
+        [
+            "27:63 error R101 orders.csv has no column `pieces` (use one of `Status`, `currency`, `customer`, `order`, "
+            "`placed`, `status`, `total`; a constant is written {value: …})"
+        ],
+    ),
+    "a factor of a constant": (
+        "{value: perks}",
+        "{value: perks, multiplied_by: total}",
+        [
+            "20:16 error R013 `multiplied_by` needs a `column` (leave it out, or name the column)",
+            "20:46 error R013 `multiplied_by` means nothing for `purpose`, which is a text (leave it out)",
+        ],
+    ),
+    "an unknown rounding": (
+        "scale: currency",
+        "scale: currency, rounding: bankers",
+        ["27:58 error R013 `bankers` is not a rounding (use one of `down`, `half_up`)"],
+    ),
     "the same id for each row": (
         '"order-{order}"',
         '"order-{{x}}"',
