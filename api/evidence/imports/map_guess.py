@@ -8,6 +8,7 @@ from typing import Final
 
 from api.evidence.imports.column_profiles import ColumnProfile
 from api.evidence.imports.map_grammar import KIND_OF_FILE
+from api.evidence.imports.map_tree import LINE
 
 _SIMPLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 _YAML_WORDS: Final = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
@@ -32,6 +33,12 @@ class _Roles:
     time: ColumnProfile | None
     money: ColumnProfile | None
     currency: ColumnProfile | None
+    quantity: ColumnProfile | None
+
+    @property
+    def sign(self) -> ColumnProfile | None:
+        """The column that says by its sign whether money came or went, if one does."""
+        return next((c for c in (self.quantity, self.money) if c and c.negatives), None)
 
 
 def guess_map(columns: Sequence[ColumnProfile], contributor: str, delimiter: str = "") -> str:
@@ -42,6 +49,8 @@ def guess_map(columns: Sequence[ColumnProfile], contributor: str, delimiter: str
         lines.append(f"delimiter: {_quoted(delimiter)}  # the sign that the first line has most often")
     if roles.time is not None and not roles.time.zoned and not _unix(roles.time):
         lines.append(f"timezone: UTC  # {_name(roles.time)} does not say its zone: write the one of your clocks")
+    if roles.sign is not None and _alias(roles.sign) != roles.sign.name:
+        lines += ["columns:", f"  {_alias(roles.sign)}: {_name(roles.sign)}  # conditions take names in lower case"]
     lines += [
         "set:",
         f"  contributor: {{value: {_quoted(contributor)}}}  # the file's name, the same for each row: name yourself",
@@ -56,16 +65,22 @@ def _roles(columns: Sequence[ColumnProfile]) -> _Roles:
     times = [c for c in columns if c.is_time and (not c.number or c.is_called("time"))]
     rest = [c for c in columns if c not in times and c.filled]
     currency = next((c for c in rest if c.currency), None)
-    person = next((c for c in rest if c.is_called("person") and not c.decimals), None)
-    keys = [c for c in rest if c.unique and not c.decimals and not c.is_called("money") and c is not person]
-    key = next((c for c in keys if c.is_called("id")), keys[0] if keys else None)
+    person = next((c for c in rest if c.is_called("person") and not c.fractions), None)
+    amounts = [c for c in rest if c.number and c.is_called("money") and not c.is_id]
+    quantities = [c for c in rest if c.number and not c.fractions and c.is_called("quantity")]
+    keys = [c for c in rest if not c.fractions and c not in (*amounts, *quantities, person)]
+    unique_keys = [c for c in keys if c.unique]
+    key = next((c for c in unique_keys if c.is_called("id")), unique_keys[0] if unique_keys else None)
     if key is None and person is not None and person.unique:
         key = person
-    money = next((c for c in rest if c.number and c is not key and c.is_called("money")), None)
-    money = money or next((c for c in rest if c.decimals and c is not key), None)
-    other = next((c for c in rest if c.is_called("other") and c not in (key, person, money, currency)), None)
+    money = next((c for c in amounts if c.decimals), amounts[0] if amounts else None)
+    money = money or next((c for c in rest if c.decimals and c not in (key, person)), None)
+    quantity = quantities[0] if quantities and money is not None and "price" in money.name.lower() else None
+    parties = [c for c in rest if c.is_called("other") and not c.fractions and c not in (key, person, money, currency)]
+    other = parties[0] if parties else None
+    key = key or next((c for c in keys if c.is_id and c is not other), None)  # of several rows, such as an invoice
     time = next((c for c in times if c.is_called("time")), times[0] if times else None)
-    return _Roles(key, person, other, time, money, currency)
+    return _Roles(key, person, other, time, money, currency, quantity)
 
 
 def _subject(roles: _Roles) -> Iterator[str]:
@@ -101,29 +116,42 @@ def _payment(roles: _Roles) -> Iterator[str]:
     if roles.money is None:
         return
     yield "  - kind: payment.made  # the rows have an amount; docs/events.md lists the other kinds"
+    if roles.sign is not None:
+        reason = "negative in other rows: perhaps refunds, which are events of another kind"
+        yield f"    when: {_alias(roles.sign)} > 0  # {reason}"
     yield "    set:"
-    if roles.key is None:
-        yield f"      event_id: {_template('payment', None)}  # no column is different in each row: name one, or several"
+    if roles.key is None or not roles.key.unique:
+        reason = "no column is different in each row: {#line} is the row's line in the file"
+        yield f"      event_id: {_template('payment', roles.key or roles.person, line=True)}  # {reason}"
     else:
         yield f"      event_id: {_template('payment', roles.key)}  # {_name(roles.key)} is different in each row"
     if roles.other is None:
         yield "      other: {value: payee}  # no column has a name for the payee: name yourself, if it is you"
     else:
         yield f"      other: {_name(roles.other)}  # its name is one for the other party; {_counts(roles.other)}"
-    yield from _amount(roles.money)
+    yield from _amount(roles.money, roles.quantity)
     if roles.currency is None:
         yield "      currency: {value: CNY}  # no column has codes of ISO 4217: write your currency"
     else:
         yield f"      currency: {_name(roles.currency)}  # most values are codes of ISO 4217"
 
 
-def _amount(money: ColumnProfile) -> Iterator[str]:
+def _amount(money: ColumnProfile, quantity: ColumnProfile | None) -> Iterator[str]:
+    keys, reasons = [f"column: {_name(money)}"], []
+    if quantity is not None:
+        keys.append(f"multiplied_by: {_name(quantity)}")
+        reasons.append("a price and a quantity")
     if money.decimals:
-        reason = "numbers with a point: whole units, which the currency's minor units scale"
-        yield f"      amount: {{column: {_name(money)}, scale: currency}}  # {reason}"
+        keys.append("scale: currency")
+        reasons.append("numbers with a point: whole units, which the currency's minor units scale")
     else:
-        reason = "whole numbers: taken as minor units (cents); if they are whole units, add scale: currency"
-        yield f"      amount: {{column: {_name(money)}}}  # {reason}"
+        reasons.append("whole numbers: taken as minor units (cents); if they are whole units, add scale: currency")
+    if money.long:
+        keys.append("rounding: half_up")
+        reasons.append("more digits than money has: we round them")
+    if not money.is_called("money"):
+        reasons.append("its name does not speak of money: check")
+    yield f"      amount: {{{', '.join(keys)}}}  # {'; '.join(reasons)}"
 
 
 def _rest(columns: Sequence[ColumnProfile], roles: _Roles) -> Iterator[str]:
@@ -143,8 +171,14 @@ def _unix(column: ColumnProfile) -> bool:
     return bool(column.formats) and column.formats[0].startswith("unix")
 
 
-def _template(word: str, column: ColumnProfile | None) -> str:
-    return json.dumps(f"{word}-{{{UNKNOWN if column is None else column.name}}}", ensure_ascii=False)
+def _template(word: str, column: ColumnProfile | None, *, line: bool = False) -> str:
+    end = f"-{{{LINE}}}" if line else ""
+    return json.dumps(f"{word}-{{{UNKNOWN if column is None else column.name}}}{end}", ensure_ascii=False)
+
+
+def _alias(column: ColumnProfile) -> str:
+    """A name for the column in conditions."""
+    return re.sub(r"[^a-z0-9_]", "_", column.name.lower()) if column.name[:1].isalpha() else "amount"
 
 
 def _name(column: ColumnProfile) -> str:

@@ -114,3 +114,79 @@ def test_a_file_without_rows_gives_a_map_to_fill_in(runner: ImportRunner) -> Non
     runner.write("in.csv", "customer,day\n")
     assert runner.run("--guess", "in.csv").returncode == 0
     assert "subject: CHANGE_ME" in (runner.folder / "map.yaml").read_text()
+
+
+# Made up, with the columns of a public table of invoices.
+INVOICES = """\
+InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID
+1001,84A,BLUE CUP,6,2011-01-03 08:26:00,2.55,17001.0
+1001,84A,BLUE CUP,2,2011-01-03 08:26:00,2.55,17001.0
+C1002,84A,BLUE CUP,-1,2011-01-04 09:00:00,2.55,17001.0
+1003,90,RED CUP,1,2011-01-05 10:00:00,0.85,17002.0
+"""
+# Made up, with the columns of a public table of mobile money.
+TRANSFERS = """\
+txn_type,caller_id,recipient_id,timestamp,amount,balance_of_recipient
+p2p,0018,0019,2020-01-01 00:15:51,55.163313343557675,167.70830003496997
+cashout,0018,,2020-01-01 00:18:59,81.86099896162102,
+p2p,0019,0018,2020-01-02 00:18:59,1.005,3.5
+"""
+# name -> the file, and lines of the guess
+TABLES: dict[str, tuple[str, list[str]]] = {
+    "a price and a quantity with refunds, and no key": (
+        INVOICES,
+        [
+            "  subject: CustomerID  # its name is one for a person; 2 different values in the first 4 rows",
+            "  quantity: Quantity  # conditions take names in lower case",
+            "    when: quantity > 0  # negative in other rows: perhaps refunds, which are events of another kind",
+            '      event_id: "payment-{InvoiceNo}-{#line}"  # no column is different in each row: {#line} is the row\'s line in the file',
+            "      amount: {column: UnitPrice, multiplied_by: Quantity, scale: currency}  # a price and a quantity; "
+            "numbers with a point: whole units, which the currency's minor units scale",
+        ],
+    ),
+    "amounts of more digits than money has": (
+        TRANSFERS,
+        [
+            "  subject: caller_id  # its name is one for a person; 2 different values in the first 3 rows",
+            "      other: recipient_id  # its name is one for the other party; 2 different values in the first 3 rows",
+            "      amount: {column: amount, scale: currency, rounding: half_up}  # numbers with a point: whole units, which the "
+            "currency's minor units scale; more digits than money has: we round them",
+        ],
+    ),
+    "a key whose name has the word payment in it": (
+        "payment_id,customer_id,amount,payment_date\n17503,1,7.99,2005-01-01 09:30:00\n17504,1,0.99,2005-01-02 09:30:00\n",
+        [
+            '      event_id: "payment-{payment_id}"  # payment_id is different in each row',
+            "      amount: {column: amount, scale: currency}  # numbers with a point: whole units, which the currency's minor units scale",
+        ],
+    ),
+    "a number that is perhaps no money": (
+        "caller_id,volume,at\n7,1.25,2005-01-01 09:30:00\n7,2.5,2005-01-02 09:30:00\n",
+        [
+            "      amount: {column: volume, scale: currency}  # numbers with a point: whole units, which the currency's minor units "
+            "scale; its name does not speak of money: check",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_guess_of_tables_that_people_publish(runner: ImportRunner, name: str) -> None:
+    content, lines = TABLES[name]
+    runner.write("table.csv", content)
+    assert runner.run("--guess", "table.csv").returncode == 0
+    guess = (runner.folder / "map.yaml").read_text().splitlines()
+    assert [line for line in lines if line not in guess] == []
+
+
+def test_a_guess_of_invoices_imports_as_it_stands(runner: ImportRunner) -> None:
+    runner.write("invoices.csv", INVOICES)
+    runner.run("--guess", "invoices.csv")
+    completed = runner.run("invoices.csv")
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    # 6 x 2.55, 2 x 2.55 and 0.85; the refund makes no payment
+    assert [each for each in runner.events("event_id", "amount") if each[1]] == [
+        ("payment-1001-2", 1530),
+        ("payment-1001-3", 510),
+        ("payment-1003-5", 85),
+    ]
