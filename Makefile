@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test check conformance newest mutants agreement bench soak evaluate coverage docs dist dist-test image clean
+.PHONY: help env run demo test check conformance newest mutants agreement public-data bench soak evaluate coverage docs dist dist-test image clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -64,6 +64,10 @@ agreement: $(STAMP) ## engines, features and graphs against each other and again
 		tests/api/access tests/api/consent tests/api/decisions tests/api/evaluation/test_evaluate.py tests/api/evidence/contributor \
 		tests/api/features tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs \
 		tests/api/merchants tests/api/orders tests/api/people tests/api/render tests/api/supervision tests/api/telemetry/test_logs.py
+
+public-data: $(STAMP) ## public data sets of other trades, from their files in IFTAH_PUBLIC_DATA_DIR to the answers of a server: ten minutes
+	@$(BIN)/python -m tests.public_data
+	@$(BIN)/python -m pytest -s -q --timeout 900 tests/public_data
 
 soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, whether time tells, PostgreSQL stopped under load, a lock held, a clock that leaps ahead, names and heads without end, a server killed fifty times
 	@$(BIN)/python -m tests.soak

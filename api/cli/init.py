@@ -8,6 +8,7 @@ import typer
 
 from api.cli.output import commands
 from api.cli.plain_values import PlainValues
+from api.cli.rules import schema_texts
 from api.settings.source import FILE
 from engine.errors import Rejected
 from iftah.shipped_files import EXAMPLES, RULES, SCHEMAS
@@ -105,6 +106,9 @@ def _fill(folder: Path, example: str | None) -> None:
     shutil.copytree(SCHEMAS, folder / "schemas")
     for name in () if example is None else (EXAMPLE_FILES[example], "map.yaml"):
         shutil.copy(EXAMPLES / str(example) / name, folder / name)
+    if example is not None:
+        for kind, text in schema_texts(folder / "rules").items():  # with the names of these rules
+            (folder / "schemas" / f"{kind}.json").write_text(text, encoding="utf-8")
     for path in (folder / "rules").rglob("*.yaml"):  # editors find the schema by the first line of a file
         text = path.read_text(encoding="utf-8").replace("=../docs/schemas/", "=../schemas/")
         text = text.replace("=../../docs/schemas/", "=../../schemas/").replace("=../../../schemas/", "=../schemas/")

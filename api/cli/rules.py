@@ -4,7 +4,7 @@ import gc
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -21,6 +21,7 @@ from api.settings.source import rules_folder as folder_in_force
 from api.store import replace
 from engine.errors import IftahError, Rejected
 from engine.lang.model.problems import Problem, Report, SourceSpan
+from engine.lang.model.types import Schema
 from engine.lang.syntax.grammar import KINDS
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 app = commands()
 MAP_KIND: Final = "map"  # of a file that is no rule file: `iftah import` reads it
+FLAG_PREFIX: Final = "watch."  # of the names of flags, which schemas take by their pattern
 SCHEMA_KINDS: Final = (*KINDS, MAP_KIND)
 
 Places = Annotated[list[Path] | None, typer.Argument(help="folders of rule files, or rule files; default: IFTAH_RULES")]
@@ -144,37 +146,54 @@ def schema_(
     kind: Annotated[str | None, typer.Argument(help=f"{', '.join(SCHEMA_KINDS)}; default: all")] = None,
     to: Annotated[Path | None, typer.Option("--out", help="write a KIND.json for each kind to this folder")] = None,
 ) -> None:
-    """Print the JSON Schema of a kind of rule file, of import maps, or of all kinds. With --out, write a file for each."""
+    """Print the JSON Schema of a kind of rule file, of import maps, or of all kinds, with the names that the folder of rules
+    declares. With --out, write a file for each.
+    """
     if kind is not None and kind not in SCHEMA_KINDS:
         hint = f"use one of {', '.join(SCHEMA_KINDS)}"
         raise Rejected(f"`{kind}` is not a kind of rule file", where="schema", hint=hint, code="unknown_kind")
     if to is None:
-        print(schema_text(kind) if kind else _text({each: _json_schema(each) for each in SCHEMA_KINDS}), end="")
+        texts = schema_texts(folder_in_force(), (kind,) if kind else SCHEMA_KINDS)
+        print(texts[kind] if kind else _text({each: json.loads(text) for each, text in texts.items()}), end="")
         return
     try:
         to.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Rejected(f"cannot be created: {error.strerror}", where=str(to), code="not_written") from None
-    for each in [kind] if kind else SCHEMA_KINDS:
-        replace.write(to / f"{each}.json", schema_text(each))
+    for each, text in schema_texts(folder_in_force(), (kind,) if kind else SCHEMA_KINDS).items():
+        replace.write(to / f"{each}.json", text)
         print(display_path(to / f"{each}.json"))
 
 
-def schema_text(kind: str) -> str:
-    """The JSON Schema of a kind, as the text of a file."""
-    return _text(_json_schema(kind))
+def schema_texts(folder: Path, schema_kinds: Collection[str] = SCHEMA_KINDS) -> dict[str, str]:
+    """The JSON Schemas of these kinds, as the texts of files, with the names that the folder declares."""
+    rule_kinds = [each for each in schema_kinds if each != MAP_KIND]
+    texts = {}
+    if rule_kinds:
+        from engine.lang.syntax.json_schema import json_schema
 
-
-def _json_schema(kind: str) -> object:
-    if kind == MAP_KIND:
+        names = _names_in(folder)
+        texts = {each: _text(json_schema(each, names)) for each in rule_kinds}
+    if MAP_KIND in schema_kinds:
         from api.evidence.imports.event_targets import event_targets
         from api.evidence.imports.map_grammar import map_json_schema
 
-        return map_json_schema(event_targets(rules_folder.load_vocabulary(folder_in_force())))
-    from engine.lang.syntax.json_schema import json_schema
-    from iftah.shipped import shipped_schema
+        texts[MAP_KIND] = _text(map_json_schema(event_targets(rules_folder.load_vocabulary(folder))))
+    return texts
 
-    return json_schema(kind, shipped_schema())
+
+def _names_in(folder: Path) -> Schema:
+    """The features that rules in the folder can name: the catalogue's alone if the folder has a problem, which we say."""
+    try:
+        _, release, problems = rules_folder.check_folder(folder)
+    except Rejected:
+        return schema()
+    if release is None:
+        count = _plural(len(problems), "problem")
+        print(f"iftah: {folder}: {count}: the features of the folder are left out (see `iftah check`)", file=sys.stderr)
+        return schema()
+    declared = {name: a for program in release.programs for name, a in program.schema.items()}
+    return {**schema(), **{name: a for name, a in declared.items() if not name.startswith(FLAG_PREFIX)}}
 
 
 def _text(value: object) -> str:

@@ -17,6 +17,7 @@ from api.features import builds, pattern_flags
 from api.features.builds import Build
 from api.merchants import services
 from api.merchants.services import Terms
+from api.releases.catalogue import vocabulary_of
 from api.render import present
 from api.runtime import bootstrap
 from api.runtime.context import AppContext
@@ -32,6 +33,7 @@ from graph.evidence.events import conform
 from graph.evidence.vocabulary import CLASSES
 
 MERCHANT = "demo-merchant"
+_BANK_KINDS = frozenset(("payment.made", "account.balance", "obligation.paid"))
 EXAMPLE_PERKS = (("hotel", 50_000), ("car", 1_200_000))  # perk, minor units; the second is mostly PARTIAL
 
 
@@ -45,7 +47,7 @@ def demo(settings: Settings, console: Console) -> None:
     for outcome, question in _examples(context, build):
         _print_example(context, outcome, question, steps, console)
     folder = settings.datasets_dir / berka.FOLDER
-    if settings.seed_evidence == "import":
+    if not {kind.name for kind in vocabulary_of(context.program(build)).kinds} >= _BANK_KINDS:
         pass  # these rules are for other evidence than that of a bank
     elif (folder / "loan.asc").is_file():
         from api.evaluation import berka as evaluate  # imported here: it takes long to import
