@@ -146,8 +146,8 @@ def schema_(
     kind: Annotated[str | None, typer.Argument(help=f"{', '.join(SCHEMA_KINDS)}; default: all")] = None,
     to: Annotated[Path | None, typer.Option("--out", help="write a KIND.json for each kind to this folder")] = None,
 ) -> None:
-    """Print the JSON Schema of a kind of rule file, of import maps, or of all kinds, with the names that the folder of rules
-    declares. With --out, write a file for each.
+    """Print the JSON Schema of a kind of rule file, of import maps, or of all kinds. It has the features and kinds that the
+    folder of rules declares. With --out, write a file for each.
     """
     if kind is not None and kind not in SCHEMA_KINDS:
         hint = f"use one of {', '.join(SCHEMA_KINDS)}"
