@@ -6,14 +6,14 @@ between may look inside an id. Comparing, grouping and joining give the same res
 the texts.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
 from graph.evidence.events import DATA, KIND_FIELDS, SCHEMA
-from graph.evidence.vocabulary import DISPUTE_OUTCOMES, STANDARD, STATEMENT_KINDS, EventVocabulary
+from graph.evidence.vocabulary import DISPUTE_OUTCOMES, READING_KINDS, STANDARD, EventVocabulary
 
 ID_COLUMNS: Final = tuple(
     c
@@ -22,6 +22,7 @@ ID_COLUMNS: Final = tuple(
 )
 TEXT_COLUMNS: Final = ("currency", "obligation", "order")
 INTEGER_TYPES: Final = {"identity_level": pl.Int8, "strength": pl.Int8, "days_late": pl.Int32}
+_PARTIES_SCHEMA: Final = {"subject": pl.String, "other": pl.String}
 UNUSED_COLUMNS: Final = ("channel", "service", "statement")  # no feature reads these columns of evidence
 
 
@@ -49,6 +50,11 @@ class Coding:
         if values is not None:
             return column.cast(pl.Enum(values), strict=False)
         return column.cast(INTEGER_TYPES[name]) if name in INTEGER_TYPES else column
+
+    def encode_names(self, names: Mapping[str, str]) -> dict[object, object]:
+        """Encode a mapping of ids to ids."""
+        frame = pl.DataFrame({"subject": list(names), "other": list(names.values())}, schema=_PARTIES_SCHEMA)
+        return dict(self.encode(frame).iter_rows())
 
 
 def enum_values(vocabulary: EventVocabulary) -> dict[str, tuple[str, ...]]:
@@ -96,11 +102,11 @@ def encode_events(
     evidence_fields = {c for kind in kinds if kind.data_class for c in kind.fields}
     statement_columns = tuple(c for c in KIND_FIELDS if c not in evidence_fields)
     references = (
-        events.filter(pl.col("kind").is_in((*STATEMENT_KINDS, *vocabulary.reversals)))
+        events.filter(pl.col("kind").is_in((*READING_KINDS, *vocabulary.reversals)))
         .select(_columns(available, tuple(c for c in SCHEMA if c != "statement")))
         .collect()
     )
-    statements = references.filter(pl.col("kind").is_in(STATEMENT_KINDS))
+    statements = references.filter(pl.col("kind").is_in(READING_KINDS))
     referenced_ids = references["ref_event"].drop_nulls().unique().implode()
     unused = UNUSED_COLUMNS if vocabulary.extra_fields else (*UNUSED_COLUMNS, DATA)
     if statements.height == references.height:  # no evidence refers to other evidence
@@ -115,6 +121,14 @@ def encode_events(
         .collect(engine="streaming")
     )
     return EncodedEvents(evidence, coding.encode(statements.with_columns(**event_ids)), coding)
+
+
+def names_of(coding: Coding, codes: pl.Series) -> dict[object, str]:
+    """Return the ids of these codes; without codes, these texts themselves."""
+    if coding.ids is None:
+        return {code: code for code in codes}
+    table = code_table(coding).filter(pl.col("code").is_in(codes.implode()))
+    return dict(table.iter_rows())
 
 
 def code_table(coding: Coding) -> pl.DataFrame:

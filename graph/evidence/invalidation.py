@@ -140,6 +140,16 @@ def end_people(ends: pl.DataFrame) -> set[str]:
     return {*ends["subject"].unique(), *ends["other"].drop_nulls().unique()}
 
 
+def with_linked_ids(people: Collection[str], links: pl.DataFrame) -> set[str]:
+    """Return the people, and all ids that links ever joined to theirs. `links` has the `event_ends` of links."""
+    neighbours, ids, queue = adjacency(links), set(people), list(people)
+    while queue:
+        new = neighbours.get(queue.pop(), set()) - ids
+        ids |= new
+        queue += new
+    return ids
+
+
 def adjacency(ends: pl.DataFrame) -> Adjacency:
     """Return, for each person, the people named in the same event."""
     neighbours: defaultdict[str, set[str]] = defaultdict(set)

@@ -16,11 +16,12 @@ from typing import Final
 import polars as pl
 
 from graph.evidence.calendar import months_before
-from graph.evidence.codes import PLAIN_CODING, Coding
+from graph.evidence.codes import PLAIN_CODING, Coding, names_of
 from graph.evidence.declared_fields import columns_of, convert_fields, merge
 from graph.evidence.events import CORRECTABLE_COLUMNS, DATA, EVENT_KEY, SCHEMA, decode_fields
+from graph.evidence.links import read_as_one, representatives
 from graph.evidence.obligations import STATUS_COLUMNS, countable_credit
-from graph.evidence.vocabulary import CLASSES, STANDARD, STATEMENT_KINDS, EventVocabulary, Scope
+from graph.evidence.vocabulary import CLASSES, LINK_KIND, READING_KINDS, STANDARD, EventVocabulary, Scope
 
 SIDES: Final = ("for_subject", "for_other")
 _ORDER: Final = "append order"
@@ -32,7 +33,7 @@ def required_kinds(kinds: Iterable[str], vocabulary: EventVocabulary = STANDARD)
     """Return all kinds of events on which a view of these `kinds` depends: those that end, change, dispute or cover
     them.
     """
-    return frozenset((*kinds, *vocabulary.credit_kinds, *STATEMENT_KINDS))
+    return frozenset((*kinds, *vocabulary.credit_kinds, *READING_KINDS))
 
 
 def visible(
@@ -59,6 +60,10 @@ def visible(
        See `graph.evidence.obligations`.
     6. Drop evidence that no consent covers.
 
+    Links (`person.same_as`) join ids of one person. Each id's own consents say which of its events count; then we read these
+    as events of the person, under the id that `linked_people` gives, in steps 4 to 6. What linked ids did with each other
+    leaves the view, and links are not part of it.
+
     Returns the columns of `SCHEMA`, and `for_subject` and `for_other`: the parties for whom the row counts. A payment
     counts for each party by that party's own consent, a tie for both parties or for neither, and any other event for
     the subject. For credit evidence, `ended_at` is the time when it ended and `disputed` marks an open dispute. Cost: a
@@ -78,7 +83,7 @@ def visible_with_consents(
     """Return `visible` and `consents_in_force` at the cost of one."""
     kind = pl.col("kind")
     evidence = events.filter(kind.is_in(vocabulary.evidence_kinds))
-    statements = events.filter(kind.is_in(STATEMENT_KINDS))
+    statements = events.filter(kind.is_in(READING_KINDS))
     return visible_from_parts(evidence, statements, as_of, known_at, purpose, zone=zone, vocabulary=vocabulary)
 
 
@@ -105,16 +110,69 @@ def visible_from_parts(
     def corrected(rows: pl.LazyFrame) -> pl.LazyFrame:
         return _apply_corrections(rows, changes, as_of, vocabulary)
 
-    disputes = _disputes(current, corrected, effective)
-    ending = corrected(current.filter(pl.col("kind").is_in(vocabulary.ending_kinds))).collect()
+    names = _linked_names(effective, consents, corrected, coding)
+    codes = coding.encode_names(names) if names else {}
+
+    def of_people(rows: pl.LazyFrame) -> pl.LazyFrame:
+        if not names:
+            return corrected(rows)
+        return read_as_one(_filter_consenting(corrected(rows), consents, vocabulary), codes, names, vocabulary)
+
+    disputes = _disputes(current, of_people, effective.with_columns(pl.col("subject").replace(codes)))
+    ending = of_people(current.filter(pl.col("kind").is_in(vocabulary.ending_kinds))).collect()
     status = countable_credit(ending, disputes, as_of, zone, vocabulary)
     exclusions = pl.concat([disputes[_ORDER], ending[_ORDER]])
-    remaining = _apply_credit_status(corrected(current), evidence.height, exclusions, status)
+    remaining = _apply_credit_status(of_people(current), evidence.height, exclusions, status)
     lasting = _drop_expired(remaining, as_of, zone, vocabulary)
     columns = [c for c in evidence.columns if c in SCHEMA]
-    return _filter_consenting(lasting, consents, vocabulary).select(
-        *columns, *SIDES, *STATUS_COLUMNS
-    ).collect(), consents
+    covered = lasting if names else _filter_consenting(lasting, consents, vocabulary)
+    view = covered.select(*columns, *SIDES, *STATUS_COLUMNS).collect()
+    return view, consents.with_columns(pl.col("person").replace(codes)).unique() if names else consents
+
+
+def linked_people(
+    events: pl.DataFrame,
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    vocabulary: EventVocabulary = STANDARD,
+) -> dict[str, str]:
+    """Return the id that a view has in place of each linked id; ids that no link joins to another are left out.
+
+    `events` has the columns of `SCHEMA`, in append order, and at least the links, and the statements about evidence.
+    """
+    statements = events.filter(pl.col("kind").is_in(READING_KINDS))
+    effective, _ = _effective_statements(statements, as_of, known_at)
+    consents = _latest_consents(effective, as_of, purpose, None)
+    changes = _changes(effective, statements, PLAIN_CODING, vocabulary)
+    return _linked_names(
+        effective, consents, lambda rows: _apply_corrections(rows, changes, as_of, vocabulary), PLAIN_CODING
+    )
+
+
+def _linked_names(
+    statements: pl.DataFrame, consents: pl.DataFrame, corrected: Correct, coding: Coding
+) -> dict[str, str]:
+    """Return the id that stands for each linked id, from the links in force.
+
+    A link is in force if both ids consent to identity evidence, and neither disputes the link (an answer that rejects the
+    dispute ends it). These rules go by the ids themselves: another link does not change which links are in force.
+    """
+    links = statements.filter(pl.col("kind") == LINK_KIND)
+    if links.is_empty():
+        return {}
+    disputes = _disputes(links.lazy(), corrected, statements)
+    known_people = consents.filter(pl.col("data_class") == "identity")["person"].implode()
+    consenting = pl.all_horizontal(pl.col("subject", "other").is_in(known_people))
+    pairs = (
+        corrected(links.lazy())
+        .filter(consenting, ~pl.col(_ORDER).is_in(disputes[_ORDER].implode()))
+        .sort("recorded_at", _ORDER)
+        .select("subject", "other")
+        .collect()
+    )
+    name = names_of(coding, pl.concat([pairs["subject"], pairs["other"]]).unique())
+    return representatives((name[one], name[other]) for one, other in pairs.iter_rows())
 
 
 def _drop_expired(rows: pl.LazyFrame, as_of: datetime, zone: tzinfo, vocabulary: EventVocabulary) -> pl.LazyFrame:

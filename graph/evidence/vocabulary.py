@@ -75,8 +75,17 @@ class Kind:
 
 
 _MONEY = ("amount", "currency")
+LINK_KIND: Final = "person.same_as"
 OWN_KINDS: Final[tuple[Kind, ...]] = (
     Kind("person.enrolled", "identity", ("identity_level",), own=True, about="The identity of the subject was proved"),
+    Kind(
+        LINK_KIND,
+        "identity",
+        ("other",),
+        counts_for="both",
+        own=True,
+        about="The subject and the other are two ids of one person",
+    ),
     Kind("order.settled", "credit", ("order",), (*_MONEY, "service", "days_late"), step="order settled", own=True),
     Kind(
         "order.overdue",
@@ -96,6 +105,7 @@ OWN_KINDS: Final[tuple[Kind, ...]] = (
     Kind("event.retracted", None, ("ref_event",), own=True),
 )
 STATEMENT_KINDS: Final = tuple(k.name for k in OWN_KINDS if not k.data_class)
+READING_KINDS: Final = (*STATEMENT_KINDS, LINK_KIND)  # that say how to read evidence, and whose it is
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,8 @@ class EventVocabulary:
 
     @cached_property
     def evidence_kinds(self) -> tuple[str, ...]:
-        """The kinds that are evidence, and no statement about evidence."""
-        return tuple(k.name for k in self.kinds if k.data_class)
+        """The kinds that are evidence, and say neither how to read evidence nor whose it is."""
+        return tuple(k.name for k in self.kinds if k.data_class and k.name != LINK_KIND)
 
     def kinds_of(self, data_class: str, *scopes: Scope) -> tuple[str, ...]:
         """The kinds of a data class, of those that count for one of `scopes` if you name any."""

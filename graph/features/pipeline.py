@@ -12,8 +12,10 @@ import polars as pl
 
 from graph.catalog import FEATURES, Feature
 from graph.evidence.codes import ID_COLUMNS, TEXT_COLUMNS, Coding, code_table, encode_events
-from graph.evidence.visibility import visible_from_parts, visible_with_consents
-from graph.evidence.vocabulary import STANDARD, EventVocabulary
+from graph.evidence.invalidation import event_ends, with_linked_ids
+from graph.evidence.links import rows_by_id
+from graph.evidence.visibility import linked_people, visible_from_parts, visible_with_consents
+from graph.evidence.vocabulary import LINK_KIND, STANDARD, EventVocabulary
 from graph.features import payments
 from graph.features.declared.columns import declared_features
 from graph.features.declared.definition import FeatureDefinition, MeasuredField
@@ -74,9 +76,10 @@ def features(
 
     `events` has the columns of `SCHEMA`, in append order. For the result see `compute`; with `feature_names`, it has
     only those features. With `people`, we read only the events that involve them, and the events that features of a
-    whole layer need: leave out `fraud.rings` and we need not read everyone's payments. `definitions` are the features that
-    the rules declare; one with the name of a feature of the catalogue replaces it. We call `on_stage` with the name of each
-    stage after it.
+    whole layer need: leave out `fraud.rings` and we need not read everyone's payments. Linked ids are one person: of everyone,
+    with one row under the id that stands for them; of `people`, with a row for each id that you name. `definitions` are the
+    features that the rules declare; one with the name of a feature of the catalogue replaces it. We call `on_stage` with the
+    name of each stage after it.
     """
     names = None if feature_names is None else frozenset(feature_names)
     declared = definitions if names is None else needed_definitions(definitions, names)
@@ -86,9 +89,12 @@ def features(
         needs_all = people is None or not all(d.is_local for d in declared)
         relevant = frame if needs_all or people is None else relevant_events(frame, people, feature_names, vocabulary)
         view, consents = visible_with_consents(relevant, as_of, known_at, purpose, zone, vocabulary)
+        linked = linked_people(relevant, as_of, known_at, purpose, vocabulary)
+        persons = None if people is None else {linked.get(p, p) for p in people}
         ratings = tie_rating_rows(view)
-        table = compute(view, as_of, consents, people, feature_names, on_stage, zone, vocabulary, ratings)
-        return with_declared(table, view, consents, declared, as_of, people, zone, names, ratings)
+        table = compute(view, as_of, consents, persons, feature_names, on_stage, zone, vocabulary, ratings)
+        table = with_declared(table, view, consents, declared, as_of, persons, zone, names, ratings)
+        return table if people is None else rows_by_id(table, people, linked)
     reads = {name for d in declared for name in d.reads}
     view, consents, coding = _encoded_view(
         events.lazy(), as_of, known_at, purpose, zone, on_stage, vocabulary, reads, texts
@@ -372,7 +378,7 @@ def relevant_events(
 
     We keep every corrected event, because the correction may assign it to one of `people`.
     """
-    ids = sorted(people)
+    ids = sorted(with_linked_ids(people, event_ends(events.filter(pl.col("kind") == LINK_KIND), events)))
     kinds = [k.name for k in vocabulary.kinds if k.data_class in GLOBAL_CLASSES]
     if feature_names is None or set(feature_names) & set(rings.NAMES):
         kinds.append(PAYMENT_KIND)

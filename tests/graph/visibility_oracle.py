@@ -8,7 +8,8 @@ import polars as pl
 
 from graph.evidence.declared_fields import correction_row
 from graph.evidence.events import CORRECTABLE_COLUMNS, SCHEMA
-from graph.evidence.vocabulary import CLASSES, STANDARD, EventVocabulary
+from graph.evidence.links import MAX_LINKED_IDS
+from graph.evidence.vocabulary import CLASSES, LINK_KIND, STANDARD, EventVocabulary
 from tests.graph.credit_oracle import has_an_end, plain_counting, years_after
 
 Row = dict[str, Any]
@@ -33,7 +34,14 @@ def plain_visible(
     consents = plain_consents(rows, as_of, purpose)
     kinds = vocabulary.kind_by_name
     evidence = [apply_plain_corrections(r, rows, vocabulary) for r in rows if kinds[r["kind"]].data_class]
-    evidence = [{**r, "dispute": dispute(r, rows)} for r in evidence if possible(r, as_of)]
+    evidence = [r for r in evidence if possible(r, as_of)]
+    people = plain_people([r for r in evidence if r["kind"] == LINK_KIND], rows, consents)
+    evidence = [with_sides(r, consents, vocabulary) for r in evidence if r["kind"] != LINK_KIND]
+    evidence = [{**r, "subject": people.get(r["subject"], r["subject"])} for r in evidence]
+    evidence = [{**r, "other": people.get(r["other"], r["other"])} for r in evidence]
+    rows = [{**r, "subject": people.get(r["subject"], r["subject"])} for r in rows]
+    evidence = [{**r, "dispute": dispute(r, rows)} for r in evidence if r["subject"] != r["other"]]
+    evidence = [r for r in evidence if r["for_subject"] or r["for_other"]]
     ending = [r for r in evidence if has_an_end(r, vocabulary)]
     credit = plain_counting(ending, as_of, forgetting=forgetting, vocabulary=vocabulary)
     lasting = [r for r in evidence if r not in ending and not r["dispute"]]
@@ -41,7 +49,25 @@ def plain_visible(
     counting = sorted([*credit, *other], key=lambda r: int(r["order_"]))
     limits = {name: kind.keep_years for name, kind in kinds.items() if kind.keep_years}
     counting = [r for r in counting if r["kind"] not in limits or lasts(r["happened_at"], limits[r["kind"]], as_of)]
-    return [r for r in (with_sides(r, consents, vocabulary) for r in counting) if r["for_subject"] or r["for_other"]]
+    return [{c: r[c] for c in (*SCHEMA, "for_subject", "for_other", "ended_at", "disputed")} for r in counting]
+
+
+def plain_people(links: list[Row], rows: list[Row], consents: set[tuple[str, str]]) -> dict[str, str]:
+    """The id that stands for each linked id: we follow the links from id to id until no more ids come."""
+    in_force: list[tuple[str, str]] = []
+    for link in sorted(links, key=lambda r: (r["recorded_at"], r["order_"])):
+        pair = link["subject"], link["other"]
+        consenting = all((party, "identity") in consents for party in pair)
+        if consenting and not dispute(link, rows) and len(reachable(pair[0], [*in_force, pair])) <= MAX_LINKED_IDS:
+            in_force.append(pair)
+    return {one: min(reachable(one, in_force)) for pair in in_force for one in pair}
+
+
+def reachable(start: str, pairs: list[tuple[str, str]]) -> set[str]:
+    ids = {start}
+    while more := {one for pair in pairs if set(pair) & ids for one in pair} - ids:
+        ids |= more
+    return ids
 
 
 def lasts(at: datetime, years: int, as_of: datetime) -> bool:
@@ -116,5 +142,4 @@ def with_sides(row: Row, consents: set[tuple[str, str]], vocabulary: EventVocabu
         subject_side = other_side = subject_side and other_side
     elif kind.counts_for == "subject":
         other_side = False
-    sides = {"for_subject": subject_side, "for_other": other_side}
-    return {**{c: row[c] for c in SCHEMA}, **sides, "ended_at": row["ended_at"], "disputed": row["disputed"]}
+    return {**row, "for_subject": subject_side, "for_other": other_side}
