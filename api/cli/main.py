@@ -46,6 +46,7 @@ COMMANDS: Final[tuple[CommandEntry, ...]] = (
     CommandEntry("export", "export", "Write the rules in a format for other rule engines."),
     CommandEntry("serve", "serve", "Serve the API from the newest build."),
     CommandEntry("token", "tokens", "Issue, list, rotate and revoke tokens."),
+    CommandEntry("links", "links", "Permit contributors to say that two ids are one person."),
     CommandEntry("orders", "orders", "Move the orders that are due by the clock: to expired, or to overdue."),
     CommandEntry("audit", "audit", "Verify, replay, prove and report decisions."),
     CommandEntry("backup", "operations", "Copy an SQLite database while it is in use."),

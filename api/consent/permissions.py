@@ -5,7 +5,7 @@ service lets that service ask about them. We answer a service's question from th
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -67,6 +67,7 @@ class Grant:
 
 
 Grants = dict[str | None, dict[str, Grant]]  # by service (None: evidence may be used), by data class
+_NO_GRANTS: Final[Grants] = {}
 
 
 def consent_query(people: Collection[str], now: datetime) -> Query:
@@ -99,19 +100,40 @@ def collect_grants(rows: Iterable[Sequence[Any]], now: datetime) -> dict[tuple[s
     return {key: _open_at(by_service, moment) for key, by_service in result.items()}
 
 
+def grants_by_person(rows: Iterable[Sequence[Any]], now: datetime) -> dict[str, Grants]:
+    """The grants of each person for the purpose of the build, from the rows of `consent_query`."""
+    return {subject: grants for (subject, _), grants in collect_grants(rows, now).items()}
+
+
 def allowed_classes(
     rows: Iterable[Sequence[Any]], pairs: Collection[Pair], now: datetime
 ) -> dict[Pair, frozenset[str]]:
     """The data classes from which we may answer each service's question about each person, from the rows of `consent_query`;
     empty: it may not ask.
     """
-    grants_by_person = {subject: grants for (subject, _), grants in collect_grants(rows, now).items()}
-    no_grants: Grants = {}
-    result = {}
-    for subject, service in pairs:
-        by_service = grants_by_person.get(subject, no_grants)
-        result[subject, service] = frozenset(by_service.get(None, ())).intersection(by_service.get(service, ()))
-    return result
+    grants = grants_by_person(rows, now)
+    return {pair: classes_for(grants, pair) for pair in pairs}
+
+
+def classes_for(grants: Mapping[str, Grants], pair: Pair) -> frozenset[str]:
+    """The same of one pair, from the result of `grants_by_person`."""
+    subject, service = pair
+    by_service = grants.get(subject, _NO_GRANTS)
+    return frozenset(by_service.get(None, ())).intersection(by_service.get(service, ()))
+
+
+def classes_of_linked(
+    grants: Mapping[str, Grants], linked: Mapping[str, frozenset[str]], service: str | None
+) -> frozenset[str]:
+    """The same for a person of several ids, each with the classes of its evidence that the person's values contain: those classes
+    that each id with evidence among the values allows.
+    """
+    allowed = {one: classes_for(grants, (one, service)) for one in linked}
+    return frozenset(
+        c
+        for c in frozenset[str]().union(*linked.values())
+        if all(c in allowed[one] for one, classes in linked.items() if c in classes)
+    )
 
 
 def _open_at(grants: Grants, moment: int) -> Grants:

@@ -58,7 +58,7 @@ class Batch:
         question, perk = self._under_terms(question)
         fields = read_context(perk, question.context)
         question = self._pseudonymous(question)
-        reject_probing(self._prior[question.subject], question)
+        reject_probing(self._prior[question.subject], question)  # by the id: else a merchant could find out links
         if isinstance(usable, Rejected) and usable.code != serving_features.UNKNOWN_PERSON:
             raise usable
         if isinstance(usable, Rejected):
@@ -93,7 +93,7 @@ class Batch:
         self, question: EligibilityQuestion, features: ServingFeatures, flags: Flags, fields: dict[str, Value | None]
     ) -> Decision:
         program = self.context.program(features.row_build)
-        prior = self._prior[question.subject]
+        prior = self._prior_of(question.subject, features)
         before = exposure.exposure_of(prior, question.merchant, question.perk, question.asked_at)
         inputs = DecisionInputs(
             subject=question.subject,
@@ -115,14 +115,20 @@ class Batch:
             in_service=before.in_service,
             unpaid=before.unpaid,
             overdue=before.overdue,
+            linked=tuple(sorted(self.inputs.pseudonyms[one] for one in features.linked)) or None,
         )
         return decide(self.context.evaluators.at(inputs.day), inputs)
+
+    def _prior_of(self, subject: str, features: ServingFeatures) -> list[PriorDecision]:
+        """The earlier decisions about the person, under all ids, oldest first."""
+        ids = {subject, *features.linked}
+        return sorted((p for one in ids for p in self._prior[one]), key=lambda p: p.seq)
 
     def _add(self, row: DecisionRow) -> DecisionResult:
         """Add a row to be written, and count it for the questions that follow in this batch."""
         self.rows.append(row)
-        prior = self._prior[row.subject]
-        prior.append(PriorDecision.of_row(row, seq=max((p.seq for p in prior), default=0) + 1))
+        newest = max((p.seq for prior in self._prior.values() for p in prior), default=0)
+        self._prior[row.subject].append(PriorDecision.of_row(row, seq=newest + 1))
         result = decisions.result_of(row)
         if result.question.transaction:
             self._earlier[result.question.transaction] = result

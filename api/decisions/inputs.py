@@ -89,6 +89,12 @@ def load_inputs(
     build = builds.build_of_rows(build_rows)
     pairs = {(q.subject, q.grantee) for q in questions}
     features = serving_features.serving_features_batch(connection, context.release, build, pairs, latest, feature_rows)
+    prior = exposure.prior_decisions(prior_rows, names)
+    if features.has_links:  # for everyone, so that the time does not say whose ids are linked
+        others = {one for ids in features.linked.values() for one in ids} - names
+        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(others))
+        prior |= exposure.prior_decisions(other_rows, others)
+        pseudonyms |= {one: erasure_tombstones.pseudonym(context.database, one) for one in others}
     flags, unflagged = _flags(context, features, computed)
     return BatchInputs(
         program=context.program(build),
@@ -101,7 +107,7 @@ def load_inputs(
         )
         or {},
         unflagged=unflagged,
-        prior=exposure.prior_decisions(prior_rows, names),
+        prior=prior,
         pseudonyms=pseudonyms,
         erased=frozenset(digest for (digest,) in erased),
         chain=ChainEnd(

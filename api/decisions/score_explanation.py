@@ -23,6 +23,7 @@ class ScoreExplanation:
     values: dict[str, Value]
     result: ScoreResult
     classes: frozenset[str] = frozenset()  # data classes to which the person consents
+    linked: tuple[str, ...] = ()  # all ids that we read as this person, if there are several
 
     @property
     def day(self) -> int:
@@ -35,9 +36,8 @@ def explain_score(context: AppContext, person: str, now: datetime) -> ScoreExpla
     features = serving_features.serving_features_of(context.database, context.release, person, now)
     values, day = _values(context, features, person), context.day(features.row_build.as_of)
     result = assess(context.evaluators.at(day), values, day)
-    return ScoreExplanation(
-        person, features.row_build, context.program(features.row_build), values, result, features.classes
-    )
+    program = context.program(features.row_build)
+    return ScoreExplanation(person, features.row_build, program, values, result, features.classes, features.linked)
 
 
 def _values(context: AppContext, features: ServingFeatures, person: str) -> dict[str, Value]:

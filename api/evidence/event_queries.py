@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from api.evidence.selection import columns_of
 from api.store.statements import Condition, any_row, integers, is_any_of, is_one_of, texts
-from api.store.tables import CORRECTED_PARTIES, EVENTS, has_reference, is_tie
+from api.store.tables import CORRECTED_PARTIES, EVENTS, has_reference, is_link, is_tie
 from graph.evidence.invalidation import PAYMENT_KIND
 
 # The features look back at these for `graph.features.payments.WINDOW_MONTHS` months.
@@ -42,6 +42,13 @@ ANY_CORRECTION: Final = (
     select(EVENTS.c.seq)
     .where(has_reference(EVENTS), EVENTS.c.kind == literal_column("'event.corrected'"))
     .order_by(EVENTS.c.ref_event)
+    .limit(1)
+)
+# With a bound on the indexed column, so that either database goes to the first entry of the index on links.
+ANY_LINK: Final = (
+    select(EVENTS.c.seq)
+    .where(is_link(EVENTS), EVENTS.c.subject >= literal_column("''"))
+    .order_by(EVENTS.c.subject)
     .limit(1)
 )
 MOVED_TO: Final = (

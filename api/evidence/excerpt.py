@@ -17,7 +17,7 @@ from api.evidence.event_queries import event_columns
 from api.evidence.selection import fetch
 from api.store.clock import micros
 from api.store.statements import Condition, Query, Values, any_row, compiled, look_up, look_up_keys
-from api.store.tables import EVENTS, has_reference, is_enrolment_or_consent, is_tie
+from api.store.tables import EVENTS, has_reference, is_enrolment_or_consent, is_link, is_tie
 from graph.evidence.events import EVENT_KEY, SCHEMA
 from graph.evidence.invalidation import (
     PAYMENT_KIND,
@@ -27,8 +27,11 @@ from graph.evidence.invalidation import (
     adjacency,
     end_people,
     event_ends,
+    with_linked_ids,
 )
 from graph.evidence.invalidation import PERSON_KINDS as STANDING_KINDS
+from graph.evidence.links import ids_by_person, representatives
+from graph.evidence.vocabulary import LINK_KIND
 
 _NO_VALUES: Final[Values] = {}
 _REFERENCE_COLUMNS: Final = ("contributor", "ref_event", "kind")
@@ -37,19 +40,56 @@ _REFERENCE_COLUMNS: Final = ("contributor", "ref_event", "kind")
 def of_people(connection: Connection, people: Collection[str], windowed_after: datetime | None = None) -> pl.DataFrame:
     """Every event on which the local features and flags of these people can depend, in order of appending: `seq` and the
     columns of `SCHEMA`. Cost: their events, those about these, and the ties, consents and enrolments of everyone they are
-    tied to or pay.
+    tied to or pay; each with all their linked ids.
 
     `windowed_after`: of the kinds `WINDOWED`, only events that happened after it, or may have by a correction. Give it
     when you know that no feature looks further back.
     """
+    people = linked_ids(connection, people)
     own_events = _concat([_events_of(connection, people, windowed_after), events_moved_to(connection, people)])
     fixes = references_to(connection, own_events)
     own_ends = event_ends(own_events, fixes)
-    parties = end_people(own_ends) - set(people)
-    ring = end_people(own_ends.filter(pl.col("kind").is_in(TIE_KINDS))) - set(people)
-    neighbour_events = _concat([_enrolments_and_consents(connection, parties), _ties_among(connection, ring)])
+    links, link_ends = _links_around(connection, end_people(own_ends))
+    parties = with_linked_ids(end_people(own_ends), link_ends) - people
+    ring = with_linked_ids(end_people(own_ends.filter(pl.col("kind").is_in(TIE_KINDS))), link_ends) - people
+    neighbour_events = _concat([_enrolments_and_consents(connection, parties), _ties_among(connection, ring), links])
     amendments = references_to(connection, _concat([neighbour_events, fixes]))
     return _concat([own_events, fixes, neighbour_events, amendments, references_to(connection, amendments)])
+
+
+def linked_ids(connection: Connection, people: Collection[str]) -> set[str]:
+    """These people, and all ids that links ever joined to theirs. Cost: one look-up while there is no link."""
+    return with_linked_ids(people, _links_around(connection, people)[1])
+
+
+def linked_groups(connection: Connection, people: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """All ids that links ever joined, by each of them that is in `people` or joined to one of these."""
+    ends = _links_around(connection, people)[1]
+    pairs = list(ends.select("subject", "other").drop_nulls().iter_rows())
+    return ids_by_person(representatives(pairs, most=2 * len(pairs)))
+
+
+def counterparties(connection: Connection, people: Collection[str]) -> set[str]:
+    """Everyone whom an event ever named together with one of these people."""
+    events = _concat([_with_ends(connection, people, None), events_moved_to(connection, people)])
+    return end_people(event_ends(events, references_to(connection, events)))
+
+
+def _links_around(connection: Connection, people: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The links from these people on, from id to id, with their `event_ends`."""
+    links = _concat(())
+    ends = event_ends(links, links)
+    if not people or not _rows(connection, Query(event_queries.ANY_LINK)):
+        return links, ends
+    ids, new_ids = set[str](), set(people)
+    while new_ids:
+        moved_links = events_moved_to(connection, new_ids).filter(pl.col("kind") == LINK_KIND)
+        by_end = (_by_list(connection, end, new_ids, is_link, None) for end in event_queries.ENDS)
+        links = _concat([links, *by_end, moved_links])
+        ends = event_ends(links, references_to(connection, links))
+        ids |= new_ids
+        new_ids = end_people(ends) - ids
+    return links, ends
 
 
 def since(connection: Connection, seq: int, limit: int) -> pl.DataFrame:

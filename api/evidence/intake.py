@@ -15,7 +15,7 @@ from typing import Final
 import polars as pl
 from sqlalchemy import Connection, insert
 
-from api.evidence import decoys, erasure_tombstones, ledger, withheld
+from api.evidence import decoys, erasure_tombstones, ledger, link_sources, withheld
 from api.evidence.insertion import REFUSED_SCHEMA
 from api.evidence.json_rows import json_rows
 from api.evidence.ledger import AppendResult, CheckedBatch
@@ -68,7 +68,8 @@ def ingest(
     checked = _refuse_foreign(checked, batch, contributor)
     refuse_all = all_or_nothing and bool(bad_rows)
     with writing(database) as connection:
-        checked = _without(checked, _forbidden_retractions(connection, checked.good, contributor))
+        foreign_links = link_sources.rejections(connection, checked.good)  # before we know who has left
+        checked = _without(checked, _forbidden_retractions(connection, checked.good, contributor), foreign_links)
         if refuse_all:
             append_result = AppendResult(0, 0, checked.refused)
         else:

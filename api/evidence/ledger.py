@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 from sqlalchemy import Connection, Select, bindparam, select, union, update
 
-from api.evidence import amendments, erasure_tombstones
+from api.evidence import amendments, erasure_tombstones, link_sources
 from api.evidence.insertion import REFUSED_SCHEMA, insert_new
 from api.evidence.selection import columns_of, select_events
 from api.store import tables
@@ -134,6 +134,8 @@ def insert_in(
 
 def _insert(connection: Connection, checked: CheckedBatch, now: datetime) -> AppendResult:
     rejected_rows = erasure_tombstones.rejections(connection, checked.good)
+    foreign_links = link_sources.rejections(connection, _without(checked.good, rejected_rows))
+    rejected_rows = pl.concat([rejected_rows, foreign_links])
     bad_amendments = amendments.rejections(connection, _without(checked.good, rejected_rows), checked.vocabulary)
     rejected_rows = pl.concat([rejected_rows, bad_amendments])
     good = _without(checked.good, rejected_rows)

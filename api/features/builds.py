@@ -17,12 +17,12 @@ import polars as pl
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 
 from api.evidence import erasure_tombstones, excerpt, ledger
-from api.features import history, refresh_queue
+from api.features import history, linked_ids, refresh_queue
 from api.releases.catalogue import definitions_of, fingerprint, vocabulary_of
 from api.store.clock import micros, moment
 from api.store.database import Database, fetch_rows, reading, writing
 from api.store.statements import Query
-from api.store.tables import BUILDS, DEFERRED_REFRESHES, EVENTS, FEATURES, SCHEDULED_EVENTS, SCORES
+from api.store.tables import BUILDS, DEFERRED_REFRESHES, EVENTS, FEATURES, LINKED_IDS, SCHEDULED_EVENTS, SCORES
 from engine.errors import Rejected
 from engine.lang.engines import columnar
 from engine.lang.model import timezones
@@ -30,6 +30,8 @@ from engine.lang.model.program import Program, Release
 from engine.lang.model.timezones import UTC_NAME
 from engine.lang.model.types import Value
 from graph.catalog import FEATURES as CATALOGUE
+from graph.evidence.links import rows_by_id
+from graph.evidence.visibility import linked_people
 from graph.features.pipeline import features
 
 ROWS_PER_STATEMENT: Final = 10_000
@@ -98,6 +100,9 @@ def build_features(
     )
     if guard:
         guard(feature_rows, events)
+    linked = linked_people(events, as_of, ledger_state.known_at, purpose, vocabulary_of(release))
+    linked_rows = linked_ids.rows_of(linked, events, as_of, ledger_state.known_at, purpose)
+    feature_rows = rows_by_id(feature_rows, [*feature_rows["person"], *linked], linked)
     build = Build(
         id=0,  # the database gives the number
         as_of=as_of.astimezone(UTC),
@@ -114,7 +119,7 @@ def build_features(
         timezone=zone_name,
     )
     future_events = _future_events(database, as_of, ledger_state.seq) if follows else None
-    return _write_build(database, build, feature_rows, future_events, ledger_state.erasures)
+    return _write_build(database, build, feature_rows, linked_rows, future_events, ledger_state.erasures)
 
 
 @dataclass(frozen=True)
@@ -137,16 +142,22 @@ def _ledger_state(database: Database) -> _LedgerState:
 
 
 def _write_build(
-    database: Database, build: Build, feature_rows: pl.DataFrame, future_events: pl.DataFrame | None, erasures: int
+    database: Database,
+    build: Build,
+    feature_rows: pl.DataFrame,
+    linked_rows: pl.DataFrame,
+    future_events: pl.DataFrame | None,
+    erasures: int,
 ) -> Build:
     """Write the build with its rows and drop those of earlier builds. `erasures`: their number when we read the events."""
     with writing(database) as connection:
         inserted_key = connection.execute(insert(BUILDS).values(_columns(build))).inserted_primary_key
         build = replace(build, id=int(inserted_key[0]) if inserted_key else 0)
-        for table in (FEATURES, DEFERRED_REFRESHES, SCHEDULED_EVENTS):
+        for table in (FEATURES, LINKED_IDS, DEFERRED_REFRESHES, SCHEDULED_EVENTS):
             connection.execute(delete(table).where(table.c.build < build.id))
         rows = feature_rows.select(pl.lit(build.id).alias("build"), "person", as_json().alias("values"))
         insert_rows(connection, FEATURES, rows)
+        insert_rows(connection, LINKED_IDS, linked_rows.with_columns(build=pl.lit(build.id)))
         if future_events is not None:
             scheduled = refresh_queue.scheduled_rows(build.id, future_events, build.as_of)
             insert_rows(connection, SCHEDULED_EVENTS, scheduled)
@@ -179,7 +190,7 @@ def _drop_erased(connection: Connection, build: Build) -> Build:
     """
     enrolled = select(EVENTS.c.subject).where(EVENTS.c.kind == "person.enrolled")
     is_erased = (FEATURES.c.build == build.id) & FEATURES.c.person.not_in(enrolled)
-    connection.execute(delete(FEATURES).where(is_erased))
+    connection.execute(delete(FEATURES).where(is_erased, FEATURES.c.person.not_in(select(LINKED_IDS.c.person))))
     connection.execute(
         delete(SCHEDULED_EVENTS).where(
             SCHEDULED_EVENTS.c.build == build.id, SCHEDULED_EVENTS.c.seq.not_in(select(EVENTS.c.seq))

@@ -63,6 +63,7 @@ def lineage(database: Database, evaluators: Evaluators, person: str, feature: st
     attribute = _attribute(program, feature)
     with reading(database) as connection:
         events = excerpt.of_people(connection, [person]).drop("seq")
+    person = refresh_rows.linked_of(evaluators, build, events).get(person, person)
 
     def value_of(rows: pl.DataFrame) -> Value | None:
         view, consents = refresh_rows.view_of(evaluators, build, rows)

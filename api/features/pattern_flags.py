@@ -24,7 +24,7 @@ from engine.lang.model.patterns import Pattern
 from engine.lang.model.program import Program
 from engine.lang.model.types import Value
 from graph.evidence.declared_fields import unpack
-from graph.evidence.visibility import required_kinds, visible_with_consents
+from graph.evidence.visibility import linked_people, required_kinds, visible_with_consents
 from graph.evidence.vocabulary import EventVocabulary
 
 Flags = dict[str, Value | None]
@@ -95,19 +95,12 @@ def flags_of_people(
     events: pl.DataFrame, build: Build, pattern_evaluators: PatternEvaluators, people: Collection[str]
 ) -> dict[str, Flags]:
     """Compute the flags of these people. `events` of the ledger must include all kinds in `required_kinds` of the patterns."""
-    return flags_of_view(
-        *visible_with_consents(
-            events,
-            build.as_of,
-            build.known_at,
-            build.purpose,
-            build.zone,
-            vocabulary_of(pattern_evaluators.program),
-        ),
-        build.as_of,
-        pattern_evaluators,
-        people,
-    )
+    vocabulary, moments = vocabulary_of(pattern_evaluators.program), (build.as_of, build.known_at, build.purpose)
+    view, consents = visible_with_consents(events, *moments, build.zone, vocabulary)
+    linked = linked_people(events, *moments, vocabulary)
+    persons = {linked.get(person, person) for person in people}
+    flags = flags_of_view(view, consents, build.as_of, pattern_evaluators, persons)
+    return {person: flags[linked.get(person, person)] for person in people}
 
 
 def flags_of_events(

@@ -26,7 +26,7 @@ from api.features.refresh_rows import PersonRows, RefreshInputs, compute_rows, p
 from api.releases.catalogue import fingerprint, vocabulary_of
 from api.store.clock import micros
 from api.store.database import Database, reading, writing
-from api.store.tables import BUILDS, FEATURES, SCHEDULED_EVENTS, SCORES
+from api.store.tables import BUILDS, FEATURES, LINKED_IDS, SCHEDULED_EVENTS, SCORES
 from engine.decide.evaluators import Evaluators
 from engine.errors import Rejected
 from engine.lang.model.program import Release
@@ -34,10 +34,12 @@ from graph.evidence.invalidation import (
     STATEMENT_KINDS,
     Invalidation,
     compute_invalidation,
+    end_people,
     event_ends,
+    may_change_links,
     people_to_look_up,
 )
-from graph.evidence.vocabulary import EventVocabulary
+from graph.evidence.vocabulary import CLASSES, EventVocabulary
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ def _next_batch(
     due_events = excerpt.by_seq(connection, {seq for seq, _ in due})
     all_events = pl.concat([new_events, due_events])
     invalidation = _invalidation(connection, row_build, all_events, vocabulary_of(evaluators.release))
-    people = sorted(excerpt.enrolled_people(connection, invalidation.people))
+    enrolled_people = excerpt.enrolled_people(connection, excerpt.linked_ids(connection, invalidation.people))
+    people = sorted(excerpt.linked_ids(connection, enrolled_people))
     batch_people, deferred = _select_people(connection, people, limits)
     last_seq = build.seq if new_events.is_empty() else int(new_events["seq"][-1])
     return _RefreshBatch(
@@ -229,9 +232,24 @@ def _invalidation(
     is_expired = (pl.col("kind") == "consent.granted") & (pl.col("until") <= row_build.as_of)
     lapsed_people = events.filter(is_withdrawal | is_expired.fill_null(False))["subject"]
     ties, counterparties = excerpt.ties_of(connection, for_ties), excerpt.counterparties_of(connection, for_events)
-    return compute_invalidation(
-        parties, event_ends(changed_items, event_corrections), set(lapsed_people), ties, counterparties, vocabulary
-    )
+    changed_ends = event_ends(changed_items, event_corrections)
+    invalidation = compute_invalidation(parties, changed_ends, set(lapsed_people), ties, counterparties, vocabulary)
+    return _with_linked_people(connection, invalidation, pl.concat([parties, changed_ends]))
+
+
+def _with_linked_people(connection: Connection, invalidation: Invalidation, ends: pl.DataFrame) -> Invalidation:
+    """Add the linked ids of these people. If an event is about a person with linked ids, add everyone whom an event names together
+    with one of the ids: a link changes the neighbours of all. If it can make or end a link, features of the whole graph are stale.
+    """
+    linked = excerpt.linked_groups(connection, end_people(ends))
+    if not linked:
+        return invalidation
+    neighbours = excerpt.counterparties(connection, set[str]().union(*linked.values()))
+    people = excerpt.linked_ids(connection, invalidation.people | neighbours)
+    stale_classes = {(one, c) for person, c in invalidation.stale_classes for one in linked.get(person, {person})}
+    for person in end_people(ends.filter(may_change_links())):
+        stale_classes |= {(one, c) for one in linked.get(person, ()) for c in CLASSES}
+    return Invalidation(frozenset(people), frozenset(stale_classes))
 
 
 def _select_people(
@@ -253,7 +271,7 @@ def _select_people(
 def _write(connection: Connection, row_build: Build, people: Collection[str], rows: PersonRows) -> None:
     """Replace the rows of `people`. A person without a new row also loses the score."""
     batch_people, removed_count = sorted(people), 0
-    for table in (SCORES, FEATURES):
+    for table in (LINKED_IDS, SCORES, FEATURES):
         removed_count = connection.execute(
             delete(table).where(table.c.build == row_build.id, table.c.person.in_(batch_people))
         ).rowcount
@@ -261,6 +279,7 @@ def _write(connection: Connection, row_build: Build, people: Collection[str], ro
     features = rows.features.filter(in_batch)
     builds.insert_rows(connection, FEATURES, features)
     builds.insert_rows(connection, SCORES, rows.scores.filter(in_batch))
+    builds.insert_rows(connection, LINKED_IDS, rows.linked_ids.filter(in_batch))
     history.append_changes(connection, row_build.id, row_build.computed_at, batch_people)
     change = {
         "people": BUILDS.c.people + features.height - removed_count,

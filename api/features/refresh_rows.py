@@ -12,7 +12,7 @@ import polars as pl
 from sqlalchemy import Connection, select
 
 from api.evidence import event_queries, excerpt
-from api.features import builds, pattern_flags
+from api.features import builds, linked_ids, pattern_flags
 from api.features.builds import Build
 from api.releases.catalogue import definitions_of, vocabulary_of
 from api.store.clock import micros
@@ -21,7 +21,8 @@ from engine.decide.evaluators import Evaluators
 from engine.lang.model.program import Program
 from graph.catalog import FEATURES as CATALOGUE
 from graph.evidence.calendar import months_before
-from graph.evidence.visibility import visible_with_consents
+from graph.evidence.links import rows_by_id
+from graph.evidence.visibility import linked_people, visible_with_consents
 from graph.evidence.vocabulary import CLASSES
 from graph.features.declared.columns import declared_features
 from graph.features.declared.definition import FeatureDefinition, distant_names
@@ -48,6 +49,7 @@ class PersonRows:
 
     features: pl.DataFrame
     scores: pl.DataFrame
+    linked_ids: pl.DataFrame
 
 
 def window_start(evaluators: Evaluators, row_build: Build) -> datetime | None:
@@ -80,7 +82,8 @@ def refresh_inputs(
     """Read what the rows of these people depend on. `after`: see `window_start`."""
     events = excerpt.of_people(connection, people, after) if people else excerpt.by_seq(connection, ())
     query = select(FEATURES.c.person, FEATURES.c["values"]).where(FEATURES.c.build == build.id)
-    rows = [tuple(r) for r in connection.execute(query.where(FEATURES.c.person.in_(people)))]
+    ids = sorted(excerpt.linked_ids(connection, people))
+    rows = [tuple(r) for r in connection.execute(query.where(FEATURES.c.person.in_(ids)))]
     distant = distant_names(definitions_of(program))
     kept_values = pl.Struct({**_GLOBAL_VALUES, **dict.fromkeys(sorted(distant), pl.Int64())})
     stored = pl.DataFrame(rows, schema={"person": pl.String, "values": pl.String}, orient="row")
@@ -92,6 +95,12 @@ def view_of(evaluators: Evaluators, row_build: Build, events: pl.DataFrame) -> t
     """The events that count at the moments of these rows, and the consents in force."""
     moments = row_build.as_of, row_build.known_at, row_build.purpose, row_build.zone
     return visible_with_consents(events, *moments, vocabulary_of(evaluators.release))
+
+
+def linked_of(evaluators: Evaluators, row_build: Build, events: pl.DataFrame) -> dict[str, str]:
+    """The id that stands for each linked id at the moments of these rows."""
+    moments = row_build.as_of, row_build.known_at, row_build.purpose
+    return linked_people(events, *moments, vocabulary_of(evaluators.release))
 
 
 def local_values(
@@ -120,8 +129,11 @@ def compute_rows(
     """Compute the rows of the people in `inputs`. Cost: about 0.1 s, plus O(events)."""
     program = program_of(evaluators, row_build)
     view, consents = view_of(evaluators, row_build, inputs.events)
-    local_features = local_values(evaluators, row_build, view, consents, inputs.people)
-    global_values = _usable_globals(inputs.global_values, program, consents, stale_classes)
+    linked = linked_of(evaluators, row_build, inputs.events)
+    people = sorted({linked.get(person, person) for person in inputs.people})
+    local_features = local_values(evaluators, row_build, view, consents, people)
+    stale_of_people = {(linked.get(person, person), c) for person, c in stale_classes}
+    global_values = _usable_globals(inputs.global_values, program, consents, stale_of_people)
     all_features = local_features.join(global_values, on="person", how="left")
     values = all_features.select("person", *builds.feature_names(program)).sort("person")
     flags = pattern_flags.flags_of_view(
@@ -129,7 +141,7 @@ def compute_rows(
         consents,
         row_build.as_of,
         evaluators.pattern_evaluators(evaluators.release.day(row_build.as_of)),
-        inputs.people,
+        people,
     )
     scores = builds.score_rows(values.select("person", *program.features), program, row_build, flags)
     features = values.select(
@@ -140,7 +152,11 @@ def compute_rows(
         pl.lit(micros(row_build.known_at)).alias("known_at"),
         pl.lit(micros(row_build.computed_at)).alias("computed_at"),
     )
-    return PersonRows(features, scores)
+    moments = row_build.as_of, row_build.known_at, row_build.purpose
+    linked_rows = linked_ids.rows_of(linked, inputs.events, *moments).with_columns(build=pl.lit(row_build.id))
+    return PersonRows(
+        rows_by_id(features, inputs.people, linked), rows_by_id(scores, inputs.people, linked), linked_rows
+    )
 
 
 def _usable_globals(

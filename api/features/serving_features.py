@@ -36,7 +36,7 @@ from sqlalchemy.sql import FromClause
 
 from api.consent import permissions
 from api.consent.permissions import Pair
-from api.features import builds
+from api.features import builds, linked_ids
 from api.features.builds import Build
 from api.features.pattern_flags import StoredFlags
 from api.store.clock import micros, moment
@@ -97,6 +97,7 @@ class ServingFeatures:
     row_build: Build
     build: Build
     stored_flags: StoredFlags | None
+    linked: tuple[str, ...] = ()  # all ids that we read as this person, if there are several
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class ServingFeaturesBatch:
 
     by_pair: dict[Pair, ServingFeatures | Rejected]
     stand_in: ServingFeatures
+    linked: Mapping[str, tuple[str, ...]]  # all ids of each person that has several
+    has_links: bool  # whether anyone has
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,8 @@ def serving_features_of(database: Database, release: Release, subject: str, now:
 def queries_for(people: Collection[str], now: datetime) -> tuple[Query, ...]:
     """The queries whose rows `serving_features_batch` takes, in this order."""
     rows = Query(_ROWS, {"people": sorted(people)})
-    return rows, Query(_ANYBODY), permissions.consent_query(people, now), Query(_CHANGES_SINCE_BUILD)
+    consents, changes = permissions.consent_query(people, now), Query(_CHANGES_SINCE_BUILD)
+    return rows, Query(_ANYBODY), consents, changes, linked_ids.query_for(people)
 
 
 def serving_features_batch(
@@ -162,21 +166,36 @@ def serving_features_batch(
 
     `row_sets` are the rows of `queries_for`, in the same order.
     """
-    feature_rows, any_person_rows, consent_rows, change_rows = row_sets
+    feature_rows, any_person_rows, consent_rows, change_rows, linked_rows = row_sets
+    linked = linked_ids.collect(linked_rows)
+    if linked_rows:  # for everyone, so that the time does not say whose ids are linked
+        others = {one for ids in linked.values() for one in ids}
+        (consent_rows,) = fetch_rows(connection, permissions.consent_query({*(s for s, _ in pairs), *others}, now))
     people = sorted({subject for subject, _ in pairs})
     schema = release.at(release.day(build.as_of)).schema
     needs = {name: attribute.classes for name, attribute in schema.items()}
     rows = dict(_rows_by_person(build, feature_rows))
     stand_in = _stand_in(build, needs, any_person_rows, copies=1 + len(people) - len(rows))
-    classes = permissions.allowed_classes(consent_rows, pairs, now)
+    grants = permissions.grants_by_person(consent_rows, now)
     suspects = people if change_rows else [person for person in people if person in rows and rows[person].deferred]
-    changes = {person: _changes_of(connection, build, rows.get(person), person) for person in suspects}
+    changes = {
+        person: _changes_of(connection, build, rows.get(person), {person, *linked.get(person, ())})
+        for person in suspects
+    }
+
+    def features_for(pair: Pair) -> ServingFeatures | Rejected:
+        person, service = pair
+        classes = permissions.classes_for(grants, pair)
+        if person in linked and "identity" in classes:
+            if not all("identity" in permissions.classes_for(grants, (one, None)) for one in linked[person]):
+                return stale_features()
+            classes = permissions.classes_of_linked(grants, linked[person], service)
+        row, row_changes = rows.get(person), changes.get(person, _NO_CHANGES)
+        return _consented_features(build, needs, row, classes, row_changes, tuple(sorted(linked.get(person, ()))))
+
+    by_pair = {pair: features_for(pair) for pair in pairs}
     return ServingFeaturesBatch(
-        {
-            pair: _consented_features(build, needs, rows.get(pair[0]), classes[pair], changes.get(pair[0], _NO_CHANGES))
-            for pair in pairs
-        },
-        stand_in,
+        by_pair, stand_in, {p: tuple(sorted(ids)) for p, ids in linked.items()}, bool(linked_rows)
     )
 
 
@@ -189,26 +208,36 @@ def _stand_in(build: Build, needs: Needs, any_person_rows: list[tuple[Any, ...]]
     return stand_ins[0] if stand_ins else ServingFeatures({}, frozenset(), build, build, None)
 
 
-def _changes_of(connection: Connection, build: Build, row: _FeatureRow | None, person: str) -> _PersonChanges:
-    """The changes that the person's row does not include."""
+def _changes_of(connection: Connection, build: Build, row: _FeatureRow | None, ids: Collection[str]) -> _PersonChanges:
+    """The changes that the row of the person with these ids does not include."""
     is_newer = _is_newer_than_row(build, row)
     return _PersonChanges(
-        evidence=_has_changed_evidence(connection, is_newer, person),
-        withdrawn_tie=_has_withdrawn_tie(connection, is_newer, person),
+        evidence=any(_has_changed_evidence(connection, is_newer, one) for one in ids),
+        withdrawn_tie=any(_has_withdrawn_tie(connection, is_newer, one) for one in ids),
     )
 
 
 def _consented_features(
-    build: Build, needs: Needs, row: _FeatureRow | None, classes: frozenset[str], changes: _PersonChanges
+    build: Build,
+    needs: Needs,
+    row: _FeatureRow | None,
+    classes: frozenset[str],
+    changes: _PersonChanges,
+    linked: tuple[str, ...],
 ) -> ServingFeatures | Rejected:
     """The features that these classes allow. We look at consent first: without it, every person is equally unknown."""
     if "identity" not in classes or row is None:
         return unknown_person(build.purpose)
     if changes.evidence:
-        hint = "try again when the features have been refreshed"
-        return Rejected("the person's evidence has just changed", where="subject", hint=hint, code="features_stale")
+        return stale_features()
     withheld = frozenset({"relationship"}) if changes.withdrawn_tie else frozenset()
-    return _serving_features(row, build, needs, classes - withheld)
+    return replace(_serving_features(row, build, needs, classes - withheld), linked=linked)
+
+
+def stale_features() -> Rejected:
+    """The rejection while a change of evidence waits for its refresh."""
+    hint = "try again when the features have been refreshed"
+    return Rejected("the person's evidence has just changed", where="subject", hint=hint, code="features_stale")
 
 
 def unknown_person(purpose: str) -> Rejected:

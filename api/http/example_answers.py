@@ -78,6 +78,7 @@ _EARLIER_CONTENT: Final = {
 }
 _ITEM: Final = {
     "number": 4711,
+    "id": "client-1",
     "contributor": "bank-a",
     "event_id": "missed-17",
     "kind": "obligation.missed",
@@ -117,6 +118,7 @@ _ME: Final = {
     "dimensions": [{"name": "credit", "points": 110, "best": 150}],
     "reasons": [_REASON],
     "consents_to": ["behaviour", "credit", "identity"],
+    "linked_ids": [],
     "as_of": CREATED_AT,
     "computed_at": CREATED_AT,
     "release": RELEASE,

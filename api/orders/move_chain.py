@@ -61,7 +61,7 @@ def columns(terms: str) -> dict[str, Any]:
 
 def counts_text(counts: object) -> str | None:
     """The counts of a person's orders as a move binds them: canonical JSON. None: the rules read none."""
-    return None if counts is None else as_json(vars(counts))
+    return None if counts is None else as_json({name: value for name, value in vars(counts).items() if value != ()})
 
 
 def link_hash(previous: str, move: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from api.consent import permissions
 from api.decisions.decisions import REFUSED
 from api.decisions.exposure import valid
+from api.features import linked_ids
 from api.merchants import services
 from api.merchants.services import Service
 from api.store.database import fetch_rows
@@ -92,7 +93,7 @@ def _require_in_force(connection: Connection, row: _StoredDecision, now: datetim
     decision. Otherwise we may have given the waived amount to another merchant by then.
     """
     joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    is_subject = DECISION_SUBJECTS.c.subject == row.subject
+    is_subject = DECISION_SUBJECTS.c.subject.in_(linked_ids.ids_of(connection, row.subject))
     is_same_question = is_subject & (DECISIONS.c.merchant == row.merchant) & (DECISIONS.c.perk == row.perk)
     newest = connection.execute(select(func.max(DECISIONS.c.seq)).select_from(joined).where(is_same_question)).scalar()
     # We need not look at earlier decisions, even with a clock that was ahead: they could not give this amount away.

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
+from api.evidence import erasure_tombstones
+from api.features import linked_ids
 from api.orders import move_chain
 from api.store.clock import iso, micros, moment
 from api.store.tables import ORDER_MOVES, ORDERS
@@ -75,6 +77,12 @@ class Counts:
     in_service: int
     unpaid: int
     overdue: int
+    linked: tuple[str, ...] = ()  # pseudonyms of all ids of a person that has several
+
+    @property
+    def by_name(self) -> dict[str, int]:
+        """The numbers, as the rules name them."""
+        return {"in_service": self.in_service, "unpaid": self.unpaid, "overdue": self.overdue}
 
 
 @dataclass(frozen=True)
@@ -123,9 +131,12 @@ def list_orders(
 
 
 def counts(connection: Connection, subject: str | None) -> Counts:
-    """Count the person's orders. The counts of an erased person (None) are 0: we begin no new order for them."""
-    query = select(ORDERS.c.state, func.count()).where(ORDERS.c.subject == subject).group_by(ORDERS.c.state)
-    return counts_of({row[0]: row[1] for row in connection.execute(query)})
+    """Count the person's orders, under all ids. The counts of an erased person (None) are 0: we begin no new order for them."""
+    ids = () if subject is None else linked_ids.ids_of(connection, subject)
+    query = select(ORDERS.c.state, func.count()).where(ORDERS.c.subject.in_(ids)).group_by(ORDERS.c.state)
+    counts = counts_of({row[0]: row[1] for row in connection.execute(query)})
+    linked = erasure_tombstones.pseudonyms(connection, ids) if len(ids) > 1 else ()
+    return replace(counts, linked=tuple(sorted(linked)))
 
 
 def counts_of(by_state: Mapping[str, int]) -> Counts:

@@ -267,7 +267,7 @@ def _rule_values(order: Order, counts: Counts, request: OrderRequest, now: datet
     kind = "pay" if request.action == "sync" else request.action
     return {
         **_order_values(order),
-        **{f"person.{name}": count for name, count in vars(counts).items()},
+        **{f"person.{name}": count for name, count in counts.by_name.items()},
         **request.values,
         **state_and_event(order.state, kind),
         "event.at": micros(now),

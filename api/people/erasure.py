@@ -17,7 +17,7 @@ from api.access import auth
 from api.consent import consents
 from api.decisions.batch import AMOUNTS_WINDOW
 from api.evidence import erasure_tombstones, withheld
-from api.features import builds, refresh_queue
+from api.features import builds, linked_ids, refresh_queue
 from api.people import redaction
 from api.people.ledger_erasure import LedgerErasure, erase_from_ledger
 from api.store.clock import micros
@@ -32,6 +32,7 @@ from api.store.tables import (
     ERASURES_IN_PROGRESS,
     EVENTS,
     FEATURES,
+    LINKED_IDS,
     MESSAGES,
     MONITORED_ATTRIBUTES,
     ORDER_MOVES,
@@ -46,7 +47,7 @@ from api.store.tables import (
     ExtentRow,
 )
 from engine.errors import Rejected
-from graph.evidence.vocabulary import STANDARD, EventVocabulary
+from graph.evidence.vocabulary import CLASSES, STANDARD, EventVocabulary
 
 PERSON_TABLES: Final = (  # tables whose rows we delete, and the column that names the person
     (DECISION_SUBJECTS, "subject"),
@@ -60,6 +61,7 @@ _VACUUM_TABLES: Final = (
     "events",
     "corrected_parties",
     "features",
+    "linked_ids",
     "scores",
     "score_history",
     "deferred_refreshes",
@@ -116,6 +118,7 @@ def count_rows(database: Database, person: str) -> dict[str, int]:
     conditions = [(table, table.c[column] == person) for table, column in PERSON_TABLES]
     conditions += [
         (EVENTS, (EVENTS.c.subject == person) | (EVENTS.c.other == person) | _is_in_data(person)),
+        (LINKED_IDS, (LINKED_IDS.c.person == person) | (LINKED_IDS.c.linked == person)),
         (ORDERS, ORDERS.c.subject == person),
         (TOKENS, (TOKENS.c.role == "subject") & (TOKENS.c.party == person)),
         (SUBMISSIONS, SUBMISSIONS.c.problems.contains(json.dumps(person)[1:-1], autoescape=True)),
@@ -179,6 +182,7 @@ def _update_builds(connection: Connection, person: str, ledger_erasure: LedgerEr
             connection.execute(delete(SCHEDULED_EVENTS).where(SCHEDULED_EVENTS.c.build == newest.id, waiting))
         stale_classes = dict.fromkeys(ledger_erasure.counterparties - {person}, frozenset[str]())
         stale_classes |= dict.fromkeys(ledger_erasure.tied_people - {person}, frozenset({"relationship"}))
+        stale_classes |= dict.fromkeys(linked_ids.erase(connection, person), frozenset(CLASSES))
         refresh_queue.defer(connection, newest.id, stale_classes, newest.seq)
     for table in (FEATURES, SCORES, DEFERRED_REFRESHES):
         connection.execute(delete(table).where(table.c.build.in_(build_ids), table.c.person == person))

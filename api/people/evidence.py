@@ -1,13 +1,15 @@
 """List a person's evidence: each stored event, its current content, and its content before each correction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Final, TypedDict
 
 from sqlalchemy import Connection, select, union
 
 from api.evidence import excerpt
+from api.features.linked_ids import LinkedClasses
 from api.store.clock import iso
 from api.store.tables import CORRECTED_PARTIES, DISPUTES, EVENTS
 from graph.evidence.declared_fields import displayed
@@ -29,6 +31,7 @@ class Item(ItemContent):
     """A stored event as the person may see it: its current content, and its history."""
 
     number: int  # `seq` of the event
+    id: str  # the id of the person that the event names
     contributor: str
     event_id: str
     kind: str
@@ -41,13 +44,36 @@ class Item(ItemContent):
 
 
 def list_evidence(
-    connection: Connection, vocabulary: EventVocabulary, person: str, after: int = 0, limit: int | None = PAGE
+    connection: Connection,
+    vocabulary: EventVocabulary,
+    person: str,
+    after: int = 0,
+    limit: int | None = PAGE,
+    linked: LinkedClasses = MappingProxyType({}),
 ) -> list[Item]:
-    """List the person's evidence, oldest first, after the event number `after`.
+    """List the person's evidence, oldest first, after the event number `after`; of each id in `linked`, that of its classes.
 
     Of another party's statement about a tie to the person we show the kind and the contributor, but not the strength; of a
     vouch we also hide the person who vouched.
     """
+    items = _items_of_id(connection, vocabulary, person, after, limit)
+    for one, classes in linked.items():
+        numbers = {item["number"] for item in items}
+        kinds = [k.name for k in vocabulary.kinds if k.data_class in classes]
+        more = _items_of_id(connection, vocabulary, one, after, limit, kinds)
+        items += [item for item in more if item["number"] not in numbers]
+    return sorted(items, key=lambda item: item["number"])[:limit]
+
+
+def _items_of_id(
+    connection: Connection,
+    vocabulary: EventVocabulary,
+    person: str,
+    after: int,
+    limit: int | None,
+    kinds: Collection[str] | None = None,
+) -> list[Item]:
+    """The evidence that names an id, of these kinds (None: all)."""
     ends = [select(EVENTS.c.seq).where(EVENTS.c[end] == person) for end in ("subject", "other")]
     is_same_event = (EVENTS.c.contributor == CORRECTED_PARTIES.c.contributor) & (
         EVENTS.c.event_id == CORRECTED_PARTIES.c.event_id
@@ -59,6 +85,8 @@ def list_evidence(
     )
     numbers = union(*ends, by_correction).subquery()
     page = select(numbers.c.seq).where(numbers.c.seq > after).order_by(numbers.c.seq).limit(limit)
+    if kinds is not None:
+        page = page.where(numbers.c.seq.in_(select(EVENTS.c.seq).where(EVENTS.c.kind.in_(kinds))))
     own_disputes = select(DISPUTES.c.contributor, DISPUTES.c.event_id, DISPUTES.c.outcome).where(
         DISPUTES.c.subject == person
     )
@@ -126,6 +154,7 @@ def _item(
     current = contents[-1]
     return {
         "number": event["seq"],
+        "id": person,
         "contributor": event["contributor"],
         "event_id": event["event_id"],
         "kind": kind.name,

@@ -1,7 +1,7 @@
 """The views a person may see about themselves: the score, recourse, inquiries, history, orders and a full export."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -128,9 +128,13 @@ def inquiries(
     language: str,
     before: int | None = None,
     limit: int | None = PAGE,
+    linked: Collection[str] = (),
 ) -> list[View]:
-    """List the inquiries about the person, newest first, before the number `before`: merchant, time, perk, outcome, reasons."""
-    query = _inquiries_query(person).order_by(DECISIONS.c.seq.desc()).limit(limit)
+    """List the inquiries about the person, newest first, before the number `before`: merchant, time, perk, outcome, reasons.
+
+    `linked`: the person's other ids.
+    """
+    query = _inquiries_query(person, *linked).order_by(DECISIONS.c.seq.desc()).limit(limit)
     if before is not None:
         query = query.where(DECISIONS.c.seq < before)
     return [_inquiry_view(dict(row), program, language) for row in connection.execute(query).mappings()]
@@ -142,10 +146,10 @@ def inquiry(connection: Connection, program: Program | None, person: str, decisi
     return None if row is None else _inquiry_view(dict(row), program, language)
 
 
-def _inquiries_query(person: str) -> Select[Any]:
+def _inquiries_query(*ids: str) -> Select[Any]:
     joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
     query = select(DECISIONS, DECISION_SUBJECTS.c.record).select_from(joined)
-    return query.where(DECISION_SUBJECTS.c.subject == person)
+    return query.where(DECISION_SUBJECTS.c.subject.in_(ids))
 
 
 def _inquiry_view(row: Row, program: Program | None, language: str) -> View:

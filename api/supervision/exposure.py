@@ -7,7 +7,7 @@ decision. So we know the state of each order at each decision without a clock.
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from api.store.clock import moment
 from api.store.database import fetch_rows
 from api.store.statements import Query, is_any_of, texts
 from api.store.tables import DECISION_SUBJECTS, DECISIONS, ORDER_MOVES, ORDERS
+from api.supervision.linked_subjects import linked_subjects
 from api.supervision.records import EntryRow
 from engine.decide.decide import as_json
 
@@ -47,6 +48,7 @@ def count_problems(connection: Connection, rows: Sequence[EntryRow]) -> Mapping[
         return {}
     moves = _newest_moves(connection, min(recorded), max(recorded))
     of_person = _person_histories(connection, {_subject(row) for row in rows if row["seq"] in recorded})
+    of_linked = linked_subjects(connection, _linked_names(recorded.values()))
     problems = {}
     for row in rows:
         record = recorded.get(row["seq"])
@@ -55,10 +57,35 @@ def count_problems(connection: Connection, rows: Sequence[EntryRow]) -> Mapping[
         if moves.before(row["seq"]) != record["order_moves"]:
             problems[row["seq"]] = OTHER_MOVES
         elif (question := (record.get("decision") or {}).get("question")) is not None:
-            expected = of_person[_subject(row)].expected_counts(row)
-            if any(as_json({"": question.get(name)}) != as_json({"": value}) for name, value in expected.items()):
+            expected = _expected_counts(connection, of_person, row, question.get("linked"), of_linked)
+            if expected is not None and any(
+                as_json({"": question.get(name)}) != as_json({"": value}) for name, value in expected.items()
+            ):
                 problems[row["seq"]] = MISCOUNTED
     return problems
+
+
+def _linked_names(records: Iterable[Mapping[str, Any]]) -> set[str]:
+    questions = ((record.get("decision") or {}).get("question") or {} for record in records)
+    return {name for question in questions for name in question.get("linked") or ()}
+
+
+def _expected_counts(
+    connection: Connection,
+    of_person: "Mapping[str, _PersonHistory]",
+    row: EntryRow,
+    linked: Sequence[str] | None,
+    subjects: Mapping[str, str | None],
+) -> Mapping[str, object] | None:
+    """The exposure that the decision had to count. None: one of the person's ids was erased since, with its decisions."""
+    if not linked:
+        return of_person[_subject(row)].expected_counts(row)
+    if any(subjects[name] is None for name in linked):
+        return None
+    histories = _person_histories(connection, {subjects[name] or "" for name in linked})
+    moves = next(iter(histories.values())).moves
+    decisions = sorted((d for history in histories.values() for d in history.decisions), key=lambda d: d.seq)
+    return _PersonHistory(decisions, moves).expected_counts(row)
 
 
 def _subject(row: EntryRow) -> str:

@@ -36,10 +36,10 @@ from engine.lang.model.types import MAX_INTEGER, Type, Value, day_of, fits, valu
 
 FIRST_RECORD_VERSION: Final = 2  # the first version of the record
 # The fields that a question has since a version of the record.
-FIELD_BY_VERSION: Final = {3: "global_as_of", 4: "timezone", 5: "in_service", 6: "definitions"}
+FIELD_BY_VERSION: Final = {3: "global_as_of", 4: "timezone", 5: "in_service", 6: "definitions", 7: "linked"}
 OPTIONAL_FIELDS: Final = (
     *("global_as_of", "global_known_at", "timezone", "in_service", "unpaid", "overdue"),
-    "definitions",
+    *("definitions", "linked"),
 )
 # Records keep these old names of fields, because we compare records byte by byte in a replay.
 RECORD_KEYS: Final = {"without_relationships": "alone", "score_without_relationships": "alone"}
@@ -74,6 +74,7 @@ class DecisionInputs:
     - `as_of` and `known_at` are those of the person's own evidence. Features of the whole graph can have an earlier
       moment.
     - `values` are those of features and flags. `definitions` is the hash of the features' definitions by which they were computed. `context` has the request's own fields, by their short names.
+    - `linked`: the ids that the caller read as this person, in a form that names nobody.
     - `used`: earlier waivers. `held_since`: since when the person holds the perk.
     - `in_service`, `unpaid`, `overdue`: the counts of the person's orders (those overdue are also unpaid). The caller
       keeps these accounts; None if it keeps none.
@@ -98,6 +99,7 @@ class DecisionInputs:
     unpaid: int | None = None
     overdue: int | None = None
     definitions: str | None = None  # None: unknown, as in all records before rules declared features
+    linked: tuple[str, ...] | None = None  # None: the person has one id
 
     @property
     def day(self) -> int:
@@ -109,6 +111,7 @@ def question_from_record(record: JsonObject) -> DecisionInputs:
     """The inputs of a decision, from its record, so that you can decide again."""
     payload = dict(record["question"])
     payload["used"] = tuple(PriorWaiver(**waiver) for waiver in payload["used"])
+    payload["linked"] = tuple(payload["linked"]) if payload.get("linked") else None
     return DecisionInputs(**payload)
 
 

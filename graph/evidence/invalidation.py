@@ -27,7 +27,7 @@ import polars as pl
 
 from graph.evidence.declared_fields import convert_fields
 from graph.evidence.events import EVENT_KEY, UTC_MICROSECONDS, decode_fields
-from graph.evidence.vocabulary import OWN_KINDS, STANDARD, EventVocabulary
+from graph.evidence.vocabulary import LINK_KIND, OWN_KINDS, STANDARD, EventVocabulary
 
 STATEMENT_KINDS: Final = tuple(k.name for k in OWN_KINDS if "ref_event" in k.required)
 CONSENT_KINDS: Final = ("consent.granted", "consent.withdrawn")
@@ -90,6 +90,11 @@ def _consents_to(data_class: str) -> pl.Expr:
     return pl.col("kind").is_in(CONSENT_KINDS) & pl.col("classes").fill_null(data_class).str.contains(
         data_class, literal=True
     )
+
+
+def may_change_links() -> pl.Expr:
+    """Match the ends of links, and of consents that links need."""
+    return (pl.col("kind") == LINK_KIND) | _consents_to("identity")
 
 
 def compute_invalidation(

@@ -141,6 +141,8 @@ def linked_people(
 
     `events` has the columns of `SCHEMA`, in append order, and at least the links, and the statements about evidence.
     """
+    if not (events["kind"] == LINK_KIND).any():
+        return {}
     statements = events.filter(pl.col("kind").is_in(READING_KINDS))
     effective, _ = _effective_statements(statements, as_of, known_at)
     consents = _latest_consents(effective, as_of, purpose, None)

@@ -16,8 +16,10 @@ from api.features.builds import Build
 from api.features.refresh import RefreshLimits
 from api.store.clock import moment
 from api.store.database import reading
-from api.store.tables import FEATURES, SCORES
+from api.store.tables import FEATURES, LINKED_IDS, SCORES
 from engine.decide.evaluators import Evaluators
+from graph.evidence.links import ids_by_person, rows_by_id
+from graph.evidence.visibility import linked_people
 from tests.shipped_features import FEATURES as CATALOGUE
 from tests.shipped_features import features
 
@@ -38,6 +40,15 @@ def feature_rows(database: Engine) -> dict[str, tuple[Build, dict[str, Any]]]:
         )
         for r in records
     }
+
+
+def linked_rows(database: Engine) -> dict[str, tuple[str, ...]]:
+    """All ids that the row of each person with several ids counts."""
+    with reading(database) as connection:
+        build = builds.require_build(connection)
+        query = select(LINKED_IDS.c.person, LINKED_IDS.c.linked).where(LINKED_IDS.c.build == build.id)
+        rows = connection.execute(query.order_by(LINKED_IDS.c.person, LINKED_IDS.c.linked)).all()
+    return {person: tuple(one for p, one in rows if p == person) for person, _ in rows}
 
 
 def current_scores(database: Engine) -> dict[str, tuple[int | None, str | None]]:
@@ -61,8 +72,11 @@ def _ipc_bytes(events: pl.DataFrame) -> bytes:
 
 @lru_cache(16)
 def _rebuild_features(events: bytes, as_of: datetime, known_at: datetime) -> dict[str, dict[str, Any]]:
-    frame = features(pl.read_ipc(BytesIO(events)), as_of, known_at, "perks", feature_names=LOCAL_FEATURES)
-    return {r.pop("person"): r for r in frame.iter_rows(named=True)}
+    ledger_events = pl.read_ipc(BytesIO(events))
+    frame = features(ledger_events, as_of, known_at, "perks", feature_names=LOCAL_FEATURES)
+    linked = linked_people(ledger_events, as_of, known_at, "perks")
+    rows = rows_by_id(frame, [*frame["person"], *linked], linked)
+    return {r.pop("person"): r for r in rows.iter_rows(named=True)}
 
 
 def assert_matches_rebuild(database: Engine, now: datetime) -> None:
@@ -78,8 +92,13 @@ def assert_matches_rebuild(database: Engine, now: datetime) -> None:
         assert {n: values[n] for n in LOCAL_FEATURES} == expected[at.as_of].get(person), person
     latest = builds.latest_build(database)
     assert latest
-    current = rebuild_features(events, max(now, latest.as_of) if latest.follows else latest.as_of, known_at)
+    as_of_now = max(now, latest.as_of) if latest.follows else latest.as_of
+    current = rebuild_features(events, as_of_now, known_at)
     assert set(actual) == set(current)
+    assert (
+        linked_rows(database) == ids_by_person(linked_people(events, as_of_now, known_at, "perks"))
+        or len({at.as_of for at, _ in actual.values()}) > 1
+    )
     assert latest.people == len(actual)
     assert latest.events_counted == ledger.extent(database).events
 

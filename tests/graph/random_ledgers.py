@@ -23,9 +23,11 @@ def initial_events() -> pl.DataFrame:
     return story(enrol(*ENROLLED_PEOPLE))
 
 
-def random_events(chooser: Random, evidence: int = 12, about: int = 9, now: datetime = NOW) -> pl.DataFrame:
-    """So many events, and so many about these, in any order."""
-    drafts = [_evidence(chooser, now) for _ in range(evidence)]
+def random_events(
+    chooser: Random, evidence: int = 12, about: int = 9, now: datetime = NOW, links: int = 0
+) -> pl.DataFrame:
+    """So many events, and so many about these, in any order. `links`: how often two ids are linked, beside the other kinds."""
+    drafts = [_evidence(chooser, now, links) for _ in range(evidence)]
     drafts += [_statement(chooser, evidence, evidence + about) for _ in range(about)]
     rows = [_complete(chooser, row, number, now) for number, row in enumerate(drafts)]
     chooser.shuffle(rows)
@@ -42,10 +44,11 @@ def _complete(chooser: Random, row: Row, number: int, now: datetime) -> Row:
     return defaults | {"recorded_at": at} | row
 
 
-def _evidence(chooser: Random, now: datetime) -> Row:
+def _evidence(chooser: Random, now: datetime, links: int) -> Row:
     subject, other = chooser.sample(PEOPLE, 2)
     classes = chooser.choice([ALL_CLASSES, "identity", "relationship", "behaviour", "identity,behaviour"])
     kinds: list[tuple[int, Row]] = [
+        *([(links, {"kind": "person.same_as", "other": other})] if links else []),
         (7, {"kind": "tie.formed", "other": other, "tie": "friend"}),
         (1, {"kind": "tie.formed", "other": other, "tie": "vouch", "strength": 3}),
         (1, {"kind": "tie.ended", "other": other, "tie": "friend"}),

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from api.evidence import link_sources
 from api.evidence.imports.importing import import_source
 from api.evidence.imports.mapping import ImportPlan
 from api.evidence.imports.sources import Source
@@ -91,12 +92,19 @@ def _plain(value: Any) -> Any:
 
 
 def dry_run(
-    source: Source, plan: ImportPlan, *, now: Callable[[], datetime], on_progress: Progress | None = None
+    source: Source,
+    plan: ImportPlan,
+    *,
+    now: Callable[[], datetime],
+    on_progress: Progress | None = None,
+    linking: Collection[str] = (),
 ) -> tuple[LoadReport, DryRunRecord]:
-    """Import a source into a ledger of its own. No file of refused rows is written."""
+    """Import a source into a ledger of its own. No file of refused rows is written. `linking`: the permitted link sources."""
     names = frozenset((*SCHEMA, *plan.vocabulary.extra_fields, *(column.name for column in plan.columns)))
     record = DryRunRecord(names)
     with _passing_ledger() as database:
+        for contributor in linking:
+            link_sources.allow(database, contributor, now())
         report = import_source(database, source, plan, (), now=now, on_progress=on_progress, on_batch=record.add)
     return report, record
 

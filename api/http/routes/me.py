@@ -20,6 +20,7 @@ from api.http.routes.page import After, Page
 from api.people import erasure, person
 from api.people import evidence as stored_evidence
 from api.people.languages import choose_language
+from api.people.linked import linked_classes
 from api.store.database import reading
 from engine.lang.model.program import Program
 
@@ -59,6 +60,7 @@ class MyScore(BaseModel):
     dimensions: list[Dimension]
     reasons: list[Reason]
     consents_to: list[DataClass] = Field(description="classes of evidence that we use, by your own consent")
+    linked_ids: list[str] = Field(description="all of your ids, if we read several as one person; else empty")
     as_of: datetime
     computed_at: datetime
     release: str = Field(description="the rules in force")
@@ -115,6 +117,7 @@ class EvidenceItem(BaseModel):
     """An item of evidence, or a later statement about one."""
 
     number: Int64
+    id: str = Field(description="the id of yours that the item names")
     contributor: str
     event_id: str
     kind: str
@@ -255,11 +258,12 @@ def get_my_feature(feature: FeatureName, context: ContextDep, caller: Subject, n
 
 @router.get("/evidence")
 def list_my_evidence(
-    context: ContextDep, caller: Subject, after: After = None, limit: Limit = person.PAGE
+    context: ContextDep, caller: Subject, now: Now, after: After = None, limit: Limit = person.PAGE
 ) -> EvidenceItems:
-    """List your stored evidence with its contributors, oldest first, in pages."""
+    """List your stored evidence with its contributors, oldest first, in pages; of your other ids, the evidence that counts."""
     with reading(context.database) as connection:
-        rows = stored_evidence.list_evidence(connection, context.vocabulary, caller.party, int(after or 0), limit + 1)
+        linked, first = linked_classes(connection, caller.party, now), int(after or 0)
+        rows = stored_evidence.list_evidence(connection, context.vocabulary, caller.party, first, limit + 1, linked)
     return EvidenceItems.cut([EvidenceItem(**row) for row in rows], limit, "number")
 
 
@@ -267,15 +271,17 @@ def list_my_evidence(
 def list_my_inquiries(
     context: ContextDep,
     caller: Subject,
+    now: Now,
     after: After = None,
     limit: Limit = person.PAGE,
     language: Language = None,
 ) -> Inquiries:
-    """List the questions about you: merchant, time, perk and answer, newest first, in pages."""
+    """List the questions about you, under all your ids: merchant, time, perk and answer, newest first, in pages."""
     program = context.release.programs[-1]
     with reading(context.database) as connection:
         words, last = choose_language(language, program.languages), None if after is None else int(after)
-        rows = person.inquiries(connection, program, caller.party, words, last, limit + 1)
+        linked = linked_classes(connection, caller.party, now)
+        rows = person.inquiries(connection, program, caller.party, words, last, limit + 1, linked)
     return Inquiries.cut([Inquiry(**row) for row in rows], limit, "number")
 
 
@@ -329,6 +335,7 @@ def _my_score(explanation: ScoreExplanation, language: str | None) -> MyScore:
         ],
         reasons=[Reason(code=c, text=person.wording(program, c, words)) for c in score.reasons],
         consents_to=sorted(explanation.classes),
+        linked_ids=list(explanation.linked),
         as_of=explanation.build.as_of,
         computed_at=explanation.build.computed_at,
         release=program.release,

@@ -8,10 +8,12 @@ In capitals the same tables as SQLAlchemy Core has them, for statements.
 from api.store.tables.access import (
     CALLBACK_KEYS,
     CONSENT_REQUESTS,
+    LINK_SOURCES,
     SERVICES,
     TOKENS,
     CallbackKeyRow,
     ConsentRequestRow,
+    LinkSourceRow,
     ServiceRow,
     TokenRow,
 )
@@ -19,6 +21,7 @@ from api.store.tables.built import (
     BUILDS,
     DEFERRED_REFRESHES,
     FEATURES,
+    LINKED_IDS,
     RELEASES,
     SCHEDULED_EVENTS,
     SCORE_HISTORY,
@@ -26,6 +29,7 @@ from api.store.tables.built import (
     BuildRow,
     DeferredRefreshRow,
     FeaturesRow,
+    LinkedIdRow,
     ReleaseRow,
     ScheduledEventRow,
     ScoreChangeRow,
@@ -53,6 +57,7 @@ from api.store.tables.evidence import (
     has_reference,
     is_change,
     is_enrolment_or_consent,
+    is_link,
     is_tie,
 )
 from api.store.tables.orders import MESSAGES, ORDER_MOVES, ORDERS, MessageRow, OrderMoveRow, OrderRow
@@ -92,6 +97,8 @@ __all__ = [
     "EVENTS",
     "EXTENT",
     "FEATURES",
+    "LINKED_IDS",
+    "LINK_SOURCES",
     "MESSAGES",
     "MONITORED_ATTRIBUTES",
     "ORDERS",
@@ -121,6 +128,8 @@ __all__ = [
     "EventRow",
     "ExtentRow",
     "FeaturesRow",
+    "LinkSourceRow",
+    "LinkedIdRow",
     "MessageRow",
     "MonitoredAttributeRow",
     "MoveRow",
@@ -139,5 +148,6 @@ __all__ = [
     "has_reference",
     "is_change",
     "is_enrolment_or_consent",
+    "is_link",
     "is_tie",
 ]

@@ -72,7 +72,17 @@ class ConsentRequestRow(SQLModel, table=True):
     event_id: str | None = None  # of the ledger's event
 
 
+class LinkSourceRow(SQLModel, table=True):
+    """A contributor that may say that two ids are one person."""
+
+    __tablename__: ClassVar[str] = "link_sources"
+
+    contributor: str = Field(primary_key=True)
+    allowed_at: int = Field(sa_type=BigInteger)
+
+
 TOKENS: Final = SQLModel.metadata.tables["tokens"]
 SERVICES: Final = SQLModel.metadata.tables["services"]
 CALLBACK_KEYS: Final = SQLModel.metadata.tables["callback_keys"]
 CONSENT_REQUESTS: Final = SQLModel.metadata.tables["consent_requests"]
+LINK_SOURCES: Final = SQLModel.metadata.tables["link_sources"]

@@ -45,6 +45,21 @@ class FeaturesRow(SQLModel, table=True):
     computed_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
+class LinkedIdRow(SQLModel, table=True):
+    """An id whose events a person's row counts, beside those of `person`: another id of theirs. `linked` is `person` in one row.
+
+    `classes` are the data classes of the id that counted, comma-separated.
+    """
+
+    __tablename__: ClassVar[str] = "linked_ids"
+    __table_args__ = (Index("linked_ids_of_linked", "build", "linked"),)
+
+    build: int = Field(primary_key=True, foreign_key="builds.id")
+    person: str = Field(primary_key=True)
+    linked: str = Field(primary_key=True)
+    classes: str
+
+
 class DeferredRefreshRow(SQLModel, table=True):
     """A person whose row in a build is not refreshed yet: one of too many, or with too many events to be done with others."""
 
@@ -107,6 +122,7 @@ class ReleaseRow(SQLModel, table=True):
 
 BUILDS: Final = SQLModel.metadata.tables["builds"]
 FEATURES: Final = SQLModel.metadata.tables["features"]
+LINKED_IDS: Final = SQLModel.metadata.tables["linked_ids"]
 DEFERRED_REFRESHES: Final = SQLModel.metadata.tables["deferred_refreshes"]
 SCHEDULED_EVENTS: Final = SQLModel.metadata.tables["scheduled_events"]
 SCORES: Final = SQLModel.metadata.tables["scores"]

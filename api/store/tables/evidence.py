@@ -4,8 +4,8 @@ during the erasure of a person.
 `events` has three indexes. The unique key makes sending twice harmless. The two on `subject` and `other` find one
 person's evidence; they cost about as much as the rest of an insert together, so a bulk load into a small ledger
 drops these two and builds them once at its end (`api/evidence/load.py`). There is none on times: `extent` keeps the last ones.
-Five more are of few events each, and stay: statements about an event; changes of others; ties, consents and enrolments by
-person.
+Seven more are of few events each, and stay: statements about an event; changes of others; ties, links, consents and
+enrolments by person.
 """
 
 from typing import ClassVar, Final
@@ -41,6 +41,11 @@ def is_tie(events: FromClause) -> ColumnElement[bool]:
     return is_one_of(events.c.kind, ("tie.formed", "tie.ended"))
 
 
+def is_link(events: FromClause) -> ColumnElement[bool]:
+    """The condition that an event says that two ids are one person."""
+    return is_one_of(events.c.kind, ("person.same_as",))
+
+
 _CHANGE_KINDS: Final = ("consent.withdrawn", "dispute.opened", "dispute.resolved", "event.corrected", "event.retracted")
 _CONDITION_COLUMNS: Final = table("events", column("kind"), column("ref_event"))
 
@@ -63,6 +68,8 @@ class EventRow(SQLModel, table=True):
         _partial_index("events_that_change", "seq", is_change),
         _partial_index("ties_of_subject", "subject", is_tie),
         _partial_index("ties_of_other", "other", is_tie),
+        _partial_index("links_of_subject", "subject", is_link),
+        _partial_index("links_of_other", "other", is_link),
         {"sqlite_autoincrement": True},
     )
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.event import listens_for
 
+from api.evidence import link_sources
 from api.features import refresh
 from api.features.refresh import RefreshLimits
 from api.store.database import open_database, reading
@@ -52,7 +53,7 @@ def databases(
 def stories(seed: int) -> list[pl.DataFrame]:
     """Batches of events, in the order in which they come."""
     chooser = Random(seed)
-    events = random_events(chooser, 14, 10)
+    events = random_events(chooser, 14, 10, links=chooser.choice([0, 4]))
     cuts = sorted(chooser.sample(range(4, events.height), 4))
     return [events[a:b] for a, b in zip([0, *cuts], [*cuts, events.height], strict=True)]
 
@@ -62,6 +63,7 @@ def refresh_batches(
 ) -> None:
     """Record and refresh batches hours apart. After each batch, everyone's row must equal that of a rebuild."""
     database, now = open_database(url), NOW
+    link_sources.allow(database, "bank", now)
     append_events(database, initial_events(), now)
     append_events(database, batches[0], now)
     build_features(database, now, "perks", now, follows=follows)
@@ -122,6 +124,17 @@ def test_a_refresh_equals_a_rebuild_on_postgresql(
         2024-01-02 person.enrolled eve #e identity_level=1
         2024-01-02 consent.granted eve #g purpose=perks classes=identity
         2024-01-03 event.retracted ann #r ref_event=e""",
+        """2024-01-01 payment.made ann > eve #p amount=5 currency=CNY
+        2024-01-01 tie.formed bob > cy #t tie=friend
+        2024-01-01 person.same_as ann > bob #l
+        2024-01-02 tie.formed ann > cy #s tie=friend
+        2024-01-02 person.same_as dan > bob #m
+        2024-01-03 consent.withdrawn bob @desk #w purpose=perks classes=behaviour
+        2024-01-04 consent.withdrawn bob @desk #v purpose=perks classes=identity
+        2024-01-05 consent.granted bob @desk #g purpose=perks classes=identity
+        2024-01-06 dispute.opened dan @ann #d ref_event=m ref_contributor=bank
+        2024-01-07 event.corrected ann #x ref_event=l fields={"other":"cy"}
+        2024-01-08 event.retracted ann #r ref_event=l""",
         """2020-01-01 payment.made ann > bob #p amount=5 currency=CNY
         2024-01-02 event.corrected ann #x ref_event=p fields={"happened_at":"2024-01-01T09:00:00Z"}
         2020-02-01 account.balance ann #q amount=5 currency=CNY
@@ -133,6 +146,7 @@ def test_a_refresh_after_each_event_equals_a_rebuild(
 ) -> None:
     """We refresh after each event, so that no other event hides a missed invalidation."""
     for database in databases:
+        link_sources.allow(database, "bank", NOW)
         append_events(database, BASE_EVENTS, NOW)
         build_features(database, NOW, "perks", NOW, follows=True)
     snapshots = [[feature_rows(database) for database in databases]]

@@ -42,7 +42,11 @@ NAMES = import_module("api.store.migrations.versions.0011_standard_names")
 
 
 def former_names(connection: Connection) -> None:
-    """Undo the columns of migrations 0012 and 0013, and the names of 0011."""
+    """Undo migrations 0012 to 0014, and the names of 0011."""
+    for end in ("subject", "other"):
+        connection.execute(text(f"DROP INDEX links_of_{end}"))
+    for table in ("link_sources", "linked_ids"):
+        connection.execute(text(f"DROP TABLE {table}"))
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
     connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))
     for table, former, name in NAMES.COLUMNS:
