@@ -21,12 +21,14 @@ from api.evidence.imports.map_guess import guess_map
 from api.evidence.imports.map_tree import ImportMap
 from api.evidence.imports.query_source import QUERY_NAME, open_query
 from api.evidence.imports.sources import Source
+from api.evidence.link_sources import list_sources
 from api.evidence.load import LoadReport, refuse_to_overwrite, rejects_paths
 from api.settings.settings import settings
 from api.store import clock, replace
 from api.store.database import open_database
 from api.telemetry.progress import ProgressReporter
 from engine.errors import Rejected
+from graph.evidence.vocabulary import LINK_KIND
 
 app = commands()
 DEFAULT_MAP: Final = Path("map.yaml")
@@ -65,11 +67,12 @@ def import_(
     steps = ProgressReporter(console())
     opened = _opener(import_map, url, query)
     if dry:
+        linking = _link_sources(import_map, config.database_url)
 
         def try_one(place: Path) -> LoadReport:
             with opened(place) as source, steps.progress(f"reading {place}") as on_progress:
                 plan = plan_import(import_map, problems, vocabulary, source)
-                report, record = dry_run(source, plan, now=clock.now, on_progress=on_progress)
+                report, record = dry_run(source, plan, now=clock.now, on_progress=on_progress, linking=linking)
             _say_record(steps, record)
             return report
 
@@ -87,6 +90,17 @@ def import_(
 
     try:
         report_each(steps, places, import_one)
+    finally:
+        database.dispose()
+
+
+def _link_sources(import_map: ImportMap, url: str) -> list[str]:
+    """The contributors that may link ids, if the map makes links; we open the ledger for nothing else."""
+    if all(event.kind.text != LINK_KIND for event in import_map.events):
+        return []
+    database = open_database(url)
+    try:
+        return [contributor for contributor, _ in list_sources(database)]
     finally:
         database.dispose()
 

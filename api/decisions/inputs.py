@@ -91,10 +91,10 @@ def load_inputs(
     features = serving_features.serving_features_batch(connection, context.release, build, pairs, latest, feature_rows)
     prior = exposure.prior_decisions(prior_rows, names)
     if features.has_links:  # for everyone, so that the time does not say whose ids are linked
-        others = {one for ids in features.linked.values() for one in ids} - names
-        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(others))
-        prior |= exposure.prior_decisions(other_rows, others)
-        pseudonyms |= {one: erasure_tombstones.pseudonym(context.database, one) for one in others}
+        other_ids = {one for ids in features.linked.values() for one in ids} - names
+        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(other_ids))
+        prior |= exposure.prior_decisions(other_rows, other_ids)
+        pseudonyms |= {one: erasure_tombstones.pseudonym(context.database, one) for one in other_ids}
     flags, unflagged = _flags(context, features, computed)
     return BatchInputs(
         program=context.program(build),

@@ -66,8 +66,8 @@ def ids_of(connection: Connection, person: str) -> tuple[str, ...]:
 
 def erase(connection: Connection, person: str) -> set[str]:
     """Take a person's name out. Returns the others' ids: their rows count evidence of a person who has left, until a refresh."""
-    others = set(connection.execute(select(LINKED_IDS.c.person).where(LINKED_IDS.c.linked == person)).scalars())
+    other_ids = set(connection.execute(select(LINKED_IDS.c.person).where(LINKED_IDS.c.linked == person)).scalars())
     connection.execute(delete(LINKED_IDS).where(LINKED_IDS.c.person == person))
-    gone = update(LINKED_IDS).where(LINKED_IDS.c.linked == person)
-    connection.execute(gone.values(linked=f"gone-{secrets.token_hex(12)}"))
-    return others - {person}
+    change = update(LINKED_IDS).where(LINKED_IDS.c.linked == person)
+    connection.execute(change.values(linked=f"gone-{secrets.token_hex(12)}"))
+    return other_ids - {person}

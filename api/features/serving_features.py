@@ -169,8 +169,8 @@ def serving_features_batch(
     feature_rows, any_person_rows, consent_rows, change_rows, linked_rows = row_sets
     linked = linked_ids.collect(linked_rows)
     if linked_rows:  # for everyone, so that the time does not say whose ids are linked
-        others = {one for ids in linked.values() for one in ids}
-        (consent_rows,) = fetch_rows(connection, permissions.consent_query({*(s for s, _ in pairs), *others}, now))
+        other_ids = {one for ids in linked.values() for one in ids}
+        (consent_rows,) = fetch_rows(connection, permissions.consent_query({*(s for s, _ in pairs), *other_ids}, now))
     people = sorted({subject for subject, _ in pairs})
     schema = release.at(release.day(build.as_of)).schema
     needs = {name: attribute.classes for name, attribute in schema.items()}

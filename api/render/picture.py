@@ -1,6 +1,8 @@
 """Load the ego network of a person for a picture, and summarise it in words."""
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,7 +17,7 @@ from api.features.serving_features import UNKNOWN_PERSON_HINT
 from api.store.database import Database, reading
 from api.store.tables import FEATURES
 from engine.errors import Rejected
-from graph.evidence.visibility import consents_in_force, required_kinds, visible
+from graph.evidence.visibility import consents_in_force, linked_people, required_kinds, visible
 from graph.evidence.vocabulary import EventVocabulary
 from graph.network.ego_network import (
     EGO_NETWORK_KINDS,
@@ -61,8 +63,21 @@ def make_picture(
         message = f"unknown person, or no consent for `{build.purpose}`"
         raise Rejected(message, where="graph", hint=UNKNOWN_PERSON_HINT, code="unknown_person")
     view = visible(events, build.as_of, build.known_at, build.purpose, build.zone, vocabulary)
-    network = build_ego_network(view, known_people(events), consents, person, hops, viewer)
+    linked = linked_people(events, build.as_of, build.known_at, build.purpose, vocabulary)
+    consents = _consents_of_people(consents, linked)
+    people = known_people(events).replace(linked).unique()
+    network = build_ego_network(view, people, consents, linked.get(person, person), hops, viewer)
     return Picture(with_trust(network, _trust(database, build, trust_subjects(network), consents)), build)
+
+
+def _consents_of_people(consents: pl.DataFrame, linked: Mapping[str, str]) -> pl.DataFrame:
+    """The consents of people with several ids: the classes to which all their ids consent, so that no edge shows too much."""
+    if not linked:
+        return consents
+    ids = Counter(linked.values())
+    people = consents.with_columns(pl.col("person").replace(linked)).group_by("person", "data_class").len()
+    id_count = pl.col("person").replace_strict(dict(ids), default=1, return_dtype=pl.UInt32)
+    return people.filter(pl.col("len") >= id_count).select("person", "data_class")
 
 
 def _is_visible(database: Database, build: Build, person: str, consents: pl.DataFrame) -> bool:

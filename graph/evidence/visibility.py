@@ -118,7 +118,9 @@ def visible_from_parts(
             return corrected(rows)
         return read_as_one(_filter_consenting(corrected(rows), consents, vocabulary), codes, names, vocabulary)
 
-    disputes = _disputes(current, of_people, effective.with_columns(pl.col("subject").replace(codes)))
+    if names:
+        effective = effective.with_columns(pl.col("subject").replace(codes))
+    disputes = _disputes(current, of_people, effective)
     ending = of_people(current.filter(pl.col("kind").is_in(vocabulary.ending_kinds))).collect()
     status = countable_credit(ending, disputes, as_of, zone, vocabulary)
     exclusions = pl.concat([disputes[_ORDER], ending[_ORDER]])
@@ -160,9 +162,10 @@ def _linked_names(
     A link is in force if both ids consent to identity evidence, and neither disputes the link (an answer that rejects the
     dispute ends it). These rules go by the ids themselves: another link does not change which links are in force.
     """
-    links = statements.filter(pl.col("kind") == LINK_KIND)
-    if links.is_empty():
+    is_link = statements["kind"] == LINK_KIND
+    if not is_link.any():
         return {}
+    links = statements.filter(is_link)
     disputes = _disputes(links.lazy(), corrected, statements)
     known_people = consents.filter(pl.col("data_class") == "identity")["person"].implode()
     consenting = pl.all_horizontal(pl.col("subject", "other").is_in(known_people))
@@ -325,7 +328,9 @@ def _filter_consenting(evidence: pl.LazyFrame, consents: pl.DataFrame, vocabular
         return pl.col(party).is_in(consenting[data_class]).fill_null(False)
 
     def of(data_class: str, *scopes: Scope) -> pl.Expr | None:
-        names = vocabulary.kinds_of(data_class, *scopes)
+        names = [
+            k for k in vocabulary.kinds_of(data_class, *scopes) if k != LINK_KIND
+        ]  # a link is no row of `evidence`
         return kind.is_in(names) if names else None
 
     for_both, for_subject, for_other = list[pl.Expr](), list[pl.Expr](), list[pl.Expr]()

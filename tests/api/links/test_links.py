@@ -56,12 +56,12 @@ def test_only_a_permitted_contributor_may_send_links(client: LinkedClient, tmp_p
 def test_linked_ids_get_one_answer_and_one_score(client: LinkedClient) -> None:
     single = client.me(client.first).json()
     client.link()
-    mine, theirs = (client.me(person).json() for person in (client.first, SECOND))
-    assert mine["linked_ids"] == theirs["linked_ids"] == sorted([client.first, SECOND])
+    first, second = (client.me(person).json() for person in (client.first, SECOND))
+    assert first["linked_ids"] == second["linked_ids"] == sorted([client.first, SECOND])
     assert single["linked_ids"] == []
     different = ("person", "computed_at")
-    assert {k: v for k, v in mine.items() if k not in different} == {
-        k: v for k, v in theirs.items() if k not in different
+    assert {k: v for k, v in first.items() if k not in different} == {
+        k: v for k, v in second.items() if k not in different
     }
     client.consent(SECOND)
     answers = [client.ask(person).json() for person in (client.first, SECOND)]
@@ -164,17 +164,17 @@ def test_each_id_shows_the_evidence_and_inquiries_of_all_ids_as_their_consents_p
     client.consent(client.first)
     decision = client.ask(SECOND).json()["decision_id"]
 
-    def shown() -> tuple[list[str], list[str]]:
+    def visible_to_first() -> tuple[list[str], list[str]]:
         items = client.me(client.first, "/evidence?limit=1000").json()["items"]
         assert "link" in [i["event_id"] for i in items if i["id"] == client.first]
         inquiries = client.me(client.first, "/inquiries").json()["items"]
         return [i["event_id"] for i in items if i["id"] == SECOND], [i["decision_id"] for i in inquiries]
 
-    assert shown() == (["second", "pay"], [decision])
+    assert visible_to_first() == (["second", "pay"], [decision])
     client.withdraw(SECOND, classes="behaviour")
-    assert shown() == (["second"], [decision])
+    assert visible_to_first() == (["second"], [decision])
     client.retract()
-    assert shown() == ([], [])
+    assert visible_to_first() == ([], [])
 
 
 def test_nothing_names_an_id_that_has_left(client: LinkedClient) -> None:
