@@ -23,6 +23,7 @@ ADDED_FIELDS: Final = {
     3: {"global_as_of", "global_known_at"},
     4: {"timezone"},
     5: {"in_service", "unpaid", "overdue"},
+    7: {"linked"},
 }
 each_version = pytest.mark.parametrize("version", RECORDS)
 
@@ -70,9 +71,10 @@ def test_only_the_version_that_counts_orders_is_limited_by_them(version: int) ->
         (4, {"timezone": "Asia/Shanghai"}),
         (5, {"in_service": 0, "unpaid": 0, "overdue": 0}),
         (5, {"global_as_of": "2024-01-01T00:00:00Z", "in_service": 0, "unpaid": 0, "overdue": 0}),
+        (7, {"linked": ["a", "b"]}),
     ],
 )
-def test_a_record_takes_the_version_of_its_newest_field(version: int, fields: dict[str, str | int]) -> None:
+def test_a_record_takes_the_version_of_its_newest_field(version: int, fields: dict[str, object]) -> None:
     question: DecisionInputs = replace(make_question("room", 50_000, "CNY", PERSON), **fields)  # type: ignore[arg-type]
     record = decide(ReferenceEvaluator(release()), question).record()
     assert record["version"] == version
