@@ -73,6 +73,13 @@ def latest_local_time(at: datetime, zone: tzinfo) -> datetime:
     return max(candidates)
 
 
+def years_passed(at: pl.Series, years: int, as_of: datetime, zone: tzinfo) -> pl.Series:
+    """Return whether so many calendar years of `zone` have passed by `as_of` since each moment; null stays null. A year
+    after 29 February is 28 February.
+    """
+    return local_times(at, zone).dt.offset_by(f"{years}y") <= latest_local_time(as_of, zone)
+
+
 def utc_offsets(first: datetime, last: datetime, zone: tzinfo) -> tuple[OffsetPeriod, ...]:
     """Return the offsets from UTC between `first` and `last`. The first period begins at `first`, each other at a
     change of the offset.

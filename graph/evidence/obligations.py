@@ -13,10 +13,10 @@ from typing import Final
 
 import polars as pl
 
-from graph.evidence.calendar import latest_local_time, local_times
+from graph.evidence.calendar import years_passed
 from graph.evidence.vocabulary import EventVocabulary
 
-RETENTION: Final = "5y"  # calendar years in the time zone; five years after 29 February is 28 February
+RETENTION_YEARS: Final = 5
 STATUS_COLUMNS: Final = ("ended_at", "disputed")
 _ORDER: Final = "append order"
 _OBLIGATION_KEY: Final = ("contributor", "subject", "obligation")
@@ -39,7 +39,8 @@ def countable_credit(
     `disputed`.
 
     `rows` is in append order and holds it as a column; `disputes` has that column and `open`. We ignore an item with an
-    upheld dispute. Of an item with an open dispute we use only the part in the person's favour. Years are calendar
+    upheld dispute. Of a step with an open dispute we use only the part in the person's favour, and of any other item
+    nothing: we cannot tell which way it counts. Years are calendar
     years in `zone`. Cost: a few joins by obligation.
     """
     reports = _apply_disputes(rows.with_columns(_step(vocabulary)), disputes)
@@ -51,7 +52,8 @@ def countable_credit(
     )
     with_endings = reports.join(endings, on=_ORDER, how="left", maintain_order="left")
     adverse = _is_adverse(vocabulary)
-    remaining = with_endings.filter(~(adverse & pl.col("disputed")))
+    is_suspended = pl.col("disputed") & (adverse | _STEP.is_null())
+    remaining = with_endings.filter(~is_suspended)
     for removals in (
         _find_expired(remaining.filter(adverse), as_of, zone),
         _repeated_instalments(reports),
@@ -63,7 +65,7 @@ def countable_credit(
 
 def _find_expired(adverse: pl.DataFrame, as_of: datetime, zone: tzinfo) -> pl.DataFrame:
     """Return the adverse items that ended five years ago or more."""
-    is_expired = local_times(adverse["ended_at"], zone).dt.offset_by(RETENTION) <= latest_local_time(as_of, zone)
+    is_expired = years_passed(adverse["ended_at"], RETENTION_YEARS, as_of, zone)
     return adverse.filter(is_expired.fill_null(False)).select(_ORDER)
 
 

@@ -11,11 +11,12 @@ an item under objection is left out until it is answered (art. 25); consent is f
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Final
 
 import polars as pl
 
-from graph.evidence.calendar import months_before
+from graph.evidence.calendar import years_passed
 from graph.evidence.codes import PLAIN_CODING, Coding, names_of
 from graph.evidence.declared_fields import columns_of, convert_fields, merge
 from graph.evidence.events import CORRECTABLE_COLUMNS, DATA, EVENT_KEY, SCHEMA, decode_fields
@@ -186,7 +187,10 @@ def _drop_expired(rows: pl.LazyFrame, as_of: datetime, zone: tzinfo, vocabulary:
     kind, at = pl.col("kind"), pl.col("happened_at")
     for years in sorted(set(limits.values())):
         names = [name for name, limit in limits.items() if limit == years]
-        rows = rows.filter(~kind.is_in(names) | (at > months_before(as_of, 12 * years, zone)))
+        limited = pl.when(kind.is_in(names)).then(at)
+        passed = partial(years_passed, years=years, as_of=as_of, zone=zone)
+        is_expired = limited.map_batches(passed, return_dtype=pl.Boolean)
+        rows = rows.filter(~is_expired.fill_null(False))
     return rows
 
 

@@ -38,7 +38,8 @@ def plain_counting(
     for row in evidence:
         if any(row["kind"] == w["kind"] and instalment(row) == instalment(w) for w in disputed_misses):
             continue
-        if is_adverse(row, vocabulary) and row["dispute"] == "open":
+        is_step = bool(vocabulary.kind_by_name[row["kind"]].step)
+        if (is_adverse(row, vocabulary) or not is_step) and row["dispute"] == "open":
             continue
         if any(is_report_of_the_same(row, other, evidence) and before(other, row) for other in evidence):
             continue

@@ -71,8 +71,8 @@ def reachable(start: str, pairs: list[tuple[str, str]]) -> set[str]:
 
 
 def lasts(at: datetime, years: int, as_of: datetime) -> bool:
-    """Whether less than so many calendar years have passed, counted back from `as_of`."""
-    return at > years_after(as_of, -years)
+    """Whether less than so many calendar years have passed since."""
+    return years_after(at, years) > as_of
 
 
 def apply_plain_corrections(row: Row, rows: list[Row], vocabulary: EventVocabulary = STANDARD) -> Row:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -62,6 +62,7 @@ TYPES = {
 rows = st.lists(st.fixed_dictionaries({n: st.none() | v for n, v in VALUES.items()}), max_size=6)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_typed_columns_come_back_from_data_as_they_went_in(values: list[dict[str, object]]) -> None:
     typed = pl.DataFrame(values, schema=TYPES, orient="row")
@@ -76,6 +77,7 @@ def test_typed_columns_come_back_from_data_as_they_went_in(values: list[dict[str
             assert list(json.loads(text)) == sorted(filled)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_equal_fields_are_equal_texts_in_whatever_order_the_columns_come(values: list[dict[str, object]]) -> None:
     typed = pl.DataFrame(values, schema=TYPES, orient="row")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
@@ -9,7 +10,7 @@ from polars.testing import assert_frame_equal
 from graph.evidence.events import SCHEMA
 from graph.evidence.obligations import STATUS_COLUMNS
 from graph.evidence.visibility import SIDES, consents_in_force, visible, visible_with_consents
-from graph.evidence.vocabulary import STANDARD
+from graph.evidence.vocabulary import STANDARD, EventField, EventVocabulary, Kind
 from tests.effort import by_effort
 from tests.graph.story import enrol, moment, story
 from tests.graph.visibility_oracle import plain_visible
@@ -248,3 +249,41 @@ def test_the_view_contains_only_evidence():
         story(f"{enrol('ann')}\n{PAYMENT}\n2024-02-01 dispute.opened ann ref_event=x"), LATER, LATER, "perks"
     )
     assert all(STANDARD.kind_by_name[k].data_class for k in view["kind"])
+
+
+def declared(kind: Kind, *fields: EventField) -> EventVocabulary:
+    return replace(
+        STANDARD,
+        declared_kinds=(*STANDARD.declared_kinds, kind),
+        extra_fields={f.name: f for f in fields},
+    )
+
+
+RATED = declared(Kind("rental.rated", "credit", ("rating",)), EventField("rating", "int", low=0, high=5))
+
+
+@pytest.mark.parametrize(
+    ("at", "as_of", "is_visible"),
+    [
+        ("2023-02-28T13:00", "2024-02-28T12:59:59", True),
+        ("2023-02-28T13:00", "2024-02-28T13:00", False),
+        ("2023-02-28T13:00", "2024-02-29T12:00", False),  # counted back from 29 February, the year would begin at 12:00
+        ("2024-02-29T11:00", "2025-02-28T10:59:59", True),
+        ("2024-02-29T11:00", "2025-02-28T11:00", False),  # a year after 29 February is 28 February
+    ],
+)
+def test_the_years_of_a_kind_are_counted_from_its_event_in_leap_years_too(at: str, as_of: str, is_visible: bool):
+    yearly = declared(Kind("rental.returned", "behaviour", keep_years=1))
+    events = story(f"{enrol('ann')}\n{at} rental.returned ann #r")
+    view = visible(events, moment(as_of), LATER, "perks", vocabulary=yearly)
+    assert ("r" in view["event_id"]) == is_visible
+
+
+@pytest.mark.parametrize(("answer", "is_visible"), [("", False), ("upheld", False), ("rejected", True)])
+def test_disputed_credit_evidence_that_is_no_step_leaves_the_view_until_the_dispute_is_rejected(answer, is_visible):
+    """We cannot tell whether a rating of 1 counts for the person or against them."""
+    events = story(f"{enrol('ann')}\n2024-01-01 rental.rated ann #r\n2024-02-01 dispute.opened ann ref_event=r")
+    if answer:
+        events = pl.concat([events, story(f"2024-03-01 dispute.resolved ann #a ref_event=r outcome={answer}")])
+    view = visible(events, moment("2024-06-01"), LATER, "perks", vocabulary=RATED)
+    assert ("r" in view["event_id"]) == is_visible
