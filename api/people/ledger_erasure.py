@@ -4,8 +4,9 @@ We delete events about the person, and ties at either end. A payment between the
 other person's evidence. We keep that payment under its number and replace the person's name by an alias. Each counterparty
 gets an alias of its own, so the counterparty's sums stay the same and you cannot link the payments of two counterparties.
 Corrections, retractions and disputes of such a payment stay with it. The same holds for declared kinds that count for each
-party. Of their declared fields we keep those that can hold no name: numbers, words of a list, days. We also keep a correction that moved another person's
-tie or payment to the person, or away from the person.
+party. Of their fields we keep those that can hold no name: numbers, words of a list, days. We also keep a correction that moved
+another person's tie or payment to the person, or away from the person, and take the texts out of that tie or payment. Where a
+declared field of another person's evidence names the person, we take the name out of the event and of its corrections.
 """
 
 import json
@@ -18,67 +19,17 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Select, and_, delete, insert, or_, select
 
 from api.evidence import excerpt
+from api.people.stored_event import Key, StoredEvent
 from api.store.tables import CORRECTED_PARTIES, ERASURES_IN_PROGRESS, EVENTS
 from graph.evidence.declared_fields import decode, encode
 from graph.evidence.events import CORRECTABLE_COLUMNS, decode_fields
 from graph.evidence.invalidation import STATEMENT_KINDS, TIE_KINDS
 from graph.evidence.vocabulary import EventVocabulary
 
-Key = tuple[str, str]  # contributor and event id
 ItemT = TypeVar("ItemT", str, int)
 _MAX_STATEMENT_ITEMS: Final = 500  # values in one SQL statement
 _NAMING_TYPES: Final = ("text", "party")  # types of declared fields that can hold a name
-
-
-@dataclass(frozen=True)
-class StoredEvent:
-    """A row of `events`, with the columns and units of that table."""
-
-    seq: int
-    contributor: str
-    event_id: str
-    kind: str
-    subject: str
-    other: str | None
-    happened_at: int
-    recorded_at: int
-    identity_level: int | None
-    tie: str | None
-    strength: int | None
-    amount: int | None
-    currency: str | None
-    category: str | None
-    channel: str | None
-    obligation: str | None
-    due: int | None
-    order: str | None
-    days_late: int | None
-    purpose: str | None
-    classes: str | None
-    service: str | None
-    until: int | None
-    ref_contributor: str | None
-    ref_event: str | None
-    outcome: str | None
-    statement: str | None
-    fields: str | None
-    data: str | None
-
-    @property
-    def key(self) -> Key:
-        """The contributor and its id for the event."""
-        return self.contributor, self.event_id
-
-    @property
-    def target(self) -> Key:
-        """The key of the event that a correction, retraction or dispute is about. `ref_event` is never null there."""
-        return self.ref_contributor or self.contributor, self.ref_event or ""
-
-    @property
-    def corrected_other(self) -> str | None:
-        """The `other` that a correction sets; None for any other event."""
-        other = decode_fields(self.fields or "").get("other") if self.kind == "event.corrected" else None
-        return None if other is None else str(other)
+_NAMING_COLUMNS: Final = ("obligation", "order", "service", "statement")  # columns that can hold a text of any meaning
 
 
 @dataclass
@@ -169,13 +120,19 @@ def _moved_events(connection: Connection, person: str) -> list[StoredEvent]:
 
 
 def _events_with_party(connection: Connection, person: str, vocabulary: EventVocabulary) -> list[StoredEvent]:
-    """The events that name the person in a declared field of the type `party`. Cost: the ledger, if there is such a field."""
+    """The events that name the person in a declared field of the type `party`, and the corrections that set such a field to the
+    person. Cost: the ledger, if there is such a field.
+    """
     fields = [f.name for f in vocabulary.extra_fields.values() if f.type == "party"]
     if not fields:
         return []
     texts = (encode({name: person})[1:-1] for name in fields)
-    rows = _rows(connection, select(EVENTS).where(or_(*(EVENTS.c.data.contains(t, autoescape=True) for t in texts))))
-    return [row for row in rows if any(decode(row.data).get(name) == person for name in fields)]
+    in_data = [EVENTS.c.data.contains(t, autoescape=True) for t in texts]
+    # A contributor may write any letter of a correction's JSON with a backslash.
+    in_fields = [EVENTS.c.fields.contains(t, autoescape=True) for t in (person, "\\")]
+    rows = _rows(connection, select(EVENTS).where(or_(*in_data, *in_fields)))
+    contents = ((row, {**decode(row.data), **row.corrected_fields}) for row in rows)
+    return [row for row, content in contents if any(content.get(name) == person for name in fields)]
 
 
 def _missing_items(connection: Connection, person: str, known_keys: set[Key]) -> tuple[Key, ...]:
@@ -266,6 +223,7 @@ class _LedgerEraser:
             self.result.tied_people |= parties
         if self.person not in (row.subject, row.other):  # only a correction names the person
             self.retain(row.key, counterparty)
+            self._replace(row, self._without_texts(row))
         elif parties & self.enrolled and self._stays(row):
             self.result.counterparties |= parties & self.enrolled
             self._change(row, self._alias(counterparty), row.key)
@@ -282,23 +240,34 @@ class _LedgerEraser:
 
     def erase_reference(self, row: StoredEvent) -> None:
         """Decide about a correction, retraction or dispute: remove it with its item, or keep it with its item."""
-        if row.target not in self._retained:
+        if row.target not in self._retained or self._sets_names_alone(row):
             self.result.removed_events.append(row)
             return
         target, alias = self._retained[row.target]
-        names_person = any(self._mentions(text) for text in (row.fields, row.event_id, row.statement))
-        if row.subject == self.person or names_person or target != row.target:
+        texts = (row.fields, row.event_id, row.statement)
+        is_affected = any(map(self._mentions, texts)) or self._has_naming_fields(row)
+        if row.subject == self.person or is_affected or target != row.target:
             self._change(row, alias, target)
         else:
             self._retained[row.key] = row.key, alias
 
     def erase_party(self, row: StoredEvent) -> None:
-        """Take the person out of the declared fields of other people's evidence."""
+        """Take the person out of the declared fields of other people's evidence. In a correction an alias takes the name's place:
+        without the field, the earlier value would count again.
+        """
         if row.seq in {r.seq for r in self.result.erased_events}:
             return
         data = {name: value for name, value in decode(row.data).items() if value != self.person}
-        self.result.changed_events.append(row)
-        self.new_rows.append(replace(row, data=encode(data) if data else None))
+        fields = row.fields
+        if row.kind == "event.corrected":
+            alias = self._alias(row.subject)
+            fields = json.dumps({n: alias if v == self.person else v for n, v in row.corrected_fields.items()})
+        self._replace(row, replace(row, data=encode(data) if data else None, fields=fields))
+
+    def _replace(self, row: StoredEvent, new_row: StoredEvent) -> None:
+        if new_row != row:
+            self.result.changed_events.append(row)
+            self.new_rows.append(new_row)
 
     def _mentions(self, text: str | None) -> bool:
         return text is not None and bool(self._name_pattern.search(text))
@@ -318,9 +287,10 @@ class _LedgerEraser:
             subject=alias if row.subject == self.person else row.subject,
             other=alias if row.other == self.person else row.other,
             event_id=_new_name() if self._mentions(row.event_id) else row.event_id,
-            data=self._without_naming_fields(row.data),
         )
-        if row.kind in STATEMENT_KINDS:
+        if row.kind not in STATEMENT_KINDS:
+            new_row = self._without_texts(new_row)
+        else:
             statement = None if row.subject == self.person else row.statement
             new_row = replace(
                 new_row,
@@ -335,17 +305,28 @@ class _LedgerEraser:
         self.new_rows.append(new_row)
 
     def _names_someone(self, field: str) -> bool:
-        """Whether a declared field can hold a name; also one that is no longer declared."""
+        """Whether a field can hold a name; also one that is no longer declared."""
+        if field in CORRECTABLE_COLUMNS:
+            return field in _NAMING_COLUMNS
         declared = self._vocabulary.extra_fields.get(field)
         return declared is None or declared.type in _NAMING_TYPES
 
-    def _without_naming_fields(self, data: str | None) -> str | None:
-        fields = {name: value for name, value in decode(data).items() if not self._names_someone(name)}
-        return encode(fields) if fields else None
+    def _without_texts(self, row: StoredEvent) -> StoredEvent:
+        """The evidence without its texts, and without the parties that declared fields name."""
+        data = {name: value for name, value in decode(row.data).items() if not self._names_someone(name)}
+        columns: dict[str, Any] = dict.fromkeys(_NAMING_COLUMNS)
+        return replace(row, data=encode(data) if data else None, **columns)
+
+    def _has_naming_fields(self, row: StoredEvent) -> bool:
+        return any(map(self._names_someone, row.corrected_fields))
+
+    def _sets_names_alone(self, row: StoredEvent) -> bool:
+        """Whether nothing of a correction would remain."""
+        return row.kind == "event.corrected" and all(map(self._names_someone, row.corrected_fields))
 
     def _without_name(self, fields: str, alias: str) -> Iterator[tuple[str, object]]:
         for name, value in decode_fields(fields).items():
-            if name not in CORRECTABLE_COLUMNS and self._names_someone(name):
+            if self._names_someone(name):
                 continue
             yield name, self._name_pattern.sub(alias, value) if isinstance(value, str) else value
 

@@ -21,8 +21,9 @@ from api.store.database import reading
 from engine.decide.evaluators import Evaluators
 from engine.lang.model.program import Release
 from graph.evidence.declared_fields import unpack
+from iftah.catalogue import vocabulary_of
 from iftah.rules_folder import load_folder
-from tests.api.declared_rules import RENTAL_KINDS, rental_release, rental_vocabulary
+from tests.api.declared_rules import RENTAL_KINDS, rental_release, rental_vocabulary, write_rental_rules
 from tests.api.loading import NOW, rejects
 from tests.api.person_client import PersonClient
 from tests.api.town import build_features
@@ -47,6 +48,18 @@ def typed(row: dict[str, str]) -> dict[str, Any]:
         "helmet": lambda v: v == "true",
     }
     return {name: types.get(name, str)(value) for name, value in row.items()}
+
+
+SERVICE_KIND: Final = """\
+  - id: rental.booked
+    about: {en: The subject booked a service of the other party, zh: 本人预订了对方的服务}
+    class: behaviour
+    other: required
+    counts_for: each
+    fields:
+      service: {type: text, required: true}
+      days_late: {type: int}
+"""
 
 
 def write_csv(path: Path) -> None:
@@ -226,6 +239,51 @@ def test_an_event_that_names_an_erased_person_in_a_declared_field_is_not_stored(
     assert "zoe" not in contents(client.database)
 
 
+def correct(client: PersonClient, event_id: str, ref: str, fields: dict[str, Any], subject: str = "ann") -> None:
+    row = {"contributor": "shop", "event_id": event_id, "kind": "event.corrected", "subject": subject, "ref_event": ref}
+    frame = pl.DataFrame([row | {"fields": json.dumps(fields), "happened_at": NOW}])
+    assert ledger.append(client.database, frame, NOW, vocabulary=rental_vocabulary()).accepted == 1
+
+
+def test_a_correction_that_names_an_erased_person_in_a_declared_field_keeps_an_alias(client: PersonClient) -> None:
+    """Without the field, the earlier keeper would be back."""
+    correct(client, "c1", "r2", {"keeper": "bob"}, "bob")
+    correct(client, "c2", "r2", {"keeper": "zoe", "rating": 1.5}, "bob")
+    erasure.erase(client.database, "zoe", NOW, client.context.vocabulary)
+    assert "zoe" not in contents(client.database)
+    (item,) = rentals_of(client.get("/me/evidence", caller="bob")["items"])
+    assert (item["fields"]["keeper"][:5], item["fields"]["rating"]) == ("gone-", "1.5")
+
+
+def test_a_name_that_a_correction_spells_with_escapes_goes_too(client: PersonClient) -> None:
+    row = {"contributor": "shop", "event_id": "c1", "kind": "event.corrected", "subject": "bob", "ref_event": "r2"}
+    frame = pl.DataFrame([row | {"fields": '{"keeper": "\\u007aoe"}', "happened_at": NOW}])
+    assert ledger.append(client.database, frame, NOW, vocabulary=rental_vocabulary()).accepted == 1
+    erasure.erase(client.database, "zoe", NOW, client.context.vocabulary)
+    assert "u007aoe" not in contents(client.database)
+    (item,) = rentals_of(client.get("/me/evidence", caller="bob")["items"])
+    assert item["fields"]["keeper"].startswith("gone-")
+
+
+def test_a_correction_of_texts_alone_goes_with_the_texts_that_an_erasure_takes_out(client: PersonClient) -> None:
+    """A correction that sets nothing would stop every build."""
+    correct(client, "c1", "r1", {"item": "bike 12"})
+    correct(client, "c2", "r1", {"item": "bike 13", "rating": 2.5})
+    erasure.erase(client.database, "ann", NOW, client.context.vocabulary)
+    assert "bike 1" not in contents(client.database)
+    build_features(client.database, NOW, "perks", NOW, follows=True, release=client.context.release)
+    rental, *_ = rentals_of(client.get("/me/evidence", caller="shop")["items"])
+    assert rental["fields"]["rating"] == "2.5"
+
+
+def test_the_texts_of_an_event_that_a_correction_moved_to_the_erased_person_go(client: PersonClient) -> None:
+    correct(client, "c1", "r2", {"other": "ann"}, "bob")
+    erasure.erase(client.database, "ann", NOW, client.context.vocabulary)
+    assert "bike 8" not in contents(client.database)
+    (item,) = rentals_of(client.get("/me/evidence", caller="bob")["items"])
+    assert (item["with"][:5], item["fields"]) == ("gone-", {"helmet": False})
+
+
 def test_declared_kinds_raise_flags_by_their_declared_fields(sqlite_database: Engine, tmp_path: Path) -> None:
     folder = tmp_path / "flag-rules"
     rental_release(folder)
@@ -249,3 +307,29 @@ def test_declared_kinds_raise_flags_by_their_declared_fields(sqlite_database: En
         "ann": True,
         "bob": False,
     }
+
+
+def test_a_text_that_has_a_column_of_its_own_goes_with_the_erased_person_too(
+    sqlite_database: Engine, tmp_path: Path
+) -> None:
+    release = load_folder(write_rental_rules(tmp_path / "booking-rules", SERVICE_KIND))
+    vocabulary = vocabulary_of(release.evidence)
+    row = {"contributor": "shop", "event_id": "b1", "kind": "rental.booked", "subject": "ann", "other": "bob"}
+    correction = {
+        "contributor": "shop",
+        "event_id": "c1",
+        "kind": "event.corrected",
+        "subject": "ann",
+        "ref_event": "b1",
+    }
+    rows = [
+        row | {"service": "room of ann's aunt", "days_late": 3, "happened_at": NOW},
+        correction | {"fields": '{"service": "suite of an uncle", "days_late": 4}', "happened_at": NOW},
+    ]
+    ledger.append(sqlite_database, story(enrol("ann", "bob")), NOW)
+    assert ledger.append(sqlite_database, pl.DataFrame(rows), NOW, vocabulary=vocabulary).accepted == 2
+    erasure.erase(sqlite_database, "ann", NOW, vocabulary)
+    assert "aunt" not in contents(sqlite_database)
+    assert "uncle" not in contents(sqlite_database)
+    remaining = ledger.read(sqlite_database).filter(pl.col("event_id") == "b1").row(0, named=True)
+    assert (remaining["other"], remaining["days_late"]) == ("bob", 3)
