@@ -12,7 +12,7 @@ from tests.paths import ROOT
 def normal(vocabulary: EventVocabulary) -> EventVocabulary:
     """Without sentences, and with fields in one order."""
     declared = (
-        replace(k, about="", required=tuple(sorted(k.required)), optional=tuple(sorted(k.optional)))
+        replace(k, about=(), required=tuple(sorted(k.required)), optional=tuple(sorted(k.optional)))
         for k in vocabulary.declared_kinds
     )
     return replace(vocabulary, declared_kinds=tuple(declared))

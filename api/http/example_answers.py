@@ -82,6 +82,7 @@ _ITEM: Final = {
     "contributor": "bank-a",
     "event_id": "missed-17",
     "kind": "obligation.missed",
+    "about": "The subject did not pay an instalment or a bill in time",
     "data_class": "credit",
     "with": None,
     "said_of_you_by_another": False,
@@ -270,6 +271,18 @@ ANSWERS: Final[dict[str, Any]] = {
         ],
     },
     "EvidenceItems": _page(_ITEM),
+    "MyFeatures": _page(
+        {
+            "feature": "behaviour.payments",
+            "about": "Number of payments made.",
+            "value": "12",
+            "unit": "payments",
+            "as_of": CREATED_AT,
+            "window": "24 months",
+            "data_classes": ["behaviour"],
+            "made_of": ["The subject paid the other party"],
+        }
+    ),
     "Inquiries": _page(_INQUIRY),
     "Export": {
         "version": 1,

@@ -35,6 +35,7 @@ class Item(ItemContent):
     contributor: str
     event_id: str
     kind: str
+    about: str  # what happened, in words
     data_class: str | None
     said_of_you_by_another: bool
     dispute: str | None  # open, upheld, rejected; None: never disputed
@@ -50,17 +51,19 @@ def list_evidence(
     after: int = 0,
     limit: int | None = PAGE,
     linked: LinkedClasses = MappingProxyType({}),
+    language: str = "en",
 ) -> list[Item]:
     """List the person's evidence, oldest first, after the event number `after`; of each id in `linked`, that of its classes.
+    The words are in `language`.
 
     Of another party's statement about a tie to the person we show the kind and the contributor, but not the strength; of a
     vouch we also hide the person who vouched.
     """
-    items = _items_of_id(connection, vocabulary, person, after, limit)
+    items = _items_of_id(connection, vocabulary, person, after, limit, language)
     for one, classes in linked.items():
         numbers = {item["number"] for item in items}
         kinds = [k.name for k in vocabulary.kinds if k.data_class in classes]
-        more = _items_of_id(connection, vocabulary, one, after, limit, kinds)
+        more = _items_of_id(connection, vocabulary, one, after, limit, language, kinds)
         items += [item for item in more if item["number"] not in numbers]
     return sorted(items, key=lambda item: item["number"])[:limit]
 
@@ -71,6 +74,7 @@ def _items_of_id(
     person: str,
     after: int,
     limit: int | None,
+    language: str,
     kinds: Collection[str] | None = None,
 ) -> list[Item]:
     """The evidence that names an id, of these kinds (None: all)."""
@@ -92,7 +96,7 @@ def _items_of_id(
     )
     in_order = own_disputes.order_by(DISPUTES.c.opened_at)
     disputes = {(c, e): outcome or "open" for c, e, outcome in connection.execute(in_order)}
-    return _items(connection, vocabulary, connection.execute(page).scalars(), person, disputes)
+    return _items(connection, vocabulary, connection.execute(page).scalars(), person, disputes, language)
 
 
 def find_item(
@@ -121,10 +125,11 @@ def _items(
     numbers: Iterable[int],
     person: str,
     disputes: Mapping[Key, str],
+    language: str = "en",
 ) -> list[Item]:
     events = _with_references(connection, numbers)
     return [
-        _item(row, references, person, disputes.get((row["contributor"], row["event_id"])), vocabulary)
+        _item(row, references, person, disputes.get((row["contributor"], row["event_id"])), vocabulary, language)
         for row, references in events
     ]
 
@@ -146,7 +151,12 @@ def _with_references(connection: Connection, numbers: Iterable[int]) -> list[tup
 
 
 def _item(
-    event: LedgerRow, references: list[LedgerRow], person: str, dispute: str | None, vocabulary: EventVocabulary
+    event: LedgerRow,
+    references: list[LedgerRow],
+    person: str,
+    dispute: str | None,
+    vocabulary: EventVocabulary,
+    language: str,
 ) -> Item:
     own_versions, ended_at = _own_versions(event, references, person, vocabulary)
     kind = vocabulary.kind(event["kind"])
@@ -158,6 +168,7 @@ def _item(
         "contributor": event["contributor"],
         "event_id": event["event_id"],
         "kind": kind.name,
+        "about": kind.words(language),
         "data_class": kind.data_class,
         "said_of_you_by_another": event["subject"] != person,
         "with": current["with"],

@@ -251,7 +251,7 @@ def export_person(
     with reading(database) as connection:
         return {
             "history": changes(connection, person),
-            "evidence": evidence.list_evidence(connection, vocabulary, person, limit=None),
+            "evidence": evidence.list_evidence(connection, vocabulary, person, limit=None, language=language),
             "consent_requests": consents(connection, person),
             "inquiries": inquiries(connection, program, person, language, limit=None),
             "orders": orders(connection, person),

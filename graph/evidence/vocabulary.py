@@ -19,6 +19,7 @@ CLASSES: Final = ("identity", "relationship", "behaviour", "restricted", "credit
 TIE_WEIGHT: Final = {"household": 10, "family": 8, "friend": 5, "colleague": 3}  # on the 1..10 scale of `strength`
 DISPUTE_OUTCOMES: Final = ("upheld", "rejected")  # upheld: the person was right, and the event stays out of the view
 Scope = Literal["subject", "each", "both"]
+Texts = tuple[tuple[str, str], ...]  # language, text
 STEPS: Final = ("opened", "paid", "missed", "settled", "written off")  # of an obligation
 FieldType = Literal["bool", "int", "decimal", "money", "enum", "text", "date", "moment", "party", "currency"]
 CURRENCY_SUFFIX: Final = "_currency"
@@ -66,27 +67,46 @@ class Kind:
     keep_years: int | None = None
     signed: bool = False  # its `amount` may be negative
     own: bool = False  # the engine's own
-    about: str = ""
+    about: Texts = ()  # what happened, by language; the language of a single text is empty
 
     @property
     def fields(self) -> tuple[str, ...]:
         """Every field that an event of this kind can have."""
         return (*self.required, *self.optional)
 
+    def words(self, language: str) -> str:
+        """Return what happened in words: in this language, else in the first one that there is, else the name of the kind."""
+        texts = dict(self.about)
+        return texts.get(language) or next(iter(texts.values()), self.name)
+
 
 _MONEY = ("amount", "currency")
 LINK_KIND: Final = "person.same_as"
 OWN_KINDS: Final[tuple[Kind, ...]] = (
-    Kind("person.enrolled", "identity", ("identity_level",), own=True, about="The identity of the subject was proved"),
+    Kind(
+        "person.enrolled",
+        "identity",
+        ("identity_level",),
+        own=True,
+        about=(("en", "Your identity was proved"), ("zh", "您的身份已核实")),
+    ),
     Kind(
         LINK_KIND,
         "identity",
         ("other",),
         counts_for="both",
         own=True,
-        about="The subject and the other are two ids of one person",
+        about=(("en", "Two ids were stated to be yours"), ("zh", "两个编号被认定为同属于您")),
     ),
-    Kind("order.settled", "credit", ("order",), (*_MONEY, "service", "days_late"), step="order settled", own=True),
+    Kind(
+        "order.settled",
+        "credit",
+        ("order",),
+        (*_MONEY, "service", "days_late"),
+        step="order settled",
+        own=True,
+        about=(("en", "An order of yours was paid and settled"), ("zh", "您的一笔订单已付清")),
+    ),
     Kind(
         "order.overdue",
         "credit",
@@ -95,14 +115,63 @@ OWN_KINDS: Final[tuple[Kind, ...]] = (
         adverse=True,
         step="order overdue",
         own=True,
+        about=(("en", "An order of yours was not paid in time"), ("zh", "您的一笔订单逾期未付")),
     ),
-    Kind("order.cancelled", "credit", ("order",), (*_MONEY, "service"), step="order cancelled", own=True),
-    Kind("consent.granted", None, ("purpose", "classes"), ("service", "until"), own=True),
-    Kind("consent.withdrawn", None, ("purpose",), ("classes", "service"), own=True),
-    Kind("dispute.opened", None, ("ref_event",), ("ref_contributor", "statement"), own=True),
-    Kind("dispute.resolved", None, ("ref_event", "outcome"), ("ref_contributor", "statement"), own=True),
-    Kind("event.corrected", None, ("ref_event", "fields"), own=True),
-    Kind("event.retracted", None, ("ref_event",), own=True),
+    Kind(
+        "order.cancelled",
+        "credit",
+        ("order",),
+        (*_MONEY, "service"),
+        step="order cancelled",
+        own=True,
+        about=(("en", "An order of yours was cancelled"), ("zh", "您的一笔订单已取消")),
+    ),
+    Kind(
+        "consent.granted",
+        None,
+        ("purpose", "classes"),
+        ("service", "until"),
+        own=True,
+        about=(("en", "You consented"), ("zh", "您给予了同意")),
+    ),
+    Kind(
+        "consent.withdrawn",
+        None,
+        ("purpose",),
+        ("classes", "service"),
+        own=True,
+        about=(("en", "You withdrew a consent"), ("zh", "您撤回了同意")),
+    ),
+    Kind(
+        "dispute.opened",
+        None,
+        ("ref_event",),
+        ("ref_contributor", "statement"),
+        own=True,
+        about=(("en", "You disputed an item"), ("zh", "您对一条记录提出了异议")),
+    ),
+    Kind(
+        "dispute.resolved",
+        None,
+        ("ref_event", "outcome"),
+        ("ref_contributor", "statement"),
+        own=True,
+        about=(("en", "Your dispute of an item was answered"), ("zh", "您的异议已得到答复")),
+    ),
+    Kind(
+        "event.corrected",
+        None,
+        ("ref_event", "fields"),
+        own=True,
+        about=(("en", "Its source corrected an item"), ("zh", "提供者更正了一条记录")),
+    ),
+    Kind(
+        "event.retracted",
+        None,
+        ("ref_event",),
+        own=True,
+        about=(("en", "Its source took an item back"), ("zh", "提供者撤回了一条记录")),
+    ),
 )
 STATEMENT_KINDS: Final = tuple(k.name for k in OWN_KINDS if not k.data_class)
 READING_KINDS: Final = (*STATEMENT_KINDS, LINK_KIND)  # that say how to read evidence, and whose it is

@@ -19,6 +19,7 @@ from api.http.routes.feature_lineage import FeatureLineage, FeatureName
 from api.http.routes.page import After, Page
 from api.people import erasure, person
 from api.people import evidence as stored_evidence
+from api.people.features import list_features
 from api.people.languages import choose_language
 from api.people.linked import linked_classes
 from api.store.database import reading
@@ -28,7 +29,7 @@ router = APIRouter(prefix="/v1/me", tags=["people"], route_class=LanedRoute)
 
 SCORE_CODES = ("unknown_person", "features_stale")
 Language = Annotated[
-    str | None, Header(alias="Accept-Language", max_length=200, description="the language of the reasons: en, zh")
+    str | None, Header(alias="Accept-Language", max_length=200, description="the language of all words: en, zh")
 ]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -121,6 +122,7 @@ class EvidenceItem(BaseModel):
     contributor: str
     event_id: str
     kind: str
+    about: str = Field(description="what happened, in words, in your language")
     data_class: DataClass | None
     with_: str | None = Field(alias="with", description="the other party, where it is yours to know")
     said_of_you_by_another: bool
@@ -137,6 +139,25 @@ class EvidenceItem(BaseModel):
 
 class EvidenceItems(Page[EvidenceItem]):
     """Your stored evidence, oldest first."""
+
+
+class MyFeature(BaseModel):
+    """A feature of you that has a value."""
+
+    feature: str
+    about: str = Field(description="what it says, in words, in your language")
+    value: str = Field(description="as people write it")
+    unit: str
+    as_of: datetime = Field(description="the moment of the value")
+    window: str = Field(description="the period before that moment that it covers")
+    data_classes: list[DataClass] = Field(description="the classes of evidence that it needs your consent to")
+    made_of: list[str] = Field(
+        description="the kinds of evidence that it was computed from, in words; empty: a network of many people"
+    )
+
+
+class MyFeatures(Page[MyFeature]):
+    """Your features that have a value now. `GET /v1/me/features/{feature}` names the events behind one."""
 
 
 class Inquiry(BaseModel):
@@ -250,6 +271,13 @@ def get_my_recourse(
     )
 
 
+@router.get("/features", responses=error_responses(*SCORE_CODES))
+def list_my_features(context: ContextDep, caller: Subject, now: Now, language: Language = None) -> MyFeatures:
+    """List your features in words: what each says, its value, and the kinds of evidence that made it."""
+    words = choose_language(language, context.release.programs[-1].languages)
+    return MyFeatures(items=[MyFeature(**item) for item in list_features(context, caller.party, now, words)])
+
+
 @router.get("/features/{feature}", responses=error_responses(*SCORE_CODES, "unknown_feature", "no_lineage"))
 def get_my_feature(feature: FeatureName, context: ContextDep, caller: Subject, now: Now) -> FeatureLineage:
     """Show the value of one of your features, the events that made it, and the value without each of them."""
@@ -258,12 +286,20 @@ def get_my_feature(feature: FeatureName, context: ContextDep, caller: Subject, n
 
 @router.get("/evidence")
 def list_my_evidence(
-    context: ContextDep, caller: Subject, now: Now, after: After = None, limit: Limit = person.PAGE
+    context: ContextDep,
+    caller: Subject,
+    now: Now,
+    after: After = None,
+    limit: Limit = person.PAGE,
+    language: Language = None,
 ) -> EvidenceItems:
     """List your stored evidence with its contributors, oldest first, in pages; of your other ids, the evidence that counts."""
+    words = choose_language(language, context.release.programs[-1].languages)
     with reading(context.database) as connection:
         linked, first = linked_classes(connection, caller.party, now), int(after or 0)
-        rows = stored_evidence.list_evidence(connection, context.vocabulary, caller.party, first, limit + 1, linked)
+        rows = stored_evidence.list_evidence(
+            connection, context.vocabulary, caller.party, first, limit + 1, linked, words
+        )
     return EvidenceItems.cut([EvidenceItem(**row) for row in rows], limit, "number")
 
 

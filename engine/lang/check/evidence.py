@@ -74,7 +74,7 @@ def _kind(
     _check_parts(line, file, {*required, *optional}, report)
     return KindDefinition(
         line.id.text,
-        line.about.text,
+        tuple((language.text, text.text) for language, text in line.about),
         line.data_class.text,
         cast("Scope", line.counts_for.text if line.counts_for else "subject"),
         tuple(required),

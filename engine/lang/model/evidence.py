@@ -26,13 +26,13 @@ class FieldDefinition:
 
 @dataclass(frozen=True)
 class KindDefinition:
-    """A kind of events. `required` and `optional` name its fields, with `other` and the currencies of its money.
+    """A kind of events. `about`: what happened, by language; the language of a single text is empty. `required` and `optional` name its fields, with `other` and the currencies of its money.
 
     `counts_for`: `subject`; `each` party by their own consent; or `both` parties, or neither.
     """
 
     name: str
-    about: str
+    about: tuple[tuple[str, str], ...]
     data_class: str
     counts_for: Scope
     required: tuple[str, ...]

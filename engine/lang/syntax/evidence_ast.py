@@ -26,7 +26,7 @@ class EventKindLine:
     """A kind of events: its data class, its second party, whom it counts for, its part in an obligation, and its fields."""
 
     id: Word
-    about: Word
+    about: tuple[tuple[Word, Word], ...]  # by language; the language of a single text is empty
     data_class: Word
     other: Word | None
     counts_for: Word | None

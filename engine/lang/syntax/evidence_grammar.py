@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from engine.lang.syntax.evidence_ast import EventFieldLine, EventKindLine, EvidenceFile
+from engine.lang.syntax.feature_grammar import TextsType
 from engine.lang.syntax.schema_types import (
     IDENT,
     BoolType,
@@ -47,7 +48,7 @@ EVENT_KIND: Final = RecordType(
                 hint="write two words, such as rental.returned",
             ),
         ),
-        Field("about", TextType()),
+        Field("about", TextsType()),
         Field("class", TextType("a data class", among=DATA_CLASSES), to="data_class"),
         Field("other", TextType("`required` or `optional`", among=("required", "optional")), absent=None),
         Field("counts_for", TextType("whom it counts for", among=("subject", "each", "both")), absent=None),

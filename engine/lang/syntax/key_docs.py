@@ -15,7 +15,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
     },
     "a kind of events": {
         "id": "The name: the thing and what happened to it, such as `rental.returned`",
-        "about": "A sentence: what happened, and to whom",
+        "about": "A sentence: what happened, and to whom, in one language or in several",
         "class": "The data class: a person consents to classes of evidence",
         "other": "Whether an event names a second party, and whether it must; if absent, it names none",
         "counts_for": "The subject; each party by their own consent; or both parties, or neither; if absent, the subject",

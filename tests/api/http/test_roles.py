@@ -58,6 +58,7 @@ ROLES = {
     **{f"{method} /v1/me/monitoring": SUBJECT for method in ("PUT", "DELETE")},
     **{f"{method} /v1/me/{address}": SUBJECT for method in ("GET", "POST") for address in ("disputes", "reviews")},
     "POST /v1/me/disputes/{dispute_id}/statement": SUBJECT,
+    "GET /v1/me/features": SUBJECT,
     "GET /v1/me/features/{feature}": SUBJECT,
     "GET /v1/disputes/{dispute_id}/features/{feature}": OPERATOR,
     "GET /v1/disputes": OPERATOR,

@@ -13,11 +13,13 @@ from api.runtime.context import AppContext
 from api.store.database import writing
 from api.store.tables import CONSENT_REQUESTS
 from engine.decide.decide import assess
+from graph.catalog import FEATURES
+from graph.catalog.chinese import CHINESE
 from tests.api.full_record import ZEB
 from tests.api.order_client import OrderClient
 from tests.api.person_client import PersonClient
 from tests.api.refresh_town import append_events
-from tests.api.town import event
+from tests.api.town import event, shipped_release
 
 ROUTES = (
     *(
@@ -255,3 +257,21 @@ def test_a_person_without_a_score_gets_the_reason_and_recourse(person_client: Pe
     assert plan["steps"]
     assert plan["new_score"] >= payload["lowest"]
     assert [row["score"] for row in person_client.get("/me/history", caller="cy")["items"]] == [None]
+
+
+def test_features_and_evidence_are_in_words_in_the_language_of_the_person(person_client: PersonClient) -> None:
+    english = {f["feature"]: f for f in person_client.get("/me/features")["items"]}
+    chinese = {f["feature"]: f for f in person_client.get("/me/features", **{"Accept-Language": "zh"})["items"]}
+    values = explain_score(person_client.context, ZEB, person_client.now).values
+    assert set(english) == set(chinese) == {name for name in values if not name.startswith("watch.")}
+    degree, payments = english["relationships.degree"], chinese["behaviour.payments"]
+    assert (degree["value"], degree["data_classes"]) == (str(values["relationships.degree"]), ["relationship"])
+    assert payments["made_of"] == ["本人向对方付款"]
+    assert chinese["relationships.core_number"]["about"].startswith("核数")
+    items = {i["event_id"]: i["about"] for i in person_client.get("/me/evidence", **{"Accept-Language": "zh"})["items"]}
+    assert (items["p7"], items["zeb-says"]) == ("本人向对方付款", "您对一条记录提出了异议")
+
+
+def test_every_feature_that_no_rule_file_declares_has_words_in_chinese() -> None:
+    declared = shipped_release().programs[0].declarations
+    assert {f.name for f in FEATURES} - set(declared) <= set(CHINESE)
