@@ -5,6 +5,28 @@ Names may contain `*`. We leave out tests that start servers in processes if oth
 
 from typing import Final
 
+_DECLARED_FEATURES: Final = (
+    "tests/graph/features/declared/test_edges.py",
+    "tests/graph/features/declared/test_quotients.py",
+    "tests/graph/features/declared/test_passes.py",
+    "tests/graph/features/declared/test_pipeline.py",
+    "tests/graph/features/declared/test_rental.py",
+    "tests/graph/features/declared/test_shipped.py",
+    "tests/graph/features/declared/test_agreement.py",
+)
+_FEATURE_CHECKS: Final = (
+    "tests/engine/lang/check/test_features.py",
+    "tests/test_problems.py",
+    "tests/test_language.py",
+)
+_IMPORTS: Final = (
+    "tests/api/cli/test_import.py",
+    "tests/api/cli/test_import_guess.py",
+    "tests/api/cli/test_import_problems.py",
+    "tests/api/cli/test_import_runs.py",
+    "tests/api/cli/test_import_schema.py",
+    "tests/api/cli/test_import_sources.py",
+)
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "engine/decide/scorecard.py": (
         "tests/engine/decide/test_scorecard.py",
@@ -59,6 +81,83 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/graph/evidence/test_visibility.py",
         "tests/graph/features/test_credit.py",
         "tests/graph/features/test_credit_oracle.py",
+    ),
+    "graph/evidence/vocabulary.py": (
+        "tests/graph/evidence/test_declared_fields.py",
+        "tests/graph/evidence/test_visibility.py",
+        "tests/test_shipped_evidence.py",
+    ),
+    "graph/evidence/vocabulary_changes.py": (
+        "tests/graph/evidence/test_vocabulary_changes.py",
+        "tests/api/releases/test_evidence_changes.py",
+    ),
+    "graph/evidence/declared_fields.py": (
+        "tests/graph/evidence/test_declared_fields.py",
+        "tests/api/evidence/test_declared_kinds.py",
+    ),
+    **dict.fromkeys(
+        (
+            "graph/features/declared/columns.py",
+            "graph/features/declared/data_fields.py",
+            "graph/features/declared/definition.py",
+            "graph/features/declared/formulas.py",
+            "graph/features/declared/neighbours.py",
+            "graph/features/declared/numbering.py",
+            "graph/features/declared/quotients.py",
+            "graph/features/declared/recipes.py",
+            "graph/features/declared/reference.py",
+            "graph/features/declared/rows.py",
+            "graph/features/declared/sequences.py",
+        ),
+        _DECLARED_FEATURES,
+    ),
+    "engine/lang/check/evidence.py": (
+        "tests/engine/lang/check/test_release.py",
+        "tests/test_problems.py",
+        "tests/test_language.py",
+        "tests/test_shipped_evidence.py",
+    ),
+    **dict.fromkeys(
+        (
+            "engine/lang/check/feature_events.py",
+            "engine/lang/check/feature_formulas.py",
+            "engine/lang/check/feature_measures.py",
+            "engine/lang/check/feature_parts.py",
+            "engine/lang/check/features.py",
+        ),
+        _FEATURE_CHECKS,
+    ),
+    "engine/verify/feature_cases.py": (
+        "tests/engine/verify/test_cases.py",
+        "tests/engine/verify/test_shipped_rules.py",
+    ),
+    **dict.fromkeys(
+        (
+            "api/evidence/imports/cells.py",
+            "api/evidence/imports/column_profiles.py",
+            "api/evidence/imports/columns.py",
+            "api/evidence/imports/compilation.py",
+            "api/evidence/imports/conditions.py",
+            "api/evidence/imports/dry_run.py",
+            "api/evidence/imports/event_targets.py",
+            "api/evidence/imports/field_checks.py",
+            "api/evidence/imports/file_sources.py",
+            "api/evidence/imports/importing.py",
+            "api/evidence/imports/json_objects.py",
+            "api/evidence/imports/map_grammar.py",
+            "api/evidence/imports/map_guess.py",
+            "api/evidence/imports/map_tree.py",
+            "api/evidence/imports/mapping.py",
+            "api/evidence/imports/query_source.py",
+            "api/evidence/imports/sources.py",
+        ),
+        _IMPORTS,
+    ),
+    "api/people/features.py": ("tests/api/people/test_me.py", "tests/api/guarantees/test_exports.py"),
+    "api/people/ledger_erasure.py": (
+        "tests/api/people/test_erasure.py",
+        "tests/api/people/test_erased_mentions.py",
+        "tests/api/evidence/test_declared_kinds.py",
     ),
     "graph/features/definitions/credit.py": (
         "tests/graph/features/test_credit.py",
