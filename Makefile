@@ -62,7 +62,7 @@ agreement: $(STAMP) ## engines, features and graphs against each other and again
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest --timeout 3600 -n 2 --dist worksteal -q tests/engine tests/graph \
 		tests/bench tests/eval/test_berka.py tests/mutants \
 		tests/api/access tests/api/consent tests/api/decisions tests/api/evaluation/test_evaluate.py tests/api/evidence/contributor \
-		tests/api/features tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs \
+		tests/api/features tests/api/guarantees tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs \
 		tests/api/merchants tests/api/orders tests/api/people tests/api/render tests/api/supervision tests/api/telemetry/test_logs.py
 
 public-data: $(STAMP) ## public data sets of other trades, from their files in IFTAH_PUBLIC_DATA_DIR to the answers of a server: ten minutes
