@@ -41,6 +41,7 @@ MEASURES_OF_VALUES: Final = frozenset(
     ("sum", "mean", "min", "max", "range", "spread", "latest", "first", "monthly_mean", "monthly_steadiness")
 )
 SEQUENCE_MEASURES: Final = frozenset(("longest_gap", "busiest", "time_share"))  # read each event with the one before it
+SUMS: Final = frozenset(("sum", "mean", "monthly_mean", "monthly_steadiness"))
 SELECTIVE_MEASURES: Final = frozenset(("latest", "first"))
 # The names that conditions can read beside the fields of an event, and the columns in which rows hold them.
 KIND, OTHER, IS_PERSON = "kind", "other", "other_is_person"

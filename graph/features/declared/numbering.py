@@ -20,6 +20,8 @@ class NumberedDefinition:
     number: int
     pass_kinds: frozenset[str] = frozenset()  # the kinds of events of all definitions in its pass
     mark_name: str | None = None  # the column that says whether a row counts; None: every row does
+    key: int | None = None  # the number whose parts it shares; None: its own
+    small_sums: frozenset[str] = frozenset()  # the fields of its pass whose sums cannot reach any limit
 
     @property
     def value(self) -> str:
@@ -44,7 +46,7 @@ class NumberedDefinition:
 
     def name(self, part: str) -> str:
         """The column of a part of the computation."""
-        return f"_{self.number}_{part}"  # no name of a field begins so
+        return f"_{self.number if self.key is None else self.key}_{part}"  # no name of a field begins so
 
     def part(self, part: str) -> nw.Expr:
         """That column, as a 64-bit integer."""
@@ -54,6 +56,11 @@ class NumberedDefinition:
     def mark(self) -> nw.Expr:
         """Whether a row counts."""
         return ~nw.col("person").is_null() if self.mark_name is None else nw.col(self.mark_name)
+
+    @property
+    def has_small_sum(self) -> bool:
+        """Whether the sum of its field needs no care for overflow or limits."""
+        return self.definition.value is not None and self.definition.value.column in self.small_sums
 
     @property
     def tests_kind(self) -> bool:

@@ -1,18 +1,17 @@
 """The measures that one grouping by person computes: for each, its aggregates, and its value from them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import narwhals as nw
 
 from graph.catalog import MAX_MONEY
-from graph.features.declared.definition import CONTRIBUTOR_IDS, MeasuredField
+from graph.features.declared.definition import CONTRIBUTOR_IDS, FeatureDefinition, MeasuredField
 from graph.features.declared.numbering import NumberedDefinition
 from graph.features.declared.quotients import Quotient
 from graph.features.declared.rows import DAY_MICROSECONDS, Moment
-from graph.features.integer_math import MILLION, distinct, integer
+from graph.features.integer_math import MILLION, indicator, integer
 
 ID_SEPARATOR: Final = "\x1f"  # no id has this character
 MAX_DEVIATION: Final = 10**12  # from the lowest value; we clip a larger one, so that no sum of squares overflows
@@ -20,13 +19,17 @@ MAX_DEVIATION: Final = 10**12  # from the lowest value; we clip a larger one, so
 
 @dataclass(frozen=True)
 class Recipe:
-    """Aggregates by the name of their part, and the value that they give. `over_person` are columns of the person's rows that
-    the aggregates need first.
+    """Aggregates by the name of their part, and the value that they give; for an amount of money also its first and last currency.
+
+    `over_person` are columns that need all rows of the person, `columns` those of a row alone; we compute them in this order
+    before the aggregates. Parts of one name are equal in all definitions with the same condition and field.
     """
 
     aggregates: Mapping[str, nw.Expr]
     value: nw.Expr | Quotient
+    columns: Mapping[str, nw.Expr] = field(default_factory=dict)
     over_person: Mapping[str, nw.Expr] = field(default_factory=dict)
+    currencies: tuple[nw.Expr, ...] = ()
 
 
 def recipe(n: NumberedDefinition, moment: Moment) -> Recipe:
@@ -42,19 +45,25 @@ def identity_of(value: MeasuredField) -> nw.Expr:
     return nw.concat_str(*parts, separator=ID_SEPARATOR)
 
 
-def sums(value: nw.Expr) -> dict[str, nw.Expr]:
-    """The sums of the positive and of the negative values, each as millions and rest."""
+def sums(n: NumberedDefinition, value: nw.Expr) -> dict[str, nw.Expr]:
+    """The columns to sum for `total`: the positive and the negative values, each as millions and rest; or the value itself, if its
+    sum is small.
+    """
+    if n.has_small_sum:
+        return {"addend": value}
     above, below = value.clip(lower_bound=0).fill_null(0), (integer(0) - value).clip(lower_bound=0).fill_null(0)
     return {
-        "plus_millions": (above // MILLION).sum(),
-        "plus_rest": (above % MILLION).sum(),
-        "minus_millions": (below // MILLION).sum(),
-        "minus_rest": (below % MILLION).sum(),
+        "plus_millions": above // MILLION,
+        "plus_rest": above % MILLION,
+        "minus_millions": below // MILLION,
+        "minus_rest": below % MILLION,
     }
 
 
 def total(n: NumberedDefinition, limit: int = MAX_MONEY) -> nw.Expr:
     """The sum of the positive values less that of the negative ones, each at most `limit`."""
+    if n.has_small_sum:
+        return n.part("addend")
     sides = [
         (n.part(f"{side}_millions").clip(upper_bound=limit // MILLION) * MILLION + n.part(f"{side}_rest")).clip(
             upper_bound=limit
@@ -64,15 +73,30 @@ def total(n: NumberedDefinition, limit: int = MAX_MONEY) -> nw.Expr:
     return sides[0] - sides[1]
 
 
-def currencies(n: NumberedDefinition, is_read: nw.Expr | None = None) -> dict[str, nw.Expr]:
-    """The first and last currency of an amount of money, of the rows that count or that `is_read` marks."""
+def currency_of(n: NumberedDefinition, is_read: nw.Expr | None = None) -> nw.Expr:
+    """The currency of an amount of money, in the rows that count or that `is_read` marks."""
     value = n.definition.value
-    if value is None or value.currency is None:
-        return {}
-    has_value = ~nw.col(value.column).is_null()
-    test = has_value & (n.mark if is_read is None else is_read)
-    currency = nw.when(test).then(nw.col(value.currency))
-    return {"currency": currency.min(), "last_currency": currency.max()}
+    assert value is not None and value.currency is not None  # noqa: S101, PT018 - an amount has one
+    test = ~nw.col(value.column).is_null() & (n.mark if is_read is None else is_read)
+    return nw.when(test).then(nw.col(value.currency))
+
+
+def _part(n: NumberedDefinition, name: str) -> nw.Expr:
+    """The column of a part."""
+    return nw.col(n.name(name))
+
+
+def _with_currencies(n: NumberedDefinition, result: Recipe, prefix: str = "", is_read: nw.Expr | None = None) -> Recipe:
+    """Add the first and last currency of an amount of money."""
+    if not n.definition.has_currencies:
+        return result
+    name, first, last = (f"{prefix}{part}" for part in ("currency", "first_currency", "last_currency"))
+    return replace(
+        result,
+        columns={**result.columns, name: currency_of(n, is_read)},
+        aggregates={**result.aggregates, first: _part(n, name).min(), last: _part(n, name).max()},
+        currencies=(_part(n, first), _part(n, last)),
+    )
 
 
 def _value_column(n: NumberedDefinition) -> nw.Expr:
@@ -81,15 +105,15 @@ def _value_column(n: NumberedDefinition) -> nw.Expr:
     return n.of_marked(nw.col(value.column))
 
 
-def _scale(n: NumberedDefinition) -> tuple[int, int]:
+def scales(definition: FeatureDefinition) -> tuple[int, int]:
     """The factors of dividend and divisor that bring the field's scale to that of the result."""
-    own, result = (n.definition.value.scale if n.definition.value else 1), 10**n.definition.digits
+    own, result = (definition.value.scale if definition.value else 1), 10**definition.digits
     return (result // own, 1) if result >= own else (1, own // result)
 
 
 def _quotient(n: NumberedDefinition, dividend: nw.Expr, divisor: nw.Expr) -> Quotient:
     """dividend / divisor, from the field's scale to that of the result."""
-    up, down = _scale(n)
+    up, down = scales(n.definition)
     return Quotient(dividend, divisor * down, up, n.definition.rounds_down)
 
 
@@ -101,47 +125,65 @@ def _if_any(n: NumberedDefinition, value: nw.Expr) -> nw.Expr:
     return nw.when(n.part("count") > 0).then(value)
 
 
-def _marked_count(n: NumberedDefinition) -> dict[str, nw.Expr]:
-    """The number of rows that count and have the value."""
+def _counting(n: NumberedDefinition, value: nw.Expr | Quotient) -> Recipe:
+    """The number of rows that count and have the value, as the part `count`."""
     if n.definition.value is not None:
-        return {"count": _value_column(n).count()}
-    return {"count": nw.len() if n.mark_name is None else nw.col(n.mark_name).cast(nw.Int64()).sum()}
+        return Recipe({"count": _part(n, "value").count()}, value, {"value": _value_column(n)})
+    return Recipe({"count": nw.len() if n.mark_name is None else nw.col(n.mark_name).cast(nw.Int64()).sum()}, value)
 
 
 def _count(n: NumberedDefinition, _: Moment) -> Recipe:
-    return Recipe(_marked_count(n), _if_any(n, n.part("count")))
+    return _counting(n, _if_any(n, n.part("count")))
+
+
+def _summing(n: NumberedDefinition, value: nw.Expr | Quotient) -> Recipe:
+    """Also the sums, for `total`."""
+    counting, addends = _counting(n, value), sums(n, _value_column(n))
+    result = replace(
+        counting,
+        columns={**counting.columns, **addends},
+        aggregates={**counting.aggregates, **{name: _part(n, name).sum() for name in addends}},
+    )
+    return _with_currencies(n, result)
 
 
 def _sum(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n)
-    return Recipe(parts, _if_any(n, total(n)))
+    return _summing(n, _if_any(n, total(n)))
 
 
 def _mean(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n)
-    return Recipe(parts, _quotient(n, total(n), n.part("count")))
+    return _summing(n, _quotient(n, total(n), n.part("count")))
 
 
 def _monthly_mean(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | sums(_value_column(n)) | currencies(n)
     months = integer(n.definition.window.full_months or 1)
-    return Recipe(parts, _quotient(n, _if_any(n, total(n)), months))
+    return _summing(n, _quotient(n, _if_any(n, total(n)), months))
 
 
 def _extreme(n: NumberedDefinition, _: Moment) -> Recipe:
-    value = _value_column(n)
-    parts = {"min": value.min(), "max": value.max()} | currencies(n)
-    results = {"min": n.part("min"), "max": n.part("max"), "range": n.part("max") - n.part("min")}
-    return Recipe(parts, results[n.definition.measure])
+    value, columns = _part(n, "value"), {"value": _value_column(n)}
+    least, most = n.part("min"), n.part("max")
+    results = {
+        "min": Recipe({"min": value.min()}, least, columns),
+        "max": Recipe({"max": value.max()}, most, columns),
+        "range": Recipe({"min": value.min(), "max": value.max()}, most - least, columns),
+    }
+    return _with_currencies(n, results[n.definition.measure])
 
 
 def _selected(n: NumberedDefinition, _: Moment) -> Recipe:
     """The value of the latest or first event; of several at one moment, the highest."""
+    measure = n.definition.measure
     at = nw.when(~_value_column(n).is_null()).then(nw.col("at"))
-    moment = (at.max() if n.definition.measure == "latest" else at.min()).over("person")
-    is_read = n.mark & (nw.col("at") == nw.col(n.name("at")))
-    parts = {"max": nw.when(is_read).then(_value_column(n)).max()} | currencies(n, is_read)
-    return Recipe(parts, n.part("max"), {"at": moment})
+    moment = (at.max() if measure == "latest" else at.min()).over("person")
+    is_read = n.mark & (nw.col("at") == _part(n, f"{measure}_at"))
+    result = Recipe(
+        {measure: _part(n, f"{measure}_value").max()},
+        n.part(measure),
+        {f"{measure}_value": nw.when(is_read).then(_value_column(n))},
+        {f"{measure}_at": moment},
+    )
+    return _with_currencies(n, result, f"{measure}_", is_read)
 
 
 def _spread(n: NumberedDefinition, _: Moment) -> Recipe:
@@ -151,48 +193,63 @@ def _spread(n: NumberedDefinition, _: Moment) -> Recipe:
     the sum of squares, times the number of events, is below 2^53; beyond that it has 15 significant digits.
     """
     value = _value_column(n)
-    above = n.of_marked(nw.col(n.name("above")))
+    above = n.of_marked(_part(n, "above"))
     high, low = above // MILLION, above % MILLION
-    parts = _marked_count(n) | currencies(n)
-    parts |= {"sum": above.sum(), "high": (high * high).sum(), "cross": (high * low).sum(), "low": (low * low).sum()}
-    floats = {p: n.part(p).cast(nw.Float64()) for p in ("count", "sum", "high", "cross", "low")}
-    squares = floats["high"] * float(MILLION * MILLION) + floats["cross"] * float(2 * MILLION) + floats["low"]
-    root = (floats["count"] * squares - floats["sum"] * floats["sum"]).clip(lower_bound=0).sqrt()
-    up, down = _scale(n)
+    squares = {"deviation": above, "high": high * high, "cross": high * low, "low": low * low}
+    floats = {p: n.part(p).cast(nw.Float64()) for p in ("count", *squares)}
+    square = floats["high"] * float(MILLION * MILLION) + floats["cross"] * float(2 * MILLION) + floats["low"]
+    root = (floats["count"] * square - floats["deviation"] * floats["deviation"]).clip(lower_bound=0).sqrt()
+    up, down = scales(n.definition)
     spread = (root * float(up) / (floats["count"] * float(down)) + 0.5).floor().cast(nw.Int64())
     lowest = (value - value.min().over("person")).clip(upper_bound=MAX_DEVIATION)
-    return Recipe(parts, _if_any(n, spread), {"above": lowest})
+    counting = _counting(n, _if_any(n, spread))
+    result = replace(
+        counting,
+        columns={**counting.columns, **squares},
+        aggregates={**counting.aggregates, **{name: _part(n, name).sum() for name in squares}},
+        over_person={"above": lowest},
+    )
+    return _with_currencies(n, result)
 
 
-def _distinct(n: NumberedDefinition, _: Moment, value: Callable[[NumberedDefinition], nw.Expr]) -> Recipe:
-    parts = _marked_count(n) | {"distinct": distinct(n.of_marked(value(n)))}
-    return Recipe(parts, _if_any(n, n.part("distinct")))
+def _counting_distinct(n: NumberedDefinition, name: str, column: nw.Expr) -> tuple[Recipe, nw.Expr]:
+    """The number of distinct values of a column that is null where the row does not count, as the part `distinct_NAME`."""
+    distinct, is_partial = (
+        n.part(f"distinct_{name}"),
+        n.part("count") < n.part("rows"),
+    )  # then one of the values is null
+    value = _if_any(n, distinct - indicator(is_partial))
+    counting = _counting(n, value)
+    aggregates = {f"distinct_{name}": _part(n, name).n_unique(), "rows": nw.len()}
+    columns = {**counting.columns, name: n.of_marked(column)}
+    return replace(counting, columns=columns, aggregates={**counting.aggregates, **aggregates}), value
 
 
-def _field_identity(n: NumberedDefinition) -> nw.Expr:
+def _distinct(n: NumberedDefinition, _: Moment) -> Recipe:
     assert n.definition.value is not None  # noqa: S101 - the checker has seen to it
-    return identity_of(n.definition.value)
+    return _counting_distinct(n, "thing", identity_of(n.definition.value))[0]
 
 
-def _month(_: NumberedDefinition) -> nw.Expr:
-    return nw.col("month")
+def _months_with(n: NumberedDefinition, _: Moment) -> Recipe:
+    return _counting_distinct(n, "month", nw.col("month"))[0]
 
 
 def _monthly_share(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | {"distinct": distinct(n.of_marked(nw.col("month")))}
-    months = integer(n.definition.window.full_months or 1)
-    return Recipe(parts, _share(n, _if_any(n, n.part("distinct")), months))
+    counting, value = _counting_distinct(n, "month", nw.col("month"))
+    return replace(counting, value=_share(n, value, integer(n.definition.window.full_months or 1)))
 
 
 def _days(n: NumberedDefinition, moment: Moment) -> Recipe:
-    at = n.of_marked(nw.col("at"))
-    parts = {"at": at.max() if n.definition.measure == "days_since" else at.min()}
-    return Recipe(parts, (integer(moment.microseconds) - n.part("at")) // DAY_MICROSECONDS)
+    measure, at = str(n.definition.measure), _part(n, "moment")
+    parts = {measure: at.max() if measure == "days_since" else at.min()}
+    days = (integer(moment.microseconds) - n.part(measure)) // DAY_MICROSECONDS
+    return Recipe(parts, days, {"moment": n.of_marked(nw.col("at"))})
 
 
 def _share_of_rows(n: NumberedDefinition, _: Moment) -> Recipe:
-    parts = _marked_count(n) | {"whole": nw.col(n.name("whole")).cast(nw.Int64()).sum()}
-    return Recipe(parts, _share(n, n.part("count"), n.part("whole")))
+    counting = _counting(n, _share(n, n.part("count"), n.part("whole")))
+    whole = _part(n, "whole").cast(nw.Int64()).sum()
+    return replace(counting, aggregates={**counting.aggregates, "whole": whole})
 
 
 RECIPES: Final[dict[str, Callable[[NumberedDefinition, Moment], Recipe]]] = {
@@ -203,12 +260,12 @@ RECIPES: Final[dict[str, Callable[[NumberedDefinition, Moment], Recipe]]] = {
     "max": _extreme,
     "range": _extreme,
     "spread": _spread,
-    "distinct": partial(_distinct, value=_field_identity),
+    "distinct": _distinct,
     "latest": _selected,
     "first": _selected,
     "days_since": _days,
     "days_since_first": _days,
-    "months_with": partial(_distinct, value=_month),
+    "months_with": _months_with,
     "share": _share_of_rows,
     "monthly_mean": _monthly_mean,
     "monthly_share": _monthly_share,

@@ -1,4 +1,5 @@
-"""Compute features in the simplest possible way, row by row. This evaluator is the oracle of the others.
+"""Compute features in the simplest possible way, row by row. This evaluator is the oracle of the columns; `few_rows` takes its
+measures for the rows of a person.
 
 `view` and `consents` are rows of `graph.evidence.visibility.visible_with_consents`, `ties` those of
 `graph.network.build.ties_in_force`, as mappings.
@@ -40,7 +41,7 @@ def reference_features(
     for definition in in_order(tuple(definitions)):
         for person in people:
             if definition.source == "features":
-                amount = _formula(definition, amounts[person], as_of, zone, definitions)
+                amount = formula_amount(definition, amounts[person], as_of, zone, definitions)
             elif definition.source == "neighbours":
                 amount = (
                     _neighbours(definition, amounts, _near(ties, person, definition.steps), definitions),
@@ -48,13 +49,14 @@ def reference_features(
                 )
             else:
                 rows = _own_rows(definition, view, ties, person, people, as_of, zone)
-                amount = _measure(definition, rows, as_of)
+                amount = amount_of(definition, rows, as_of)
             is_agreed = all((person, c) in agreements for c in definition.classes)
-            amounts[person][definition.name] = _finish(definition, amount, is_agreed)
+            amounts[person][definition.name] = with_bounds(definition, amount, is_agreed)
     return {person: {name: value for name, (value, _) in own.items()} for person, own in amounts.items()}
 
 
-def _finish(definition: FeatureDefinition, amount: Amount, is_agreed: bool) -> Amount:
+def with_bounds(definition: FeatureDefinition, amount: Amount, is_agreed: bool) -> Amount:
+    """Apply zero, consent, currencies and bounds."""
     value, currencies = amount
     if definition.zero and value is None:
         value = 0
@@ -74,15 +76,15 @@ def _own_rows(
 ) -> list[PlainRow]:
     """The person's events or ties that the definition selects, with the names that conditions can read."""
     if definition.source == "ties":
-        rows = [{**t, "other": other} for other, t in _supporters(ties, person)]
+        rows = [{**t, "other": other} for other, t in supporters(ties, person)]
     else:
         rows = []
         for r in view:
             if r["kind"] in definition.kinds and _in_window(definition, r["happened_at"], as_of, zone):
                 if definition.side in ("subject", "either") and r["for_subject"] and r["subject"] == person:
-                    rows.append(_with_times(r, r["other"], as_of, zone) | _net(definition, r, view))
+                    rows.append(with_times(r, r["other"], as_of, zone) | _net(definition, r, view))
                 if definition.side in ("other", "either") and r["for_other"] and r["other"] == person:
-                    rows.append(_with_times(r, r["subject"], as_of, zone) | _net(definition, r, view))
+                    rows.append(with_times(r, r["subject"], as_of, zone) | _net(definition, r, view))
     return [{**r, "as_of": _local_day(as_of, zone), "other_is_person": r["other"] in people} for r in rows]
 
 
@@ -104,7 +106,7 @@ def _net(definition: FeatureDefinition, row: PlainRow, view: Sequence[PlainRow])
     return {value.column: own if own is None or own <= 0 else max(own - reversal, 0)}
 
 
-def _supporters(ties: Sequence[PlainRow], person: str) -> list[tuple[str, PlainRow]]:
+def supporters(ties: Sequence[PlainRow], person: str) -> list[tuple[str, PlainRow]]:
     """The people who support a person, each with the tie: a vouch supports only the person whom it is for."""
     return [(t["a"], t) for t in ties if t["b"] == person] + [
         (t["b"], t) for t in ties if t["a"] == person and t["tie"] != "vouch"
@@ -113,9 +115,9 @@ def _supporters(ties: Sequence[PlainRow], person: str) -> list[tuple[str, PlainR
 
 def _near(ties: Sequence[PlainRow], person: str, steps: int) -> set[str]:
     """The people at most so many steps away."""
-    near = {other for other, _ in _supporters(ties, person)}
+    near = {other for other, _ in supporters(ties, person)}
     if steps == 2:
-        near |= {second for first in near for second, _ in _supporters(ties, first)}
+        near |= {second for first in near for second, _ in supporters(ties, first)}
     return near - {person}
 
 
@@ -148,7 +150,8 @@ def _in_window(definition: FeatureDefinition, at: datetime, as_of: datetime, zon
     return True
 
 
-def _with_times(row: PlainRow, other: object, as_of: datetime, zone: tzinfo) -> dict[str, Any]:
+def with_times(row: PlainRow, other: object, as_of: datetime, zone: tzinfo) -> dict[str, Any]:
+    """The row with the other party, the times that conditions read, and its dates as days since 1970-01-01."""
     local = row["happened_at"].astimezone(zone).replace(tzinfo=None)
     times = {
         "age": (as_of - row["happened_at"]) // MICROSECOND,
@@ -175,11 +178,9 @@ def _is_met(condition: Condition | None, row: PlainRow) -> bool:
     return condition is None or condition.row(row) is True
 
 
-def _measure(definition: FeatureDefinition, rows: Sequence[PlainRow], as_of: datetime) -> Amount:
+def amount_of(definition: FeatureDefinition, rows: Sequence[PlainRow], as_of: datetime) -> Amount:
     """The value before consent, zeros and bounds, and the currencies."""
-    read = [r for r in rows if _is_met(definition.where, r)]
-    if definition.value is not None:
-        read = [r for r in read if r[definition.value.column] is not None]
+    read = read_rows(definition, rows)
     match definition.measure:
         case "share":
             whole = [r for r in rows if _is_met(definition.among, r)]
@@ -193,10 +194,17 @@ def _measure(definition: FeatureDefinition, rows: Sequence[PlainRow], as_of: dat
             pick: Callable[[Iterable[datetime]], datetime] = max if definition.measure == "latest" else min
             moment = pick(r["happened_at"] for r in read)
             read = [r for r in read if r["happened_at"] == moment]
-    return _event_measure(definition, read, as_of) if read else None, _currencies(definition, read)
+    return _event_measure(definition, read, as_of) if read else None, currencies_of(definition, read)
 
 
-def _currencies(definition: FeatureDefinition, rows: Sequence[PlainRow]) -> frozenset[str]:
+def read_rows(definition: FeatureDefinition, rows: Sequence[PlainRow]) -> list[PlainRow]:
+    """The rows that meet the condition and have the value."""
+    read = [r for r in rows if _is_met(definition.where, r)]
+    return read if definition.value is None else [r for r in read if r[definition.value.column] is not None]
+
+
+def currencies_of(definition: FeatureDefinition, rows: Sequence[PlainRow]) -> frozenset[str]:
+    """The currencies of the rows that a measure of money reads."""
     if not definition.has_currencies or definition.value is None or definition.value.currency is None:
         return frozenset()
     return frozenset(c for r in rows if (c := r[definition.value.currency]) is not None)
@@ -298,13 +306,14 @@ def _steadiness(definition: FeatureDefinition, rows: Sequence[PlainRow], months:
     return _rounded(definition, sum(monthly), max(monthly) * months, 10**definition.digits)
 
 
-def _formula(
+def formula_amount(
     definition: FeatureDefinition,
     amounts: Mapping[str, Amount],
     as_of: datetime,
     zone: tzinfo,
     definitions: Sequence[FeatureDefinition],
 ) -> Amount:
+    """The value of a formula over the amounts of the features that it uses."""
     row = {name: value for name, (value, _) in amounts.items()} | {"as_of": _local_day(as_of, zone)}
     money = {d.name for d in definitions if d.is_money} & definition.uses
     currencies = frozenset(c for name in money for c in amounts[name][1])

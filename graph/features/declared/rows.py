@@ -70,7 +70,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Selection:
-    """What a pass reads: the definitions with the same selection share one pass, whatever their kinds of events."""
+    """What a pass reads, beside its kinds of events."""
 
     source: Source
     side: Side

@@ -8,7 +8,7 @@ from graph.catalog import MAX_MONEY
 from graph.features.declared.definition import OTHER, MeasuredField
 from graph.features.declared.numbering import NumberedDefinition
 from graph.features.declared.quotients import Quotient, with_quotients
-from graph.features.declared.recipes import currencies, identity_of, sums, total
+from graph.features.declared.recipes import currency_of, identity_of, sums, total
 from graph.features.declared.rows import DAY_MICROSECONDS, Moment
 from graph.features.integer_math import Frame, indicator, integer
 
@@ -75,14 +75,18 @@ def monthly_steadiness(rows: Frame, n: NumberedDefinition, moment: Moment) -> Fr
     value, months = n.definition.value, n.definition.window.full_months or 1
     assert value is not None  # noqa: S101 - the checker has seen to it
     marks = rows.filter(n.is_met(n.definition.where, moment), ~nw.col(value.column).is_null())
-    parts = sums(nw.col(value.column)) | currencies(n)
-    by_month = marks.group_by("person", "month").agg(p.alias(n.name(name)) for name, p in parts.items())
-    monthly = by_month.with_columns(sum=total(n, MAX_MONTHLY).clip(lower_bound=0))
-    columns = [nw.col("sum").sum().alias("all"), nw.col("sum").max().alias("highest")]
+    columns = {n.name(name): part for name, part in sums(n, nw.col(value.column)).items()}
+    aggregates = [nw.col(name).sum() for name in columns]
     if n.definition.has_currencies:
-        columns += [nw.col(n.name("currency")).min().alias(n.first_currency)]
-        columns += [nw.col(n.name("last_currency")).max().alias(n.last_currency)]
-    by_person = monthly.group_by("person").agg(*columns)
+        columns["first_currency"] = columns["last_currency"] = currency_of(n)
+        aggregates += [nw.col("first_currency").min(), nw.col("last_currency").max()]
+    by_month = marks.with_columns(**columns).group_by("person", "month").agg(*aggregates)
+    monthly = by_month.with_columns(sum=total(n, MAX_MONTHLY).clip(lower_bound=0))
+    totals = [nw.col("sum").sum().alias("all"), nw.col("sum").max().alias("highest")]
+    if n.definition.has_currencies:
+        totals += [nw.col("first_currency").min().alias(n.first_currency)]
+        totals += [nw.col("last_currency").max().alias(n.last_currency)]
+    by_person = monthly.group_by("person").agg(*totals)
     highest = nw.col("highest").cast(nw.Int64()) * months
     share = Quotient(nw.col("all"), highest, 10**n.definition.digits, n.definition.rounds_down)
     return with_quotients(by_person, {n.value: share}).select("person", *n.columns)

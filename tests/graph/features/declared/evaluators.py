@@ -6,7 +6,9 @@ from datetime import UTC, datetime, tzinfo
 import duckdb
 import narwhals as nw
 import polars as pl
+import pytest
 
+from graph.features.declared import columns
 from graph.features.declared.columns import declared_columns, declared_features, with_names
 from graph.features.declared.definition import FeatureDefinition
 from graph.features.declared.reference import reference_features
@@ -42,6 +44,15 @@ def by_duckdb(
         events, consent_frame = nw.from_native(db.sql("FROM view_rows")), nw.from_native(db.sql("FROM consent_rows"))
         table = declared_columns(events.lazy(), consent_frame.lazy(), definitions, as_of, zone=zone).to_native().pl()
     return with_names(table, definitions)
+
+
+def by_refresh_in_columns(
+    view: pl.DataFrame, consents: pl.DataFrame, definitions: Definitions, as_of: datetime, zone: tzinfo = UTC
+) -> pl.DataFrame:
+    """As `by_refresh`, in the way that a person with many rows takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "FEW_ROWS", -1)
+        return by_refresh(view, consents, definitions, as_of, zone)
 
 
 def by_refresh(

@@ -11,7 +11,13 @@ from polars.testing import assert_frame_equal
 from engine.lang.model.timezones import zone
 from graph.evidence.visibility import visible_with_consents
 from tests.effort import by_effort
-from tests.graph.features.declared.evaluators import by_duckdb, by_polars, by_reference, by_refresh
+from tests.graph.features.declared.evaluators import (
+    by_duckdb,
+    by_polars,
+    by_reference,
+    by_refresh,
+    by_refresh_in_columns,
+)
 from tests.graph.features.declared.random_declarations import declared_definitions, random_declarations
 from tests.graph.features.declared.random_definitions import MOMENTS, random_definitions, random_history
 
@@ -51,11 +57,12 @@ def test_columns_on_duckdb_give_what_the_reference_gives(seed):
     assert_frame_equal(by_duckdb(*computation), by_reference(*computation))
 
 
-@settings(max_examples=by_effort(5, 1_000), deadline=None)
-@given(SEEDS)
-def test_the_refresh_of_one_person_gives_what_everyone_s_computation_gives(seed):
+@pytest.mark.parametrize("evaluator", [by_refresh, by_refresh_in_columns])
+@settings(max_examples=by_effort(4, 1_000), deadline=None)
+@given(seed=SEEDS)
+def test_the_refresh_of_one_person_gives_what_everyone_s_computation_gives(evaluator, seed):
     computation = sample(seed)
-    assert_frame_equal(by_refresh(*computation), by_polars(*computation))
+    assert_frame_equal(evaluator(*computation), by_polars(*computation))
 
 
 @pytest.mark.parametrize("part", range(PARTS))

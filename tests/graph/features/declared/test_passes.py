@@ -1,4 +1,4 @@
-"""Features with the same side and window share one pass over the events, however many they are."""
+"""Features with the same kinds, side and window share one pass over the events, however many they are."""
 
 import narwhals as nw
 import polars as pl
@@ -31,10 +31,20 @@ def test_two_hundred_features_take_as_many_passes_as_two() -> None:
     assert passes(*map(payments, range(200))) == passes(*map(payments, range(2)))
 
 
-def test_other_kinds_share_the_pass_and_other_windows_add_one() -> None:
+def test_other_windows_add_a_pass() -> None:
     one, two = passes(payments(0)), passes(payments(0), payments(1, "30d"))
-    balances = "id: a.low, about: a, of: account.balance, window: 365d, measure: min, value: amount"
-    missed = "id: a.missed, about: a, of: obligation.missed, window: 365d, measure: count"
-    assert passes(payments(0), balances, missed) == one
     assert two > one
     assert passes(payments(0), payments(1, "30d"), payments(2, "30d"), payments(3)) == two
+
+
+def test_other_kinds_add_a_pass_unless_a_feature_reads_both() -> None:
+    opened, paid, both = (
+        f"id: a.{name}, about: a, of: {kinds}, window: 365d, measure: count"
+        for name, kinds in (
+            ("opened", "obligation.opened"),
+            ("paid", "obligation.paid"),
+            ("both", "[obligation.opened, obligation.paid]"),
+        )
+    )
+    assert passes(opened, paid) == passes(payments(0), opened) > passes(opened)
+    assert passes(opened, paid, both) == passes(both) == passes(opened)
