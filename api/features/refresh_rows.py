@@ -28,6 +28,7 @@ from graph.features.declared.columns import declared_features
 from graph.features.declared.definition import FeatureDefinition, distant_names
 from graph.features.payments import WINDOW_MONTHS
 from graph.features.pipeline import compute_local, needed_definitions, with_declared
+from graph.network.build import tie_rating_rows
 
 GLOBAL_FEATURES: Final = {f.name: f for f in CATALOGUE if f.scope == "global"}
 _TYPES: Final = {"bool": pl.Boolean, "enum": pl.String, "date": pl.Date}
@@ -119,8 +120,9 @@ def local_values(
     vocabulary, as_of, zone = vocabulary_of(evaluators.release), row_build.as_of, row_build.zone
     if names is not None and {d.name for d in declared}.issuperset(names):  # nothing of the catalogue is needed
         return declared_features(view, consents, declared, as_of, people, zone=zone)
-    table = compute_local(view, as_of, consents, people, zone=zone, vocabulary=vocabulary)
-    return with_declared(table, view, consents, declared, as_of, people, zone)
+    ratings = tie_rating_rows(view)
+    table = compute_local(view, as_of, consents, people, ratings, zone=zone, vocabulary=vocabulary)
+    return with_declared(table, view, consents, declared, as_of, people, zone, tie_ratings=ratings)
 
 
 def compute_rows(

@@ -20,6 +20,10 @@ BENCHES: Final = {
     "imports": ((), ("--rows", "2000", "--repeats", "1")),
     "decide": ((), ("20", "500", "1")),
     "size": ((), ("1000",)),
+    "declared": (
+        (),
+        ("--people", "500", "--growth", "500", "--town", "60", "--refreshes", "2", "--repeats", "1"),
+    ),
     "algorithms": ((), ("300", "3000")),
     "fresh": ((), ("100", "50", "0.5", "SQLite")),  # a database each, of the two that we measure
     "ask": ((), ("100", "0.4", "2", "PostgreSQL")),

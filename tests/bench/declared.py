@@ -65,7 +65,7 @@ def view_of(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     return visible_from_parts(encoded.evidence, encoded.statements, END, END, "perks", encoded.coding)
 
 
-def everyone(side: str, folder: Path) -> Figures:
+def population_figures(side: str, folder: Path) -> Figures:
     """Seconds, processor seconds and the peak of memory in bytes, of the features of everyone."""
     clocks = time.perf_counter(), time.process_time()
     view, consents = view_of(folder)
@@ -78,7 +78,7 @@ def everyone(side: str, folder: Path) -> Figures:
     return {"seconds": seconds, "cpu": cpu, "peak": _peak(), "people": table.height}
 
 
-def one_person(side: str, database_file: Path, people: int) -> Figures:
+def person_figures(side: str, database_file: Path, people: int) -> Figures:
     """Median seconds, and processor seconds, of the refresh of a person after a payment, and of an answer then."""
     if side != "declared":
         refresh_rows.with_declared = _with_python  # type: ignore[assignment]
@@ -135,7 +135,7 @@ def _with_python(
     return table.drop(c for c in values.columns[1:] if c in table.columns).join(values, on="person", how="left")
 
 
-def growth(count: int, folder: Path) -> Figures:
+def growth_figures(count: int, folder: Path) -> Figures:
     """Seconds of so many features of everyone in `folder`, and of the group-by beside them."""
     view, consents = view_of(folder)
     definitions = declared_definitions("".join(f"  - {line}\n" for line in declarations(count)), "UTC")
@@ -254,11 +254,11 @@ def step(arguments: list[str]) -> None:
             random_population.write(Path(folder), int(people), int(people) * PAYMENTS, int(people) * TIES)
             print("{}")
         case ["everyone", side, folder]:
-            print(json.dumps(everyone(side, Path(folder))))
+            print(json.dumps(population_figures(side, Path(folder))))
         case ["person", side, database_file, refreshes]:
-            print(json.dumps(one_person(side, Path(database_file), int(refreshes))))
+            print(json.dumps(person_figures(side, Path(database_file), int(refreshes))))
         case ["growth", count, folder]:
-            print(json.dumps(growth(int(count), Path(folder))))
+            print(json.dumps(growth_figures(int(count), Path(folder))))
 
 
 def main(arguments: list[str]) -> None:

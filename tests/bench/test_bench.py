@@ -20,6 +20,7 @@ RATIOS = {
     "imports": ("of the rate",),
     "decide": ("of reference", "empty calls"),
     "size": ("of the floor",),
+    "declared": ("of Python", "of the group-by", "in proportion"),
     "algorithms": ("times as fast",),
     "fresh": ("of the rate",),
     "ask": ("of bare",),
