@@ -11,7 +11,7 @@ from api.features import builds
 from tests.api.database_templates import Template
 from tests.api.guarantees.business_client import SEEDS, BusinessClient, at_length, business_client
 from tests.business_events import iso
-from tests.effort import by_effort
+from tests.effort import only_in_full
 from tests.random_business import DAY, NOW, PEOPLE, Row
 
 
@@ -109,9 +109,10 @@ def test_a_build_as_of_a_moment_is_the_same_whatever_happens_later(seed: int, em
         assert features() == before
 
 
+@only_in_full
 def test_random_events_are_accepted_by_the_thousand(empty_template: Template, tmp_path: Path) -> None:
     """The writer keeps to what the vocabulary declares; the laws need that."""
-    for seed in range(by_effort(1, 20)):
+    for seed in range(20):
         with business_client(seed, empty_template) as client:
             client.send(*(client.writer.event() for _ in range(100)))
             assert len(client.stored_events()) == 100 + 7
