@@ -80,7 +80,7 @@ def _event_line(chooser: Random, number: int, source: tuple[list[str], str, str]
     measure, value, more = _measure(chooser, types, window)
     keys = [f"id: a.f{number}", "about: a", f"of: [{', '.join(chosen)}]", f"as: {side}", f"window: {window}"]
     keys += [f"measure: {measure}", *([f"value: {value}"] if value else []), *more]
-    if value == "amount" and measure != "distinct" and "payment.made" in chosen and chooser.random() < 0.6:
+    if value == "amount" and measure != "distinct" and "payment.made" in chosen and chooser.random() < 0.9:
         keys.append(f"less: {chooser.choice(['payment.refunded', '[payment.refunded, payment.charged_back]'])}")
     if measure in ("share", "time_share") or chooser.random() < 0.6:
         keys.append(f'where: "{_condition(chooser, types, chosen)}"')

@@ -261,7 +261,7 @@ def without_refunds(events: pl.DataFrame) -> pl.DataFrame:
 def random_history(chooser: Random, as_of: datetime) -> pl.DataFrame:
     """A ledger with events that dispute, correct and retract others, and payments at the edges of every window."""
     payments = [_payment_at_edge(chooser, n, as_of) for n in range(chooser.randint(2, 25))]
-    refunds = [_refund(chooser, n, chooser.choice(payments), as_of) for n in range(chooser.choice([0, 6, 30]))]
+    refunds = [_refund(chooser, n, chooser.choice(payments), as_of) for n in range(chooser.choice([0, 30, 60]))]
     rows = [*payments, *refunds, *_statements(chooser, refunds, as_of)]
     return pl.concat([initial_events(), random_events(chooser, now=as_of), frame(rows)])
 
