@@ -128,7 +128,7 @@ def _with_python(
     as_of: Any,
     people: Any,
     zone: Any,
-    *__: Any,
+    **_tie_ratings: Any,
 ) -> pl.DataFrame:
     """In place of `graph.features.pipeline.with_declared`."""
     values = python_features(view, consents, as_of, people, zone)

@@ -52,7 +52,7 @@ def features_of_few(
     names = [d.name for d in definitions if not d.is_internal]
     records = []
     for person in sorted(enrolled & set(people)):
-        rows = PersonRows(person, _involved_rows(view, definitions, person), live, enrolled, Moment(as_of, zone))
+        rows = RowSelection(person, _involved_rows(view, definitions, person), live, enrolled, Moment(as_of, zone))
         amounts = dict[str, Amount]()
         for definition in ordered:
             if definition.source == "features":
@@ -73,7 +73,7 @@ def _involved_rows(view: pl.DataFrame, definitions: Iterable[FeatureDefinition],
     return list(rows.iter_rows(named=True))
 
 
-class PersonRows:
+class RowSelection:
     """The rows of one person, selected at most once for a side and window."""
 
     def __init__(
