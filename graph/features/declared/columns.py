@@ -28,6 +28,7 @@ from graph.network.build import ties_in_force
 
 TIMES: Final = {"months_with": "month", "monthly_share": "month", "monthly_steadiness": "month"}
 FEW_ROWS: Final = 1_000  # up to these, computing row by row takes less time than building the expressions
+SLICE_PEOPLE: Final = 250_000  # a pass takes the rows of so many people at a time, which bounds its memory
 Settle = Callable[[Frame, Collection[str]], tuple[Frame, frozenset[str]]]
 
 
@@ -69,9 +70,16 @@ def declared_features(
         return features_of_few(rows, consents, definitions, as_of, people, ties, zone)
     frames = [nw.from_native(f.lazy()) for f in (rows, consents)]
     live = None if ties is None else nw.from_native(ties.lazy())
-    table = declared_columns(frames[0], frames[1], definitions, as_of, people, live, zone, by_person)
+    cuts = _cuts(view) if people is None else []
+    table = declared_columns(frames[0], frames[1], definitions, as_of, people, live, zone, by_person, cuts)
     collected: pl.DataFrame = table.to_native().collect(engine="in-memory")
     return with_names(collected, definitions)
+
+
+def _cuts(view: pl.DataFrame) -> list[object]:
+    """Where the slices of people begin, but for the first."""
+    enrolled = view.lazy().filter(pl.col("kind") == "person.enrolled").select(pl.col("subject").unique().sort())
+    return list(enrolled.collect()["subject"].gather_every(SLICE_PEOPLE, offset=SLICE_PEOPLE))
 
 
 def with_names(table: pl.DataFrame, definitions: Sequence[FeatureDefinition]) -> pl.DataFrame:
@@ -89,11 +97,12 @@ def declared_columns(
     ties: Frame | None = None,
     zone: tzinfo = UTC,
     settle: Settle = as_it_is,
+    cuts: Sequence[object] = (),
 ) -> Frame:
     """Build the features as one lazy frame: `person`, and `fN` for definition N; rows in no order.
 
     With `people`, we read only the events that involve them, unless a feature of their neighbours needs the others. `settle`
-    may compute the rows of a pass, and their groups, before the next pass.
+    may compute the rows of a pass, and their groups, before the next pass. A pass takes the people between two `cuts` at a time.
     """
     numberings = [NumberedDefinition(d, n) for n, d in enumerate(definitions)]
     moment = Moment(as_of, zone)
@@ -110,13 +119,28 @@ def declared_columns(
     needs_ties = needs_neighbours or any(s.source == "ties" for s, _ in passes)
     live = ties_in_force(own) if ties is None and needs_ties else ties
     for selection, members in passes:
-        fields = {n.definition.value.column for n in members if n.definition.value and n.definition.measure in SUMS}
-        rows, small = settle(_rows(own, live, enrolled, selection, members, moment), fields)
-        for part in _measures(rows, [replace(n, small_sums=small) for n in members], moment):
-            table = table.join(settle(part, ())[0], on="person", how="left")
+        rows = _rows(own, live, enrolled, selection, members, moment)
+        slices = [_settled_parts(one, members, moment, settle) for one in _slices(rows, cuts)]
+        for parts in zip(*slices, strict=True):
+            table = table.join(nw.concat(parts), on="person", how="left")
     finished = _finish(_with_consents(table, consents, numberings), numberings)
     complete = _with_derived(finished, live, numberings, moment)
     return complete if people is None else complete.filter(nw.col("person").is_in(sorted(people)))
+
+
+def _settled_parts(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment, settle: Settle) -> list[Frame]:
+    """The parts of a pass, which `settle` has computed."""
+    fields = {n.definition.value.column for n in members if n.definition.value and n.definition.measure in SUMS}
+    settled, small = settle(rows, fields)
+    parts = _measures(settled, [replace(n, small_sums=small) for n in members], moment)
+    return [settle(part, ())[0] for part in parts]
+
+
+def _slices(rows: Frame, cuts: Sequence[object]) -> list[Frame]:
+    """The rows of the people before the first cut, between each two, and from the last on."""
+    person = nw.col("person")
+    rest = [rows.filter(person >= cut) for cut in cuts]
+    return [one.filter(person < cut) for one, cut in zip([rows, *rest], cuts, strict=False)] + [[rows, *rest][-1]]
 
 
 def _enrolled(events: Frame) -> Frame:

@@ -55,6 +55,15 @@ def by_refresh_in_columns(
         return by_refresh(view, consents, definitions, as_of, zone)
 
 
+def by_polars_in_slices(
+    view: pl.DataFrame, consents: pl.DataFrame, definitions: Definitions, as_of: datetime, zone: tzinfo = UTC
+) -> pl.DataFrame:
+    """As `by_polars`, two people at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "SLICE_PEOPLE", 2)
+        return by_polars(view, consents, definitions, as_of, zone)
+
+
 def by_refresh(
     view: pl.DataFrame, consents: pl.DataFrame, definitions: Definitions, as_of: datetime, zone: tzinfo = UTC
 ) -> pl.DataFrame:

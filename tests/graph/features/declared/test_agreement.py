@@ -14,6 +14,7 @@ from tests.effort import by_effort
 from tests.graph.features.declared.evaluators import (
     by_duckdb,
     by_polars,
+    by_polars_in_slices,
     by_reference,
     by_refresh,
     by_refresh_in_columns,
@@ -57,10 +58,10 @@ def test_columns_on_duckdb_give_what_the_reference_gives(seed):
     assert_frame_equal(by_duckdb(*computation), by_reference(*computation))
 
 
-@pytest.mark.parametrize("evaluator", [by_refresh, by_refresh_in_columns])
+@pytest.mark.parametrize("evaluator", [by_refresh, by_refresh_in_columns, by_polars_in_slices])
 @settings(max_examples=by_effort(4, 1_000), deadline=None)
 @given(seed=SEEDS)
-def test_the_refresh_of_one_person_gives_what_everyone_s_computation_gives(evaluator, seed):
+def test_one_person_or_slices_of_people_give_what_everyone_s_computation_gives(evaluator, seed):
     computation = sample(seed)
     assert_frame_equal(evaluator(*computation), by_polars(*computation))
 
