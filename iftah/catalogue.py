@@ -8,27 +8,30 @@ from typing import Final
 import graph
 from engine.lang.model.evidence import Evidence, FieldDefinition, KindDefinition
 from engine.lang.model.types import DATE, STRING, Attribute, EventKind, Kinds, Schema, Type
+from graph.catalog import Feature
 from graph.evidence.vocabulary import STANDARD, EventField, EventVocabulary, Kind
 
 
 @cache
 def schema() -> Schema:
     """What rules can name: every feature, by name."""
-    return {
-        f.name: Attribute(
-            f.name, Type(f.type, f.digits, f.values, f.low, f.high), f.data_class, f.unit, formerly=f.formerly
-        )
-        for f in graph.schema()
-    }
+    return {f.name: Attribute(f.name, _type(f), f.data_class, f.unit, formerly=f.formerly) for f in graph.schema()}
 
 
+def _type(feature: Feature) -> Type:
+    """The type of a feature. An amount of money is in the one currency of the person's evidence, which no rule knows."""
+    kind = "money" if feature.unit == MINOR_UNITS else feature.type
+    return Type(kind, feature.digits, feature.values, feature.low, feature.high)
+
+
+MINOR_UNITS: Final = "minor units"
 # What the fields of events are to patterns; money is in minor units of the event's own currency.
 FIELD_TYPES: Final[dict[str, Type]] = {
     "other": STRING,
     "identity_level": Type("int", low=0, high=3),
     "tie": Type("enum", values=STANDARD.ties),
     "strength": Type("int", low=-10, high=10),
-    "amount": Type("int", low=-(10**15), high=10**15),
+    "amount": Type("money", low=-(10**15), high=10**15),
     "currency": STRING,
     "category": Type("enum", values=STANDARD.categories),
     "channel": Type("enum", values=STANDARD.channels),
@@ -41,13 +44,16 @@ FIELD_TYPES: Final[dict[str, Type]] = {
 }
 
 
+CURRENCY_FIELDS: Final = {"amount": "currency"}  # the field with the currency of an amount
+
+
 @cache
 def kinds() -> Kinds:
     """What patterns can name in a folder without `evidence.yaml`: every kind of event that is evidence, with its fields."""
     kinds_by_name = {}
     for kind in STANDARD.kinds:
         if kind.data_class:
-            fields = {n: Attribute(n, FIELD_TYPES[n]) for n in kind.fields}
+            fields = {n: Attribute(n, FIELD_TYPES[n], currency=CURRENCY_FIELDS.get(n, "")) for n in kind.fields}
             kinds_by_name[kind.name] = EventKind(kind.name, kind.data_class, fields, kind.adverse, kind.reverses)
     return kinds_by_name
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from engine.lang.engines import reference
 from engine.lang.model.conditions import Num, Truth, names, with_names
+from engine.lang.model.currencies import CURRENCY_DIGITS
 from engine.lang.model.features import DeclaredFeature, canonical_text
 from engine.lang.model.program import Program
 from engine.lang.model.types import Type, format_value
@@ -16,6 +17,7 @@ from graph.features.declared.definition import (
     Formula,
     Measure,
     MeasuredField,
+    Rate,
     Row,
     Side,
     Source,
@@ -50,7 +52,7 @@ def definition_of(feature: DeclaredFeature) -> FeatureDefinition:
         value=None if is_near else _field(feature),
         fields=tuple((name, _STORAGES.get(kind, "integer")) for name, kind in feature.fields),
         within=feature.within * MICROSECONDS,
-        digits=feature.type.digits,
+        digits=feature.type.digits - CURRENCY_DIGITS.get(feature.type.currency, 0),
         rounds_down=feature.rounds_down,
         zero=feature.is_zero_default,
         low=feature.type.low,
@@ -121,7 +123,9 @@ def _field(feature: DeclaredFeature) -> MeasuredField | None:
     field = feature.value
     if field is None:
         return None
-    return MeasuredField(field.name, 10**field.type.digits, field.currency, field.type.kind == "date", feature.less)
+    rates = tuple(Rate(r.currency, r.dividend, r.divisor) for r in field.rates)
+    is_date = field.type.kind == "date"
+    return MeasuredField(field.name, 10**field.type.digits, field.currency, is_date, feature.less, rates)
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ from typing import Final
 from engine.errors import Rejected
 from engine.lang.model.program import Program, Release
 from engine.lang.model.timezones import day_in, start_of
-from engine.lang.model.types import EPOCH, Type, Value, value_of
+from engine.lang.model.types import EPOCH, Type, Value, format_value, value_of
 from engine.lang.syntax.schema_types import suggestion
 
 Plain = bool | int | str | Decimal | date | timedelta | None
@@ -67,6 +67,8 @@ def _text(value: object, type_: Type) -> str | None:
     match value:
         case bool():
             return str(value).lower() if type_.kind == "bool" else None
+        case int() if type_.kind == "money":
+            return format_value(value, type_)
         case int():
             return f"{value}d" if type_.kind == "duration" else str(value)
         case Decimal():

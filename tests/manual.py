@@ -14,6 +14,7 @@ from pathlib import Path
 
 from api.releases.catalogue import kinds
 from engine.lang.check.release import check
+from engine.lang.model.currencies import MONEY
 from engine.lang.model.problems import Problem, Report
 from engine.lang.model.program import Program, Release
 from engine.lang.syntax import source
@@ -153,7 +154,11 @@ def _flow(node: Node) -> str:
     """The node on one line, in flow style."""
     match node:
         case Scalar(text):
-            return text if node.plain and BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+            return (
+                text
+                if node.plain and (BARE.fullmatch(text) or MONEY.fullmatch(text))
+                else json.dumps(text, ensure_ascii=False)
+            )
         case Sequence(items):
             return f"[{', '.join(map(_flow, items))}]"
         case _:

@@ -69,7 +69,7 @@ perks:
   - id: bicycle
     about: A bicycle without a deposit
     currency: EUR
-    most: 300
+    most: 300 EUR
     valid_hours: 12
     tiers:
       - {id: bicycle.regular, when: score >= 40, waive: {share: 100}}

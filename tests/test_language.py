@@ -21,7 +21,6 @@ from engine.decide.perks import Outcome
 from engine.lang.check import resolve
 from engine.lang.check.feature_events import EVENT_NAMES, SIDE_NAMES
 from engine.lang.check.orders import schema_of
-from engine.lang.check.perks import money
 from engine.lang.engines.reference import truth
 from engine.lang.engines.trace import causes
 from engine.lang.model.conditions import AS_OF, And, Const, Not, Or, Truth
@@ -32,6 +31,7 @@ from engine.lang.syntax import expressions
 from engine.lang.syntax.feature_grammar import MEASURES, OneOrMoreType, TextsType, WindowType
 from engine.lang.syntax.grammar import KINDS
 from engine.lang.syntax.key_docs import KEYS
+from engine.lang.syntax.money_types import AmountType, RateType
 from engine.lang.syntax.parse import parse
 from engine.lang.syntax.schema_types import (
     REQUIRED,
@@ -163,7 +163,7 @@ def perk_names() -> Schema:
     assert perk
     extra = (
         *perk.request,
-        Attribute(AMOUNT, money(perk.currency)),
+        Attribute(AMOUNT, perk.money),
         Attribute(AS_OF, DATE),
         Attribute(SCORE, Type("int")),
     )
@@ -300,8 +300,12 @@ def key_table(record: RecordType) -> str:
 def describe_shape(shape: SchemaType) -> str:
     """Describe the values of a type for people."""
     match shape:
+        case TextType(label="a currency"):
+            return "currency, such as `CNY`"
         case TextType(description, _, among):
             return ", ".join(f"`{word}`" for word in among) or description.split(" ", 1)[-1]
+        case AmountType() | RateType():
+            return shape.label
         case NumberType(low, high, whole):
             return f"{'' if whole else 'amount, '}{low} to {high}"
         case ListType(item, least, most):

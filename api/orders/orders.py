@@ -300,6 +300,7 @@ def _is_free(request: OrderRequest, order: Order) -> bool:
 def _order_values(order: Order) -> dict[str, Value | None]:
     return {
         "order.mode": order.mode,
+        "order.currency": order.currency,
         "order.waived": order.waived,
         "order.ceiling": order.ceiling,
         "order.total": order.total,

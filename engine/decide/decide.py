@@ -32,11 +32,12 @@ from engine.lang.model.program import (
     refusal_applies,
 )
 from engine.lang.model.timezones import UTC_NAME, day_in
-from engine.lang.model.types import MAX_INTEGER, Type, Value, day_of, fits, value_of
+from engine.lang.model.types import MAX_INTEGER, Type, Value, day_of, fits, format_value, value_of
 
 FIRST_RECORD_VERSION: Final = 2  # the first version of the record
 # The fields that a question has since a version of the record.
 FIELD_BY_VERSION: Final = {3: "global_as_of", 4: "timezone", 5: "in_service", 6: "definitions", 7: "linked"}
+RATES_VERSION: Final = 8  # the version of a record with the rates that the rules used
 OPTIONAL_FIELDS: Final = (
     *("global_as_of", "global_known_at", "timezone", "in_service", "unpaid", "overdue"),
     *("definitions", "linked"),
@@ -134,6 +135,7 @@ class Decision:
     reasons: tuple[str, ...]
     held_since: str | None
     valid_hours: int
+    rates: Mapping[str, object] | None = None  # by which the rules converted amounts; None: they convert nothing
 
     @property
     def outcome(self) -> Outcome:
@@ -157,6 +159,10 @@ class Decision:
             if question[key] is None:
                 del question[key]
         fields = {RECORD_KEYS.get(name, name): value for name, value in vars(self).items()}
+        if self.rates is None:
+            del fields["rates"]
+        else:
+            version = RATES_VERSION
         score = {RECORD_KEYS.get(name, name): value for name, value in vars(self.scored).items()}
         same = self.same_without_relationships
         return {"version": version, **fields, "question": question, "scored": score, "same_without_relationships": same}
@@ -231,6 +237,7 @@ def decide(evaluator: Evaluator, question: DecisionInputs) -> Decision:
         reasons=_decision_reasons(answer, scored),
         held_since=result.held_since,
         valid_hours=perk.valid_hours,
+        rates=program.rates.record() if program.rates else None,
     )
 
 
@@ -309,8 +316,8 @@ def check_context(perk: Perk, values: Values) -> dict[str, Value | None]:
 def read_context(perk: Perk, payload: Mapping[str, object]) -> dict[str, Value | None]:
     """Convert the request's own fields from JSON.
 
-    Whole numbers and bools keep their JSON type; all other values are texts. A whole decimal can be either. null is
-    missing. Raises Rejected.
+    Whole numbers and bools keep their JSON type, money is a whole number of minor units, and all other values are texts. A
+    whole decimal can be either. null is missing. Raises Rejected.
     """
     types = {a.name.removeprefix("request."): a.type for a in perk.request}
 
@@ -337,6 +344,8 @@ def _text(value: object, type_: Type) -> str | None:
     if isinstance(value, bool):
         return str(value).lower() if type_.kind == "bool" else None
     if isinstance(value, int):
+        if type_.kind == "money":  # in minor units, as the amount of the question
+            return format_value(value, type_)
         return str(value) if type_.kind in ("int", "decimal") and abs(value) <= MAX_INTEGER else None
     return value if isinstance(value, str) and type_.kind not in ("bool", "int") else None
 

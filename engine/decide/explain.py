@@ -69,7 +69,7 @@ def _schema(program: Program, perk: Perk | None = None) -> Schema:
         Attribute(PERK_HELD, BOOL),
     ]
     if perk:
-        own += [Attribute(AMOUNT, Type("decimal", perk.digits)), *perk.request]
+        own += [Attribute(AMOUNT, perk.money), *perk.request]
     return extend_schema(program.schema, *own)
 
 
@@ -90,9 +90,7 @@ def shortfalls(program: Program, record: JsonObject) -> tuple[Shortfall, ...]:
         return ()
     met = next((t for t in perk.tiers if record["statuses"][t.id]), None)
     if met:  # all or nothing, and the tier does not waive everything
-        amount, waived = (
-            format_value(n, Type("decimal", perk.digits)) for n in (question.amount, tier_waiver(met, question.amount))
-        )
+        amount, waived = (format_value(n, perk.money) for n in (question.amount, tier_waiver(met, question.amount)))
         return (Shortfall(met.id, "the whole deposit waived", amount, waived),)
     context = {f"request.{name}": value for name, value in question.context.items()}
     own = {AS_OF: question.day, SCORE: record["scored"]["score"], AMOUNT: question.amount}

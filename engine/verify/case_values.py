@@ -9,6 +9,7 @@ from engine.decide.decide import DecisionInputs
 from engine.decide.patterns import SECOND, PatternEvent
 from engine.errors import IftahError
 from engine.lang.model.conditions import AS_OF
+from engine.lang.model.currencies import CURRENCY_DIGITS, example, money_flaw
 from engine.lang.model.program import PERK_HELD, SCORE, Perk, Program
 from engine.lang.model.timezones import EPOCH
 from engine.lang.model.types import (
@@ -73,12 +74,16 @@ def read_values(schema: Schema, nodes: Mapping[str, tuple[Word, Node]], timezone
         text = node.text if isinstance(node, Scalar) else ""
         if text == "missing" or (is_of_request(name) and name not in schema):
             continue
-        value = value_of(text, schema[name].type, timezone) if name in schema else None
+        attribute = schema.get(name)
+        if attribute is not None and attribute.currency:
+            values |= _amount(attribute, text, key)
+            continue
+        value = value_of(text, attribute.type, timezone) if attribute else None
         if value is None:
             place = f"{key.at.file}:{key.at.line}"
             hint = (
-                _value_hint(schema[name].type)
-                if name in schema
+                _value_hint(attribute.type)
+                if attribute
                 else renamed(name, schema) or suggestion(name, schema) or "see docs/features.md"
             )
             raise IftahError(f"`{name}: {text}` is not a value of the catalogue", where=place, hint=hint)
@@ -86,7 +91,20 @@ def read_values(schema: Schema, nodes: Mapping[str, tuple[Word, Node]], timezone
     return values
 
 
+def _amount(attribute: Attribute, text: str, key: Word) -> dict[str, Value]:
+    """An amount of money in any currency: its minor units, and the currency by the name of its attribute."""
+    currency = text.rpartition(" ")[2]
+    money = Type("money", CURRENCY_DIGITS.get(currency, 0), currency=currency)
+    value = parse_scaled(text, money)
+    if value is None:
+        problem, hint = money_flaw(text) or ("it is too large", "")
+        raise IftahError(f"`{key.text}: {text}`: {problem}", where=f"{key.at.file}:{key.at.line}", hint=hint)
+    return {attribute.name: value, attribute.currency: currency}
+
+
 def _value_hint(type_: Type) -> str:
+    if type_.kind == "money":
+        return f"write it as {example('1000', type_.currency)}"
     bounds = f", from {format_value(type_.low, type_)} to {format_value(type_.high, type_)}" if type_.numeric else ""
     return f"write it as {type_}{bounds}"
 
@@ -135,12 +153,14 @@ def decision_inputs(
 
 
 def money(number: Number | None, perk: Perk) -> int | None:
-    """The amount in minor units; None without a number. Raises IftahError if it has more digits than the currency."""
-    minor_units = parse_scaled(number.text, Type("decimal", perk.digits)) if number else None
+    """The amount in minor units; None without a number. Raises IftahError if it is not an amount in the perk's currency."""
+    minor_units = parse_scaled(number.text, perk.money) if number else None
     if number and minor_units is None:
-        hint = f"amounts in {perk.currency} have {perk.digits} digits after the point"
+        hint = f"write an amount in {perk.currency}, such as `{example(number.text.partition(' ')[0], perk.currency)}`"
+        if " " in number.text and number.text.endswith(perk.currency):
+            hint = f"amounts in {perk.currency} have {perk.digits} digits after the point"
         place = f"{number.at.file}:{number.at.line}"
-        raise IftahError(f"`{number.text}` is finer than the currency", where=place, hint=hint)
+        raise IftahError(f"`{number.text}` is not an amount of `{perk.id}`", where=place, hint=hint)
     return minor_units
 
 

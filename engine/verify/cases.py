@@ -32,7 +32,7 @@ from engine.lang.model.program import (
     Release,
     perk_stage,
 )
-from engine.lang.model.types import Attribute, Kinds, Schema, Type, Value, day_of, extend_schema
+from engine.lang.model.types import Attribute, Kinds, Schema, Value, day_of, extend_schema
 from engine.lang.syntax.ast import CaseLine, CasesFile, ChangeLine
 from engine.verify import case_assertions
 from engine.verify.case_values import (
@@ -239,7 +239,7 @@ def _run_perk_case(context: CaseContext, values: dict[str, Value]) -> CaseOutcom
     outcome = _outcome(case, failures, result.statuses, set())
     if not failures:
         return outcome
-    schema = extend_schema(context.schema, Attribute(AMOUNT, Type("decimal", perk.digits)), *perk.request)
+    schema = extend_schema(context.schema, Attribute(AMOUNT, perk.money), *perk.request)
     statuses = result.statuses
     explanation = unmet_conditions.explain_conditions(statuses, perk_stage(perk), statuses, result.inputs, schema)
     return replace(outcome, explanation=tuple(explanation))

@@ -138,6 +138,8 @@ def _unit(attribute: Attribute) -> str:
     kind = attribute.type.kind
     if kind == "duration":
         return "days" if attribute.type.unit == DAY else "seconds"
+    if attribute.type.currency:
+        return attribute.type.currency
     return {"date": "days since 1970-01-01", "timestamp": "seconds since 1970-01-01"}.get(kind, attribute.unit)
 
 

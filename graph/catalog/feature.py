@@ -18,7 +18,7 @@ class Feature:
     """One line of the catalogue. `low` and `high` bound the stored value (decimals scaled); we clip values to them."""
 
     name: str  # dimension.name
-    type: Literal["int", "decimal", "bool", "enum", "date", "duration"]  # a duration is stored in whole days
+    type: Literal["int", "decimal", "bool", "enum", "date", "duration", "money"]  # a duration is stored in whole days
     unit: str
     window: str  # the period before `as_of` that it covers
     data_class: str

@@ -12,6 +12,7 @@ from typing import Final
 
 import polars as pl
 
+from graph.evidence.currencies import CURRENCY_DIGITS
 from graph.evidence.events import DATA, KIND_FIELDS, SCHEMA
 from graph.evidence.vocabulary import DISPUTE_OUTCOMES, READING_KINDS, STANDARD, EventVocabulary
 
@@ -21,6 +22,7 @@ ID_COLUMNS: Final = tuple(
     if c in ("contributor", "event_id", "subject", "other", "currency", "obligation", "order") or c.startswith("ref_")
 )
 TEXT_COLUMNS: Final = ("currency", "obligation", "order")
+CURRENCIES: Final = pl.Enum(sorted(CURRENCY_DIGITS))  # in one byte, and still comparable with a text
 INTEGER_TYPES: Final = {"identity_level": pl.Int8, "strength": pl.Int8, "days_late": pl.Int32}
 _PARTIES_SCHEMA: Final = {"subject": pl.String, "other": pl.String}
 UNUSED_COLUMNS: Final = ("channel", "service", "statement")  # no feature reads these columns of evidence
@@ -44,6 +46,8 @@ class Coding:
         column = pl.col(name)
         if self.ids is None or name in self.texts:
             return column
+        if name == "currency":
+            return column.cast(CURRENCIES, strict=False)
         if name in ID_COLUMNS:
             return column.cast(pl.Categorical(self.ids)).to_physical()
         values = enum_values(self.vocabulary).get(name)

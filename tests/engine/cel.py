@@ -110,12 +110,13 @@ def in_thousandths(values: Values, schema: Schema) -> dict[str, Value | None]:
 
 
 def is_scaled(kind: str, value: Value | None) -> bool:
-    return kind in ("int", "decimal") and value is not None
+    return kind in ("int", "decimal", "money") and value is not None
 
 
 def translate(text: str) -> str:
     """Translate our text to CEL, token by token. It must not multiply two features: the product would be in millionths."""
-    tokens = TOKEN.findall(NOT_IN.sub(r"(not \1 in \2)", text))
+    plain = text.replace(" CNY", "")  # the only currency here, so that an amount is a number of two digits
+    tokens = TOKEN.findall(NOT_IN.sub(r"(not \1 in \2)", plain))
     out: list[str] = []
     open_: list[int] = [0]  # for each bracket, the number of `not` to close before it
     for n, token in enumerate(tokens):

@@ -27,11 +27,15 @@ SUMS: Sums = (
     (("c.seen - c.since", "f.wait + f.span", "f.wait - 36h"), ("90d", "12h", "f.wait", "-1 * f.span")),
     (("c.since + 30d", "c.since + f.span", "as_of - f.span"), ("as_of", "c.until", "c.seen", "2024-03-01")),
     (("c.seen - 12h", "c.seen + f.wait"), ("c.until", "2024-03-01T12:00:00Z", "as_of + 1d")),
+    (("m.yuan * 2", "m.yuan - 0.5 * m.yuan", "m.yuan + 1.50 CNY"), ("m.yuan", "100 CNY", "3 * 700 JPY", "m.yen")),
+    (("m.yen + m.yen", "2 * m.yen"), ("m.yuan", "100 CNY", "m.yen - 1 JPY", "a.count * 1 JPY", "m.dinar")),
+    (("m.dinar * b.share", "m.dinar"), ("m.dinar", "0.005 KWD", "m.unidad", "10 JPY")),
 )
 REQUEST_SUMS: Sums = (
     (("request.starts - as_of", "request.notice + f.span"), ("request.notice", "7d")),
     (("request.starts + request.notice", "request.at"), ("as_of", "c.seen", "2024-03-01")),
-    (("request.rate * request.nights", "request.amount * 2"), ("request.amount", "b.ratio", "99.99")),
+    (("request.rate * request.nights", "request.rate * 2"), ("request.rate", "b.ratio", "99.99")),
+    (("request.fee * request.nights", "request.amount * 2"), ("request.amount", "m.yuan", "99.99 CNY", "m.yen")),
     (("score + request.nights", "score - a.count"), ("score", "600")),
 )
 TIE_CONDITIONS = (
@@ -63,7 +67,14 @@ class Names:
     def comparable_pairs(self) -> list[tuple[str, str]]:
         """Pairs of numbers, moments or durations that we can compare, also with different digits, units and kinds."""
         numbers = [n for n in self.of("int", "decimal") if n != "a.huge"]  # times a thousand it would not fit 64 bits
-        families = [numbers, self.of("date", "timestamp"), self.of("duration"), ["a.huge", "a.other", "a.count"]]
+        amounts = [n for n in self.of("money") if n != "request.amount"]  # times a rate, it would not fit 64 bits
+        families = [
+            numbers,
+            self.of("date", "timestamp"),
+            self.of("duration"),
+            ["a.huge", "a.other", "a.count"],
+            amounts,
+        ]
         return [(a, b) for family in families for a in family for b in family]
 
     @cached_property

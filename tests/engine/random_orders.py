@@ -15,7 +15,12 @@ DAY_MICROSECONDS = SECONDS * 10**6  # of a day, in microseconds, the unit of ord
 NOW = DAY * DAY_MICROSECONDS
 EVENTS = ("e0", "e1", "e2", "e3")
 LEAVES = (
-    *("event.total <= order.waived", "order.total == event.total", "event.total * 2 < order.ceiling + 100"),
+    *(
+        "event.total <= order.waived",
+        "order.total == event.total",
+        "event.total * 2 < order.ceiling",
+        "order.total - event.total > 50 JPY",
+    ),
     *(
         "event.at - order.created >= 30d",
         "order.due - event.at < 1d",
@@ -61,7 +66,7 @@ def orders_file(chooser: Random) -> dict[str, Any]:
     chooser.shuffle(moves)
     return {
         **{"kind": "orders", "states": states, "initial": states[0], "final": final, "events": list(EVENTS)},
-        "define": {"late": "event.at > order.due or event.damage > 0"},
+        "define": {"late": "event.at > order.due or event.damage > 0 CNY or order.total == 1 CNY"},
         "refusals": [_refusal(chooser, n) for n in range(chooser.randint(0, 4))],
         "moves": [{"id": f"m{n}", **move} for n, move in enumerate(moves)],
     }
@@ -103,7 +108,7 @@ def order_values(chooser: Random, orders: OrderLifecycle, state: str | None = No
         elif type_.numeric:
             choices = [0, 1, 2, 3, 50, 99, 100, 101, type_.high]
         else:
-            choices = list(MODES)
+            choices = list(MODES) if name == "order.mode" else ["CNY", "JPY", "EUR"]
         result[name] = None if chooser.random() < 1 / 6 else chooser.choice(choices)
     states = [*schema["order.state"].type.values, None]
     result["order.state"] = chooser.choice(states) if state is None else state

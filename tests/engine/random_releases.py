@@ -20,7 +20,20 @@ from tests.engine.random_conditions import (
     leaf,
     names_of,
 )
-from tests.engine.random_values import AMOUNT, ANCHORS, CHANGES, ENDS, ENTRIES, FEATURES, FLAGS, LISTS, REQUEST, SCHEMA
+from tests.engine.random_values import (
+    AMOUNT,
+    ANCHORS,
+    CHANGES,
+    ENDS,
+    ENTRIES,
+    FEATURES,
+    FLAGS,
+    LISTS,
+    RATES,
+    RELATED,
+    REQUEST,
+    SCHEMA,
+)
 from tests.engine.small_rules import KINDS
 
 Line = dict[str, Any]
@@ -31,7 +44,7 @@ POINTS = tuple(range(-30, 31))
 NARROW_POINTS = tuple(range(-4, 5))  # these keep scores near the base, where the points of ties matter for the perks
 TIE_POINTS = (0, 1, 10, 10)  # of items with ties: three of them use the 5 % of the range that the policy allows
 MAX_TIE_ITEMS = 3
-MEASURED_FEATURES = ("a.count", "a.other", "a.huge", "b.ratio", "b.share", "f.span", "f.wait")
+MEASURED_FEATURES = ("a.count", "a.other", "a.huge", "b.ratio", "b.share", "f.span", "f.wait", "m.yen", "m.dinar")
 POLICY = {
     **{"kind": "policy", "forbidden_classes": [], "forbidden_names": [], "restricted": []},
     **{"relationships": ["relationship"], "relationships_share": 5, "alarms": [], "timezone": "Asia/Kathmandu"},
@@ -56,8 +69,9 @@ FIELDS: dict[str, Line] = {
     "town": {"type": "string"},
     "view": {"type": "enum", "values": ["sea", "garden", "red"]},
     "late": {"type": "bool"},
+    "fee": {"type": "money", "low": "plain 0 CNY", "high": "plain 10000 CNY"},
 }
-AMOUNTS = (100, 300.50, 1_000)
+AMOUNTS = ("plain 100 CNY", "plain 300.50 CNY", "plain 1000 CNY")
 USUAL_NAMES = Names(PERSON_NAMES.types | {"watch.busy": FLAGS["watch.busy"]}, PERSON_NAMES.anchors, SUMS, ("often",))
 
 
@@ -82,7 +96,8 @@ def random_files(chooser: Random) -> dict[str, Line]:
     files = {"trust.yaml": _scorecard(chooser, base, NARROW_POINTS if close else POINTS), "perks.yaml": perks}
     files |= {"policy.yaml": POLICY, "reasons.yaml": REASONS, "watch.yaml": WATCH}
     files |= {f"lists/{name}.yaml": _list(chooser, name) for name in LISTS}
-    perks["perks"][0] |= chooser.choice([{}, {"step": chooser.choice([0.01, 1, 7, 250])}])
+    files |= {"rates.yaml": RATES} if chooser.random() < 0.6 else {}
+    perks["perks"][0] |= chooser.choice([{}, {"step": f"plain {chooser.choice([0.01, 1, 7, 250])} CNY"}])
     return files
 
 
@@ -122,7 +137,8 @@ def _scorecard(chooser: Random, base: int, points: tuple[int, ...]) -> Line:
 
 
 def _characteristic(chooser: Random, name: str, feature: str, points: tuple[int, ...]) -> Line:
-    sizes = {_size(a): a for a in ANCHORS[feature]}
+    currency = (FEATURES | RELATED)[feature].currency
+    sizes = {_size(a): a for a in ANCHORS[feature] if a.endswith(currency)}
     cuts = [sizes[s] for s in sorted(chooser.sample(sorted(sizes), chooser.randint(1, len(sizes))))]
     line = {"id": name, "feature": feature, "dimension": "all", "cuts": [f"plain {c}" for c in cuts]}
     line |= {"points": [chooser.choice(points) for _ in range(len(cuts) + 1)], "missing": chooser.choice(points)}
@@ -131,6 +147,8 @@ def _characteristic(chooser: Random, name: str, feature: str, points: tuple[int,
 
 
 def _size(text: str) -> Decimal:
+    if " " in text:
+        return Decimal(text.partition(" ")[0])
     units = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
     return Decimal(text[:-1]) * units[text[-1]] if text[-1] in units else Decimal(text)
 
@@ -170,7 +188,7 @@ def _perks(chooser: Random, base: int) -> Line:
     tiers = [_with_dates(chooser, {"id": f"t{n}", "when": _when(chooser, names)}) for n in range(chooser.randint(1, 3))]
     last = {"id": "t9", "when": "held" if hold else _likely(chooser, perk_names(base, False))}
     perk = {
-        **{"id": PERK, "about": "a room", "currency": "CNY", "most": 5_000, "valid_hours": 24},
+        **{"id": PERK, "about": "a room", "currency": "CNY", "most": "plain 5000 CNY", "valid_hours": 24},
         **{"partial": chooser.random() < 0.6, "request": FIELDS, "caps": _caps(chooser, 2)},
         "knockouts": [
             _with_dates(chooser, _knock_out(chooser, f"k{n}", names)) for n in range(chooser.choice([0, 1, 1, 2]))

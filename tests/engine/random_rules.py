@@ -78,7 +78,7 @@ def leaves(draw: st.DrawFn, perk: bool) -> str:
         return f"{draw(st.sampled_from(sums))} {draw(OPS)} {right}"
     if choice == 7:
         return f"score {draw(OPS)} {draw(st.sampled_from([350, 500, 600, 700, 950]))}"
-    return f"request.amount {draw(OPS)} {draw(st.sampled_from(['100', '500.00', '1000']))}"
+    return f"request.amount {draw(OPS)} {draw(st.sampled_from(['100 CNY', '500.00 CNY', '1000 CNY']))}"
 
 
 def conditions(perk: bool = False) -> st.SearchStrategy[str]:
@@ -116,7 +116,7 @@ def scorecards(draw: st.DrawFn) -> str:
 
 @st.composite
 def perk_files(draw: st.DrawFn) -> str:
-    text = "kind: perks\nperks:\n  - id: hotel\n    about: a room\n    currency: CNY\n    most: 5000\n    valid_hours: 24\n"
+    text = "kind: perks\nperks:\n  - id: hotel\n    about: a room\n    currency: CNY\n    most: 5000 CNY\n    valid_hours: 24\n"
     text += f"    partial: {draw(st.sampled_from(['true', 'false']))}\n    knockouts:\n"
     for n in range(draw(st.integers(1, 3))):
         unknown = draw(st.sampled_from(["decline", "pass"]))
@@ -124,7 +124,7 @@ def perk_files(draw: st.DrawFn) -> str:
     text += "    tiers:\n"
     tiers = draw(st.lists(conditions(True), min_size=1, max_size=3, unique=True))
     for n, when in enumerate(tiers):
-        waive = draw(st.sampled_from(["up_to: 300.50", "up_to: 1000", "share: 33", "share: 100"]))
+        waive = draw(st.sampled_from(["up_to: 300.50 CNY", "up_to: 1000 CNY", "share: 33", "share: 100"]))
         text += f'      - {{id: t{n}, when: "{when}", waive: {{{waive}}}}}\n'
     return text
 

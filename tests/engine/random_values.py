@@ -34,6 +34,14 @@ FEATURES = {
     "e.size": Type("enum", 0, ("s", "m")),
     "g.town": STRING,
     "g.home": STRING,
+    "m.yuan": Type("money", 2, (), -(10**6), 10**9, currency="CNY"),
+    "m.yen": Type("money", 0, (), 0, 10**9, currency="JPY"),
+    "m.dinar": Type("money", 3, (), 0, 10**9, currency="KWD"),
+    "m.unidad": Type("money", 4, (), 0, 10**9, currency="CLF"),
+}
+RATES = {
+    "kind": "rates",
+    **{"base": "CNY", "date": "2024-03-01", "rates": {"JPY": "plain 0.0482", "KWD": "plain 23.4", "EUR": "plain 7.5"}},
 }
 RELATED = {"h.degree": Type("int", 0, (), 0, 1_000), "h.close": BOOL, "h.circle": Type("enum", 0, COLOURS)}
 FLAGS = {"watch.busy": BOOL, "watch.bound": BOOL}  # of `random_releases.WATCH`; the second one is of relationships
@@ -46,8 +54,9 @@ REQUEST = {
     "request.town": STRING,
     "request.view": Type("enum", 0, ("sea", "garden", "red")),
     "request.late": BOOL,
+    "request.fee": Type("money", 2, (), 0, 10**6, currency="CNY"),
 }
-AMOUNT = Type("decimal", 2, (), 0, 10**12)
+AMOUNT = Type("money", 2, (), 0, 10**13, currency="CNY")
 SCHEMA: Schema = {n: Attribute(n, t, "behaviour") for n, t in FEATURES.items()} | {
     n: Attribute(n, t, "relationship") for n, t in RELATED.items()
 }
@@ -82,7 +91,12 @@ ANCHORS = {
     "request.at": ["2024-03-01T00:00:00Z", "2024-03-01"],
     "request.notice": ["0d", "7d", "30d"],
     "request.town": TOWNS,
-    "request.amount": ["100", "500.00", "1000"],
+    "request.amount": ["100 CNY", "500.00 CNY", "1000 CNY", "20000 JPY"],
+    "request.fee": ["0 CNY", "9.99 CNY", "100 JPY"],
+    "m.yuan": ["-100 CNY", "0 JPY", "631.00 CNY", "640 CNY", "2000 JPY", "12.345 KWD", "1 EUR"],
+    "m.yen": ["0 JPY", "100000 JPY", "50.01 CNY"],
+    "m.dinar": ["0 KWD", "1.001 KWD", "99999 JPY", "7 CLF"],
+    "m.unidad": ["0.0001 CLF", "36.5 CLF", "8 CNY"],
 }
 # The attributes of each list. Its entries are among the anchors of the first one, or these words.
 LISTS = {

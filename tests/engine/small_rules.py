@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from engine.decide.decide import DecisionInputs
-from engine.lang.check.release import check, release_of
+from engine.lang.check.release import check, release_of, stored_release
 from engine.lang.model.problems import Problem
 from engine.lang.model.program import Program, Release
 from engine.lang.model.types import DATE, STRING, Attribute, EventKind, Kinds, Schema, Type, Value
@@ -21,6 +21,7 @@ from tests.paths import ENGINE_CASES
 
 DAY = 19_783  # 2024-03-01
 MOMENT = "2024-03-01T00:00:00Z"
+FORMER_NAME = "3b96bb6a149fa10ea63cbfb476e3f50802554abbdf8eb0caa1afb75f2ed32f04"
 GOLDEN = ENGINE_CASES / "broken.yaml"
 TYPES = {
     "identity.level": (Type("int", 0, (), 0, 3), "identity", "level"),
@@ -54,6 +55,17 @@ KINDS: Kinds = {
     ),
     "tie": kind("tie", "relationship", other=STRING, strength=Type("int", 0, (), -10, 10)),
     "balance": kind("balance", "restricted", amount=_MONEY),
+    "sale": EventKind(
+        "sale",
+        "behaviour",
+        {
+            "price": Attribute("price", Type("money", low=-(10**12), high=10**12), currency="price_currency"),
+            "price_currency": Attribute("price_currency", STRING),
+            "fee": Attribute("fee", Type("money", low=0, high=10**12), currency="fee_currency"),
+            "fee_currency": Attribute("fee_currency", STRING),
+            "strength": Attribute("strength", Type("int", 0, (), 0, 10)),
+        },
+    ),
 }
 # Score 500 + 120 + 10 + 0 + 40 + 0 = 670: a good person without restricted or relationship features.
 PERSON: dict[str, Value | None] = {
@@ -87,6 +99,17 @@ def golden() -> Any:
 def base() -> dict[str, str]:
     """The texts of the small files, by name."""
     return dict(golden()["base"])
+
+
+def former_texts() -> dict[str, str]:
+    """The small rules as version 3 of the language has them, when money was plain numbers."""
+    return dict(YAML(typ="safe", pure=True).load((ENGINE_CASES / "language_3.yaml").read_text(encoding="utf-8")))
+
+
+@cache
+def former_release() -> Program:
+    """Their release."""
+    return stored_release(FORMER_NAME, former_texts(), SCHEMA, KINDS).at(DAY)
 
 
 def base_with(file: str, replace: str, by: str) -> dict[str, str]:

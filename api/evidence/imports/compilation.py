@@ -1,6 +1,7 @@
 """An import map and the columns of a source -> the plan of the import, or every problem of the map with its place. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -11,7 +12,9 @@ from api.evidence.imports.event_targets import KEY_FIELDS, EventTargets, FieldTa
 from api.evidence.imports.field_checks import FieldContext, compile_field
 from api.evidence.imports.map_tree import EventEntry, FieldSource, FieldSources, ImportMap
 from api.evidence.imports.mapping import EventPlan, ImportPlan
+from engine.lang.model.currencies import CURRENCY_DIGITS, money_flaw
 from engine.lang.model.problems import Report
+from engine.lang.model.types import parse_number
 from engine.lang.syntax.expression_tree import Word
 
 _ID_HINT = 'build it from the key of your row, as in "order-{id}": a rerun must make the same id'
@@ -45,12 +48,40 @@ def _check_common_fields(import_map: ImportMap, targets: EventTargets, report: R
             report.add("R013", f"no event of the map has a field `{name.text}`", name.at, "leave it out")
 
 
-def _fields_of(entry: EventEntry, import_map: ImportMap, targets: EventTargets) -> FieldSources:
-    """The fields of an event: its own, and those of all events that its kind has and it does not fill itself."""
+def _fields_of(entry: EventEntry, import_map: ImportMap, targets: EventTargets, report: Report) -> FieldSources:
+    """The fields of an event: its own, and those of all events that its kind has and it does not fill itself.
+
+    A constant amount, `1000.50 CNY`, fills both the amount and its currency.
+    """
     own = {name.text for name, _ in entry.fields}
     kind = targets[entry.kind.text]
     common = ((name, line) for name, line in import_map.fields if name.text in kind and name.text not in own)
-    return (*common, *entry.fields)
+    lines = (*common, *entry.fields)
+    amounts = [kind[name.text] for name, line in lines if name.text in kind and _is_amount(line, kind[name.text])]
+    currencies = {target.currency for target in amounts}
+    for name, _ in entry.fields:
+        if name.text in currencies:
+            report.add("R015", f"the amount brings its `{name.text}` along", name.at, "take it out here")
+    rest = [(name, line) for name, line in lines if name.text not in currencies]
+    return tuple(pair for name, line in rest for pair in _amount_parts(name, line, kind.get(name.text), report))
+
+
+def _is_amount(line: FieldSource | None, target: FieldTarget) -> bool:
+    """Whether the line is a constant amount of money with its currency."""
+    return bool(line and line.value and target.currency and " " in line.value.text)
+
+
+def _amount_parts(name: Word, line: FieldSource | None, target: FieldTarget | None, report: Report) -> FieldSources:
+    """The field; of an amount of money with its currency, the whole minor units and the field of the currency."""
+    if line is None or line.value is None or target is None or not _is_amount(line, target):
+        return ((name, line),)
+    if flaw := money_flaw(line.value.text):
+        report.add("R013", flaw[0], line.value.at, flaw[1])
+        return ((name, None), (Word(target.currency, name.at), None))
+    number, currency = line.value.text.split(" ")
+    units = Word(str(parse_number(number, CURRENCY_DIGITS[currency])), line.value.at)
+    own = replace(line, value=Word(currency, line.value.at))
+    return ((name, replace(line, value=units)), (Word(target.currency, name.at), own))
 
 
 def _check_ids(import_map: ImportMap, report: Report) -> None:
@@ -104,7 +135,7 @@ def _event(
     report: Report,
 ) -> EventPlan | None:
     kind = targets[entry.kind.text]
-    lines = _fields_of(entry, import_map, targets)
+    lines = _fields_of(entry, import_map, targets, report)
     _check_fields(entry, {name.text: name for name, _ in lines}, kind, report)
     condition = _condition(entry, columns, report)
     context = FieldContext(columns, timezone, {}, report)

@@ -1,7 +1,8 @@
 """The condition of an event, in the rule language -> a column expression over a source's columns. Pure.
 
 A comparison with an empty cell is unknown, as in rules, and a row makes the event only where the condition certainly holds. The
-constant says how a cell is read: as a number, a day, a moment, `true` or `false`, or a text. The language's arithmetic is not
+constant says how a cell is read: as a number, an amount of money, a day, a moment, `true` or `false`, or a text. A cell in another
+currency than the constant's is unknown. The language's arithmetic is not
 needed here, and refused.
 """
 
@@ -16,6 +17,7 @@ import polars as pl
 from api.evidence.imports.cells import Cell, Check, is_text, is_time
 from api.evidence.imports.number_cells import exact_number, text_of
 from api.evidence.imports.time_cells import TimeForm, date_of, time_of
+from engine.lang.model.currencies import money_flaw
 from engine.lang.model.problems import Report
 from engine.lang.syntax.expression_tree import (
     Arithmetic,
@@ -39,7 +41,8 @@ _OPERATORS: Final[Mapping[str, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {
     ">=": pl.Expr.ge,
 }
 _SWAPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_ORDERED: Final = ("number", "date", "timestamp")
+_ORDERED: Final = ("number", "money", "date", "timestamp")
+_AMOUNT: Final = r"^\s*(-?\d+(?:\.\d+)?) ([A-Z]{3})\s*$"
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ class _Compiler:
         """The cell and the constant as values of one type."""
         if constant.kind == "number" and not is_time(cell.dtype):
             return self.number(cell), pl.lit(Decimal(constant.text))
+        if constant.kind == "money" and is_text(cell.dtype):
+            return self.amount(cell, constant)
         if constant.kind in ("word", "bool") and not is_time(cell.dtype) and not cell.dtype.is_float():
             return text_of(cell).value, pl.lit(constant.text)
         if constant.kind == "date" and (is_text(cell.dtype) or is_time(cell.dtype)):
@@ -125,6 +130,17 @@ class _Compiler:
             return None
         self.checks += conversion.checks(conversion.value)
         return conversion.value, value
+
+    def amount(self, cell: Cell, constant: Constant) -> tuple[pl.Expr, pl.Expr] | None:
+        """The number of a cell such as `12.50 EUR`, if it is in the constant's currency."""
+        if flaw := money_flaw(constant.text):
+            self.refuse(constant, *flaw)
+            return None
+        number, currency = constant.text.split(" ")
+        text = cell.value.cast(pl.String)
+        value = text.str.extract(_AMOUNT, 1).cast(pl.Decimal(38, 6), strict=False)
+        self.checks.append(cell.check(value.is_null(), "is no amount such as 12.50 EUR"))
+        return pl.when(text.str.extract(_AMOUNT, 2) == currency).then(value), pl.lit(Decimal(number))
 
     def number(self, cell: Cell) -> pl.Expr:
         value = exact_number(cell)

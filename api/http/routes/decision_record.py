@@ -81,6 +81,14 @@ class RecordedAnswer(TypedDict):
     because: list[str]
 
 
+class RecordedRates(TypedDict):
+    """The exchange rates that the rules used: the worth of one unit of each currency in the base currency."""
+
+    base: str
+    date: str
+    rates: dict[str, str]
+
+
 class RecordedDecision(TypedDict):
     """The inputs and results of the rules; `alone` is the answer without relationships."""
 
@@ -96,6 +104,7 @@ class RecordedDecision(TypedDict):
     held_since: MomentText | None
     valid_hours: int
     same_without_relationships: bool
+    rates: NotRequired[RecordedRates]
 
 
 class AuditRecord(TypedDict):

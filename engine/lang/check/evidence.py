@@ -205,21 +205,21 @@ def _scaled(number: Number | None, scale: int) -> int | None:
 
 def event_kinds(evidence: Evidence, own: Kinds) -> Kinds:
     """The kinds that patterns and features can name: the declared ones and, of `own`, the engine's."""
-    types = {name: type_ for field in evidence.fields for name, type_ in _attribute_types(field)}
+    types = {attribute.name: attribute for field in evidence.fields for attribute in _attributes(field)}
     kinds = {name: kind for name, kind in own.items() if name.partition(".")[0] in OWN_WORDS}
     for kind in evidence.kinds:
         names = (*kind.required, *kind.optional)
-        fields = {name: Attribute(name, types.get(name, STRING)) for name in names}
+        fields = {name: types.get(name, Attribute(name, STRING)) for name in names}
         kinds[kind.name] = EventKind(kind.name, kind.data_class, fields, kind.adverse, kind.reverses)
     return kinds
 
 
-def _attribute_types(field: FieldDefinition) -> Iterator[tuple[str, Type]]:
+def _attributes(field: FieldDefinition) -> Iterator[Attribute]:
     if field.form == "money":
-        yield field.name, Type("int", low=-MAX_AMOUNT, high=MAX_AMOUNT)
-        yield field.currency, STRING
+        yield Attribute(field.name, Type("money", low=-MAX_AMOUNT, high=MAX_AMOUNT), currency=field.currency)
+        yield Attribute(field.currency, STRING)
         return
-    yield field.name, _plain_type(field)
+    yield Attribute(field.name, _plain_type(field))
 
 
 def _plain_type(field: FieldDefinition) -> Type:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.lang.check.feature_measures import MONEY_MEASURES, MeasureCheck
+from engine.lang.check.feature_measures import CONVERTING_MEASURES, MONEY_MEASURES, MeasureCheck
 from engine.lang.check.feature_parts import (
     TIE_KIND,
     TIES,
@@ -15,7 +15,8 @@ from engine.lang.check.feature_parts import (
 from engine.lang.check.ids import check_unique
 from engine.lang.check.resolve import Scope
 from engine.lang.model.conditions import AS_OF, Const, Truth
-from engine.lang.model.features import DeclaredFeature, FeatureWindow, ValueField
+from engine.lang.model.features import ConversionRate, DeclaredFeature, FeatureWindow, ValueField
+from engine.lang.model.rates import factor
 from engine.lang.model.types import (
     BOOL,
     DATE,
@@ -34,6 +35,7 @@ from engine.lang.syntax.schema_types import suggestion
 
 OTHER, CURRENCY = "other", "currency"
 SECONDS: Final = Type("duration", unit=1)
+MAX_EXACT: Final = 2**51  # of dividend times divisor of a rate: twice that, and more, stays exact in a double
 MAX_AGE: Final = 10**16  # microseconds, three centuries
 # What conditions on an event can read beside its fields.
 EVENT_NAMES: Final = {
@@ -59,6 +61,8 @@ class EventBuilder:
         schema = self._schema(kinds, source)
         where, among = (self._condition(expr, kinds, schema) for expr in (line.where, line.among))
         field = self._value(kinds, schema)
+        if field and field.type.kind == "money" and check.measure in CONVERTING_MEASURES:
+            field = self._with_rates(field)
         if None in (where, among) or (line.value and (field is None or not check.value(field))):
             return None
         if line.less and not (check.less(field) and self._takes_back(kinds, field)):
@@ -84,6 +88,25 @@ class EventBuilder:
             within=within or 0,
             classes=classes,
         )
+
+    def _with_rates(self, field: ValueField) -> ValueField | None:
+        """The field with the rates to the feature's currency: its own, or the base of the rates. None after a report."""
+        word, rates = self.line.currency, self.context.report.rates
+        own = word.text if word else rates.base if rates else ""
+        if not own:
+            return field
+        table = [ConversionRate(own, 1, 1)]
+        for currency in rates.currencies if rates else ():
+            worth = factor(rates, currency, own)
+            if currency == own or worth is None:
+                continue
+            if worth.numerator * worth.denominator > MAX_EXACT:
+                text = f"the rate from {currency} to {own} has too many digits to convert exactly"
+                self.context.report.add("R901", text, self.line.id.at, "write fewer digits in rates.yaml")
+                return None
+            self.context.report.converted.update((currency, own))
+            table.append(ConversionRate(currency, worth.numerator, worth.denominator))
+        return replace(field, rates=tuple(table))
 
     def _kinds(self, source: str) -> list[EventKind]:
         """The kinds of events; none if one of them is unknown."""
@@ -128,7 +151,7 @@ class EventBuilder:
         """The names that conditions can read: a field of any of the kinds is missing in the others."""
         fields = dict[str, Attribute]()
         for kind in kinds:
-            fields |= {name: Attribute(name, a.type) for name, a in kind.fields.items()}
+            fields |= {name: Attribute(name, a.type, currency=a.currency) for name, a in kind.fields.items()}
         extra = dict(SIDE_NAMES) if any(OTHER in k.fields for k in kinds) else {}
         if source != TIES:
             extra |= EVENT_NAMES | {"kind": Type("enum", values=tuple(k.name for k in kinds))}
@@ -153,6 +176,7 @@ class EventBuilder:
         """The fields of events that the line reads, with the kinds of their types."""
         expressions = [expr for expr in (self.line.where, self.line.among) if expr]
         read_names = {name for expr in expressions for name in expression_names(expr)}
+        read_names |= {k.fields[n].currency for k in kinds for n in read_names if n in k.fields}
         if field:
             read_names |= {field.name, *([field.currency] if field.currency else [])}
         types = {name: a.type.kind for kind in kinds for name, a in kind.fields.items() if name in read_names}

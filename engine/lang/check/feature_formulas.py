@@ -45,7 +45,9 @@ class FormulaBuilder:
             return None
         used = tuple(sorted({n for num in nums if num for n in names(num)} & set(self.features)))
         self._check_alarms(used)
-        is_money = divisor is None and any(self.features[n].is_money for n in used)
+        is_money = type_.kind == "money" or (divisor is None and any(self.features[n].is_money for n in used))
+        if not check.has_currency(type_) or self._hides_money(used):
+            return None
         classes = strictest_first({c for n in used for c in self.features[n].classes}, self.context.guard)
         plain = plain_feature(line, "features", type_, is_money)
         kinds = tuple(sorted({k for n in used for k in self.features[n].kinds}))
@@ -59,12 +61,13 @@ class FormulaBuilder:
             own = dividend.type
             bounds = max(own.low, -MAX_VALUE), min(own.high, MAX_VALUE)
             kind = "int" if own.kind == "decimal" and not own.digits else own.kind
-            return check.bounded(Type(kind, own.digits, (), *bounds, own.unit)), (dividend.num, None)
-        type_ = check.quotient_type(dividend.type.low)
+            return check.bounded(replace(own, kind=kind, low=bounds[0], high=bounds[1])), (dividend.num, None)
+        is_mean = (dividend.family, divisor.family) == ("money", "number")
+        type_ = self._mean_type(check, dividend) if is_mean else check.quotient_type(dividend.type.low)
         if type_ is None:
             return None, (dividend.num, None)
-        if (dividend.family, dividend.type.step) != (divisor.family, divisor.type.step):
-            text = "a quotient is of two numbers, or of two durations in one unit"
+        if not is_mean and _measure_of(dividend) != _measure_of(divisor):
+            text = "a quotient is of two numbers, of two durations in one unit, or of money in one currency"
             self.context.report.add("R802", text, self.line.id.at, "divide equal things")
             return None, (dividend.num, None)
         places = type_.digits + divisor.type.digits - dividend.type.digits
@@ -76,6 +79,32 @@ class FormulaBuilder:
             self.context.report.add("R106", "this quotient can grow beyond 2^62", self.line.id.at, hint)
             return None, (top, bottom)
         return type_, (top, bottom)
+
+    def _mean_type(self, check: MeasureCheck, dividend: Quantity) -> Type | None:
+        """The type of an amount of money divided by a number: an amount in the same currency."""
+        if self.line.digits:
+            hint = "take `digits` out"
+            self.context.report.add(
+                "R802", "an amount of money has the digits of its currency", self.line.digits.at, hint
+            )
+            return None
+        own = dividend.type
+        return check.bounded(replace(own, low=max(own.low, -MAX_VALUE), high=min(own.high, MAX_VALUE)))
+
+    def _hides_money(self, used: tuple[str, ...]) -> bool:
+        """Whether an amount that we cannot convert would count as 0 here. We report it."""
+        is_zero = self.line.missing is not None and self.line.missing.text == "zero"
+        if not (is_zero and self.context.report.has_money and any(self._reads_money(n) for n in used)):
+            return False
+        text = f"`{self.line.id.text}` would be 0 for a person with an amount that we cannot convert"
+        self.context.report.add("R802", text, self.line.id.at, "write `missing: zero` at the features that it reads")
+        return True
+
+    def _reads_money(self, name: str) -> bool:
+        feature = self.features.get(name)
+        if feature is None:
+            return False
+        return bool(feature.value and feature.value.currency) or any(map(self._reads_money, feature.uses))
 
     def _check_alarms(self, used: tuple[str, ...]) -> None:
         """What is computed from an alarm is one too: another dimension would let it give points."""
@@ -151,7 +180,7 @@ class NeighbourBuilder:
             return None
         classes = {kinds[TIE_KIND].data_class} | {c for n in used for c in self.features[n].classes}
         return replace(
-            plain_feature(line, NEIGHBOURS, type_, False),
+            plain_feature(line, NEIGHBOURS, type_, type_.kind == "money"),
             where=where if line.where else None,
             value=field,
             uses=tuple(sorted(used)),
@@ -177,6 +206,10 @@ class NeighbourBuilder:
                 self.context.report.add("R803", f"`{feature.name}` does not fit: {message}", self.line.id.at, hint)
                 return True
         return False
+
+
+def _measure_of(quantity: Quantity) -> tuple[object, ...]:
+    return quantity.family, quantity.type.step, quantity.type.currency
 
 
 def _times(quantity: Quantity, factor: int) -> Num:

@@ -1,12 +1,13 @@
 """Check that the measure of a feature fits its keys and its field, and derive the type of its value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.lang.check.quantities import describe_type
+from engine.lang.model.currencies import CURRENCY_DIGITS, example
 from engine.lang.model.features import FeatureWindow, ValueField
 from engine.lang.model.problems import Report, SourceSpan
-from engine.lang.model.types import MAX_INTEGER, Type, parse_scaled
+from engine.lang.model.types import MAX_INTEGER, Type, parse_number, parse_scaled
 from engine.lang.syntax.expression_tree import Number
 from engine.lang.syntax.feature_lines import FeatureLine
 
@@ -29,6 +30,7 @@ TAKES_VALUE: Final = (*NEEDS_VALUE, "busiest")
 NEIGHBOUR_MEASURES: Final = ("mean", "share", "count")
 TIMELESS_MEASURES: Final = ("count", "sum", "mean", "min", "max", "range", "spread", "distinct", "share")  # of ties
 MONEY_MEASURES: Final = ("sum", *ORDERED, "mean", "spread", "monthly_mean")  # of an amount of money: one too
+CONVERTING_MEASURES: Final = (*MONEY_MEASURES, "monthly_steadiness")  # read amounts in one currency
 UNITS: Final = dict.fromkeys(DAYS, "days") | dict.fromkeys(SHARES, "ratio") | {"months_with": "months"}
 
 
@@ -95,7 +97,7 @@ class MeasureCheck:
         """Whether the measure fits the field."""
         assert self.line.value is not None  # noqa: S101 - the field is that of the line
         type_ = field.type
-        is_number = type_.kind in ("int", "decimal", "duration")
+        is_number = type_.kind in ("int", "decimal", "duration", "money")
         if self.measure in NUMERIC and not is_number:
             fits = "count, distinct or latest" if type_.numeric else "count or distinct"
         elif self.measure in ORDERED and not (is_number or type_.kind == "date"):
@@ -113,7 +115,7 @@ class MeasureCheck:
         at = self.line.less[0].at
         if self.measure not in (*NUMERIC, *ORDERED):
             self.error("`less` is for a measure of a number", at, "take it out")
-        elif field is None or field.type.kind not in ("int", "decimal"):
+        elif field is None or field.type.kind not in ("int", "decimal", "money"):
             self.error("`less` is for a number", at, "take it out")
         else:
             return True
@@ -122,7 +124,24 @@ class MeasureCheck:
     def value_type(self, field: ValueField | None, window: FeatureWindow) -> Type | None:
         """The type of the value, with the bounds of the line."""
         plain = self._plain_type(field, window)
+        if plain is not None and plain.kind == "money" and not plain.currency:
+            currency = field.rates[0].currency if field and field.rates else ""
+            plain = replace(plain, digits=plain.digits + CURRENCY_DIGITS.get(currency, 0), currency=currency)
+        elif self.line.currency and not (field and field.rates):
+            self.error("only an amount of money has a `currency`", self.line.currency.at, "take it out")
+            return None
+        if plain is not None and not self.has_currency(plain):
+            return None
         return None if plain is None else self.bounded(plain)
+
+    def has_currency(self, type_: Type) -> bool:
+        """Whether rules know the currency of an amount. Other features can read an amount in a person's one currency."""
+        if type_.kind != "money" or type_.currency or self.line.internal:
+            return True
+        text = f"the currency of `{self.line.id.text}` is not stated"
+        hint = "add `currency: CNY`, or a rates.yaml; a part of other features may be `internal: true`"
+        self.error(text, self.line.id.at, hint)
+        return False
 
     def _plain_type(self, field: ValueField | None, window: FeatureWindow) -> Type | None:
         measure = self.measure
@@ -146,7 +165,7 @@ class MeasureCheck:
             low, high = (-MAX_SUM if own.low < 0 else 0), MAX_SUM
         if measure == "range":
             low, high = 0, min(own.high - own.low, MAX_SUM)
-        return self._without_digits(Type(own.kind, own.digits, (), low, high, own.unit))
+        return self._without_digits(replace(own, values=(), low=low, high=high))
 
     def _mean_type(self, own: Type, digits: int) -> Type:
         low, high = own.low, own.high
@@ -156,6 +175,8 @@ class MeasureCheck:
             low, high = (-MAX_SUM if own.low < 0 else 0), MAX_SUM
         up, down = (10 ** (digits - own.digits), 1) if digits >= own.digits else (1, 10 ** (own.digits - digits))
         bounds = max(-MAX_SUM, low * up // down), min(MAX_SUM, -(-high * up // down))
+        if own.kind == "money":
+            return replace(own, digits=digits, low=bounds[0], high=bounds[1])
         if own.kind == "duration":
             return Type("duration", 0, (), *bounds, own.unit)
         return decimal(digits, *bounds)
@@ -191,14 +212,22 @@ class MeasureCheck:
         if low > high and self.line.low:
             self.error("`low` is above `high`", self.line.low.at, "exchange them")
             return None
-        return Type(plain.kind, plain.digits, (), low, high, plain.unit)
+        return replace(plain, values=(), low=low, high=high)
 
     def _bound(self, number: Number | None, type_: Type, default: int) -> int | None:
         if number is None:
             return default
-        value = parse_scaled(number.text, type_)
+        in_minor_units = type_.kind == "money" and not self.line.currency and " " not in number.text
+        value = parse_number(number.text, 0) if in_minor_units else parse_scaled(number.text, type_)
         if value is None or abs(value) > MAX_INTEGER:
-            self.error(f"`{number.text}` is not {describe_type(type_)}", number.at, "bounds are of the feature's type")
+            hint = "bounds are of the feature's type"
+            if type_.kind == "money":
+                hint = (
+                    f"write `{example(number.text.partition(' ')[0], type_.currency)}`"
+                    if type_.currency
+                    else "write whole minor units"
+                )
+            self.error(f"`{number.text}` is not {describe_type(type_)}", number.at, hint)
             return None
         return value
 

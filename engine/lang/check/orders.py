@@ -8,16 +8,18 @@ from engine.lang.check.resolve import Scope
 from engine.lang.model.conditions import AS_OF, And, Or, Same, Truth
 from engine.lang.model.problems import Report
 from engine.lang.model.program import EVENT_KIND, NO_ORDER, ORDER_STATE, OrderLifecycle, OrderMove, Refusal
-from engine.lang.model.types import DATE, PRECISE_MOMENT, Attribute, Schema, Type
+from engine.lang.model.types import DATE, PRECISE_MOMENT, STRING, Attribute, Schema, Type, without_money
 from engine.lang.syntax.ast import MoveLine, OrdersFile, RefusalLine
 from engine.lang.syntax.expression_tree import Word
 
 MODES: Final = ("waive_first", "enjoy_first")
-_MONEY: Final = Type("int", low=0, high=10**12)
+_MONEY: Final = Type("money", low=0, high=10**13)
+ORDER_CURRENCY: Final = "order.currency"  # of all amounts of an order
 _COUNT: Final = Type("int", low=0, high=10**6)
-# Further names that conditions can use. Money is in minor units of the order's currency.
+# Further names that conditions can use.
 FIELDS: Final[tuple[tuple[str, Type], ...]] = (
     ("order.mode", Type("enum", values=MODES)),
+    (ORDER_CURRENCY, STRING),
     ("order.waived", _MONEY),
     ("order.ceiling", _MONEY),
     ("order.total", _MONEY),
@@ -46,7 +48,8 @@ def check_orders(file: OrdersFile, report: Report) -> OrderLifecycle:
     for words in (file.states, file.events, (*(r.id for r in file.refusals), *(m.id for m in file.moves))):
         check_unique(words, report, label="")
         _check_not_reserved(words, report)
-    scope = Scope(schema_of(states, events), {w.text: e for w, e in file.define}, report)
+    schema = schema_of(states, events)
+    scope = Scope(schema if report.has_money else without_money(schema), {w.text: e for w, e in file.define}, report)
     scope.check_names(w for w, _ in file.define)
     for _, expr in file.define:
         if expr:
@@ -69,7 +72,10 @@ def check_orders(file: OrdersFile, report: Report) -> OrderLifecycle:
 def schema_of(states: tuple[str, ...], events: tuple[str, ...]) -> Schema:
     """The names that conditions about orders can use."""
     own = ((ORDER_STATE, Type("enum", values=(NO_ORDER, *states))), (EVENT_KIND, Type("enum", values=events)))
-    return {name: Attribute(name, type_) for name, type_ in (*own, *FIELDS, (AS_OF, DATE))}
+    return {
+        name: Attribute(name, type_, currency=ORDER_CURRENCY if type_ is _MONEY else "")
+        for name, type_ in (*own, *FIELDS, (AS_OF, DATE))
+    }
 
 
 def _refusal(line: RefusalLine, events: tuple[str, ...], scope: Scope) -> Refusal | None:

@@ -10,6 +10,7 @@ from engine.lang.check.request_fields import check_field
 from engine.lang.check.resolve import Scope
 from engine.lang.check.subsumption import covers, never_met
 from engine.lang.model.conditions import Truth, names
+from engine.lang.model.currencies import CURRENCY_DIGITS
 from engine.lang.model.problems import Report
 from engine.lang.model.program import (
     AMOUNT,
@@ -29,12 +30,15 @@ from engine.lang.syntax.ast import CapLine, HoldLine, KnockOutLine, ListFile, Pe
 from engine.lang.syntax.expression_tree import Expr, Name, Number, Word
 from engine.lang.syntax.schema_types import suggestion
 
-CURRENCY_DIGITS: Final = {"JPY": 0}  # ISO 4217 minor units; 2 for every other currency that perks may use
+MAX_AMOUNT: Final = 10**13  # minor units
+MAX_PLAIN_AMOUNT: Final = 10**12  # before amounts had currencies
 
 
-def money(currency: str) -> Type:
-    """The type of amounts in the currency."""
-    return Type("decimal", CURRENCY_DIGITS.get(currency, 2), (), 0, 10**12)
+def money(currency: str, report: Report) -> Type:
+    """The type of amounts in the currency. Before amounts had currencies, they were decimals."""
+    if report.has_money:
+        return Type("money", CURRENCY_DIGITS[currency], (), 0, MAX_AMOUNT, currency=currency)
+    return Type("decimal", CURRENCY_DIGITS[currency], (), 0, MAX_PLAIN_AMOUNT)
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,10 @@ def _check_definitions(file: PerksFile, scopes: Sequence[_PerkScope], context: P
 
 
 def _perk_scope(file: PerksFile, line: PerkLine, context: PerkContext) -> _PerkScope:
-    card, amount_type, report = context.card, money(line.currency.text), context.report
+    card, report = context.card, context.report
+    amount_type = money(line.currency.text, report)
     fields = {
-        f"request.{w.text}": check_field(w, field, context.guard, report) if field else None
+        f"request.{w.text}": check_field(w, field, amount_type, context.guard, report) if field else None
         for w, field in line.request
     }
     request = tuple(attribute for attribute in fields.values() if attribute)
@@ -240,14 +245,22 @@ def _condition(line: KnockOutLine | TierLine, scope: _PerkScope, noun: str) -> T
 
 
 def _amount(number: Number, scope: _PerkScope) -> int | None:
-    """The amount in minor units; None when it has more digits than the currency."""
+    """The amount in minor units; None if it is not an amount in the perk's currency."""
     minor_units = parse_scaled(number.text, scope.money)
     if minor_units == 0:
         scope.report.add("R302", "an amount of 0 gives nothing", number.at, "leave it out, or give an amount")
     if minor_units is None:
-        hint = f"amounts in {scope.line.currency.text} have {scope.money.digits} digits after the point"
-        scope.report.add("R302", f"`{number.text}` is finer than the currency", number.at, hint)
+        message, hint = _amount_flaw(number.text, scope.money, scope.line.currency.text)
+        scope.report.add("R302", message, number.at, hint)
     return minor_units
+
+
+def _amount_flaw(text: str, type_: Type, currency: str) -> tuple[str, str]:
+    if type_.kind == "money" and " " not in text:
+        return f"`{text}` has no currency", f"write `{text} {currency}`"
+    if type_.kind == "money" and not text.endswith(currency):
+        return f"`{text}` is not in the perk's currency", f"amounts of this perk are in {currency}"
+    return f"`{text}` is finer than the currency", f"amounts in {currency} have {type_.digits} digits after the point"
 
 
 def _check_reachable(tiers: Sequence[tuple[Tier, TierLine]], scope: _PerkScope) -> None:

@@ -14,6 +14,7 @@ from engine.lang.check.orders import check_orders
 from engine.lang.check.patterns import check_watch, flag_attributes
 from engine.lang.check.periods import change_days, check_dates_ascend, dated_lines, holds, in_force, iso_date
 from engine.lang.check.perks import PerkContext, check_perks
+from engine.lang.check.rates import check_rates
 from engine.lang.check.resolve import Scope
 from engine.lang.check.scorecard import check_scorecard
 from engine.lang.model.conditions import AS_OF
@@ -24,7 +25,7 @@ from engine.lang.model.patterns import Pattern
 from engine.lang.model.problems import Problem, Report, RulesError, SourceSpan
 from engine.lang.model.program import Program, Release
 from engine.lang.model.timezones import UTC_NAME
-from engine.lang.model.types import DATE, Attribute, Kinds, Schema, extend_schema
+from engine.lang.model.types import DATE, Attribute, Kinds, Schema, extend_schema, without_money
 from engine.lang.syntax import canonical
 from engine.lang.syntax.ast import (
     CasesFile,
@@ -33,6 +34,7 @@ from engine.lang.syntax.ast import (
     OrdersFile,
     PerksFile,
     PolicyFile,
+    RatesFile,
     ReasonsFile,
     ScorecardFile,
     WatchFile,
@@ -55,6 +57,7 @@ OPTIONAL_KINDS: Final[dict[type, str]] = {
     OrdersFile: "orders",
     EvidenceFile: "evidence",
     FeaturesFile: "features",
+    RatesFile: "rates",
 }
 # Problems of totals and names. A line that we could not read may hold the missing part, so we do not report them then.
 CONSEQUENT_CODES: Final = {"R011", "R204", "R205", "R206", "R207", "R209"}
@@ -82,6 +85,7 @@ class _FilesInForce:
     orders: OrdersFile | None
     evidence: EvidenceFile | None
     features: FeaturesFile | None
+    rates: RatesFile | None
     lists: tuple[ListFile, ...]
 
 
@@ -149,10 +153,11 @@ def _select_files(files: Files, since: int | None, report: Report) -> _FilesInFo
     orders = _file_of_kind(OrdersFile, current, files, report)
     evidence = _file_of_kind(EvidenceFile, current, files, report)
     features = _file_of_kind(FeaturesFile, current, files, report)
+    rates = _file_of_kind(RatesFile, current, files, report)
     if scorecard is None or perks is None or reasons is None or policy is None:
         return None
     lists = tuple(file for file in current.values() if isinstance(file, ListFile))
-    return _FilesInForce(scorecard, perks, reasons, policy, watch, orders, evidence, features, lists)
+    return _FilesInForce(scorecard, perks, reasons, policy, watch, orders, evidence, features, rates, lists)
 
 
 def _is_current(file: DatedFile | None, since: int | None) -> bool:
@@ -163,10 +168,14 @@ def _build_program(files: _FilesInForce, since: int | None, catalogue: _Catalogu
     """Check the files against each other and build the program. Problems go into `report`."""
     policy, card = files.policy, files.scorecard
     report.timezone = policy.timezone.text if report.language >= LOCAL_DATES_VERSION else UTC_NAME
+    rates = check_rates(files.rates, report) if files.rates else None
+    report.rates = rates
     lists = _lists(files.lists, report)
+    catalogue = catalogue if report.has_money else _without_money(catalogue)
     evidence = check_evidence(files.evidence, report) if files.evidence else None
     if evidence:
         catalogue = replace(catalogue, kinds=event_kinds(evidence, catalogue.kinds))
+        catalogue = catalogue if report.has_money else _without_money(catalogue)
     patterns = _patterns(files, lists, catalogue, report)
     features = _features(files, lists, catalogue, report)
     schema = {**extended_schema(catalogue.schema, features), **flag_attributes(patterns)}
@@ -194,7 +203,14 @@ def _build_program(files: _FilesInForce, since: int | None, catalogue: _Catalogu
         timezone=policy.timezone.text,
         evidence=evidence,
         declarations=features,
+        rates=rates.of(report.converted) if rates and report.converted else None,
     )
+
+
+def _without_money(catalogue: _Catalogue) -> _Catalogue:
+    """The catalogue in the language before amounts had currencies: money is a whole number of minor units."""
+    kinds = {n: replace(k, fields=without_money(k.fields)) for n, k in catalogue.kinds.items()}
+    return _Catalogue(without_money(catalogue.schema), kinds)
 
 
 def _features(
@@ -275,10 +291,11 @@ def stored_release(name: str, files: Mapping[str, str], schema: Schema, kinds: K
     If the result has another name, no edition gives that name: the files are not the ones that we stored. Raises
     RulesError if the files have problems.
     """
-    edition = next((e for e in EDITIONS if _name_in(e, files) == name), NEWEST)
-    release, problems = check(files, schema, kinds, edition)
+    fitting = [edition for edition in EDITIONS if _name_in(edition, files) == name]
+    results = [check(files, schema, kinds, edition) for edition in fitting[:1] or EDITIONS]
+    release = next((release for release, _ in results if release), None)
     if release is None:
-        raise RulesError(problems)
+        raise RulesError(results[0][1])
     return release
 
 

@@ -1,9 +1,10 @@
 """Check the fields that a perk adds to the merchant's question, and give each its type."""
 
+from dataclasses import replace
 from typing import Final
 
 from engine.lang.check.guardrails import Guardrails
-from engine.lang.check.quantities import describe_type
+from engine.lang.check.quantities import describe_type, literal_hint
 from engine.lang.model.problems import Report
 from engine.lang.model.program import AMOUNT
 from engine.lang.model.types import DATE, DAY, DAYS, MAX_INTEGER, MOMENT, Attribute, Type, parse_scaled
@@ -15,14 +16,14 @@ UNBOUNDED_KINDS: Final = ("bool", "enum", "string", "date", "timestamp")  # thei
 WIDEST_TYPES: Final = {"date": DATE, "timestamp": MOMENT, "duration": DAYS}
 
 
-def check_field(word: Word, line: FieldLine, guard: Guardrails, report: Report) -> Attribute | None:
-    """The attribute that a field of the request becomes; None with the reason in `report`."""
+def check_field(word: Word, line: FieldLine, money: Type, guard: Guardrails, report: Report) -> Attribute | None:
+    """The attribute that a field of the request becomes; None with the reason in `report`. `money` is the type of amounts."""
     name = f"request.{word.text}"
     problem = _field_problem(name, line)
     if problem:
         report.add("R305", problem[0], word.at, problem[1])
         return None
-    type_ = _field_type(word, line, report)
+    type_ = _field_type(word, line, money, report)
     if type_ is None:
         return None
     attribute = Attribute(name, type_)
@@ -30,9 +31,10 @@ def check_field(word: Word, line: FieldLine, guard: Guardrails, report: Report) 
     return attribute
 
 
-def _field_type(word: Word, line: FieldLine, report: Report) -> Type | None:
+def _field_type(word: Word, line: FieldLine, money: Type, report: Report) -> Type | None:
     kind, digits = line.type.text, line.digits.whole if line.digits else 0
     plain = Type(kind, digits, tuple(w.text for w in line.values), unit=DAY)  # type: ignore[arg-type]
+    plain = money if kind == "money" else plain
     widest = WIDEST_TYPES.get(kind, plain)
     low, high = _bound(line.low, plain, widest.low, report), _bound(line.high, plain, widest.high, report)
     if low is None or high is None:
@@ -40,7 +42,7 @@ def _field_type(word: Word, line: FieldLine, report: Report) -> Type | None:
     if low > high:
         report.add("R305", "`low` is above `high`", word.at, "exchange them")
         return None
-    return Type(plain.kind, plain.digits, plain.values, low, high, plain.unit)
+    return replace(plain, low=low, high=high)
 
 
 def _bound(number: Number | None, type_: Type, default: int, report: Report) -> int | None:
@@ -49,7 +51,8 @@ def _bound(number: Number | None, type_: Type, default: int, report: Report) -> 
     value = parse_scaled(number.text, type_)
     if value is None or abs(value) > MAX_INTEGER:
         message = f"`{number.text}` is not {describe_type(type_)}"
-        report.add("R305", message, number.at, "bounds are of the field's type")
+        hint = literal_hint(type_) if type_.kind == "money" else "bounds are of the field's type"
+        report.add("R305", message, number.at, hint)
         return None
     return value
 

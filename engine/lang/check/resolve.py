@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.lang.check.quantities import ExpressionError, Quantities, describe_type
-from engine.lang.model.conditions import And, AttrKnown, AttrsEqual, Cmp, Const, Flag, InList, Not, Or, Same, Truth
+from engine.lang.model.conditions import And, AttrKnown, AttrsEqual, Const, Flag, InList, Not, Or, Same, Truth
 from engine.lang.model.identifiers import flaw
 from engine.lang.model.problems import Report, SourceSpan
 from engine.lang.model.types import MAX_STRING_CHARS, Attribute, Schema, Value, day_of, value_of
@@ -182,7 +182,7 @@ class Scope:
             if isinstance(side, Name) and self.define.get(side.name):
                 text = f"`{side.name}` is a condition, not a number"
                 raise self._report_error("R103", text, side.at, "join conditions with `and` or `or`")
-        return Cmp(op, *Quantities(self._attribute, self.report).pair(left, right, expr.at))
+        return Quantities(self._attribute, self.report).compare(op, left, right, expr.at)
 
     def _word_attribute(self, expr: Expr) -> Attribute | None:
         """The bool, enum or string attribute that `expr` names; None if it is something else."""
@@ -252,7 +252,8 @@ class Scope:
         else:
             sides = Quantities(self._attribute, self.report)
             item = sides.read(expr.item)
-            conditions = tuple(Cmp("==", item.num, sides.literal(c, item.type).num) for c in among)
+            constants = [(sides.literal(c, item.type), c.at) for c in among]
+            conditions = tuple(sides.comparison("==", item, constant, at, expr.at) for constant, at in constants)
         return conditions[0] if len(conditions) == 1 else Or(conditions)
 
     def _in_list(self, expr: Member) -> Truth:

@@ -8,6 +8,7 @@ from engine.lang.check.ids import check_exists, check_unique
 from engine.lang.check.quantities import describe_type, literal_hint
 from engine.lang.check.resolve import Scope
 from engine.lang.model.conditions import Const, Truth, names
+from engine.lang.model.currencies import example
 from engine.lang.model.problems import Report
 from engine.lang.model.program import Band, Characteristic, PointRule, Scorecard
 from engine.lang.model.types import MAX_INTEGER, Type, parse_scaled
@@ -108,6 +109,10 @@ def _characteristic(line: CharacteristicLine, scope: Scope) -> Characteristic | 
 
 def _cut(cut: Number, type_: Type, report: Report) -> int | None:
     value = parse_scaled(cut.text, type_)
+    if value is None and type_.kind == "money" and " " not in cut.text:
+        text = f"`{cut.text}` has no currency, and is compared with an amount of money"
+        report.add("R104", text, cut.at, f"write `{example(cut.text, type_.currency)}`")
+        return None
     if value is None:
         report.add("R104", f"`{cut.text}` does not fit {describe_type(type_)}", cut.at, literal_hint(type_))
     elif abs(value) > MAX_INTEGER:

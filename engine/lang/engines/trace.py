@@ -1,7 +1,7 @@
 """Explain the result of a condition: the attributes that made it unknown, and how far each comparison is from its turn."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from engine.lang.engines.reference import number, truth
@@ -12,6 +12,7 @@ from engine.lang.model.conditions import (
     AttrKnown,
     AttrsEqual,
     Cmp,
+    Const,
     DayStart,
     Flag,
     InList,
@@ -59,6 +60,8 @@ def _causes(node: Truth, values: Values) -> Iterator[str]:
                 yield from _causes(part, values)
         case Not(part):
             yield from _causes(part, values)
+        case Const():
+            yield from [node.cause] if node.cause else []
         case _:
             yield from (n for n in names(node) if values.get(n) is None)
 
@@ -99,7 +102,8 @@ def _atom(node: Truth, status: bool | None, values: Values, schema: Schema, nega
             text = f"{name} {not_}in a list of {len(node.on(values.get(AS_OF)))}"
             return Atom(text, status, _value_text(name, values, schema), "", "")
         case _:
-            return Atom("true" if status else "never known" if status is None else "false", status, "", "", "")
+            usual_text = "true" if status else "never known" if status is None else "false"
+            return Atom((isinstance(node, Const) and node.text) or usual_text, status, "", "", "")
 
 
 def _comparison(op: str, left: Num, right: Num, status: bool | None, values: Values, schema: Schema) -> Atom:
@@ -152,7 +156,7 @@ def _finer(type_: Type, factor: int) -> Type:
     if type_.step:
         unit = Fraction(type_.step) / factor
         return Type("timestamp" if type_.moment else "duration", unit=unit if unit < 1 else int(unit))
-    return Type("decimal", type_.digits + len(str(factor)) - 1)
+    return replace(type_, digits=type_.digits + len(str(factor)) - 1)
 
 
 def _factor(num: Num, schema: Schema) -> Type | None:
@@ -166,7 +170,8 @@ def _product(first: Type | None, second: Type | None) -> Type | None:
     if first is None or second is None:
         return None
     time_type = next((t for t in (first, second) if t.step), None)
-    return time_type or Type("decimal", first.digits + second.digits)
+    money = next((t for t in (first, second) if t.kind == "money"), Type("decimal"))
+    return time_type or replace(money, digits=first.digits + second.digits)
 
 
 def _sum(op: str, first: Type | None, second: Type | None) -> Type | None:

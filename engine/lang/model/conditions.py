@@ -53,9 +53,14 @@ Num = Int | Attr | Op | DayStart
 
 @dataclass(frozen=True)
 class Const:
-    """A condition with a fixed result; None is UNKNOWN."""
+    """A condition with a fixed result; None is UNKNOWN.
+
+    `text` is the comparison that the rule file has in its place, and `cause` the name of the thing that makes it unknown.
+    """
 
     value: bool | None
+    text: str = field(default="", compare=False)
+    cause: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

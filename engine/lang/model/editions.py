@@ -7,7 +7,7 @@ names a release, and the name tells us which version to use.
 from dataclasses import dataclass
 from typing import Final
 
-LANGUAGE: Final = 3  # the version that we write now
+LANGUAGE: Final = 4  # the version that we write now
 
 
 @dataclass(frozen=True)
@@ -19,5 +19,8 @@ class Edition:
 
 
 NEWEST: Final = Edition(LANGUAGE)
-EDITIONS: Final = (NEWEST, Edition(2), Edition(2, as_written=True))
+EDITIONS: Final = (NEWEST, Edition(3), Edition(2), Edition(2, as_written=True))
+MONEY_LANGUAGE: Final = (
+    4  # since this version, amounts are written with their currency; before, money was plain numbers
+)
 OLDEST: Final = min(edition.language for edition in EDITIONS)

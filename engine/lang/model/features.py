@@ -22,12 +22,26 @@ class FeatureWindow:
 
 
 @dataclass(frozen=True)
+class ConversionRate:
+    """`divisor` minor units of a currency are worth `dividend` minor units of the currency of a feature."""
+
+    currency: str
+    dividend: int
+    divisor: int
+
+
+@dataclass(frozen=True)
 class ValueField:
-    """A field that a measure reads: its type, and the field with its currency if it is an amount of money."""
+    """A field that a measure reads: its type, and the field with its currency if it is an amount of money.
+
+    `rates` convert amounts to the currency of the feature, which the first rate names. Without rates, all amounts must be
+    in one currency, whichever it is.
+    """
 
     name: str
     type: Type
     currency: str | None = None
+    rates: tuple[ConversionRate, ...] = ()
 
 
 @dataclass(frozen=True)

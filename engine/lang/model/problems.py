@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.errors import IftahError
-from engine.lang.model.editions import LANGUAGE
+from engine.lang.model.editions import LANGUAGE, MONEY_LANGUAGE
+from engine.lang.model.rates import ExchangeRates
 from engine.lang.model.timezones import UTC_NAME
 
 CODES: Final[dict[str, str]] = {
@@ -85,6 +86,8 @@ CODES: Final[dict[str, str]] = {
     "R801": "an event or field that a feature cannot name",
     "R802": "a measure that does not fit",
     "R803": "a feature of other people that may not count",
+    # exchange rates
+    "R901": "a rate that does not fit",
 }
 
 
@@ -119,6 +122,13 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     language: int = LANGUAGE
     timezone: str = UTC_NAME  # a date compared with a moment is a day in this zone
+    rates: ExchangeRates | None = None  # by which we compare amounts in different currencies
+    converted: set[str] = field(default_factory=set)  # the currencies between which the rules convert
+
+    @property
+    def has_money(self) -> bool:
+        """Whether amounts have currencies in this version of the language."""
+        return self.language >= MONEY_LANGUAGE
 
     def add(self, code: str, message: str, at: SourceSpan, hint: str = "") -> None:
         """Add one problem."""

@@ -14,8 +14,9 @@ from engine.lang.model.conditions import And, Attr, Cmp, Int, Stage, Truth, name
 from engine.lang.model.evidence import Evidence
 from engine.lang.model.features import DeclaredFeature
 from engine.lang.model.patterns import Pattern
+from engine.lang.model.rates import ExchangeRates
 from engine.lang.model.timezones import UTC_NAME, day_in, start_of
-from engine.lang.model.types import Attribute, Schema
+from engine.lang.model.types import Attribute, Schema, Type
 
 SCORE: Final = "score"  # the name of the score in the conditions of perks
 AMOUNT: Final = "request.amount"  # the deposit in the merchant's question, in the perk's currency
@@ -164,10 +165,7 @@ class Hold:
 
 @dataclass(frozen=True)
 class Cap:
-    """The maximum for one person: `waived` minor units, or `times`.
-
-    It counts the last `days`, or all open waivers if None.
-    """
+    """The maximum for one person: `waived` minor units or `times`, of the last `days`, or of the open waivers if None."""
 
     waived: int | None
     times: int | None
@@ -177,10 +175,7 @@ class Cap:
 
 @dataclass(frozen=True)
 class Perk:
-    """One perk. Amounts are in minor units of `currency`.
-
-    `caps` are its own; `shared` hold for all perks in the currency.
-    """
+    """One perk. Amounts are in minor units of `currency`. `caps` are its own, `shared` those of all perks in the currency."""
 
     id: str
     about: str
@@ -196,6 +191,11 @@ class Perk:
     shared: tuple[Cap, ...]
     knockouts: tuple[KnockOut, ...]
     tiers: tuple[Tier, ...]
+
+    @property
+    def money(self) -> Type:
+        """The type of its amounts."""
+        return Type("money", self.digits, currency=self.currency)
 
     @property
     def all_caps(self) -> tuple[Cap, ...]:
@@ -271,6 +271,7 @@ class Program:
     timezone: str = UTC_NAME  # the IANA name of the zone in which the rules count days
     evidence: Evidence | None = None  # what can happen; None: the shipped kinds of events
     declarations: Mapping[str, DeclaredFeature] = field(default_factory=dict)  # of features.yaml, by name
+    rates: ExchangeRates | None = None  # those by which the rules convert amounts; None: they convert nothing
 
     def day(self, moment: datetime) -> int:
         """The day of a moment, counted from 1970-01-01 in the time zone of the rules."""

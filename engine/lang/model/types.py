@@ -5,24 +5,26 @@ Every value is a bool, an integer or a word:
 - a decimal with d digits is the integer value x 10^d;
 - a date is the days since 1970-01-01 UTC;
 - a timestamp is the seconds since then (of an order, the microseconds);
-- a duration is a whole number of such units.
+- a duration is a whole number of such units;
+- an amount of money is a whole number of minor units of its currency, such as cents.
 
 We use no floats. That is why every engine gives the same decision.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from fractions import Fraction
 from typing import Final, Literal
 
+from engine.lang.model.currencies import MONEY
 from engine.lang.model.identifiers import flaw
 from engine.lang.model.timezones import UTC_NAME, start_second
 
 Value = bool | int | str
-Kind = Literal["bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration"]
+Kind = Literal["bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration", "money"]
 
 # The largest magnitude of a value. Beyond it, JSON readers and durable-rules lose exactness.
 MAX_INTEGER: Final = 2**53 - 1
@@ -48,7 +50,8 @@ class Type:
 
     `digits` are those of a decimal, `values` those of an enum. `low` and `high` are the bounds of a value, scaled like
     the value itself. `unit` is the seconds that 1 stands for in a duration. For a timestamp, only whether `unit` is
-    `MICROSECOND` matters.
+    `MICROSECOND` matters. `currency` is that of every value of an amount of money; if it is empty, each value has its own,
+    or the currency is the same for all values of a person but not known to the rules.
     """
 
     kind: Kind
@@ -57,6 +60,7 @@ class Type:
     low: int = -MAX_INTEGER
     high: int = MAX_INTEGER
     unit: int | Fraction = DAY
+    currency: str = ""
 
     @property
     def step(self) -> int | Fraction:
@@ -83,6 +87,8 @@ class Type:
     def __str__(self) -> str:
         if self.kind == "decimal":
             return f"decimal({self.digits})"
+        if self.kind == "money" and self.currency:
+            return f"money in {self.currency}"
         return f"one of {', '.join(self.values)}" if self.kind == "enum" else self.kind
 
 
@@ -99,7 +105,8 @@ class Attribute:
     """A name that an expression can use: a feature, a flag, or a field of the request.
 
     `data_class` is the class of the evidence behind it. `extra_classes` are further classes, of a flag over several
-    kinds of events. `formerly` is its name in an earlier version; we show it in hints.
+    kinds of events. `formerly` is its name in an earlier version; we show it in hints. `currency` names the attribute
+    with the currency of an amount of money, if each value has its own.
     """
 
     name: str
@@ -108,6 +115,7 @@ class Attribute:
     unit: str = ""
     extra_classes: tuple[str, ...] = ()
     formerly: str = ""
+    currency: str = ""
 
     @property
     def classes(self) -> frozenset[str]:
@@ -123,6 +131,16 @@ def extend_schema(schema: Schema, *attributes: Attribute) -> dict[str, Attribute
     by_name = dict(schema)
     by_name.update((attribute.name, attribute) for attribute in attributes)
     return by_name
+
+
+def without_money(schema: Schema) -> Schema:
+    """The schema before amounts had currencies: money is a whole number of minor units."""
+    plain = {
+        name: replace(a, type=Type("int", low=a.type.low, high=a.type.high), currency="")
+        for name, a in schema.items()
+        if a.type.kind == "money"
+    }
+    return {**schema, **plain}
 
 
 @dataclass(frozen=True)
@@ -149,8 +167,9 @@ def format_value(value: Value | None, type_: Type) -> str:
     """
     if value is None:
         return "UNKNOWN"
-    if type_.kind == "decimal":
-        return f"{Decimal(int(value)).scaleb(-type_.digits):f}"
+    if type_.kind in ("decimal", "money"):
+        number = f"{Decimal(int(value)).scaleb(-type_.digits):f}"
+        return f"{number} {type_.currency}" if type_.currency else number
     if type_.moment:
         return _moment(int(value), type_)
     if type_.kind == "duration":
@@ -176,8 +195,13 @@ def _duration(seconds: int | Fraction) -> str:
 def parse_scaled(text: str, type_: Type, timezone: str = UTC_NAME) -> int | None:
     """Parse a number, date, timestamp or duration to the integer that holds it; None if it does not fit exactly.
 
-    A date in place of a timestamp is the first moment of its day in `timezone`.
+    A date in place of a timestamp is the first moment of its day in `timezone`. Money must be in the currency of the type.
     """
+    if type_.kind == "money":
+        if not type_.currency:  # minor units of a currency that stands elsewhere
+            return parse_number(text, 0)
+        amount = MONEY.fullmatch(text)
+        return parse_number(amount[1], type_.digits) if amount and amount[2] == type_.currency else None
     if type_.kind == "date":
         return day_of(text)
     if type_.kind == "timestamp":
@@ -185,13 +209,18 @@ def parse_scaled(text: str, type_: Type, timezone: str = UTC_NAME) -> int | None
     if type_.kind == "duration":
         match = DURATION.fullmatch(text)
         return _units(int(match[1]) * UNIT_SECONDS[match[2]] if match else None, type_)
+    return parse_number(text, type_.digits)
+
+
+def parse_number(text: str, digits: int) -> int | None:
+    """Parse a number with at most so many digits after the point to a whole number of the smallest units, or None."""
     if not NUMBER.fullmatch(text):
         return None
     try:
-        digits = DECIMAL_CONTEXT.scaleb(DECIMAL_CONTEXT.create_decimal(text), type_.digits)
+        units = DECIMAL_CONTEXT.scaleb(DECIMAL_CONTEXT.create_decimal(text), digits)
     except (Inexact, InvalidOperation):  # a literal of hundreds of digits
         return None
-    return int(digits) if digits == digits.to_integral_value() else None
+    return int(units) if units == units.to_integral_value() else None
 
 
 def day_of(text: str) -> int | None:

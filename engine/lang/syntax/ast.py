@@ -364,6 +364,16 @@ class ChangeLine:
 
 
 @dataclass(frozen=True)
+class RatesFile(DatedRecord):
+    """The content of rates.yaml: the worth of one unit of each currency in the base currency."""
+
+    base: Word
+    date: Word
+    rates: tuple[tuple[Word, Number], ...]
+    at: SourceSpan
+
+
+@dataclass(frozen=True)
 class CasesFile:
     """The content of a `.cases.yaml`. `as_of` is the day of the cases, `base` the values that every case starts from."""
 
@@ -384,5 +394,6 @@ DatedFile = (
     | ListFile
     | EvidenceFile
     | FeaturesFile
+    | RatesFile
 )
 RuleFile = DatedFile | CasesFile

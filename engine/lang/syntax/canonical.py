@@ -13,6 +13,7 @@ from engine.lang.syntax import expressions, source
 from engine.lang.syntax.expression_tree import Constant, Expr
 from engine.lang.syntax.feature_grammar import OneOrMoreType, TextsType, WindowType
 from engine.lang.syntax.grammar import KINDS
+from engine.lang.syntax.money_types import AmountType, RateType
 from engine.lang.syntax.printer import print_expression
 from engine.lang.syntax.schema_types import (
     IDENT,
@@ -32,7 +33,7 @@ from engine.lang.syntax.source import Mapping, Node, Scalar, Sequence
 
 JSON = str | list["JSON"] | dict[str, "JSON"]
 ANY = AnyType()
-NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?([dhms]?)")
+NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?([dhms]?|\x20[A-Z]{3})")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def plain_value(tree: Tree, *, as_written: bool = False) -> JSON:
 
 
 def normalize_number(text: str) -> str:
-    """The one text of a number or duration: `1` for `1.0`, `0` for `-0`. We return any other text unchanged."""
+    """The one text of a number, duration or amount: `1` for `1.0`, `0` for `-0`. We return any other text unchanged."""
     match = NUMBER.fullmatch(text)
     if match is None:
         return text
@@ -121,7 +122,7 @@ def _with_plain_numbers(part: Any) -> Any:
     if isinstance(part, tuple):
         return tuple(map(_with_plain_numbers, part))
     if isinstance(part, Constant):
-        return replace(part, text=normalize_number(part.text)) if part.kind in ("number", "duration") else part
+        return replace(part, text=normalize_number(part.text)) if part.kind in ("number", "duration", "money") else part
     if is_dataclass(part) and not isinstance(part, type | SourceSpan):
         return replace(part, **{f.name: _with_plain_numbers(getattr(part, f.name)) for f in fields(part)})
     return part
@@ -140,7 +141,7 @@ def _leaf(shape: SchemaType, node: Scalar) -> Leaf:
         case ConditionType():
             expr = expressions.parse(node, Report())
             return Leaf(node, print_expression(expr) if expr else node.text, "expression", expr)
-        case NumberType() | QuantityType() | DateType() | BoolType():
+        case NumberType() | AmountType() | RateType() | QuantityType() | DateType() | BoolType():
             return Leaf(node, node.text, "sign")
         case TextType():
             return Leaf(node, node.text, "text")

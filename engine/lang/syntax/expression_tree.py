@@ -20,7 +20,7 @@ class Constant:
     """A constant as you wrote it; `kind` is the form of its text."""
 
     text: str
-    kind: Literal["bool", "number", "word", "date", "timestamp", "duration"]
+    kind: Literal["bool", "number", "money", "word", "date", "timestamp", "duration"]
     at: SourceSpan
 
 

@@ -7,7 +7,7 @@ comparison = sum (("==" | "!=" | "<" | "<=" | ">" | ">=") sum | ["not"] "in" ("[
 sum        = product (("+" | "-") product)*
 product    = atom ("*" atom)*
 atom       = constant | name | ("known" | "missing") "(" name ")" | "(" condition ")"
-constant   = ["-"] number | ["-"] duration | date | timestamp | "'" word "'" | true | false
+constant   = ["-"] number [currency] | ["-"] duration | date | timestamp | "'" word "'" | true | false
 """
 
 import re
@@ -34,12 +34,18 @@ TOKEN: Final = re.compile(
       | (?P<timestamp>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z(?![\w.]))
       | (?P<date>\d{4}-\d{2}-\d{2}(?![\w.]))
       | (?P<duration>\d+[dhms](?![\w.]))
+      | (?P<money>\d+(\.\d+)?\ (?!AND|NOT)[A-Z]{3}(?![\w.]))
       | (?P<number>\d+(\.\d+)?(?![\w.]))
       | (?P<word>'[^'\n]*'|"[^"\n]*")
       | (?P<name>[a-z][a-z0-9_]*(\.[a-z0-9_]+)*)
       | (?P<sign>==|!=|<=|>=|<|>|\+|-|\*|\(|\)|\[|\]|,)""",
     re.VERBOSE | re.ASCII,  # digits of other scripts would match as numbers
 )
+SIGNED_KINDS: Final[dict[str, Literal["number", "money", "duration"]]] = {
+    "number": "number",
+    "money": "money",
+    "duration": "duration",
+}
 KEYWORDS: Final = {"and", "or", "not", "in", "known", "missing", "true", "false"}
 COMPARISONS: Final[dict[str, Comparison]] = {"==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 MAX_DEPTH: Final = 24
@@ -257,9 +263,9 @@ class _ExpressionParser:
     def constant(self) -> Constant:
         sign = self.accept("-")
         token = self.token
-        if token.kind in ("number", "duration"):
+        kind = SIGNED_KINDS.get(token.kind)
+        if kind:
             self.take()
-            kind: Literal["number", "duration"] = "number" if token.kind == "number" else "duration"
             return Constant(("-" if sign else "") + token.text, kind, sign.at if sign else token.at)
         if sign or not (token.kind in ("date", "timestamp", "word") or token.text in ("true", "false")):
             self.fail("a value is missing here", self.missing_value_hint(sign))

@@ -8,6 +8,7 @@ from engine.lang.model.problems import Report, SourceSpan
 from engine.lang.model.types import Schema
 from engine.lang.syntax.expression_tree import Word
 from engine.lang.syntax.feature_lines import FeatureLine, FeaturesFile, WindowLine
+from engine.lang.syntax.money_types import CURRENCY
 from engine.lang.syntax.schema_types import (
     IDENT,
     BoolType,
@@ -136,6 +137,7 @@ FEATURE_RECORD: Final = RecordType(
         Field("missing", TextType("`none` or `zero`", among=("none", "zero")), absent=None),
         Field("low", QuantityType(), absent=None),
         Field("high", QuantityType(), absent=None),
+        Field("currency", CURRENCY, absent=None),
         Field("unit", TextType(), absent=None),
         Field("direction", TextType("a direction", among=DIRECTIONS), absent=None),
         Field("effort", NumberType(1, 4), absent=None),

@@ -40,6 +40,7 @@ class FeatureLine:
     missing: Word | None
     low: Number | None
     high: Number | None
+    currency: Word | None
     unit: Word | None
     direction: Word | None
     effort: Number | None

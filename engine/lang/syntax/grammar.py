@@ -24,6 +24,7 @@ from engine.lang.syntax.ast import (
     PerksFile,
     PriorWaiverLine,
     RangeLine,
+    RatesFile,
     ReasonsFile,
     RefusalLine,
     RuleLine,
@@ -37,6 +38,7 @@ from engine.lang.syntax.ast import (
 from engine.lang.syntax.evidence_grammar import EVIDENCE
 from engine.lang.syntax.expression_tree import Name, Word
 from engine.lang.syntax.feature_grammar import FEATURES
+from engine.lang.syntax.money_types import CURRENCY, AmountType, RateType
 from engine.lang.syntax.policy_grammar import POLICY
 from engine.lang.syntax.schema_types import (
     FEATURE,
@@ -56,8 +58,7 @@ from engine.lang.syntax.terms import CONDITION, DATE_FIELDS, LANGUAGE, LENGTH, R
 
 DEFINE: Final = TableType(IDENT, CONDITION, keep=True)
 POINTS: Final = NumberType(-600, 600)
-CURRENCY: Final = TextType("a currency", among=("CNY", "CZK", "EUR", "GBP", "HKD", "JPY", "USD"))
-AMOUNT: Final = NumberType(0, 1_000_000_000, whole=False)
+AMOUNT: Final = AmountType()
 OUTCOMES: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
 
 
@@ -154,7 +155,9 @@ REQUEST: Final = RecordType(
     (
         Field(
             "type",
-            TextType("a type", among=("bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration")),
+            TextType(
+                "a type", among=("bool", "int", "decimal", "enum", "string", "date", "timestamp", "duration", "money")
+            ),
         ),
         Field("digits", NumberType(1, 6), absent=None),
         Field("values", ListType(TextType(constant=True), min_items=1), absent=()),
@@ -219,6 +222,16 @@ REASONS: Final = RecordType(
         *DATE_FIELDS,
         Field("languages", ListType(LANGUAGE, min_items=1)),
         Field("reasons", TableType(IDENT, TableType(LANGUAGE, TextType()))),
+    ),
+)
+RATES: Final = RecordType(
+    "a rates file",
+    RatesFile,
+    (
+        *DATE_FIELDS,
+        Field("base", CURRENCY),
+        Field("date", DateType()),
+        Field("rates", TableType(CURRENCY, RateType())),
     ),
 )
 ENTRY: Final = RecordType("an entry", EntryLine, (Field("value", TextType()), Field("until", DateType(), absent=None)))
@@ -375,6 +388,7 @@ KINDS: Final[dict[str, RecordType]] = {
     "orders": ORDERS,
     "watch": WATCH,
     "features": FEATURES,
+    "rates": RATES,
     "list": LIST,
     "cases": CASES,
 }

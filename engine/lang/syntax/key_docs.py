@@ -26,7 +26,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "fields": "The fields of such events",
     },
     "a field of events": {
-        "type": "The type of its values; money is in minor units and brings its currency along",
+        "type": "The type of its values; money brings its currency along",
         "digits": "The digits after the point of a decimal",
         "values": "The words of an enum",
         "low": "The lowest value of a number",
@@ -196,6 +196,7 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "missing": "The value without events: `none`, or `zero` if the person consents; if absent, `none`",
         "low": "The minimum; we raise lower values to it",
         "high": "The maximum; we reduce higher values to it",
+        "currency": "The currency of an amount of money: we convert others by rates.yaml; if absent, the base of rates.yaml",
         "unit": "The unit of the value, in a word",
         "direction": "Which values are better, for messages and fitting; if absent, `none`",
         "effort": "1 to 4: how hard it is for the person to improve; if absent, the person cannot change it",
@@ -236,6 +237,12 @@ KEYS: Final[dict[str, dict[str, str]]] = {
         "relationships_share": "The share of the score's range that all relationships together can use, in percent",
         "alarms": "Dimensions of alarms: their features never give points, and never decide alone",
         "timezone": "The IANA name of the time zone in which the rules count days, months and nights, such as Asia/Shanghai",
+    },
+    "a rates file": {
+        **DATE_KEYS,
+        "base": "The currency in which the rates give the worth of the others",
+        "date": "The day of the rates",
+        "rates": "By currency: the worth of one unit in the base currency, as an exact decimal",
     },
     "a file of cases": {
         "as_of": "The day of the cases; we never read the clock",

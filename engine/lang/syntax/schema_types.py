@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from engine.lang.model.currencies import MONEY, money_flaw
 from engine.lang.model.identifiers import flaw
 from engine.lang.model.problems import Report
 from engine.lang.model.types import DURATION, Attribute, Schema, day_of
@@ -24,6 +25,7 @@ JsonSchema = dict[str, Any]  # nested to any depth
 IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,15})(\.[0-9]{1,6})?")
 ZEROS: Final = re.compile(r"-?0[0-9]+.*")  # some readers take 010 for 8
+LIKE_MONEY: Final = re.compile(r"-?[0-9.]+ [A-Za-z]{3}")  # so that we report its real flaw
 MAX_TEXT_CHARS: Final = 500
 # A feature's value in YAML, by the kind of its type. Any text is possible for a kind that is not here.
 VALUE_SCHEMAS: Final[dict[str, JsonSchema]] = {
@@ -32,6 +34,7 @@ VALUE_SCHEMAS: Final[dict[str, JsonSchema]] = {
     "decimal": {"type": "number"},
     "date": {"type": "string", "format": "date"},
     "duration": {"type": "string", "pattern": f"^(?:{DURATION.pattern})$"},
+    "money": {"type": "string", "pattern": f"^(?:{MONEY.pattern})$"},
 }
 # Names that rule files define themselves.
 FILE_DEFINED_NAMES: Final = r"^(?:request\.[a-z][a-z0-9_]*|watch\.[a-z0-9_.]+)$"
@@ -150,18 +153,24 @@ class DateType:
 
 @dataclass(frozen=True)
 class QuantityType:
-    """A number, or a duration such as 90d: a value to compare a feature with."""
+    """A number, a duration such as 90d, or money such as 1000.50 CNY: a value to compare a feature with."""
 
     def read(self, node: Node, report: Report) -> Number | None:
+        if report.has_money and isinstance(node, Scalar) and node.plain and LIKE_MONEY.fullmatch(node.text):
+            if problem := money_flaw(node.text):
+                report.add("R013", problem[0], node.at, problem[1])
+                return None
+            return Number(node.text, node.at)
         if isinstance(node, Scalar) and node.plain and (NUMBER.fullmatch(node.text) or DURATION.fullmatch(node.text)):
             return Number(node.text, node.at)
         subject = f"`{node.text[:60]}` is" if isinstance(node, Scalar) and node.text else "this is"
-        hint = _without_zeros(node) or "write 12, 0.25 or 90d, without quotes"
-        report.add("R013", f"{subject} not a number or duration", node.at, hint)
+        hint = _without_zeros(node) or "write 12, 0.25, 90d or 1000.50 CNY, without quotes"
+        report.add("R013", f"{subject} not a number, duration or amount", node.at, hint)
         return None
 
     def json_schema(self, _: Schema) -> JsonSchema:
-        return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^(?:{DURATION.pattern})$"}]}
+        patterns = f"^(?:{DURATION.pattern}|{MONEY.pattern})$"
+        return {"anyOf": [{"type": "number"}, {"type": "string", "pattern": patterns}]}
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from typing import Final
 import narwhals as nw
 import polars as pl
 
+from graph.features.declared.conversion import with_conversions
 from graph.features.declared.data_fields import with_data_fields
 from graph.features.declared.definition import KIND, SUMS, FeatureDefinition, in_order
 from graph.features.declared.few_rows import features_of_few
 from graph.features.declared.formulas import formula_columns
 from graph.features.declared.neighbours import neighbour_columns
 from graph.features.declared.net_values import net_values, with_net_values
-from graph.features.declared.numbering import NumberedDefinition
+from graph.features.declared.numbering import NumberedDefinition, in_one_currency, with_currency_texts
 from graph.features.declared.quotients import Quotient, with_quotients
 from graph.features.declared.recipes import recipe
 from graph.features.declared.rows import Moment, Selection, event_rows, selection_of, tie_rows
@@ -119,10 +120,19 @@ def declared_columns(
     needs_ties = needs_neighbours or any(s.source == "ties" for s, _ in passes)
     live = ties_in_force(own) if ties is None and needs_ties else ties
     for selection, members in passes:
+<<<<<<< HEAD
         rows = _rows(own, live, enrolled, selection, members, moment)
         slices = [_settled_parts(one, members, moment, settle) for one in _slices(rows, cuts)]
         for parts in zip(*slices, strict=True):
             table = table.join(nw.concat(parts), on="person", how="left")
+=======
+        fields = {
+            n.definition.value.converted_column for n in members if n.definition.value and n.definition.measure in SUMS
+        }
+        rows, small = settle(_rows(own, live, enrolled, selection, members, moment), fields)
+        for part in _measures(rows, [replace(n, small_sums=small) for n in members], moment):
+            table = table.join(settle(part, ())[0], on="person", how="left")
+>>>>>>> 6d137f0 (Write money with its currency, and convert it by rates)
     finished = _finish(_with_consents(table, consents, numberings), numberings)
     complete = _with_derived(finished, live, numberings, moment)
     return complete if people is None else complete.filter(nw.col("person").is_in(sorted(people)))
@@ -130,7 +140,7 @@ def declared_columns(
 
 def _settled_parts(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment, settle: Settle) -> list[Frame]:
     """The parts of a pass, which `settle` has computed."""
-    fields = {n.definition.value.column for n in members if n.definition.value and n.definition.measure in SUMS}
+    fields = {v.converted_column for n in members if (v := n.definition.value) and n.definition.measure in SUMS}
     settled, small = settle(rows, fields)
     parts = _measures(settled, [replace(n, small_sums=small) for n in members], moment)
     return [settle(part, ())[0] for part in parts]
@@ -176,7 +186,8 @@ def _rows(
         return tie_rows(live, enrolled, names)
     kinds = members[0].pass_kinds
     names |= {KIND} if any(kinds != frozenset(n.definition.kinds) for n in members) else set()
-    return event_rows(events, enrolled, selection, sorted(kinds), names, moment)
+    rows = event_rows(events, enrolled, selection, sorted(kinds), names, moment)
+    return with_conversions(rows, (n.definition for n in members))
 
 
 def _measures(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment) -> list[Frame]:
@@ -202,6 +213,7 @@ def _grouping(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment
     quotients = {name: v for name, v in values.items() if isinstance(v, Quotient)}
     plain |= {column: e for n, r in recipes.items() for column, e in zip(n.columns[1:], r.currencies, strict=True)}
     with_values = by_person.with_columns(**plain) if plain else by_person
+    with_values = with_currency_texts(with_values, members)
     complete = with_quotients(with_values, quotients)
     return complete.select("person", *(c for n in members for c in n.columns))
 
@@ -276,14 +288,12 @@ def _finished(table: Frame, members: Sequence[NumberedDefinition], classes: dict
             value = value + nw.col(f"k{classes[data_class]}")
         values.append(value)
     money = [n for n in members if n.definition.has_currencies]
-    in_one_currency = [
-        nw.when(nw.col(n.first_currency).is_null() | (nw.col(n.first_currency) == nw.col(n.last_currency)))
-        .then(nw.col(n.value))
-        .alias(n.value)
+    unmixed = [
+        nw.when(in_one_currency(nw.col(n.first_currency), nw.col(n.last_currency))).then(nw.col(n.value)).alias(n.value)
         for n in money
     ]
     clipped = [nw.col(*names).clip(low, high) for (low, high), names in bounds.items()]
-    for columns in (values, in_one_currency, clipped):
+    for columns in (values, unmixed, clipped):
         table = table.with_columns(*columns) if columns else table
     return table
 

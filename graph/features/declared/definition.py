@@ -46,6 +46,7 @@ SELECTIVE_MEASURES: Final = frozenset(("latest", "first"))
 # The names that conditions can read beside the fields of an event, and the columns in which rows hold them.
 KIND, OTHER, IS_PERSON = "kind", "other", "other_is_person"
 AGE, HAPPENED_ON, TIME_OF_DAY = "age", "happened_on", "time_of_day"
+UNCONVERTIBLE: Final = ""  # in place of a currency: there is an amount that no rate converts
 CONTRIBUTOR_IDS: Final = (
     "obligation",
     "order",
@@ -89,11 +90,21 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """`divisor` minor units of a currency are worth `dividend` minor units of the currency of a feature."""
+
+    currency: str
+    dividend: int
+    divisor: int
+
+
+@dataclass(frozen=True)
 class MeasuredField:
     """A field that a measure reads. `currency` names the column of its currency, if it is an amount of money.
 
     `scale` is the number of units of 1: 100 for a decimal of two digits. A `date` is held as days since 1970-01-01. `less` are
-    the kinds of events that take an event back: we measure what they leave.
+    the kinds of events that take an event back: we measure what they leave. `rates` convert amounts: the first is that of the
+    feature's own currency. Without rates, all amounts must be in one currency, whichever it is.
     """
 
     name: str
@@ -101,11 +112,22 @@ class MeasuredField:
     currency: str | None = None
     is_date: bool = False
     less: tuple[str, ...] = ()
+    rates: tuple[Rate, ...] = ()
 
     @property
     def column(self) -> str:
-        """The column of the value, without a dot."""
+        """The column of the value in its own currency, without a dot."""
         return f"{self.name} less {' '.join(self.less)}".replace(".", "/") if self.less else self.name
+
+    @property
+    def converted_column(self) -> str:
+        """The column of the value in the currency of the feature."""
+        return f"{self.column} in {self.rates[0].currency}" if self.rates else self.column
+
+    @property
+    def currency_column(self) -> str | None:
+        """The column with the currency of `converted_column`."""
+        return f"{self.converted_column} currency" if self.rates else self.currency
 
 
 @dataclass(frozen=True)
@@ -152,7 +174,7 @@ class FeatureDefinition:
 
     @property
     def has_currencies(self) -> bool:
-        """Whether we must know the currencies of its events: if there are several, the value is missing."""
+        """Whether we must know the currencies of its events: if there are several, or we cannot convert one, it is missing."""
         if self.measure == "formula":
             return self.is_money
         return self.measure in MEASURES_OF_VALUES and self.value is not None and self.value.currency is not None

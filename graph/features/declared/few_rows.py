@@ -18,8 +18,10 @@ from graph.features.declared.reference import (
     Amount,
     PlainRow,
     amount_of,
+    converted_rows,
     currencies_of,
     formula_amount,
+    is_one,
     read_rows,
     supporters,
     with_bounds,
@@ -110,7 +112,9 @@ def _amount(definition: FeatureDefinition, rows: Sequence[PlainRow], as_of: date
     if definition.measure != "spread":
         return amount_of(definition, own, as_of)
     read = read_rows(definition, own)
-    return spread(definition, read) if read else None, currencies_of(definition, read)
+    currencies = currencies_of(definition, read)
+    amounts = converted_rows(definition, read) if read and is_one(currencies) else []
+    return spread(definition, amounts) if amounts else None, currencies
 
 
 def spread(definition: FeatureDefinition, rows: Sequence[PlainRow]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import narwhals as nw
 
 from graph.features.declared.definition import FeatureDefinition
-from graph.features.declared.numbering import NumberedDefinition
+from graph.features.declared.numbering import NumberedDefinition, in_one_currency
 from graph.features.declared.quotients import Quotient, with_quotients
 from graph.features.declared.rows import Moment
 from graph.features.integer_math import Frame
@@ -36,7 +36,11 @@ def formula_columns(
 
 def amounts(definition: FeatureDefinition, by_name: Mapping[str, NumberedDefinition]) -> list[NumberedDefinition]:
     """The amounts of money that a definition uses, by name."""
-    return [by_name[name] for name in sorted(definition.uses) if by_name[name].definition.is_money]
+    return [by_name[name] for name in sorted(definition.uses) if _has_currency(by_name[name])]
+
+
+def _has_currency(n: NumberedDefinition) -> bool:
+    return n.definition.is_money and n.definition.has_currencies
 
 
 def _in_one_currency(
@@ -46,7 +50,7 @@ def _in_one_currency(
     if not sides:
         return value
     first, last = _extremes(sides)
-    return nw.when(first.is_null() | (first == last)).then(value)
+    return nw.when(in_one_currency(first, last)).then(value)
 
 
 def _extremes(sides: Sequence[NumberedDefinition]) -> tuple[nw.Expr, nw.Expr]:
@@ -61,5 +65,6 @@ def _extremes(sides: Sequence[NumberedDefinition]) -> tuple[nw.Expr, nw.Expr]:
 def _currency_columns(n: NumberedDefinition, by_name: Mapping[str, NumberedDefinition]) -> list[nw.Expr]:
     if not n.definition.has_currencies:
         return []
-    first, last = _extremes(amounts(n.definition, by_name))
+    sides = amounts(n.definition, by_name)
+    first, last = _extremes(sides) if sides else (nw.lit(None, nw.String()), nw.lit(None, nw.String()))
     return [first.alias(n.first_currency), last.alias(n.last_currency)]

@@ -4,12 +4,14 @@ The value of definition n is the column `fN`. An amount of money also has `cN` a
 differ, the value is missing. No name has a dot, because some engines read a dot as access to a field.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import narwhals as nw
 
-from graph.features.declared.definition import KIND, Condition, FeatureDefinition
+from graph.features.declared.definition import KIND, UNCONVERTIBLE, Condition, FeatureDefinition
 from graph.features.declared.rows import Moment
+from graph.features.integer_math import Frame
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class NumberedDefinition:
     @property
     def has_small_sum(self) -> bool:
         """Whether the sum of its field needs no care for overflow or limits."""
-        return self.definition.value is not None and self.definition.value.column in self.small_sums
+        return self.definition.value is not None and self.definition.value.converted_column in self.small_sums
 
     @property
     def tests_kind(self) -> bool:
@@ -80,3 +82,14 @@ class NumberedDefinition:
     def of_marked(self, value: nw.Expr) -> nw.Expr:
         """The value where the row counts."""
         return value if self.mark_name is None else nw.when(nw.col(self.mark_name)).then(value)
+
+
+def with_currency_texts(table: Frame, members: Sequence[NumberedDefinition]) -> Frame:
+    """Turn the currencies of these definitions into texts: a column of few values does not compare with a text."""
+    columns = [c for n in members if n.definition.has_currencies for c in (n.first_currency, n.last_currency)]
+    return table.with_columns(nw.col(*columns).cast(nw.String())) if columns else table
+
+
+def in_one_currency(first: nw.Expr, last: nw.Expr) -> nw.Expr:
+    """Whether amounts between these currencies are in one, or there are none."""
+    return first.is_null() | ((first == last) & (first != UNCONVERTIBLE))

@@ -76,9 +76,9 @@ def total(n: NumberedDefinition, limit: int = MAX_MONEY) -> nw.Expr:
 def currency_of(n: NumberedDefinition, is_read: nw.Expr | None = None) -> nw.Expr:
     """The currency of an amount of money, in the rows that count or that `is_read` marks."""
     value = n.definition.value
-    assert value is not None and value.currency is not None  # noqa: S101, PT018 - an amount has one
+    assert value is not None and value.currency_column is not None  # noqa: S101, PT018 - an amount has one
     test = ~nw.col(value.column).is_null() & (n.mark if is_read is None else is_read)
-    return nw.when(test).then(nw.col(value.currency))
+    return nw.when(test).then(nw.col(value.currency_column))
 
 
 def _part(n: NumberedDefinition, name: str) -> nw.Expr:
@@ -102,7 +102,7 @@ def _with_currencies(n: NumberedDefinition, result: Recipe, prefix: str = "", is
 def _value_column(n: NumberedDefinition) -> nw.Expr:
     value = n.definition.value
     assert value is not None  # noqa: S101 - the checker has seen to it
-    return n.of_marked(nw.col(value.column))
+    return n.of_marked(nw.col(value.converted_column))
 
 
 def scales(definition: FeatureDefinition) -> tuple[int, int]:
@@ -174,7 +174,9 @@ def _extreme(n: NumberedDefinition, _: Moment) -> Recipe:
 def _selected(n: NumberedDefinition, _: Moment) -> Recipe:
     """The value of the latest or first event; of several at one moment, the highest."""
     measure = n.definition.measure
-    at = nw.when(~_value_column(n).is_null()).then(nw.col("at"))
+    assert n.definition.value is not None  # noqa: S101 - the checker has seen to it
+    # an amount that we cannot convert is the latest all the same, and makes the value missing
+    at = nw.when(n.mark & ~nw.col(n.definition.value.column).is_null()).then(nw.col("at"))
     moment = (at.max() if measure == "latest" else at.min()).over("person")
     is_read = n.mark & (nw.col("at") == _part(n, f"{measure}_at"))
     result = Recipe(

@@ -14,7 +14,14 @@ from typing import Any, Final
 
 from graph.catalog import MAX_MONEY
 from graph.evidence.months import months_before
-from graph.features.declared.definition import CONTRIBUTOR_IDS, Condition, FeatureDefinition, in_order
+from graph.features.declared.conversion import convert
+from graph.features.declared.definition import (
+    CONTRIBUTOR_IDS,
+    UNCONVERTIBLE,
+    Condition,
+    FeatureDefinition,
+    in_order,
+)
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND, DAY = timedelta(microseconds=1), timedelta(days=1)
@@ -60,9 +67,14 @@ def with_bounds(definition: FeatureDefinition, amount: Amount, is_agreed: bool) 
     value, currencies = amount
     if definition.zero and value is None:
         value = 0
-    if not is_agreed or len(currencies) > 1:
+    if not is_agreed or not is_one(currencies):
         value = None
     return None if value is None else max(definition.low, min(value, definition.high)), currencies
+
+
+def is_one(currencies: frozenset[str]) -> bool:
+    """Whether amounts are in one currency, and each could be converted to it."""
+    return len(currencies) <= 1 and UNCONVERTIBLE not in currencies
 
 
 def _own_rows(
@@ -194,7 +206,16 @@ def amount_of(definition: FeatureDefinition, rows: Sequence[PlainRow], as_of: da
             pick: Callable[[Iterable[datetime]], datetime] = max if definition.measure == "latest" else min
             moment = pick(r["happened_at"] for r in read)
             read = [r for r in read if r["happened_at"] == moment]
-    return _event_measure(definition, read, as_of) if read else None, currencies_of(definition, read)
+    currencies = currencies_of(definition, read)
+    amounts = converted_rows(definition, read) if read and is_one(currencies) else []
+    return _event_measure(definition, amounts, as_of) if amounts else None, currencies
+
+
+def converted_rows(definition: FeatureDefinition, rows: Sequence[PlainRow]) -> Sequence[PlainRow]:
+    """The rows with their amounts in the currency of the feature."""
+    if definition.value is None or not definition.value.rates:
+        return rows
+    return [{**r, definition.value.column: convert(definition.value, r)} for r in rows]
 
 
 def read_rows(definition: FeatureDefinition, rows: Sequence[PlainRow]) -> list[PlainRow]:
@@ -207,6 +228,9 @@ def currencies_of(definition: FeatureDefinition, rows: Sequence[PlainRow]) -> fr
     """The currencies of the rows that a measure of money reads."""
     if not definition.has_currencies or definition.value is None or definition.value.currency is None:
         return frozenset()
+    if definition.value.rates:
+        own = definition.value.rates[0].currency
+        return frozenset(UNCONVERTIBLE if convert(definition.value, r) is None else own for r in rows)
     return frozenset(c for r in rows if (c := r[definition.value.currency]) is not None)
 
 
@@ -322,6 +346,6 @@ def formula_amount(
     if definition.divisor is not None:
         divisor = definition.divisor.row(row)
         value = None if value is None or divisor is None else _rounded(definition, value, divisor)
-    if len(currencies) > 1:
+    if not is_one(currencies):
         value = None
     return value, currencies if definition.has_currencies else frozenset()

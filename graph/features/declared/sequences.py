@@ -6,7 +6,7 @@ import narwhals as nw
 
 from graph.catalog import MAX_MONEY
 from graph.features.declared.definition import OTHER, MeasuredField
-from graph.features.declared.numbering import NumberedDefinition
+from graph.features.declared.numbering import NumberedDefinition, with_currency_texts
 from graph.features.declared.quotients import Quotient, with_quotients
 from graph.features.declared.recipes import currency_of, identity_of, sums, total
 from graph.features.declared.rows import DAY_MICROSECONDS, Moment
@@ -75,7 +75,7 @@ def monthly_steadiness(rows: Frame, n: NumberedDefinition, moment: Moment) -> Fr
     value, months = n.definition.value, n.definition.window.full_months or 1
     assert value is not None  # noqa: S101 - the checker has seen to it
     marks = rows.filter(n.is_met(n.definition.where, moment), ~nw.col(value.column).is_null())
-    columns = {n.name(name): part for name, part in sums(n, nw.col(value.column)).items()}
+    columns = {n.name(name): part for name, part in sums(n, nw.col(value.converted_column)).items()}
     aggregates = [nw.col(name).sum() for name in columns]
     if n.definition.has_currencies:
         columns["first_currency"] = columns["last_currency"] = currency_of(n)
@@ -86,7 +86,7 @@ def monthly_steadiness(rows: Frame, n: NumberedDefinition, moment: Moment) -> Fr
     if n.definition.has_currencies:
         totals += [nw.col("first_currency").min().alias(n.first_currency)]
         totals += [nw.col("last_currency").max().alias(n.last_currency)]
-    by_person = monthly.group_by("person").agg(*totals)
+    by_person = with_currency_texts(monthly.group_by("person").agg(*totals), [n])
     highest = nw.col("highest").cast(nw.Int64()) * months
     share = Quotient(nw.col("all"), highest, 10**n.definition.digits, n.definition.rounds_down)
     return with_quotients(by_person, {n.value: share}).select("person", *n.columns)

@@ -243,7 +243,7 @@ def test_the_cases_are_counted_by_file(rules: Path, iftah: CommandRunner) -> Non
 def test_a_failing_case_shows_the_expected_and_the_actual_value(rules: Path, iftah: CommandRunner) -> None:
     edit(
         rules / "perks.cases.yaml",
-        "{outcome: ADMIT, waived: 1000, met: [hotel.600]",
+        "{outcome: ADMIT, waived: 1000 CNY, met: [hotel.600]",
         "{outcome: DECLINE, met: [hotel.700]",
     )
     result = iftah("test", "--junit", "report.xml")

@@ -75,6 +75,8 @@ def test_without_first_only_a_second_row_of_an_id_is_rejected(sqlite_runner: Imp
 FIELDS: dict[str, tuple[str, str, str, dict[str, object]]] = {
     "a constant": ("category: {value: dining}", "x", "1", {"category": "dining"}),
     "the line of the row": ('event_id: "{id}-{#line}"', "x", "1", {"event_id": "1-2"}),
+    "a constant amount": ("amount: {value: 1000.50 EUR}", "x", "1", {"amount": 100_050, "currency": "EUR"}),
+    "a constant amount of yen": ("amount: {value: 100000 JPY}", "x", "1", {"amount": 100_000, "currency": "JPY"}),
     "a template with braces": ('event_id: "a{{{id}}}"', "x", "1", {"event_id": "a{1}"}),
     "times 100": ("amount: {column: x, scale: 100}", "x", "0.29", {"amount": 29}),
     "times a share": ("amount: {column: x, scale: 0.1}", "x", "250", {"amount": 25}),
@@ -226,13 +228,19 @@ CONDITIONS: dict[str, list[str]] = {
     "day >= 2024-02-01": ["2", "4"],
     "flag == true": ["1"],
     "word == other": ["4"],
+    "price > 10.50 EUR": ["4"],
+    "price <= 1000 JPY": ["2"],
+    "price == 10.5 EUR": ["1"],
 }
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_a_row_makes_an_event_where_the_condition_certainly_holds(sqlite_runner: ImportRunner, condition: str) -> None:
-    rows = ["1,a,9,2024-01-31,true,x", "2,b,10,2024-02-01,false,x", "3,,,,,", "4,a,11,2024-02-02,false,a"]
-    text = "id,word,n,day,flag,other,customer,at,total\n"
+    rows = [
+        *("1,a,9,2024-01-31,true,x,10.50 EUR", "2,b,10,2024-02-01,false,x,900 JPY"),
+        *("3,,,,,,", "4,a,11,2024-02-02,false,a,11 EUR"),
+    ]
+    text = "id,word,n,day,flag,other,price,customer,at,total\n"
     text += "".join(f"{row},ann,2026-01-03T09:30:00,1200\n" for row in rows)
     completed = sqlite_runner.import_text(with_fields("", when=condition), text)
     assert completed.returncode == 0, completed.stdout + completed.stderr

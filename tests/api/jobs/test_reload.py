@@ -203,7 +203,7 @@ CASE = """kind: cases
 as_of: 2026-01-01
 base: {identity.level: 2, credit.written_off_5y: 0, credit.missed_12m: 0, watch.missed_thrice: false}
 cases:
-  - {name: a room at 600, score: 600, perk: hotel, amount: 1000, expect: {outcome: ADMIT}}
+  - {name: a room at 600, score: 600, perk: hotel, amount: 1000 CNY, expect: {outcome: ADMIT}}
 """
 
 
@@ -243,7 +243,7 @@ def test_a_folder_that_differs_from_its_manifest_does_not_go_live(server: Isolat
 def test_a_change_of_comments_keeps_the_release(server: IsolatedServer) -> None:
     health_before = server.health()
     server.edit("trust.yaml", "kind: scorecard", "kind: scorecard # as it was")
-    server.edit("perks.yaml", "    currency: CNY\n    most: 200\n", "    currency: XYZ\n    most: 200\n")
+    server.edit("perks.yaml", "    currency: CNY\n    most: 200 CNY\n", "    currency: XYZ\n    most: 200 CNY\n")
     assert "error R013" in server.wait_for_rejection()[0]
     server.edit("perks.yaml", "    currency: XYZ\n", "    currency: CNY\n")
     health_after = server.wait_until(lambda health: health["rules_refused"] is None)

@@ -100,7 +100,9 @@ def test_the_remaining_amount_is_never_negative() -> None:
 
 def yen_program() -> Program:
     return release(
-        "perks.yaml", "    most: 500\n", "    most: 500\n    caps: [{waived: 350, days: 1, reason: capped}]\n"
+        "perks.yaml",
+        "    most: 500 JPY\n",
+        "    most: 500 JPY\n    caps: [{waived: 350 JPY, days: 1, reason: capped}]\n",
     )
 
 

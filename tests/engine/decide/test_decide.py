@@ -23,7 +23,7 @@ from engine.lang.model.types import MAX_INTEGER, Value
 from tests.engine.small_rules import DAY, PERSON, SCHEMA, make_question, release
 
 QUESTION = make_question("room", 60_000, "CNY", PERSON, known_at="2024-03-02T00:00:00Z")
-GOLDEN = "628330d85221e2f25271a5db3bf6892f815ab3d4e6df18e54fb1df9e3d387775"
+GOLDEN = "b165e7cdf5661d42a3d9ae45c4d7a54460f17128fc812aa1d4dc268177eef629"
 
 
 def decide_question(question: DecisionInputs = QUESTION, values: Mapping[str, Value | None] | None = None) -> Decision:

@@ -77,7 +77,7 @@ def test_a_perk_that_is_not_partial_is_all_or_nothing(amount: int, outcome: str)
     ("amount", "waived"), [(100_000, 100_000), (99_999, 99_999), (100_001, 100_000), (140_000, 100_000)]
 )
 def test_a_partial_waiver_is_rounded_to_steps_and_a_full_one_is_not(amount: int, waived: int) -> None:
-    perk = release("perks.yaml", "    most: 5000\n", "    most: 5000\n    step: 250\n").perk("room")
+    perk = release("perks.yaml", "    most: 5000 CNY\n", "    most: 5000 CNY\n    step: 250 CNY\n").perk("room")
     assert perk
     assert perk.step == 25_000
     tier = next(t for t in perk.tiers if t.up_to == 100_000)

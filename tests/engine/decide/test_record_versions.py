@@ -2,7 +2,7 @@
 
 `records.yaml` is the outside oracle: earlier code wrote it. The question is about 600.00 of a villa for five nights, held for two
 months, with an earlier waiver of 194.00. The tier `villa.short` waives up to 1000.00, so the answer is to admit; only the version
-that counts orders knows of two unpaid ones, and declines. Never write the file anew: real records cannot change either.
+that counts orders knows of two unpaid ones, and declines. Their release is of version 3 of the language. Never write the file anew: real records cannot change either.
 """
 
 import json
@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from engine.decide.decide import DecisionInputs, ReferenceEvaluator, decide, question_from_record
 from engine.lang.engines.durable import DurableEvaluator
-from tests.engine.small_rules import PERSON, make_question, release
+from tests.engine.small_rules import PERSON, former_release, make_question, release
 from tests.paths import ENGINE_CASES
 
 RECORDS: Final[dict[int, str]] = YAML(typ="safe").load((ENGINE_CASES / "records.yaml").read_text())
@@ -30,7 +30,7 @@ each_version = pytest.mark.parametrize("version", RECORDS)
 
 @pytest.fixture
 def online() -> Iterator[DurableEvaluator]:
-    evaluator = DurableEvaluator(release())
+    evaluator = DurableEvaluator(former_release())
     yield evaluator
     evaluator.close()
 
@@ -42,7 +42,7 @@ def test_there_is_a_stored_record_of_every_version() -> None:
 @each_version
 def test_a_stored_record_comes_again_byte_for_byte(version: int, online: DurableEvaluator) -> None:
     question = question_from_record(json.loads(RECORDS[version]))
-    assert decide(ReferenceEvaluator(release()), question).canonical() == RECORDS[version]
+    assert decide(ReferenceEvaluator(former_release()), question).canonical() == RECORDS[version]
     assert decide(online, question).canonical() == RECORDS[version]
 
 

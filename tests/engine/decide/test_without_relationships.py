@@ -135,8 +135,8 @@ def ease_counts() -> Iterator[EaseCounts]:
     phases=(Phase.explicit, Phase.generate),
 )
 @given(trial=trials(2, 60))
-@example(trial=draw_trial(39, 2, 60))  # seeds under which ties would decline many people
-@example(trial=draw_trial(109, 2, 60))
+@example(trial=draw_trial(15, 2, 60))  # seeds under which ties would decline many people
+@example(trial=draw_trial(18, 2, 60))
 def test_the_score_without_relationships_equals_that_of_a_person_without_ties(
     trial: ReleaseTrial, ease_counts: EaseCounts
 ) -> None:

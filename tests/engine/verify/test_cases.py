@@ -22,9 +22,9 @@ def failures(case: str) -> tuple[str, ...]:
     "case",
     [
         "expect: {score: 625, band: good}",  # 500 + 120 nothing missed + 5 cover missing + 10 and - 10 of rules unknown
-        "perk: room, score: 700, amount: 1000, expect: {outcome: ADMIT}",
-        "perk: villa, amount: 100, given: {request.nights: 7}, expect: {reasons: [cover, balance, ties, late], outcome: DECLINE}",
-        "order: {order.state: open, event.kind: use, event.total: 1, order.waived: 1}, expect: {to: used}",
+        "perk: room, score: 700, amount: 1000 CNY, expect: {outcome: ADMIT}",
+        "perk: villa, amount: 100 CNY, given: {request.nights: 7}, expect: {reasons: [cover, balance, ties, late], outcome: DECLINE}",
+        "order: {order.state: open, event.kind: use, event.total: 0.01 CNY, order.waived: 0.01 CNY}, expect: {to: used}",
         f"events: [{MISSED}, {MISSED}, {MISSED}], expect: {{raised: [thrice], not_raised: [paid_friend]}}",
     ],
 )
@@ -37,19 +37,19 @@ def test_every_case_passes(case: str) -> None:
     [
         ("expect: {}", "the case expects nothing"),
         ("expect: {held: true, score: 1}", "a case of a score cannot expect `held`"),
-        ("amount: 5, expect: {score: 1}", "a case of a score does not use `amount`"),
-        ("perk: room, amount: 5, expect: {band: good}", "a case of a perk cannot expect `band`"),
+        ("amount: 5 CNY, expect: {score: 1}", "a case of a score does not use `amount`"),
+        ("perk: room, amount: 5 CNY, expect: {band: good}", "a case of a perk cannot expect `band`"),
         (
             "order: {order.state: open, event.kind: use}, expect: {to: used, outcome: ADMIT}",
             "a case of an order cannot expect `outcome`",
         ),
         (
-            "perk: villa, amount: 100, given: {request.night: 7}, expect: {outcome: DECLINE}",
+            "perk: villa, amount: 100 CNY, given: {request.night: 7}, expect: {outcome: DECLINE}",
             "`request.night` is no field of the request here",
         ),
         (
-            "perk: scooter, score: 600, amount: 300, expect: {waived: 299.5}",
-            f"{FILE}:5: `299.5` is finer than the currency (amounts in JPY have 0 digits after the point)",
+            "perk: scooter, score: 600, amount: 300 JPY, expect: {waived: 299}",
+            f"{FILE}:5: `299` is not an amount of `scooter` (write an amount in JPY, such as `299 JPY`)",
         ),
         (
             "given: {credit.mised: 1}, expect: {score: 1}",

@@ -24,7 +24,7 @@ PEOPLE = 30
 MIN_PAIRS = by_effort(2_000, 60_000)  # of each of the two comparisons
 PERK_SCHEMA: Schema = SCHEMA | {
     SCORE: Attribute(SCORE, Type("int", 0, (), 350, 950)),
-    AMOUNT: Attribute(AMOUNT, Type("decimal", 2, (), 0, 10**9)),
+    AMOUNT: Attribute(AMOUNT, Type("money", 2, (), 0, 10**9, currency="CNY")),
 }
 SCORES = [None, 350, 351, 499, 500, 501, 600, 699, 700, 950]
 StatusCounts = Counter[bool | None]

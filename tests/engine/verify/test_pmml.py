@@ -84,7 +84,7 @@ rules:
 RULE = '  - {{id: r{n}, dimension: all, when: "{when}", points: {met}, unknown: {unknown}, reason: ra}}\n'
 PERKS = """kind: perks
 perks:
-  - {id: p, about: a room, currency: CNY, most: 9, valid_hours: 1, tiers: [{id: t, when: true, waive: {share: 1}}]}
+  - {id: p, about: a room, currency: CNY, most: 9 CNY, valid_hours: 1, tiers: [{id: t, when: true, waive: {share: 1}}]}
 """
 Person = dict[str, Value | None]
 Evaluate = Callable[[str, list[dict[str, Any]]], list[dict[str, Any]]]

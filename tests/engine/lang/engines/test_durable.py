@@ -45,7 +45,7 @@ def files_of(*whens: str, define: str = "") -> dict[str, str]:
         f"bands: [{{name: all, from: 0}}]\ndimensions: {{all: 100}}\n{define}characteristics: []\nrules:\n{lines}"
     )
     perks = (
-        "kind: perks\nperks: [{id: room, about: x, currency: CNY, most: 5, valid_hours: 1, "
+        "kind: perks\nperks: [{id: room, about: x, currency: CNY, most: 5 CNY, valid_hours: 1, "
         "tiers: [{id: t, when: score >= 5, waive: {share: 100}}]}]\n"
     )
     policy = small_rules.base()["policy.yaml"].replace("[age]", "[]")

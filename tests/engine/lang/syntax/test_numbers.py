@@ -37,8 +37,8 @@ def files(old: str, new: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("most: 5000", "most: 5000.0"),
-        ("most: 5000", "most: 5000.00"),
+        ("most: 5000 CNY", "most: 5000.0 CNY"),
+        ("most: 5000 CNY", "most: 5000.00 CNY"),
         ("credit.missed >= 3", "credit.missed >= 3.0"),
         ("credit.missed >= 3", "credit.missed >= 3.00"),
     ],
@@ -60,7 +60,7 @@ def test_another_number_changes_the_release_name() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("most: 5000", "most: 05000"),
+        ("most: 5000 CNY", "most: 05000 CNY"),
         ("relationships_share: 5", "relationships_share: 05"),
         ("base: 500", "base: 0500"),
         ("credit.missed >= 3", "credit.missed >= 03"),

@@ -8,6 +8,7 @@ from engine.lang.check.features import check_features
 from engine.lang.check.guardrails import Guardrails
 from engine.lang.model.features import DeclaredFeature
 from engine.lang.model.problems import Report
+from engine.lang.model.rates import ExchangeRates
 from engine.lang.model.types import Kinds, Type
 from engine.lang.syntax.ast import PolicyFile
 from engine.lang.syntax.feature_lines import FeaturesFile
@@ -23,7 +24,7 @@ WINDOWS = (
     *("{full_months: 1}", "{full_months: 12}", "{full_months: 12}"),
 )
 NUMBERS = {
-    "amount": ("0", "5", "7", "100"),
+    "amount": ("0 CNY", "0.05 CNY", "0.07 CNY", "1 CNY", "5 JPY", "0.02 EUR"),
     "days_late": ("0", "3"),
     "identity_level": ("0", "2"),
     "strength": ("0", "4"),
@@ -82,6 +83,8 @@ def _event_line(chooser: Random, number: int, source: tuple[list[str], str, str]
     keys += [f"measure: {measure}", *([f"value: {value}"] if value else []), *more]
     if value == "amount" and measure != "distinct" and "payment.made" in chosen and chooser.random() < 0.9:
         keys.append(f"less: {chooser.choice(['payment.refunded', '[payment.refunded, payment.charged_back]'])}")
+    if value == "amount" and measure != "distinct":
+        keys.append(f"currency: {chooser.choice(['CNY', 'CNY', 'EUR', 'JPY'])}")
     if measure in ("share", "time_share") or chooser.random() < 0.6:
         keys.append(f'where: "{_condition(chooser, types, chosen)}"')
     if measure in ("share", "time_share") and chooser.random() < 0.4:
@@ -158,9 +161,18 @@ def _policy() -> PolicyFile:
     return file
 
 
-def checked(lines: str, timezone: str, event_kinds: Kinds | None = None) -> dict[str, DeclaredFeature]:
+def random_rates(chooser: Random) -> ExchangeRates | None:
+    """ExchangeRates of several currencies, or none."""
+    rates = {"EUR": ("EUR", "7.5"), "JPY": ("JPY", "0.0482")}
+    some = tuple(rates[c] for c in sorted(chooser.sample(sorted(rates), chooser.randint(1, 2))))
+    return chooser.choice([None, ExchangeRates("CNY", "2024-01-01", some)])
+
+
+def checked(
+    lines: str, timezone: str, event_kinds: Kinds | None = None, rates: ExchangeRates | None = None
+) -> dict[str, DeclaredFeature]:
     """The features of a file that has no problem, by default over the shipped kinds of events."""
-    report = Report(timezone=timezone)
+    report = Report(timezone=timezone, rates=rates)
     file = parse("features.yaml", f"kind: features\nfeatures:\n{lines}", report)
     assert isinstance(file, FeaturesFile), f"{lines}\n{report.problems}"
     guard = Guardrails(_policy(), schema(), report)
@@ -169,5 +181,7 @@ def checked(lines: str, timezone: str, event_kinds: Kinds | None = None) -> dict
     return features
 
 
-def declared_definitions(lines: str, timezone: str, event_kinds: Kinds | None = None) -> tuple[FeatureDefinition, ...]:
-    return tuple(definition_of(feature) for feature in checked(lines, timezone, event_kinds).values())
+def declared_definitions(
+    lines: str, timezone: str, event_kinds: Kinds | None = None, rates: ExchangeRates | None = None
+) -> tuple[FeatureDefinition, ...]:
+    return tuple(definition_of(feature) for feature in checked(lines, timezone, event_kinds, rates).values())

@@ -11,7 +11,7 @@ import narwhals as nw
 import polars as pl
 
 from graph.evidence.vocabulary import STANDARD
-from graph.features.declared.definition import Condition, FeatureDefinition, Formula, MeasuredField, Window
+from graph.features.declared.definition import Condition, FeatureDefinition, Formula, MeasuredField, Rate, Window
 from tests.graph.random_ledgers import PEOPLE, initial_events, random_events
 from tests.strategies import frame
 
@@ -21,7 +21,10 @@ MONTH_END = datetime(2023, 3, 31, tzinfo=UTC)
 NEW_YEAR = datetime(2024, 1, 1, 0, 30, tzinfo=UTC)
 MOMENTS = (LEAP_DAY, MONTH_END, NEW_YEAR)
 REVERSALS = ("payment.refunded", "payment.charged_back")
-MONEY_FIELDS = {"amount": MeasuredField("amount", 1, "currency")}
+# Amounts in whichever currency they are in; in euros alone; with rates whose results end in halves; and with a large rate.
+# One target has one table of rates, as in a release.
+RATES = ((), (Rate("EUR", 1, 1),), (Rate("CNY", 1, 1), Rate("EUR", 15, 2)), (Rate("JPY", 1, 1), Rate("EUR", 99_991, 7)))
+CURRENCIES = ("CNY", "CNY", "CNY", "CNY", "EUR", "EUR", "JPY")
 SIDED_KINDS = ("payment.made", "tie.formed", "tie.ended")
 OF_EVENTS = ("count", "months_with", "days_since", "days_since_first", "longest_gap", "share", "time_share")
 OF_VALUES = ("sum", "mean", "min", "max", "range", "spread", "latest", "first", "distinct")
@@ -153,7 +156,9 @@ def _event_definition(chooser: Random, number: int, selection: dict[str, Any]) -
 
 def _value_field(chooser: Random, measure: str, fields: set[str]) -> MeasuredField | None:
     numbers = [
-        MONEY_FIELDS.get(f, MeasuredField(f))
+        MeasuredField("amount", 1, "currency", rates=chooser.choice(RATES) if measure != "distinct" else ())
+        if f == "amount"
+        else MeasuredField(f)
         for f in ("amount", "days_late", "identity_level", "strength")
         if f in fields
     ]
@@ -320,7 +325,7 @@ def _payment_at_edge(chooser: Random, number: int, as_of: datetime) -> dict[str,
         "subject": payer,
         "other": payee,
         "amount": chooser.choice([0, 1, 2, 5, 7, 100, 999_999]),
-        "currency": chooser.choice(["CNY"] * 9 + ["EUR"]),
+        "currency": chooser.choice(CURRENCIES if chooser.random() < 0.5 else ["CNY"] * 9 + ["EUR"]),
         "category": chooser.choice(["wage", "transfer", "groceries", None]),
         "happened_at": at,
         "recorded_at": at + late,

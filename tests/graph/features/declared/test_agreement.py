@@ -19,7 +19,7 @@ from tests.graph.features.declared.evaluators import (
     by_refresh,
     by_refresh_in_columns,
 )
-from tests.graph.features.declared.random_declarations import declared_definitions, random_declarations
+from tests.graph.features.declared.random_declarations import declared_definitions, random_declarations, random_rates
 from tests.graph.features.declared.random_definitions import MOMENTS, random_definitions, random_history
 
 ZONES = ("UTC", "Asia/Shanghai", "America/New_York", "Australia/Lord_Howe")
@@ -32,7 +32,13 @@ def declared_sample(seed: int):
     chooser = Random(seed)
     as_of, name = chooser.choice(MOMENTS), chooser.choice(ZONES)
     view, consents = visible_with_consents(random_history(chooser, as_of), as_of, as_of, "perks", zone(name))
-    return view, consents, declared_definitions(random_declarations(chooser), name), as_of, zone(name)
+    return (
+        view,
+        consents,
+        declared_definitions(random_declarations(chooser), name, rates=random_rates(chooser)),
+        as_of,
+        zone(name),
+    )
 
 
 def sample(seed: int):

@@ -26,7 +26,7 @@ def value(line: str, text: str = PAYMENTS, at: str = "2024-02-29") -> int | None
     return values.pop()
 
 
-SUM = "measure: sum, value: amount"
+SUM = "measure: sum, value: amount, currency: CNY"
 
 
 @pytest.mark.parametrize(
@@ -50,25 +50,25 @@ SUM = "measure: sum, value: amount"
         (f"{SUM}, where: time_of_day >= 23h", 8),
         (f"{SUM}, where: other in lists.pilot_cities", None),
         # two at one moment: the highest
-        ("measure: latest, value: amount", 32),
-        ("measure: days_since, where: amount < 16", 28),
+        ("measure: latest, value: amount, currency: CNY", 32),
+        ("measure: days_since, where: amount < 0.16 CNY", 28),
         # from 1 March 2023 to 31 January 2024 at 23:59: 336 whole days
         ("measure: longest_gap", 336),
         ("measure: busiest, value: other, within: 1s", 2),
         # 6 payments, of which one is to a person: 0.1666
         ("measure: share, where: other_is_person, digits: 3", 167),
         # 63 / 6 = 10.5, up; down without a digit
-        ("measure: mean, value: amount", 11),
-        ("measure: mean, value: amount, rounding: down", 10),
+        ("measure: mean, value: amount, currency: CNY", 11),
+        ("measure: mean, value: amount, currency: CNY, rounding: down", 10),
         # the mean of 1 and 2 is 1.5, their standard deviation 0.5
-        ("measure: spread, value: amount, where: amount <= 2, digits: 1", 5),
-        ("measure: spread, value: amount, where: amount <= 2", 1),
+        ("measure: spread, value: amount, currency: CNY, where: amount <= 0.02 CNY, digits: 1", 5),
+        ("measure: spread, value: amount, currency: CNY, where: amount <= 0.02 CNY", 1),
         # 7 + 8 in 12 months; 3 months of 12; 15 / 12 / 8 = 0.15625
-        ("measure: monthly_mean, value: amount, window: {full_months: 12}, digits: 2", 125),
+        ("measure: monthly_mean, value: amount, currency: CNY, window: {full_months: 12}, digits: 2", 125),
         ("measure: monthly_share, window: {full_months: 12}", 25),
-        ("measure: monthly_steadiness, value: amount, window: {full_months: 12}", 16),
+        ("measure: monthly_steadiness, value: amount, currency: CNY, window: {full_months: 12}", 16),
         # they hold since `as_of` alone
-        ("measure: time_share, where: amount >= 16", 0),
+        ("measure: time_share, where: amount >= 0.16 CNY", 0),
     ],
 )
 def test_a_value_worked_out_by_hand(line: str, expected: int | None) -> None:
@@ -82,9 +82,9 @@ def test_a_share_of_time_ends_now_and_counts_equal_moments_once() -> None:
     2024-02-11 payment.made ann > shop amount=1 currency=CNY
     2024-02-21 payment.made ann > shop amount=1 currency=CNY"""
     # from the 11th to the 21st, of 28 days: 0.357
-    assert value("measure: time_share, where: amount > 5", text) == 36
+    assert value("measure: time_share, where: amount > 0.05 CNY", text) == 36
     # all of the time is now: nothing to divide by
-    assert value("measure: time_share, where: amount > 5", text, "2024-02-01") is None
+    assert value("measure: time_share, where: amount > 0.05 CNY", text, "2024-02-01") is None
 
 
 def test_what_is_recorded_late_counts_from_then_on() -> None:

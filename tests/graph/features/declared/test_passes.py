@@ -23,8 +23,14 @@ def passes(*lines: str) -> int:
 
 
 def payments(n: int, window: str = "365d") -> str:
-    measure = ("count", "sum, value: amount", "mean, value: amount", "distinct, value: other", "days_since")[n % 5]
-    return f"id: a.f{n}, about: a, of: payment.made, where: amount > {n}, window: {window}, measure: {measure}"
+    measure = (
+        "count",
+        "sum, value: amount, currency: CNY",
+        "mean, value: amount, currency: CNY",
+        "distinct, value: other",
+        "days_since",
+    )[n % 5]
+    return f"id: a.f{n}, about: a, of: payment.made, where: amount > {n} CNY, window: {window}, measure: {measure}"
 
 
 def test_two_hundred_features_take_as_many_passes_as_two() -> None:

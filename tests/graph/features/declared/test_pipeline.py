@@ -12,18 +12,20 @@ from graph.features.declared.columns import declared_features
 from graph.features.declared.data_fields import with_data_fields
 from graph.features.declared.definition import FeatureDefinition
 from graph.features.pipeline import features
-from iftah.shipped import shipped_definitions
 from tests.graph.features.declared.declarations import definitions
 from tests.graph.features.declared.random_definitions import LEAP_DAY, random_history, without_refunds
+from tests.graph.features.declared.shipped import definitions_in_any_currency
 from tests.graph.features.python_definitions.table import python_features
 from tests.graph.story import moment
 
 DECLARATIONS = """
 - {id: shop.cash, about: a, of: payment.made, where: "channel == 'cash'", measure: count, missing: zero}
-- {id: shop.yuan, about: a, of: payment.made, where: "currency == 'CNY'", measure: sum, value: amount, missing: zero}
+- {id: shop.yuan, about: a, of: payment.made, where: "currency == 'CNY'", measure: sum, value: amount, currency: CNY, missing: zero}
+- {id: shop.all, about: a, of: payment.made, measure: sum, value: amount, currency: CNY, missing: zero}
+- {id: shop.large, about: a, of: payment.made, where: amount >= 0.05 CNY, measure: count}
 - {id: shop.loans, about: a, of: [obligation.opened, obligation.missed], where: "obligation == 'loan'", measure: count}
 - {id: shop.banks, about: a, of: [obligation.opened, obligation.missed], measure: distinct, value: obligation}
-- {id: shop.half, about: a, formula: shop.yuan, divided_by: shop.cash, digits: 1}
+- {id: shop.half, about: a, formula: shop.yuan, divided_by: shop.cash}
 - {id: shop.near, about: a, of: neighbours, where: identity.best >= 2, measure: share}
 - {id: identity.best, about: a, of: person.enrolled, measure: max, value: identity_level, internal: true}
 """
@@ -38,7 +40,7 @@ def test_the_pipeline_gives_the_values_of_the_definitions_in_python() -> None:
     for events in map(without_refunds, histories()):
         view, consents = visible_with_consents(events, LEAP_DAY, LEAP_DAY, "perks")
         expected = python_features(view, consents, LEAP_DAY)
-        table = features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=shipped_definitions())
+        table = features(events, LEAP_DAY, LEAP_DAY, "perks", definitions=definitions_in_any_currency())
         assert_frame_equal(table.select(expected.columns), expected)
 
 
