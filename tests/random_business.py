@@ -248,10 +248,14 @@ def _measure(chooser: Random, types: dict[str, str], window: str) -> tuple[str, 
     if measure == "distinct":
         return measure, chooser.choice(sorted(n for n, t in types.items() if t != "moment") or sorted(types)), []
     if measure in ("min", "max", "latest", "first"):
-        return measure, chooser.choice([*numbers, *days]), []
+        return _with_currency(measure, chooser.choice([*numbers, *days]), types)
     if measure in ("sum", "range", "mean", "spread"):
-        return measure, chooser.choice(numbers), []
+        return _with_currency(measure, chooser.choice(numbers), types)
     return measure, "", []
+
+
+def _with_currency(measure: str, value: str, types: dict[str, str]) -> tuple[str, str, list[str]]:
+    return measure, value, ["currency: EUR"] if types[value] == "money" else []
 
 
 def _condition(chooser: Random, types: dict[str, str], has_other: bool) -> str:
@@ -266,6 +270,7 @@ def _condition(chooser: Random, types: dict[str, str], has_other: bool) -> str:
         "bool": chooser.choice([name, f"not {name}"]),
         "int": f"{name} {op} {chooser.choice([0, 3])}",
         "decimal": f"{name} {op} {chooser.choice(['0.5', '2'])}",
+        "money": f"{name} {op} {chooser.choice(['5 EUR', '0 EUR', '1.50 EUR'])}",
         "enum": f"{name} in ['red', 'green']",
         "word": f"{name} == '{word}'",
         "text": f"{name} != 'common'",

@@ -120,19 +120,10 @@ def declared_columns(
     needs_ties = needs_neighbours or any(s.source == "ties" for s, _ in passes)
     live = ties_in_force(own) if ties is None and needs_ties else ties
     for selection, members in passes:
-<<<<<<< HEAD
         rows = _rows(own, live, enrolled, selection, members, moment)
         slices = [_settled_parts(one, members, moment, settle) for one in _slices(rows, cuts)]
         for parts in zip(*slices, strict=True):
             table = table.join(nw.concat(parts), on="person", how="left")
-=======
-        fields = {
-            n.definition.value.converted_column for n in members if n.definition.value and n.definition.measure in SUMS
-        }
-        rows, small = settle(_rows(own, live, enrolled, selection, members, moment), fields)
-        for part in _measures(rows, [replace(n, small_sums=small) for n in members], moment):
-            table = table.join(settle(part, ())[0], on="person", how="left")
->>>>>>> 6d137f0 (Write money with its currency, and convert it by rates)
     finished = _finish(_with_consents(table, consents, numberings), numberings)
     complete = _with_derived(finished, live, numberings, moment)
     return complete if people is None else complete.filter(nw.col("person").is_in(sorted(people)))
