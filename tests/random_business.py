@@ -78,7 +78,7 @@ perks:
 kind: policy
 forbidden_classes: [religion, genetic, biometric, health]
 forbidden_names: [religion, sex, gender, ethnicity, nationality, health, address]
-restricted: [restricted]
+restricted: [{restricted}]
 relationships: [relationship]
 relationships_share: 10
 alarms: []
@@ -106,7 +106,8 @@ class Business:
     @property
     def files(self) -> dict[str, str]:
         """The rule files, by name."""
-        policy = RULES["policy.yaml"].replace("{zone}", self.timezone)
+        restricted = "restricted" if "class: restricted" in self.evidence else ""
+        policy = RULES["policy.yaml"].replace("{zone}", self.timezone).replace("{restricted}", restricted)
         return {**RULES, "policy.yaml": policy, "evidence.yaml": self.evidence, "features.yaml": self.features}
 
     @cached_property

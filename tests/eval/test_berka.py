@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from api.evaluation.berka import RESTRICTED, evaluate, evaluate_folder, features_at_loans, scores
+from api.evaluation.berka import evaluate, evaluate_folder, features_at_loans, scores
 from api.releases.rules_folder import load_folder
 from engine.decide.decide import ReferenceEvaluator, assess
 from engine.lang.model.program import Program
@@ -95,8 +95,9 @@ def test_the_loan_itself_and_its_instalments_are_not_visible(table):
 def test_without_balances_equals_the_score_without_consent_to_them(berka_folder, labels, table, release):
     some = labels.filter(pl.col("loan").is_in(table["loan"].gather_every(by_effort(7, 23)).implode()))
     unwilling = features_at_loans(source.events(berka_folder, restricted_consent=False), some, rules())
-    blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in RESTRICTED)
-    assert table.select(RESTRICTED).null_count().sum_horizontal().item() < table.height
+    restricted = [name for name, attribute in rules().schema.items() if attribute.data_class == "restricted"]
+    blind = table.with_columns(pl.lit(None, pl.Int64).alias(name) for name in restricted)
+    assert table.select(restricted).null_count().sum_horizontal().item() < table.height
     assert_frame_equal(unwilling, blind.filter(pl.col("loan").is_in(some["loan"].implode())))
 
 

@@ -159,17 +159,9 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/api/people/test_erased_mentions.py",
         "tests/api/evidence/test_declared_kinds.py",
     ),
-    "graph/features/definitions/credit.py": (
+    "graph/features/definitions/obligations.py": (
         "tests/graph/features/test_credit.py",
         "tests/graph/features/test_credit_oracle.py",
-        "tests/graph/features/test_features.py",
-    ),
-    "graph/features/definitions/capacity.py": (
-        "tests/graph/features/test_money.py",
-        "tests/graph/features/test_features.py",
-    ),
-    "graph/features/definitions/behaviour.py": (
-        "tests/graph/features/test_money.py",
         "tests/graph/features/test_features.py",
     ),
     "api/people/erasure.py": (

@@ -25,7 +25,7 @@ from api.http.gate import Gate
 from api.people.erasure import count_rows, erase
 from api.runtime.context import AppContext
 from api.store.database import open_database, reading, writing
-from api.store.tables import DEFERRED_REFRESHES, MONITORED_ATTRIBUTES, ORDERS, TOKENS
+from api.store.tables import DEFERRED_REFRESHES, LINKED_IDS, MONITORED_ATTRIBUTES, ORDERS, TOKENS
 from engine.decide.evaluators import Evaluators
 from tests.api.app_pool import borrow_app
 from tests.api.conftest import server_of
@@ -101,7 +101,7 @@ OTHER_ROUTES: Final[
     "DELETE /v1/tokens/{token_id}": ("admin", "an-admin", "/v1/tokens/{token}", None),
 }
 REINSTATING_ROUTE: Final = "POST /v1/tokens"  # reinstates the person
-PERSON_COLUMNS: Final = {"subject", "other", "person", "party"}  # names of columns that hold a person's id
+PERSON_COLUMNS: Final = {"subject", "other", "person", "party", "linked"}  # names of columns that hold a person's id
 
 
 class Worker:
@@ -182,6 +182,8 @@ def test_erasure_removes_the_person_from_every_table(workers: tuple[Worker, Work
     worker = workers[0]
     with writing(worker.database) as connection:
         connection.execute(insert(DEFERRED_REFRESHES).values(build=1, person=ZEB, seq=1, stale_classes=""))
+        connection.execute(insert(LINKED_IDS).values(build=1, person=ZEB, linked=ZEB, classes="identity"))
+        connection.execute(insert(LINKED_IDS).values(build=1, person="mia", linked=ZEB, classes="identity"))
     tables = {t.name for t in SQLModel.metadata.sorted_tables if PERSON_COLUMNS & {c.name for c in t.columns}}
     with reading(worker.database) as connection:
         assert consents.of_person(connection, ZEB)  # by a pseudonym

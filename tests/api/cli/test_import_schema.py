@@ -73,5 +73,5 @@ def test_a_folder_with_a_problem_has_the_schemas_of_the_catalogue(
 ) -> None:
     (tmp_path / "trust.yaml").write_text("kind: scorecard\n", encoding="utf-8")
     text = schema_texts(tmp_path, ["scorecard"])["scorecard"]
-    assert "credit.kept" in text
+    assert "credit.longest_delay_days" in text
     assert "the features of the folder are left out (see `iftah check`)" in capsys.readouterr().err

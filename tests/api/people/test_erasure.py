@@ -53,7 +53,6 @@ from tests.api.town import NOW, build_features, event
 from tests.effort import by_effort
 from tests.graph.random_ledgers import initial_events, random_events
 from tests.graph.story import story
-from tests.shipped_features import features
 from tests.strategies import NOW as LAST
 
 LONG_AFTER = LAST + timedelta(days=40)
@@ -275,7 +274,7 @@ def test_a_concurrent_refresh_or_build_does_not_restore_an_erased_person(
     append_events(
         town.database, event("payment.made", ZEB, other="shop", amount=5, currency="CNY", event_id="late"), LATER
     )
-    make_rows, compute_features = refresh.compute_rows, features
+    make_rows, compute_features = refresh.compute_rows, builds.features
 
     def meanwhile(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.undo()

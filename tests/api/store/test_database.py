@@ -168,7 +168,10 @@ def test_sqlite_runs_durably_with_a_write_ahead_log_and_foreign_keys(tmp_path: P
     database.dispose()
 
 
-OTHER_INDEXES = {"events_about", "events_of_standing", "events_that_change", "ties_of_subject", "ties_of_other"}
+OTHER_INDEXES = {
+    *("events_about", "events_of_standing", "events_that_change", "ties_of_subject", "ties_of_other"),
+    *("links_of_subject", "links_of_other"),
+}
 
 
 def test_opening_builds_the_indexes_that_a_killed_load_left_out(tmp_path: Path) -> None:

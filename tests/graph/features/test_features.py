@@ -26,6 +26,7 @@ TYPES = {
     "enum": pl.String,
     "date": pl.Date,
     "duration": pl.Int64,
+    "money": pl.Int64,
 }
 
 
