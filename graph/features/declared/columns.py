@@ -29,7 +29,7 @@ from graph.network.build import ties_in_force
 
 TIMES: Final = {"months_with": "month", "monthly_share": "month", "monthly_steadiness": "month"}
 FEW_ROWS: Final = 1_000  # up to these, computing row by row takes less time than building the expressions
-SLICE_PEOPLE: Final = 250_000  # a pass takes the rows of so many people at a time, which bounds its memory
+SLICE_PEOPLE: Final = 250_000  # we compute so many people at a time, which bounds the memory
 Settle = Callable[[Frame, Collection[str]], tuple[Frame, frozenset[str]]]
 
 
@@ -71,16 +71,22 @@ def declared_features(
         return features_of_few(rows, consents, definitions, as_of, people, ties, zone)
     frames = [nw.from_native(f.lazy()) for f in (rows, consents)]
     live = None if ties is None else nw.from_native(ties.lazy())
-    cuts = _cuts(view) if people is None else []
-    table = declared_columns(frames[0], frames[1], definitions, as_of, people, live, zone, by_person, cuts)
-    collected: pl.DataFrame = table.to_native().collect(engine="in-memory")
-    return with_names(collected, definitions)
+    slices = _slices(view) if people is None and all(d.is_local for d in definitions) else [None]
+    tables = []
+    for one in slices:
+        table = declared_columns(frames[0], frames[1], definitions, as_of, people, live, zone, by_person, one)
+        tables.append(with_names(table.to_native().collect(engine="in-memory"), definitions))
+    return pl.concat(tables)
 
 
-def _cuts(view: pl.DataFrame) -> list[object]:
-    """Where the slices of people begin, but for the first."""
+def _slices(view: pl.DataFrame) -> list[nw.Expr | None]:
+    """A condition on `person` for each slice of the people enrolled, in order; None for all people if they are few."""
     enrolled = view.lazy().filter(pl.col("kind") == "person.enrolled").select(pl.col("subject").unique().sort())
-    return list(enrolled.collect()["subject"].gather_every(SLICE_PEOPLE, offset=SLICE_PEOPLE))
+    cuts = list(enrolled.collect()["subject"].gather_every(SLICE_PEOPLE, offset=SLICE_PEOPLE))
+    person = nw.col("person")
+    starts, ends = [None, *(person >= cut for cut in cuts)], [*(person < cut for cut in cuts), None]
+    pairs = zip(starts, ends, strict=True)
+    return [end if start is None else start if end is None else start & end for start, end in pairs]
 
 
 def with_names(table: pl.DataFrame, definitions: Sequence[FeatureDefinition]) -> pl.DataFrame:
@@ -98,12 +104,13 @@ def declared_columns(
     ties: Frame | None = None,
     zone: tzinfo = UTC,
     settle: Settle = as_it_is,
-    cuts: Sequence[object] = (),
+    of_slice: nw.Expr | None = None,
 ) -> Frame:
     """Build the features as one lazy frame: `person`, and `fN` for definition N; rows in no order.
 
     With `people`, we read only the events that involve them, unless a feature of their neighbours needs the others. `settle`
-    may compute the rows of a pass, and their groups, before the next pass. A pass takes the people between two `cuts` at a time.
+    may compute the rows of a pass, and their groups, before the next pass. With `of_slice`, a
+    condition on `person`, we compute only these people; then all features must be local.
     """
     numberings = [NumberedDefinition(d, n) for n, d in enumerate(definitions)]
     moment = Moment(as_of, zone)
@@ -116,17 +123,21 @@ def declared_columns(
         own = events.filter(nw.col("subject").is_in(ids) | nw.col("other").is_in(ids))
         table = enrolled.filter(nw.col("person").is_in(ids))
         consents = consents.filter(nw.col("person").is_in(ids))
+    table = _of(table, of_slice)
     passes = _passes([n for n in numberings if n.definition.source in ("events", "ties")])
     needs_ties = needs_neighbours or any(s.source == "ties" for s, _ in passes)
     live = ties_in_force(own) if ties is None and needs_ties else ties
     for selection, members in passes:
         rows = _rows(own, live, enrolled, selection, members, moment)
-        slices = [_settled_parts(one, members, moment, settle) for one in _slices(rows, cuts)]
-        for parts in zip(*slices, strict=True):
-            table = table.join(nw.concat(parts), on="person", how="left")
+        for part in _settled_parts(_of(rows, of_slice), members, moment, settle):
+            table = table.join(part, on="person", how="left")
     finished = _finish(_with_consents(table, consents, numberings), numberings)
     complete = _with_derived(finished, live, numberings, moment)
     return complete if people is None else complete.filter(nw.col("person").is_in(sorted(people)))
+
+
+def _of(rows: Frame, of_slice: nw.Expr | None) -> Frame:
+    return rows if of_slice is None else rows.filter(of_slice)
 
 
 def _settled_parts(rows: Frame, members: Sequence[NumberedDefinition], moment: Moment, settle: Settle) -> list[Frame]:
@@ -135,13 +146,6 @@ def _settled_parts(rows: Frame, members: Sequence[NumberedDefinition], moment: M
     settled, small = settle(rows, fields)
     parts = _measures(settled, [replace(n, small_sums=small) for n in members], moment)
     return [settle(part, ())[0] for part in parts]
-
-
-def _slices(rows: Frame, cuts: Sequence[object]) -> list[Frame]:
-    """The rows of the people before the first cut, between each two, and from the last on."""
-    person = nw.col("person")
-    rest = [rows.filter(person >= cut) for cut in cuts]
-    return [one.filter(person < cut) for one, cut in zip([rows, *rest], cuts, strict=False)] + [[rows, *rest][-1]]
 
 
 def _enrolled(events: Frame) -> Frame:
