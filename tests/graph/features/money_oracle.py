@@ -94,7 +94,8 @@ def total(payments: Iterable[CategorisedPayment], most: int = MAX_SUM) -> int:
 
 
 def money(payments: list[CategorisedPayment]) -> int | None:
-    return total(payments) if not payments or currency(payments) else None
+    """In the currency of the shipped sums; the shipped rules have no rate for another."""
+    return total(payments) if all(p.currency == "CNY" for p in payments) else None
 
 
 def quotient(part: int, whole: int) -> int | None:
