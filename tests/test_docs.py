@@ -87,7 +87,7 @@ def test_a_value_is_written_in_its_unit() -> None:
     assert format_value(by_name["behaviour.burstiness"], -5) == "-0.05"
     assert format_value(by_name["relationships.clustering"], 1000) == "1.000"
     assert format_value(by_name["capacity.income_cover"], 165846) == "1,658.46"
-    assert format_value(by_name["behaviour.payment_total"], 0) == "0"
+    assert format_value(by_name["behaviour.payment_total"], 0) == "0.00"
 
 
 @pytest.mark.parametrize("part", [part for part in prose.parts() if part != "decision records"])

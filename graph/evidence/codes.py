@@ -19,9 +19,9 @@ from graph.evidence.vocabulary import DISPUTE_OUTCOMES, READING_KINDS, STANDARD,
 ID_COLUMNS: Final = tuple(
     c
     for c in SCHEMA
-    if c in ("contributor", "event_id", "subject", "other", "currency", "obligation", "order") or c.startswith("ref_")
+    if c in ("contributor", "event_id", "subject", "other", "obligation", "order") or c.startswith("ref_")
 )
-TEXT_COLUMNS: Final = ("currency", "obligation", "order")
+TEXT_COLUMNS: Final = ("obligation", "order")
 CURRENCIES: Final = pl.Enum(sorted(CURRENCY_DIGITS))  # in one byte, and still comparable with a text
 INTEGER_TYPES: Final = {"identity_level": pl.Int8, "strength": pl.Int8, "days_late": pl.Int32}
 _PARTIES_SCHEMA: Final = {"subject": pl.String, "other": pl.String}

@@ -24,7 +24,7 @@ FLAGS: tuple[dict[str, Any], ...] = (
         "within": "400d",
         "lasts": "900d",
     },
-    {"id": "paid_much", "steps": [{"event": "payment.made", "where": "amount >= 9"}], "within": "1d"},
+    {"id": "paid_much", "steps": [{"event": "payment.made", "where": "amount >= 0.09 CNY"}], "within": "1d"},
     {"id": "got_paid", "steps": [{"event": "payment.made", "role": "other"}], "within": "1d"},
     {"id": "tied", "steps": [{"event": "tie.formed", "role": "either"}], "within": "1d"},
     {

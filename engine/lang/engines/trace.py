@@ -156,7 +156,8 @@ def _finer(type_: Type, factor: int) -> Type:
     if type_.step:
         unit = Fraction(type_.step) / factor
         return Type("timestamp" if type_.moment else "duration", unit=unit if unit < 1 else int(unit))
-    return replace(type_, digits=type_.digits + len(str(factor)) - 1)
+    shape = type_ if type_.kind == "money" else Type("decimal")
+    return replace(shape, digits=type_.digits + len(str(factor)) - 1)
 
 
 def _factor(num: Num, schema: Schema) -> Type | None:

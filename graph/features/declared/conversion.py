@@ -1,6 +1,6 @@
 """Convert amounts of money to the currency of a feature, exactly, on every column engine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import narwhals as nw
 
@@ -46,16 +46,3 @@ def _converted(field: MeasuredField, currency: str) -> nw.Expr:
         result = branch.otherwise(nw.lit(None, nw.Int64()) if result is None else result)
     assert result is not None  # noqa: S101 - the first rate is that of the feature's own currency
     return result
-
-
-def convert(field: MeasuredField, row: Mapping[str, object]) -> int | None:
-    """The amount of one row in the currency of the feature, or None: the reference of the columns."""
-    amount = row[field.column]
-    if not field.rates or not isinstance(amount, int):
-        return amount if isinstance(amount, int) else None
-    rate = next((r for r in field.rates if r.currency == row[str(field.currency)]), None)
-    if rate is None:
-        return None
-    nearest = min((2 * abs(amount) * rate.dividend + rate.divisor) // (2 * rate.divisor), MAX_MONEY)
-    nearest = abs(amount) if rate.dividend == rate.divisor else nearest
-    return nearest if amount >= 0 else -nearest

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from graph.catalog import MAX_MONEY
 from graph.evidence.months import months_before
-from graph.features.declared.conversion import convert
 from graph.features.declared.definition import (
     CONTRIBUTOR_IDS,
     UNCONVERTIBLE,
     Condition,
     FeatureDefinition,
+    MeasuredField,
     in_order,
 )
 
@@ -349,3 +349,16 @@ def formula_amount(
     if not is_one(currencies):
         value = None
     return value, currencies if definition.has_currencies else frozenset()
+
+
+def convert(field: MeasuredField, row: Mapping[str, object]) -> int | None:
+    """The amount of one row in the currency of the feature, or None: the reference of the columns."""
+    amount = row[field.column]
+    if not field.rates or not isinstance(amount, int):
+        return amount if isinstance(amount, int) else None
+    rate = next((r for r in field.rates if r.currency == row[str(field.currency)]), None)
+    if rate is None:
+        return None
+    nearest = min((2 * abs(amount) * rate.dividend + rate.divisor) // (2 * rate.divisor), MAX_MONEY)
+    nearest = abs(amount) if rate.dividend == rate.divisor else nearest
+    return nearest if amount >= 0 else -nearest

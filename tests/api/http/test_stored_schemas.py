@@ -37,6 +37,7 @@ MAPS: Final = {
     "RecordedDecision/properties/unknown": "ids of the rules",
     "RecordedQuestion/properties/context": "the perk's own fields",
     "RecordedQuestion/properties/values": "features and flags that the rules read",
+    "RecordedRates/properties/rates": "currencies of the rules folder",
     "ReleaseFiles/properties/files": "files of the rules folder",
     "YearlyReport/properties/outcomes": "outcomes that occurred",
 }

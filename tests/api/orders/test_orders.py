@@ -334,7 +334,7 @@ def test_without_a_ceiling_of_the_service_the_amount_waived_is_the_ceiling(clien
 def test_a_refusal_of_a_new_order_for_its_own_terms_is_told_by_its_code(town: AppContext) -> None:
     """Only what the person's other orders are the reason for is hidden behind `decision_lapsed`."""
     files = {**town.release.files}
-    refusal = "  - {id: small, on: [create], when: order.waived < 100, unknown: pass, code: too_small}\n"
+    refusal = "  - {id: small, on: [create], when: order.waived < 1.00 CNY, unknown: pass, code: too_small}\n"
     files["orders.yaml"] = files["orders.yaml"].replace("refusals:\n", f"refusals:\n{refusal}", 1)
     context = AppContext(town.database, Evaluators(release_of(files, schema(), kinds())))
     client = OrderClient(context)

@@ -33,8 +33,8 @@ CONDITIONS = {
 }
 
 
-def folder(timezone: str) -> dict[str, str]:
-    files = small_rules.base()
+def folder(timezone: str, texts: dict[str, str] | None = None) -> dict[str, str]:
+    files = dict(texts or small_rules.base())
     files["policy.yaml"] = files["policy.yaml"].replace("timezone: UTC", f"timezone: {timezone}")
     begin, perk, rest = files["perks.yaml"].partition("  - id: villa\n")
     rest = rest.replace(NOTICE, NOTICE + "      at: {type: timestamp}\n")
@@ -129,6 +129,8 @@ def test_the_probe_finds_no_difference(timezone: str) -> None:
 def test_a_release_of_version_2_keeps_the_days_of_utc() -> None:
     """Version 2 gave the files this name, and a date was the first moment of its day in UTC."""
     name = "4bead3c65104f105f750c9353778d725d20bf3f38924013a1d01bce3004e3d25"
-    release = stored_release(name, folder("Asia/Shanghai"), small_rules.SCHEMA, small_rules.KINDS)
+    release = stored_release(
+        name, folder("Asia/Shanghai", small_rules.former_texts()), small_rules.SCHEMA, small_rules.KINDS
+    )
     assert (release.id, release.timezone) == (name, "Asia/Shanghai")
     assert statuses(release, ("2024-03-09T23:30:00Z", "2024-03-10"))[0][COMPARED] is False

@@ -36,7 +36,7 @@ def test_every_feature_has_a_description():
 def test_bounds_are_small_enough_for_every_engine_and_digits_are_a_decimals():
     for f in FEATURES:
         assert -MAX_EXACT_INTEGER <= f.low < f.high <= MAX_EXACT_INTEGER, f.name
-        assert (f.digits > 0) == (f.type == "decimal"), f.name
+        assert (f.digits > 0) == (f.type in ("decimal", "money")), f.name
         assert bool(f.values) == (f.type == "enum"), f.name
 
 

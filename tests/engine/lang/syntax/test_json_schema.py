@@ -31,6 +31,8 @@ BEYOND_SCHEMA = {
     "a scorecard without a line": "that one of two keys needs an item is for the checker",
     "a number with an exponent": "for JSON, 5e0 is the whole number 5",
     "a day that is none": "a pattern does not know how many days a month has",
+    "an amount finer than the currency": "how many digits a currency has is for the checker",
+    "a cap finer than its currency": "how many digits a currency has is for the checker",
     "a key that is a list": "JSON has no such thing: readers differ in what they make of it",
 }
 
