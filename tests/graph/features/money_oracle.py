@@ -118,8 +118,8 @@ def steadiness(paid: list[CategorisedPayment], zone: tzinfo) -> int | None:
 
 
 def balance_months(readings: list[Balance], paid: list[CategorisedPayment]) -> int | None:
-    """The mean is in whole minor units, rounded down; below zero it pays for nothing."""
+    """The mean is in whole minor units, rounded down, and reduced to the largest balance; below zero it pays for nothing."""
     if not currency(readings) or currency(readings) != currency(paid):
         return None
-    balance_sum = sum(max(-MAX_BALANCE, min(MAX_BALANCE, b.amount)) for b in readings)
-    return quotient(24 * (max(balance_sum, 0) // len(readings)), total(paid))
+    mean = min(max(sum(b.amount for b in readings), 0) // len(readings), MAX_BALANCE)
+    return quotient(24 * mean, total(paid))
