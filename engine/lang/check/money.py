@@ -44,7 +44,7 @@ def comparison(op: Comparison, left: Amount, right: Amount, rates: ExchangeRates
 def _by_currency(
     op: Comparison, left: Amount, right: Amount, currencies: tuple[str, ...], rates: ExchangeRates | None
 ) -> Truth:
-    """One branch for each currency of the field; an amount in any other currency is unknown."""
+    """One branch for each currency of the field; for any other currency, the comparison is unknown."""
     field = left.field or right.field
     branches: list[Truth] = []
     tests = [Same(field, currency) for currency in currencies]
@@ -90,7 +90,7 @@ def _in_currencies(
 
 
 def _converted(side: Amount, constant: Int, worth: Fraction, other: Amount) -> Int:
-    """The constant in the other side's currency and digits. Beyond what the other side can be, its size does not matter."""
+    """The constant in the other side's currency and digits. Beyond the other side's range, we clip it."""
     minor_units = rounded(Fraction(constant.value, 10**side.more_digits) * worth)
     value = minor_units * 10**other.more_digits
     limit = other.most + 1

@@ -26,7 +26,7 @@ MIN_RATE, MAX_RATE = Decimal("0.0000001"), Decimal(10_000_000)
 
 @dataclass(frozen=True)
 class AmountType:
-    """An amount of money, such as `1000.50 CNY`. A bare number is for the checker, which knows the currency for its hint."""
+    """An amount of money, such as `1000.50 CNY`. The checker reports a bare number: it knows the currency for the hint."""
 
     label: str = "an amount of money"
 
