@@ -48,6 +48,6 @@ def factor(rates: ExchangeRates | None, source: str, target: str) -> Fraction | 
 
 
 def rounded(amount: Fraction) -> int:
-    """The nearest whole number of minor units; a half goes away from zero. This is our only rounding of money."""
+    """The nearest whole number of minor units; a half goes away from zero. Every conversion rounds so."""
     whole = int(abs(amount) + Fraction(1, 2))
     return whole if amount >= 0 else -whole
