@@ -53,7 +53,7 @@ def _item(context: AppContext, explanation: ScoreExplanation, name: str, value: 
         "feature": name,
         "about": line.about,
         "value": value,
-        "unit": line.unit,
+        "unit": "" if line.type == "money" else line.unit,  # an amount of money has its currency
         "as_of": explanation.build.as_of,
         "window": line.window,
         "data_classes": sorted(program.schema[name].classes),

@@ -45,7 +45,7 @@ class AmountType:
         return Number(text, node.at)
 
     def json_schema(self, _: Schema) -> JsonSchema:
-        return {"type": "string", "pattern": f"^(?:{MONEY.pattern})$"}
+        return {"type": "string", "pattern": f"^(?:{MONEY.pattern.replace('-?', '', 1)})$"}
 
 
 @dataclass(frozen=True)
