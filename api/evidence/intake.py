@@ -24,7 +24,7 @@ from api.store.clock import micros
 from api.store.database import Database, writing
 from api.store.tables import SUBMISSIONS
 from graph.evidence.events import MAX_ID_LENGTH, SCHEMA
-from graph.evidence.vocabulary import STANDARD, EventVocabulary
+from graph.evidence.vocabulary import LINK_KIND, STANDARD, EventVocabulary
 
 OWNER_OF_KIND: Final = {  # by the first word of a kind
     "consent": "the person",
@@ -68,7 +68,8 @@ def ingest(
     checked = _refuse_foreign(checked, batch, contributor)
     refuse_all = all_or_nothing and bool(bad_rows)
     with writing(database) as connection:
-        foreign_links = link_sources.rejections(connection, checked.good)  # before we know who has left
+        links = _withheld_links(connection, checked.good, contributor)
+        foreign_links = link_sources.rejections(connection, checked.good, links)  # before we know who has left
         checked = _without(checked, _forbidden_retractions(connection, checked.good, contributor), foreign_links)
         if refuse_all:
             append_result = AppendResult(0, 0, checked.refused)
@@ -160,6 +161,13 @@ def _forbidden_retractions(connection: Connection, good: pl.DataFrame, contribut
     protected = [event_id for event_id, kind in kind_by_id.items() if kind.partition(".")[0] in OWNER_OF_KIND]
     reason = pl.lit("`ref_event` is not a contributor's to retract: it is the person's or the house's")
     return rows.filter(pl.col("ref_event").is_in(protected)).select("row", reason=reason)
+
+
+def _withheld_links(connection: Connection, good: pl.DataFrame, contributor: str) -> list[tuple[str, str]]:
+    """The links among the events that corrections are about and that we withhold from the ledger."""
+    ids = good.filter(pl.col("kind") == "event.corrected")["ref_event"].to_list()
+    kind_by_id = withheld.kinds(connection, contributor, ids) if ids else {}
+    return [(contributor, event_id) for event_id, kind in kind_by_id.items() if kind == LINK_KIND]
 
 
 def _results(

@@ -4,6 +4,7 @@ A wrong link gives one person the evidence of another. So an operator has to per
 enter the ledger, whichever way they come.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -52,15 +53,19 @@ def list_sources(database: Database) -> list[tuple[str, datetime]]:
         return [(contributor, moment(at)) for contributor, at in connection.execute(query)]
 
 
-def rejections(connection: Connection, batch: pl.DataFrame) -> pl.DataFrame:
+def rejections(
+    connection: Connection, batch: pl.DataFrame, withheld_links: Iterable[tuple[str, str]] = ()
+) -> pl.DataFrame:
     """The rows of a batch that only a permitted contributor may send: links, and corrections of its links (`row`, `reason`).
 
-    A retraction is always taken. Cost: none for a batch without links and corrections.
+    `withheld_links` are the contributors and ids of links that we keep out of the ledger, since an end has left: a correction of
+    them gets the same answer. A retraction is always taken. Cost: none for a batch without links and corrections.
     """
     rows = batch.filter(pl.col("kind").is_in([LINK_KIND, "event.corrected"]))
     if rows.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
-    links = [batch.filter(pl.col("kind") == LINK_KIND).select(EVENT_KEY)]
+    withheld = pl.DataFrame(list(withheld_links), schema=dict.fromkeys(EVENT_KEY, pl.String), orient="row")
+    links = [batch.filter(pl.col("kind") == LINK_KIND).select(EVENT_KEY), withheld]
     if connection.execute(event_queries.ANY_LINK).first() is not None:
         targets = excerpt.referenced_events(connection, rows.filter(pl.col("kind") == "event.corrected"))
         links.append(targets.filter(pl.col("kind") == LINK_KIND).select(EVENT_KEY))

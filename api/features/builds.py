@@ -32,6 +32,7 @@ from engine.lang.model.types import Value
 from graph.catalog import FEATURES as CATALOGUE
 from graph.evidence.links import rows_by_id
 from graph.evidence.visibility import linked_people
+from graph.evidence.vocabulary import CLASSES
 from graph.features.pipeline import features
 
 ROWS_PER_STATEMENT: Final = 10_000
@@ -188,6 +189,11 @@ def _drop_erased(connection: Connection, build: Build) -> Build:
     """Delete the people who were erased during the computation, and count again. Other people's rows still include their
     events until the next refresh.
     """
+    linked = set(connection.execute(select(LINKED_IDS.c.linked).where(LINKED_IDS.c.build == build.id)).scalars())
+    erased_ids = erasure_tombstones.find_erased(connection, linked)
+    for erased_id in sorted(erased_ids):
+        other_ids = linked_ids.erase(connection, erased_id) - erased_ids
+        refresh_queue.defer(connection, build.id, dict.fromkeys(other_ids, frozenset(CLASSES)), build.seq)
     enrolled = select(EVENTS.c.subject).where(EVENTS.c.kind == "person.enrolled")
     is_erased = (FEATURES.c.build == build.id) & FEATURES.c.person.not_in(enrolled)
     connection.execute(delete(FEATURES).where(is_erased, FEATURES.c.person.not_in(select(LINKED_IDS.c.person))))

@@ -110,10 +110,11 @@ def _require_in_force(connection: Connection, row: _StoredDecision, now: datetim
 
 
 def _require_consent(connection: Connection, subject: str, service: Service, now: datetime) -> None:
-    """Raise Rejected `no_consent` if the person has withdrawn consent since the decision."""
-    (consent_rows,) = fetch_rows(connection, permissions.consent_query({subject}, now))
-    pair = (subject, service.name)
-    if not permissions.allowed_classes(consent_rows, [pair], now)[pair]:
+    """Raise Rejected `no_consent` if the person has withdrawn consent since the decision, under any linked id."""
+    ids = linked_ids.ids_of(connection, subject)
+    (consent_rows,) = fetch_rows(connection, permissions.consent_query(set(ids), now))
+    pairs = [(one, service.name) for one in ids]
+    if not all(permissions.allowed_classes(consent_rows, pairs, now).values()):
         message = "unknown person, or no consent for this service"
         raise Rejected(message, where="decision_id", hint="ask for it: POST /v1/consents", code="no_consent")
 

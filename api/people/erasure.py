@@ -118,6 +118,8 @@ def count_rows(database: Database, person: str) -> dict[str, int]:
     conditions = [(table, table.c[column] == person) for table, column in PERSON_TABLES]
     conditions += [
         (EVENTS, (EVENTS.c.subject == person) | (EVENTS.c.other == person) | _is_in_data(person)),
+        (FEATURES, FEATURES.c.person == person),
+        (SCORES, SCORES.c.person == person),
         (LINKED_IDS, (LINKED_IDS.c.person == person) | (LINKED_IDS.c.linked == person)),
         (ORDERS, ORDERS.c.subject == person),
         (TOKENS, (TOKENS.c.role == "subject") & (TOKENS.c.party == person)),

@@ -15,7 +15,7 @@ from api.store.tables import CORRECTED_PARTIES, DISPUTES, EVENTS
 from graph.evidence.declared_fields import displayed
 from graph.evidence.invalidation import TIE_KINDS
 from graph.evidence.versions import Version, retracted_at, versions
-from graph.evidence.vocabulary import EventVocabulary, Kind
+from graph.evidence.vocabulary import LINK_KIND, EventVocabulary, Kind
 
 PAGE: Final = 100
 Key = tuple[str, str]  # contributor and event id
@@ -203,7 +203,9 @@ def _content(version: Version, person: str, kind: Kind, vocabulary: EventVocabul
     own = row["subject"] == person
     hidden = {"other"} if own or kind.name not in TIE_KINDS else {"other", "strength"}
     fields = (f for f in kind.fields if f not in hidden and row.get(f) is not None)
-    party = row["other"] if own else None if row["tie"] == "vouch" else row["subject"]
+    # `linked_ids` of the account names the other id once both consent to the link; a wrong link must not hand it over.
+    hides_party = kind.name == LINK_KIND or (not own and row["tie"] == "vouch")
+    party = None if hides_party else row["other"] if own else row["subject"]
     return {
         "with": party,
         "happened_at": row["happened_at"],

@@ -10,6 +10,8 @@ from sqlmodel import SQLModel
 from api.decisions import decisions
 from api.evidence import link_sources
 from api.evidence.load import load_file
+from api.features import builds
+from api.people.erasure import count_rows, erase
 from api.runtime.context import AppContext
 from api.runtime.scoring import score_everyone
 from api.supervision import audit
@@ -146,11 +148,52 @@ def test_a_link_ends_with_the_consent_of_either_id(client: LinkedClient, side: i
     assert client.me(SECOND).json()["linked_ids"] == sorted(people)
 
 
+def test_an_order_needs_the_consent_of_both_ids_that_its_decision_read(client: LinkedClient) -> None:
+    client.link()
+    client.consent(SECOND)
+    decision = client.decide()["decision_id"]
+    client.withdraw(SECOND)
+    assert_problem(client.create_order("O-late", decision), 403, "no_consent")
+
+
+def test_a_correction_of_a_link_gets_the_same_answer_after_an_id_has_left(client: LinkedClient) -> None:
+    client.link()
+    link_sources.deny(client.context.database, REGISTRY)
+    move = {"kind": "event.corrected", "ref_event": "link", "fields": {"other": "z"}, "subject": client.first}
+    (before,) = client.send(move | {"event_id": "move-1", "happened_at": AT})
+    erase(client.context.database, SECOND, NOW)
+    (after,) = client.send(move | {"event_id": "move-2", "happened_at": AT})
+    assert (after["result"], after["reason"]) == (before["result"], before["reason"])
+    assert after["result"] == "refused"
+
+
+def test_a_build_during_an_erasure_does_not_bring_a_linked_id_back(
+    client: LinkedClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.link()
+    compute = builds.features
+
+    def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        table = compute(*args, **kwargs)
+        erase(client.context.database, SECOND, NOW)
+        return table
+
+    monkeypatch.setattr(builds, "features", meanwhile)
+    build = build_features(client.context.database, END, "perks", NOW)
+    score_everyone(client.context, build)
+    assert count_rows(client.context.database, SECOND) == {}
+    client.refresh()
+    assert client.me(client.first).json()["linked_ids"] == []
+
+
 def test_either_id_can_dispute_the_link(client: LinkedClient) -> None:
     client.link()
     token = client.issue("subject", SECOND)
     items = client.http.get("/v1/me/evidence", headers=client.bearer(token)).json()["items"]
-    assert [i["with"] for i in items if i["kind"] == "person.same_as"] == [client.first]
+    assert [i["with"] for i in items if i["kind"] == "person.same_as"] == [
+        None
+    ]  # `linked_ids` says it, with both consents
     body = {"contributor": REGISTRY, "event_id": "link", "statement": "this is not me"}
     assert client.http.post("/v1/me/disputes", json=body, headers=client.bearer(token)).status_code == 201
     assert_problem(client.me(client.first), 503, "features_stale")
