@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -156,19 +157,23 @@ def declarations(count: int) -> list[str]:
     """Features over payments: both sides, three windows, eight measures, with and without a condition, in a random order."""
     rng = Random(3)
     measures = (
-        *("count", "sum, value: amount", "mean, value: amount, digits: 0", "max, value: amount"),
+        *("count", *(f"{m}, value: amount, currency: CNY" for m in ("sum", "mean", "max"))),
         *("distinct, value: other", "months_with", "days_since", 'share, where: "amount > LIMIT"'),
     )
     lines = []
     for number in range(count):
-        measure = rng.choice(measures).replace("LIMIT", str(rng.randrange(500, 20_000)))
-        where = rng.choice(["", f"amount > {rng.randrange(100, 10_000)}", "category in ['groceries', 'dining']"])
+        measure = rng.choice(measures).replace("LIMIT", _amount(rng, 500, 20_000))
+        where = rng.choice(["", f"amount > {_amount(rng, 100, 10_000)}", "category in ['groceries', 'dining']"])
         condition = f', where: "{where}"' if where and "where" not in measure else ""
         window, side = rng.choice(["{months: 24}", "{months: 12}", "90d"]), rng.choice(["subject", "other"])
         lines.append(
             f"{{id: a.f{number}, about: a, of: payment.made, as: {side}, window: {window}, measure: {measure}{condition}}}"
         )
     return lines
+
+
+def _amount(rng: Random, low: int, high: int) -> str:
+    return f"{rng.randrange(low, high) / 100:.2f} CNY"
 
 
 def _peak() -> int:
@@ -270,7 +275,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--refreshes", type=int, default=200, help="people whom we refresh")
     parser.add_argument("--repeats", type=int, default=3, help="processes of each side")
     options = parser.parse_args(arguments)
-    for table in (*comparison(options), growth_table(options.growth)):
+    for table in chain(comparison(options), map(growth_table, [options.growth])):  # each as soon as it is there
         for column in table.columns[1:]:
             column.justify = "right"
         Console().print(table)
