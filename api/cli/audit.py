@@ -4,8 +4,7 @@ You may publish all that these commands print.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -16,12 +15,12 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
+from api.cli.database import configured_database
 from api.cli.output import EXIT_FAILED, commands
 from api.releases import rules_folder
 from api.runtime.context import AppContext
 from api.settings.settings import settings
 from api.store import clock
-from api.store.database import Database, open_database
 from api.supervision import audit, digests, replay, report
 from api.supervision.audit import day_name
 from api.supervision.report import ReportAttribute, YearlyReport
@@ -38,15 +37,6 @@ out = Console(highlight=False, soft_wrap=True)
 DecisionArgument = Annotated[str, typer.Argument(help="a decision's id")]
 
 
-@contextmanager
-def _database() -> Iterator[Database]:
-    database = open_database(settings().database_url)
-    try:
-        yield database
-    finally:
-        database.dispose()
-
-
 @audits.command()
 def verify(
     head: Annotated[
@@ -55,7 +45,7 @@ def verify(
 ) -> None:
     """Verify the chain of decisions. On a break, name the first one and exit with status 1."""
     started_at = perf_counter()
-    with _database() as database, ProgressReporter(out).progress("verifying the chain") as on_progress:
+    with configured_database() as database, ProgressReporter(out).progress("verifying the chain") as on_progress:
         result = audit.verify(database, lambda decisions: on_progress(decisions, None), head)
     seconds = perf_counter() - started_at
     if not result.decisions and not result.first_break:
@@ -79,7 +69,7 @@ def verify(
 @audits.command()
 def digest() -> None:
     """Make the missing digests of past days, and print all digests for you to publish."""
-    with _database() as database:
+    with configured_database() as database:
         digests.make_digests(database, clock.now())
         day_digests = digests.list_digests(database)
     for day_digest in day_digests:
@@ -89,7 +79,7 @@ def digest() -> None:
 @audits.command()
 def proof(decision: DecisionArgument) -> None:
     """Print the proof that a decision is in its day's digest, as JSON."""
-    with _database() as database:
+    with configured_database() as database:
         print(json.dumps(digests.make_proof(database, decision), indent=2, ensure_ascii=False))
 
 
@@ -114,7 +104,10 @@ def check_proof(
 @audits.command("replay")
 def replay_(decision: DecisionArgument) -> None:
     """Decide again under the original release and compare bit for bit. Exit with status 1 on a difference."""
-    with _database() as database, closing(Evaluators(rules_folder.load_folder(settings().rules))) as evaluators:
+    with (
+        configured_database() as database,
+        closing(Evaluators(rules_folder.load_folder(settings().rules))) as evaluators,
+    ):
         result = replay.replay(AppContext(database, evaluators), decision)
     if result.equal:
         out.print(f"decision {decision} under release {result.release[:12]}: the same, bit for bit")
@@ -131,7 +124,7 @@ def report_(
 ) -> None:
     """Report a year's outcomes by perk and month, and by group. Small groups are hidden."""
     timezone = rules_folder.load_folder(settings().rules).timezone
-    with _database() as database:
+    with configured_database() as database:
         yearly_report = report.yearly_report(database, year, clock.now(), settings().report_smallest_group, timezone)
     if json_:
         print(TypeAdapter(YearlyReport).dump_json(yearly_report, indent=2).decode())

@@ -1,16 +1,13 @@
 """`iftah links`: permit contributors to say that two ids are one person."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
+from api.cli.database import configured_database
 from api.cli.output import commands
 from api.evidence import link_sources
-from api.settings.settings import settings
 from api.store import clock
-from api.store.database import Database, open_database
 
 links = typer.Typer(help="Permit contributors to say that two ids are one person.", no_args_is_help=True)
 app = commands()
@@ -21,7 +18,7 @@ Contributor = Annotated[str, typer.Argument(help="the contributor, as its events
 @links.command("allow")
 def links_allow(contributor: Contributor) -> None:
     """Permit a contributor to send `person.same_as`, by the API and in files."""
-    with _database() as database:
+    with configured_database() as database:
         new = link_sources.allow(database, contributor, clock.now())
     typer.echo(f"{contributor} may link ids" + ("" if new else " already"))
 
@@ -29,7 +26,7 @@ def links_allow(contributor: Contributor) -> None:
 @links.command("deny")
 def links_deny(contributor: Contributor) -> None:
     """Take the permission back. The links that the contributor sent stay until it retracts them."""
-    with _database() as database:
+    with configured_database() as database:
         link_sources.deny(database, contributor)
     typer.echo(f"{contributor} may not link ids any more")
 
@@ -37,15 +34,6 @@ def links_deny(contributor: Contributor) -> None:
 @links.command("list")
 def links_list() -> None:
     """List the contributors that may link ids."""
-    with _database() as database:
+    with configured_database() as database:
         for contributor, at in link_sources.list_sources(database):
             typer.echo(f"{contributor}  since {clock.iso(at)}")
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    database = open_database(settings().database_url)
-    try:
-        yield database
-    finally:
-        database.dispose()
