@@ -11,7 +11,7 @@ from typing import Final
 
 from api.decisions import decisions, exposure
 from api.decisions.decisions import DecisionResult, DecisionRow
-from api.decisions.exposure import PriorDecision
+from api.decisions.exposure import PriorDecision, PriorDecisions
 from api.decisions.inputs import BatchInputs
 from api.decisions.question import EligibilityQuestion
 from api.features import pattern_flags, serving_features
@@ -33,12 +33,17 @@ NO_CONSENT: Final = "no_consent"
 
 
 class Batch:
-    """Decide the questions of a batch in order: each decision counts for the next. `rows` are the decisions to write."""
+    """Decide the questions of a batch in order: each decision counts for the next. `rows` are the decisions to write.
+
+    What we decide about linked ids goes on counting for each of them after the link has ended. So do the earlier decisions
+    that stand then, in `shared`. Else a person who ends a link would get every perk a second time.
+    """
 
     def __init__(self, context: AppContext, inputs: BatchInputs) -> None:
         self.context, self.inputs = context, inputs
         self.rows: list[DecisionRow] = []
         self._earlier = dict(inputs.earlier)
+        self.shared: set[tuple[str, int]] = set()  # earlier decisions to share: pseudonym and `seq`
         self._prior = {person: list(rows) for person, rows in inputs.prior.items()}
 
     def decide_all(self, questions: Iterable[EligibilityQuestion]) -> list[DecisionResult | IftahError]:
@@ -65,13 +70,16 @@ class Batch:
             features, flags = self.inputs.features.stand_in, self.inputs.stand_in_flags
         else:
             features, flags = usable, self.inputs.flags[question.subject]
-        decision = self._decide(question, features, flags, fields)
-        row = decisions.row_of(question, decision, self.inputs.chain.order_moves)
+        prior = self._prior_of(question.subject, features)
+        decision = self._decide(question, features, flags, fields, prior)
+        shared = tuple(p.seq for p in prior.shared)
+        row = decisions.row_of(question, decision, self.inputs.chain.order_moves, shared)
         if isinstance(usable, Rejected):
             if question.service is None:  # the system itself asks, so no merchant can learn anything
                 raise usable
             self._add(decisions.refusal_of(question, row, NO_CONSENT, self.inputs.chain.order_moves))
             raise no_consent()
+        self._share(prior, row.linked, question)
         return self._add(row)
 
     def _under_terms(self, question: EligibilityQuestion) -> tuple[EligibilityQuestion, Perk]:
@@ -90,11 +98,15 @@ class Batch:
         return replace(question, subject=pseudonym, context={}) if pseudonym in self.inputs.erased else question
 
     def _decide(
-        self, question: EligibilityQuestion, features: ServingFeatures, flags: Flags, fields: dict[str, Value | None]
+        self,
+        question: EligibilityQuestion,
+        features: ServingFeatures,
+        flags: Flags,
+        fields: dict[str, Value | None],
+        prior: PriorDecisions,
     ) -> Decision:
         program = self.context.program(features.row_build)
-        prior = self._prior_of(question.subject, features)
-        before = exposure.exposure_of(prior, question.merchant, question.perk, question.asked_at)
+        before = exposure.exposure_of(prior.all, question.merchant, question.perk, question.asked_at)
         inputs = DecisionInputs(
             subject=question.subject,
             perk=question.perk,
@@ -119,16 +131,27 @@ class Batch:
         )
         return decide(self.context.evaluators.at(inputs.day), inputs)
 
-    def _prior_of(self, subject: str, features: ServingFeatures) -> list[PriorDecision]:
-        """The earlier decisions about the person, under all ids, oldest first."""
+    def _prior_of(self, subject: str, features: ServingFeatures) -> PriorDecisions:
+        """The earlier decisions about the person, under all ids, and those that were shared with them."""
         ids = {subject, *features.linked}
-        return sorted((p for one in ids for p in self._prior[one]), key=lambda p: p.seq)
+        names = {self.inputs.pseudonyms[one] for one in ids if one in self.inputs.pseudonyms}
+        own = [p for one in ids for p in self._prior[one]]
+        seqs = {p.seq for p in own}
+        shared = {p.seq: p for name in names for p in self.inputs.prior[name] if p.seq and p.seq not in seqs}
+        return PriorDecisions(own, tuple(shared[seq] for seq in sorted(shared)))
+
+    def _share(self, prior: PriorDecisions, names: Sequence[str], question: EligibilityQuestion) -> None:
+        """Share the earlier decisions that stand with all of the linked ids, by pseudonym."""
+        for name in names:
+            known = {p.seq for p in self.inputs.prior[name]}
+            standing = (p.seq for p in prior.all if p.stands(question.asked_at) and p.seq <= self.inputs.chain.length)
+            self.shared |= {(name, seq) for seq in standing if seq not in known}
 
     def _add(self, row: DecisionRow) -> DecisionResult:
         """Add a row to be written, and count it for the questions that follow in this batch."""
         self.rows.append(row)
-        newest = max((p.seq for prior in self._prior.values() for p in prior), default=0)
-        self._prior[row.subject].append(PriorDecision.of_row(row, seq=newest + 1))
+        seq = self.inputs.chain.length + len(self.rows)
+        self._prior[row.subject].append(PriorDecision.of_row(row, seq))
         result = decisions.result_of(row)
         if result.question.transaction:
             self._earlier[result.question.transaction] = result

@@ -20,7 +20,7 @@ from api.decisions.question import EligibilityQuestion
 from api.store.clock import iso, micros, moment
 from api.store.database import Database, fetch_rows, insert_rows, reading
 from api.store.statements import Query, is_any_of, texts
-from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS
+from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS, SHARED_DECISIONS
 from engine.decide.decide import Decision, as_json
 from engine.errors import Rejected
 
@@ -125,6 +125,7 @@ class DecisionRow:
     salt: str
     record: str  # canonical JSON
     commitment: str
+    linked: tuple[str, ...] = ()  # pseudonyms of all ids of a person that has several
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,17 @@ class _Outcome:
     valid_until: datetime
 
 
-def row_of(question: EligibilityQuestion, decision: Decision, order_moves: str = GENESIS_HASH) -> DecisionRow:
-    """The row of a decision. `order_moves`: the hash of the newest move of any order."""
+def row_of(
+    question: EligibilityQuestion, decision: Decision, order_moves: str = GENESIS_HASH, shared: tuple[int, ...] = ()
+) -> DecisionRow:
+    """The row of a decision. `order_moves`: the hash of the newest move of any order. `shared`: the `seq` of the decisions
+    about other ids that it counted, since a link once joined them.
+    """
     held_since = None if decision.held_since is None else micros(datetime.fromisoformat(decision.held_since))
     answer, valid_until = decision.answer, question.asked_at + timedelta(hours=decision.valid_hours)
     outcome = _Outcome(decision.outcome, answer.waived, answer.deposit, held_since, decision.release, valid_until)
-    return _row(question, outcome, {"order_moves": order_moves, "decision": decision.as_dict()})
+    more = {"order_moves": order_moves, **({"shared": list(shared)} if shared else {}), "decision": decision.as_dict()}
+    return replace(_row(question, outcome, more), linked=decision.question.linked or ())
 
 
 def refusal_of(
@@ -209,12 +215,17 @@ class ChainTail(NamedTuple):
     decided_at: int
 
 
-def append_decisions(connection: Connection, rows: Iterable[DecisionRow], newest: ChainTail | None) -> None:
+def append_decisions(
+    connection: Connection,
+    rows: Iterable[DecisionRow],
+    newest: ChainTail | None,
+    shared: Iterable[tuple[str, int]] = (),
+) -> None:
     """Append to the chain, in this order. You must have read `newest` in the same write transaction, which excludes other
-    writers.
+    writers. `shared`: earlier decisions to share from now on, pseudonym and `seq`.
     """
     seq, previous = (newest.seq, newest.hash) if newest else (0, GENESIS_HASH)
-    entries, subjects = [], []
+    entries, subjects, shares = [], [], [{"pseudonym": name, "seq": number} for name, number in shared]
     for row in rows:
         columns = vars(row)
         seq += 1
@@ -222,9 +233,10 @@ def append_decisions(connection: Connection, rows: Iterable[DecisionRow], newest
         chained = {column: columns[column] for column in ENTRY_COLUMNS}
         entries.append({"seq": seq, **chained, "previous_hash": previous, "hash": hash_})
         subjects.append({"seq": seq, **{column: columns[column] for column in SUBJECT_COLUMNS}})
+        shares += [{"pseudonym": name, "seq": seq} for name in row.linked]
         previous = hash_
     head = Query(_EXTEND_CHAIN, {"more": len(entries), "newest": previous})
-    insert_rows(connection, {DECISIONS: entries, DECISION_SUBJECTS: subjects}, head)
+    insert_rows(connection, {DECISIONS: entries, DECISION_SUBJECTS: subjects, SHARED_DECISIONS: shares}, head)
 
 
 def transactions_query(keys: Collection[tuple[str, str]]) -> Query:

@@ -32,7 +32,7 @@ def answer_questions(
                 batch = Batch(context, inputs)
                 results = batch.decide_all(questions)
                 if batch.rows:
-                    decisions.append_decisions(connection, batch.rows, inputs.chain.newest)
+                    decisions.append_decisions(connection, batch.rows, inputs.chain.newest, batch.shared)
                 return results
         # Under a release that has not scored everybody yet: we compute the flags outside the transaction, then begin anew.
         computed |= compute_flags(context, inputs.unflagged, CLASSES)

@@ -16,7 +16,7 @@ from sqlalchemy import CompoundSelect, literal, null, select, union_all
 from api.decisions.decisions import REFUSED, DecisionRow
 from api.store.clock import MAX_SERVER_SKEW, iso, micros, moment
 from api.store.statements import Query, is_any_of, texts
-from api.store.tables import DECISION_SUBJECTS, DECISIONS, ERASED_INQUIRIES, ORDERS
+from api.store.tables import DECISION_SUBJECTS, DECISIONS, ERASED_INQUIRIES, ORDERS, SHARED_DECISIONS
 from engine.decide.caps import PriorWaiver
 
 CAME_TO_NOTHING: Final = ("cancelled", "expired")  # states of orders that use up no cap
@@ -38,6 +38,10 @@ class PriorDecision:
     held_since: int | None
     state: str | None = None
     closed_at: int | None = None
+
+    def stands(self, now: datetime) -> bool:
+        """Whether it can still count: its order came to something, or it can become an order."""
+        return self.valid(now) if self.state is None else self.state not in CAME_TO_NOTHING
 
     @classmethod
     def of_row(cls, row: DecisionRow, seq: int) -> Self:
@@ -61,6 +65,19 @@ class PriorDecision:
 
 
 @dataclass(frozen=True)
+class PriorDecisions:
+    """A person's earlier decisions under all ids, and those about other ids to which the person was linked at the time."""
+
+    own: Sequence[PriorDecision]
+    shared: Sequence[PriorDecision]
+
+    @property
+    def all(self) -> list[PriorDecision]:
+        """All of them, oldest first."""
+        return sorted((*self.own, *self.shared), key=lambda p: p.seq)
+
+
+@dataclass(frozen=True)
 class Exposure:
     """A person's exposure: the waivers that count, the time since which they hold the perk (ISO 8601), and the number of
     orders in service, unpaid and, of the unpaid ones, overdue.
@@ -76,26 +93,33 @@ class Exposure:
 def _select_prior() -> CompoundSelect[Any]:
     """The columns of `PriorDecision`, after the person, of the people `subjects`."""
     about, decision, order, inquiry = DECISION_SUBJECTS, DECISIONS, ORDERS, ERASED_INQUIRIES
+    shared = SHARED_DECISIONS
     joined = about.join(decision, decision.c.seq == about.c.seq).outerjoin(order, order.c.decision == decision.c.id)
     entry_columns = ("merchant", "perk", "currency", "amount", "outcome", "waived", "decided_at", "valid_until")
-    decisions = (
-        select(about.c.subject, decision.c.seq.label("seq"), *(decision.c[c] for c in entry_columns))
-        .add_columns(about.c.held_since, order.c.state, order.c.closed_at)
-        .select_from(joined)
-        .where(is_any_of(about.c.subject, texts("subjects")))
+    columns = (decision.c.seq.label("seq"), *(decision.c[c] for c in entry_columns))
+    columns += (about.c.held_since, order.c.state, order.c.closed_at)
+    own = select(about.c.subject, *columns).select_from(joined).where(is_any_of(about.c.subject, texts("subjects")))
+    of_links = (
+        select(shared.c.pseudonym, *columns)
+        .select_from(joined.join(shared, shared.c.seq == about.c.seq))
+        .where(is_any_of(shared.c.pseudonym, texts("subjects")))
     )
     inquiries = select(
         *(inquiry.c.digest, literal(0), inquiry.c.merchant, literal(""), literal("")),
         *(inquiry.c.amount, literal(REFUSED), literal(0), inquiry.c.asked_at, literal(0), null(), null(), null()),
     ).where(is_any_of(inquiry.c.digest, texts("subjects")))
-    return union_all(decisions, inquiries).order_by("seq")
+    return union_all(own, of_links, inquiries).order_by("seq")
 
 
 _PRIOR: Final = _select_prior()
 
 
 def prior_decisions_query(subjects: Collection[str]) -> Query:
-    """The query for all decisions about these people. For erased people, by pseudonym: the amounts that still count."""
+    """The query for all decisions about these people.
+
+    By pseudonym: the decisions about ids to which a person was linked at the time; for erased people, the amounts that still
+    count.
+    """
     return Query(_PRIOR, {"subjects": sorted(subjects)})
 
 

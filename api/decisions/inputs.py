@@ -36,6 +36,11 @@ class ChainEnd:
     order_moves: str
 
     @property
+    def length(self) -> int:
+        """The `seq` of the newest decision; 0 before the first."""
+        return self.newest.seq if self.newest else 0
+
+    @property
     def decided_at(self) -> datetime | None:
         """When the newest decision was made."""
         return moment(self.newest.decided_at) if self.newest else None
@@ -50,7 +55,7 @@ class BatchInputs:
     - `services`: the version in force, by merchant and name.
     - `features`: the features that each service may use now, by person, and those of a stand-in.
     - `flags`: by person, and those of the stand-in; `unflagged` lists the people whose flags you must compute first.
-    - `prior`: earlier decisions by person, oldest first.
+    - `prior`: earlier decisions by person, oldest first; by pseudonym those that were shared with the person.
     - `pseudonyms`: by person; those in `erased` belong to erased people.
     """
 
@@ -92,9 +97,11 @@ def load_inputs(
     prior = exposure.prior_decisions(prior_rows, names)
     if features.has_links:  # for everyone, so that the time does not say whose ids are linked
         other_ids = {one for ids in features.linked.values() for one in ids} - names
-        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(other_ids))
-        prior |= exposure.prior_decisions(other_rows, other_ids)
-        pseudonyms |= {one: erasure_tombstones.pseudonym(context.database, one) for one in other_ids}
+        other_names = {one: erasure_tombstones.pseudonym(context.database, one) for one in other_ids}
+        others = other_ids | set(other_names.values())
+        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(others))
+        prior |= exposure.prior_decisions(other_rows, others)
+        pseudonyms |= other_names
     flags, unflagged = _flags(context, features, computed)
     return BatchInputs(
         program=context.program(build),

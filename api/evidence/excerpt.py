@@ -69,6 +69,14 @@ def linked_groups(connection: Connection, people: Collection[str]) -> dict[str, 
     return ids_by_person(representatives(pairs, most=2 * len(pairs)))
 
 
+def links_of(connection: Connection, links: pl.DataFrame) -> tuple[pl.DataFrame, set[str]]:
+    """All links from the ends of these links on, with the statements about them, and all ids that they ever joined."""
+    people = end_people(event_ends(links, references_to(connection, links)))
+    found, ends = _links_around(connection, people)
+    about = references_to(connection, found)
+    return _concat([found, about, references_to(connection, about)]), people | end_people(ends)
+
+
 def counterparties(connection: Connection, people: Collection[str]) -> set[str]:
     """Everyone whom an event ever named together with one of these people."""
     events = _concat([_with_ends(connection, people, None), events_moved_to(connection, people)])

@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 from sqlalchemy import Connection, Select, bindparam, select, union, update
 
-from api.evidence import amendments, erasure_tombstones, link_sources
+from api.evidence import amendments, erasure_tombstones, link_sources, undone_links
 from api.evidence.insertion import REFUSED_SCHEMA, insert_new
 from api.evidence.selection import columns_of, select_events
 from api.store import tables
@@ -148,6 +148,7 @@ def _insert(connection: Connection, checked: CheckedBatch, now: datetime) -> App
     if accepted:
         _extend(connection, extent_before, accepted, recorded_at, new := _without(good, clashes))
         _follow_moves(connection, new)
+        undone_links.stop_sharing(connection, new, recorded_at, checked.vocabulary)
     refused = pl.concat([checked.refused, rejected_rows, clashes]).sort("row")
     return AppendResult(accepted, repeats.len(), refused, recorded_at if accepted else None, repeats, clashes["row"])
 

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 
 from api.consent import permissions
+from api.decisions import shared_decisions
 from api.decisions.decisions import REFUSED
 from api.decisions.exposure import valid
 from api.features import linked_ids
@@ -93,7 +94,9 @@ def _require_in_force(connection: Connection, row: _StoredDecision, now: datetim
     decision. Otherwise we may have given the waived amount to another merchant by then.
     """
     joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    is_subject = DECISION_SUBJECTS.c.subject.in_(linked_ids.ids_of(connection, row.subject))
+    ids = linked_ids.ids_of(connection, row.subject)
+    is_shared = DECISIONS.c.seq.in_(shared_decisions.shared_with(connection, ids))
+    is_subject = DECISION_SUBJECTS.c.subject.in_(ids) | is_shared
     is_same_question = is_subject & (DECISIONS.c.merchant == row.merchant) & (DECISIONS.c.perk == row.perk)
     newest = connection.execute(select(func.max(DECISIONS.c.seq)).select_from(joined).where(is_same_question)).scalar()
     # We need not look at earlier decisions, even with a clock that was ahead: they could not give this amount away.

@@ -1,22 +1,25 @@
 """The order store: read and write orders, and the steps of each order."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, union, update
 
+from api.decisions import shared_decisions
 from api.evidence import erasure_tombstones
 from api.features import linked_ids
 from api.orders import move_chain
 from api.store.clock import iso, micros, moment
-from api.store.tables import ORDER_MOVES, ORDERS
+from api.store.tables import DECISIONS, ORDER_MOVES, ORDERS
 from engine.errors import Rejected
 
 OVERDUE: Final = "overdue"
 UNPAID: Final = ("due", OVERDUE)
+COUNTED: Final = ("in_service", *UNPAID)  # the states of the orders that the rules count
 MERCHANT_FIELDS: Final = (  # the fields of `content` that the merchant gets back
     "service_introduction",
     "risk_fund",
@@ -78,6 +81,7 @@ class Counts:
     unpaid: int
     overdue: int
     linked: tuple[str, ...] = ()  # pseudonyms of all ids of a person that has several
+    shared: tuple[str, ...] = ()  # the orders of other ids that count, since a link once joined them
 
     @property
     def by_name(self) -> dict[str, int]:
@@ -131,12 +135,20 @@ def list_orders(
 
 
 def counts(connection: Connection, subject: str | None) -> Counts:
-    """Count the person's orders, under all ids. The counts of an erased person (None) are 0: we begin no new order for them."""
+    """Count the person's orders, under all ids, and those of the decisions that were shared with these ids.
+
+    The counts of an erased person (None) are 0: we begin no new order for them.
+    """
     ids = () if subject is None else linked_ids.ids_of(connection, subject)
-    query = select(ORDERS.c.state, func.count()).where(ORDERS.c.subject.in_(ids)).group_by(ORDERS.c.state)
-    counts = counts_of({row[0]: row[1] for row in connection.execute(query)})
+    is_shared = DECISIONS.c.seq.in_(shared_decisions.shared_with(connection, ids))
+    counting = select(ORDERS.c.id, ORDERS.c.state, ORDERS.c.subject).where(ORDERS.c.state.in_(COUNTED))
+    joined = ORDERS.join(DECISIONS, DECISIONS.c.id == ORDERS.c.decision)
+    query = union(counting.where(ORDERS.c.subject.in_(ids)), counting.select_from(joined).where(is_shared))
+    rows = connection.execute(query).all()
     linked = erasure_tombstones.pseudonyms(connection, ids) if len(ids) > 1 else ()
-    return replace(counts, linked=tuple(sorted(linked)))
+    shared = sorted(row.id for row in rows if row.subject not in ids)
+    counts = counts_of(Counter(row.state for row in rows))
+    return replace(counts, linked=tuple(sorted(linked)), shared=tuple(shared))
 
 
 def counts_of(by_state: Mapping[str, int]) -> Counts:

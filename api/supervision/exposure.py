@@ -7,7 +7,7 @@ decision. So we know the state of each order at each decision without a clock.
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from api.store.clock import moment
 from api.store.database import fetch_rows
 from api.store.statements import Query, is_any_of, texts
 from api.store.tables import DECISION_SUBJECTS, DECISIONS, ORDER_MOVES, ORDERS
-from api.supervision.linked_subjects import linked_subjects
+from api.supervision.linked_subjects import linked_subjects, subjects_of
 from api.supervision.records import EntryRow
 from engine.decide.decide import as_json
 
@@ -57,7 +57,8 @@ def count_problems(connection: Connection, rows: Sequence[EntryRow]) -> Mapping[
         if moves.before(row["seq"]) != record["order_moves"]:
             problems[row["seq"]] = OTHER_MOVES
         elif (question := (record.get("decision") or {}).get("question")) is not None:
-            expected = _expected_counts(connection, of_person, row, question.get("linked"), of_linked)
+            shared = frozenset(record.get("shared") or ())
+            expected = _expected_counts(connection, of_person, row, question.get("linked") or (), shared, of_linked)
             if expected is not None and any(
                 as_json({"": question.get(name)}) != as_json({"": value}) for name, value in expected.items()
             ):
@@ -74,18 +75,24 @@ def _expected_counts(
     connection: Connection,
     of_person: "Mapping[str, _PersonHistory]",
     row: EntryRow,
-    linked: Sequence[str] | None,
+    linked: Collection[str],
+    shared: Collection[int],
     subjects: Mapping[str, str | None],
 ) -> Mapping[str, object] | None:
-    """The exposure that the decision had to count. None: one of the person's ids was erased since, with its decisions."""
-    if not linked:
+    """The exposure that the decision had to count. None: one of the ids was erased since, with its decisions.
+
+    `linked`: pseudonyms of the person's ids; `shared`: the `seq` of other ids' decisions that count.
+    """
+    if not linked and not shared:
         return of_person[_subject(row)].expected_counts(row)
-    if any(subjects[name] is None for name in linked):
+    of_shared = subjects_of(connection, shared)
+    own = {subjects[name] for name in linked} or {_subject(row)}
+    if None in own or len(of_shared) < len(shared):
         return None
-    histories = _person_histories(connection, {subjects[name] or "" for name in linked})
+    histories = _person_histories(connection, {one or "" for one in own} | set(of_shared.values()))
     moves = next(iter(histories.values())).moves
-    decisions = sorted((d for history in histories.values() for d in history.decisions), key=lambda d: d.seq)
-    return _PersonHistory(decisions, moves).expected_counts(row)
+    counted = (d for one, history in histories.items() for d in history.decisions if one in own or d.seq in shared)
+    return _PersonHistory(sorted(counted, key=lambda d: d.seq), moves).expected_counts(row)
 
 
 def _subject(row: EntryRow) -> str:

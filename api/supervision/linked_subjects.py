@@ -1,4 +1,4 @@
-"""The people behind the pseudonyms of linked ids that records hold."""
+"""The people behind the linked ids and the shared decisions that records name."""
 
 from collections.abc import Collection
 from typing import Final
@@ -12,6 +12,13 @@ from api.store.tables import DECISION_SUBJECTS, ERASURE_TOMBSTONES, ORDERS
 
 NOBODY: Final = ""  # an id without decisions and orders: there is nothing to count
 _ERASED: Final = select(ERASURE_TOMBSTONES.c.digest).where(is_any_of(ERASURE_TOMBSTONES.c.digest, texts("digests")))
+
+
+def subjects_of(connection: Connection, decisions: Collection[int]) -> dict[int, str]:
+    """The ids that these decisions (`seq`) are about. We leave out the decisions about erased people."""
+    columns = (DECISION_SUBJECTS.c.seq, DECISION_SUBJECTS.c.subject)
+    query = select(*columns).where(DECISION_SUBJECTS.c.seq.in_(decisions))
+    return {row.seq: row.subject for row in connection.execute(query)} if decisions else {}
 
 
 def linked_subjects(connection: Connection, names: Collection[str]) -> dict[str, str | None]:

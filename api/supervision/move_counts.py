@@ -6,9 +6,9 @@ rules read. So we notice an order that someone forged for that moment and restor
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import Connection, select
 
@@ -26,6 +26,11 @@ _COUNTED_MOVES: Final = (
     .where(ORDER_MOVES.c.counts.is_not(None), ORDERS.c.subject.is_not(None))
     .order_by(ORDER_MOVES.c.seq)
     .limit(BATCH_ROWS)
+)
+_MOVES_OF_ORDERS: Final = (
+    select(ORDER_MOVES.c.seq, ORDER_MOVES.c.order, ORDER_MOVES.c.after)
+    .where(is_any_of(ORDER_MOVES.c.order, texts("orders")))
+    .order_by(ORDER_MOVES.c.seq)
 )
 _MOVES_OF_PEOPLE: Final = (
     select(ORDERS.c.subject, ORDER_MOVES.c.seq, ORDER_MOVES.c.order, ORDER_MOVES.c.after)
@@ -55,33 +60,55 @@ def first_problem(database: Database) -> str | None:
 
 def _expected_counts(connection: Connection, rows: Sequence[Any]) -> dict[int, str | None]:
     """The counts of each of these moves, by `seq`. Left out: those that counted the orders of an id that was erased since."""
-    linked = {row.seq: tuple(json.loads(row.counts).get("linked", ())) for row in rows}
-    subjects = linked_subjects(connection, {name for names in linked.values() for name in names})
-    groups = {(row.subject,): () for row in rows} | {
-        tuple(sorted(one for name in names if (one := subjects[name]))): names
-        for names in linked.values()
-        if names and all(subjects[name] is not None for name in names)
-    }
-    people = {one for ids in groups for one in ids}
-    (moves,) = fetch_rows(connection, Query(_MOVES_OF_PEOPLE, {"subjects": sorted(people)}))
-    expected = {
-        names: dict(_recount([move for subject, *move in moves if subject in ids], names))
-        for ids, names in groups.items()
-        if names
-    }
-    by_person: defaultdict[str, list[list[Any]]] = defaultdict(list)
+    counted = {row.seq: _CountedOrders.of_row(row) for row in rows}
+    subjects = linked_subjects(connection, {name for orders in counted.values() for name in orders.linked})
+    people = {row.subject for row in rows} | {one for one in subjects.values() if one}
+    shared = {name for orders in counted.values() for name in orders.shared}
+    moves, moves_of_shared = fetch_rows(
+        connection,
+        Query(_MOVES_OF_PEOPLE, {"subjects": sorted(people)}),
+        Query(_MOVES_OF_ORDERS, {"orders": sorted(shared)}),
+    )
+    by_person: defaultdict[str | None, list[_Move]] = defaultdict(list)
     for subject, *move in moves:
-        by_person[subject].append(move)
-    expected[()] = dict(count for moves_of_person in by_person.values() for count in _recount(moves_of_person))
-    return {seq: expected[names][seq] for seq, names in linked.items() if names in expected and seq in expected[names]}
+        by_person[subject].append(_Move(*move))
+
+    def recount(orders: _CountedOrders) -> dict[int, str | None]:
+        ids = {subjects[name] for name in orders.linked} or {orders.subject}
+        moves_of_others = (_Move(*move) for move in moves_of_shared if move[1] in orders.shared)
+        return dict(_recount(sorted({*(move for one in ids for move in by_person[one]), *moves_of_others}), orders))
+
+    recountable = {orders for orders in counted.values() if all(subjects[name] is not None for name in orders.linked)}
+    expected = {orders: recount(orders) for orders in recountable}
+    return {seq: expected[orders][seq] for seq, orders in counted.items() if seq in expected.get(orders, ())}
 
 
-def _recount(moves: list[list[Any]], linked: tuple[str, ...] = ()) -> Iterator[tuple[int, str | None]]:
-    """The counts before each move of one person's orders, perhaps under several ids."""
+class _Move(NamedTuple):
+    seq: int
+    order: str
+    after: str
+
+
+class _CountedOrders(NamedTuple):
+    """The orders that a move counted: those of the person, under all linked ids, and those of shared decisions."""
+
+    subject: str
+    linked: tuple[str, ...]
+    shared: tuple[str, ...]
+
+    @classmethod
+    def of_row(cls, row: Any) -> Self:
+        counts = json.loads(row.counts)
+        return cls(row.subject, tuple(counts.get("linked", ())), tuple(counts.get("shared", ())))
+
+
+def _recount(moves: Iterable[_Move], orders: _CountedOrders) -> Iterator[tuple[int, str | None]]:
+    """The counts before each of these moves, which are in the order of the chain."""
     states: dict[str, str] = {}  # of each order
     by_state: Counter[str] = Counter()
     for seq, order, after in moves:
-        yield seq, move_chain.counts_text(replace(counts_of(by_state), linked=linked))
+        counts = replace(counts_of(by_state), linked=orders.linked, shared=orders.shared)
+        yield seq, move_chain.counts_text(counts)
         if order in states:
             by_state[states[order]] -= 1
         states[order] = after

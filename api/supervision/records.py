@@ -5,15 +5,16 @@ check that each such column equals the value in the record, and that each decisi
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, or_, select
 
 from api.decisions.decisions import REFUSED, record_commitment
 from api.store.clock import micros
 from api.store.tables import DECISION_SUBJECTS, DECISIONS
+from api.supervision.linked_subjects import linked_subjects, subjects_of
 
 COLUMNS: Final = ("subject", "merchant", "transaction_id", "context", "held_since", "salt", "record")
 
@@ -98,27 +99,45 @@ def read_problems(connection: Connection, rows: Sequence[EntryRow]) -> Mapping[i
     a perk that the person held.
     """
     problems = {}
+    reads = {row["seq"]: read for row in rows if (read := _held_read(row)) is not None}
+    subjects = linked_subjects(connection, {name for read in reads.values() for name in read.linked})
     for row in rows:
-        held_since = _held_before(row)
-        if held_since is None:
+        if (read := reads.get(row["seq"])) is None:
             continue
-        previous = connection.execute(_previous_query(row)).scalar()
+        own = {subjects[name] for name in read.linked} or {row["about_subject"]}
+        if None in own or len(subjects_of(connection, read.shared)) < len(read.shared):
+            continue  # one of the ids was erased since, with its decisions
+        held_since, previous = read.held_since, connection.execute(_previous_query(row, own, read.shared)).scalar()
         if previous is None or held_since != min(previous, row["decided_at"]):
             problems[row["seq"]] = "its `held_since` of the perk differs from the decision before it"
     return problems
 
 
-def _held_before(row: EntryRow) -> int | None:
-    """The `held_since` that the decision read, in microseconds; None if the perk was not held or the record does not say."""
+class _HeldRead(NamedTuple):
+    """The `held_since` that a decision read, in microseconds, and the linked ids and shared decisions that it may be from."""
+
+    held_since: int
+    linked: tuple[str, ...]
+    shared: tuple[int, ...]
+
+
+def _held_read(row: EntryRow) -> _HeldRead | None:
+    """None: the person did not hold the perk, or the record does not say."""
     if row["about_record"] is None or '"held_since":"' not in row["about_record"]:
         return None
-    since = ((json.loads(row["about_record"]).get("decision") or {}).get("question") or {}).get("held_since")
-    return None if since is None else micros(datetime.fromisoformat(since))
+    record = json.loads(row["about_record"])
+    question = (record.get("decision") or {}).get("question") or {}
+    since, linked = question.get("held_since"), tuple(question.get("linked") or ())
+    shared = tuple(record.get("shared") or ())
+    return None if since is None else _HeldRead(micros(datetime.fromisoformat(since)), linked, shared)
 
 
-def _previous_query(row: EntryRow) -> Select[tuple[int | None]]:
+def _previous_query(
+    row: EntryRow, subjects: Collection[str | None], shared: Collection[int]
+) -> Select[tuple[int | None]]:
     joined = DECISIONS.join(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
-    is_same_perk = (DECISION_SUBJECTS.c.subject == row["about_subject"]) & (DECISIONS.c.perk == row["perk"])
+    is_counted = or_(DECISION_SUBJECTS.c.subject.in_(subjects), DECISIONS.c.seq.in_(shared))
+    is_same_perk = is_counted & (DECISIONS.c.perk == row["perk"])
     is_earlier = (DECISIONS.c.seq < row["seq"]) & (DECISIONS.c.outcome != REFUSED)
     query = select(DECISION_SUBJECTS.c.held_since).select_from(joined).where(is_same_perk, is_earlier)
     return query.order_by(DECISIONS.c.seq.desc()).limit(1)

@@ -155,21 +155,40 @@ def linked_people(
     )
 
 
+def stated_people(
+    events: pl.DataFrame, as_of: datetime, known_at: datetime, vocabulary: EventVocabulary = STANDARD
+) -> dict[str, str]:
+    """Return the same for all links that their sources maintain, also without consent or in an open dispute.
+
+    Only a retraction, a correction or an upheld dispute ends such a link.
+    """
+    statements = events.filter(pl.col("kind").is_in(READING_KINDS))
+    effective, _ = _effective_statements(statements, as_of, known_at)
+    changes = _changes(effective, statements, PLAIN_CODING, vocabulary)
+    return _linked_names(
+        effective, None, lambda rows: _apply_corrections(rows, changes, as_of, vocabulary), PLAIN_CODING
+    )
+
+
 def _linked_names(
-    statements: pl.DataFrame, consents: pl.DataFrame, corrected: Correct, coding: Coding
+    statements: pl.DataFrame, consents: pl.DataFrame | None, corrected: Correct, coding: Coding
 ) -> dict[str, str]:
     """Return the id that stands for each linked id, from the links in force.
 
     A link is in force if both ids consent to identity evidence, and neither disputes the link (an answer that rejects the
-    dispute ends it). These rules go by the ids themselves: another link does not change which links are in force.
+    dispute ends it). These rules go by the ids themselves: another link does not change which links are in force. Without
+    `consents` we take the links of all ids, and leave out only those with an upheld dispute.
     """
     is_link = statements["kind"] == LINK_KIND
     if not is_link.any():
         return {}
     links = statements.filter(is_link)
     disputes = _disputes(links.lazy(), corrected, statements)
-    known_people = consents.filter(pl.col("data_class") == "identity")["person"].implode()
-    consenting = pl.all_horizontal(pl.col("subject", "other").is_in(known_people))
+    if consents is None:
+        consenting, disputes = pl.lit(True), disputes.filter(~pl.col("open"))
+    else:
+        known_people = consents.filter(pl.col("data_class") == "identity")["person"].implode()
+        consenting = pl.all_horizontal(pl.col("subject", "other").is_in(known_people))
     pairs = (
         corrected(links.lazy())
         .filter(consenting, ~pl.col(_ORDER).is_in(disputes[_ORDER].implode()))

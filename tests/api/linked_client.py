@@ -6,6 +6,7 @@ import polars as pl
 
 from api.evidence import ledger, link_sources
 from api.runtime.context import AppContext
+from api.supervision import audit
 from graph.evidence.vocabulary import CLASSES
 from tests.api.order_client import OrderClient
 from tests.api.refresh_town import Refresher
@@ -62,3 +63,7 @@ class LinkedClient(OrderClient):
 
     def me(self, person: str, path: str = "") -> Any:
         return self.http.get(f"/v1/me{path}", headers=self.bearer(self.issue("subject", person)))
+
+
+def assert_chain_holds(client: OrderClient) -> None:
+    assert audit.verify(client.context.database).first_break is None

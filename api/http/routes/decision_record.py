@@ -119,6 +119,7 @@ class AuditRecord(TypedDict):
     decided_at: MomentText
     valid_until: MomentText
     order_moves: NotRequired[str]
+    shared: NotRequired[list[int]]
     decision: NotRequired[RecordedDecision]
     refused: NotRequired[str]
     padding: NotRequired[str]

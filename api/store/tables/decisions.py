@@ -63,6 +63,19 @@ class DecisionSubjectRow(SQLModel, table=True):
     record: str
 
 
+class SharedDecisionRow(SQLModel, table=True):
+    """A decision about linked ids, or one that it counted: it goes on counting for each of the ids when the link has ended.
+
+    We name each id by its pseudonym, and delete its rows at its erasure.
+    """
+
+    __tablename__: ClassVar[str] = "shared_decisions"
+    __table_args__ = (Index("shares_of_decision", "seq"),)
+
+    pseudonym: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+
+
 class ChainHeadRow(SQLModel, table=True):
     """The length and the last hash of a chain. Each append changes it, so it contradicts a truncated chain.
 
@@ -111,6 +124,7 @@ class ReviewRow(SQLModel, table=True):
 
 DECISIONS: Final = SQLModel.metadata.tables["decisions"]
 DECISION_SUBJECTS: Final = SQLModel.metadata.tables["decision_subjects"]
+SHARED_DECISIONS: Final = SQLModel.metadata.tables["shared_decisions"]
 CHAIN_HEAD: Final = SQLModel.metadata.tables["chain_head"]
 DAY_DIGESTS: Final = SQLModel.metadata.tables["day_digests"]
 REVIEWS: Final = SQLModel.metadata.tables["reviews"]

@@ -14,10 +14,9 @@ from api.features import builds
 from api.people.erasure import count_rows, erase
 from api.runtime.context import AppContext
 from api.runtime.scoring import score_everyone
-from api.supervision import audit
 from api.supervision.replay import replay
 from engine.errors import Rejected
-from tests.api.linked_client import AT, REGISTRY, SECOND, LinkedClient
+from tests.api.linked_client import AT, REGISTRY, SECOND, LinkedClient, assert_chain_holds
 from tests.api.merchant_client import assert_problem
 from tests.api.refresh_town import linked_rows
 from tests.api.town import END, NOW, build_features, event
@@ -78,10 +77,6 @@ def test_linked_ids_get_one_answer_and_one_score(client: LinkedClient) -> None:
     for answer in answers:
         assert replay(client.context, answer["decision_id"]).equal
     assert_chain_holds(client)
-
-
-def assert_chain_holds(client: LinkedClient) -> None:
-    assert audit.verify(client.context.database).first_break is None
 
 
 def test_the_answer_for_linked_ids_needs_what_each_id_grants_to_the_service(client: LinkedClient) -> None:

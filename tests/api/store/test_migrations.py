@@ -45,7 +45,7 @@ def former_names(connection: Connection) -> None:
     """Undo migrations 0012 to 0014, and the names of 0011."""
     for end in ("subject", "other"):
         connection.execute(text(f"DROP INDEX links_of_{end}"))
-    for table in ("link_sources", "linked_ids"):
+    for table in ("link_sources", "linked_ids", "shared_decisions"):
         connection.execute(text(f"DROP TABLE {table}"))
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
     connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))
