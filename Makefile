@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test check conformance newest mutants agreement public-data bench soak evaluate coverage docs dist dist-test image clean
+.PHONY: help env run demo test check conformance newest clients mutants agreement public-data bench soak evaluate coverage docs dist dist-test image clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -52,6 +52,9 @@ newest: $(STAMP) ## the backend's tests under the newest NetworkX, beside the on
 	@PYTHONPATH=$(VENV)/newest $(BIN)/python -c 'import networkx; print("NetworkX", networkx.__version__)'
 	@PYTHONPATH=$(VENV)/newest $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/graph/compiled tests/graph/backend/test_backend.py
 
+clients: $(STAMP) ## clients that three generators make of the API's document, and what two linters say of it
+	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest -n 2 --dist worksteal -q tests/api/http/clients
+
 mutants: $(STAMP) ## 500 small changes of the core modules, each to be noticed by the tests of its module: 45 minutes, goes on where it was
 	@$(BIN)/python -m tests.mutants
 
@@ -60,9 +63,9 @@ bench: $(STAMP) ## speed and memory, each beside something else in the same run
 
 agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest --timeout 3600 -n 2 --dist worksteal -q tests/engine tests/graph \
-		tests/bench tests/eval/test_berka.py tests/mutants \
+		tests/bench tests/eval/test_berka.py tests/mutants tests/soak \
 		tests/api/access tests/api/consent tests/api/decisions tests/api/evaluation/test_evaluate.py tests/api/evidence/contributor \
-		tests/api/features tests/api/guarantees tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs \
+		tests/api/features tests/api/guarantees tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs tests/api/links \
 		tests/api/merchants tests/api/orders tests/api/people tests/api/render tests/api/supervision tests/api/telemetry/test_logs.py
 
 public-data: $(STAMP) ## public data sets of other trades, from their files in IFTAH_PUBLIC_DATA_DIR to the answers of a server: ten minutes

@@ -14,6 +14,9 @@ from tests.effort import IN_FULL
 
 os.environ.setdefault("COLUMNS", "120")  # output does not depend on the terminal; rich reads it when it makes a console
 # Thousands of commits to files that no test keeps: in memory they need not wait for a disk.
+# The processes of a test run share the cores already: threads of each for small tables would cost a fifth of its time.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
 _IN_MEMORY = Path("/dev/shm")
 if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > 4 << 30:
     os.environ.setdefault("TMPDIR", str(_IN_MEMORY))

@@ -212,8 +212,8 @@ def _changes_of(connection: Connection, build: Build, row: _FeatureRow | None, i
     """The changes that the row of the person with these ids does not include."""
     is_newer = _is_newer_than_row(build, row)
     return _PersonChanges(
-        evidence=any(_has_changed_evidence(connection, is_newer, one) for one in ids),
-        withdrawn_tie=any(_has_withdrawn_tie(connection, is_newer, one) for one in ids),
+        evidence=_has_changed_evidence(connection, is_newer, ids),
+        withdrawn_tie=_has_withdrawn_tie(connection, is_newer, ids),
     )
 
 
@@ -287,8 +287,8 @@ def _is_newer_than_row(build: Build, row: _FeatureRow | None) -> ColumnElement[b
     return or_(is_newer, CHANGE_EVENTS.c.seq.in_(waiting))
 
 
-def _has_changed_evidence(connection: Connection, is_newer: ColumnElement[bool], subject: str) -> bool:
-    """Whether one of these events changes evidence to which the person is a party.
+def _has_changed_evidence(connection: Connection, is_newer: ColumnElement[bool], ids: Collection[str]) -> bool:
+    """Whether one of these events changes evidence to which the person with these ids is a party.
 
     We follow references twice, because someone can retract a correction.
     """
@@ -297,7 +297,7 @@ def _has_changed_evidence(connection: Connection, is_newer: ColumnElement[bool],
         nested_item, _is_referred_item(item, nested_item)
     )
     names_subject = or_(
-        *(t.c[side] == subject for t in (CHANGE_EVENTS, item, nested_item) for side in ("subject", "other"))
+        *(t.c[side].in_(ids) for t in (CHANGE_EVENTS, item, nested_item) for side in ("subject", "other"))
     )
     query = (
         select(CHANGE_EVENTS.c.seq)
@@ -312,15 +312,15 @@ def _is_referred_item(reference: FromClause, item: FromClause) -> ColumnElement[
     return and_(item.c.event_id == reference.c.ref_event, item.c.contributor == contributor)
 
 
-def _has_withdrawn_tie(connection: Connection, is_newer: ColumnElement[bool], subject: str) -> bool:
-    """Whether one of these events withdraws the consent of a person tied to this one."""
+def _has_withdrawn_tie(connection: Connection, is_newer: ColumnElement[bool], ids: Collection[str]) -> bool:
+    """Whether one of these events withdraws the consent of a person tied to the one with these ids."""
     query = select(CHANGE_EVENTS.c.subject).where(
-        CHANGE_EVENTS.c.kind == "consent.withdrawn", is_newer, CHANGE_EVENTS.c.subject != subject
+        CHANGE_EVENTS.c.kind == "consent.withdrawn", is_newer, CHANGE_EVENTS.c.subject.not_in(ids)
     )
     withdrawn_people = set(connection.execute(query).scalars())
     if not withdrawn_people:
         return False
     ties = select(EVENTS.c.subject, EVENTS.c.other).where(
-        EVENTS.c.kind == "tie.formed", or_(EVENTS.c.subject == subject, EVENTS.c.other == subject)
+        EVENTS.c.kind == "tie.formed", or_(EVENTS.c.subject.in_(ids), EVENTS.c.other.in_(ids))
     )
     return any(withdrawn_people & {a, b} for a, b in connection.execute(ties))

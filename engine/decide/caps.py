@@ -3,7 +3,7 @@
 Earlier waivers are an input: the engine keeps no account of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,15 +33,16 @@ def remaining_by_cap(perk: Perk, waivers: Iterable[PriorWaiver], asked_at: str) 
     of_perk = [u for u in prior if u.perk == perk.id]
     in_currency = [u for u in prior if u.currency == perk.currency]
     return (
-        *(_remaining(c, of_perk, asked_at) for c in perk.caps),
-        *(_remaining(c, in_currency, asked_at) for c in perk.shared),
+        *(_remaining(c, of_perk, perk.currency, asked_at) for c in perk.caps),
+        *(_remaining(c, in_currency, perk.currency, asked_at) for c in perk.shared),
     )
 
 
-def _remaining(cap: Cap, waivers: list[PriorWaiver], asked_at: str) -> int | None:
+def _remaining(cap: Cap, waivers: Sequence[PriorWaiver], currency: str, asked_at: str) -> int | None:
+    """A cap on amounts adds up those in the perk's currency: an earlier release may have had the perk in another one."""
     relevant = [u for u in waivers if _counts_towards(u, cap, asked_at)]
     if cap.waived is not None:
-        return max(0, cap.waived - sum(u.waived for u in relevant))
+        return max(0, cap.waived - sum(u.waived for u in relevant if u.currency == currency))
     return 0 if cap.times is not None and len(relevant) >= cap.times else None
 
 

@@ -19,6 +19,7 @@ TURN_FOLDERS = (
     "evidence/contributor",
     "features",
     "jobs",
+    "links",
     "merchants",
     "orders",
     "people",

@@ -106,6 +106,7 @@ def test_the_scores_equal_the_reference(release, table):
     assert scores(release, table).rows() == [(e.score, e.band) for e in expected]
 
 
+@only_in_full
 def test_a_second_run_in_one_process_gives_the_same_result(berka_folder, release, table, tmp_path):
     """The first loans by themselves, in this process: as among all, of which several processes tell."""
     for file in berka_folder.iterdir():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.effort import by_effort
+from tests.effort import by_effort, only_in_full
 from tests.mutants.__main__ import EQUIVALENT, sample
 from tests.mutants.modules import MODULES
 from tests.mutants.mutations import mutations
@@ -82,6 +82,7 @@ def test_the_tests_that_run_a_statement_are_selected_quickest_first():
     assert coverage.tests_of("m.py", first, files) == ["test_b.py::one", "test_a.py::two", "test_a.py::one"]
 
 
+@only_in_full
 def test_a_sample_is_determined_by_its_seed_and_covers_every_module():
     count = by_effort(100, 500)
     keys = [mutant.mutation.key for mutant in sample(count, 12, [])]

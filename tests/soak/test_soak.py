@@ -10,10 +10,12 @@ import pytest
 from engine.decide.decide import ReferenceEvaluator, decide
 from engine.lang.engines.durable import DurableEvaluator
 from tests.bench.decide import people_of_a_town, questions
+from tests.effort import only_in_full
 from tests.paths import ROOT
 from tests.soak.__main__ import count_mismatches, main, resident, two_releases
 
 
+@only_in_full
 def test_a_quick_soak_succeeds_and_prints_its_measurements() -> None:
     command = [sys.executable, "-m", "tests.soak", "--quick"]
     root = ROOT

@@ -24,7 +24,7 @@ from engine.decide.decide import ReferenceEvaluator, assess
 from engine.errors import Rejected
 from engine.lang.model.program import Program
 from graph.evidence.vocabulary import CLASSES
-from tests.effort import by_effort
+from tests.effort import by_effort, only_in_full
 from tests.graph.story import enrol, moment, story
 from tests.paths import RULES
 from tests.shipped_features import features
@@ -137,6 +137,7 @@ def test_recorded_times_do_not_matter_without_a_ledger():
     assert_frame_equal(features_at_loans(late_events, LABELS, rules()), features_at_loans(EVENTS, LABELS, rules()))
 
 
+@only_in_full
 def test_two_processes_give_the_same_result_as_one_with_complete_progress():
     labels = pl.concat(
         [LABELS, *(LABELS.head(1).with_columns(date=date(2020, 4, 1) + timedelta(n)) for n in range(10))]

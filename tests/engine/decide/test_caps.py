@@ -94,6 +94,11 @@ def test_other_perks_in_the_currency_count_for_the_shared_cap_only() -> None:
     assert remaining(waiver(300, perk="scooter", currency="JPY"), name="scooter") == ()
 
 
+def test_amounts_from_when_the_perk_had_another_currency_are_not_added_but_count_as_times() -> None:
+    assert remaining(waiver(500_000, currency="JPY")) == (2_000_000, None, 3_000_000)
+    assert remaining(waiver(500_000, currency="JPY"), waiver(1)) == (1_999_999, 0, 2_999_999)
+
+
 def test_the_remaining_amount_is_never_negative() -> None:
     assert remaining(waiver(5_000_000)) == (0, None, 0)
 

@@ -11,7 +11,7 @@ from tests.effort import by_effort
 from tests.graph.visibility_oracle import plain_visible
 from tests.strategies import MOMENTS, ledgers, vocabularies
 
-EXAMPLES = by_effort(60, 20_000)
+EXAMPLES = by_effort(30, 20_000)
 LATEST = MOMENTS[-1]
 
 

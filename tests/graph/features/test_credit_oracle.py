@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from graph.evidence.events import SCHEMA
 from graph.evidence.visibility import visible, visible_with_consents
-from tests.effort import by_effort
+from tests.effort import by_effort, only_in_full
 from tests.graph.credit_ledgers import PEOPLE, credit_ledgers
 from tests.graph.credit_oracle import five_years_after, is_adverse, is_credit, plain_features
 from tests.graph.features.ask_features import on_duckdb
@@ -58,6 +58,7 @@ def test_the_credit_features_are_equal_with_codes(events):
     assert_frame_equal(features(events, NOW, NOW, "perks", None, NAMES).select("person", *NAMES), expected(events))
 
 
+@only_in_full
 @settings(max_examples=by_effort(2, 200), deadline=None)
 @given(credit_ledgers(most=20))
 def test_the_credit_features_are_equal_on_duckdb(events):

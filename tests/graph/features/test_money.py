@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from graph.evidence.visibility import visible_with_consents
-from tests.effort import by_effort
+from tests.effort import by_effort, only_in_full
 from tests.graph.features.ask_features import on_duckdb, on_polars
 from tests.graph.features.money_oracle import Balance, CategorisedPayment, plain_features
 from tests.graph.features.payments_oracle import months_before
@@ -112,6 +112,7 @@ def test_sums_and_counts_equal_their_definitions(history, zone):
     assert_frame_equal(actual.filter(pl.col("person").is_in(SUBJECTS)), expected(history, zone))
 
 
+@only_in_full
 @settings(max_examples=by_effort(2, 40), deadline=None)
 @given(HISTORIES, ZONES)
 def test_sums_and_counts_are_equal_on_duckdb_and_for_one_person(history, zone):

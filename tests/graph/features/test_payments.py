@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from engine.lang.model.timezones import zone
 from graph.evidence.visibility import visible_with_consents
-from tests.effort import by_effort
+from tests.effort import by_effort, only_in_full
 from tests.graph.features.ask_features import on_duckdb, on_polars
 from tests.graph.features.payments_oracle import PlainPayment, months_before, plain_features
 from tests.graph.story import enrol, story
@@ -90,6 +90,7 @@ def test_payment_features_equal_their_definitions(history, tz):
     assert_frame_equal(actual.select("person", *NAMES), expected(history, tz))
 
 
+@only_in_full
 @settings(max_examples=by_effort(2, 30), deadline=None)
 @given(HISTORIES, ZONES)
 def test_payment_features_are_equal_on_duckdb(history, tz):

@@ -56,6 +56,7 @@ def client_input(server: IsolatedServer, rank: int) -> dict[str, Any]:
     }
 
 
+@only_in_full
 def test_the_client_of_openapi_python_client_is_generated_without_warnings_and_works(
     server: IsolatedServer, tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ def test_spectral_finds_no_problem(tmp_path: Path) -> None:
     assert output.startswith("[]"), output
 
 
+@only_in_full
 def test_redocly_finds_no_problem(tmp_path: Path) -> None:
     redocly = judges.node() / "node_modules" / ".bin" / "redocly"
     config = ["--config", judges.FOLDER / "redocly.yaml"]

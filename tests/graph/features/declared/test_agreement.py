@@ -50,7 +50,7 @@ def sample(seed: int):
 
 # 5,000 examples are what one test does within its time limit
 @pytest.mark.parametrize("part", range(PARTS))
-@settings(max_examples=by_effort(8, 5_000), deadline=None)
+@settings(max_examples=by_effort(4, 5_000), deadline=None)
 @given(SEEDS)
 def test_columns_on_polars_give_what_the_reference_gives(part, seed):
     computation = sample(seed * PARTS + part)
@@ -73,7 +73,7 @@ def test_one_person_or_slices_of_people_give_what_everyone_s_computation_gives(e
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@settings(max_examples=by_effort(6, 5_000), deadline=None)
+@settings(max_examples=by_effort(4, 5_000), deadline=None)
 @given(SEEDS)
 def test_declarations_give_on_polars_what_they_give_in_the_reference(part, seed):
     computation = declared_sample(seed * PARTS + part)
