@@ -33,8 +33,9 @@ run: $(STAMP) ## load evidence if there is none, build, score, serve on 127.0.0.
 demo: $(STAMP) ## the same without serving: the walk-through, printed
 	@$(BIN)/iftah demo
 
+# A process more than two cores, since tests also wait: for servers, clocks and databases.
 test: $(STAMP) ## every test
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -q
 
 check: $(STAMP) ## lint, format, types, import contracts
 	@$(BIN)/ruff check .

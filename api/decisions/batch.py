@@ -143,9 +143,9 @@ class Batch:
     def _share(self, prior: PriorDecisions, names: Sequence[str], question: EligibilityQuestion) -> None:
         """Share the earlier decisions that stand with all of the linked ids, by pseudonym."""
         for name in names:
-            known = {p.seq for p in self.inputs.prior[name]}
-            standing = (p.seq for p in prior.all if p.stands(question.asked_at) and p.seq <= self.inputs.chain.length)
-            self.shared |= {(name, seq) for seq in standing if seq not in known}
+            stored_seqs = {p.seq for p in self.inputs.prior[name]}
+            open_seqs = (p.seq for p in prior.all if p.stands(question.asked_at) and p.seq <= self.inputs.chain.length)
+            self.shared |= {(name, seq) for seq in open_seqs if seq not in stored_seqs}
 
     def _add(self, row: DecisionRow) -> DecisionResult:
         """Add a row to be written, and count it for the questions that follow in this batch."""

@@ -98,9 +98,9 @@ def load_inputs(
     if features.has_links:  # for everyone, so that the time does not say whose ids are linked
         other_ids = {one for ids in features.linked.values() for one in ids} - names
         other_names = {one: erasure_tombstones.pseudonym(context.database, one) for one in other_ids}
-        others = other_ids | set(other_names.values())
-        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(others))
-        prior |= exposure.prior_decisions(other_rows, others)
+        names_of_links = other_ids | set(other_names.values())
+        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(names_of_links))
+        prior |= exposure.prior_decisions(other_rows, names_of_links)
         pseudonyms |= other_names
     flags, unflagged = _flags(context, features, computed)
     return BatchInputs(

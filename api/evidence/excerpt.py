@@ -72,9 +72,9 @@ def linked_groups(connection: Connection, people: Collection[str]) -> dict[str, 
 def links_of(connection: Connection, links: pl.DataFrame) -> tuple[pl.DataFrame, set[str]]:
     """All links from the ends of these links on, with the statements about them, and all ids that they ever joined."""
     people = end_people(event_ends(links, references_to(connection, links)))
-    found, ends = _links_around(connection, people)
-    about = references_to(connection, found)
-    return _concat([found, about, references_to(connection, about)]), people | end_people(ends)
+    links_around, ends = _links_around(connection, people)
+    statements = references_to(connection, links_around)
+    return _concat([links_around, statements, references_to(connection, statements)]), people | end_people(ends)
 
 
 def counterparties(connection: Connection, people: Collection[str]) -> set[str]:

@@ -148,7 +148,7 @@ def _insert(connection: Connection, checked: CheckedBatch, now: datetime) -> App
     if accepted:
         _extend(connection, extent_before, accepted, recorded_at, new := _without(good, clashes))
         _follow_moves(connection, new)
-        undone_links.stop_sharing(connection, new, recorded_at, checked.vocabulary)
+        undone_links.stop_sharing(connection, new, recorded_at)
     refused = pl.concat([checked.refused, rejected_rows, clashes]).sort("row")
     return AppendResult(accepted, repeats.len(), refused, recorded_at if accepted else None, repeats, clashes["row"])
 

@@ -13,15 +13,13 @@ from sqlalchemy import Connection, delete, select, tuple_
 from api.evidence import erasure_tombstones, excerpt
 from api.store.tables import DECISION_SUBJECTS, SHARED_DECISIONS
 from graph.evidence.visibility import stated_people
-from graph.evidence.vocabulary import LINK_KIND, EventVocabulary
+from graph.evidence.vocabulary import LINK_KIND
 
 _ENDING_KINDS: Final = ("event.retracted", "event.corrected", "dispute.resolved")
 _EVER: Final = timedelta(days=36_500)  # an end that is dated later than today counts at once
 
 
-def stop_sharing(
-    connection: Connection, new_events: pl.DataFrame, recorded_at: datetime, vocabulary: EventVocabulary
-) -> None:
+def stop_sharing(connection: Connection, new_events: pl.DataFrame, recorded_at: datetime) -> None:
     """Stop counting decisions for ids that no link joins any more, now that these events are in the ledger.
 
     Cost: one look-up while no decision is shared, or without retractions, corrections and answers to disputes.
@@ -34,7 +32,7 @@ def stop_sharing(
     if links.is_empty():
         return
     events, ids = excerpt.links_of(connection, links)
-    people = stated_people(events, recorded_at + _EVER, recorded_at, vocabulary)
+    people = stated_people(events, recorded_at + _EVER, recorded_at)
     names = dict(zip(erasure_tombstones.pseudonyms(connection, sorted(ids)), sorted(ids), strict=True))
     joined = SHARED_DECISIONS.join(DECISION_SUBJECTS, DECISION_SUBJECTS.c.seq == SHARED_DECISIONS.c.seq)
     columns = (SHARED_DECISIONS.c.pseudonym, SHARED_DECISIONS.c.seq, DECISION_SUBJECTS.c.subject)

@@ -19,7 +19,7 @@ from engine.errors import Rejected
 
 OVERDUE: Final = "overdue"
 UNPAID: Final = ("due", OVERDUE)
-COUNTED: Final = ("in_service", *UNPAID)  # the states of the orders that the rules count
+OPEN_STATES: Final = ("in_service", *UNPAID)  # the states of the orders that the rules count
 MERCHANT_FIELDS: Final = (  # the fields of `content` that the merchant gets back
     "service_introduction",
     "risk_fund",
@@ -141,7 +141,7 @@ def counts(connection: Connection, subject: str | None) -> Counts:
     """
     ids = () if subject is None else linked_ids.ids_of(connection, subject)
     is_shared = DECISIONS.c.seq.in_(shared_decisions.shared_with(connection, ids))
-    counting = select(ORDERS.c.id, ORDERS.c.state, ORDERS.c.subject).where(ORDERS.c.state.in_(COUNTED))
+    counting = select(ORDERS.c.id, ORDERS.c.state, ORDERS.c.subject).where(ORDERS.c.state.in_(OPEN_STATES))
     joined = ORDERS.join(DECISIONS, DECISIONS.c.id == ORDERS.c.decision)
     query = union(counting.where(ORDERS.c.subject.in_(ids)), counting.select_from(joined).where(is_shared))
     rows = connection.execute(query).all()

@@ -91,8 +91,8 @@ def _expected_counts(
         return None
     histories = _person_histories(connection, {one or "" for one in own} | set(of_shared.values()))
     moves = next(iter(histories.values())).moves
-    counted = (d for one, history in histories.items() for d in history.decisions if one in own or d.seq in shared)
-    return _PersonHistory(sorted(counted, key=lambda d: d.seq), moves).expected_counts(row)
+    decisions = (d for one, history in histories.items() for d in history.decisions if one in own or d.seq in shared)
+    return _PersonHistory(sorted(decisions, key=lambda d: d.seq), moves).expected_counts(row)
 
 
 def _subject(row: EntryRow) -> str:

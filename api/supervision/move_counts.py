@@ -60,10 +60,10 @@ def first_problem(database: Database) -> str | None:
 
 def _expected_counts(connection: Connection, rows: Sequence[Any]) -> dict[int, str | None]:
     """The counts of each of these moves, by `seq`. Left out: those that counted the orders of an id that was erased since."""
-    counted = {row.seq: _CountedOrders.of_row(row) for row in rows}
-    subjects = linked_subjects(connection, {name for orders in counted.values() for name in orders.linked})
+    orders_of_move = {row.seq: _CountedOrders.of_row(row) for row in rows}
+    subjects = linked_subjects(connection, {name for orders in orders_of_move.values() for name in orders.linked})
     people = {row.subject for row in rows} | {one for one in subjects.values() if one}
-    shared = {name for orders in counted.values() for name in orders.shared}
+    shared = {name for orders in orders_of_move.values() for name in orders.shared}
     moves, moves_of_shared = fetch_rows(
         connection,
         Query(_MOVES_OF_PEOPLE, {"subjects": sorted(people)}),
@@ -78,9 +78,11 @@ def _expected_counts(connection: Connection, rows: Sequence[Any]) -> dict[int, s
         moves_of_others = (_Move(*move) for move in moves_of_shared if move[1] in orders.shared)
         return dict(_recount(sorted({*(move for one in ids for move in by_person[one]), *moves_of_others}), orders))
 
-    recountable = {orders for orders in counted.values() if all(subjects[name] is not None for name in orders.linked)}
+    recountable = {
+        orders for orders in orders_of_move.values() if all(subjects[name] is not None for name in orders.linked)
+    }
     expected = {orders: recount(orders) for orders in recountable}
-    return {seq: expected[orders][seq] for seq, orders in counted.items() if seq in expected.get(orders, ())}
+    return {seq: expected[orders][seq] for seq, orders in orders_of_move.items() if seq in expected.get(orders, ())}
 
 
 class _Move(NamedTuple):

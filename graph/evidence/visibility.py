@@ -155,19 +155,15 @@ def linked_people(
     )
 
 
-def stated_people(
-    events: pl.DataFrame, as_of: datetime, known_at: datetime, vocabulary: EventVocabulary = STANDARD
-) -> dict[str, str]:
+def stated_people(events: pl.DataFrame, as_of: datetime, known_at: datetime) -> dict[str, str]:
     """Return the same for all links that their sources maintain, also without consent or in an open dispute.
 
     Only a retraction, a correction or an upheld dispute ends such a link.
     """
     statements = events.filter(pl.col("kind").is_in(READING_KINDS))
     effective, _ = _effective_statements(statements, as_of, known_at)
-    changes = _changes(effective, statements, PLAIN_CODING, vocabulary)
-    return _linked_names(
-        effective, None, lambda rows: _apply_corrections(rows, changes, as_of, vocabulary), PLAIN_CODING
-    )
+    changes = _changes(effective, statements, PLAIN_CODING, STANDARD)
+    return _linked_names(effective, None, lambda rows: _apply_corrections(rows, changes, as_of, STANDARD), PLAIN_CODING)
 
 
 def _linked_names(

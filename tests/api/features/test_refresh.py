@@ -95,7 +95,7 @@ def test_a_refresh_equals_a_rebuild(
     shutil.rmtree(folder)
 
 
-@settings(max_examples=by_effort(2, 40), deadline=None)
+@settings(max_examples=by_effort(1, 40), deadline=None)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([RefreshLimits(), SMALL_LIMITS]))
 def test_a_refresh_equals_a_rebuild_on_postgresql(
     empty_template: Template, postgres: str, evaluators: Evaluators, seed: int, follows: bool, limits: RefreshLimits

@@ -12,7 +12,7 @@ from graph.features.pipeline import LOCAL_NAMES as CATALOGUE_NAMES
 from graph.features.pipeline import local_expressions, relevant_events
 from graph.network.build import ties_in_force
 from iftah.shipped import shipped_definitions
-from tests.effort import by_effort
+from tests.effort import by_effort, only_in_full
 from tests.graph.features.ask_features import AS_OF, BASE, expect, features_of, on_duckdb, on_polars
 from tests.graph.story import enrol, moment, story
 from tests.shipped_features import FEATURES, compute, features
@@ -328,6 +328,7 @@ def test_every_feature_is_computed_of_its_type_and_within_its_bounds(events):
         assert table[f.name].drop_nulls().is_between(f.low, f.high).all(), f.name
 
 
+@only_in_full
 @settings(max_examples=by_effort(2, 24), deadline=None)
 @given(ledgers(max_events=40))
 def test_duckdb_equals_polars_for_every_local_feature(events):

@@ -57,7 +57,7 @@ def test_columns_on_polars_give_what_the_reference_gives(part, seed):
     assert_frame_equal(by_polars(*computation), by_reference(*computation))
 
 
-@settings(max_examples=by_effort(5, 1_000), deadline=None)
+@settings(max_examples=by_effort(1, 1_000), deadline=None)
 @given(SEEDS)
 def test_columns_on_duckdb_give_what_the_reference_gives(seed):
     computation = sample(seed)
@@ -80,7 +80,7 @@ def test_declarations_give_on_polars_what_they_give_in_the_reference(part, seed)
     assert_frame_equal(by_polars(*computation), by_reference(*computation))
 
 
-@settings(max_examples=by_effort(4, 1_000), deadline=None)
+@settings(max_examples=by_effort(1, 1_000), deadline=None)
 @given(SEEDS)
 def test_declarations_give_the_same_on_duckdb_and_for_one_person(seed):
     computation = declared_sample(seed)
