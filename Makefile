@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test check conformance newest clients mutants agreement public-data bench soak evaluate coverage docs dist dist-test image clean
+.PHONY: help env run demo test long check conformance newest clients mutants agreement public-data bench soak evaluate coverage docs dist dist-test image clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -34,8 +34,18 @@ demo: $(STAMP) ## the same without serving: the walk-through, printed
 	@$(BIN)/iftah demo
 
 # A process more than two cores, since tests also wait: for servers, clocks and databases.
-test: $(STAMP) ## every test
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -q
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal -q
+# Tests that kill and wait for processes, that compare engines on random input, or that read the public data sets.
+LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/evaluation tests/api/features/test_refresh.py \
+	tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_server.py tests/api/http/test_stalls.py \
+	tests/api/jobs tests/bench tests/distribution tests/engine/verify/test_agreement.py tests/engine/verify/test_differential_test.py \
+	tests/eval tests/graph/features/declared/test_agreement.py tests/graph/features/declared/test_shipped.py tests/mutants tests/soak
+
+test: $(STAMP) ## the tests that you run while you work: every test but the long ones
+	@$(PYTEST) $(addprefix --ignore=,$(LONG))
+
+long: $(STAMP) ## the long tests, some of them shortened: CI runs them too, `make agreement` at full length
+	@$(PYTEST) $(LONG)
 
 check: $(STAMP) ## lint, format, types, import contracts
 	@$(BIN)/ruff check .
