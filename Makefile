@@ -39,7 +39,9 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal -q
 LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/evaluation tests/api/features/test_refresh.py \
 	tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_server.py tests/api/http/test_stalls.py \
 	tests/api/jobs tests/bench tests/distribution tests/engine/verify/test_agreement.py tests/engine/verify/test_differential_test.py \
-	tests/eval tests/graph/features/declared/test_agreement.py tests/graph/features/declared/test_shipped.py tests/mutants tests/soak
+	tests/api/features/test_refresh_callers.py tests/eval tests/graph/evidence/test_links.py \
+	tests/graph/evidence/test_random_vocabularies.py tests/graph/features/declared/test_agreement.py tests/graph/features/declared/test_shipped.py tests/mutants \
+	tests/public_data tests/soak
 
 test: $(STAMP) ## the tests that you run while you work: every test but the long ones
 	@$(PYTEST) $(addprefix --ignore=,$(LONG))
