@@ -27,6 +27,7 @@ _IMPORTS: Final = (
     "tests/api/cli/test_import_schema.py",
     "tests/api/cli/test_import_sources.py",
 )
+_SHARED_DECISIONS: Final = ("tests/api/links/test_links.py", "tests/api/links/test_shared_decisions.py")
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "engine/decide/scorecard.py": (
         "tests/engine/decide/test_scorecard.py",
@@ -184,9 +185,14 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "api/consent/permissions.py": ("tests/api/consent/test_permissions.py", "tests/api/consent/test_consents.py"),
     "api/decisions/exposure.py": (
         "tests/api/decisions/test_exposure.py",
+        "tests/api/links/test_shared_decisions.py",
         "tests/api/orders/test_caps_of_orders.py",
         "tests/api/orders/test_order_limits.py",
     ),
+    "api/decisions/shared_decisions.py": _SHARED_DECISIONS,
+    "api/evidence/undone_links.py": _SHARED_DECISIONS,
+    "api/supervision/exposure.py": (*_SHARED_DECISIONS, "tests/api/supervision/test_chain.py"),
+    "api/supervision/move_counts.py": (*_SHARED_DECISIONS, "tests/api/orders/test_order_chain.py"),
     "api/decisions/decisions.py": (
         "tests/api/decisions/test_exposure.py",
         "tests/api/decisions/test_eligibility.py",
