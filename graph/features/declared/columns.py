@@ -29,21 +29,23 @@ from graph.network.build import ties_in_force
 
 TIMES: Final = {"months_with": "month", "monthly_share": "month", "monthly_steadiness": "month"}
 FEW_ROWS: Final = 1_000  # up to these, computing row by row takes less time than building the expressions
-SLICE_PEOPLE: Final = 250_000  # we compute so many people at a time, which bounds the memory
-Settle = Callable[[Frame, Collection[str]], tuple[Frame, frozenset[str]]]
+SLICE_PEOPLE: Final = 350_000  # we compute so many people at a time, which bounds the memory
+Settle = Callable[[Frame, Collection[str] | None], tuple[Frame, frozenset[str]]]
 
 
-def as_it_is(frame: Frame, _: Collection[str] = ()) -> tuple[Frame, frozenset[str]]:
+def as_it_is(frame: Frame, _: Collection[str] | None = ()) -> tuple[Frame, frozenset[str]]:
     """Leave the frame to the engine's own plan: we know nothing about its values."""
     return frame, frozenset()
 
 
-def by_person(frame: Frame, fields: Collection[str] = ()) -> tuple[Frame, frozenset[str]]:
+def by_person(frame: Frame, fields: Collection[str] | None = ()) -> tuple[Frame, frozenset[str]]:
     """Compute the frame now, and sort it by `person`: Polars groups sorted rows several times as fast, one batch at a time.
 
-    Also return those of `fields` whose sums are small: no sum of a person's values reaches the limit of a month's.
+    Also return those of `fields` whose sums are small: no sum of a person's values reaches the limit of a month's. None:
+    the frame has one row a person, which we leave in any order.
     """
-    table: pl.DataFrame = frame.to_native().collect(engine="streaming").sort("person")
+    computed: pl.DataFrame = frame.to_native().collect(engine="streaming")
+    table = computed if fields is None else computed.sort("person")
     if not fields or table.is_empty():
         return nw.from_native(table.lazy()), frozenset()
     rows = pl.col("person").rle().struct.field("len").max()
@@ -145,7 +147,7 @@ def _settled_parts(rows: Frame, members: Sequence[NumberedDefinition], moment: M
     fields = {v.converted_column for n in members if (v := n.definition.value) and n.definition.measure in SUMS}
     settled, small = settle(rows, fields)
     parts = _measures(settled, [replace(n, small_sums=small) for n in members], moment)
-    return [settle(part, ())[0] for part in parts]
+    return [settle(part, None)[0] for part in parts]
 
 
 def _enrolled(events: Frame) -> Frame:
