@@ -24,7 +24,7 @@ from api.store.clock import micros
 from api.store.database import Database, writing
 from api.store.tables import SUBMISSIONS
 from graph.evidence.events import MAX_ID_LENGTH, SCHEMA
-from graph.evidence.vocabulary import LINK_KIND, STANDARD, EventVocabulary
+from graph.evidence.vocabulary import STANDARD, EventVocabulary
 
 OWNER_OF_KIND: Final = {  # by the first word of a kind
     "consent": "the person",
@@ -163,11 +163,11 @@ def _forbidden_retractions(connection: Connection, good: pl.DataFrame, contribut
     return rows.filter(pl.col("ref_event").is_in(protected)).select("row", reason=reason)
 
 
-def _withheld_links(connection: Connection, good: pl.DataFrame, contributor: str) -> list[tuple[str, str]]:
-    """The links among the events that corrections are about and that we withhold from the ledger."""
-    ids = good.filter(pl.col("kind") == "event.corrected")["ref_event"].to_list()
-    kind_by_id = withheld.kinds(connection, contributor, ids) if ids else {}
-    return [(contributor, event_id) for event_id, kind in kind_by_id.items() if kind == LINK_KIND]
+def _withheld_links(connection: Connection, good: pl.DataFrame, contributor: str) -> list[tuple[str, str, str]]:
+    """The links, and corrections of links, that corrections and retractions are about and that we withhold from the ledger."""
+    ids = good.filter(pl.col("kind").is_in(["event.corrected", "event.retracted"]))["ref_event"].to_list()
+    kind_by_id = withheld.links(connection, contributor, ids) if ids else {}
+    return [(contributor, event_id, kind) for event_id, kind in kind_by_id.items()]
 
 
 def _results(

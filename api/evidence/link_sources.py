@@ -21,6 +21,10 @@ from graph.evidence.events import EVENT_KEY, MAX_ID_LENGTH
 from graph.evidence.vocabulary import LINK_KIND
 
 REASON: Final = f"this contributor may not send `{LINK_KIND}`: ask an operator for `iftah links allow`"
+_TARGET_KINDS: Final = {
+    LINK_KIND: "event.corrected",
+    "event.corrected": "event.retracted",
+}  # what changes it to another link
 _SCHEMA: Final = {"row": pl.Int64, "reason": pl.String}
 
 
@@ -54,27 +58,44 @@ def list_sources(database: Database) -> list[tuple[str, datetime]]:
 
 
 def rejections(
-    connection: Connection, batch: pl.DataFrame, withheld_links: Iterable[tuple[str, str]] = ()
+    connection: Connection, batch: pl.DataFrame, withheld_links: Iterable[tuple[str, str, str]] = ()
 ) -> pl.DataFrame:
-    """The rows of a batch that only a permitted contributor may send: links, and corrections of its links (`row`, `reason`).
+    """The rows of a batch that only a permitted contributor may send: links, corrections of its links, and retractions of such
+    corrections, which bring another link back (`row`, `reason`). A retraction of a link is always taken.
 
-    `withheld_links` are the contributors and ids of links that we keep out of the ledger, since an end has left: a correction of
-    them gets the same answer. A retraction is always taken. Cost: none for a batch without links and corrections.
+    `withheld_links` are the contributors, ids and kinds of links and of their corrections that we keep out of the ledger, since an
+    end has left: what is about them gets the same answer. Cost: none for a batch of other kinds.
     """
-    rows = batch.filter(pl.col("kind").is_in([LINK_KIND, "event.corrected"]))
+    rows = batch.filter(pl.col("kind").is_in([LINK_KIND, "event.corrected", "event.retracted"]))
     if rows.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
-    withheld = pl.DataFrame(list(withheld_links), schema=dict.fromkeys(EVENT_KEY, pl.String), orient="row")
-    links = [batch.filter(pl.col("kind") == LINK_KIND).select(EVENT_KEY), withheld]
+    kind = pl.col("kind")
+    columns = (*EVENT_KEY, "kind")
+    withheld = pl.DataFrame(list(withheld_links), schema=dict.fromkeys(columns, pl.String), orient="row")
+    targets = [batch.filter(kind == LINK_KIND).select(columns), withheld]
     if connection.execute(event_queries.ANY_LINK).first() is not None:
-        targets = excerpt.referenced_events(connection, rows.filter(pl.col("kind") == "event.corrected"))
-        links.append(targets.filter(pl.col("kind") == LINK_KIND).select(EVENT_KEY))
-    corrected = pl.struct(contributor="contributor", event_id="ref_event").is_in(pl.concat(links).to_struct().implode())
-    about_links = rows.filter((pl.col("kind") == LINK_KIND) | corrected)
+        targets.append(_links_and_corrections(connection, rows).select(columns))
+    of_kind = {name: pl.concat(targets).filter(kind == name).select(EVENT_KEY).to_struct() for name in _TARGET_KINDS}
+    target = pl.struct(contributor="contributor", event_id="ref_event")
+    is_change = [(kind == name) & target.is_in(of_kind[other].implode()) for other, name in _TARGET_KINDS.items()]
+    about_links = rows.filter(pl.any_horizontal(kind == LINK_KIND, *is_change))
     if about_links.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
     foreign = about_links.filter(~pl.col("contributor").is_in(sorted(_allowed(connection))))
     return foreign.select("row", pl.lit(REASON).alias("reason"))
+
+
+def _links_and_corrections(connection: Connection, rows: pl.DataFrame) -> pl.DataFrame:
+    """The links, and the corrections of links, that these rows are about."""
+    targets = excerpt.referenced_events(connection, rows)
+    corrections = targets.filter(pl.col("kind") == "event.corrected")
+    links = pl.concat([targets, excerpt.referenced_events(connection, corrections)]).filter(pl.col("kind") == LINK_KIND)
+    return pl.concat(
+        [
+            targets.filter(pl.col("kind") == LINK_KIND),
+            corrections.join(links, left_on=["contributor", "ref_event"], right_on=EVENT_KEY, how="semi"),
+        ]
+    )
 
 
 def _allowed(connection: Connection) -> set[str]:

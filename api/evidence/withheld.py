@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import polars as pl
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Connection, RowMapping, bindparam, exists, or_, select
 
 from api.evidence import erasure_tombstones
 from api.store.clock import micros
@@ -19,10 +19,19 @@ from api.store.database import fetch_rows, insert_rows
 from api.store.statements import Query, is_any_of, texts
 from api.store.tables import EVENTS, WITHHELD_EVENTS
 from graph.evidence.events import CONTENT_COLUMNS, SCHEMA
+from graph.evidence.vocabulary import LINK_KIND
 
 CLASH: Final = "`event_id` was sent before with other content: send event.corrected instead"
 _KINDS_AND_CONTENTS: Final = select(WITHHELD_EVENTS.c.key, WITHHELD_EVENTS.c.kind, WITHHELD_EVENTS.c.content).where(
     is_any_of(WITHHELD_EVENTS.c.key, texts("keys"))
+)
+_LINK: Final = WITHHELD_EVENTS.alias("link")
+_LINKS: Final = select(WITHHELD_EVENTS.c.key, WITHHELD_EVENTS.c.kind).where(
+    is_any_of(WITHHELD_EVENTS.c.key, texts("keys")),
+    or_(
+        WITHHELD_EVENTS.c.kind == LINK_KIND,
+        exists().where(_LINK.c.key == WITHHELD_EVENTS.c.about, _LINK.c.kind == LINK_KIND),
+    ),
 )
 _LEDGER_KINDS: Final = select(EVENTS.c.event_id, EVENTS.c.kind).where(
     EVENTS.c.contributor == bindparam("contributor"), is_any_of(EVENTS.c.event_id, texts("ids"))
@@ -125,6 +134,14 @@ def kinds(connection: Connection, contributor: str, ids: Collection[str]) -> dic
     """The kinds of those of a contributor's events that are withheld, by id."""
     events = _withheld_events(connection, _keys(connection, contributor, ids))
     return {event_id: kind for event_id, (kind, _) in events.items()}
+
+
+def links(connection: Connection, contributor: str, ids: Collection[str]) -> dict[str, str]:
+    """The withheld links, and the corrections of withheld links, under these ids: the kind of each, by id."""
+    keys = _keys(connection, contributor, ids)
+    (rows,) = fetch_rows(connection, Query(_LINKS, {"keys": sorted(keys.values())}))
+    kinds = dict(tuple(row) for row in rows)
+    return {event_id: kinds[key] for event_id, key in keys.items() if key in kinds}
 
 
 def _keys(connection: Connection, contributor: str, ids: Collection[str]) -> dict[str, str]:

@@ -162,6 +162,20 @@ def test_a_correction_of_a_link_gets_the_same_answer_after_an_id_has_left(client
     assert after["result"] == "refused"
 
 
+@pytest.mark.parametrize("erased", [False, True])
+def test_only_a_permitted_contributor_may_take_a_correction_of_a_link_back(client: LinkedClient, erased: bool) -> None:
+    """Else a source that may no longer send links would bring its former link back."""
+    client.link()
+    fix = {"kind": "event.corrected", "ref_event": "link", "fields": {"other": "z"}, "subject": client.first}
+    assert client.send(fix | {"event_id": "fix", "happened_at": AT})[0]["result"] == "accepted"
+    link_sources.deny(client.context.database, REGISTRY)
+    if erased:
+        erase(client.context.database, SECOND, NOW)
+    back = {"kind": "event.retracted", "subject": client.first, "happened_at": AT}
+    assert client.send(back | {"event_id": "back", "ref_event": "fix"})[0]["result"] == "refused"
+    assert client.send(back | {"event_id": "end", "ref_event": "link"})[0]["result"] == "accepted"
+
+
 def test_a_build_during_an_erasure_does_not_bring_a_linked_id_back(
     client: LinkedClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
