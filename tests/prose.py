@@ -18,6 +18,8 @@ from tests.paths import DOCS, ROOT
 PACKAGES: Final = ("engine", "graph", "api", "iftah")
 IDIOM: Final = {"who", "what", "whoever", "whatever"}
 READER: Final = {"you", "we", "your", "our", "us"}
+MESSAGES: Final = "messages and help texts"
+MESSAGE_WORDS: Final = 4
 MAX_IDIOM, MIN_READER = 0.6, 1.0  # per 100 words
 MODELS: Final = ("models (httpx, attrs, narwhals, structlog)", "0.1-0.5", "1.1-4.1")
 
@@ -65,6 +67,25 @@ def docstrings(path: Path) -> Iterator[str]:
     yield from re.findall(r"(?:^|\s)# (.*)$", source, flags=re.MULTILINE)
 
 
+def messages(path: Path) -> Iterator[str]:
+    """The messages, hints and help texts of a module: its texts of four words and more, without those in backticks."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bodies = (node.body for node in ast.walk(tree) if isinstance(node, documented))
+    docs = {id(body[0].value) for body in bodies if body and isinstance(body[0], ast.Expr)}
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(str(p.value) if isinstance(p, ast.Constant) else "``" for p in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (docs | parts):
+            text = node.value
+        else:
+            continue
+        prose = re.sub(r"`[^`]*`", "", text)
+        if len(re.findall(r"\b[a-z]+ ", prose)) >= MESSAGE_WORDS and not re.search(r"[=<>{}\\]|SELECT|::", prose):
+            yield prose
+
+
 def pages() -> dict[Path, WordCount]:
     """The count of each page."""
     paths = [ROOT / "README.md", *(DOCS).rglob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
@@ -73,7 +94,7 @@ def pages() -> dict[Path, WordCount]:
 
 @cache
 def parts() -> dict[str, WordCount]:
-    """The count of each part: the pages, the decision records, and the docstrings and comments of each package."""
+    """The count of each part: pages, decision records, docstrings and comments of each package, messages."""
     by_page = pages()
     records = {path for path in by_page if path.parent.name == "decisions"}
     counts = {
@@ -83,6 +104,8 @@ def parts() -> dict[str, WordCount]:
     for package in PACKAGES:
         texts = (text for path in (ROOT / package).rglob("*.py") for text in docstrings(path))
         counts[f"docstrings and comments of {package}"] = sum(map(count, texts), WordCount())
+    modules = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    counts[MESSAGES] = sum((count(text) for path in modules for text in messages(path)), WordCount())
     return counts
 
 

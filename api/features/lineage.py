@@ -59,7 +59,7 @@ def lineage(database: Database, evaluators: Evaluators, person: str, feature: st
     """
     served = serving_features.serving_features_of(database, evaluators.release, person, now)
     build = served.row_build
-    program = refresh_rows.program_of(evaluators, build)
+    program = refresh_rows.declaring_program(evaluators, build)
     attribute = _attribute(program, feature)
     with reading(database) as connection:
         events = excerpt.of_people(connection, [person]).drop("seq")

@@ -22,7 +22,14 @@ from api.evidence import erasure_tombstones, excerpt, ledger
 from api.features import builds, history, refresh_queue
 from api.features.builds import Build
 from api.features.refresh_queue import DeferredRefresh
-from api.features.refresh_rows import PersonRows, RefreshInputs, compute_rows, program_of, refresh_inputs, window_start
+from api.features.refresh_rows import (
+    PersonRows,
+    RefreshInputs,
+    compute_rows,
+    declaring_program,
+    refresh_inputs,
+    window_start,
+)
 from api.releases.catalogue import fingerprint, vocabulary_of
 from api.store.clock import micros
 from api.store.database import Database, reading, writing
@@ -131,7 +138,7 @@ def catch_up(
         row_build = _row_build(connection, evaluators.release, build, now)
         people, _ = _select_people(connection, [m.person for m in deferred], batch_limits, minimum=1)
         inputs = refresh_inputs(
-            connection, program_of(evaluators, row_build), build, people, window_start(evaluators, row_build)
+            connection, declaring_program(evaluators, row_build), build, people, window_start(evaluators, row_build)
         )
     stale_classes = frozenset((m.person, c) for m in deferred for c in m.stale_classes)
     rows = compute_rows(evaluators, row_build, inputs, stale_classes)
@@ -200,7 +207,7 @@ def _next_batch(
         invalidation,
         refresh_inputs(
             connection,
-            program_of(evaluators, row_build),
+            declaring_program(evaluators, row_build),
             build,
             batch_people,
             window_start(evaluators, row_build),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from api.evidence import event_queries, excerpt
 from api.features import builds, linked_ids, pattern_flags
 from api.features.builds import Build
-from api.releases.catalogue import definitions_of, vocabulary_of
+from api.releases.catalogue import definitions_of, program_with, vocabulary_of
 from api.store.clock import micros
 from api.store.tables import FEATURES
 from engine.decide.evaluators import Evaluators
@@ -59,7 +59,8 @@ def window_start(evaluators: Evaluators, row_build: Build) -> datetime | None:
     event_kinds = {step.kind for pattern in program.flags for step in pattern.steps}
     return (
         None
-        if event_kinds & set(event_queries.WINDOWED) or any(map(_looks_far_back, definitions_of(program)))
+        if event_kinds & set(event_queries.WINDOWED)
+        or any(map(_looks_far_back, definitions_of(declaring_program(evaluators, row_build))))
         else months_before(row_build.as_of, WINDOW_MONTHS, row_build.zone)
     )
 
@@ -75,6 +76,11 @@ def _looks_far_back(definition: FeatureDefinition) -> bool:
 def program_of(evaluators: Evaluators, row_build: Build) -> Program:
     """The rules in force on the day of these rows."""
     return evaluators.release.at(evaluators.release.day(row_build.as_of))
+
+
+def declaring_program(evaluators: Evaluators, row_build: Build) -> Program:
+    """The rules of the day whose features the build has: those of a later day apply to everyone, from the next build on."""
+    return program_with(evaluators.release, row_build.catalogue) or program_of(evaluators, row_build)
 
 
 def refresh_inputs(
@@ -113,7 +119,7 @@ def local_values(
     names: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """The features of these people that come from their own evidence, a column each: at least those of `names` (None: all)."""
-    definitions = definitions_of(program_of(evaluators, row_build))
+    definitions = definitions_of(declaring_program(evaluators, row_build))
     distant = distant_names(definitions)
     own = [d for d in definitions if d.name not in distant]
     declared = own if names is None else needed_definitions(own, names)
@@ -129,15 +135,15 @@ def compute_rows(
     evaluators: Evaluators, row_build: Build, inputs: RefreshInputs, stale_classes: Collection[tuple[str, str]]
 ) -> PersonRows:
     """Compute the rows of the people in `inputs`. Cost: about 0.1 s, plus O(events)."""
-    program = program_of(evaluators, row_build)
+    program, declaring = program_of(evaluators, row_build), declaring_program(evaluators, row_build)
     view, consents = view_of(evaluators, row_build, inputs.events)
     linked = linked_of(evaluators, row_build, inputs.events)
     people = sorted({linked.get(person, person) for person in inputs.people})
     local_features = local_values(evaluators, row_build, view, consents, people)
     stale_of_people = {(linked.get(person, person), c) for person, c in stale_classes}
-    global_values = _usable_globals(inputs.global_values, program, consents, stale_of_people)
+    global_values = _usable_globals(inputs.global_values, declaring, consents, stale_of_people)
     all_features = local_features.join(global_values, on="person", how="left")
-    values = all_features.select("person", *builds.feature_names(program)).sort("person")
+    values = all_features.select("person", *builds.feature_names(declaring)).sort("person")
     flags = pattern_flags.flags_of_view(
         view,
         consents,
@@ -145,7 +151,9 @@ def compute_rows(
         evaluators.pattern_evaluators(evaluators.release.day(row_build.as_of)),
         people,
     )
-    scores = builds.score_rows(values.select("person", *program.features), program, row_build, flags)
+    not_built = [pl.lit(None, pl.Int64).alias(name) for name in program.features if name not in values.columns]
+    read_values = values.with_columns(not_built).select("person", *program.features)
+    scores = builds.score_rows(read_values, program, row_build, flags)
     features = values.select(
         pl.lit(row_build.id).alias("build"),
         "person",

@@ -59,6 +59,11 @@ def fingerprint(program: Program | None) -> str:
     return hashlib.sha256(json.dumps([_fixed_fingerprint(), versions]).encode()).hexdigest()
 
 
+def program_with(release: Release, catalogue: str) -> Program | None:
+    """The first program of a release whose features have this hash, or None."""
+    return next((program for program in release.programs if fingerprint(program) == catalogue), None)
+
+
 @cache
 def _fixed_fingerprint() -> str:
     excluded = ("effort", "formerly")  # no part of a definition

@@ -1,7 +1,7 @@
 """The refresh of features over declared kinds: whoever enrols later, or takes a payment back, changes the rows of the other party."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +103,46 @@ def test_a_refund_that_comes_later_changes_the_sums_of_its_payment(database: Eng
 def test_a_refund_that_is_taken_back_leaves_the_whole_payment(database: Engine, evaluators: Evaluators) -> None:
     _, after = rows_after(database, evaluators, PAYMENT, "2024-02-06 event.retracted ann ref_event=r")
     assert after["behaviour.payment_total"] == 500
+
+
+RATES = """kind: rates
+{days}
+base: CNY
+date: 2024-01-01
+rates: {{JPY: {rate}}}
+"""
+SPENDING = """
+  - {id: rental.spent, about: a, of: payment.made, measure: sum, value: amount, missing: zero}
+"""
+
+
+def test_until_the_next_build_a_refresh_uses_the_rates_of_the_build_also_after_their_last_day(
+    database: Engine, tmp_path: Path
+) -> None:
+    """Else some people's amounts would have the new rates, others' the old, and a decision would name the wrong definitions."""
+    folder = write_rental_rules(tmp_path)
+    path, day = folder / "features.yaml", (NOW + timedelta(days=1)).date()
+    path.write_text(path.read_text(encoding="utf-8") + SPENDING.lstrip("\n"), encoding="utf-8")
+    (folder / "rates.yaml").write_text(RATES.format(days=f"until: {day}", rate="0.05"), encoding="utf-8")
+    (folder / "rates-later.yaml").write_text(RATES.format(days=f"from: {day}", rate="0.07"), encoding="utf-8")
+    evaluators = Evaluators(load_folder(folder))
+    vocabulary = vocabulary_of(evaluators.release)
+
+    def pay(number: int, now: datetime) -> None:
+        line = f"2024-02-0{number} payment.made ann > shop #p{number} amount=1000 currency=JPY"
+        assert ledger.append(database, story(line), now, vocabulary=vocabulary).accepted == 1
+
+    def spent() -> object:
+        return feature_rows(database)["ann"][1]["rental.spent"]
+
+    ledger.append(database, story(BASE), NOW, vocabulary=vocabulary)
+    pay(1, NOW)
+    builds.build_features(database, NOW, "perks", NOW, follows=True, release=evaluators.release)
+    assert spent() == 50_00
+    later = NOW + timedelta(days=2)
+    pay(2, later)
+    refresh.refresh_all(database, evaluators, lambda: later)
+    assert spent() == 100_00
+    builds.build_features(database, later, "perks", later, follows=True, release=evaluators.release)
+    assert spent() == 140_00
+    evaluators.close()
