@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.effort import IN_FULL
 
@@ -20,6 +21,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 _IN_MEMORY = Path("/dev/shm")
 if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > 4 << 30:
     os.environ.setdefault("TMPDIR", str(_IN_MEMORY))
+
+settings.register_profile("untimed", deadline=None)  # a test that fails under load says nothing about the code
+settings.load_profile("untimed")
 
 gc.disable()  # while modules are imported and tests collected, which only adds objects
 

@@ -218,10 +218,13 @@ class Scope:
 
     def _check_quotes(self, attribute: Attribute, right: Name) -> None:
         """Report a word without quotes: we parsed it as a name."""
-        word = attribute.type.textual and value_of(right.name, attribute.type) is not None
-        if word and right.name not in self.schema and right.name not in self.define:
+        if not attribute.type.textual or right.name in self.schema or right.name in self.define:
+            return
+        if value_of(right.name, attribute.type) is not None:
             hint = f"write a word in quotes: '{right.name[:60]}'"
             raise self._report_error("R101", f"unknown name `{right.name[:60]}`", right.at, hint)
+        if attribute.type.kind == "enum" and "." not in right.name:
+            raise self._value_error(attribute, right.name, right.at)
 
     def _value_error(self, attribute: Attribute, text: str, at: SourceSpan) -> ExpressionError:
         hint = suggestion(text[:60], attribute.type.values)

@@ -360,7 +360,16 @@ def test_a_list_of_one_constant_is_a_comparison() -> None:
     assert meaning("n.whole in [1, 2]") == Or(tuple(Cmp("==", Attr("n.whole"), Int(n)) for n in (1, 2)))
 
 
-@pytest.mark.parametrize(("word", "hint"), [("red", "write a word in quotes: 'red'"), ("mauve", "")])
-def test_only_a_word_that_could_be_meant_is_to_be_put_in_quotes(word: str, hint: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("red", ("R101", "unknown name `red`", "write a word in quotes: 'red'")),
+        ("mauve", ("R104", "`mauve` is not a value of `e.color`", "use one of `green`, `red`")),
+        ("e.colour", ("R101", "unknown name `e.colour`", "did you mean `e.color`?")),
+    ],
+)
+def test_a_word_without_quotes_gets_the_hint_of_the_word_that_it_could_be(
+    word: str, problem: tuple[str, str, str]
+) -> None:
     _, report = resolve(f"e.color == {word}")
-    assert [(p.code, p.message, p.hint) for p in report.problems] == [("R101", f"unknown name `{word}`", hint)]
+    assert [(p.code, p.message, p.hint) for p in report.problems] == [problem]
