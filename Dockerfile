@@ -18,6 +18,7 @@ RUN /build/bin/pip --python /opt/iftah/bin/python install --no-compile --require
  && /build/bin/pip install --require-hashes -r setuptools.txt
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY docs/schemas docs/schemas
+COPY docs/examples docs/examples
 COPY rules rules
 COPY iftah iftah
 COPY engine engine

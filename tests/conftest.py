@@ -23,7 +23,8 @@ if _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(
     os.environ.setdefault("TMPDIR", str(_IN_MEMORY))
 
 settings.register_profile("untimed", deadline=None)  # a test that fails under load says nothing about the code
-settings.load_profile("untimed")
+if settings.get_current_profile_name() == "default":  # the mutations have their own
+    settings.load_profile("untimed")
 
 gc.disable()  # while modules are imported and tests collected, which only adds objects
 

@@ -2,6 +2,7 @@
 them.
 """
 
+import ast
 import re
 import tarfile
 import zipfile
@@ -19,6 +20,15 @@ def files(folder: str, pattern: str = "*") -> set[str]:
     """The files of a folder of the checkout, by their paths in it."""
     paths = (p for p in (ROOT / folder).rglob(pattern) if p.is_file() and "__pycache__" not in p.parts)
     return {p.relative_to(ROOT / folder).as_posix() for p in paths}
+
+
+def resource_folders() -> list[str]:
+    """The folders that setup.py puts into the wheel as resources."""
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    targets = {
+        t.id: n.value for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)
+    }
+    return list(ast.literal_eval(targets["RESOURCES"]))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +83,15 @@ def test_the_source_distribution_carries_every_file_that_a_build_reads(tmp_path:
     archive = build.source_distribution(tmp_path)
     with tarfile.open(archive) as tar:
         inside = {name.partition("/")[2] for name in tar.getnames()}
-    assert {f"rules/{name}" for name in files("rules")} - inside == set()
-    assert {f"docs/schemas/{name}" for name in files("docs/schemas")} - inside == set()
+    for folder in resource_folders():
+        assert {f"{folder}/{name}" for name in files(folder)} - inside == set()
     assert {"setup.py", "pyproject.toml", "constraints-sdist.txt", "LICENSE"} - inside == set()
     assert [name for name in inside if re.fullmatch(r"durable_rules-[\d.]+\.tar\.gz", name)]
+
+
+@pytest.mark.parametrize("path", [*resource_folders(), *PACKAGES, "setup.py", "pyproject.toml", "README.md", "LICENSE"])
+def test_the_image_copies_every_file_that_a_build_reads(path: str) -> None:
+    """`make image` takes minutes. We test here that the builder gets its files."""
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert path in " ".join(copied).split()
+    assert f"!{path}" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
