@@ -15,6 +15,7 @@ from graph.catalog.former_names import FORMER_NAMES as FORMER_FEATURES
 from tests import prose, settings_document
 from tests.features_document import DOCUMENT, INTRODUCTION, document, format_value
 from tests.paths import DOCS, ROOT
+from tests.test_architecture import tracked_files
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(DOCS).rglob("*.md")])
 
@@ -24,11 +25,6 @@ def test_every_link_of_a_document_has_a_target(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
         if "://" not in target:
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
-
-
-def test_the_readme_names_only_existing_settings() -> None:
-    variables = set(re.findall(r"`(IFTAH_[A-Z_]+)`", (ROOT / "README.md").read_text()))
-    assert variables <= {f"IFTAH_{name.upper()}" for name in Settings.model_fields}
 
 
 def test_every_setting_is_known_by_its_name_before_settings_are_validated() -> None:
@@ -97,3 +93,25 @@ def test_the_prose_keeps_to_its_limits(part: str) -> None:
     if total.words:
         assert total.idiom_rate <= prose.MAX_IDIOM
         assert total.reader_rate >= prose.MIN_READER or part == prose.MESSAGES  # these name a thing in half a line
+
+
+TEST_VARIABLES = {
+    "AGREEMENT",
+    "DATASETS_URL",
+    "PUBLIC_DATA_DIR",
+    "TEST_POSTGRES",
+    "CONFIG",
+}  # of tests, CI, and the settings' file
+
+
+def test_every_variable_that_a_script_or_page_names_is_a_setting() -> None:
+    """A script that sets a setting by its former name does not start."""
+    texts = {
+        p: p.read_text(encoding="utf-8") for p in tracked_files() if p.suffix != ".py" and p.name != "CHANGELOG.md"
+    }
+    pages = {p: text for p, text in texts.items() if "decisions" not in p.parts and "tests" not in p.parts}
+    names = {
+        (str(p.relative_to(ROOT)), name) for p, text in pages.items() for name in re.findall(r"IFTAH_([A-Z_]+)", text)
+    }
+    settings = {name.upper() for name in Settings.model_fields}
+    assert sorted((path, name) for path, name in names if name.strip("_") not in settings | TEST_VARIABLES) == []
