@@ -198,13 +198,15 @@ def _spread(n: NumberedDefinition, _: Moment) -> Recipe:
     above = n.of_marked(_part(n, "above"))
     high, low = above // MILLION, above % MILLION
     squares = {"deviation": above, "high": high * high, "cross": high * low, "low": low * low}
-    floats = {p: n.part(p).cast(nw.Float64()) for p in ("count", *squares)}
+    # A division by 0 would give NaN, which is no integer. `when` does not shield it: engines share equal parts of expressions.
+    parts = {"count": nw.when(n.part("count") > 0).then(n.part("count")), **{p: n.part(p) for p in squares}}
+    floats = {p: part.cast(nw.Float64()) for p, part in parts.items()}
     square = floats["high"] * float(MILLION * MILLION) + floats["cross"] * float(2 * MILLION) + floats["low"]
     root = (floats["count"] * square - floats["deviation"] * floats["deviation"]).clip(lower_bound=0).sqrt()
     up, down = scales(n.definition)
     spread = (root * float(up) / (floats["count"] * float(down)) + 0.5).floor().cast(nw.Int64())
     lowest = (value - value.min().over("person")).clip(upper_bound=MAX_DEVIATION)
-    counting = _counting(n, _if_any(n, spread))
+    counting = _counting(n, spread)
     result = replace(
         counting,
         columns={**counting.columns, **squares},

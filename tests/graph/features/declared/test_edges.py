@@ -91,3 +91,15 @@ def test_what_is_recorded_late_counts_from_then_on() -> None:
     text = "2024-02-01 payment.made ann > shop amount=5 currency=CNY recorded=2024-02-10"
     assert value(SUM, text, "2024-02-09") is None
     assert value(SUM, text, "2024-02-10") == 5
+
+
+def test_spreads_with_parts_in_common_are_missing_without_a_value() -> None:
+    """Polars computes equal parts of expressions once, outside of any condition: there a division by 0 raised an error."""
+    view, consents = visible_with_consents(
+        story(f"{enrol('ann', 'bob')}\n{PAYMENTS}"), moment("2024-02-29"), moment("2024-02-29"), "perks"
+    )
+    line = "about: a, of: payment.made, measure: spread, value: amount, currency: CNY, where: amount > 9 CNY"
+    features = definitions(f"- {{id: a.one, {line}, missing: zero}}\n- {{id: a.two, {line}}}")
+    for by in (by_reference, by_polars, by_duckdb):
+        row = by(view, consents, features, moment("2024-02-29")).filter(person="ann").row(0, named=True)
+        assert (row["a.one"], row["a.two"]) == (0, None)
