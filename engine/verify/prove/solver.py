@@ -1,0 +1,64 @@
+"""Ask the solver whether there is a person for whom formulas hold.
+
+The effort of each question is limited by steps and not by time, so the answer is the same on every machine.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import z3
+
+from engine.lang.model.conditions import Values
+from engine.verify.prove.encoding import Encoder, Formula
+
+MAX_STEPS: Final = 4_000_000  # of the solver, for one question: a second or less
+
+
+@dataclass(frozen=True)
+class Search:
+    """The result of a question: `is_empty` if there certainly is nobody, `model` if there is somebody.
+
+    With neither, the solver gave up.
+    """
+
+    is_empty: bool
+    model: Any = None
+
+    def values(self, people: Encoder, names: Iterable[str]) -> Values:
+        """The values of the person that the solver found."""
+        return people.values_in(self.model, names)
+
+
+class Solver:
+    """Questions about the people of some encoders, with formulas that hold in all of them."""
+
+    def __init__(self, *people: Encoder, max_steps: int = MAX_STEPS) -> None:
+        self.people = people
+        self._solver = z3.SimpleSolver()
+        self._solver.set("rlimit", max_steps)
+        self._bounds = [0 for _ in people]
+
+    def require(self, *formulas: Formula) -> None:
+        """Let the formulas hold from now on."""
+        self._add_bounds()
+        self._solver.add(*formulas)
+
+    def search(self, *formulas: Formula) -> Search:
+        """Search for a person for whom all formulas hold."""
+        self._add_bounds()
+        self._solver.push()
+        self._solver.add(*formulas)
+        result = self._solver.check()
+        model = self._solver.model() if result == z3.sat else None
+        self._solver.pop()
+        return Search(result == z3.unsat, model)
+
+    def nobody(self, *formulas: Formula) -> bool:
+        """Whether it is certain that the formulas hold for nobody."""
+        return self.search(*formulas).is_empty
+
+    def _add_bounds(self) -> None:
+        for place, people in enumerate(self.people):
+            self._solver.add(*people.bounds[self._bounds[place] :])
+            self._bounds[place] = len(people.bounds)
