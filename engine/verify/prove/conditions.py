@@ -8,22 +8,22 @@ import z3
 
 from engine.lang.model.conditions import AS_OF, And, Const, InList, Not, Or, Truth, names
 from engine.lang.syntax.expression_tree import Expr
-from engine.verify.prove.encoding import Encoder, Status
+from engine.verify.prove.encoding import Encoder, StatusFormulas
 from engine.verify.prove.lines import Clause, definitions
-from engine.verify.prove.solver import Search, Solver
+from engine.verify.prove.solver import PersonSolver, SolverResult
 from engine.verify.prove.verdicts import Example, Verdict, example_of, joined
 
 NEVER_HINT: Final = "correct it, or take it out"
 
 
 @dataclass(frozen=True)
-class Scope:
+class QuestionScope:
     """The people about whom we ask, and the solver with what holds for all of them."""
 
     people: Encoder
-    solver: Solver
+    solver: PersonSolver
 
-    def example(self, search: Search, *conditions: Truth) -> Example:
+    def example(self, search: SolverResult, *conditions: Truth) -> Example:
         """The values of a person, as far as the conditions read them."""
         if search.model is None:
             return ()
@@ -44,7 +44,7 @@ def reads_day(when: Truth) -> bool:
             return AS_OF in names(when)
 
 
-def condition_verdicts(clause: Clause, scope: Scope, *, literal_is_meant: bool = False) -> Iterator[Verdict]:
+def condition_verdicts(clause: Clause, scope: QuestionScope, *, literal_is_meant: bool = False) -> Iterator[Verdict]:
     """Ask whether the condition is never met or always met, and otherwise the same about its parts.
 
     With `literal_is_meant`, we take `true` as an intended default.
@@ -62,7 +62,7 @@ def condition_verdicts(clause: Clause, scope: Scope, *, literal_is_meant: bool =
 
 
 def with_definitions(
-    verdicts: Iterable[Verdict], clauses: Iterable[Clause], define: Mapping[str, Expr | None], scope: Scope
+    verdicts: Iterable[Verdict], clauses: Iterable[Clause], define: Mapping[str, Expr | None], scope: QuestionScope
 ) -> list[Verdict]:
     """The answers about lines, and those about the definitions that their conditions use.
 
@@ -77,7 +77,7 @@ def with_definitions(
     return joined(v for v in result if v.definition not in bad)
 
 
-def never_met(clause: Clause, scope: Scope) -> Verdict:
+def never_met(clause: Clause, scope: QuestionScope) -> Verdict:
     """Ask whether nobody meets the condition. The example is a person who meets all of its parts but one."""
     status, day = scope.people.status(clause.when), reads_day(clause.when)
     if not scope.solver.nobody(status.met):
@@ -97,7 +97,7 @@ def never_met(clause: Clause, scope: Scope) -> Verdict:
     return replace(bad, message=message, example=scope.example(near, clause.when))
 
 
-def always_met(clause: Clause, scope: Scope) -> Verdict:
+def always_met(clause: Clause, scope: QuestionScope) -> Verdict:
     """Ask whether the condition is met by everyone for whom it is known."""
     status, day = scope.people.status(clause.when), reads_day(clause.when)
     if not scope.solver.nobody(status.unmet):
@@ -114,7 +114,7 @@ def always_met(clause: Clause, scope: Scope) -> Verdict:
     return Verdict("W102", clause.at, True, message, hint, person, day, clause.definition)
 
 
-def part_verdicts(clause: Clause, scope: Scope) -> Iterator[Verdict]:
+def part_verdicts(clause: Clause, scope: QuestionScope) -> Iterator[Verdict]:
     """Ask about the parts of a condition, down to its comparisons. We ask nothing about the parts of a bad part."""
     parts = clause.parts()
     if len(parts) < 2:
@@ -140,7 +140,7 @@ def _as_part(part: Clause) -> Clause:
     return Clause(f"the part of {part.title}", part.expr, part.when)
 
 
-def _needless_parts(clause: Clause, parts: Sequence[Clause], scope: Scope) -> dict[object, Verdict]:
+def _needless_parts(clause: Clause, parts: Sequence[Clause], scope: QuestionScope) -> dict[object, Verdict]:
     """The parts without which the condition has the same status for everyone, the last ones first, by place."""
     remaining, result = list(parts), dict[object, Verdict]()
     for part in reversed(parts):
@@ -171,7 +171,7 @@ def _shares_names(part: Clause, rest: Sequence[Clause]) -> bool:
     return bool(set(names(part.when)) & {name for p in rest for name in names(p.when)}) or reads_day(part.when)
 
 
-def _follows(part: Clause, rest: Sequence[Clause], clause: Clause, scope: Scope) -> bool:
+def _follows(part: Clause, rest: Sequence[Clause], clause: Clause, scope: QuestionScope) -> bool:
     """Whether the joint status of the rest is the same with the part, for everyone."""
     own, statuses = scope.people.status(part.when), [scope.people.status(p.when) for p in rest]
     if isinstance(clause.when, Or):
@@ -181,5 +181,5 @@ def _follows(part: Clause, rest: Sequence[Clause], clause: Clause, scope: Scope)
     )
 
 
-def _inverse(status: Status) -> Status:
-    return Status(status.unmet, status.met)
+def _inverse(status: StatusFormulas) -> StatusFormulas:
+    return StatusFormulas(status.unmet, status.met)

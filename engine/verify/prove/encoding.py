@@ -46,7 +46,7 @@ Term = Any  # of z3: an integer
 
 
 @dataclass(frozen=True)
-class Status:
+class StatusFormulas:
     """The two formulas of a condition. Both are false if it is unknown; they are never both true."""
 
     met: Formula
@@ -93,7 +93,7 @@ class Encoder:
         self.bounds: list[Formula] = []
         self._values: dict[str, Term] = {}
         self._presence: dict[str, Formula] = {}
-        self._statuses: dict[Truth, Status] = {}
+        self._statuses: dict[Truth, StatusFormulas] = {}
 
     def extended(self, types: Mapping[str, Type], always_known: Iterable[str]) -> "Encoder":
         """An encoder with further names about the same person."""
@@ -130,31 +130,31 @@ class Encoder:
         elif not is_bool:
             self.bounds += [value >= type_.low, value <= type_.high]
 
-    def status(self, node: Truth) -> Status:
+    def status(self, node: Truth) -> StatusFormulas:
         """The two formulas of a condition."""
         if node not in self._statuses:
             self._statuses[node] = self._status(node)
         return self._statuses[node]
 
-    def _status(self, node: Truth) -> Status:
+    def _status(self, node: Truth) -> StatusFormulas:
         match node:
             case Const(value):
-                return Status(z3.BoolVal(value is True), z3.BoolVal(value is False))
+                return StatusFormulas(z3.BoolVal(value is True), z3.BoolVal(value is False))
             case AttrKnown(name):
-                return Status(self.has_value(name), z3.Not(self.has_value(name)))
+                return StatusFormulas(self.has_value(name), z3.Not(self.has_value(name)))
             case And(parts):
                 inner = [self.status(p) for p in parts]
-                return Status(z3.And([s.met for s in inner]), z3.Or([s.unmet for s in inner]))
+                return StatusFormulas(z3.And([s.met for s in inner]), z3.Or([s.unmet for s in inner]))
             case Or(parts):
                 inner = [self.status(p) for p in parts]
-                return Status(z3.Or([s.met for s in inner]), z3.And([s.unmet for s in inner]))
+                return StatusFormulas(z3.Or([s.met for s in inner]), z3.And([s.unmet for s in inner]))
             case Not(part):
                 whole = self.status(part)
-                return Status(whole.unmet, whole.met)
+                return StatusFormulas(whole.unmet, whole.met)
             case _:
                 presence = [self.has_value(n) for n in dict.fromkeys(names(node))]
                 holds = self._comparison(node)
-                return Status(z3.And([*presence, holds]), z3.And([*presence, z3.Not(holds)]))
+                return StatusFormulas(z3.And([*presence, holds]), z3.And([*presence, z3.Not(holds)]))
 
     def _comparison(self, node: Truth) -> Formula:
         """A comparison of known values."""

@@ -13,9 +13,9 @@ from engine.lang.model.program import AMOUNT, SCORE, Perk, Program, Tier
 from engine.lang.model.types import day_of
 from engine.lang.syntax.ast import PerkLine
 from engine.verify.prove.encoding import Encoder, Words
-from engine.verify.prove.lines import ProgramLines, ReleaseLines
+from engine.verify.prove.lines import DatedFiles, ProgramLines
 from engine.verify.prove.outcomes import asking_person, takes, waived
-from engine.verify.prove.solver import Solver
+from engine.verify.prove.solver import PersonSolver
 from engine.verify.prove.verdicts import Example, Verdict, example_of
 
 MAX_GAP: Final = 31  # days: over a longer time we take a pause, such as that of a season, to be intended
@@ -34,13 +34,13 @@ class _Gap:
     at: SourceSpan
 
 
-def gap_verdicts(programs: Sequence[Program], lines: ReleaseLines) -> Iterator[Verdict]:
+def gap_verdicts(programs: Sequence[Program], lines: DatedFiles) -> Iterator[Verdict]:
     """The gaps of a release, in the order of its programs."""
     for gap in _gaps(programs, lines):
         yield _verdict(gap)
 
 
-def _gaps(programs: Sequence[Program], lines: ReleaseLines) -> Iterator[_Gap]:
+def _gaps(programs: Sequence[Program], lines: DatedFiles) -> Iterator[_Gap]:
     for place in range(1, len(programs)):
         before, between = programs[place - 1], programs[place]
         for perk in before.perks:
@@ -89,7 +89,7 @@ def _verdict(gap: _Gap) -> Verdict:
     for program, each in ((gap.before, first), (gap.after, second), (gap.between, middle)):
         conditions += [each.status(program.scorecard.scorable).met] if each is not None else []
     conditions += [least < waiver for waiver in waivers]
-    search = Solver(*(p for p in (first, second, middle) if p is not None)).search(*conditions)
+    search = PersonSolver(*(p for p in (first, second, middle) if p is not None)).search(*conditions)
     days = f"{iso_date(end)}" if start - end == 1 else f"{iso_date(end)} to {iso_date(start - 1)}"
     message = (
         f"`{gap.ending.id}` and `{gap.beginning.id}` leave a gap of {start - end} day{'s' * (start - end > 1)}, {days}"

@@ -17,7 +17,7 @@ FileKind = TypeVar("FileKind", bound=DatedFile)
 
 
 @dataclass(frozen=True)
-class ReleaseLines:
+class DatedFiles:
     """The files of a release with all their lines, also those that are not in force now."""
 
     cards: tuple[ScorecardFile, ...]
@@ -40,10 +40,10 @@ class ProgramLines:
         return next(line for line in self.perks.perks if line.id.text == name)
 
 
-def release_lines(release: Release) -> ReleaseLines:
+def release_lines(release: Release) -> DatedFiles:
     """Read the files of a release again. The parser remembers those that it just read."""
     files = [parse(name, text, Report()) for name, text in release.files.items()]
-    return ReleaseLines(
+    return DatedFiles(
         tuple(file for file in files if isinstance(file, ScorecardFile)),
         tuple(file for file in files if isinstance(file, PerksFile)),
     )

@@ -11,23 +11,23 @@ from engine.lang.model.program import AMOUNT, PERK_HELD, SCORE, KnockOut, Perk, 
 from engine.lang.model.types import BOOL, Type, format_value
 from engine.lang.syntax.ast import PerkLine
 from engine.lang.syntax.expression_tree import Number
-from engine.verify.prove.conditions import Scope, condition_verdicts, reads_day
+from engine.verify.prove.conditions import QuestionScope, condition_verdicts, reads_day
 from engine.verify.prove.encoding import Encoder, Formula
 from engine.verify.prove.lines import Clause
-from engine.verify.prove.solver import Search, Solver
+from engine.verify.prove.solver import PersonSolver, SolverResult
 from engine.verify.prove.verdicts import Verdict
 
 HELD_BEFORE, WITHIN_DAYS = "held before", "within the days of the hold"
 
 
 @dataclass(frozen=True)
-class PerkScope:
+class PerkPeople:
     """The people of a perk: `free` with any score, and `scored` with the score that the scorecard gives them."""
 
     perk: Perk
     line: PerkLine
-    free: Scope
-    scored: Scope
+    free: QuestionScope
+    scored: QuestionScope
 
     def met(self, when: Truth) -> Formula:
         """The formula that a condition is met."""
@@ -44,17 +44,17 @@ class PerkScope:
         return [z3.Not(self.declines(knockout)) for knockout in self.perk.knockouts]
 
 
-def perk_scope(perk: Perk, line: PerkLine, card: Scorecard, people: Encoder) -> PerkScope:
+def perk_scope(perk: Perk, line: PerkLine, card: Scorecard, people: Encoder) -> PerkPeople:
     """The people of a perk, who are those of the scorecard with a score and a question."""
     types = {a.name: a.type for a in perk.request}
     types |= {SCORE: Type("int", 0, (), card.lowest, card.highest), AMOUNT: replace(perk.money, low=1, high=perk.most)}
     types |= {PERK_HELD: BOOL, HELD_BEFORE: BOOL, WITHIN_DAYS: BOOL}
     asking = people.extended(types, (SCORE, AMOUNT, PERK_HELD, HELD_BEFORE, WITHIN_DAYS))
-    free, scored = Solver(people, asking), Solver(people, asking)
+    free, scored = PersonSolver(people, asking), PersonSolver(people, asking)
     scored.require(asking.value(SCORE) == people.score(card), people.status(card.scorable).met)
     if perk.hold:
         scored.require(asking.value(PERK_HELD) == holds_perk(perk, asking))
-    return PerkScope(perk, line, Scope(asking, free), Scope(asking, scored))
+    return PerkPeople(perk, line, QuestionScope(asking, free), QuestionScope(asking, scored))
 
 
 def holds_perk(perk: Perk, asking: Encoder) -> Formula:
@@ -66,7 +66,7 @@ def holds_perk(perk: Perk, asking: Encoder) -> Formula:
     return z3.If(asking.value(HELD_BEFORE), z3.Or(within, keeps), grants)
 
 
-def clauses(scope: PerkScope) -> Iterator[Clause]:
+def clauses(scope: PerkPeople) -> Iterator[Clause]:
     """The conditions of the perk's lines."""
     perk, line = scope.perk, scope.line
     for knockout, knockout_line in zip(perk.knockouts, line.knockouts, strict=True):
@@ -78,7 +78,7 @@ def clauses(scope: PerkScope) -> Iterator[Clause]:
         yield Clause(f"`kept` of `{perk.id}`", line.hold.kept, perk.hold.keep_condition)
 
 
-def perk_verdicts(scope: PerkScope) -> Iterator[Verdict]:
+def perk_verdicts(scope: PerkPeople) -> Iterator[Verdict]:
     """All answers about a perk."""
     bad = set[SourceSpan]()
     knockouts = {line.when.at for line in scope.line.knockouts}
@@ -96,7 +96,7 @@ def perk_verdicts(scope: PerkScope) -> Iterator[Verdict]:
     yield from _hold_verdicts(scope, bad)
 
 
-def _amount_verdicts(scope: PerkScope) -> Iterator[Verdict]:
+def _amount_verdicts(scope: PerkPeople) -> Iterator[Verdict]:
     """An amount that we waive, or a step, is no more than the largest deposit."""
     perk, line = scope.perk, scope.line
     words: list[tuple[Number | None, int | None, str]] = [(line.step, perk.step, "a step of")]
@@ -111,7 +111,7 @@ def _amount_verdicts(scope: PerkScope) -> Iterator[Verdict]:
             yield Verdict("W109", word.at, amount > perk.most, message, hint, ((AMOUNT, most),))
 
 
-def _knockout_verdicts(scope: PerkScope, bad: set[SourceSpan]) -> Iterator[Verdict]:
+def _knockout_verdicts(scope: PerkPeople, bad: set[SourceSpan]) -> Iterator[Verdict]:
     """Each knock-out is met by some person with a score, and declines one whom the knock-outs before it let pass."""
     perk, solver = scope.perk, scope.scored.solver
     for place, (knockout, line) in enumerate(zip(perk.knockouts, scope.line.knockouts, strict=True)):
@@ -138,7 +138,7 @@ def _knockout_verdicts(scope: PerkScope, bad: set[SourceSpan]) -> Iterator[Verdi
         yield Verdict("W103", line.when.at, idle, message, hint, example, day)
 
 
-def _tier_verdicts(scope: PerkScope, bad: set[SourceSpan]) -> Iterator[Verdict]:
+def _tier_verdicts(scope: PerkPeople, bad: set[SourceSpan]) -> Iterator[Verdict]:
     """Each tier is reached by some person whom no knock-out declines and who meets no tier before it."""
     for place, (tier, line) in enumerate(zip(scope.perk.tiers, scope.line.tiers, strict=True)):
         if line.when.at in bad and scope.free.solver.nobody(scope.met(tier.when)):
@@ -150,11 +150,11 @@ def _tier_verdicts(scope: PerkScope, bad: set[SourceSpan]) -> Iterator[Verdict]:
             yield from _needless_parts(scope, clause, place)
 
 
-def _unmet(scope: PerkScope, place: int) -> list[Formula]:
+def _unmet(scope: PerkPeople, place: int) -> list[Formula]:
     return [z3.Not(scope.met(tier.when)) for tier in scope.perk.tiers[:place]]
 
 
-def _unreachable(scope: PerkScope, clause: Clause, place: int, reached: Search) -> Iterator[Verdict]:
+def _unreachable(scope: PerkPeople, clause: Clause, place: int, reached: SolverResult) -> Iterator[Verdict]:
     """The reason why nobody reaches a tier: its condition, the knock-outs, or the tiers before it."""
     solver, met = scope.scored.solver, scope.met(clause.when)
     day = _reads_day(scope)
@@ -173,12 +173,12 @@ def _unreachable(scope: PerkScope, clause: Clause, place: int, reached: Search) 
     yield replace(unreachable, code="W105", reads_day=day)
 
 
-def _reads_day(scope: PerkScope) -> bool:
+def _reads_day(scope: PerkPeople) -> bool:
     """Whether a knock-out or a tier of the perk reads the day of the decision."""
     return any(map(reads_day, perk_stage(scope.perk).values()))
 
 
-def _highest(scope: PerkScope) -> str:
+def _highest(scope: PerkPeople) -> str:
     """A hint with the highest score that a person can get, if we find it in a few questions."""
     low, high = scope.free.people.types[SCORE].low, scope.free.people.types[SCORE].high
     score = scope.free.people.value(SCORE)
@@ -194,7 +194,7 @@ def _highest(scope: PerkScope) -> str:
     return f"the highest score is {high}"
 
 
-def _contradiction(scope: PerkScope, clause: Clause, person: Search) -> Verdict:
+def _contradiction(scope: PerkPeople, clause: Clause, person: SolverResult) -> Verdict:
     """Everyone who meets the condition is knocked out."""
     met, solver = scope.met(clause.when), scope.scored.solver
     ids = [k for k in scope.perk.knockouts if solver.nobody(met, z3.Not(scope.declines(k)))]
@@ -204,7 +204,7 @@ def _contradiction(scope: PerkScope, clause: Clause, person: Search) -> Verdict:
     return Verdict("W104", clause.at, True, message, "change one of the two conditions", example)
 
 
-def _preceded(scope: PerkScope, clause: Clause, place: int, past: Search) -> Verdict:
+def _preceded(scope: PerkPeople, clause: Clause, place: int, past: SolverResult) -> Verdict:
     """Everyone who meets the condition and passes the knock-outs meets a tier before it."""
     met, solver, before = scope.met(clause.when), scope.scored.solver, scope.perk.tiers[:place]
     single: Tier | None = next(
@@ -216,7 +216,7 @@ def _preceded(scope: PerkScope, clause: Clause, place: int, past: Search) -> Ver
     return Verdict("W105", clause.at, True, message, "put the narrower condition first", example)
 
 
-def _needless_parts(scope: PerkScope, clause: Clause, place: int) -> Iterator[Verdict]:
+def _needless_parts(scope: PerkPeople, clause: Clause, place: int) -> Iterator[Verdict]:
     """The parts of a tier that everyone meets who gets there: past the knock-outs and the tiers before, with a score."""
     parts: Sequence[Clause] = clause.parts() if _is_and(clause) else (clause,)
     remaining = list(parts)
@@ -227,7 +227,7 @@ def _needless_parts(scope: PerkScope, clause: Clause, place: int) -> Iterator[Ve
         is_plain = scope.free.solver.nobody(*rest_met, z3.Not(scope.met(part.when)))
         follows = not is_plain and scope.scored.solver.nobody(*context, z3.Not(scope.met(part.when)))
         message = f"{'a part of ' if len(parts) > 1 else ''}{clause.title} changes nothing: everyone who gets there meets `{part.text}`"
-        person = scope.scored.solver.search(*context) if follows else Search(False)
+        person = scope.scored.solver.search(*context) if follows else SolverResult(False)
         hint = "the score, the knock-outs and the tiers before it imply it: take it out, or correct it"
         yield Verdict(
             "W103", part.at, follows, message, hint, scope.scored.example(person, clause.when), _reads_day(scope)
@@ -239,7 +239,7 @@ def _is_and(clause: Clause) -> bool:
     return isinstance(clause.when, And)
 
 
-def _hold_verdicts(scope: PerkScope, bad: set[SourceSpan]) -> Iterator[Verdict]:
+def _hold_verdicts(scope: PerkPeople, bad: set[SourceSpan]) -> Iterator[Verdict]:
     """Whoever is granted the perk also keeps it, and is not knocked out in any case."""
     hold, line = scope.perk.hold, scope.line.hold
     if hold is None or line is None or bad & {line.granted.at, line.kept.at}:

@@ -10,24 +10,24 @@ from engine.lang.model.problems import SourceSpan
 from engine.lang.model.program import Characteristic, PointRule, Program
 from engine.lang.model.types import DATE, Type, Value, format_value
 from engine.lang.syntax.ast import CharacteristicLine, RuleLine, ScorecardFile
-from engine.verify.prove.conditions import Scope, condition_verdicts, never_met, with_definitions
+from engine.verify.prove.conditions import QuestionScope, condition_verdicts, never_met, with_definitions
 from engine.verify.prove.encoding import Encoder
 from engine.verify.prove.lines import Clause
-from engine.verify.prove.solver import Solver
-from engine.verify.prove.verdicts import Period, Verdict, example_of
+from engine.verify.prove.solver import PersonSolver
+from engine.verify.prove.verdicts import ProgramPeriod, Verdict, example_of
 
 Item = Characteristic | PointRule
 DIRECTIONS = {"higher is better": 1, "lower is better": -1}
 
 
-def feature_types(program: Program, period: Period) -> dict[str, Type]:
+def feature_types(program: Program, period: ProgramPeriod) -> dict[str, Type]:
     """The types of features and flags, and of the day, which is one of the period."""
     low = DATE.low if period.since is None else period.since
     high = DATE.high if period.until is None else period.until - 1
     return {name: a.type for name, a in program.schema.items()} | {AS_OF: Type("date", low=low, high=high)}
 
 
-def scorecard_verdicts(program: Program, file: ScorecardFile, scope: Scope) -> list[Verdict]:
+def scorecard_verdicts(program: Program, file: ScorecardFile, scope: QuestionScope) -> list[Verdict]:
     """All answers about the scorecard. `scope` has the people of one period."""
     card = program.scorecard
     scorable = Clause("`scorable`", file.scorable.when, card.scorable)
@@ -40,7 +40,7 @@ def scorecard_verdicts(program: Program, file: ScorecardFile, scope: Scope) -> l
     return with_definitions(verdicts, [scorable, *rules], {word.text: expr for word, expr in file.define}, scope)
 
 
-def _item_verdicts(program: Program, file: ScorecardFile, scope: Scope) -> Iterator[Verdict]:
+def _item_verdicts(program: Program, file: ScorecardFile, scope: QuestionScope) -> Iterator[Verdict]:
     lines: list[CharacteristicLine | RuleLine] = [*file.characteristics, *file.rules]
     for line, item in zip(lines, program.scorecard.items, strict=True):
         if isinstance(item, Characteristic) and isinstance(line, CharacteristicLine):
@@ -53,7 +53,7 @@ def _points_place(line: CharacteristicLine | RuleLine) -> SourceSpan:
     return line.points[0].at if isinstance(line, CharacteristicLine) else line.points.at
 
 
-def _scorable_verdicts(clause: Clause, scope: Scope) -> Iterator[Verdict]:
+def _scorable_verdicts(clause: Clause, scope: QuestionScope) -> Iterator[Verdict]:
     """Ask whether nobody gets a score. That everyone gets one may be meant, if the file says `true`."""
     never = never_met(clause, scope)
     message = never.message.replace("`scorable` is never met", "nobody gets a score")
@@ -75,15 +75,15 @@ def _cut_verdicts(line: CharacteristicLine, item: Characteristic, type_: Type) -
 
 
 @dataclass(frozen=True)
-class _Pair:
+class _DirectedPeople:
     """Two people who differ in one feature alone, of which the second has the better value."""
 
     first: Encoder
     second: Encoder
-    solver: Solver
+    solver: PersonSolver
 
 
-def _direction_verdicts(program: Program, scope: Scope, places: Mapping[str, SourceSpan]) -> Iterator[Verdict]:
+def _direction_verdicts(program: Program, scope: QuestionScope, places: Mapping[str, SourceSpan]) -> Iterator[Verdict]:
     """Ask, for each feature with a direction, which lines take points for a better value, so that the sum falls too.
 
     Several lines can share a range of values among them, so a line alone proves nothing.
@@ -102,7 +102,7 @@ def _direction_verdicts(program: Program, scope: Scope, places: Mapping[str, Sou
 
 
 def _against(
-    program: Program, scope: Scope, feature: str, items: list[Item], places: Mapping[str, SourceSpan]
+    program: Program, scope: QuestionScope, feature: str, items: list[Item], places: Mapping[str, SourceSpan]
 ) -> Iterator[tuple[str, Verdict]]:
     pair = _pair(scope, feature, DIRECTIONS[program.schema[feature].direction])
     gains = {item.id: pair.second.points(item) - pair.first.points(item) for item in items}
@@ -118,17 +118,17 @@ def _against(
                 yield id_, _direction_verdict(program, pair, search.model, feature, item, places[id_])
 
 
-def _pair(scope: Scope, feature: str, sign: int) -> _Pair:
+def _pair(scope: QuestionScope, feature: str, sign: int) -> _DirectedPeople:
     scope.people.value(feature)
     second = scope.people.varied(feature)
-    solver = Solver(scope.people, second)
+    solver = PersonSolver(scope.people, second)
     difference = second.value(feature) - scope.people.value(feature)
     solver.require(scope.people.has_value(feature), second.has_value(feature), difference * sign > 0)
-    return _Pair(scope.people, second, solver)
+    return _DirectedPeople(scope.people, second, solver)
 
 
 def _direction_verdict(
-    program: Program, pair: _Pair, model: object, feature: str, item: Item, at: SourceSpan
+    program: Program, pair: _DirectedPeople, model: object, feature: str, item: Item, at: SourceSpan
 ) -> Verdict:
     read = [feature] if isinstance(item, Characteristic) else dict.fromkeys(names(item.when))
     values: dict[str, Value | None] = pair.first.values_in(model, read)

@@ -16,7 +16,7 @@ MAX_STEPS: Final = 4_000_000  # of the solver, for one question: a second or les
 
 
 @dataclass(frozen=True)
-class Search:
+class SolverResult:
     """The result of a question: `is_empty` if there certainly is nobody, `model` if there is somebody.
 
     With neither, the solver gave up.
@@ -30,7 +30,7 @@ class Search:
         return people.values_in(self.model, names)
 
 
-class Solver:
+class PersonSolver:
     """Questions about the people of some encoders, with formulas that hold in all of them."""
 
     def __init__(self, *people: Encoder, max_steps: int = MAX_STEPS) -> None:
@@ -44,15 +44,15 @@ class Solver:
         self._add_bounds()
         self._solver.add(*formulas)
 
-    def search(self, *formulas: Formula) -> Search:
-        """Search for a person for whom all formulas hold."""
+    def search(self, *formulas: Formula) -> SolverResult:
+        """SolverResult for a person for whom all formulas hold."""
         self._add_bounds()
         self._solver.push()
         self._solver.add(*formulas)
         result = self._solver.check()
         model = self._solver.model() if result == z3.sat else None
         self._solver.pop()
-        return Search(result == z3.unsat, model)
+        return SolverResult(result == z3.unsat, model)
 
     def nobody(self, *formulas: Formula) -> bool:
         """Whether it is certain that the formulas hold for nobody."""

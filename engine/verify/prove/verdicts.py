@@ -35,7 +35,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Period:
+class ProgramPeriod:
     """The days of a program: the first one, and the first one of the next program. None: no limit."""
 
     since: int | None
@@ -62,9 +62,9 @@ def joined(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return list(by_line.values())
 
 
-def warnings_of(verdicts: Mapping[Period, Iterable[Verdict]]) -> tuple[Problem, ...]:
+def warnings_of(verdicts: Mapping[ProgramPeriod, Iterable[Verdict]]) -> tuple[Problem, ...]:
     """The warnings, by place. A message names the days if the warning does not apply on all days of its line."""
-    by_line: dict[tuple[str, SourceSpan], dict[Period, list[Verdict]]] = {}
+    by_line: dict[tuple[str, SourceSpan], dict[ProgramPeriod, list[Verdict]]] = {}
     for period, answers in verdicts.items():
         for verdict in answers:
             by_line.setdefault((verdict.code, verdict.at), {}).setdefault(period, []).append(verdict)
@@ -72,7 +72,7 @@ def warnings_of(verdicts: Mapping[Period, Iterable[Verdict]]) -> tuple[Problem, 
     return tuple(sorted((p for p in problems if p), key=lambda p: (p.at, p.code)))
 
 
-def _warning(periods: Mapping[Period, list[Verdict]]) -> Problem | None:
+def _warning(periods: Mapping[ProgramPeriod, list[Verdict]]) -> Problem | None:
     bad = [period for period, answers in periods.items() if all(a.applies for a in answers)]
     if not bad:
         return None
@@ -84,7 +84,7 @@ def _warning(periods: Mapping[Period, list[Verdict]]) -> Problem | None:
     return _problem(replace(first, message=first.message + _days(bad, list(periods))))
 
 
-def _days(bad: list[Period], periods: list[Period]) -> str:
+def _days(bad: list[ProgramPeriod], periods: list[ProgramPeriod]) -> str:
     """The first of the bad days in words, up to the next good ones."""
     place = periods.index(bad[0])
     end = next((p for p in periods[place:] if p not in bad), None)
