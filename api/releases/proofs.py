@@ -1,0 +1,38 @@
+"""Prove properties of releases, if the solver z3 is installed: the extra `prove`. We import it only for a proof."""
+
+from importlib.util import find_spec
+from typing import Final
+
+from engine.errors import Rejected
+from engine.lang.model.problems import Problem
+from engine.lang.model.program import Release, perk_stage
+
+MAX_LINES_UNASKED: Final = (
+    100  # lines of a release, of all its periods, that `iftah check` proves unasked: within about two seconds
+)
+INSTALL_HINT: Final = "install it: pip install 'iftah[prove]'"
+
+
+def is_installed() -> bool:
+    """Whether the solver is installed."""
+    return find_spec("z3") is not None
+
+
+def is_small(release: Release) -> bool:
+    """Whether the proofs about a release take so little time that we make them unasked."""
+    lines = (len(p.scorecard.items) + sum(len(perk_stage(perk)) for perk in p.perks) for p in release.programs)
+    return sum(lines) <= MAX_LINES_UNASKED
+
+
+def require_solver(where: str) -> None:
+    """Raise Rejected `no_solver` unless the solver is installed."""
+    if not is_installed():
+        raise Rejected("the solver z3 is not installed", where=where, hint=INSTALL_HINT, code="no_solver")
+
+
+def warnings(release: Release) -> tuple[Problem, ...]:
+    """All warnings about a release, by place. Raises Rejected `no_solver`."""
+    require_solver("--prove")
+    from engine.verify.prove.warnings import warnings as prove  # the solver takes long to import
+
+    return prove(release)
