@@ -72,9 +72,14 @@ def with_definitions(
     for name, definition in definitions(iter(clauses), define):
         for verdict in condition_verdicts(definition, scope, literal_is_meant=True):
             result.append(verdict)
-            if verdict.applies and verdict.at == definition.at and verdict.code in ("W101", "W102"):
+            if is_about(verdict, definition):
                 bad.add(name)
     return joined(v for v in result if v.definition not in bad)
+
+
+def is_about(verdict: Verdict, clause: Clause) -> bool:
+    """Whether the condition as a whole is never or always met."""
+    return verdict.applies and verdict.at == clause.at and verdict.code in ("W101", "W102") and not verdict.is_part
 
 
 def never_met(clause: Clause, scope: QuestionScope) -> Verdict:
@@ -125,7 +130,7 @@ def part_verdicts(clause: Clause, scope: QuestionScope) -> Iterator[Verdict]:
     for part in parts:
         never = never_met(_as_part(part), scope)
         answers = [never] if never.applies else [never, always_met(_as_part(part), scope)]
-        yield from answers
+        yield from (replace(answer, is_part=True) for answer in answers)
         if not any(answer.applies for answer in answers):
             good.append(part)
     needless = _needless_parts(clause, good, scope)

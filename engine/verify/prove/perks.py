@@ -11,7 +11,7 @@ from engine.lang.model.program import AMOUNT, PERK_HELD, SCORE, KnockOut, Perk, 
 from engine.lang.model.types import BOOL, Type, format_value
 from engine.lang.syntax.ast import PerkLine
 from engine.lang.syntax.expression_tree import Number
-from engine.verify.prove.conditions import QuestionScope, condition_verdicts, reads_day
+from engine.verify.prove.conditions import QuestionScope, condition_verdicts, is_about, reads_day
 from engine.verify.prove.encoding import Encoder, Formula
 from engine.verify.prove.lines import Clause
 from engine.verify.prove.solver import PersonSolver, SolverResult
@@ -66,9 +66,8 @@ def holds_perk(perk: Perk, asking: Encoder) -> Formula:
     return z3.If(asking.value(HELD_BEFORE), z3.Or(within, keeps), grants)
 
 
-def clauses(scope: PerkPeople) -> Iterator[Clause]:
+def clauses(perk: Perk, line: PerkLine) -> Iterator[Clause]:
     """The conditions of the perk's lines."""
-    perk, line = scope.perk, scope.line
     for knockout, knockout_line in zip(perk.knockouts, line.knockouts, strict=True):
         yield Clause(f"the knock-out `{knockout.id}`", knockout_line.when, knockout.when)
     for tier, tier_line in zip(perk.tiers, line.tiers, strict=True):
@@ -82,10 +81,10 @@ def perk_verdicts(scope: PerkPeople) -> Iterator[Verdict]:
     """All answers about a perk."""
     bad = set[SourceSpan]()
     knockouts = {line.when.at for line in scope.line.knockouts}
-    for clause in clauses(scope):
+    for clause in clauses(scope.perk, scope.line):
         for verdict in condition_verdicts(clause, scope.free, literal_is_meant=clause.at not in knockouts):
             yield verdict
-            if verdict.applies and verdict.at == clause.at and verdict.code in ("W101", "W102"):
+            if is_about(verdict, clause):
                 bad.add(clause.at)
     yield from _amount_verdicts(scope)
     # If nobody gets a score, or a knock-out declines everyone, we have warned of the cause.

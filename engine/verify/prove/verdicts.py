@@ -21,7 +21,7 @@ class Verdict:
     """The answer to a question about a line: whether the warning `code` applies, and then its words.
 
     With `reads_day`, the line reads the day of the decision. `definition` names the definition that is all of the line: a
-    warning about the definition covers it.
+    warning about the definition covers it. `is_part`: it is about a part of a condition, which can have the same place.
     """
 
     code: str
@@ -32,6 +32,7 @@ class Verdict:
     example: Example = ()
     reads_day: bool = False
     definition: str = ""
+    is_part: bool = False
 
 
 @dataclass(frozen=True)

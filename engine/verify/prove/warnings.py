@@ -41,4 +41,4 @@ def _program_verdicts(program: Program, period: ProgramPeriod, lines: ProgramLin
     define = {word.text: expr for word, expr in lines.perks.define}
     for perk in program.perks:
         scope = perk_scope(perk, lines.perk(perk.id), program.scorecard, people)
-        yield from with_definitions(perk_verdicts(scope), clauses(scope), define, scope.free)
+        yield from with_definitions(perk_verdicts(scope), clauses(scope.perk, scope.line), define, scope.free)
