@@ -1,11 +1,14 @@
 """Prove properties of releases, if the solver z3 is installed: the extra `prove`. We import it only for a proof."""
 
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.errors import Rejected
 from engine.lang.model.problems import Problem
 from engine.lang.model.program import Release, perk_stage
+
+if TYPE_CHECKING:
+    from engine.verify.prove.losses import LossProof
 
 MAX_LINES_UNASKED: Final = (
     100  # lines of a release, of all its periods, that `iftah check` proves unasked: within about two seconds
@@ -36,3 +39,11 @@ def warnings(release: Release) -> tuple[Problem, ...]:
     from engine.verify.prove.warnings import warnings as prove  # the solver takes long to import
 
     return prove(release)
+
+
+def no_loss(old: Release, new: Release) -> "LossProof":
+    """Prove that nobody loses from one release to the next. Raises Rejected `no_solver`."""
+    require_solver("--prove")
+    from engine.verify.prove.losses import prove_no_loss
+
+    return prove_no_loss(old, new)

@@ -13,6 +13,7 @@ from engine.verify.prove.lines import Clause, definitions
 from engine.verify.prove.solver import PersonSolver, SolverResult
 from engine.verify.prove.verdicts import Example, Verdict, example_of, joined
 
+PART_CODES: Final = ("W101", "W102", "W103")
 NEVER_HINT: Final = "correct it, or take it out"
 
 
@@ -51,14 +52,22 @@ def condition_verdicts(clause: Clause, scope: QuestionScope, *, literal_is_meant
     """
     never = never_met(clause, scope)
     yield never
-    if never.applies:
-        return
-    always = always_met(clause, scope)
+    always = always_met(clause, scope) if not never.applies else replace(never, code="W102", applies=False)
     if literal_is_meant and clause.when == Const(True):
         return
     yield always
-    if not always.applies:
+    if never.applies or always.applies:
+        yield from unasked(clause)
+    else:
         yield from part_verdicts(clause, scope)
+
+
+def unasked(clause: Clause, *codes: str) -> Iterator[Verdict]:
+    """Answers without a warning about a condition and its parts, of which we need not ask in this period."""
+    for code in codes or PART_CODES:
+        yield Verdict(code, clause.at, False)
+    for part in clause.parts():
+        yield from unasked(part, *codes)
 
 
 def with_definitions(
@@ -131,14 +140,15 @@ def part_verdicts(clause: Clause, scope: QuestionScope) -> Iterator[Verdict]:
         never = never_met(_as_part(part), scope)
         answers = [never] if never.applies else [never, always_met(_as_part(part), scope)]
         yield from (replace(answer, is_part=True) for answer in answers)
-        if not any(answer.applies for answer in answers):
+        if any(answer.applies for answer in answers):
+            yield from unasked(part)
+        else:
             good.append(part)
     needless = _needless_parts(clause, good, scope)
     for part in good:
         reason = needless.get(part.at)
         yield reason or Verdict("W103", part.at, False, reads_day=reads_day(clause.when))
-        if reason is None:
-            yield from part_verdicts(part, scope)
+        yield from part_verdicts(part, scope) if reason is None else unasked(part)
 
 
 def _as_part(part: Clause) -> Clause:

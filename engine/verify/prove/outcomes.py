@@ -7,9 +7,9 @@ import z3
 
 from engine.lang.model.conditions import AS_OF
 from engine.lang.model.program import AMOUNT, PERK_HELD, SCORE, Perk, Program, Tier
-from engine.lang.model.types import BOOL, DATE, Type
+from engine.lang.model.types import DATE, Type
 from engine.verify.prove.encoding import Encoder, Formula, Term, Words
-from engine.verify.prove.perks import HELD_BEFORE, WITHIN_DAYS, holds_perk
+from engine.verify.prove.perks import HOLD_TYPES, holds_perk
 
 
 def asking_person(program: Program, perk: Perk, words: Words, day: Term, *, without: bool = False) -> Encoder:
@@ -19,9 +19,9 @@ def asking_person(program: Program, perk: Perk, words: Words, day: Term, *, with
     """
     card = program.scorecard
     types = {name: a.type for name, a in program.schema.items()} | {a.name: a.type for a in perk.request}
-    types |= {AS_OF: DATE, HELD_BEFORE: BOOL, WITHIN_DAYS: BOOL, PERK_HELD: BOOL}
-    types |= {SCORE: Type("int", 0, (), card.lowest, card.highest), AMOUNT: replace(perk.money, low=1, high=perk.most)}
-    people = Encoder(types, (AS_OF, AMOUNT, HELD_BEFORE, WITHIN_DAYS), words)
+    types |= {AS_OF: DATE, SCORE: Type("int", 0, (), card.lowest, card.highest)}
+    types |= {AMOUNT: replace(perk.money, low=1, high=perk.most), **HOLD_TYPES}
+    people = Encoder(types, (AS_OF, AMOUNT, *HOLD_TYPES), words)
     people.set_value(AS_OF, day)
     people.set_value(SCORE, people.score(card, program.relationships if without else frozenset()))
     people.set_value(PERK_HELD, holds_perk(perk, people))

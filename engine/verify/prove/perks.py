@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import z3
 
@@ -11,13 +12,16 @@ from engine.lang.model.program import AMOUNT, PERK_HELD, SCORE, KnockOut, Perk, 
 from engine.lang.model.types import BOOL, Type, format_value
 from engine.lang.syntax.ast import PerkLine
 from engine.lang.syntax.expression_tree import Number
-from engine.verify.prove.conditions import QuestionScope, condition_verdicts, is_about, reads_day
+from engine.verify.prove.conditions import QuestionScope, condition_verdicts, is_about, reads_day, unasked
 from engine.verify.prove.encoding import Encoder, Formula
 from engine.verify.prove.lines import Clause
 from engine.verify.prove.solver import PersonSolver, SolverResult
 from engine.verify.prove.verdicts import Verdict
 
-HELD_BEFORE, WITHIN_DAYS = "held before", "within the days of the hold"
+HELD_BEFORE: Final = "held before"  # whether the person held the perk before the question
+HELD_DAYS: Final = "held for days"  # and then for how many whole days
+
+HOLD_TYPES: Final = {PERK_HELD: BOOL, HELD_BEFORE: BOOL, HELD_DAYS: Type("int", low=0, high=100_000)}
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ def perk_scope(perk: Perk, line: PerkLine, card: Scorecard, people: Encoder) -> 
     """The people of a perk, who are those of the scorecard with a score and a question."""
     types = {a.name: a.type for a in perk.request}
     types |= {SCORE: Type("int", 0, (), card.lowest, card.highest), AMOUNT: replace(perk.money, low=1, high=perk.most)}
-    types |= {PERK_HELD: BOOL, HELD_BEFORE: BOOL, WITHIN_DAYS: BOOL}
-    asking = people.extended(types, (SCORE, AMOUNT, PERK_HELD, HELD_BEFORE, WITHIN_DAYS))
+    types |= HOLD_TYPES
+    asking = people.extended(types, (SCORE, AMOUNT, *HOLD_TYPES))
     free, scored = PersonSolver(people, asking), PersonSolver(people, asking)
     scored.require(asking.value(SCORE) == people.score(card), people.status(card.scorable).met)
     if perk.hold:
@@ -62,7 +66,7 @@ def holds_perk(perk: Perk, asking: Encoder) -> Formula:
     if perk.hold is None:
         return z3.BoolVal(False)
     keeps, grants = asking.status(perk.hold.keep_condition).met, asking.status(perk.hold.grant_condition).met
-    within = asking.value(WITHIN_DAYS) if perk.hold.days else z3.BoolVal(False)
+    within = asking.value(HELD_DAYS) < perk.hold.days
     return z3.If(asking.value(HELD_BEFORE), z3.Or(within, keeps), grants)
 
 
@@ -89,6 +93,8 @@ def perk_verdicts(scope: PerkPeople) -> Iterator[Verdict]:
     yield from _amount_verdicts(scope)
     # If nobody gets a score, or a knock-out declines everyone, we have warned of the cause.
     if scope.scored.solver.nobody() or (bad & knockouts and scope.scored.solver.nobody(*scope.passed)):
+        for clause in clauses(scope.perk, scope.line):
+            yield from unasked(clause, "W101", "W103", "W104", "W105", "W107")
         return
     yield from _knockout_verdicts(scope, bad)
     yield from _tier_verdicts(scope, bad)
@@ -124,6 +130,7 @@ def _knockout_verdicts(scope: PerkPeople, bad: set[SourceSpan]) -> Iterator[Verd
         yield Verdict("W101", line.when.at, met.is_empty, message, "correct it, or take it out", example, day)
         before = perk.knockouts[:place]
         if met.is_empty or not before:
+            yield Verdict("W103", line.when.at, False)
             continue
         passed = [z3.Not(scope.declines(k)) for k in before]
         idle = solver.nobody(scope.declines(knockout), *passed)
@@ -145,8 +152,7 @@ def _tier_verdicts(scope: PerkPeople, bad: set[SourceSpan]) -> Iterator[Verdict]
         clause = Clause(f"the tier `{tier.id}`", line.when, tier.when)
         reached = scope.scored.solver.search(scope.met(tier.when), *scope.passed, *_unmet(scope, place))
         yield from _unreachable(scope, clause, place, reached)
-        if not reached.is_empty:
-            yield from _needless_parts(scope, clause, place)
+        yield from unasked(clause, "W103") if reached.is_empty else _needless_parts(scope, clause, place)
 
 
 def _unmet(scope: PerkPeople, place: int) -> list[Formula]:

@@ -54,6 +54,15 @@ class PersonSolver:
         self._solver.pop()
         return SolverResult(result == z3.unsat, model)
 
+    def first_of(self, formulas: list[Formula], *preferences: list[Formula]) -> SolverResult:
+        """The first result with a person, of searches with further formulas that we prefer; else the last result."""
+        results = (self.search(*formulas, *preference) for preference in preferences)
+        result = SolverResult(False)
+        for result in results:
+            if result.model is not None:
+                break
+        return result
+
     def nobody(self, *formulas: Formula) -> bool:
         """Whether it is certain that the formulas hold for nobody."""
         return self.search(*formulas).is_empty

@@ -1,4 +1,4 @@
-"""`iftah check --prove`: warnings with places and examples, in every format; and what `--strict` makes of them."""
+"""`iftah check --prove` and `iftah diff --prove`: warnings and losses with their places and examples, in every format."""
 
 import json
 import re
@@ -93,3 +93,44 @@ def test_rules_with_a_problem_get_no_warning(rules: Path, iftah: CommandRunner) 
     assert result.status == 1
     assert "error R101" in result.out
     assert "warning" not in result.out
+
+
+@pytest.fixture
+def two_folders(rules: Path) -> Path:
+    """The same rules a second time, in a folder `new`."""
+    shutil.copytree(rules, "new")
+    return Path("new")
+
+
+def test_a_change_by_which_nobody_loses_is_proved(rules: Path, two_folders: Path, iftah: CommandRunner) -> None:
+    edit(two_folders / "perks.yaml", "hotel.600, when: score >= 600", "hotel.600, when: score >= 590")
+    result = iftah("diff", rules, two_folders, "--prove", "nobody loses")
+    assert result.status == 0
+    assert re.fullmatch(r"proved: nobody loses from release [0-9a-f]{12} to [0-9a-f]{12}\n", result.out)
+
+
+def test_a_person_who_loses_is_shown_with_the_values(rules: Path, two_folders: Path, iftah: CommandRunner) -> None:
+    edit(two_folders / "perks.yaml", "hotel.600, when: score >= 600", "hotel.600, when: score >= 610")
+    result = iftah("diff", rules, two_folders, "--prove", "nobody loses")
+    assert result.status == 1
+    first, *lines = result.out.splitlines()
+    assert re.fullmatch(r"somebody loses: `hotel`: (ADMIT|PARTIAL) of [0-9.]+ CNY becomes DECLINE of 0\.00 CNY", first)
+    shown = dict(line.strip().split(" ", 1) for line in lines if " score " not in f" {line.strip()} ")
+    assert int(lines[0].removeprefix("  score before ")) in range(600, 610)
+    assert shown["as_of"] == "2026-01-01"
+    assert int(shown["identity.level"]) >= 1
+    assert lines[-1] == "  and no other value"
+
+
+def test_without_a_claim_the_lines_that_differ_are_shown(rules: Path, two_folders: Path, iftah: CommandRunner) -> None:
+    assert iftah("diff", rules, two_folders).out == ""
+    edit(two_folders / "perks.yaml", "hotel.600, when: score >= 600", "hotel.600, when: score >= 610")
+    lines = iftah("diff", rules, two_folders).out.splitlines()
+    assert lines[:2] == ["--- rules/perks.yaml", "+++ new/perks.yaml"]
+    assert [line.strip()[:30] for line in lines if line.startswith("+ ")] == ["+      - {id: hotel.600, when: "[:30]]
+
+
+def test_only_claims_that_we_can_prove_are_taken(rules: Path, two_folders: Path, iftah: CommandRunner) -> None:
+    result = iftah("diff", rules, two_folders, "--prove", "everybody wins")
+    assert result.status == 2
+    assert "`everybody wins` is not a claim that we can prove (use one of `nobody loses`)" in result.err

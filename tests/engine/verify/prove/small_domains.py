@@ -127,8 +127,8 @@ def _perks(chooser: Random) -> dict[str, Any]:
         **{"request": {"nights": {"type": "int", "low": 1, "high": 2}}, "knockouts": knockouts, "tiers": tiers},
     }
     if has_hold:
-        granted, kept = (_condition(chooser, WITH_QUESTION) for _ in range(2))
-        perk["hold"] = {"granted": granted, "kept": kept, "days": chooser.choice([0, 1])}
+        grants, keeps = (_condition(chooser, WITH_QUESTION) for _ in range(2))
+        perk["hold"] = {"granted": grants, "kept": keeps, "days": chooser.choice([0, 1])}
     return {"kind": "perks", "define": {"usual": _condition(chooser, OWN)}, "perks": [perk]}
 
 
