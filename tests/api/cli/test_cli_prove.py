@@ -115,10 +115,10 @@ def test_a_person_who_loses_is_shown_with_the_values(rules: Path, two_folders: P
     assert result.status == 1
     first, *lines = result.out.splitlines()
     assert re.fullmatch(r"somebody loses: `hotel`: (ADMIT|PARTIAL) of [0-9.]+ CNY becomes DECLINE of 0\.00 CNY", first)
-    shown = dict(line.strip().split(" ", 1) for line in lines if " score " not in f" {line.strip()} ")
+    values = dict(line.strip().split(" ", 1) for line in lines if " score " not in f" {line.strip()} ")
     assert int(lines[0].removeprefix("  score before ")) in range(600, 610)
-    assert shown["as_of"] == "2026-01-01"
-    assert int(shown["identity.level"]) >= 1
+    assert values["as_of"] == "2026-01-01"
+    assert int(values["identity.level"]) >= 1
     assert lines[-1] == "  and no other value"
 
 
