@@ -101,7 +101,7 @@ WARNINGS: Final[dict[str, str]] = {
     "W108": "a `scorable` that nobody meets",
     "W109": "an amount above the perk's `most`",
     "W110": "points against the direction of a feature",
-    "W111": "a gap of days between a tier and the next one",
+    "W111": "a gap of days between a tier or rule and the next one",
 }
 Severity = Literal["error", "warning"]
 

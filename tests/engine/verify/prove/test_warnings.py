@@ -203,6 +203,20 @@ CASES = {
         ),
         ("W111", "2024-06-30", "leave a gap of 1 day, 2024-06-30", ("as_of", "score")),
     ),
+    "a gap in a scorecard": (
+        (
+            "trust.yaml",
+            "  - {id: late, dimension: credit, when: recent, points: -60, unknown: -10, reason: late}\n",
+            "  - {id: late, dimension: credit, when: recent, points: -60, reason: late, until: 2024-06-29}\n"
+            "  - {id: later, dimension: credit, when: recent, points: -50, reason: late, from: 2024-07-01}\n",
+        ),
+        (
+            "W111",
+            "2024-06-29",
+            "`late` and `later` leave a gap of 2 days, 2024-06-29 to 2024-06-30",
+            ("credit.last_missed",),
+        ),
+    ),
 }
 # Changed lines, near those above, that are right.
 GOOD = {
@@ -255,6 +269,25 @@ GOOD = {
         f"      - {TIER_700} waive: {{up_to: 1000 CNY}}}}\n",
         f"      - {TIER_700} waive: {{up_to: 1000 CNY}}, until: 2024-07-01}}\n"
         "      - {id: room.720, when: score >= 720, waive: {up_to: 2000 CNY}, from: 2024-07-01}\n",
+    ),
+    "a rule that follows at once": (
+        "trust.yaml",
+        "  - {id: late, dimension: credit, when: recent, points: -60, unknown: -10, reason: late}\n",
+        "  - {id: late, dimension: credit, when: recent, points: -60, reason: late, until: 2024-07-01}\n"
+        "  - {id: later, dimension: credit, when: recent, points: -50, reason: late, from: 2024-07-01}\n",
+    ),
+    "a rule about something else": (
+        "trust.yaml",
+        "  - {id: late, dimension: credit, when: recent, points: -60, unknown: -10, reason: late}\n",
+        "  - {id: late, dimension: credit, when: recent, points: -60, reason: late, until: 2024-06-29}\n"
+        "  - {id: other, dimension: credit, when: identity.level >= 3, points: 5, reason: late, from: 2024-07-01}\n",
+    ),
+    "a lesser tier until the next one": (
+        "perks.yaml",
+        f"      - {TIER_700} waive: {{up_to: 1000 CNY}}}}\n",
+        f"      - {TIER_700} waive: {{up_to: 1000 CNY}}, until: 2024-07-01}}\n"
+        "      - {id: room.710, when: score >= 700, waive: {up_to: 800 CNY}, from: 2024-07-01, until: 2024-07-10}\n"
+        "      - {id: room.720, when: score >= 700, waive: {up_to: 2000 CNY}, from: 2024-07-10}\n",
     ),
     "a pause of a season": (
         "perks.yaml",
