@@ -100,8 +100,12 @@ def _warnings(release: Release, prove: bool | None, *, strict: bool) -> tuple[Pr
     """The warnings about a release, if we are asked to prove them or can do so in a short time. Errors, if strict."""
     if prove is None and not (proofs.is_installed() and proofs.is_small(release)):
         return ()
-    warnings = proofs.warnings(release) if prove is not False else ()
-    return tuple(dataclasses.replace(w, severity="error") for w in warnings) if strict else warnings
+    if prove is False:
+        return ()
+    lint = proofs.lint(release)
+    if lint.undecided:
+        print(f"iftah: {_plural(lint.undecided, 'question')} about the rules took the solver too long", file=sys.stderr)
+    return tuple(dataclasses.replace(w, severity="error") for w in lint.warnings) if strict else lint.warnings
 
 
 @app.command(cls=PlainValues)

@@ -4,11 +4,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from engine.errors import Rejected
-from engine.lang.model.problems import Problem
 from engine.lang.model.program import Release, perk_stage
 
 if TYPE_CHECKING:
     from engine.verify.prove.losses import LossProof
+    from engine.verify.prove.warnings import Lint
 
 MAX_LINES_UNASKED: Final = (
     100  # lines of a release, of all its periods, that `iftah check` proves unasked: within about two seconds
@@ -33,10 +33,10 @@ def require_solver(where: str) -> None:
         raise Rejected("the solver z3 is not installed", where=where, hint=INSTALL_HINT, code="no_solver")
 
 
-def warnings(release: Release) -> tuple[Problem, ...]:
-    """All warnings about a release, by place. Raises Rejected `no_solver`."""
+def lint(release: Release) -> "Lint":
+    """The warnings about a release. Raises Rejected `no_solver`."""
     require_solver("--prove")
-    from engine.verify.prove.warnings import warnings as prove  # the solver takes long to import
+    from engine.verify.prove.warnings import lint as prove  # the solver takes long to import
 
     return prove(release)
 

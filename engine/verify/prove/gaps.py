@@ -17,7 +17,7 @@ from engine.lang.syntax.dated_record import DatedRecord
 from engine.verify.prove.encoding import Encoder, Words
 from engine.verify.prove.lines import DatedFiles, ProgramLines
 from engine.verify.prove.outcomes import asking_person, takes, waived
-from engine.verify.prove.solver import PersonSolver, SolverResult
+from engine.verify.prove.solver import Effort, PersonSolver, SolverResult
 from engine.verify.prove.verdicts import Example, Verdict, example_of
 
 MAX_GAP: Final = 31  # days: over a longer time we take a pause, such as that of a season, to be intended
@@ -61,10 +61,10 @@ class _Gap:
         return Verdict("W111", self.at, search.model is not None, message, hint, ((AS_OF, iso_date(end)), *example))
 
 
-def gap_verdicts(programs: Sequence[Program], lines: DatedFiles) -> Iterator[Verdict]:
+def gap_verdicts(programs: Sequence[Program], lines: DatedFiles, effort: Effort) -> Iterator[Verdict]:
     """The gaps of a release, in the order of its programs."""
     for gap in _gaps(programs, lines):
-        yield _tier_verdict(gap) if gap.perk else _item_verdict(gap)
+        yield _tier_verdict(gap, effort) if gap.perk else _item_verdict(gap, effort)
 
 
 def _gaps(programs: Sequence[Program], lines: DatedFiles) -> Iterator[_Gap]:
@@ -104,7 +104,7 @@ def _end(lines: ProgramLines, perk: str, id_: str, day: int | None) -> SourceSpa
     return next((word.at for word in words if day_of(word.text) == day), at)
 
 
-def _tier_verdict(gap: _Gap) -> Verdict:
+def _tier_verdict(gap: _Gap, effort: Effort) -> Verdict:
     """Ask for a person who takes the tier on its last day and the new one on its first, and gets less on the day after the end."""
     words, end, start = Words(), gap.between.since or 0, gap.after.since or 0
     first, second = (_asking(p, gap.perk, words, day) for p, day in ((gap.before, end - 1), (gap.after, start)))
@@ -121,7 +121,7 @@ def _tier_verdict(gap: _Gap) -> Verdict:
         conditions += [z3.Not(takes(perk, tier, middle)) for tier in perk.tiers if tier.id in gap.replacements]
     for program, people in zip((gap.before, gap.after, gap.between), encoders, strict=False):
         conditions.append(people.status(program.scorecard.scorable).met)
-    search = PersonSolver(*encoders).search(*conditions, *(least < waiver for waiver in waivers))
+    search = PersonSolver(*encoders, effort=effort).search(*conditions, *(least < waiver for waiver in waivers))
     read = dict.fromkeys([*names(tiers[0].when), *names(tiers[1].when), SCORE, AMOUNT])
     return gap.verdict(search, _example(first[0], search, read))
 
@@ -131,7 +131,7 @@ def _asking(program: Program, perk: str, words: Words, day: int) -> tuple[Encode
     return asking_person(program, of, words, z3.IntVal(day)), of
 
 
-def _item_verdict(gap: _Gap) -> Verdict:
+def _item_verdict(gap: _Gap, effort: Effort) -> Verdict:
     """Ask for a person to whom both items give points, or take points, and whose score is lower, or higher, in between."""
     words, end, start = Words(), gap.between.since or 0, gap.after.since or 0
     days = ((gap.before, end - 1), (gap.after, start), (gap.between, end))
@@ -150,7 +150,7 @@ def _item_verdict(gap: _Gap) -> Verdict:
     ]
     replaced = [people[2].points(i) == 0 for i in gap.between.scorecard.items if i.id in gap.replacements]
     has_score = [p.status(program.scorecard.scorable).met for p, (program, _) in zip(people, days, strict=True)]
-    search = PersonSolver(*people).search(z3.Or(signs), *replaced, *has_score)
+    search = PersonSolver(*people, effort=effort).search(z3.Or(signs), *replaced, *has_score)
     return gap.verdict(search, _example(people[0], search, dict.fromkeys(sorted(_reads(items[0]) | _reads(items[1])))))
 
 

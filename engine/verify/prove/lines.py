@@ -8,7 +8,7 @@ from engine.lang.check.periods import holds, in_force
 from engine.lang.model.conditions import Flag, Not, Truth
 from engine.lang.model.problems import Report, SourceSpan
 from engine.lang.model.program import Program, Release
-from engine.lang.syntax.ast import DatedFile, PerkLine, PerksFile, ScorecardFile
+from engine.lang.syntax.ast import DatedFile, OrdersFile, PerkLine, PerksFile, ScorecardFile
 from engine.lang.syntax.expression_tree import Expr, Join, Name, Negate
 from engine.lang.syntax.parse import parse
 from engine.lang.syntax.printer import print_expression
@@ -22,18 +22,21 @@ class DatedFiles:
 
     cards: tuple[ScorecardFile, ...]
     perks: tuple[PerksFile, ...]
+    orders: tuple[OrdersFile, ...]
 
     def at(self, program: Program) -> "ProgramLines":
         """The lines that the program consists of."""
-        return ProgramLines(_current(self.cards, program.since), _current(self.perks, program.since))
+        orders = _current(self.orders, program.since) if program.orders else None
+        return ProgramLines(_current(self.cards, program.since), _current(self.perks, program.since), orders)
 
 
 @dataclass(frozen=True)
 class ProgramLines:
-    """The lines of a program's scorecard and perks, in the order of the program."""
+    """The lines of a program's scorecard, perks and orders, in the order of the program."""
 
     card: ScorecardFile
     perks: PerksFile
+    orders: OrdersFile | None
 
     def perk(self, name: str) -> PerkLine:
         """The lines of a perk."""
@@ -46,6 +49,7 @@ def release_lines(release: Release) -> DatedFiles:
     return DatedFiles(
         tuple(file for file in files if isinstance(file, ScorecardFile)),
         tuple(file for file in files if isinstance(file, PerksFile)),
+        tuple(file for file in files if isinstance(file, OrdersFile)),
     )
 
 

@@ -26,7 +26,7 @@ from engine.verify.prove.encoding import Encoder, Formula, Term, Words
 from engine.verify.prove.history import WaiverHistory, waiver_history
 from engine.verify.prove.outcomes import asking_person, waived
 from engine.verify.prove.perks import HELD_BEFORE, HELD_DAYS
-from engine.verify.prove.solver import PersonSolver
+from engine.verify.prove.solver import Effort, PersonSolver
 from engine.verify.prove.verdicts import Example, example_of
 
 CLAIM: Final = "nobody loses"
@@ -128,7 +128,7 @@ def _score_losses(comparison: _Comparison) -> Iterator[Loss | str]:
     people = [_person(program, words, comparison) for program in (old, new)]
     had, has = (p.status(program.scorecard.scorable).met for p, program in zip(people, (old, new), strict=True))
     before, after = (p.score(program.scorecard) for p, program in zip(people, (old, new), strict=True))
-    solver = PersonSolver(*people, max_steps=MAX_STEPS)
+    solver = PersonSolver(*people, effort=Effort(MAX_STEPS))
     solver.require(comparison.in_period, had)
     for word, formula in (("the score is lost", z3.Not(has)), ("the score falls", z3.And(has, after < before))):
         search = solver.first_of([formula], [comparison.is_usual_day], [])
@@ -263,7 +263,7 @@ def _waiver_losses(comparison: _Comparison, perk: Perk, after: Perk) -> Iterator
     history = waiver_history(perk.id, perk.currency, (*perk.all_caps, *after.all_caps))
     before, later = (a.waiver(history) for a in asking)
     encoders = [e for a in asking for e in (a.people, a.people_without, a.orders) if e is not None]
-    solver = PersonSolver(*encoders, max_steps=MAX_STEPS)
+    solver = PersonSolver(*encoders, effort=Effort(MAX_STEPS))
     solver.require(comparison.in_period, *history.bounds, asking[0].has_score)
     is_new = z3.And(history.is_empty, z3.Not(asking[0].people.value(HELD_BEFORE)))
     search = solver.first_of(

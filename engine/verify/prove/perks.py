@@ -15,7 +15,7 @@ from engine.lang.syntax.expression_tree import Number
 from engine.verify.prove.conditions import QuestionScope, condition_verdicts, is_about, reads_day, unasked
 from engine.verify.prove.encoding import Encoder, Formula
 from engine.verify.prove.lines import Clause
-from engine.verify.prove.solver import PersonSolver, SolverResult
+from engine.verify.prove.solver import Effort, PersonSolver, SolverResult
 from engine.verify.prove.verdicts import Verdict
 
 HELD_BEFORE: Final = "held before"  # whether the person held the perk before the question
@@ -48,13 +48,13 @@ class PerkPeople:
         return [z3.Not(self.declines(knockout)) for knockout in self.perk.knockouts]
 
 
-def perk_scope(perk: Perk, line: PerkLine, card: Scorecard, people: Encoder) -> PerkPeople:
+def perk_scope(perk: Perk, line: PerkLine, card: Scorecard, people: Encoder, effort: Effort) -> PerkPeople:
     """The people of a perk, who are those of the scorecard with a score and a question."""
     types = {a.name: a.type for a in perk.request}
     types |= {SCORE: Type("int", 0, (), card.lowest, card.highest), AMOUNT: replace(perk.money, low=1, high=perk.most)}
     types |= HOLD_TYPES
     asking = people.extended(types, (SCORE, AMOUNT, *HOLD_TYPES))
-    free, scored = PersonSolver(people, asking), PersonSolver(people, asking)
+    free, scored = (PersonSolver(people, asking, effort=effort) for _ in range(2))
     scored.require(asking.value(SCORE) == people.score(card), people.status(card.scorable).met)
     if perk.hold:
         scored.require(asking.value(PERK_HELD) == holds_perk(perk, asking))

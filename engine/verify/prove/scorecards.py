@@ -121,7 +121,7 @@ def _against(
 def _pair(scope: QuestionScope, feature: str, sign: int) -> _DirectedPeople:
     scope.people.value(feature)
     second = scope.people.varied(feature)
-    solver = PersonSolver(scope.people, second)
+    solver = PersonSolver(scope.people, second, effort=scope.solver.effort)
     difference = second.value(feature) - scope.people.value(feature)
     solver.require(scope.people.has_value(feature), second.has_value(feature), difference * sign > 0)
     return _DirectedPeople(scope.people, second, solver)

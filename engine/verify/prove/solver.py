@@ -30,14 +30,22 @@ class SolverResult:
         return people.values_in(self.model, names)
 
 
+@dataclass
+class Effort:
+    """The steps that the solver may take for a question, and the number of questions for which they were too few."""
+
+    max_steps: int = MAX_STEPS
+    undecided: int = 0
+
+
 class PersonSolver:
     """Questions about the people of some encoders, with formulas that hold in all of them."""
 
-    def __init__(self, *people: Encoder, max_steps: int = MAX_STEPS) -> None:
-        self.people = people
+    def __init__(self, *people: Encoder, effort: Effort) -> None:
+        self.people, self.effort = people, effort
         self._solver = z3.SimpleSolver()
         self._solver.set("arith.solver", 2)  # z3's earlier one finds sums of hundreds of points in a third of the time
-        self._solver.set("rlimit", max_steps)
+        self._solver.set("rlimit", effort.max_steps)
         self._bounds = [0 for _ in people]
 
     def require(self, *formulas: Formula) -> None:
@@ -46,13 +54,14 @@ class PersonSolver:
         self._solver.add(*formulas)
 
     def search(self, *formulas: Formula) -> SolverResult:
-        """SolverResult for a person for whom all formulas hold."""
+        """Search for a person for whom all formulas hold."""
         self._add_bounds()
         self._solver.push()
         self._solver.add(*formulas)
         result = self._solver.check()
         model = self._solver.model() if result == z3.sat else None
         self._solver.pop()
+        self.effort.undecided += result == z3.unknown
         return SolverResult(result == z3.unsat, model)
 
     def first_of(self, formulas: list[Formula], *preferences: list[Formula]) -> SolverResult:

@@ -8,7 +8,7 @@ from engine.lang.check.release import check
 from engine.lang.model.problems import WARNINGS, Problem
 from engine.lang.model.program import Release
 from engine.lang.model.types import Schema
-from engine.verify.prove.warnings import warnings
+from engine.verify.prove.warnings import lint, warnings
 from tests.engine.small_rules import KINDS, SCHEMA, base, base_with
 
 DIRECTED: Schema = SCHEMA | {
@@ -203,6 +203,14 @@ CASES = {
         ),
         ("W111", "2024-06-30", "leave a gap of 1 day, 2024-06-30", ("as_of", "score")),
     ),
+    "a refusal that never refuses": (
+        ("orders.yaml", "when: person.unpaid >= 1", "when: person.unpaid >= 1 and person.unpaid < 1"),
+        ("W101", "person.unpaid >= 1 and", "the refusal `too_many` is never met", ("person.unpaid",)),
+    ),
+    "a move with a needless part": (
+        ("orders.yaml", "event.total <= order.waived", "event.total <= order.waived or event.total < order.waived"),
+        ("W103", "event.total < order.waived", "a part of the move `use` changes nothing", ("event.total",)),
+    ),
     "a gap in a scorecard": (
         (
             "trust.yaml",
@@ -276,6 +284,7 @@ GOOD = {
         "  - {id: late, dimension: credit, when: recent, points: -60, reason: late, until: 2024-07-01}\n"
         "  - {id: later, dimension: credit, when: recent, points: -50, reason: late, from: 2024-07-01}\n",
     ),
+    "a refusal at its bounds": ("orders.yaml", "when: person.unpaid >= 1", "when: person.unpaid >= 1000000"),
     "a rule about something else": (
         "trust.yaml",
         "  - {id: late, dimension: credit, when: recent, points: -60, unknown: -10, reason: late}\n",
@@ -324,3 +333,11 @@ def test_the_small_rules_give_no_warning() -> None:
     result, _ = check(base(), DIRECTED, KINDS)
     assert result
     assert warnings(result) == ()
+
+
+def test_a_solver_with_too_few_steps_warns_of_nothing_and_says_so() -> None:
+    result, _ = check(base_with("perks.yaml", TIER_700, "{id: room.700, when: score >= 771,"), DIRECTED, KINDS)
+    assert result
+    hasty = lint(result, max_steps=1)
+    assert (hasty.warnings, hasty.undecided > 0) == ((), True)
+    assert lint(result).undecided == 0
