@@ -8,7 +8,7 @@ integer within the bounds of its type, and a word is its number in a table.
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import z3
 
@@ -39,8 +39,6 @@ from engine.lang.model.program import Characteristic, PointRule, Scorecard
 from engine.lang.model.timezones import utc_offsets
 from engine.lang.model.types import DAY, Type, Value
 
-TRUE: Final = z3.BoolVal(True)
-FALSE: Final = z3.BoolVal(False)
 Formula = Any  # of z3, which publishes no types: a bool
 Term = Any  # of z3: an integer
 
@@ -105,7 +103,7 @@ class Encoder:
 
     def set_value(self, name: str, value: Term) -> None:
         """Let a name that is always known stand for a formula or a term."""
-        self._values[name], self._presence[name] = value, TRUE
+        self._values[name], self._presence[name] = value, z3.BoolVal(True)
 
     def has_value(self, name: str) -> Formula:
         """The formula that the attribute has a value."""
@@ -122,7 +120,7 @@ class Encoder:
         is_bool, label = type_.kind == "bool", self.labels.get(name, name)
         value = z3.Bool(label) if is_bool else z3.Int(label)
         self._values[name] = value
-        self._presence[name] = TRUE if name in self.always_known else z3.Bool(f"known({label})")
+        self._presence[name] = z3.BoolVal(True) if name in self.always_known else z3.Bool(f"known({label})")
         if type_.kind == "enum":
             self.bounds.append(z3.Or([value == self.words.number(word) for word in type_.values]))
         elif type_.kind == "string":

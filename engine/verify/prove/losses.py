@@ -26,7 +26,7 @@ from engine.verify.prove.encoding import Encoder, Formula, Term, Words
 from engine.verify.prove.history import WaiverHistory, waiver_history
 from engine.verify.prove.outcomes import asking_person, waived
 from engine.verify.prove.perks import HELD_BEFORE, HELD_DAYS
-from engine.verify.prove.solver import Effort, PersonSolver
+from engine.verify.prove.solver import Effort, PersonSolver, fresh_context
 from engine.verify.prove.verdicts import Example, example_of
 
 CLAIM: Final = "nobody loses"
@@ -95,11 +95,10 @@ def prove_no_loss(old: Release, new: Release) -> LossProof:
     redefined = set[str]()
     for comparison in _comparisons(old, new):
         redefined |= set(_redefined(comparison))
-        for result in (*_score_losses(comparison), *_perk_losses(comparison)):
-            if isinstance(result, Loss):
-                losses.append(result)
-            else:
-                undecided.append(result)
+        with fresh_context():
+            results = (*_score_losses(comparison), *_perk_losses(comparison))
+        losses += (result for result in results if isinstance(result, Loss))
+        undecided += (result for result in results if isinstance(result, str))
     return LossProof(tuple(losses), tuple(undecided), tuple(sorted(redefined)))
 
 

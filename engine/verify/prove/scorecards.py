@@ -90,7 +90,7 @@ def _direction_verdicts(program: Program, scope: QuestionScope, places: Mapping[
     """
     readers: dict[str, list[Item]] = {}
     for item in program.scorecard.items:
-        for name in {item.feature} if isinstance(item, Characteristic) else set(names(item.when)):
+        for name in [item.feature] if isinstance(item, Characteristic) else dict.fromkeys(names(item.when)):
             if name in program.schema and program.schema[name].direction in DIRECTIONS:
                 readers.setdefault(name, []).append(item)
     against = dict[str, Verdict]()

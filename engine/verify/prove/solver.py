@@ -3,7 +3,8 @@
 The effort of each question is limited by steps and not by time, so the answer is the same on every machine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,20 @@ from engine.lang.model.conditions import Values
 from engine.verify.prove.encoding import Encoder, Formula
 
 MAX_STEPS: Final = 4_000_000  # of the solver, for one question: a second or less
+
+
+@contextmanager
+def fresh_context() -> Iterator[None]:
+    """Let the solver forget everything that it was asked before.
+
+    It orders terms by their age, so an example, or what it can decide, would depend on earlier questions of the process.
+    """
+    before = z3.z3._main_ctx
+    z3.z3._main_ctx = z3.Context()
+    try:
+        yield
+    finally:
+        z3.z3._main_ctx = before
 
 
 @dataclass(frozen=True)

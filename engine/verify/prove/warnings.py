@@ -13,7 +13,7 @@ from engine.verify.prove.lines import ProgramLines, release_lines
 from engine.verify.prove.orders import order_verdicts
 from engine.verify.prove.perks import clauses, perk_scope, perk_verdicts
 from engine.verify.prove.scorecards import feature_types, scorecard_verdicts
-from engine.verify.prove.solver import MAX_STEPS, Effort, PersonSolver
+from engine.verify.prove.solver import MAX_STEPS, Effort, PersonSolver, fresh_context
 from engine.verify.prove.verdicts import ProgramPeriod, Verdict, joined, warnings_of
 
 
@@ -31,7 +31,12 @@ def lint(release: Release, max_steps: int = MAX_STEPS) -> Lint:
     Each warning is certain. A question that takes the solver more than `max_steps` gives no warning. The result is the same on
     every machine.
     """
-    effort, lines, verdicts = Effort(max_steps), release_lines(release), dict[ProgramPeriod, list[Verdict]]()
+    with fresh_context():
+        return _lint(release, Effort(max_steps))
+
+
+def _lint(release: Release, effort: Effort) -> Lint:
+    lines, verdicts = release_lines(release), dict[ProgramPeriod, list[Verdict]]()
     for period, program in periods(release):
         verdicts[period] = list(_program_verdicts(program, period, lines.at(program), effort))
     first = next(iter(verdicts))

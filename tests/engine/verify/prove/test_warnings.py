@@ -341,3 +341,10 @@ def test_a_solver_with_too_few_steps_warns_of_nothing_and_says_so() -> None:
     hasty = lint(result, max_steps=1)
     assert (hasty.warnings, hasty.undecided > 0) == ((), True)
     assert lint(result).undecided == 0
+
+
+def test_the_example_does_not_depend_on_earlier_questions() -> None:
+    change, _ = CASES["a hold that takes back"]
+    first = warnings_of(*change)
+    warnings_of(*CASES["a tier after two that share its people"][0])
+    assert warnings_of(*change) == first
