@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from engine.verify.prove.warnings import Lint
 
 MAX_LINES_UNASKED: Final = 300  # of all periods of a release: `iftah check` proves so many in about two seconds
-INSTALL_HINT: Final = "install it: pip install 'iftah[prove]'"
+INSTALL_HINT: Final = "pip install z3-solver, as the extra `prove` does"
 
 
 def is_installed() -> bool:

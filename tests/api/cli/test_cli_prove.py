@@ -83,7 +83,8 @@ def test_without_the_solver_a_check_goes_on_and_a_proof_says_what_to_install(
         result = iftah("check", rules, option)
         assert result.status == 2
         assert (
-            result.err == f"iftah: {option}: the solver z3 is not installed (install it: pip install 'iftah[prove]')\n"
+            result.err
+            == f"iftah: {option}: the solver z3 is not installed (pip install z3-solver, as the extra `prove` does)\n"
         )
 
 

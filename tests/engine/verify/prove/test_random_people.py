@@ -17,6 +17,7 @@ from tests.engine.random_people import draw_trial
 
 SEEDS = range(by_effort(4, 250))
 DAYS, PEOPLE = 3, 120
+ANY_SCORE = 500  # of a person without one: then nobody asks the perk's conditions
 OF_SOME_DAYS = re.compile(r", (from|until) \d{4}-\d{2}-\d{2}( on)?$")
 
 
@@ -51,7 +52,7 @@ def contradictions(
         **context,
         AMOUNT: question.amount,
         AS_OF: question.day,
-        SCORE: decision.scored.score,
+        SCORE: decision.scored.score or ANY_SCORE,
     }
     statuses = [(at, truth(when, values)) for at, when in conditions(program, lines)]
     reached = {at for at, id_ in tiers(program, lines).items() if id_ == decision.answer.tier}
