@@ -16,6 +16,7 @@ from tests.effort import by_effort
 from tests.engine.small_rules import KINDS, base_with
 from tests.engine.small_rules import SCHEMA as SMALL_SCHEMA
 from tests.engine.verify.prove.small_domains import DAYS, MOST, PERK, SCHEMA, people, random_release
+from tests.manual import base_files, check_files
 
 SEEDS = range(by_effort(4, 120))
 CAP = "- {waived: 20000 CNY, days: 30, reason: capped}"
@@ -42,6 +43,7 @@ GAINS = {
     "a longer hold": ("perks.yaml", "days: 30}", "days: 31}"),
     "a larger cap": ("perks.yaml", CAP, "- {waived: 20001 CNY, days: 30, reason: capped}"),
     "a cap over fewer days": ("perks.yaml", CAP, "- {waived: 20000 CNY, days: 29, reason: capped}"),
+    "more open orders": ("orders.yaml", "when: person.unpaid >= 1", "when: person.unpaid >= 2"),
     "a larger deposit": ("perks.yaml", "most: 90000 CNY", "most: 90001 CNY"),
     "the same in other words": (
         "perks.yaml",
@@ -66,6 +68,7 @@ LOSSES = {
     "a cap over more days": (("perks.yaml", CAP, "- {waived: 20000 CNY, days: 31, reason: capped}"), "`villa`: "),
     "fewer times": (("perks.yaml", "- {times: 2, days: 90", "- {times: 1, days: 90"), "`villa`: "),
     "a shared cap": (("perks.yaml", "CNY: [{waived: 30000 CNY", "CNY: [{waived: 29000 CNY"), "`room`: "),
+    "fewer open orders": (("orders.yaml", "when: person.unpaid >= 1", "when: person.unpaid >= 0"), "`room`: "),
     "all or nothing": (("perks.yaml", "most: 5000 CNY\n", "most: 5000 CNY\n    partial: false\n"), "`room`: "),
     "a coarser step": (("perks.yaml", "most: 5000 CNY\n", "most: 5000 CNY\n    step: 3 CNY\n"), "`room`: "),
     "a smaller deposit": (("perks.yaml", "most: 90000 CNY", "most: 89999 CNY"), "as large a deposit of `villa`"),
@@ -148,3 +151,20 @@ def test_the_proof_agrees_with_a_look_at_everyone(seed: int) -> None:
     proof = prove_no_loss(old, new)
     assert proof.undecided == ()
     assert bool(proof.losses) == somebody_loses(old, new), (old.files, new.files)
+
+
+def test_another_time_zone_is_not_decided() -> None:
+    proof = compare(SAME, ("policy.yaml", "timezone: UTC", "timezone: Asia/Shanghai"))
+    assert proof.undecided == ("days of Asia/Shanghai in place of days of UTC",)
+
+
+def test_a_feature_of_another_definition_is_named() -> None:
+    """A proof compares people with the same values, and the same events give others then."""
+    files = {name: text for name, text in base_files().items() if not name.endswith(".cases.yaml")}
+    lines = "  - {id: late, dimension: credit, when: orders.late_share > 0.5, points: -5, reason: missed}\n"
+    files["trust.yaml"] = files["trust.yaml"].rstrip("\n") + "\n" + lines
+    changed = {**files, "features.yaml": files["features.yaml"].replace("window: 365d", "window: 180d")}
+    (old, _), (new, _) = check_files(files), check_files(changed)
+    assert old
+    assert new
+    assert prove_no_loss(old, new) == LossProof((), (), ("orders.late_share",))
