@@ -17,7 +17,6 @@ from tests.engine.random_people import draw_trial
 
 SEEDS = range(by_effort(4, 250))
 DAYS, PEOPLE = 3, 120
-ANY_SCORE = 500  # of a person without one: then nobody asks the perk's conditions
 OF_SOME_DAYS = re.compile(r", (from|until) \d{4}-\d{2}-\d{2}( on)?$")
 
 
@@ -27,18 +26,17 @@ def tiers(program: Program, lines: ProgramLines) -> dict[SourceSpan, str]:
     return {line.when.at: t.id for t, line in zip(perk.tiers, lines.perk(perk.id).tiers, strict=True)}
 
 
-def conditions(program: Program, lines: ProgramLines) -> Iterator[tuple[SourceSpan, Truth]]:
-    """The conditions of rules, knock-outs and tiers, by their places. Without `held`, those that read it are unknown."""
-    perk, card = program.perks[0], program.scorecard
-    rules = [item for item in card.items if isinstance(item, PointRule)]
-    pairs = [*zip(rules, lines.card.rules, strict=True)]
-    own = lines.perk(perk.id)
-    for rule, line in (
-        *pairs,
-        *zip(perk.knockouts, own.knockouts, strict=True),
-        *zip(perk.tiers, own.tiers, strict=True),
-    ):
-        yield line.when.at, rule.when
+def conditions(program: Program, lines: ProgramLines, *, has_score: bool) -> Iterator[tuple[SourceSpan, Truth]]:
+    """The conditions that we evaluate for a person, by their places: of rules, and with a score of knock-outs and tiers.
+
+    Without `held`, those that read it are unknown.
+    """
+    perk, own = program.perks[0], lines.perk(program.perks[0].id)
+    rules = [item for item in program.scorecard.items if isinstance(item, PointRule)]
+    yield from ((line.when.at, rule.when) for rule, line in zip(rules, lines.card.rules, strict=True))
+    if has_score:
+        yield from ((line.when.at, k.when) for k, line in zip(perk.knockouts, own.knockouts, strict=True))
+        yield from ((line.when.at, t.when) for t, line in zip(perk.tiers, own.tiers, strict=True))
 
 
 def contradictions(
@@ -52,9 +50,12 @@ def contradictions(
         **context,
         AMOUNT: question.amount,
         AS_OF: question.day,
-        SCORE: decision.scored.score or ANY_SCORE,
+        SCORE: decision.scored.score,
     }
-    statuses = [(at, truth(when, values)) for at, when in conditions(program, lines)]
+    statuses = [
+        (at, truth(when, values))
+        for at, when in conditions(program, lines, has_score=decision.scored.score is not None)
+    ]
     reached = {at for at, id_ in tiers(program, lines).items() if id_ == decision.answer.tier}
     return [
         *(at for at, status in statuses if status and at in warned["W101"]),
