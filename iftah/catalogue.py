@@ -15,7 +15,10 @@ from graph.evidence.vocabulary import STANDARD, EventField, EventVocabulary, Kin
 @cache
 def schema() -> Schema:
     """What rules can name: every feature, by name."""
-    return {f.name: Attribute(f.name, _type(f), f.data_class, f.unit, formerly=f.formerly) for f in graph.schema()}
+    return {
+        f.name: Attribute(f.name, _type(f), f.data_class, f.unit, formerly=f.formerly, direction=f.direction)
+        for f in graph.schema()
+    }
 
 
 def _type(feature: Feature) -> Type:

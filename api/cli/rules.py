@@ -1,5 +1,6 @@
 """`iftah check`, `fmt`, `test` and `schema`: check, format and test rule files, and print schemas for your editor."""
 
+import dataclasses
 import gc
 import json
 import sys
@@ -13,7 +14,7 @@ import typer
 
 from api.cli.output import EXIT_ERROR, EXIT_FAILED, commands, console
 from api.cli.plain_values import PlainValues
-from api.releases import findings, rules_folder
+from api.releases import findings, proofs, rules_folder
 from api.releases.catalogue import kinds, schema
 from api.releases.feature_cases import case_features
 from api.releases.findings import Finding, display_path
@@ -21,6 +22,7 @@ from api.settings.source import rules_folder as folder_in_force
 from api.store import replace
 from engine.errors import IftahError, Rejected
 from engine.lang.model.problems import Problem, Report, SourceSpan
+from engine.lang.model.program import Release
 from engine.lang.model.types import Schema
 from engine.lang.syntax.grammar import KINDS
 
@@ -59,28 +61,51 @@ def check(
     to: Annotated[
         Literal["text", "json", "sarif", "github"], typer.Option("--format", help="the output format")
     ] = "text",
+    prove: Annotated[
+        bool | None,
+        typer.Option(
+            "--prove/--no-prove", help="warn of lines without effect; default: if z3 is installed and the rules are few"
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="prove, and take warnings for errors")] = False,
 ) -> None:
     """Check rule files and run their cases. List every problem with its place and a hint."""
     from engine.verify import cases
+
+    if prove or strict:
+        proofs.require_solver("--prove" if prove else "--strict")
 
     all_findings, summaries, count = list[Finding](), list[str](), 0
     for folder in _folders(places):
         texts, release, problems = rules_folder.check_folder(folder)
         if release:
             problems = findings.case_problems(cases.run(release, texts, schema(), kinds(), case_features))
+            problems += _warnings(release, True if strict else prove, strict=strict)
             summaries.append(f"{len(texts)} files, no problem; release {release.id[:12]}")
         all_findings += findings.findings_in(folder, texts, problems)
         count += len(texts)
+    errors = [finding for finding in all_findings if finding.problem.severity == "error"]
     if to != "text":
         print(findings.FORMATS[to](all_findings))
     else:
         _print_findings(all_findings)
-        for line in (
-            [f"{_plural(len(all_findings), 'problem')} in {_plural(count, 'file')}"] if all_findings else summaries
-        ):
-            print(line)
-    if all_findings:
+        warned = len(all_findings) - len(errors)
+        counts = [_plural(len(errors), "problem")] * bool(errors) + [_plural(warned, "warning")] * bool(warned)
+        print(f"{' and '.join(counts)} in {_plural(count, 'file')}" if counts else "\n".join(summaries))
+    if errors:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _warnings(release: Release, prove: bool | None, *, strict: bool) -> tuple[Problem, ...]:
+    """The warnings about a release, if we are asked to prove them or can do so in a short time. Errors, if strict."""
+    if prove is None and not (proofs.is_installed() and proofs.is_small(release)):
+        return ()
+    if prove is False:
+        return ()
+    lint = proofs.lint(release)
+    if lint.undecided:
+        print(f"iftah: {_plural(lint.undecided, 'question')} about the rules took the solver too long", file=sys.stderr)
+    return tuple(dataclasses.replace(w, severity="error") for w in lint.warnings) if strict else lint.warnings
 
 
 @app.command(cls=PlainValues)

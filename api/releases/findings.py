@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from engine.lang.model.problems import CODES, Problem
+from engine.lang.model.problems import CODES, WARNINGS, Problem
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 CASE_CODE: Final = "case"  # the code of a failed case beside the rules
-MEANINGS: Final = {**CODES, CASE_CODE: "a case that does not come out"}
+MEANINGS: Final = {**CODES, **WARNINGS, CASE_CODE: "a case that does not come out"}
 TAB_WIDTH: Final = 4
+GUTTER: Final = 7  # columns before the sign that separates a source line from its number
+COLOURS: Final = {"error": "red", "warning": "yellow"}
 MAX_LINE_COLUMNS: Final = 160  # columns of a source line that we show
 MAX_COLUMNS_BEFORE: Final = 40  # of these, the columns before the problem
 SARIF: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -67,13 +69,20 @@ def as_text(findings: Iterable[Finding]) -> Iterator["Text"]:
 
     for finding in findings:
         at, code = finding.problem.at, finding.problem.code
-        place, word = (f"{finding.path}:{at.line}:{at.column}", "bold"), (f"error {code}", "bold red")
+        severity = finding.problem.severity
+        place, word = (
+            (f"{finding.path}:{at.line}:{at.column}", "bold"),
+            (f"{severity} {code}", f"bold {COLOURS[severity]}"),
+        )
         yield Text.assemble(place, " ", word, " ", printable(finding.message))
         if finding.line is not None and finding.line.strip():
-            yield from _underline(finding.line, at.line, at.column - 1, at.length)
+            yield from _underline(finding.line, at.line, at.column - 1, at.length, COLOURS[severity])
+        if finding.problem.example:
+            values = ", ".join(f"{name} {value}" for name, value in finding.problem.example)
+            yield Text.assemble((" " * GUTTER + "= ", "dim"), "for example ", printable(values))
 
 
-def _underline(line: str, number: int, start: int, length: int) -> Iterator["Text"]:
+def _underline(line: str, number: int, start: int, length: int, colour: str) -> Iterator["Text"]:
     from rich.cells import cell_len
     from rich.text import Text
 
@@ -83,10 +92,9 @@ def _underline(line: str, number: int, start: int, length: int) -> Iterator["Tex
     if cell_len(before) > MAX_COLUMNS_BEFORE and cell_len(line) > MAX_LINE_COLUMNS:
         before = "…" + before[-MAX_COLUMNS_BEFORE:]
     marked, after = marked[:MAX_LINE_COLUMNS], after[: max(0, MAX_LINE_COLUMNS - len(before + marked))]
-    gutter = f"{number:>6} | "
-    yield Text.assemble((gutter, "dim"), before, (marked, "red"), after)
+    yield Text.assemble((f"{number:>{GUTTER - 1}} | ", "dim"), before, (marked, colour), after)
     sign = "^" * max(1, cell_len(marked))
-    yield Text.assemble((" " * (len(gutter) - 2) + "| ", "dim"), " " * cell_len(before), (sign, "bold red"))
+    yield Text.assemble((" " * GUTTER + "| ", "dim"), " " * cell_len(before), (sign, f"bold {colour}"))
 
 
 def printable(text: str) -> str:
@@ -102,10 +110,11 @@ def as_json(findings: Sequence[Finding]) -> str:
             "line": f.problem.at.line,
             "column": f.problem.at.column,
             "length": f.problem.at.length,
-            "severity": "error",
+            "severity": f.problem.severity,
             "code": f.problem.code,
             "message": f.problem.message,
             "hint": f.problem.hint,
+            **({"example": dict(f.problem.example)} if f.problem.example else {}),
         }
         for f in findings
     ]
@@ -130,7 +139,7 @@ def _result(finding: Finding) -> dict[str, Any]:
     region = {"startLine": at.line, "startColumn": at.column, "endColumn": at.column + at.length}
     return {
         "ruleId": finding.problem.code,
-        "level": "error",
+        "level": finding.problem.severity,
         "message": {"text": finding.message},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}],
     }
@@ -145,7 +154,7 @@ def _annotation(finding: Finding) -> str:
     at, code = finding.problem.at, finding.problem.code
     file, message = _escape(finding.path).replace(":", "%3A").replace(",", "%2C"), _escape(finding.message)
     place = f"file={file},line={at.line},col={at.column},endColumn={at.column + at.length}"
-    return f"::error {place},title={code}::{message}"
+    return f"::{finding.problem.severity} {place},title={code}::{message}"
 
 
 def _escape(text: str) -> str:

@@ -7,7 +7,7 @@ engine on Polars. The people are those of a town with a fixed seed. An empty fun
 of measuring.
 
 Each engine runs in a process of its own, for its own peak of memory. We do not time compiling the rules and a first round. A second
-table shows the time to check a folder of 300 rules and to make the shipped one ready to decide.
+table shows the time to check a folder of 300 rules, to make the shipped one ready to decide, and to prove their warnings.
 """
 
 import json
@@ -38,6 +38,8 @@ from engine.lang.model.conditions import And, Attr, Cmp, Int, Truth, Values
 from engine.lang.model.program import SCORE, Program, Release
 from engine.lang.model.types import EPOCH
 from engine.lang.syntax.source import load_cached
+from engine.verify.prove.losses import prove_no_loss
+from engine.verify.prove.warnings import warnings
 from graph.datasets.town import END, town
 from tests.engine.many_rules import Range, RangeRule, draw_rules, files
 from tests.paths import RULES
@@ -73,6 +75,11 @@ COLUMNAR: Final = "score, band, reasons: columnar on Polars"
 NAMES: Final = (CLOSURES, ZEN, REFERENCE, DURABLE, WHOLE_REFERENCE, WHOLE_DURABLE, COLUMNAR)
 CHECK: Final = f"check {CHECKED_RULE_COUNT} rules"
 RELOAD: Final = "reload the shipped rules"
+PROVE: Final = f"prove {CHECKED_RULE_COUNT} rules"
+PROVE_SHIPPED: Final = "prove the shipped rules"
+PROVE_NO_LOSS: Final = "prove that nobody loses by a lower tier"
+PROOFS: Final = (PROVE, PROVE_SHIPPED, PROVE_NO_LOSS)
+RULE_FILES: Final = (CHECK, RELOAD, *PROOFS)
 
 
 @cache  # as is all that the names of one process share
@@ -239,6 +246,8 @@ def _measure(name: str, people: int, population: int, repeats: int) -> DecisionF
         return _single_figure(name, min(_seconds(lambda: _check_files(texts), repeats)))
     if name == RELOAD:  # from the change of a file to the swap, the longest wait for the next look included
         return _single_figure(name, min(_reload_seconds() for _ in range(repeats)))
+    if name in PROOFS:
+        return _single_figure(name, min(_proof_seconds(name) for _ in range(1 if name == PROVE else repeats)))
     people_frame = townspeople(people)
     if name == COLUMNAR:
         return _single_figure(name, _score_population(release.at(DAY), people_frame, population, repeats) / population)
@@ -251,6 +260,17 @@ def _check_files(texts: dict[str, str]) -> Release:
     release, problems = check(texts, schema(), kinds())
     assert release is not None, problems
     return release
+
+
+def _proof_seconds(name: str) -> float:
+    release = shipped_release()
+    if name == PROVE_NO_LOSS:
+        perks = release.files["perks.yaml"].replace("when: score >= 600, waive", "when: score >= 590, waive")
+        lower = _check_files({**release.files, "perks.yaml": perks})
+        return next(_seconds(lambda: prove_no_loss(release, lower), 1))
+    texts = files(release, draw_rules(release.at(DAY), CHECKED_RULE_COUNT))
+    checked = _check_files(texts) if name == PROVE else release
+    return next(_seconds(lambda: warnings(checked), 1))
 
 
 def _reload_seconds() -> float:
@@ -284,7 +304,7 @@ def run(people: int = PEOPLE, population: int = POPULATION, together: int = 0) -
     `together` in one, and nothing again for the best of it, where the figures mean nothing.
     """
     empty = _figure(EMPTY, _time_calls(lambda _: None, range(people * 10)))
-    names = (*NAMES, CHECK, RELOAD)
+    names = (*NAMES, *RULE_FILES)
     figures = {EMPTY: empty}
     for group in [names] if together else [(name,) for name in names]:
         figures |= _in_subprocess(group, people, population, 1 if together else _REPEATS)
@@ -311,7 +331,7 @@ def main(people: int = PEOPLE, population: int = POPULATION, together: int = 0) 
         )
         table.add_row(name, f"{figure.rate:,.0f}", f"{figure.p50:,.2f}", p99, *ratios, f"{figure.peak / 1e6:,.0f}")
     rule_files_table = Table("what", "ms, best of three", "memory MB", title="rule files")
-    for figure in (figures[CHECK], figures[RELOAD]):
+    for figure in (figures[name] for name in RULE_FILES):
         rule_files_table.add_row(figure.name, f"{figure.p50 / 1e3:,.0f}", f"{figure.peak / 1e6:,.0f}")
     Console().print(table, rule_files_table)
 

@@ -85,7 +85,9 @@ class DeclaredFeature:
     def attribute(self) -> Attribute:
         """The feature as rules read it."""
         data_class, *extra = self.classes or ("",)
-        return Attribute(self.name, self.type, data_class, self.unit, tuple(extra), self.formerly)
+        return Attribute(
+            self.name, self.type, data_class, self.unit, tuple(extra), self.formerly, direction=self.direction
+        )
 
 
 def canonical_text(node: object) -> str:

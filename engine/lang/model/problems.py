@@ -5,7 +5,7 @@ without a full stop and without names of Python types. Quote the user's own text
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from engine.errors import IftahError
 from engine.lang.model.editions import LANGUAGE, MONEY_LANGUAGE
@@ -89,6 +89,21 @@ CODES: Final[dict[str, str]] = {
     # exchange rates
     "R901": "a rate that does not fit",
 }
+# Of a release without problems: lines without effect, or with one that nobody wants. The solver proves each.
+WARNINGS: Final[dict[str, str]] = {
+    "W101": "a condition that is never met",
+    "W102": "a condition that is always met",
+    "W103": "a condition implied by what precedes it",
+    "W104": "a condition that contradicts a knock-out",
+    "W105": "a tier that nobody reaches",
+    "W106": "a cut beyond the bounds of its feature",
+    "W107": "a hold whose `kept` is stricter than `granted`",
+    "W108": "a `scorable` that nobody meets",
+    "W109": "an amount above the perk's `most`",
+    "W110": "points against the direction of a feature",
+    "W111": "a gap of days between a tier or rule and the next one",
+}
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, order=True)
@@ -103,16 +118,21 @@ class SourceSpan:
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem: a code of `CODES`, a message, the place, and a hint."""
+    """One problem: a code of `CODES`, a message, the place, and a hint.
+
+    A warning has a code of `WARNINGS`. Its `example` has the values of a person or question that shows it, by name.
+    """
 
     code: str
     message: str
     at: SourceSpan
     hint: str = ""
+    severity: Severity = "error"
+    example: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         advice = f" ({self.hint})" if self.hint else ""
-        return f"{self.at.file}:{self.at.line}:{self.at.column} error {self.code} {self.message}{advice}"
+        return f"{self.at.file}:{self.at.line}:{self.at.column} {self.severity} {self.code} {self.message}{advice}"
 
 
 @dataclass

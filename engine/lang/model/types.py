@@ -106,7 +106,7 @@ class Attribute:
 
     `data_class` is the class of the evidence behind it. `extra_classes` are further classes, of a flag over several
     kinds of events. `formerly` is its name in an earlier version; we show it in hints. `currency` names the attribute
-    with the currency of an amount of money, if each value has its own.
+    with the currency of an amount of money, if each value has its own. `direction` says which values are better.
     """
 
     name: str
@@ -116,6 +116,7 @@ class Attribute:
     extra_classes: tuple[str, ...] = ()
     formerly: str = ""
     currency: str = ""
+    direction: str = "none"
 
     @property
     def classes(self) -> frozenset[str]:

@@ -3,42 +3,23 @@
 import json
 import re
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
 
-from api.cli import main
 from api.store import replace
 from engine.errors import Rejected
 from engine.lang.syntax.grammar import KINDS
+from tests.api.cli.commands import CommandRunner, command_runner, edit
 from tests.paths import RULES
 
 FILE_COUNT = len(list((RULES).rglob("*.yaml")))
 
 
-class CommandResult(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-CommandRunner = Callable[..., CommandResult]
-
-
 @pytest.fixture
 def iftah(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandRunner:
-    def run(*args: object) -> CommandResult:
-        monkeypatch.setattr(sys, "argv", ["iftah", *map(str, args)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_info:
-            main.main()
-        return CommandResult(int(exit_info.value.code or 0), *capsys.readouterr())
-
-    return run
+    return command_runner(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -61,12 +42,6 @@ def rules_without_cases(rules: Path) -> Path:
 
 def count_files(folder: Path) -> int:
     return len(list(folder.rglob("*.yaml")))
-
-
-def edit(path: Path, replace: str, by: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert replace in text
-    path.write_text(text.replace(replace, by, 1), encoding="utf-8")
 
 
 def test_rules_without_a_problem_pass(rules: Path, iftah: CommandRunner) -> None:

@@ -121,6 +121,8 @@ class ExampleRunner:
             "FOLDER": new_path if command.startswith("iftah init") else "rules",
             "PLACES…": "rules",
             "FILE…": "events.csv",
+            "OLD": "rules",
+            "NEW": "rules",
             "FILE.svg": f"{new_path}.svg",
             "FILE": "proof.json" if "check-proof" in command else new_path,
         }

@@ -7,7 +7,7 @@ import pytest
 
 from api.cli.serve import coverage_lines
 from api.store.database import open_database
-from tests.api.cli.test_cli_rules import edit
+from tests.api.cli.commands import edit
 from tests.api.terminal import CommandRunner, CompletedCommand, environment, run_in_process
 from tests.paths import ROOT
 
