@@ -16,6 +16,7 @@ from api.render import swap_tables
 from api.settings.settings import settings
 from api.store import clock, replace
 from api.store.database import Database, open_database
+from api.supervision.swap_decisions import compare_decisions
 from api.supervision.swap_sets import Progress, SwapQuestion, compare_everyone
 from api.telemetry.progress import ProgressReporter
 from engine.changes.swap_report import SwapReport
@@ -40,10 +41,16 @@ def diff(
     as_of: Annotated[
         str | None, typer.Option(help="everyone as of this moment, as known then; default: the newest build")
     ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="instead of everyone, the decisions recorded from this moment on")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="with --since: up to before this moment; default: now")] = None,
     amount: Annotated[
         list[str] | None, typer.Option(help="the deposit to ask for, such as hotel=2000; repeatable")
     ] = None,
-    sample: Annotated[int, typer.Option(min=0, help="name so many of the people moved, for each perk")] = 0,
+    sample: Annotated[
+        int, typer.Option(min=0, help="name so many of the people, or decisions, moved, for each perk")
+    ] = 0,
     by_contributor: Annotated[bool, typer.Option("--by-contributor", help="also count by contributor")] = False,
     to: Annotated[Literal["text", "json", "html"], typer.Option("--format", help="the output format")] = "text",
     file: Annotated[Path | None, typer.Option("--out", help="write to this file")] = None,
@@ -61,8 +68,12 @@ def diff(
             amounts = dict(_amount(first, second, text) for text in amount or ())
             moment = clock.parse_moment(as_of, "--as-of") if as_of else None
             question = SwapQuestion(first, second, amounts, sample, moment, by_contributor)
-            with _progress("comparing everyone") as progress:
-                report = compare_everyone(opened, question, progress)
+            with _progress("comparing") as progress:
+                if since is None:
+                    report = compare_everyone(opened, question, progress)
+                else:
+                    end = clock.parse_moment(until, "--until") if until else clock.now()
+                    report = compare_decisions(opened, question, clock.parse_moment(since, "--since"), end, progress)
     _write(report, to, file)
 
 

@@ -1,6 +1,10 @@
 """Read everyone's stored features and flags in chunks, so that memory does not grow with the population."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from queue import Queue
+from threading import Thread
 from typing import Any, Final
 
 import polars as pl
@@ -10,31 +14,43 @@ from api.features.builds import Build
 from api.store.database import Database, reading
 from api.store.tables import FEATURES, SCORES
 from engine.lang.engines.columns import dtype
-from engine.lang.model.types import Type
+from engine.lang.model.types import Type, Value
 
-CHUNK: Final = 100_000  # people
-_COLUMNS: Final = {"person": pl.String, "values": pl.String, "release": pl.String, "flags": pl.String}
-_NATIVE: Final[Mapping[Any, Any]] = {"Int64": pl.Int64, "String": pl.String, "Boolean": pl.Boolean}
+CHUNK: Final = 200_000  # people of a frame
+TEXTS: Final = 25_000  # people whose texts we hold at once: a text takes ten times the memory of its numbers
+_NATIVE: Final[Mapping[str, Any]] = {"Int64": pl.Int64, "String": pl.String, "Boolean": pl.Boolean}
+Rows = Sequence[Any]  # person, and the values as JSON
 
 
 def value_chunks(
-    database: Database, build: Build, types: Mapping[str, Type], flags: Mapping[str, Type], chunk: int = CHUNK
+    database: Database, build: Build, types: Mapping[str, Type], chunk: int = CHUNK
 ) -> Iterator[pl.DataFrame]:
-    """Yield `person`, a column for each feature in `types` and each flag in `flags`, and `release`, under which we stored the
-    flags: null without a score. Ordered by person.
-    """
-    query = (
-        select(FEATURES.c.person, FEATURES.c["values"], SCORES.c.release, SCORES.c.flags)
-        .outerjoin(SCORES, (SCORES.c.build == FEATURES.c.build) & (SCORES.c.person == FEATURES.c.person))
-        .where(FEATURES.c.build == build.id)
-        .order_by(FEATURES.c.person)
-    )
+    """Yield `person` and a column for each feature in `types`, ordered by person. A thread reads the texts ahead."""
+    natives, frames = native_types(types), list[pl.DataFrame]()
+    for rows in one_ahead(_row_chunks(database, build)):
+        frames.append(_decoded(rows, natives))
+        if sum(frame.height for frame in frames) >= chunk:
+            yield pl.concat(frames)
+            frames.clear()
+    if frames:
+        yield pl.concat(frames)
+
+
+def _decoded(rows: Rows, natives: Mapping[str, Any]) -> pl.DataFrame:
+    people, values = zip(*rows, strict=True)
+    frame = pl.DataFrame({"person": people}, schema={"person": pl.String})
+    if not natives:
+        return frame
+    text = "\n".join(values).encode()  # JSON has no line breaks: each text is one line
+    return frame.with_columns(pl.read_ndjson(BytesIO(text), schema=dict(natives)).get_columns())
+
+
+def stored_flags(database: Database, build: Build) -> dict[str, dict[str, Value | None]]:
+    """The stored flags of the people who have one that is raised or unknown. Everyone else has none raised."""
+    is_special = SCORES.c.flags.contains("true") | SCORES.c.flags.contains("null") | SCORES.c.flags.is_(None)
+    query = select(SCORES.c.person, SCORES.c.flags).where(SCORES.c.build == build.id, is_special)
     with reading(database) as connection:
-        result = connection.execution_options(stream_results=True, yield_per=chunk).execute(query)
-        for rows in result.partitions(chunk):
-            people, values, releases, flag_texts = zip(*rows, strict=True)
-            frame = pl.DataFrame([people, values, releases, flag_texts], schema=_COLUMNS)
-            yield _decoded(_decoded(frame, "values", types), "flags", flags)
+        return {person: json.loads(text or "{}") for person, text in connection.execute(query)}
 
 
 def native_types(types: Mapping[str, Type]) -> dict[str, Any]:
@@ -42,8 +58,29 @@ def native_types(types: Mapping[str, Type]) -> dict[str, Any]:
     return {name: _NATIVE[dtype(type_).__name__] for name, type_ in types.items()}
 
 
-def _decoded(frame: pl.DataFrame, column: str, types: Mapping[str, Type]) -> pl.DataFrame:
-    """The frame with the fields of a JSON text as columns of their own."""
-    if not types:
-        return frame.drop(column)
-    return frame.with_columns(pl.col(column).str.json_decode(pl.Struct(native_types(types)))).unnest(column)
+def _row_chunks(database: Database, build: Build) -> Iterator[Rows]:
+    query = (
+        select(FEATURES.c.person, FEATURES.c["values"]).where(FEATURES.c.build == build.id).order_by(FEATURES.c.person)
+    )
+    with reading(database) as connection:
+        result = connection.execution_options(stream_results=True, yield_per=TEXTS).execute(query)
+        yield from map(list, result.partitions(TEXTS))
+
+
+def one_ahead(chunks: Iterator[Rows]) -> Iterator[Rows]:
+    """The same chunks, the next of which a thread reads while you work: the database and the column engine use a core each."""
+    queue: Queue[Rows | BaseException | None] = Queue(maxsize=1)
+
+    def read() -> None:
+        try:
+            for rows in chunks:
+                queue.put(rows)
+            queue.put(None)
+        except BaseException as error:
+            queue.put(error)
+
+    Thread(target=read, daemon=True, name="value-chunks").start()
+    while (rows := queue.get()) is not None:
+        if isinstance(rows, BaseException):
+            raise rows
+        yield rows

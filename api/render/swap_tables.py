@@ -115,7 +115,11 @@ def _heads(report: SwapReport) -> Iterator[str]:
     yield f"{report.old[:12]} -> {report.new[:12]}: {len(report.lines)} differences"
     yield from (f"  {line}" for line in report.lines)
     if report.perks:
-        yield f"{report.unit} as of {report.as_of}"
+        yield _scope(report)
+
+
+def _scope(report: SwapReport) -> str:
+    return f"people as of {report.as_of}" if report.unit == "people" else f"{report.unit} from {report.as_of}"
 
 
 def _rich_table(table: ReportTable) -> "RenderableType":
@@ -137,7 +141,7 @@ def as_html(report: SwapReport) -> str:
     differences = element("ul", *(element("li", line) for line in report.lines))
     content: list[Element] = [element("h1", title), element("h2", "Differences"), differences]
     if report.perks:
-        content.append(element("p", f"{report.unit} as of {report.as_of}"))
+        content.append(element("p", _scope(report)))
     for line, tables in sections(report):
         content += [element("h2", line), *(_html_table(table) for table in tables)]
     page = ElementTree.tostring(element("html", head, element("body", *content), lang="en"), encoding="unicode")

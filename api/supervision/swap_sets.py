@@ -13,7 +13,7 @@ from sqlalchemy import select
 from api.evidence import ledger
 from api.features import builds, pattern_flags
 from api.features.builds import Build
-from api.features.value_chunks import CHUNK, native_types, value_chunks
+from api.features.value_chunks import CHUNK, native_types, stored_flags, value_chunks
 from api.releases.catalogue import definitions_of, fingerprint, kinds, stored_schema, vocabulary_of
 from api.store.clock import iso
 from api.store.database import Database, reading
@@ -72,8 +72,6 @@ def compare_everyone(database: Database, question: SwapQuestion, progress: Progr
     for frame in frames:
         groups = _groups(database, build, frame["person"].to_list()) if question.by_contributor else None
         tally.add(nw.from_native(frame, eager_only=True), day, groups)
-        if groups is not None:
-            tally.finish(day, groups)  # a later chunk has other members
         count += frame.height
         progress(count, build.people)
     tally.finish(day)
@@ -128,16 +126,20 @@ def _types(compared: Comparison) -> tuple[dict[str, Type], dict[str, Type]]:
 def _stored(database: Database, question: SwapQuestion, build: Build, compared: Comparison) -> Iterator[pl.DataFrame]:
     """The stored rows. We compute flags that are stored under another release, or not stored."""
     feature_types, flag_types = _types(compared)
-    own_flags = {p.flag for p in question.old.at(question.old.day(build.as_of)).flags}
+    old_program = question.old.at(question.old.day(build.as_of))
+    own_flags = {p.flag for p in old_program.flags} & set(flag_types)
     changed = [name for name in compared.states[-1].columns if name in flag_types]
     added = [name for name in flag_types if name not in own_flags]
-    old_flags, new_flags = (_FlagCache(database, release, build) for release in (question.old, question.new))
-    for frame in value_chunks(database, build, feature_types, flag_types, CHUNK):
-        if own_flags & set(flag_types) and not (frame["release"] == question.old.id).fill_null(False).all():
-            frame = _with_flags(frame, {n: n for n in flag_types if n in own_flags}, old_flags.by_person)
+    old_cache, new_cache = (_FlagCache(database, release, build) for release in (question.old, question.new))
+    is_stored = bool(own_flags) and builds.is_scored_under(database, build, question.old.id)
+    special = stored_flags(database, build) if is_stored else {}
+    for frame in value_chunks(database, build, feature_types):
+        if own_flags:
+            flags = special if is_stored else old_cache.by_person
+            frame = _with_flags(frame, {n: n for n in own_flags}, flags, default=False if is_stored else None)
         if changed or added:
-            frame = _with_flags(frame, {n: BY_NEW + n for n in changed} | {n: n for n in added}, new_flags.by_person)
-        yield frame.drop("release")
+            frame = _with_flags(frame, {n: BY_NEW + n for n in changed} | {n: n for n in added}, new_cache.by_person)
+        yield frame
 
 
 def _computed(database: Database, question: SwapQuestion, build: Build, compared: Comparison) -> Iterator[pl.DataFrame]:
@@ -199,12 +201,18 @@ class _FlagCache:
 
 
 def _with_flags(
-    frame: pl.DataFrame, columns: Mapping[str, str], flags: Mapping[str, Mapping[str, object]]
+    frame: pl.DataFrame,
+    columns: Mapping[str, str],
+    flags: Mapping[str, Mapping[str, object]],
+    default: bool | None = None,
 ) -> pl.DataFrame:
-    """The frame with a column for each flag, by the names in `columns`."""
-    people = frame["person"].to_list()
+    """The frame with a column for each flag, by the names in `columns`. `default` is for people without an entry."""
+    rows = [flags.get(person) for person in frame["person"].to_list()] if flags else []
     return frame.with_columns(
-        pl.Series(column, [flags.get(p, {}).get(name) for p in people], pl.Boolean) for name, column in columns.items()
+        pl.Series(column, [default if row is None else row.get(name) for row in rows], pl.Boolean)
+        if rows
+        else pl.lit(default, pl.Boolean).alias(column)
+        for name, column in columns.items()
     )
 
 

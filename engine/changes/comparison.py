@@ -12,9 +12,10 @@ from typing import Any, Final
 import narwhals as nw
 
 from engine.changes.rule_changes import RuleChange, first_program
+from engine.decide.decide import LIMITED_EVENT
 from engine.lang.engines import columnar
-from engine.lang.engines.columns import dtype
-from engine.lang.model.program import Perk, Program
+from engine.lang.engines.columns import dtype, first_match, integer, truth
+from engine.lang.model.program import EVENT_KIND, NO_ORDER, ORDER_STATE, Cap, Perk, Program
 
 Lazy = nw.LazyFrame[Any]
 PERSON: Final = "person"
@@ -23,7 +24,7 @@ NONE: Final = (
     "none"  # the outcome where the rules have no such perk, the band without a score, a decision without a reason
 )
 BAND: Final = "band"
-RESULTS: Final = ("outcome", "waived")
+COUNTS: Final = frozenset({"person.in_service", "person.unpaid", "person.overdue"})  # of the person's orders
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,47 @@ def decided(
 ) -> Lazy:
     """The frame of `scored` with the columns of `columnar.perk`: `outcome`, `waived`, and with `reasons` the reasons.
 
-    Without columns `left:N` we ask as if nothing was waived before, so each cap on amounts leaves all of its amount.
+    A column `cap_column` says what a cap leaves; without it we ask as if nothing was waived before, so each cap on amounts leaves
+    all of its amount. With the columns `person.in_service`, `person.unpaid` and `person.overdue`, the limits of orders apply.
     """
     perk = state.program.perk(perk_id)
     if perk is None:
         no_reasons = [nw.lit(None, nw.String).alias(name) for name in columnar.REASONS if reasons]
         result = [nw.lit(NONE).alias("outcome"), nw.lit(0, nw.Int64).alias("waived")]
         return scored_people.with_columns(*result, *no_reasons)
-    names = [f"left:{n}" for n in range(len(perk.all_caps))]
-    columns = set(scored_people.collect_schema().names()) if names else set[str]()
-    absent = [name for name in names if name not in columns]
-    left = [nw.lit(c.waived, nw.Int64).alias(n) for n, c in zip(names, perk.all_caps, strict=True) if n in absent]
-    frame = scored_people.with_columns(*left) if left else scored_people
+    names = set(scored_people.collect_schema().names())
+    left = [(f"left:{n}", cap_column(cap, is_own=n < len(perk.caps)), cap) for n, cap in enumerate(perk.all_caps)]
+    remaining = [
+        (nw.col(column) if column in names else nw.lit(cap.waived, nw.Int64)).alias(name) for name, column, cap in left
+    ]
+    frame = scored_people.with_columns(*remaining) if remaining else scored_people
     frame = columnar.perk(state.program, perk_id, frame, amount, day, reasons=reasons)
-    return frame.drop(*absent) if absent else frame
+    frame = frame.drop(*(name for name, _, _ in left)) if left else frame
+    return _with_limits(state.program, frame, day, reasons=reasons) if names >= COUNTS else frame
+
+
+def cap_column(cap: Cap, *, is_own: bool) -> str:
+    """The name of the column with the amount that a cap leaves; null if it does not bind."""
+    return f"cap:{'own' if is_own else 'shared'}:{cap.waived}:{cap.times}:{cap.days}"
+
+
+def _with_limits(program: Program, frame: Lazy, day: int, *, reasons: bool) -> Lazy:
+    """Decline where the person's other orders allow no new one; not where we do not know their counts."""
+    limits = program.orders.limits if program.orders else ()
+    if not limits:
+        return frame
+    frame = frame.with_columns(nw.lit(LIMITED_EVENT).alias(EVENT_KIND), nw.lit(NO_ORDER).alias(ORDER_STATE))
+    applies = [truth(r.when, day).fill_null(r.unknown_refuses) for r in limits]
+    code = first_match(
+        [(a, nw.lit(r.code)) for a, r in zip(applies, limits, strict=True)], nw.lit(None, nw.String)
+    ).alias("~limit")
+    frame = frame.with_columns(code)
+    is_limited = ~nw.col("~limit").is_null() & (nw.col("waived") > 0) & ~nw.col("person.in_service").is_null()
+    columns = [("outcome", nw.lit("DECLINE")), ("waived", integer(0))]
+    columns += [(columnar.REASONS[0], nw.col("~limit"))] * reasons
+    frame = frame.with_columns(is_limited.alias("~limited"))
+    changed = (nw.when(nw.col("~limited")).then(value).otherwise(nw.col(name)).alias(name) for name, value in columns)
+    return frame.with_columns(*changed).drop("~limit", "~limited", EVENT_KIND, ORDER_STATE)
 
 
 def affects(compared: Comparison, number: int, perk_id: str | None) -> bool:
@@ -111,7 +139,8 @@ def affects(compared: Comparison, number: int, perk_id: str | None) -> bool:
     if perk_id is None:
         return first.timezone != second.timezone
     is_same = (first.relationships, first.timezone) == (second.relationships, second.timezone)
-    return not is_same or first.perk(perk_id) != second.perk(perk_id)
+    limits = [p.orders.limits if p.orders else () for p in (first, second)]
+    return not is_same or first.perk(perk_id) != second.perk(perk_id) or limits[0] != limits[1]
 
 
 def perk_pairs(old: Program, new: Program) -> Iterator[tuple[str, Perk | None, Perk | None]]:

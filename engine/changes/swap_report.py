@@ -53,6 +53,18 @@ class SwapCounts:
         """Those whose outcome or amount changes."""
         return sum(self.moves.values())
 
+    def add(self, other: "SwapCounts") -> None:
+        """Add the counts of other people, or of other days."""
+        self.waived_before += other.waived_before
+        self.waived_after += other.waived_after
+        self.sample += other.sample
+        for name in ("matrix", "moves", "by_account", "by_band", "by_reason"):
+            getattr(self, name).update(getattr(other, name))
+        for name, counter in other.by_group.items():
+            self.by_group.setdefault(name, Counter()).update(counter)
+        for name, sizes in other.group_sizes.items():
+            self.group_sizes.setdefault(name, Counter()).update(sizes)
+
     def groups(self, name: str) -> dict[str, dict[str, int]]:
         """For each value of a grouping, the people and the moves by direction. Values with too few people are one row."""
         rows: dict[str, dict[str, int]] = {}

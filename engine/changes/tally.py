@@ -69,6 +69,7 @@ class SwapTally:
     bands: SwapCounts = field(default_factory=lambda: SwapCounts("bands"))
     perks: dict[str, SwapCounts] = field(default_factory=dict)
     _waiting: list[Frame] = field(default_factory=list)
+    _members: dict[str, list[Frame]] = field(default_factory=dict)  # the groups of those who wait
 
     def __post_init__(self) -> None:
         for question in self.questions:
@@ -93,20 +94,24 @@ class SwapTally:
         swap_rows = swap_rows.filter(nw.any_horizontal(*moves, ignore_nulls=True))
         if len(swap_rows):
             self._waiting.append(swap_rows)
+            for name, members in (groups or {}).items():
+                own = members.join(swap_rows.select(PERSON), on=PERSON, how="semi")
+                self._members.setdefault(name, []).append(own)
         if sum(map(len, self._waiting)) >= MAX_WAITING:
-            self.finish(day, groups)
+            self.finish(day)
 
-    def finish(self, day: int, groups: Groups | None = None) -> None:
+    def finish(self, day: int) -> None:
         """Find the accounts of the moved people that wait."""
         if not self._waiting:
             return
-        swap_rows = nw.concat(self._waiting)
+        swap_rows, groups = nw.concat(self._waiting), {name: nw.concat(own) for name, own in self._members.items()}
         self._waiting.clear()
+        self._members.clear()
         swap_rows = self._with_accounts(self._with_reasons(swap_rows, day), day)
         for question in self.questions:
-            self._count_moved(self.perks[question.perk.id], swap_rows, question.perk.id, groups or {})
+            self._count_moved(self.perks[question.perk.id], swap_rows, question.perk.id, groups)
         if self.has_bands:
-            self._count_moved(self.bands, swap_rows, None, groups or {})
+            self._count_moved(self.bands, swap_rows, None, groups)
 
     def _state_results(self, state: StateProgram, prefix: str, people: Frame, day: int) -> Frame:
         """The columns `PREFIX:score`, `PREFIX:band`, and `PREFIX:outcome:PERK` and `PREFIX:waived:PERK` of each perk."""

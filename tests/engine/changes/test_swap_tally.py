@@ -223,7 +223,7 @@ def test_a_group_of_fewer_than_ten_people_is_not_shown_alone() -> None:
     names = ["bank"] * MIN_GROUP + ["shop"] * (MIN_GROUP - 1) + ["inn"] * 5
     members = nw.from_native(pl.DataFrame({PERSON: [*map(str, range(len(people)))], GROUP: names}), eager_only=True)
     tally.add(frame_of(people, compared), DAY, {"contributor": members})
-    tally.finish(DAY, {"contributor": members})
+    tally.finish(DAY)
     row = {"people": MIN_GROUP, MORE: MIN_GROUP, LESS: 0, OTHER: 0}
     small = {"people": MIN_GROUP + 4, MORE: MIN_GROUP + 4, LESS: 0, OTHER: 0}
     assert tally.perks["room"].groups("contributor") == {"bank": row, SMALL_GROUPS: small}
