@@ -42,7 +42,7 @@ COMMANDS: Final[tuple[CommandEntry, ...]] = (
     CommandEntry("check", "rules", "Check rule files and run their cases. List every problem with its place and a hint."),
     CommandEntry("fmt", "rules", "Format rule files. Comments are kept."),
     CommandEntry("test", "rules", "Run the cases beside the rules. Count those that pass in each file, and show the failures."),
-    CommandEntry("diff", "differences", "Show how two folders of rules differ, or prove that nobody loses by the change."),
+    CommandEntry("diff", "diff", "Show what changes in meaning between two sets of rules, and whom it moves."),
     CommandEntry("schema", "rules", "Print the JSON Schema of a kind of rule file, of import maps, or of all kinds."),
     CommandEntry("export", "export", "Write the rules in a format for other rule engines."),
     CommandEntry("serve", "serve", "Serve the API from the newest build."),

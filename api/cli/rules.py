@@ -143,10 +143,20 @@ def fmt(
 def run_cases(
     folder: Folder = None,
     to: Annotated[Path | None, typer.Option("--junit", help="also write JUnit XML to this file")] = None,
+    with_coverage: Annotated[
+        bool, typer.Option("--coverage", help="list the branches that no case tries, and write a case for each")
+    ] = False,
+    threshold: Annotated[
+        str | None, typer.Option(help="with --coverage: status 1 if the cases try fewer branches than so many percent")
+    ] = None,
 ) -> None:
-    """Run the cases beside the rules. Count those that pass in each file, and show the failures."""
+    """Run the cases beside the rules. Count those that pass in each file, and show the failures.
+
+    With --coverage, list each bin and each result of a condition that no case tries, with its place, and a case that tries it.
+    """
     from engine.verify import cases
 
+    least = _percent(threshold)
     place = folder or folder_in_force()
     texts, release, problems = rules_folder.check_folder(place)
     if release is None:
@@ -162,8 +172,23 @@ def run_cases(
         from api.releases import junit  # imported here: its library takes long to import
 
         junit.write(to, outcomes)
-    if any(o.failures for file_outcomes in outcomes.values() for o in file_outcomes):
+    all_outcomes = [o for file_outcomes in outcomes.values() for o in file_outcomes]
+    is_covered = True
+    if with_coverage or least is not None:
+        from api.cli.coverage_report import print_coverage
+
+        is_covered = print_coverage(place, texts, release, all_outcomes, least)
+    if any(o.failures for o in all_outcomes) or not is_covered:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _percent(text: str | None) -> int | None:
+    """The number of percent in an option. Raises BadParameter unless it is a whole number from 0 to 100."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= 100):
+        raise typer.BadParameter(f"{text!r} is not a whole number from 0 to 100.", param_hint="'--threshold'")
+    return int(text)
 
 
 @app.command("schema", cls=PlainValues)

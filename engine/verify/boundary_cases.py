@@ -116,7 +116,7 @@ def draw(truths: Iterable[Truth], types: Types, chooser: Random) -> Iterator[dic
     for place in count():
         values = {name: chooser.choice(some) for name, some in choices.items()}
         if sums:
-            _aim(values, sums[place % len(sums)], types, chooser)
+            aim(values, sums[place % len(sums)], types, chooser)
         yield values
 
 
@@ -140,7 +140,7 @@ class _QuestionGenerator:
             *(t.up_to or 99 for t in perk.tiers),
             *(c.waived or 1 for c in perk.all_caps),
         ]
-        self.amounts = _near(turns, 1, perk.most)
+        self.amounts = near(turns, 1, perk.most)
         fields = {a.name: a.type for a in perk.request}
         self.fields = draw(truths, fields, chooser)
 
@@ -168,7 +168,7 @@ class _QuestionGenerator:
 
     def _ago(self, days: int) -> list[str]:
         """Moments in the past: now, and exactly and about `days` days ago."""
-        return [(self.now - timedelta(seconds=s)).isoformat() for s in (0, *_near([days * DAY], 0, (days + 1) * DAY))]
+        return [(self.now - timedelta(seconds=s)).isoformat() for s in (0, *near([days * DAY], 0, (days + 1) * DAY))]
 
     def _used(self, most: int, days: int | None) -> Iterator[PriorWaiver]:
         pick = self.chooser.choice
@@ -226,7 +226,7 @@ def _constants(num: Num) -> Iterator[int]:
 def _choices(type_: Type, constants: set[Value]) -> list[Value]:
     """Values of the type at which a condition can turn."""
     if type_.numeric:
-        return [*_near((int(n) for n in constants or (0,)), type_.low, type_.high)]
+        return [*near((int(n) for n in constants or (0,)), type_.low, type_.high)]
     if type_.kind == "string":
         return [*sorted(map(str, constants)), "another"]
     return [*(type_.values or (True, False))]
@@ -236,7 +236,7 @@ def _with_missing(choices: list[Value]) -> list[Value | None]:
     return [*choices, *[None] * (1 + len(choices) // VALUES_PER_MISSING)]
 
 
-def _near(numbers: Iterable[int], low: int, high: int) -> list[int]:
+def near(numbers: Iterable[int], low: int, high: int) -> list[int]:
     """The bounds, and each number with its neighbours if they are within the bounds."""
     neighbours = {n + step for n in numbers for step in (-1, 0, 1)}
     return sorted({low, high} | {n for n in neighbours if low <= n <= high})
@@ -245,15 +245,15 @@ def _near(numbers: Iterable[int], low: int, high: int) -> list[int]:
 def _scores(program: Program, truths: Iterable[Truth]) -> list[int]:
     card = program.scorecard
     constants = compared_constants(truths).get(SCORE, set())
-    return _near([*(int(v) for v in constants), *(b.lowest for b in card.bands)], card.lowest, card.highest)
+    return near([*(int(v) for v in constants), *(b.lowest for b in card.bands)], card.lowest, card.highest)
 
 
-def _aim(values: dict[str, Value | None], cmp: Cmp, types: Types, chooser: Random) -> None:
+def aim(values: dict[str, Value | None], cmp: Cmp, types: Types, chooser: Random) -> None:
     """Change one value so that both sides are equal, or differ by one step. Do nothing if that value does not matter.
 
     Each side is linear in each attribute, unless it multiplies an attribute by itself. So two points give the line.
     """
-    free = sorted(set(names(cmp)) & set(values))
+    free = sorted(set(names(cmp)) & set(values) & set(types))
     if not free:
         return
     name = chooser.choice(free)

@@ -4,12 +4,12 @@ A case gives the values of a person (decimals as decimals, in the units of the c
 case of the policy changes a rule file instead, and lists the problems that the checker must find.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
-from engine.decide import unmet_conditions
-from engine.decide.decide import ReferenceEvaluator, assess, decide, require_perk, validate_values
+from engine.decide import scorecard, unmet_conditions
+from engine.decide.decide import ReferenceEvaluator, decide, require_perk, validate_values
 from engine.decide.orders import move
 from engine.decide.patterns import flags
 from engine.decide.perks import PerkOutcome, perk_outcome
@@ -25,9 +25,7 @@ from engine.lang.model.program import (
     ORDER_STATE,
     PERK_HELD,
     SCORE,
-    Characteristic,
     Perk,
-    PointRule,
     Program,
     Release,
     perk_stage,
@@ -35,6 +33,7 @@ from engine.lang.model.program import (
 from engine.lang.model.types import Attribute, Kinds, Schema, Value, day_of, extend_schema
 from engine.lang.syntax.ast import CaseLine, CasesFile, ChangeLine
 from engine.verify import case_assertions
+from engine.verify.branches import RESULT_OF_STATUS, RuleBranch, order_branches, perk_branches, score_branches
 from engine.verify.case_values import (
     CaseContext,
     decision_inputs,
@@ -65,15 +64,15 @@ CASE_KEYS: Final[dict[str, tuple[set[str], set[str]]]] = {
 class CaseOutcome:
     """The result of one case.
 
-    `failures` compare expected and actual values. `explanation` explains the actual ones. `fired` and `idle` name rules and
-    bins (`id#n`).
+    `failures` compare expected and actual values. `explanation` explains the actual ones. `branches` are those that the case
+    tried, of the rules that are in force since the day `since`.
     """
 
     name: str
     at: SourceSpan
     failures: tuple[str, ...]
-    fired: frozenset[str] = frozenset()
-    idle: frozenset[str] = frozenset()
+    branches: frozenset[RuleBranch] = frozenset()
+    since: int | None = None
     explanation: tuple[str, ...] = ()
 
 
@@ -93,34 +92,15 @@ def run(
     case_kinds = event_kinds(release.evidence, own_kinds) if release.evidence else own_kinds
     for file in cases_in(files).values():
         for case in file.cases:
-            yield _run_case(release, file, case, case_kinds, feature_evaluator)
+            yield run_case(release, file, case, case_kinds, feature_evaluator)
         for change in file.changes:
             yield _run_change_case(release.files, schema, own_kinds, change)  # cases need no reading again
 
 
-def uncovered_rules(program: Program, outcomes: list[CaseOutcome]) -> tuple[str, ...]:
-    """List the rules without a case in which they fire or without one in which they do not, and the bins that no case
-    hits.
-
-    Here, rules include knock-outs, tiers, flags, refusals and moves. We list features without a case too.
-    """
-    fired = frozenset().union(*(o.fired for o in outcomes))
-    idle = frozenset().union(*(o.idle for o in outcomes))
-    both = {i.id for i in program.scorecard.items if isinstance(i, PointRule)}
-    both |= {id_ for perk in program.perks for id_ in perk_stage(perk)} | {p.flag for p in program.watch}
-    both |= set(program.orders.stage) if program.orders else set()
-    bins = {
-        f"{i.id}#{n}" for i in program.scorecard.items if isinstance(i, Characteristic) for n in range(len(i.points))
-    }
-    missing = (*(f"{i} never fires" for i in sorted(both - fired)), *(f"{i} always fires" for i in sorted(both - idle)))
-    features = {name for name, f in program.declarations.items() if not f.is_internal}
-    without_case = (f"{name} has no case" for name in sorted(features - fired))
-    return (*missing, *(f"{b} is never hit" for b in sorted(bins - fired)), *without_case)
-
-
-def _run_case(
-    release: Release, file: CasesFile, case: CaseLine, kinds: Kinds, feature_evaluator: FeatureEvaluator | None
+def run_case(
+    release: Release, file: CasesFile, case: CaseLine, kinds: Kinds, feature_evaluator: FeatureEvaluator | None = None
 ) -> CaseOutcome:
+    """Run one case of a file. `kinds` include those that the release declares."""
     as_of = case.as_of or file.as_of
     day = day_of(as_of.text) if as_of else None
     if day is None:
@@ -136,7 +116,8 @@ def _run_case(
             return _run_order_case(context)
         if case.expect.features:
             features = FeatureCase(context, feature_evaluator)
-            return CaseOutcome(case.name.text, case.at, tuple(features.failures()), frozenset(features.names))
+            branches = (RuleBranch("feature", name, "met") for name in features.names)
+            return _outcome(context, list(features.failures()), branches)
         return _run_person_case(context)
     except IftahError as error:
         return CaseOutcome(case.name.text, case.at, (str(error),))
@@ -190,22 +171,24 @@ def _run_person_case(context: CaseContext) -> CaseOutcome:
         for name, up in expected_flags
         for line in case_assertions.difference(f"`{name}`", up, flag_values.get(name))
     ]
-    return replace(
-        result,
-        failures=(*flag_failures, *result.failures),
-        fired=result.fired | {n for n, up in flag_values.items() if up},
-        idle=result.idle | {n for n, up in flag_values.items() if up is False},
-    )
+    flag_branches = {
+        RuleBranch("flag", p.id, RESULT_OF_STATUS[bool(flag_values[p.flag])])
+        for p in context.program.watch
+        if flag_values.get(p.flag) is not None
+    }
+    return replace(result, failures=(*flag_failures, *result.failures), branches=result.branches | flag_branches)
 
 
 def _run_score_case(context: CaseContext, values: dict[str, Value]) -> CaseOutcome:
     case, program = context.case, context.program
-    result = assess(ReferenceEvaluator(program), values, context.day)
+    inputs = {**validate_values(program, values), AS_OF: context.day}
+    stage_statuses = ReferenceEvaluator(program).statuses(SCORE, inputs)
+    result = scorecard.score(program.scorecard, stage_statuses, program.relationships)
     statuses = {p.id: p.status for p in result.parts if p.bin is None}
-    bins = {f"{p.id}#{p.bin}" for p in result.parts if p.bin is not None}
     score_failures = list(case_assertions.score_differences(case, result))
     status_failures = list(case_assertions.status_differences(case, statuses))
-    outcome = _outcome(case, [*score_failures, *status_failures], statuses, bins)
+    branches = score_branches(program.scorecard, stage_statuses)
+    outcome = _outcome(context, [*score_failures, *status_failures], branches)
     if not outcome.failures:
         return outcome
     explanation = [unmet_conditions.explain_points(program.scorecard.base, result.parts)] if score_failures else []
@@ -213,7 +196,6 @@ def _run_score_case(context: CaseContext, values: dict[str, Value]) -> CaseOutco
     if unscorable or status_failures:
         rule_ids = [*(["scorable"] if unscorable else []), *case_assertions.expected_rules(case)]
         all_statuses = {**statuses, "scorable": not unscorable}
-        inputs = {**values, AS_OF: context.day}
         explanation += unmet_conditions.explain_conditions(
             rule_ids, program.stages[SCORE], all_statuses, inputs, context.schema
         )
@@ -236,7 +218,7 @@ def _run_perk_case(context: CaseContext, values: dict[str, Value]) -> CaseOutcom
         *case_assertions.difference("held", case.expect.held, result.is_held),
         *case_assertions.status_differences(case, result.statuses),
     ]
-    outcome = _outcome(case, failures, result.statuses, set())
+    outcome = _outcome(context, failures, perk_branches(perk, result.statuses, result.outcome.tier))
     if not failures:
         return outcome
     schema = extend_schema(context.schema, Attribute(AMOUNT, perk.money), *perk.request)
@@ -305,13 +287,13 @@ def _run_order_case(context: CaseContext) -> CaseOutcome:
     explanation = unmet_conditions.explain_conditions(
         dict.fromkeys(rule_ids), orders.stage, statuses, {**values, AS_OF: context.day}, schema
     )
-    return replace(_outcome(case, failures, statuses, set()), explanation=tuple(explanation) if failures else ())
+    outcome = _outcome(context, failures, order_branches(orders, statuses, transition))
+    return replace(outcome, explanation=tuple(explanation) if failures else ())
 
 
-def _outcome(case: CaseLine, failures: list[str], statuses: Statuses, bins: set[str]) -> CaseOutcome:
-    fired = frozenset({i for i, s in statuses.items() if s} | bins)
-    idle = frozenset(i for i, s in statuses.items() if s is False)
-    return CaseOutcome(case.name.text, case.at, tuple(failures), fired, idle)
+def _outcome(context: CaseContext, failures: list[str], branches: Iterable[RuleBranch]) -> CaseOutcome:
+    case = context.case
+    return CaseOutcome(case.name.text, case.at, tuple(failures), frozenset(branches), context.program.since)
 
 
 def _run_change_case(files: Mapping[str, str], schema: Schema, kinds: Kinds, change: ChangeLine) -> CaseOutcome:

@@ -24,6 +24,7 @@ BENCHES: Final = {
         (),
         ("--people", "500", "--growth", "500", "--town", "60", "--refreshes", "2", "--repeats", "1"),
     ),
+    "swap": ((), ("2000",)),
     "algorithms": ((), ("300", "3000")),
     "fresh": ((), ("100", "50", "0.5", "SQLite")),  # a database each, of the two that we measure
     "ask": ((), ("100", "0.4", "2", "PostgreSQL")),

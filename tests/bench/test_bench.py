@@ -21,6 +21,7 @@ RATIOS = {
     "decide": ("of reference", "empty calls"),
     "size": ("of the floor",),
     "declared": ("of Python", "of the group-by", "in proportion"),
+    "swap": ("of the floor",),
     "algorithms": ("times as fast",),
     "fresh": ("of the rate",),
     "ask": ("of bare",),

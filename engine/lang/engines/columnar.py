@@ -80,11 +80,12 @@ def score(program: Program, people: Frame, day: int, *, reasons: bool = True) ->
     ).drop("~scorable")
 
 
-def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int) -> Frame:
+def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int, *, reasons: bool = True) -> Frame:
     """Add a decision about one perk to a frame that `score` has returned.
 
     New columns: `outcome`, `waived` (minor units), `tier`, `status:ID` of each knock-out and tier, and `held` (null if
-    the perk has no hold). The decision's reasons replace those of the score. `amount` is an expression, in minor units.
+    the perk has no hold). The decision's reasons replace those of the score; without `reasons`, we compute none. `amount` is an
+    expression, in minor units.
 
     You can add these columns before: `request.FIELD`; `held_for`, the seconds for which the person has held the perk;
     and `left:N`, the amount that cap N of the perk leaves (`caps.remaining_by_cap`). Without them, the field is
@@ -104,6 +105,8 @@ def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int) 
     frame = _add_decision(perk_model, cast_columns(frame, {AMOUNT: WHOLE_NUMBER, **optional, **read}), day)
     if program.relationships:
         frame = _ease_declines(perk_model, frame, day)
+    if not reasons:
+        return frame.drop(AMOUNT, *_stop_names(perk_model), *absent)
     codes, lost = _reason_weights(program.scorecard, perk_model)
     frame = _reasons(frame, codes, lost, nw.col(SCORE).is_null(), program.scorecard.unscorable)
     is_admitted = nw.col("outcome") == "ADMIT"

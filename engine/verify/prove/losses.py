@@ -60,7 +60,7 @@ class LossProof:
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class _PeriodPair:
     """Two programs that are in force on the same days, from `since` to before `until`."""
 
     old: Program
@@ -97,7 +97,7 @@ def prove_no_loss(old: Release, new: Release) -> LossProof:
         return LossProof((), (f"days of {new.timezone} in place of days of {old.timezone}",), ())
     losses, undecided = list[Loss](), list[str]()
     redefined = set[str]()
-    for comparison in _comparisons(old, new):
+    for comparison in _period_pairs(old, new):
         redefined |= set(_redefined(comparison))
         with fresh_context():
             results = (*_score_losses(comparison), *_perk_losses(comparison))
@@ -106,14 +106,14 @@ def prove_no_loss(old: Release, new: Release) -> LossProof:
     return LossProof(tuple(losses), tuple(undecided), tuple(sorted(redefined)))
 
 
-def _comparisons(old: Release, new: Release) -> Iterator[_Comparison]:
+def _period_pairs(old: Release, new: Release) -> Iterator[_PeriodPair]:
     days = sorted({p.since for r in (old, new) for p in r.programs if p.since is not None})
     for since, until in zip((None, *days), (*days, None), strict=True):
         first, second = (release.programs[0] if since is None else release.at(since) for release in (old, new))
-        yield _Comparison(first, second, since, until)
+        yield _PeriodPair(first, second, since, until)
 
 
-def _redefined(comparison: _Comparison) -> Iterator[str]:
+def _redefined(comparison: _PeriodPair) -> Iterator[str]:
     old, new = comparison.old.declarations, comparison.new.declarations
     for name in set(comparison.old.reads) & set(comparison.new.reads):
         if (name in old or name in new) and getattr(old.get(name), "version", "") != getattr(
@@ -122,7 +122,7 @@ def _redefined(comparison: _Comparison) -> Iterator[str]:
             yield name
 
 
-def _score_losses(comparison: _Comparison) -> Iterator[Loss | str]:
+def _score_losses(comparison: _PeriodPair) -> Iterator[Loss | str]:
     """A person who has a score by the old rules, and none or a lower one by the new."""
     old, new = comparison.old, comparison.new
     if old.scorecard == new.scorecard:
@@ -144,7 +144,7 @@ def _score_losses(comparison: _Comparison) -> Iterator[Loss | str]:
         yield _score_loss(comparison, values, day)
 
 
-def _person(program: Program, words: Words, comparison: _Comparison) -> Encoder:
+def _person(program: Program, words: Words, comparison: _PeriodPair) -> Encoder:
     people = Encoder({name: a.type for name, a in program.schema.items()} | {AS_OF: DATE}, (AS_OF,), words)
     people.set_value(AS_OF, comparison.day)
     return people
@@ -160,7 +160,7 @@ def _joint_values(people: list[Encoder], model: Any, names: list[str]) -> dict[s
     return values
 
 
-def _score_loss(comparison: _Comparison, values: dict[str, Value | None], day: int) -> Loss:
+def _score_loss(comparison: _PeriodPair, values: dict[str, Value | None], day: int) -> Loss:
     """The loss, by the reference engine."""
     perk = comparison.old.perks[0]
     decisions = [
@@ -174,12 +174,12 @@ def _score_loss(comparison: _Comparison, values: dict[str, Value | None], day: i
     return Loss(f"the score of {before} {words}", _example(comparison, values, day))
 
 
-def _example(comparison: _Comparison, values: Values, day: int, types: Mapping[str, Any] | None = None) -> Example:
+def _example(comparison: _PeriodPair, values: Values, day: int, types: Mapping[str, Any] | None = None) -> Example:
     all_types = {n: a.type for p in (comparison.new, comparison.old) for n, a in p.schema.items()} | dict(types or {})
     return ((AS_OF, iso_date(day)), *example_of(values, all_types))
 
 
-def _perk_losses(comparison: _Comparison) -> Iterator[Loss | str]:
+def _perk_losses(comparison: _PeriodPair) -> Iterator[Loss | str]:
     for perk in comparison.old.perks:
         after = comparison.new.perk(perk.id)
         if after is None:
@@ -193,7 +193,7 @@ def _perk_losses(comparison: _Comparison) -> Iterator[Loss | str]:
             yield from _waiver_losses(comparison, perk, after)
 
 
-def _narrower_fields(comparison: _Comparison, perk: Perk, after: Perk) -> Iterator[Loss]:
+def _narrower_fields(comparison: _PeriodPair, perk: Perk, after: Perk) -> Iterator[Loss]:
     """The fields of the request with values that we no longer accept."""
     types = {a.name: a.type for a in after.request}
     for field in perk.request:
@@ -203,7 +203,7 @@ def _narrower_fields(comparison: _Comparison, perk: Perk, after: Perk) -> Iterat
             yield Loss(f"`{perk.id}` no longer takes all values of `{field.name}`{comparison.days}")
 
 
-def _same(comparison: _Comparison, perk: Perk, after: Perk) -> bool:
+def _same(comparison: _PeriodPair, perk: Perk, after: Perk) -> bool:
     old, new = comparison.old, comparison.new
     limits = [program.orders.limits if program.orders else () for program in (old, new)]
     return (old.scorecard, old.relationships, perk, limits[0]) == (new.scorecard, new.relationships, after, limits[1])
@@ -239,12 +239,12 @@ class _Asking:
         return z3.And(self.orders.value("counted orders"), applies)
 
 
-def _asking(program: Program, perk: Perk, words: Words, comparison: _Comparison) -> _Asking:
+def _asking(program: Program, perk: Perk, words: Words, comparison: _PeriodPair) -> _Asking:
     people, without = (asking_person(program, perk, words, comparison.day, without=w) for w in (False, True))
     return _Asking(program, perk, people, without, _orders(program.orders, words, comparison))
 
 
-def _orders(orders: OrderLifecycle | None, words: Words, comparison: _Comparison) -> Encoder | None:
+def _orders(orders: OrderLifecycle | None, words: Words, comparison: _PeriodPair) -> Encoder | None:
     """The counts of the person's orders, when the person asks for a further one. The caller may keep none."""
     if orders is None or not orders.limits:
         return None
@@ -257,7 +257,7 @@ def _orders(orders: OrderLifecycle | None, words: Words, comparison: _Comparison
     return people
 
 
-def _waiver_losses(comparison: _Comparison, perk: Perk, after: Perk) -> Iterator[Loss | str]:
+def _waiver_losses(comparison: _PeriodPair, perk: Perk, after: Perk) -> Iterator[Loss | str]:
     """A person for whom we waive less, of the same deposit."""
     if _same(comparison, perk, after):
         return
@@ -278,7 +278,7 @@ def _waiver_losses(comparison: _Comparison, perk: Perk, after: Perk) -> Iterator
         yield f"whether we waive less of a deposit of `{perk.id}`{comparison.days}"
 
 
-def _waiver_loss(comparison: _Comparison, asking: list[_Asking], history: WaiverHistory, model: Any) -> Loss:
+def _waiver_loss(comparison: _PeriodPair, asking: list[_Asking], history: WaiverHistory, model: Any) -> Loss:
     """The loss, by the reference engine."""
     people = [a.people for a in asking]
     names = sorted({n for a in asking for n in a.program.scorecard_reads | a.program.perk_reads(a.perk)})

@@ -123,14 +123,6 @@ def test_a_person_who_loses_is_shown_with_the_values(rules: Path, two_folders: P
     assert lines[-1] == "  and no other value"
 
 
-def test_without_a_claim_the_lines_that_differ_are_shown(rules: Path, two_folders: Path, iftah: CommandRunner) -> None:
-    assert iftah("diff", rules, two_folders).out == ""
-    edit(two_folders / "perks.yaml", "hotel.600, when: score >= 600", "hotel.600, when: score >= 610")
-    lines = iftah("diff", rules, two_folders).out.splitlines()
-    assert lines[:2] == ["--- rules/perks.yaml", "+++ new/perks.yaml"]
-    assert [line.strip()[:30] for line in lines if line.startswith("+ ")] == ["+      - {id: hotel.600, when: "[:30]]
-
-
 def test_only_claims_that_we_can_prove_are_taken(rules: Path, two_folders: Path, iftah: CommandRunner) -> None:
     result = iftah("diff", rules, two_folders, "--prove", "everybody wins")
     assert result.status == 2

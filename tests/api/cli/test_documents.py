@@ -22,7 +22,7 @@ from engine.decide.evaluators import Evaluators
 from tests.api.database_templates import Template
 from tests.api.merchant_client import MerchantClient
 from tests.api.terminal import CompletedCommand, environment, run_in_process
-from tests.api.town import NOW
+from tests.api.town import NOW, shipped_release
 from tests.paths import ROOT
 
 REFERENCES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
@@ -120,9 +120,11 @@ class ExampleRunner:
             "FEATURE": "capacity.income_months",
             "FOLDER": new_path if command.startswith("iftah init") else "rules",
             "PLACES…": "rules",
-            "FILE…": "events.csv",
             "OLD": "rules",
             "NEW": "rules",
+            "changed": "rules",
+            "RELEASE": shipped_release().id,
+            "FILE…": "events.csv",
             "FILE.svg": f"{new_path}.svg",
             "FILE": "proof.json" if "check-proof" in command else new_path,
         }

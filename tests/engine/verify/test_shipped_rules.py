@@ -17,6 +17,7 @@ from engine.lang.model.types import Value, value_of
 from engine.lang.syntax.source import Scalar
 from engine.verify import cases
 from engine.verify.cases import CaseOutcome
+from engine.verify.coverage import coverage
 from tests.engine.small_rules import make_question
 from tests.paths import RULES
 
@@ -61,8 +62,13 @@ def test_every_rule_file_has_cases_beside_it() -> None:
     assert set(cases_in(FILES)) == {n.replace(".yaml", ".cases.yaml") for n in rule_files}
 
 
-def test_every_rule_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
-    assert cases.uncovered_rules(release(), list(outcomes())) == ()
+def test_the_cases_try_every_bin_and_every_result_of_each_condition() -> None:
+    assert [item.text for item in coverage(shipped_release(), outcomes()) if not item.is_tried] == []
+
+
+def test_every_feature_has_a_case() -> None:
+    names = {branch.id for outcome in outcomes() for branch in outcome.branches if branch.kind == "feature"}
+    assert {name for name, feature in release().declarations.items() if not feature.is_internal} - names == set()
 
 
 def test_every_reason_is_used_and_has_its_words_in_two_languages() -> None:
