@@ -59,11 +59,15 @@ def diff(
 
     We count by outcome, amount, band, reason, and by the change that moved each person. Comments, layout, quotes and the order of keys change nothing. Groups of fewer than 10 people are hidden.
     """
+    if Path(old).is_dir() and Path(new).is_dir():
+        first, second = (rules_folder.load_folder(Path(name)) for name in (old, new))
+        if files_only or first.id == second.id:  # without a database
+            _write(_difference(first, second), to, file)
+            return
     with _database(database) as opened:
         first, second = (_release(opened, name, where) for name, where in ((old, "OLD"), (new, "NEW")))
         if files_only or first.id == second.id:
-            lines = file_differences(first.files, second.files)
-            report = SwapReport(first.id, second.id, "people", "", lines, (), None, ())
+            report = _difference(first, second)
         else:
             amounts = dict(_amount(first, second, text) for text in amount or ())
             moment = clock.parse_moment(as_of, "--as-of") if as_of else None
@@ -75,6 +79,11 @@ def diff(
                     end = clock.parse_moment(until, "--until") if until else clock.now()
                     report = compare_decisions(opened, question, clock.parse_moment(since, "--since"), end, progress)
     _write(report, to, file)
+
+
+def _difference(old: Release, new: Release) -> SwapReport:
+    """The report of the files alone."""
+    return SwapReport(old.id, new.id, "people", "", file_differences(old.files, new.files), (), None, ())
 
 
 @contextmanager

@@ -159,6 +159,38 @@ def test_the_page_is_one_file_with_the_same_tables(town: AppContext, folders: Pa
     assert not [node for tag in ("script", "link", "img") for node in tree.iter(tag)]
 
 
+def test_the_files_alone_need_no_database(folders: Path) -> None:
+    env = environment(IFTAH_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    result = run_in_process(("diff", str(folders / "old"), str(folders / "new"), "--files-only"), env)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1:] == ["  perks.yaml perks car tiers car.650 when: score >= 650 -> score >= 640"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("abc", "rules"), "there is no such folder or release"),
+        (("0" * 12, "rules"), "there is no such folder or release"),
+        (("--amount", "yacht=5"), "unknown perk in `yacht=5`"),
+        (("--amount", "car=5000000"), "`5000000` is not an amount of `car`"),
+        (
+            ("--since", "2001-01-01T00:00:00Z", "--until", "2001-01-02T00:00:00Z"),
+            "no decision was recorded in this period",
+        ),
+    ],
+)
+def test_what_the_command_cannot_do_is_one_line(
+    town: AppContext, folders: Path, args: tuple[str, ...], message: str
+) -> None:
+    url = town.database.url.render_as_string(hide_password=False)
+    places = () if args[0] in ("abc", "0" * 12) else (str(folders / "old"), str(folders / "new"))
+    words = (*places, *(str(folders / "new") if word == "rules" else word for word in args))
+    result = run_in_process(("diff", *words, "--database", url), environment(IFTAH_RULES=str(folders / "old")))
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 def test_the_same_rules_differ_in_nothing(town: AppContext, folders: Path) -> None:
     path = folders / "old" / "perks.yaml"
     path.write_text("# a comment\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
