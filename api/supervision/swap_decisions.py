@@ -30,7 +30,8 @@ from engine.lang.model.program import Cap, Perk
 from engine.lang.model.timezones import UTC_NAME, day_in
 from engine.lang.model.types import DAY, Type
 
-CHUNK: Final = 20_000  # decisions whose records we hold at once
+CHUNK: Final = 5_000  # decisions whose records we hold at once: a text takes ten times the memory of its numbers
+BATCH: Final = 50_000  # decisions that we decide again at once
 QUESTION_AMOUNT: Final = "question_amount"
 _USED: Final = {"perk": pl.String, "currency": pl.String, "waived": pl.Int64, "at": pl.String, "open": pl.Boolean}
 _QUESTION: Final[Mapping[str, Any]] = {
@@ -49,6 +50,7 @@ class _Recount:
     question: SwapQuestion
     compared: dict[tuple[int | None, int | None], Comparison] = field(default_factory=dict)
     tallies: dict[tuple[str, Key], tuple[SwapTally, int]] = field(default_factory=dict)
+    frames: dict[tuple[str, Key], list[pl.DataFrame]] = field(default_factory=dict)  # that wait for a batch
 
     def add(self, perk_id: str, rows: Sequence[Any]) -> None:
         """Count decisions about a perk. A row is the id, the merchant and the record."""
@@ -62,9 +64,18 @@ class _Recount:
         keys = [keys_by_day[day] for day in days]
         for key in sorted(set(keys), key=str):
             part = frame.filter(pl.Series([k == key for k in keys]))
-            tally, day = self._tally(perk_id, perks[0], key, days[keys.index(key)])
-            members = nw.from_native(part.select(PERSON, pl.col("merchant").alias(GROUP)), eager_only=True)
-            tally.add(nw.from_native(part, eager_only=True), day, {"merchant": members})
+            self._tally(perk_id, perks[0], key, days[keys.index(key)])
+            self.frames.setdefault((perk_id, key), []).append(part)
+            if sum(f.height for f in self.frames[perk_id, key]) >= BATCH:
+                self._decide(perk_id, key)
+
+    def _decide(self, perk_id: str, key: Key) -> None:
+        """Count the decisions that wait."""
+        frames = self.frames.pop((perk_id, key), [])
+        if frames:
+            frame, (tally, day) = pl.concat(frames), self.tallies[perk_id, key]
+            members = nw.from_native(frame.select(PERSON, pl.col("merchant").alias(GROUP)), eager_only=True)
+            tally.add(nw.from_native(frame, eager_only=True), day, {"merchant": members})
 
     def _key(self, day: int) -> Key:
         old, new = self.question.old.at(day), self.question.new.at(day)
@@ -80,7 +91,8 @@ class _Recount:
     def finish(self) -> tuple[SwapCounts, ...]:
         """The counts of each perk."""
         perks: dict[str, SwapCounts] = {}
-        for (perk_id, _), (tally, day) in self.tallies.items():
+        for (perk_id, key), (tally, day) in self.tallies.items():
+            self._decide(perk_id, key)
             tally.finish(day)
             counts = tally.perks[perk_id]
             own = perks.setdefault(perk_id, SwapCounts(perk_id, counts.currency, counts.digits))
