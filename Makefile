@@ -41,7 +41,8 @@ LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/
 	tests/api/jobs tests/bench tests/distribution tests/engine/verify/test_agreement.py tests/engine/verify/test_differential_test.py \
 	tests/api/features/test_refresh_callers.py tests/eval tests/graph/evidence/test_links.py \
 	tests/graph/evidence/test_random_vocabularies.py tests/graph/features/declared/test_agreement.py tests/graph/features/declared/test_shipped.py tests/mutants \
-	tests/public_data tests/soak
+	tests/api/supervision/test_swap_decisions.py tests/api/supervision/test_swap_sets.py tests/engine/verify/prove/test_random_people.py \
+	tests/engine/verify/prove/test_random_releases.py tests/engine/verify/test_coverage.py tests/public_data tests/soak
 
 test: $(STAMP) ## the tests that you run while you work: every test but the long ones
 	@$(PYTEST) $(addprefix --ignore=,$(LONG))

@@ -61,12 +61,7 @@ def check(
     to: Annotated[
         Literal["text", "json", "sarif", "github"], typer.Option("--format", help="the output format")
     ] = "text",
-    prove: Annotated[
-        bool | None,
-        typer.Option(
-            "--prove/--no-prove", help="warn of lines without effect; default: if z3 is installed and the rules are few"
-        ),
-    ] = None,
+    prove: Annotated[bool, typer.Option("--prove", help="warn of lines without effect, by the solver z3")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="prove, and take warnings for errors")] = False,
 ) -> None:
     """Check rule files and run their cases. List every problem with its place and a hint."""
@@ -80,7 +75,7 @@ def check(
         texts, release, problems = rules_folder.check_folder(folder)
         if release:
             problems = findings.case_problems(cases.run(release, texts, schema(), kinds(), case_features))
-            problems += _warnings(release, True if strict else prove, strict=strict)
+            problems += _warnings(release, strict=strict) if prove or strict else ()
             summaries.append(f"{len(texts)} files, no problem; release {release.id[:12]}")
         all_findings += findings.findings_in(folder, texts, problems)
         count += len(texts)
@@ -96,12 +91,8 @@ def check(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _warnings(release: Release, prove: bool | None, *, strict: bool) -> tuple[Problem, ...]:
-    """The warnings about a release, if we are asked to prove them or can do so in a short time. Errors, if strict."""
-    if prove is None and not (proofs.is_installed() and proofs.is_small(release)):
-        return ()
-    if prove is False:
-        return ()
+def _warnings(release: Release, *, strict: bool) -> tuple[Problem, ...]:
+    """The warnings that we can prove about a release. Errors, if strict."""
     lint = proofs.lint(release)
     if lint.undecided:
         print(f"iftah: {_plural(lint.undecided, 'question')} about the rules took the solver too long", file=sys.stderr)

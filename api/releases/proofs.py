@@ -4,25 +4,18 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from engine.errors import Rejected
-from engine.lang.model.program import Release, perk_stage
+from engine.lang.model.program import Release
 
 if TYPE_CHECKING:
     from engine.verify.prove.losses import LossProof
     from engine.verify.prove.warnings import Lint
 
-MAX_LINES_UNASKED: Final = 300  # of all periods of a release: `iftah check` proves so many in about two seconds
 INSTALL_HINT: Final = "pip install z3-solver, as the extra `prove` does"
 
 
 def is_installed() -> bool:
     """Whether the solver is installed."""
     return find_spec("z3") is not None
-
-
-def is_small(release: Release) -> bool:
-    """Whether the proofs about a release take so little time that we make them unasked."""
-    lines = (len(p.scorecard.items) + sum(len(perk_stage(perk)) for perk in p.perks) for p in release.programs)
-    return sum(lines) <= MAX_LINES_UNASKED
 
 
 def require_solver(where: str) -> None:
