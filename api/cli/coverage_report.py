@@ -23,7 +23,7 @@ def print_coverage(
     missing = [item for item in items if not item.is_tried]
     share = percentage(items)
     print(f"coverage: {len(items) - len(missing)} of {len(items)} branches, {_floor(share)} %")
-    written = list(write_cases(release, texts, kinds(), missing))
+    written = write_cases(release, texts, kinds(), missing)
     for item, case in written:
         place = f"{display_path(folder / item.at.file)}:{item.at.line}:{item.at.column}"
         note = "" if case else f": no case found in {MAX_DRAWS} draws"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 from engine.decide import scorecard
@@ -61,27 +61,32 @@ class WrittenCase:
 
 def write_cases(
     release: Release, files: Mapping[str, str], kinds: Kinds, items: Iterable[BranchCoverage]
-) -> Iterator[tuple[BranchCoverage, WrittenCase | None]]:
+) -> list[tuple[BranchCoverage, WrittenCase | None]]:
     """For each branch, a case that tries it, or None if we found none. A case can try several branches.
 
     `files` include the files of cases. `kinds` are those of `check`.
     """
     own_kinds = event_kinds(release.evidence, kinds) if release.evidence else kinds
-    cases_files, written = cases_in(files), list[WrittenCase]()
-    for item in items:
-        earlier = next((w for w in written if w.since == item.since and item.branch in w.branches), None)
-        case = earlier or _written_case(release, cases_files, own_kinds, item)
-        if case and not earlier:
-            written.append(case)
-        yield item, case
+    cases_files, written, branches = cases_in(files), list[WrittenCase](), list(items)
+    for item in branches:
+        if _trying(written, item) is None:
+            programs = (p for p in release.programs if p.since in item.periods)
+            tries = (_written_case(release, p, cases_files, own_kinds, item) for p in programs)
+            written += islice(filter(None, tries), 1)
+    # only now: a later case may try a branch for which we found none of its own
+    return [(item, _trying(written, item)) for item in branches]
+
+
+def _trying(written: Iterable[WrittenCase], item: BranchCoverage) -> WrittenCase | None:
+    """The first of these cases that tries the branch."""
+    return next((case for case in written if case.since in item.periods and item.branch in case.branches), None)
 
 
 def _written_case(
-    release: Release, cases_files: Mapping[str, CasesFile], kinds: Kinds, item: BranchCoverage
+    release: Release, program: Program, cases_files: Mapping[str, CasesFile], kinds: Kinds, item: BranchCoverage
 ) -> WrittenCase | None:
     file = _file_name(item.at.file, cases_files)
     target = cases_files.get(file)
-    program = next(p for p in release.programs if p.since == item.since)
     day = _day(release, program, [target, *cases_files.values()])
     base = _base_values(program, item.branch, target)
     writer, days = _CaseWriter(program, target, day, base), [day, *_other_days(release, program, day)]

@@ -1,7 +1,7 @@
 """Find the branches of the rules that no case tries, with their places in the rule files."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.lang.check.periods import holds, in_force
 from engine.lang.model.problems import Report, SourceSpan
@@ -18,13 +18,13 @@ LineKey = tuple[str, str]  # the file's sort of line, and its id: `bin` and `kep
 class BranchCoverage:
     """A branch, its place in a rule file, and whether a case tries it.
 
-    `since` is the first day of a period in which the line is in force, counted from 1970-01-01; None: from the beginning.
+    `periods` has the first day of each period in which the line is in force, counted from 1970-01-01; None: from the beginning.
     """
 
     branch: RuleBranch
     at: SourceSpan
     text: str
-    since: int | None
+    periods: tuple[int | None, ...]
     is_tried: bool
 
 
@@ -41,10 +41,9 @@ def coverage(release: Release, outcomes: Iterable[CaseOutcome]) -> tuple[BranchC
         for branch in program_branches(program):
             at = places[branch.kind, branch.id]
             is_tried = (program.since, branch) in tried_branches
-            earlier = by_key.get((branch, at))
-            if earlier is None or (is_tried and not earlier.is_tried):
-                text = describe(branch, program)
-                by_key[branch, at] = BranchCoverage(branch, at, text, program.since, is_tried)
+            item = by_key.get((branch, at)) or BranchCoverage(branch, at, describe(branch, program), (), False)
+            periods = (*item.periods, program.since)
+            by_key[branch, at] = replace(item, periods=periods, is_tried=item.is_tried or is_tried)
     return tuple(sorted(by_key.values(), key=lambda c: (c.at, c.branch)))
 
 
