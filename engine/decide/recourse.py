@@ -20,7 +20,7 @@ from engine.decide.decide import Evaluator, assess, validate_values
 from engine.decide.scorecard import ScoreResult, clamp, points
 from engine.errors import EngineError
 from engine.lang.engines.reference import number, truth
-from engine.lang.model.conditions import AS_OF, And, Cmp, Int, Not, Or, Truth, Values, names
+from engine.lang.model.conditions import AS_OF, And, Cmp, Int, Truth, Values, leaves, names
 from engine.lang.model.program import PERK_HELD, SCORE, Characteristic, Perk, PointRule, Program, Scorecard, Tier
 from engine.lang.model.types import Value
 
@@ -281,14 +281,7 @@ def _side(atom: Cmp, values: Values, feature: str, at: int) -> int | None:
 
 
 def _atoms(node: Truth) -> Iterator[Cmp]:
-    match node:
-        case Cmp():
-            yield node
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _atoms(part)
-        case Not(part):
-            yield from _atoms(part)
+    return (leaf for leaf in leaves(node) if isinstance(leaf, Cmp))
 
 
 def _conditions(card: Scorecard) -> Iterator[Truth]:

@@ -17,21 +17,19 @@ from engine.lang.check.orders import schema_of
 from engine.lang.engines.reference import number, truth
 from engine.lang.model.conditions import (
     AS_OF,
-    And,
     Attr,
     AttrsEqual,
     Cmp,
     DayStart,
     InList,
     Int,
-    Not,
     Num,
     Op,
-    Or,
     Same,
     Stage,
     Truth,
     Values,
+    leaves,
     names,
 )
 from engine.lang.model.program import (
@@ -109,10 +107,10 @@ def names_read(stage: Stage) -> set[str]:
 
 def draw(truths: Iterable[Truth], types: Types, chooser: Random) -> Iterator[dict[str, Value | None]]:
     """Generate, without end, values for the attributes in `types`, at or near the turning points of the conditions."""
-    leaves = [leaf for truth in truths for leaf in _leaves(truth)]
-    constants = _constants_by_name(leaves)
+    parts = [leaf for truth in truths for leaf in leaves(truth)]
+    constants = _constants_by_name(parts)
     choices = {name: _with_missing(_choices(type_, constants.get(name, set()))) for name, type_ in types.items()}
-    sums = [leaf for leaf in leaves if isinstance(leaf, Cmp) and {type(leaf.left), type(leaf.right)} != {Attr, Int}]
+    sums = [leaf for leaf in parts if isinstance(leaf, Cmp) and {type(leaf.left), type(leaf.right)} != {Attr, Int}]
     for place in count():
         values = {name: chooser.choice(some) for name, some in choices.items()}
         if sums:
@@ -122,7 +120,7 @@ def draw(truths: Iterable[Truth], types: Types, chooser: Random) -> Iterator[dic
 
 def compared_constants(truths: Iterable[Truth]) -> dict[str, set[Value]]:
     """The constants with which the conditions compare each attribute."""
-    return _constants_by_name(leaf for truth in truths for leaf in _leaves(truth))
+    return _constants_by_name(leaf for truth in truths for leaf in leaves(truth))
 
 
 class _QuestionGenerator:
@@ -177,21 +175,10 @@ class _QuestionGenerator:
             yield PriorWaiver(self.perk.id, self.perk.currency, waived, pick(self._ago(days or 1)), pick((True, False)))
 
 
-def _leaves(node: Truth) -> Iterator[Truth]:
-    match node:
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _leaves(part)
-        case Not(part):
-            yield from _leaves(part)
-        case _:
-            yield node
-
-
-def _constants_by_name(leaves: Iterable[Truth]) -> dict[str, set[Value]]:
+def _constants_by_name(parts: Iterable[Truth]) -> dict[str, set[Value]]:
     constants: dict[str, set[Value]] = {}
     pairs = []
-    for leaf in leaves:
+    for leaf in parts:
         match leaf:
             case Same(name, value):
                 constants.setdefault(name, set()).add(value)

@@ -160,16 +160,21 @@ def names(node: Truth | Num) -> Iterator[str]:
             yield from names(part)
 
 
-def known_tests(node: Truth) -> Iterator[str]:
-    """Yield the attributes for which a condition tests whether they have a value."""
+def leaves(node: Truth) -> Iterator[Truth]:
+    """Yield the parts of a condition that are neither `and`, `or` nor `not`, in order."""
     match node:
-        case AttrKnown(name):
-            yield name
         case And(parts) | Or(parts):
             for part in parts:
-                yield from known_tests(part)
+                yield from leaves(part)
         case Not(part):
-            yield from known_tests(part)
+            yield from leaves(part)
+        case _:
+            yield node
+
+
+def known_tests(node: Truth) -> Iterator[str]:
+    """Yield the attributes for which a condition tests whether they have a value."""
+    return (leaf.name for leaf in leaves(node) if isinstance(leaf, AttrKnown))
 
 
 def without_attributes(node: Truth, absent: frozenset[str]) -> Truth:

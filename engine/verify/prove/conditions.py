@@ -6,7 +6,7 @@ from typing import Final
 
 import z3
 
-from engine.lang.model.conditions import AS_OF, And, Const, InList, Not, Or, Truth, names
+from engine.lang.model.conditions import AS_OF, And, Const, InList, Or, Truth, leaves, names
 from engine.lang.syntax.expression_tree import Expr
 from engine.verify.prove.encoding import Encoder, StatusFormulas
 from engine.verify.prove.lines import Clause, definitions
@@ -34,15 +34,8 @@ class QuestionScope:
 
 def reads_day(when: Truth) -> bool:
     """Whether the result of the condition depends on the day of the decision."""
-    match when:
-        case InList(name, entries):
-            return name == AS_OF or any(until is not None for _, until in entries)
-        case And(parts) | Or(parts):
-            return any(map(reads_day, parts))
-        case Not(part):
-            return reads_day(part)
-        case _:
-            return AS_OF in names(when)
+    lists = (leaf for leaf in leaves(when) if isinstance(leaf, InList))
+    return AS_OF in names(when) or any(until is not None for leaf in lists for _, until in leaf.entries)
 
 
 def condition_verdicts(clause: Clause, scope: QuestionScope, *, literal_is_meant: bool = False) -> Iterator[Verdict]:

@@ -74,7 +74,7 @@ class Words:
 class Encoder:
     """The variables of one person, and the formulas of conditions over them.
 
-    `types` has each name that the conditions read. Names in `always_known` have a value for everyone. We create a variable when
+    `types` has each name that the conditions read. Names in `never_missing` have a value for everyone. We create a variable when
     a formula first reads it; `bounds` then has the formulas that hold for every person. Encoders share the variable of a name,
     unless `labels` calls it otherwise.
     """
@@ -82,24 +82,24 @@ class Encoder:
     def __init__(
         self,
         types: Mapping[str, Type],
-        always_known: Iterable[str],
+        never_missing: Iterable[str],
         words: Words | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        self.types, self.always_known, self.labels = types, frozenset(always_known), labels or {}
+        self.types, self.never_missing, self.labels = types, frozenset(never_missing), labels or {}
         self.words = Words() if words is None else words
         self.bounds: list[Formula] = []
         self._values: dict[str, Term] = {}
         self._presence: dict[str, Formula] = {}
         self._statuses: dict[Truth, StatusFormulas] = {}
 
-    def extended(self, types: Mapping[str, Type], always_known: Iterable[str]) -> "Encoder":
+    def extended(self, types: Mapping[str, Type], never_missing: Iterable[str]) -> "Encoder":
         """An encoder with further names about the same person."""
-        return Encoder({**self.types, **types}, self.always_known | set(always_known), self.words, self.labels)
+        return Encoder({**self.types, **types}, self.never_missing | set(never_missing), self.words, self.labels)
 
     def varied(self, name: str) -> "Encoder":
         """The encoder of a person who differs from this one in this attribute alone."""
-        return Encoder(self.types, self.always_known, self.words, {**self.labels, name: f"another {name}"})
+        return Encoder(self.types, self.never_missing, self.words, {**self.labels, name: f"another {name}"})
 
     def set_value(self, name: str, value: Term) -> None:
         """Let a name that is always known stand for a formula or a term."""
@@ -120,7 +120,7 @@ class Encoder:
         is_bool, label = type_.kind == "bool", self.labels.get(name, name)
         value = z3.Bool(label) if is_bool else z3.Int(label)
         self._values[name] = value
-        self._presence[name] = z3.BoolVal(True) if name in self.always_known else z3.Bool(f"known({label})")
+        self._presence[name] = z3.BoolVal(True) if name in self.never_missing else z3.Bool(f"known({label})")
         if type_.kind == "enum":
             self.bounds.append(z3.Or([value == self.words.number(word) for word in type_.values]))
         elif type_.kind == "string":
