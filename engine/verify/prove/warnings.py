@@ -1,4 +1,4 @@
-"""Find what a valid release says in vain, and prove it: conditions without effect, tiers that nobody reaches, and more."""
+"""Find the lines of a valid release that have no effect, and prove it: conditions that nobody meets, tiers that nobody reaches, and more."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ WITH_QUESTION = names(PERSON_TYPES | QUESTION_TYPES, ("usual",))
 
 
 def random_release(seed: int) -> Release:
-    """A random release; we draw again if the checker finds what is obviously in vain."""
+    """A random release; we draw again if the checker finds a line that obviously has no effect."""
     chooser = Random(seed)
     while True:
         files = {name: rule_text(file) for name, file in _files(chooser).items()}
