@@ -106,7 +106,7 @@ class ArmOutcomes:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _OrderGroup:
     """The orders and bad outcomes of each person in one part."""
 
     counts: Mapping[str, tuple[int, int]]
@@ -179,14 +179,14 @@ def _in_shadow(measure: str, rows: tuple[PersonOutcomes, ...]) -> ShadowOutcomes
     )
 
 
-def _overlapping_difference(champion: _Part, both: _Part, declined: _Part) -> _Estimate:
+def _overlapping_difference(champion: _OrderGroup, both: _OrderGroup, declined: _OrderGroup) -> _Estimate:
     """The champion's rate minus that of the orders that both admit."""
     if both.orders and not declined.orders:  # the two sets are one
         return 0.0, 0.0, 0.0
     estimate, low, high = _difference(declined, both)
     if estimate is None or low is None or high is None:
         return None, None, None
-    share = _Part({p: (orders, declined.counts.get(p, (0, 0))[0]) for p, (orders, _) in champion.counts.items()})
+    share = _OrderGroup({p: (orders, declined.counts.get(p, (0, 0))[0]) for p, (orders, _) in champion.counts.items()})
     variance = share.rate * (1 - share.rate) / share.effective_orders
     error = normal_quantile(CONFIDENCE) * estimate * sqrt(variance)
     centre = share.rate * estimate
@@ -199,16 +199,16 @@ def _of_arms(measure: str, rows: tuple[PersonOutcomes, ...]) -> ArmOutcomes:
     return ArmOutcomes(measure, champion.as_rate(), challenger.as_rate(), *_difference(champion, challenger))
 
 
-def _part(measure: str, rows: tuple[PersonOutcomes, ...], releases: set[str]) -> _Part:
+def _part(measure: str, rows: tuple[PersonOutcomes, ...], releases: set[str]) -> _OrderGroup:
     counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for row in rows:
         if row.admitted_by in releases and row.orders:
             orders, bad = counts[row.person]
             counts[row.person] = orders + row.orders, bad + getattr(row, measure)
-    return _Part(counts)
+    return _OrderGroup(counts)
 
 
-def _difference(first: _Part, second: _Part) -> _Estimate:
+def _difference(first: _OrderGroup, second: _OrderGroup) -> _Estimate:
     """The rate of the first part minus that of the second, and its interval; None if one has no orders."""
     if not first.orders or not second.orders:
         return None, None, None
@@ -216,7 +216,7 @@ def _difference(first: _Part, second: _Part) -> _Estimate:
     return first.rate - second.rate, low, high
 
 
-def _correlation(first: _Part, second: _Part) -> float:
+def _correlation(first: _OrderGroup, second: _OrderGroup) -> float:
     """The correlation of the two rates, from the people with orders in both parts."""
     one, other = first.residuals, second.residuals
     product = sum(one[person] * other[person] for person in one.keys() & other.keys())

@@ -193,7 +193,9 @@ def _stage(place: str, value: Any, problems: list[str], *, is_last: bool) -> Sta
     answers = _limit(place, "answers", value, MAX_ANSWERS, problems)
     is_endless = value.get("hours") is None and value.get("answers") is None
     if is_endless and not (is_last and points == BUCKETS):
-        problems.append(f"`{place}` has no end (give `hours`, `answers` or both; only a last stage of 100% needs none)")
+        problems.append(
+            f"`{place}` has no end (give `hours`, `answers` or both, unless it is the last one and of 100%)"
+        )
     return Stage(int(points), hours, answers)
 
 

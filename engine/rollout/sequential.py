@@ -119,7 +119,7 @@ class GuardVerdict:
     """A guard `waits`, `holds` or is `broken`, with the estimate and its interval, in the units of the guard's bounds.
 
     `needs` says after about how many answers of the candidate, from the first one on, the guard is decided, if the estimate stays as
-    it is. It is None if we cannot tell: without enough answers of the champion, or with an estimate on a bound. The estimate is None
+    it is; for a decided guard, the answers so far. It is None if we cannot tell: without enough answers of the champion, or with an estimate on a bound. The estimate is None
     without answers, the interval with fewer than `MIN_ANSWERS`.
     """
 
@@ -224,8 +224,9 @@ def _verdict(guard: Guard, alpha: float, contrast: Contrast | None, answers: int
     if not is_enough:
         return GuardVerdict(guard, estimate=contrast.estimate)
     low, high = contrast.limits(contrast.tuned(alpha, _tightest_bound(guard)))
-    needs = _needs(guard, alpha, contrast, answers)
-    return GuardVerdict(guard, _status(guard, low, high), contrast.estimate, low, high, needs)
+    status = _status(guard, low, high)
+    needs = _needs(guard, alpha, contrast, answers) if status == WAITS else answers
+    return GuardVerdict(guard, status, contrast.estimate, low, high, needs)
 
 
 def _status(guard: Guard, low: float, high: float) -> str:
