@@ -7,17 +7,17 @@ stages of a plan together, the chance of a wrong verdict is at most 1 - confiden
 This assumes:
 
 - The arms are of one stage. If you add up stages with other shares, what changes with time looks like a difference.
-- People divide at random, and answers are independent. If a person asks often, count one answer of each person: otherwise, the
-  intervals are too narrow.
+- People divide at random, and answers of two people are independent. Of those of one person we assume the worst: that they are all
+  alike. So give `answers_square_sum`, or count one answer of each person. If you do neither, the intervals are far too narrow.
 - Both arms have enough answers for the central limit. Below `MIN_ANSWERS` every guard waits.
 - Amounts are of one currency.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from math import ceil, inf
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from engine.rollout.confidence_sequences import least_factor
 from engine.rollout.contrasts import (
@@ -37,6 +37,7 @@ MIN_ANSWERS: Final = 100  # of each arm
 MAX_NEEDS: Final = 10**9  # we state no larger estimate of `needs`
 NO_MARGIN: Final = 0.01  # the half width for which we tune the interval of a guard whose bounds are all 0
 Guards = Plan | Sequence[Guard]
+_Sums = TypeVar("_Sums", "Arm", "Pairs", "PairCounts", "PairSums")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Arm:
 
     `waived` is in minor units, 0 for an answer that waives nothing. `score_bins` counts the scores in bins that are fixed before the
     release, alike for both arms; an answer without a score is in none.
+
+    `answers_square_sum` adds up the square of each person's number of answers; 0 says that each answer is of another person.
     """
 
     answers: int = 0
@@ -56,6 +59,12 @@ class Arm:
     seconds_sum: float = 0
     seconds_square_sum: float = 0
     score_bins: tuple[int, ...] = (0, 0)
+    answers_square_sum: int = 0
+
+    @property
+    def repetition(self) -> float:
+        """The design effect of people who ask often, at its worst: how many answers count as one."""
+        return _repetition(self.answers, self.answers_square_sum)
 
     def successes(self, measure: str) -> int:
         """The answers that a rate counts."""
@@ -73,9 +82,7 @@ class Arm:
 
     def scaled(self, factor: float) -> "Arm":
         """An arm with so many times the answers, all else alike: its counts need not be whole."""
-        values = {name: value * factor for name, value in asdict(self).items() if name != "score_bins"}
-        bins: Any = tuple(count * factor for count in self.score_bins)
-        return Arm(**values, score_bins=bins)
+        return _scaled(self, factor)
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,7 @@ class Pairs:
     seconds: PairSums = PairSums()
     champion_bins: tuple[int, ...] = (0, 0)
     candidate_bins: tuple[int, ...] = (0, 0)
+    answers_square_sum: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,10 +166,12 @@ def judge_pairs(guards: Guards, pairs: Pairs, confidence: Decimal | float | None
     together. `dispute_rate` always waits. Otherwise as `judge`.
     """
     alpha = _alpha(guards, confidence)
+    effective = _scaled(pairs, 1 / _repetition(pairs.answers, pairs.answers_square_sum))
     verdicts = []
     for guard in _guards_of(guards):
-        contrast = _pair_contrast(guard.measure, pairs)
-        size = min(sum(pairs.champion_bins), sum(pairs.candidate_bins)) if guard.measure == PSI else pairs.answers
+        contrast = _pair_contrast(guard.measure, effective)
+        bins = effective.champion_bins, effective.candidate_bins
+        size = min(map(sum, bins)) if guard.measure == PSI else effective.answers
         verdicts.append(_verdict(guard, alpha, contrast, pairs.answers, is_enough=size >= MIN_ANSWERS))
     return tuple(verdicts)
 
@@ -178,19 +188,21 @@ def _alpha(guards: Guards, confidence: Decimal | float | None) -> float:
 
 
 def _judge_arms(guard: Guard, alpha: float, champion: Arm, candidate: Arm) -> GuardVerdict:
-    contrast = _arm_contrast(guard.measure, champion, candidate)
-    sizes = champion.size(guard.measure), candidate.size(guard.measure)
+    arms = champion.scaled(1 / champion.repetition), candidate.scaled(1 / candidate.repetition)
+    sizes = [arm.size(guard.measure) for arm in arms]
+    contrast = _arm_contrast(guard.measure, *arms)
     verdict = _verdict(guard, alpha, contrast, candidate.answers, is_enough=min(sizes) >= MIN_ANSWERS)
     if verdict.low is None and sizes[0] >= MIN_ANSWERS:
-        return GuardVerdict(guard, estimate=verdict.estimate, needs=_planned_needs(guard, alpha, champion, candidate))
+        return replace(verdict, needs=_planned_needs(guard, alpha, arms, champion.repetition))
     return verdict
 
 
-def _planned_needs(guard: Guard, alpha: float, champion: Arm, candidate: Arm) -> int | None:
+def _planned_needs(guard: Guard, alpha: float, arms: tuple[Arm, Arm], repetition: float) -> int | None:
     """The answers that a candidate needs if it is as the champion is, and takes part in the same share as so far."""
+    champion, candidate = arms
     grown = champion.scaled(max(1.0, MIN_ANSWERS / candidate.answers)) if candidate.answers else champion
     contrast = _arm_contrast(guard.measure, grown, champion.scaled(MIN_ANSWERS / champion.answers))
-    return _needs(guard, alpha, contrast, MIN_ANSWERS) if contrast else None
+    return _needs(guard, alpha, contrast, MIN_ANSWERS * repetition) if contrast else None
 
 
 def _arm_contrast(measure: str, champion: Arm, candidate: Arm) -> Contrast | None:
@@ -242,7 +254,7 @@ def _tightest_bound(guard: Guard) -> float:
     return min((abs(float(bound)) for bound in (guard.least, guard.most) if bound), default=NO_MARGIN)
 
 
-def _needs(guard: Guard, alpha: float, contrast: Contrast, answers: int) -> int | None:
+def _needs(guard: Guard, alpha: float, contrast: Contrast, answers: float) -> int | None:
     """The answers of the candidate at which the guard is decided, if both arms grow as so far and the estimate stays."""
     tuned = contrast.tuned(alpha, _tightest_bound(guard))
 
@@ -252,3 +264,20 @@ def _needs(guard: Guard, alpha: float, contrast: Contrast, answers: int) -> int 
     factor = least_factor(is_decided)
     needs = inf if factor is None else max(MIN_ANSWERS, factor * answers)
     return ceil(needs) if needs <= MAX_NEEDS else None
+
+
+def _repetition(answers: float, answers_square_sum: float) -> float:
+    """(Sum of m^2) / (sum of m) over the numbers m of answers of each person: Kish's design effect for answers that are all alike."""
+    return max(1.0, answers_square_sum / answers) if answers else 1.0
+
+
+def _scaled(sums: _Sums, factor: float) -> _Sums:
+    """Each number of a dataclass times the factor, also those within."""
+    values = {field.name: getattr(sums, field.name) for field in fields(sums)}
+    return replace(sums, **{name: _product(value, factor) for name, value in values.items()})
+
+
+def _product(value: Any, factor: float) -> Any:
+    if isinstance(value, tuple):
+        return tuple(count * factor for count in value)
+    return value * factor if isinstance(value, int | float) else _scaled(value, factor)

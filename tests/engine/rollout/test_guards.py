@@ -196,6 +196,24 @@ def test_an_estimate_on_a_bound_never_decides():
     assert (judged.status, judged.needs) == (WAITS, None)
 
 
+def test_answers_that_a_person_gets_again_and_again_count_once():
+    """Each person has five answers that are alike: the intervals are those of one answer of each person, and it takes five times the
+    answers to decide."""
+    for divisor in (2, 20, 200):
+        arms = CHAMPION, part(CHAMPION, divisor)
+        repeated = [replace(times(arm, 5), answers_square_sum=25 * arm.answers) for arm in arms]
+        for one, five in zip(judge(DEFAULT_PLAN, *arms), judge(DEFAULT_PLAN, *repeated), strict=True):
+            assert (five.status, five.estimate) == (one.status, pytest.approx(one.estimate))
+            assert (five.low, five.high) == (pytest.approx(one.low), pytest.approx(one.high))
+            assert five.needs == pytest.approx(5 * one.needs, abs=5)
+
+
+def test_people_who_ask_unequally_often_count_as_fewer_still():
+    """By hand: 900 people with one answer and 10 with ten: (900 + 10 * 100) / 1,000 = 1.9 answers count as one."""
+    assert Arm(answers=1_000, answers_square_sum=1_900).repetition == pytest.approx(1.9)
+    assert Arm(answers=1_000).repetition == Arm().repetition == 1
+
+
 def test_a_higher_confidence_needs_more_answers():
     guard, small = DEFAULT_GUARDS[0], part(CHAMPION, 10)
     needs = [judge([guard], CHAMPION, small, confidence)[0].needs for confidence in (0.9, 0.99, Decimal("0.999"))]
@@ -269,3 +287,18 @@ def test_few_pairs_wait():
         assert (judged.status, judged.low) == (WAITS, None)
     for judged in judge_pairs(DEFAULT_GUARDS, Pairs()):
         assert judged == GuardVerdict(judged.guard)
+
+
+def test_pairs_of_a_person_count_once_too():
+    repeated = Pairs(
+        answers=1_000,
+        admits=PairCounts(480, 6, 4),
+        unscorable=PairCounts(20),
+        waived=PairSums(*(2 * value for value in vars(SHADOW.waived).values())),
+        seconds=PairSums(*(2 * value for value in vars(SHADOW.seconds).values())),
+        champion_bins=tuple(2 * count for count in SHADOW.champion_bins),
+        candidate_bins=tuple(2 * count for count in SHADOW.candidate_bins),
+        answers_square_sum=2_000,
+    )
+    for one, two in zip(judge_pairs(DEFAULT_GUARDS, SHADOW), judge_pairs(DEFAULT_GUARDS, repeated), strict=True):
+        assert (two.status, two.low, two.high) == (one.status, pytest.approx(one.low), pytest.approx(one.high))
