@@ -40,9 +40,10 @@ LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/
 	tests/api/features/test_refresh.py tests/api/features/test_refresh_callers.py tests/api/http/clients tests/api/http/test_hostile.py \
 	tests/api/http/test_server.py tests/api/http/test_stalls.py tests/api/jobs tests/api/store/test_migrations.py \
 	tests/api/supervision/test_swap_decisions.py tests/api/supervision/test_swap_sets.py tests/bench tests/distribution \
-	tests/engine/changes/test_swap_tally.py tests/engine/lang/engines/test_columnar.py tests/engine/verify/prove/test_losses.py \
-	tests/engine/verify/prove/test_random_people.py tests/engine/verify/prove/test_random_releases.py tests/engine/verify/test_agreement.py \
-	tests/engine/verify/test_coverage.py tests/engine/verify/test_differential_test.py tests/eval tests/graph/evidence/test_links.py \
+	tests/engine/changes/test_swap_tally.py tests/engine/lang/engines/test_columnar.py tests/engine/rollout/test_false_alarms.py \
+	tests/engine/verify/prove/test_losses.py tests/engine/verify/prove/test_random_people.py \
+	tests/engine/verify/prove/test_random_releases.py tests/engine/verify/test_agreement.py tests/engine/verify/test_coverage.py \
+	tests/engine/verify/test_differential_test.py tests/eval tests/graph/evidence/test_links.py \
 	tests/graph/evidence/test_random_vocabularies.py tests/graph/features/declared/test_agreement.py \
 	tests/graph/features/declared/test_shipped.py tests/graph/features/test_features.py tests/graph/features/test_relationships.py \
 	tests/graph/features/test_trust.py tests/mutants tests/public_data tests/soak

@@ -30,7 +30,7 @@ _UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True)
-class Stage:
+class SizeStage:
     """A stage: its name, its seconds, and the peak of memory by its end, in bytes, with the interpreter."""
 
     name: str
@@ -45,7 +45,7 @@ class SizeFigure:
     people: int
     events: int
     floor: float
-    stages: tuple[Stage, ...]
+    stages: tuple[SizeStage, ...]
     rows: int
 
     @property
@@ -56,12 +56,12 @@ class SizeFigure:
 
 def measure(folder: Path, people: int) -> SizeFigure:
     """The features of the population in `folder`, in this process."""
-    begin, stages = time.perf_counter(), list[Stage]()
+    begin, stages = time.perf_counter(), list[SizeStage]()
 
     def stage(name: str) -> None:
         nonlocal begin
         now = time.perf_counter()
-        stages.append(Stage(name, now - begin, _peak()))
+        stages.append(SizeStage(name, now - begin, _peak()))
         begin = now
 
     feature_table = features(
@@ -83,7 +83,7 @@ def _in_subprocess(people: int) -> SizeFigure:
             command = [sys.executable, "-m", "tests.bench.size", step, folder, str(people)]
             completed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     payload = json.loads(completed.stdout)
-    return SizeFigure(**{**payload, "stages": tuple(Stage(**s) for s in payload["stages"])})
+    return SizeFigure(**{**payload, "stages": tuple(SizeStage(**s) for s in payload["stages"])})
 
 
 def _peak() -> int:
