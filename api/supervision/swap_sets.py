@@ -1,10 +1,10 @@
 """Find whom a change of rules moves: everyone of the newest build, or everyone as of a past moment."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from typing import Final
 
 import narwhals as nw
 import polars as pl
@@ -17,7 +17,9 @@ from api.features.value_chunks import CHUNK, native_types, stored_flags, value_c
 from api.releases.catalogue import definitions_of, fingerprint, kinds, stored_schema, vocabulary_of
 from api.store.clock import iso
 from api.store.database import Database, reading
+from api.store.statements import is_any_of, texts
 from api.store.tables import EVENTS
+from api.supervision.polars_plans import plan_once
 from engine.changes.comparison import BY_NEW, Comparison, comparison
 from engine.changes.rule_changes import changed_lists, rule_changes
 from engine.changes.swap_report import SwapReport
@@ -32,6 +34,7 @@ from graph.evidence.visibility import linked_people
 from graph.features.pipeline import features
 
 Progress = Callable[[int, int | None], None]
+HAS_FLAGS: Final = "has flags"  # a column while we join flags
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ class SwapQuestion:
     by_contributor: bool = False
 
 
-def compare_everyone(database: Database, question: SwapQuestion, progress: Progress) -> SwapReport:
+def compare_everyone(database: Database, question: SwapQuestion, progress: Progress, chunk: int = CHUNK) -> SwapReport:
     """Decide about everyone under both releases, and count. Raises Rejected `not_ready` before the first build.
 
-    We ask about each perk for the first time, without the fields of a request.
+    We ask about each perk for the first time, without the fields of a request. `chunk`: the people whom we decide about at once.
     """
     with reading(database) as connection:
         build = builds.require_build(connection)
@@ -63,17 +66,16 @@ def compare_everyone(database: Database, question: SwapQuestion, progress: Progr
     )
     is_computed = bool(question.as_of) or features_differ or build.catalogue != fingerprint(old_program)
     compared = _comparison(question, old_program, new_program, build)
-    tally = SwapTally(compared, perk_questions(old_program, new_program, question.amounts), question.sample)
+    questions = perk_questions(old_program, new_program, question.amounts)
+    tally = SwapTally(compared, questions, question.sample, planner=plan_once)
     day = question.old.day(build.as_of)
-    frames = (
-        _computed(database, question, build, compared) if is_computed else _stored(database, question, build, compared)
-    )
     count = 0
-    for frame in frames:
-        groups = _groups(database, build, frame["person"].to_list()) if question.by_contributor else None
-        tally.add(nw.from_native(frame, eager_only=True), day, groups)
-        count += frame.height
-        progress(count, build.people)
+    with closing((_computed if is_computed else _stored)(database, question, build, compared, chunk)) as frames:
+        for frame in frames:
+            groups = _groups(database, build, frame["person"].to_list()) if question.by_contributor else None
+            tally.add(nw.from_native(frame, eager_only=True), day, groups)
+            count += frame.height
+            progress(count, build.people)
     tally.finish(day)
     return report_of(question, compared, tally, "people", iso(build.as_of))
 
@@ -123,28 +125,26 @@ def _types(compared: Comparison) -> tuple[dict[str, Type], dict[str, Type]]:
     return {n: t for n, t in types.items() if n not in flags}, {n: BOOL for n in types if n in flags}
 
 
-def _stored(database: Database, question: SwapQuestion, build: Build, compared: Comparison) -> Iterator[pl.DataFrame]:
+def _stored(
+    database: Database, question: SwapQuestion, build: Build, compared: Comparison, chunk: int
+) -> Generator[pl.DataFrame]:
     """The stored rows. We compute flags that are stored under another release, or not stored."""
     feature_types, flag_types = _types(compared)
     old_program = question.old.at(question.old.day(build.as_of))
-    own_flags = {p.flag for p in old_program.flags} & set(flag_types)
-    changed = [name for name in compared.states[-1].columns if name in flag_types]
-    added = [name for name in flag_types if name not in own_flags]
-    old_cache, new_cache = (_FlagCache(database, release, build) for release in (question.old, question.new))
-    is_stored = bool(own_flags) and builds.is_scored_under(database, build, question.old.id)
-    special = stored_flags(database, build) if is_stored else {}
-    for frame in value_chunks(database, build, feature_types):
-        if own_flags:
-            flags = special if is_stored else old_cache.by_person
-            frame = _with_flags(frame, {n: n for n in own_flags}, flags, default=False if is_stored else None)
-        if changed or added:
-            frame = _with_flags(frame, {n: BY_NEW + n for n in changed} | {n: n for n in added}, new_cache.by_person)
-        yield frame
+    names = {p.flag for p in old_program.flags} & set(flag_types)
+    is_stored = bool(names) and builds.is_scored_under(database, build, question.old.id)
+    stored = stored_flags(database, build, names) if is_stored else None
+    flags = _flags(database, question, build, compared, None, stored)
+    with closing(value_chunks(database, build, feature_types, chunk)) as frames:
+        for frame in frames:
+            yield _with_flags(frame, flags)
 
 
-def _computed(database: Database, question: SwapQuestion, build: Build, compared: Comparison) -> Iterator[pl.DataFrame]:
+def _computed(
+    database: Database, question: SwapQuestion, build: Build, compared: Comparison, chunk: int
+) -> Generator[pl.DataFrame]:
     """Everyone's features by both releases, computed from the ledger, as of the moment of the build."""
-    feature_types, flag_types = _types(compared)
+    feature_types, _ = _types(compared)
     events = ledger.read(database, known_at=build.known_at)
     old_rows, new_rows = (_features(events, release, build) for release in (question.old, question.new))
     natives, changed = native_types(feature_types), set(compared.states[-1].columns)
@@ -157,16 +157,10 @@ def _computed(database: Database, question: SwapQuestion, build: Build, compared
             if n in new_rows.columns and (n in changed or n not in old_rows.columns)
         ),
     )
-    all_rows = shared.join(fresh, on="person", how="left").sort("person")
-    if flag_types:
-        people = all_rows["person"].to_list()
-        old_flags, new_flags = (
-            _FlagCache(database, release, build, people) for release in (question.old, question.new)
-        )
-        all_rows = _with_flags(all_rows, {n: n for n in flag_types}, old_flags.by_person)
-        new_names = {n: BY_NEW + n if n in changed else n for n in flag_types}
-        all_rows = _with_flags(all_rows, new_names, new_flags.by_person) if changed & set(flag_types) else all_rows
-    yield from all_rows.iter_slices(CHUNK)
+    all_rows = shared.join(fresh, on="person", how="left")
+    flags = _flags(database, question, build, compared, all_rows["person"].to_list())
+    for frame in all_rows.iter_slices(chunk):
+        yield _with_flags(frame, flags)
 
 
 def _features(events: pl.DataFrame, release: Release, build: Build) -> pl.DataFrame:
@@ -185,45 +179,76 @@ def _features(events: pl.DataFrame, release: Release, build: Build) -> pl.DataFr
 
 
 @dataclass(frozen=True)
-class _FlagCache:
-    """Everyone's flags under a release, computed from the ledger when you first need them. `people`: those of the build if None."""
+class _FlagColumns:
+    """`rows` have `person` and flags. `names` are the columns to add, by flag; `default` is for people without a row."""
 
-    database: Database
-    release: Release
-    build: Build
-    people: list[str] | None = None
-
-    @cached_property
-    def by_person(self) -> Mapping[str, Mapping[str, object]]:
-        with closing(Evaluators(self.release)) as evaluators:
-            people = builds.people_of(self.database, self.build) if self.people is None else self.people
-            return pattern_flags.flags_of_everyone(self.database, evaluators, self.build, people)
+    rows: pl.DataFrame
+    names: Mapping[str, str]
+    default: bool | None = None
 
 
-def _with_flags(
-    frame: pl.DataFrame,
-    columns: Mapping[str, str],
-    flags: Mapping[str, Mapping[str, object]],
-    default: bool | None = None,
+def _flags(
+    database: Database,
+    question: SwapQuestion,
+    build: Build,
+    compared: Comparison,
+    people: list[str] | None,
+    stored: pl.DataFrame | None = None,
+) -> tuple[_FlagColumns, ...]:
+    """The flags that the old rules read, from the old patterns or `stored`; and those that are new or changed, from the new ones.
+
+    `people`: those of the build if None.
+    """
+    _, flag_types = _types(compared)
+    old_program = question.old.at(question.old.day(build.as_of))
+    old_names = {p.flag: p.flag for p in old_program.flags if p.flag in flag_types}
+    new_names = {n: BY_NEW + n for n in compared.states[-1].columns if n in flag_types}
+    new_names |= {n: n for n in flag_types if n not in old_names}
+    if stored is not None:
+        old_columns = _FlagColumns(stored, old_names, default=False)
+    else:
+        old_columns = _FlagColumns(_flag_rows(database, question.old, build, old_names, people), old_names)
+    return old_columns, _FlagColumns(_flag_rows(database, question.new, build, new_names, people), new_names)
+
+
+def _flag_rows(
+    database: Database, release: Release, build: Build, names: Iterable[str], people: list[str] | None
 ) -> pl.DataFrame:
-    """The frame with a column for each flag, by the names in `columns`. `default` is for people without an entry."""
-    rows = [flags.get(person) for person in frame["person"].to_list()] if flags else []
-    return frame.with_columns(
-        pl.Series(column, [default if row is None else row.get(name) for row in rows], pl.Boolean)
-        if rows
-        else pl.lit(default, pl.Boolean).alias(column)
-        for name, column in columns.items()
-    )
+    """`person` and these flags under a release, computed from the ledger. Without flags, no rows."""
+    by_person: Mapping[str, Mapping[str, object]] = {}
+    if names:
+        with closing(Evaluators(release)) as evaluators:
+            people = builds.people_of(database, build) if people is None else people
+            by_person = pattern_flags.flags_of_everyone(database, evaluators, build, people)
+    columns = {name: [flags.get(name) for flags in by_person.values()] for name in names}
+    schema = {"person": pl.String, **dict.fromkeys(names, pl.Boolean)}
+    return pl.DataFrame({"person": list(by_person), **columns}, schema=schema)
+
+
+def _with_flags(frame: pl.DataFrame, flags: Iterable[_FlagColumns]) -> pl.DataFrame:
+    """The frame with these columns of flags."""
+    for own in flags:
+        default = pl.lit(own.default, pl.Boolean)
+        if own.rows.is_empty():
+            frame = frame.with_columns(default.alias(column) for column in own.names.values())
+            continue
+        rows = own.rows.select(
+            "person", pl.lit(True).alias(HAS_FLAGS), *(pl.col(n).alias(c) for n, c in own.names.items())
+        )
+        frame = frame.join(rows, on="person", how="left", maintain_order="left")
+        values = (pl.when(HAS_FLAGS).then(column).otherwise(default).alias(column) for column in own.names.values())
+        frame = frame.with_columns(values).drop(HAS_FLAGS)
+    return frame
 
 
 def _groups(database: Database, build: Build, people: list[str]) -> Groups:
-    """Who sent the events of these people: `person` and `group`. A person of several contributors counts for each."""
-    query = (
-        select(EVENTS.c.subject, EVENTS.c.contributor)
-        .where(EVENTS.c.subject.between(people[0], people[-1]), EVENTS.c.seq <= build.seq)
-        .distinct()
-    )
+    """Who sent the events of these people: `person` and `group`. A person of several contributors counts for each.
+
+    We name each person: a database may sort ids in another order than we do, so a range of ids could lose some of them.
+    """
+    is_theirs = is_any_of(EVENTS.c.subject, texts("people"))
+    query = select(EVENTS.c.subject, EVENTS.c.contributor).where(is_theirs, EVENTS.c.seq <= build.seq).distinct()
     with reading(database) as connection:
-        rows = [tuple(row) for row in connection.execute(query)]
+        rows = [tuple(row) for row in connection.execute(query, {"people": people})]
     members = pl.DataFrame(rows, schema={"person": pl.String, GROUP: pl.String}, orient="row")
     return {"contributor": nw.from_native(members, eager_only=True)}

@@ -83,27 +83,27 @@ def scored(state: StateProgram, people: Lazy, day: int) -> Lazy:
 
 
 def decided(
-    state: StateProgram, perk_id: str, scored_people: Lazy, amount: nw.Expr, day: int, *, reasons: bool = False
+    state: StateProgram, perk_id: str, scored_people: Lazy, amount: nw.Expr, day: int, *, reason: bool = False
 ) -> Lazy:
-    """The frame of `scored` with the columns of `columnar.perk`: `outcome`, `waived`, and with `reasons` the reasons.
+    """The frame of `scored` with the columns of `columnar.perk`: `outcome`, `waived`, and with `reason` the first reason.
 
     A column `cap_column` says what a cap leaves; without it we ask as if nothing was waived before, so each cap on amounts leaves
     all of its amount. With the columns `person.in_service`, `person.unpaid` and `person.overdue`, the limits of orders apply.
     """
     perk = state.program.perk(perk_id)
     if perk is None:
-        no_reasons = [nw.lit(None, nw.String).alias(name) for name in columnar.REASONS if reasons]
         result = [nw.lit(NONE).alias("outcome"), nw.lit(0, nw.Int64).alias("waived")]
-        return scored_people.with_columns(*result, *no_reasons)
+        result += [nw.lit(None, nw.String).alias(columnar.REASONS[0])] * reason
+        return scored_people.with_columns(*result)
     names = set(scored_people.collect_schema().names())
     left = [(f"left:{n}", cap_column(cap, is_own=n < len(perk.caps)), cap) for n, cap in enumerate(perk.all_caps)]
     remaining = [
         (nw.col(column) if column in names else nw.lit(cap.waived, nw.Int64)).alias(name) for name, column, cap in left
     ]
     frame = scored_people.with_columns(*remaining) if remaining else scored_people
-    frame = columnar.perk(state.program, perk_id, frame, amount, day, reasons=reasons)
+    frame = columnar.perk(state.program, perk_id, frame, amount, day, reasons=int(reason))
     frame = frame.drop(*(name for name, _, _ in left)) if left else frame
-    return _with_limits(state.program, frame, day, reasons=reasons) if names >= COUNTS else frame
+    return _with_limits(state.program, frame, day, reason=reason) if names >= COUNTS else frame
 
 
 def cap_column(cap: Cap, *, is_own: bool) -> str:
@@ -111,7 +111,7 @@ def cap_column(cap: Cap, *, is_own: bool) -> str:
     return f"cap:{'own' if is_own else 'shared'}:{cap.waived}:{cap.times}:{cap.days}"
 
 
-def _with_limits(program: Program, frame: Lazy, day: int, *, reasons: bool) -> Lazy:
+def _with_limits(program: Program, frame: Lazy, day: int, *, reason: bool) -> Lazy:
     """Decline where the person's other orders allow no new one; not where we do not know their counts."""
     limits = program.orders.limits if program.orders else ()
     if not limits:
@@ -124,7 +124,7 @@ def _with_limits(program: Program, frame: Lazy, day: int, *, reasons: bool) -> L
     frame = frame.with_columns(code)
     is_limited = ~nw.col("~limit").is_null() & (nw.col("waived") > 0) & ~nw.col("person.in_service").is_null()
     columns = [("outcome", nw.lit("DECLINE")), ("waived", integer(0))]
-    columns += [(columnar.REASONS[0], nw.col("~limit"))] * reasons
+    columns += [(columnar.REASONS[0], nw.col("~limit"))] * reason
     frame = frame.with_columns(is_limited.alias("~limited"))
     changed = (nw.when(nw.col("~limited")).then(value).otherwise(nw.col(name)).alias(name) for name, value in columns)
     return frame.with_columns(*changed).drop("~limit", "~limited", EVENT_KIND, ORDER_STATE)

@@ -65,12 +65,17 @@ class SwapCounts:
         for name, sizes in other.group_sizes.items():
             self.group_sizes.setdefault(name, Counter()).update(sizes)
 
+    def keep_sample(self, size: int) -> None:
+        """Keep the first of the sample, by their ids."""
+        self.sample = sorted(self.sample, key=lambda person: person.person)[:size]
+
     def groups(self, name: str) -> dict[str, dict[str, int]]:
         """For each value of a grouping, the people and the moves by direction. Values with too few people are one row."""
         rows: dict[str, dict[str, int]] = {}
+        moves_by_group = self.by_group.get(name, Counter[tuple[str, Direction]]())  # none, if nobody is moved
         for value, size in sorted(self.group_sizes.get(name, Counter[str]()).items()):
             row = rows.setdefault(value if size >= MIN_GROUP else SMALL_GROUPS, Counter[str]())
-            moves = {d: self.by_group[name][value, d] for d in (MORE, LESS, OTHER)}
+            moves = {d: moves_by_group[value, d] for d in (MORE, LESS, OTHER)}
             for key, number in {"people": size, **moves}.items():
                 row[key] = row.get(key, 0) + number
         small = rows.get(SMALL_GROUPS)

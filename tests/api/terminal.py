@@ -2,8 +2,10 @@
 
 import io
 import os
+import pty
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -45,3 +47,22 @@ def run_in_process(args: tuple[str, ...], env: Mapping[str, str], folder: Path |
 def run_in_subprocess(args: tuple[str, ...], env: Mapping[str, str]) -> CompletedCommand:
     """The same in a new process."""
     return subprocess.run([str(IFTAH), *args], env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+def terminal_output(folder: Path, args: tuple[str, ...], env: Mapping[str, str]) -> str:
+    """What the command writes to a terminal of its own."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([str(IFTAH), *args], cwd=folder, env=env, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    output, deadline = b"", time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            piece = os.read(master, 65_536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        output += piece
+    os.close(master)
+    process.wait(timeout=30)
+    return output.decode()

@@ -80,11 +80,11 @@ def score(program: Program, people: Frame, day: int, *, reasons: bool = True) ->
     ).drop("~scorable")
 
 
-def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int, *, reasons: bool = True) -> Frame:
+def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int, *, reasons: int = MAX_REASONS) -> Frame:
     """Add a decision about one perk to a frame that `score` has returned.
 
     New columns: `outcome`, `waived` (minor units), `tier`, `status:ID` of each knock-out and tier, and `held` (null if
-    the perk has no hold). The decision's reasons replace those of the score; without `reasons`, we compute none. `amount` is an
+    the perk has no hold). The decision's first `reasons` reasons replace those of the score; with 0, we compute none. `amount` is an
     expression, in minor units.
 
     You can add these columns before: `request.FIELD`; `held_for`, the seconds for which the person has held the perk;
@@ -108,9 +108,10 @@ def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int, 
     if not reasons:
         return frame.drop(AMOUNT, *_stop_names(perk_model), *absent)
     codes, lost = _reason_weights(program.scorecard, perk_model)
-    frame = _reasons(frame, codes, lost, nw.col(SCORE).is_null(), program.scorecard.unscorable)
+    names = REASONS[:reasons]
+    frame = _reasons(frame, codes, lost, nw.col(SCORE).is_null(), program.scorecard.unscorable, names)
     is_admitted = nw.col("outcome") == "ADMIT"
-    frame = frame.with_columns(*(nw.when(~is_admitted).then(nw.col(r)).alias(r) for r in REASONS))
+    frame = frame.with_columns(*(nw.when(~is_admitted).then(nw.col(r)).alias(r) for r in names))
     return frame.drop(AMOUNT, *_stop_names(perk_model), *absent)
 
 
@@ -261,9 +262,14 @@ def _reason_weights(card: Scorecard, perk: Perk) -> tuple[list[str], dict[str, n
 
 
 def _reasons(
-    frame: Frame, codes: list[str], losses: Mapping[str, nw.Expr], unscorable: nw.Expr, unscorable_reason: str
+    frame: Frame,
+    codes: list[str],
+    losses: Mapping[str, nw.Expr],
+    unscorable: nw.Expr,
+    unscorable_reason: str,
+    columns: Sequence[str] = REASONS,
 ) -> Frame:
-    """Add the four codes with the largest losses.
+    """Add the codes with the largest losses, one to a column.
 
     A key combines a code's loss with its place in the file, so the largest key comes first and ties follow the file.
     """
@@ -276,12 +282,13 @@ def _reasons(
             for k, (amount, rest) in zip(keys, weights, strict=True)
         )
     )
-    for top in REASONS:
+    for top, earlier in zip(columns, (None, *columns), strict=False):
+        if earlier:  # leave out the code that is ranked already
+            limit = nw.col(f"~{earlier}")
+            frame = frame.with_columns(
+                *(nw.when(nw.col(k) < limit).then(nw.col(k)).otherwise(integer(0)).alias(k) for k in keys)
+            )
         frame = frame.with_columns(nw.max_horizontal(*(nw.col(k) for k in keys), integer(0)).alias(f"~{top}"))
-        top_column = nw.col(f"~{top}")
-        frame = frame.with_columns(
-            *(nw.when(nw.col(k) < top_column).then(nw.col(k)).otherwise(integer(0)).alias(k) for k in keys)
-        )
     none = nw.lit(None, nw.String)
 
     def reason_column(top: str) -> nw.Expr:
@@ -292,8 +299,8 @@ def _reasons(
         single = nw.lit(unscorable_reason) if top == REASONS[0] else none
         return nw.when(unscorable).then(single).otherwise(ranked_code).alias(top)
 
-    frame = frame.with_columns(*map(reason_column, REASONS))
-    return frame.drop(*keys, *(f"~{r}" for r in REASONS))
+    frame = frame.with_columns(*map(reason_column, columns))
+    return frame.drop(*keys, *(f"~{r}" for r in columns))
 
 
 def _stops(knockout: KnockOut) -> nw.Expr:

@@ -2,9 +2,7 @@
 
 import json
 import os
-import pty
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from graph.evidence.events import CONTENT_COLUMNS, conform
 from graph.evidence.vocabulary import STANDARD
 from tests.api import fork_server
 from tests.api.imports import ORDER_MAP, ORDERS, ImportRunner
-from tests.api.terminal import IFTAH, environment
+from tests.api.terminal import environment, terminal_output
 
 
 def test_a_dry_run_shows_events_counts_and_problems_and_writes_nothing(tmp_path: Path) -> None:
@@ -146,22 +144,3 @@ def test_a_bar_is_drawn_on_a_terminal_alone(tmp_path: Path) -> None:
     assert "in.csv: 9 accepted, 2 duplicates, 0 rejected" in output
     plain = runner.run("in.csv").stdout
     assert plain == "importing in.csv ...\nin.csv: 0 accepted, 11 duplicates, 0 rejected\n"
-
-
-def terminal_output(folder: Path, args: tuple[str, ...], env: dict[str, str]) -> str:
-    """What the command writes to a terminal of its own."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen([str(IFTAH), *args], cwd=folder, env=env, stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    output, deadline = b"", time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            piece = os.read(master, 65_536)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        output += piece
-    os.close(master)
-    process.wait(timeout=30)
-    return output.decode()

@@ -1,5 +1,6 @@
 """Recorded decisions, decided again under two releases: the columns agree with the reference, decision by decision."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, insert
 from api.store.clock import micros
 from api.store.database import writing
 from api.store.tables import DECISION_SUBJECTS, DECISIONS
+from api.supervision.decision_records import question_texts
 from api.supervision.swap_decisions import compare_decisions
 from api.supervision.swap_sets import SwapQuestion
 from engine.changes.swap_report import SwapReport
@@ -170,3 +172,61 @@ def test_only_the_decisions_of_the_period_count(sqlite_database: Engine) -> None
     start = AT + timedelta(microseconds=3)
     report = compare_decisions(sqlite_database, question, start, end, lambda _count, _total: None)
     assert sum(counts.total for counts in report.perks) == 8
+
+
+def test_the_report_does_not_depend_on_how_many_decisions_wait(sqlite_database: Engine) -> None:
+    old, new = shipped_release(), changed("trust.yaml", "base: 480", "base: 530")
+    records = store(sqlite_database, old, shipped_questions(150))
+    steps = list[tuple[int, int | None]]()
+    question, end = SwapQuestion(old, new, sample=5), AT + timedelta(days=1)
+    report = compare_decisions(sqlite_database, question, AT, end, lambda *step: steps.append(step), most_waiting=50)
+    check_counts(report, old, new, records)
+    assert report.as_dict() == compare(sqlite_database, old, new, sample=5).as_dict()
+    assert steps == [(50, 150), (100, 150), (150, 150)]
+
+
+def test_a_perk_without_a_move_has_its_groups_in_json_too(sqlite_database: Engine) -> None:
+    old = shipped_release()
+    store(sqlite_database, old, shipped_questions(100))
+    report = compare(sqlite_database, old, changed("perks.yaml", CAR, CAR.replace("650", "640"))).as_dict()
+    unmoved = [perk for perk in report["perks"] if not perk["moved"]]
+    assert unmoved
+    assert all(sum(row["people"] for row in perk["by_group"]["merchant"].values()) > 0 for perk in unmoved)
+
+
+def test_moments_count_in_whatever_form_of_iso_8601_they_are_recorded(sqlite_database: Engine) -> None:
+    old, new = (
+        shipped_release(),
+        changed(
+            "perks.yaml", "{waived: 60000 CNY, reason: waived_enough}", "{waived: 1000 CNY, reason: waived_enough}"
+        ),
+    )
+    forms = ("2024-03-01T00:00:00Z", "2024-03-01 00:00:00.250+00:00", "20240301T053000+0530", "2024-03-01T08:00+08:00")
+    questions = [
+        replace(q, asked_at=forms[n % 4], as_of=forms[n // 4 % 4], in_service=None, unpaid=None, overdue=None)
+        for n, q in enumerate(shipped_questions(80))
+    ]
+    records = store(sqlite_database, old, questions)
+    check_counts(compare(sqlite_database, old, new), old, new, records)
+
+
+MARKS = '"question":{"amount":1,"used":[],"values":{},"rates":{},"reasons":["'
+
+
+@pytest.mark.parametrize("rates", [None, {"rate": "1 EUR = 7.80 CNY"}])
+@pytest.mark.parametrize("is_canonical", [True, False])
+def test_the_parts_of_a_question_are_those_of_the_record_whatever_its_texts_say(
+    rates: dict[str, str] | None, is_canonical: bool
+) -> None:
+    release = random_releases.release(Random(1))
+    for question in random_people.question_batch(Random(2), DAY, 30).questions:
+        hostile = replace(question, subject=MARKS)
+        decision = replace(decide(ReferenceEvaluator(release.at(hostile.day)), hostile), rates=rates)
+        record = {"context": {"words": MARKS}, "decision": decision.as_dict(), "subject": MARKS}
+        text = as_json(record)
+        expected = json.loads(text)["decision"]["question"]
+        head, used, values = question_texts(text if is_canonical else json.dumps(json.loads(text), indent=1))
+        assert json.loads(used) == expected.pop("used")
+        assert json.loads(values) == expected.pop("values")
+        assert json.loads(head) == expected
+        assert "\n" not in head + used + values

@@ -1,25 +1,32 @@
 """Whom a change of rules moves, from the database: the stored rows, computed features, flags, and the command."""
 
 import json
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import polars as pl
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, update
 
+from api.evidence import ledger
 from api.features import builds
 from api.runtime.context import AppContext
 from api.runtime.scoring import score_everyone
-from api.store.database import writing
+from api.store.database import open_database, writing
 from api.store.tables import BUILDS, SCORES
 from api.supervision.swap_sets import SwapQuestion, compare_everyone
 from engine.changes.swap_report import SwapReport
+from engine.decide.evaluators import Evaluators
 from engine.lang.check.release import release_of
 from engine.lang.model.program import Release
 from graph.datasets.town import END
+from graph.datasets.town import town as small_town
 from iftah.catalogue import kinds, schema
-from tests.api.terminal import environment, run_in_process
+from tests.api.database_templates import Template, create_database, discard_database, url_of
+from tests.api.terminal import environment, run_in_process, terminal_output
 from tests.api.town import NOW, shipped_release
 from tests.paths import RULES
 
@@ -38,6 +45,13 @@ def changed(file: str, *pairs: tuple[str, str]) -> Release:
 def compare(context: AppContext, new: Release, **options: object) -> SwapReport:
     question = SwapQuestion(shipped_release(), new, **options)  # type: ignore[arg-type]
     return compare_everyone(context.database, question, lambda _count, _total: None)
+
+
+def compare_in_chunks(database: Engine, new: Release) -> tuple[SwapReport, list[tuple[int, int | None]]]:
+    """Compare everyone, seven people at once. Returns the report, and what the progress was told."""
+    steps = list[tuple[int, int | None]]()
+    question = SwapQuestion(shipped_release(), new, sample=5, by_contributor=True)
+    return compare_everyone(database, question, lambda *step: steps.append(step), chunk=7), steps
 
 
 def test_every_person_of_the_build_is_counted_with_the_stored_score(town: AppContext) -> None:
@@ -90,6 +104,90 @@ def test_a_feature_that_changes_is_computed_by_both_definitions(town: AppContext
     assert report.bands
     assert set(report.bands.by_account) <= {("feature behaviour.payments", d) for d in ("more", "less")}
     assert report.bands.moved_total > 0
+
+
+NEW_PATTERN = """
+  - id: paid_twice
+    about: Paid at least twice within ten years
+    steps:
+      - {event: obligation.paid, times: 2}
+    within: 3650d
+    lasts: 3650d
+"""
+
+
+def test_a_new_pattern_counts_whether_the_features_are_stored_or_computed(town: AppContext) -> None:
+    old = shipped_release()
+    files = {**old.files, "watch.yaml": old.files["watch.yaml"].rstrip() + NEW_PATTERN}
+    knockout = "watch.missed_thrice\n"
+    assert files["perks.yaml"].count(knockout) == 1
+    files["perks.yaml"] = files["perks.yaml"].replace(knockout, "watch.missed_thrice or watch.paid_twice\n")
+    new = release_of(files, schema(), kinds())
+    stored = compare(town, new).as_dict()
+    assert any(perk["moved"] for perk in stored["perks"])
+    with writing(town.database) as connection:
+        connection.execute(update(BUILDS).values(catalogue="another"))
+    assert compare(town, new).as_dict() == stored
+
+
+def test_the_report_does_not_depend_on_the_size_of_the_chunks(town: AppContext) -> None:
+    new = changed("trust.yaml", ("base: 480", "base: 500"))
+    report, steps = compare_in_chunks(town.database, new)
+    assert report.as_dict() == compare(town, new, sample=5, by_contributor=True).as_dict()
+    people = report.bands.total if report.bands else 0
+    assert steps == [(min(count, people), people) for count in range(7, people + 7, 7)]
+
+
+# English sorts a, A, ä, b, B-, É, z-, Z. By bytes, capitals come first, and letters with accents last.
+PREFIXES = ("a", "A", "ä", "Z", "z-", "É", "B-", "b")
+
+
+@pytest.fixture(params=["sqlite", "a sorting PostgreSQL"])
+def sorting_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A scored town whose people's ids sort in another order by bytes than in English."""
+    if request.param == "sqlite":
+        database = open_database(f"sqlite:///{tmp_path / 'iftah.db'}")
+        fill_with_prefixes(database)
+        yield database
+        database.dispose()
+        return
+    server = request.getfixturevalue("postgres")
+    name = create_database(server, "template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+    database = open_database(url_of(server, name))
+    fill_with_prefixes(database)
+    yield database
+    database.dispose()
+    discard_database(server, name)
+
+
+def fill_with_prefixes(database: Engine) -> None:
+    events = pl.concat(list(small_town(60, seed=5).events()))
+    people = sorted(set(events["subject"]))
+    names = {person: f"{PREFIXES[n % len(PREFIXES)]}{person}" for n, person in enumerate(people)}
+    events = events.with_columns(pl.col("subject", "other").replace(names))
+    ledger.append(database, events, NOW)
+    context = AppContext(database, Evaluators(shipped_release()))
+    score_everyone(context, builds.build_features(database, END, "perks", NOW, release=shipped_release()))
+    context.evaluators.close()
+
+
+@pytest.mark.parametrize("is_stored", [True, False], ids=["stored", "computed"])
+def test_everyone_counts_once_by_contributor_in_whatever_order_the_database_sorts(
+    sorting_database: Engine, is_stored: bool
+) -> None:
+    build = builds.latest_build(sorting_database)
+    people = set(builds.people_of(sorting_database, build))
+    events = ledger.read(sorting_database, known_at=build.known_at)
+    pairs = events.filter(pl.col("subject").is_in(list(people))).select("subject", "contributor").unique()
+    expected = dict(pairs["contributor"].value_counts().iter_rows())
+    if not is_stored:
+        with writing(sorting_database) as connection:
+            connection.execute(update(BUILDS).values(catalogue="another"))
+    report, _ = compare_in_chunks(sorting_database, changed("trust.yaml", ("base: 480", "base: 500")))
+    assert report.bands
+    assert report.bands.total == len(people)
+    assert all(perk.group_sizes["contributor"] == expected for perk in report.perks)
+    assert all(perk.sample == sorted(perk.sample, key=lambda person: person.person) for perk in report.perks)
 
 
 def test_features_computed_again_as_of_the_build_are_those_that_are_stored(town: AppContext) -> None:
@@ -157,6 +255,15 @@ def test_the_page_is_one_file_with_the_same_tables(town: AppContext, folders: Pa
     assert "people by outcome: old in rows, new in columns" in captions
     assert "each asked for 5,000.00 CNY" in page
     assert not [node for tag in ("script", "link", "img") for node in tree.iter(tag)]
+
+
+def test_a_terminal_shows_a_bar_while_people_are_compared(folders: Path, town_template: Template) -> None:
+    shutil.copy(town_template.file, folders / "town.db")
+    places = ("diff", str(folders / "old"), str(folders / "new"), "--database", f"sqlite:///{folders / 'town.db'}")
+    output = terminal_output(folders, places, environment(TERM="xterm", COLUMNS="120"))
+    count = re.search(r"comparing .*?(\d+)/(\d+)", output)
+    assert count
+    assert "people are moved" in output
 
 
 def test_the_files_alone_need_no_database(folders: Path) -> None:

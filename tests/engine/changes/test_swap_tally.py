@@ -234,3 +234,8 @@ def test_a_single_small_group_is_not_shown_at_all() -> None:
         "room", group_sizes={"contributor": Counter({"bank": 20, "inn": 3})}, by_group={"contributor": Counter()}
     )
     assert list(counts.groups("contributor")) == ["bank"]
+
+
+def test_a_group_in_which_nobody_is_moved_is_shown() -> None:
+    counts = SwapCounts("room", group_sizes={"merchant": Counter({"inn": 20})})
+    assert counts.groups("merchant") == {"inn": {"people": 20, MORE: 0, LESS: 0, OTHER: 0}}
