@@ -8,10 +8,11 @@ You pass a mapping from names of features to values; a feature that is absent or
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from engine.decide.decide import Decision, DecisionInputs, ReferenceEvaluator, read_context
+from engine.decide.decide import Decision, DecisionInputs, ReferenceEvaluator
 from engine.decide.decide import assess as assess_values
 from engine.decide.decide import decide as decide_question
 from engine.decide.explain import RuleExplanation, explanations
+from engine.decide.questions import read_context
 from engine.decide.recourse import Aim, Change, RecoursePlan, aim_for_perk
 from engine.decide.recourse import recourse as find_recourse
 from engine.decide.scorecard import ScoreResult

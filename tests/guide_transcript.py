@@ -1,4 +1,4 @@
-"""The terminal of a guide: `python -m tests.guide_transcript` runs its commands and writes what they print into it anew.
+"""The terminal of the guides: `python -m tests.guide_transcript` runs its commands and writes what they print into them anew.
 
 A block of code with a file's name after its language is that file. A block of Python is run. Each `$ command` of a `console` block is run, and
 its output stands below it. Lines with `…` are left as they are: the output differs from run to run.
@@ -16,13 +16,15 @@ from tests.api.terminal import environment, run_in_process
 from tests.paths import ROOT
 
 GUIDE: Final = ROOT / "docs" / "guides" / "own-data.md"
+RELEASES: Final = ROOT / "docs" / "guides" / "two-operators.md"
+RULES: Final = {GUIDE: str(ROOT / "rules"), RELEASES: "shop/rules"}  # the folder of rules of each guide
 BLOCK: Final = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def with_output(text: str, folder: Path) -> str:
+def with_output(text: str, folder: Path, rules: str = RULES[GUIDE]) -> str:
     """The guide with the output of each command as it is in `folder`."""
     database = f"sqlite:///{folder / 'iftah.db'}"
-    env = environment(IFTAH_DATABASE_URL=database, IFTAH_RULES=str(ROOT / "rules"), COLUMNS="80")
+    env = environment(IFTAH_DATABASE_URL=database, IFTAH_RULES=rules, COLUMNS="80")
 
     def rewrite(block: re.Match[str]) -> str:
         language, name, body = block[1], block[2].strip(), block[3]
@@ -66,9 +68,10 @@ def matches(expected: str, output: str) -> bool:
 
 
 def main() -> None:
-    """Write the guide anew."""
-    with tempfile.TemporaryDirectory() as folder:
-        GUIDE.write_text(with_output(GUIDE.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+    """Write the guides anew."""
+    for guide, rules in RULES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            guide.write_text(with_output(guide.read_text(encoding="utf-8"), Path(folder), rules), encoding="utf-8")
 
 
 if __name__ == "__main__":

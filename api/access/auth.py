@@ -20,11 +20,11 @@ from api.store.tables import TOKENS
 from engine.errors import Rejected
 
 ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "supervisor", "admin")
-# `approver` is for a second pair of eyes on releases; no route asks for it yet.
+# `approver` is a second pair of eyes on releases: it approves, rejects, rolls back and stops, and proposes nothing.
 # A scope is a group of routes: the part after /v1 of their paths.
 SCOPES: Final = (
     *("eligibility", "decisions", "perks", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
-    *("me", "disputes", "reviews", "audit", "tokens"),
+    *("me", "disputes", "reviews", "proposals", "releases", "keys", "audit", "tokens"),
 )
 RESERVED_PARTIES: Final = ("operator", "iftah")  # the command line, and the system itself
 OWN_PREFIX: Final = "iftah_"  # so that scanners recognise a leaked token

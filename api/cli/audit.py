@@ -17,7 +17,7 @@ from rich.table import Table
 
 from api.cli.database import configured_database
 from api.cli.output import EXIT_FAILED, commands
-from api.releases import rules_folder
+from api.runtime.configured_rules import release_in_force
 from api.runtime.context import AppContext
 from api.settings.settings import settings
 from api.store import clock
@@ -106,7 +106,7 @@ def replay_(decision: DecisionArgument) -> None:
     """Decide again under the original release and compare bit for bit. Exit with status 1 on a difference."""
     with (
         configured_database() as database,
-        closing(Evaluators(rules_folder.load_folder(settings().rules))) as evaluators,
+        closing(Evaluators(release_in_force(settings(), database))) as evaluators,
     ):
         result = replay.replay(AppContext(database, evaluators), decision)
     if result.equal:
@@ -123,8 +123,8 @@ def report_(
     json_: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ) -> None:
     """Report a year's outcomes by perk and month, and by group. Small groups are hidden."""
-    timezone = rules_folder.load_folder(settings().rules).timezone
     with configured_database() as database:
+        timezone = release_in_force(settings(), database).timezone
         yearly_report = report.yearly_report(database, year, clock.now(), settings().report_smallest_group, timezone)
     if json_:
         print(TypeAdapter(YearlyReport).dump_json(yearly_report, indent=2).decode())

@@ -33,12 +33,13 @@ def draw(
     ending = _suffix(to)
     require_unambiguous(person, "PERSON")
     # We import these here, since the libraries for the layout and the rules take long to import.
-    from api.releases.rules_folder import load_vocabulary
     from api.render import drawing, page
+    from api.runtime.configured_rules import vocabulary_in_force
 
     config = settings()
-    vocabulary = load_vocabulary(config.rules)
-    diagram = picture.make_picture(open_database(config.database_url), vocabulary, person, hops, viewer, clock.now())
+    database = open_database(config.database_url)
+    vocabulary = vocabulary_in_force(config, database)
+    diagram = picture.make_picture(database, vocabulary, person, hops, viewer, clock.now())
     replace.write(to, {".svg": drawing.svg_text, ".html": page.html_text}[ending](diagram))
     out.print(f"{to} written: {printable(drawing.heading(diagram))}", markup=False)
     out.print(drawing.caption(diagram), markup=False)

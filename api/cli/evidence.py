@@ -27,10 +27,11 @@ def load(
 ) -> None:
     """Load files of events into the ledger. Write rejected rows to FILE.rejects.ndjson and exit with status 1."""
     refuse_one_rejects_file(files, rejects)
-    from api.releases.rules_folder import load_vocabulary  # `load --help` needs no rules
+    from api.runtime.configured_rules import vocabulary_in_force  # `load --help` needs no rules
 
     config, steps = settings(), ProgressReporter(console())
-    database, vocabulary = open_database(config.database_url), load_vocabulary(config.rules)
+    database = open_database(config.database_url)
+    vocabulary = vocabulary_in_force(config, database)
 
     def load_one(file: Path) -> LoadReport:
         with steps.progress(f"loading {file}") as on_progress:

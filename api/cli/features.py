@@ -10,15 +10,20 @@ from api.cli.output import commands, console
 from api.features import builds, coverage
 from api.features import refresh as refreshes
 from api.features.lineage import lineage
-from api.releases import rules_folder
 from api.releases.evidence_changes import require_same_meaning
+from api.releases.in_force import load_proposal
+from api.releases.release_log import read_state
+from api.releases.release_states import APPROVED, SCHEDULED
+from api.releases.step_checks import proposal_of, require_state
 from api.render import present
 from api.runtime import bootstrap
+from api.runtime.configured_rules import release_in_force
 from api.runtime.scoring import count_unmet_scorable, current_build, score_everyone
 from api.settings.settings import settings
 from api.store import clock
-from api.store.database import open_database
+from api.store.database import Database, open_database
 from api.telemetry.progress import ProgressReporter
+from engine.lang.model.program import Release
 
 app = commands()
 
@@ -28,12 +33,23 @@ YesOption = Annotated[
 ]
 
 
+def _approved_rules(database: Database, number: int) -> Release:
+    """The rules of a proposal that two people approved."""
+    state = read_state(database)
+    proposal = proposal_of(state, number)
+    require_state(proposal, "build", APPROVED, SCHEDULED)
+    return load_proposal(database, proposal).release
+
+
 @app.command()
 def build(
     as_of: Annotated[
         str | None, typer.Option(help="compute as of this moment, such as 2026-01-31T00:00:00Z; default: now")
     ] = None,
     yes: YesOption = False,
+    proposal: Annotated[
+        int | None, typer.Option(help="by the features of an approved proposal, so that it can be released", min=1)
+    ] = None,
 ) -> None:
     """Compute all features from the ledger. The server uses them from then on.
 
@@ -42,8 +58,8 @@ def build(
     """
     config = settings()
     moment = clock.parse_moment(as_of, "--as-of") if as_of else clock.now()
-    release = rules_folder.load_folder(config.rules)
     database = open_database(config.database_url)
+    release = release_in_force(config, database) if proposal is None else _approved_rules(database, proposal)
     require_same_meaning(database, release)
     guard = None if yes else coverage.CoverageGuard(database, release, moment, config.consent_purpose)
     with ProgressReporter(console()).progress("building the graph and features"):

@@ -23,12 +23,12 @@ from api.evidence.imports.query_source import QUERY_NAME, open_query
 from api.evidence.imports.sources import Source
 from api.evidence.link_sources import list_sources
 from api.evidence.load import LoadReport, refuse_to_overwrite, rejects_paths
-from api.settings.settings import settings
+from api.settings.settings import Settings, settings
 from api.store import clock, replace
 from api.store.database import open_database
 from api.telemetry.progress import ProgressReporter
 from engine.errors import Rejected
-from graph.evidence.vocabulary import LINK_KIND
+from graph.evidence.vocabulary import LINK_KIND, EventVocabulary
 
 app = commands()
 DEFAULT_MAP: Final = Path("map.yaml")
@@ -59,10 +59,8 @@ def import_(
         _write_guess(guess, map_file, force=force)
         return
     places = _places(files or [], url, query, rejects)
-    from api.releases.rules_folder import load_vocabulary  # `import --help` needs no rules
-
     config = settings()
-    vocabulary = load_vocabulary(config.rules)
+    vocabulary = _vocabulary(config, dry=dry)
     import_map, problems = read_map(map_file, event_targets(vocabulary))
     steps = ProgressReporter(console())
     opened = _opener(import_map, url, query)
@@ -101,6 +99,20 @@ def _link_sources(import_map: ImportMap, url: str) -> list[str]:
     database = open_database(url)
     try:
         return [contributor for contributor, _ in list_sources(database)]
+    finally:
+        database.dispose()
+
+
+def _vocabulary(config: Settings, *, dry: bool) -> EventVocabulary:
+    """The vocabulary in force. A dry run needs no database: it takes that of the folder."""
+    from api.releases.rules_folder import load_vocabulary  # `import --help` needs no rules
+    from api.runtime.configured_rules import vocabulary_in_force
+
+    if dry:
+        return load_vocabulary(config.rules)
+    database = open_database(config.database_url)
+    try:
+        return vocabulary_in_force(config, database)
     finally:
         database.dispose()
 

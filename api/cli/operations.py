@@ -33,7 +33,7 @@ def erase(
 ) -> None:
     """Erase a person on their written request, as `DELETE /v1/me` does. You cannot undo it."""
     from api.people import erasure
-    from api.releases.rules_folder import load_vocabulary
+    from api.runtime.configured_rules import vocabulary_in_force
     from api.store import clock
     from api.store.database import open_database
 
@@ -47,7 +47,7 @@ def erase(
         if not yes:
             rows = ", ".join(f"{number:,} {name}" for name, number in row_counts.items())
             typer.confirm(f"Erase all rows that name this person ({rows})?", abort=True)
-        result = erasure.erase(database, person, clock.now(), load_vocabulary(settings().rules))
+        result = erasure.erase(database, person, clock.now(), vocabulary_in_force(settings(), database))
         vacuumed = erasure.vacuum(database)
     finally:
         database.dispose()

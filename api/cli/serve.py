@@ -34,7 +34,13 @@ def run() -> None:
         console().print("A request that you can paste, as the demo merchant (its token expires in a day):")
         for line in walk.example_request(context, build, config):
             console().print(line, markup=False)
-        server.serve(context, socket, ReloadOptions(config.rules), gate, config.log_format)
+        server.serve(
+            context,
+            socket,
+            ReloadOptions(config.rules, drafts_only=config.releases == "approved"),
+            gate,
+            config.log_format,
+        )
 
 
 @app.command()
@@ -73,7 +79,13 @@ def serve(
         if config.workers > 1:
             server.serve_by_several(context, socket, config)
         else:
-            server.serve(context, socket, ReloadOptions(config.rules), gate, config.log_format)
+            server.serve(
+                context,
+                socket,
+                ReloadOptions(config.rules, drafts_only=config.releases == "approved"),
+                gate,
+                config.log_format,
+            )
 
 
 def coverage_lines(database: Database) -> Iterator[str]:

@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Final
 
 from api.decisions import decisions, exposure
-from api.decisions.decisions import DecisionResult, DecisionRow
+from api.decisions.decisions import DecisionResult, DecisionRow, TrialAnswer
 from api.decisions.exposure import PriorDecision, PriorDecisions
 from api.decisions.inputs import BatchInputs
 from api.decisions.question import EligibilityQuestion
+from api.decisions.trials import decide_on_trial
 from api.features import pattern_flags, serving_features
 from api.features.pattern_flags import Flags
 from api.features.serving_features import ServingFeatures
@@ -21,7 +22,8 @@ from api.merchants import services
 from api.merchants.services import Service
 from api.runtime.context import AppContext
 from api.store.clock import iso, micros, refuse_far_ahead
-from engine.decide.decide import Decision, DecisionInputs, decide, read_context, require_perk
+from engine.decide.decide import Decision, DecisionInputs
+from engine.decide.questions import read_context, require_perk
 from engine.errors import IftahError, Rejected
 from engine.lang.model.program import Perk, Program
 from engine.lang.model.types import Value
@@ -71,13 +73,16 @@ class Batch:
         else:
             features, flags = usable, self.inputs.flags[question.subject]
         prior = self._prior_of(question.subject, features)
-        decision = self._decide(question, features, flags, fields, prior)
+        decision, answers = self._decide(question, features, flags, fields, prior)
         shared = tuple(p.seq for p in prior.shared)
-        row = decisions.row_of(question, decision, self.inputs.chain.order_moves, shared)
+        row = decisions.row_of(question, decision, self.inputs.chain.chains, shared)
+        row = replace(row, trial=answers)
         if isinstance(usable, Rejected):
             if question.service is None:  # the system itself asks, so no merchant can learn anything
                 raise usable
-            self._add(decisions.refusal_of(question, row, NO_CONSENT, self.inputs.chain.order_moves))
+            refusal = decisions.refusal_of(question, row, NO_CONSENT, self.inputs.chain.chains)
+            # As many rows as for a decision, so that the time to write them says nothing.
+            self._add(replace(refusal, trial=tuple(replace(one, outcome=decisions.REFUSED) for one in answers)))
             raise no_consent()
         self._share(prior, row.linked, question)
         return self._add(row)
@@ -104,7 +109,7 @@ class Batch:
         flags: Flags,
         fields: dict[str, Value | None],
         prior: PriorDecisions,
-    ) -> Decision:
+    ) -> tuple[Decision, tuple[TrialAnswer, ...]]:
         program = self.context.program(features.row_build)
         before = exposure.exposure_of(prior.all, question.merchant, question.perk, question.asked_at)
         inputs = DecisionInputs(
@@ -129,7 +134,12 @@ class Batch:
             overdue=before.overdue,
             linked=tuple(sorted(self.inputs.pseudonyms[one] for one in features.linked)) or None,
         )
-        return decide(self.context.evaluators.at(inputs.day), inputs)
+        return decide_on_trial(self.context, inputs, question.merchant, self._pseudonyms_of(question, features))
+
+    def _pseudonyms_of(self, question: EligibilityQuestion, features: ServingFeatures) -> list[str]:
+        """The pseudonyms of all ids of the person."""
+        ids = {question.subject, *features.linked}
+        return [self.inputs.pseudonyms[one] for one in ids if one in self.inputs.pseudonyms] or [question.subject]
 
     def _prior_of(self, subject: str, features: ServingFeatures) -> PriorDecisions:
         """The earlier decisions about the person, under all ids, and those that were shared with them."""

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from api.decisions.question import EligibilityQuestion
 from api.store.clock import iso, micros, moment
 from api.store.database import Database, fetch_rows, insert_rows, reading
 from api.store.statements import Query, is_any_of, texts
-from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS, SHARED_DECISIONS
+from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS, SHARED_DECISIONS, TRIAL_ANSWERS
 from engine.decide.decide import Decision, as_json
 from engine.errors import Rejected
 
@@ -73,8 +73,10 @@ _EXTEND_CHAIN: Final = (
 NEWEST_DECISION: Final = Query(
     select(DECISIONS.c.seq, DECISIONS.c.hash, DECISIONS.c.decided_at).order_by(DECISIONS.c.seq.desc()).limit(1)
 )
-# of any order: `api.orders.move_chain`
-NEWEST_MOVE_HASH: Final = Query(select(CHAIN_HEAD.c.hash).where(CHAIN_HEAD.c.id == 2))
+# of the moves of any order (2: `api.orders.move_chain`), and of the release log (3: `api.releases.release_log`)
+OTHER_HEADS: Final = Query(
+    select(CHAIN_HEAD.c.id, CHAIN_HEAD.c.hash).where(or_(CHAIN_HEAD.c.id == 2, CHAIN_HEAD.c.id == 3))
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,22 @@ class DecisionResult:
 
 
 @dataclass(frozen=True)
+class TrialAnswer:
+    """What one arm of a trial answered: a row of `trial_answers`, without the `seq` of the decision."""
+
+    arm: str
+    proposal: int
+    stage: int
+    release: str
+    outcome: str
+    waived: int
+    currency: str
+    score: int | None
+    reasons: str
+    micros: int
+
+
+@dataclass(frozen=True)
 class DecisionRow:
     """A decision as we store it, without its place in the chain. Money in minor units, times in microseconds since 1970."""
 
@@ -126,6 +144,7 @@ class DecisionRow:
     record: str  # canonical JSON
     commitment: str
     linked: tuple[str, ...] = ()  # pseudonyms of all ids of a person that has several
+    trial: tuple["TrialAnswer", ...] = ()  # while a release is on trial
 
 
 @dataclass(frozen=True)
@@ -140,21 +159,35 @@ class _Outcome:
     valid_until: datetime
 
 
+@dataclass(frozen=True)
+class OtherChains:
+    """The hashes of the newest move of any order, and of the newest step of the release log: a decision binds both."""
+
+    order_moves: str = GENESIS_HASH
+    release_log: str = GENESIS_HASH
+
+    def binding(self) -> dict[str, str]:
+        """The part of a record. A decision from before the release log binds no step of it."""
+        return {"order_moves": self.order_moves} | (
+            {} if self.release_log == GENESIS_HASH else {"release_log": self.release_log}
+        )
+
+
 def row_of(
-    question: EligibilityQuestion, decision: Decision, order_moves: str = GENESIS_HASH, shared: tuple[int, ...] = ()
+    question: EligibilityQuestion, decision: Decision, chains: OtherChains = OtherChains(), shared: tuple[int, ...] = ()
 ) -> DecisionRow:
-    """The row of a decision. `order_moves`: the hash of the newest move of any order. `shared`: the `seq` of the decisions
-    about other ids that it counted, since a link once joined them.
+    """The row of a decision. `shared`: the `seq` of the decisions about other ids that it counted, since a link once joined
+    them.
     """
     held_since = None if decision.held_since is None else micros(datetime.fromisoformat(decision.held_since))
     answer, valid_until = decision.answer, question.asked_at + timedelta(hours=decision.valid_hours)
     outcome = _Outcome(decision.outcome, answer.waived, answer.deposit, held_since, decision.release, valid_until)
-    more = {"order_moves": order_moves, **({"shared": list(shared)} if shared else {}), "decision": decision.as_dict()}
+    more = {**chains.binding(), **({"shared": list(shared)} if shared else {}), "decision": decision.as_dict()}
     return replace(_row(question, outcome, more), linked=decision.question.linked or ())
 
 
 def refusal_of(
-    question: EligibilityQuestion, stand_in: DecisionRow, code: str, order_moves: str = GENESIS_HASH
+    question: EligibilityQuestion, stand_in: DecisionRow, code: str, chains: OtherChains = OtherChains()
 ) -> DecisionRow:
     """The row of a question without an answer: it shows the inquiry to the person. The merchant may use the transaction again.
 
@@ -162,7 +195,7 @@ def refusal_of(
     """
     padding = _PADDING[: max(0, len(stand_in.record) - MIN_RECORD_CHARS)]
     outcome = _Outcome(REFUSED, 0, question.amount, None, stand_in.release, question.asked_at)
-    row = _row(question, outcome, {"order_moves": order_moves, "refused": code, "padding": padding})
+    row = _row(question, outcome, {**chains.binding(), "refused": code, "padding": padding})
     return replace(row, transaction_id=None)
 
 
@@ -225,7 +258,8 @@ def append_decisions(
     writers. `shared`: earlier decisions to share from now on, pseudonym and `seq`.
     """
     seq, previous = (newest.seq, newest.hash) if newest else (0, GENESIS_HASH)
-    entries, subjects, shares = [], [], [{"pseudonym": name, "seq": number} for name, number in shared]
+    entries, subjects, answers = [], [], []
+    shares = [{"pseudonym": name, "seq": number} for name, number in shared]
     for row in rows:
         columns = vars(row)
         seq += 1
@@ -234,9 +268,11 @@ def append_decisions(
         entries.append({"seq": seq, **chained, "previous_hash": previous, "hash": hash_})
         subjects.append({"seq": seq, **{column: columns[column] for column in SUBJECT_COLUMNS}})
         shares += [{"pseudonym": name, "seq": seq} for name in row.linked]
+        answers += [{"seq": seq, **vars(answer)} for answer in row.trial]
         previous = hash_
     head = Query(_EXTEND_CHAIN, {"more": len(entries), "newest": previous})
-    insert_rows(connection, {DECISIONS: entries, DECISION_SUBJECTS: subjects, SHARED_DECISIONS: shares}, head)
+    tables = {DECISIONS: entries, DECISION_SUBJECTS: subjects, SHARED_DECISIONS: shares, TRIAL_ANSWERS: answers}
+    insert_rows(connection, tables, head)
 
 
 def transactions_query(keys: Collection[tuple[str, str]]) -> Query:

@@ -5,13 +5,14 @@ queries reveals nothing about the person.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
 from api.decisions import decisions, exposure
-from api.decisions.decisions import ChainTail, DecisionResult
+from api.decisions.decisions import ChainTail, DecisionResult, OtherChains
 from api.decisions.exposure import PriorDecision
 from api.decisions.question import EligibilityQuestion
 from api.evidence import erasure_tombstones
@@ -28,12 +29,16 @@ from engine.lang.model.program import Program
 ComputedFlags = dict[tuple[str, datetime], Flags]  # by person and by the moment at which their features were computed
 
 
+class RulesMoved(Exception):
+    """Another release came into force since the context was taken."""
+
+
 @dataclass(frozen=True)
 class ChainEnd:
-    """The newest entry of the chain of decisions, None before the first, and the hash of the newest move of any order."""
+    """The newest entry of the chain of decisions, None before the first, and the newest entries of the other chains."""
 
     newest: ChainTail | None
-    order_moves: str
+    chains: OtherChains
 
     @property
     def length(self) -> int:
@@ -75,22 +80,30 @@ class BatchInputs:
 def load_inputs(
     context: AppContext, connection: Connection, questions: Sequence[EligibilityQuestion], computed: ComputedFlags
 ) -> BatchInputs:
-    """Read the inputs of all questions, within a write transaction. Raises Rejected `not_ready` before the first build."""
+    """Read the inputs of all questions, within a write transaction.
+
+    Raises Rejected `not_ready` before the first build, and `RulesMoved` if the release log has a step that the context has not.
+    """
     people, latest = {q.subject for q in questions}, max(q.asked_at for q in questions)
     pseudonyms, tombstones = erasure_tombstones.erased_query(context.database, people)
     names = people | set(pseudonyms.values())  # we store questions about an erased person by pseudonym
-    build_rows, earlier, service_rows, prior_rows, newest, newest_move, erased, *feature_rows = fetch_rows(
+    build_rows, earlier, service_rows, prior_rows, newest, heads, erased, *feature_rows = fetch_rows(
         connection,
         builds.NEWEST_BUILD,
         decisions.transactions_query({q.transaction for q in questions if q.transaction}),
         services.newest_query({(q.merchant, q.service) for q in questions if q.service}),
         exposure.prior_decisions_query(names),
         decisions.NEWEST_DECISION,
-        decisions.NEWEST_MOVE_HASH,
+        decisions.OTHER_HEADS,
         tombstones,
         *serving_features.queries_for(people, latest),
         exclusive=True,
     )
+    chain = _chain_end(newest, heads)
+    if context.head and chain.chains.release_log != context.head:
+        raise RulesMoved
+    if not context.head:  # a process that follows no log binds no step of it
+        chain = replace(chain, chains=replace(chain.chains, release_log=decisions.GENESIS_HASH))
     build = builds.build_of_rows(build_rows)
     pairs = {(q.subject, q.grantee) for q in questions}
     features = serving_features.serving_features_batch(connection, context.release, build, pairs, latest, feature_rows)
@@ -117,10 +130,14 @@ def load_inputs(
         prior=prior,
         pseudonyms=pseudonyms,
         erased=frozenset(digest for (digest,) in erased),
-        chain=ChainEnd(
-            ChainTail(*newest[0]) if newest else None, newest_move[0][0] if newest_move else decisions.GENESIS_HASH
-        ),
+        chain=chain,
     )
+
+
+def _chain_end(newest: Sequence[tuple[Any, ...]], heads: Sequence[tuple[Any, ...]]) -> ChainEnd:
+    hashes = dict(heads)
+    chains = OtherChains(hashes.get(2, decisions.GENESIS_HASH), hashes.get(3, decisions.GENESIS_HASH))
+    return ChainEnd(ChainTail(*newest[0]) if newest else None, chains)
 
 
 def _flags(

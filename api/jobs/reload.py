@@ -33,6 +33,7 @@ from engine.verify.differential_test import days
 log = logging.getLogger("iftah")
 
 INTERVAL_SECONDS: Final = 0.2  # between looks
+UNREAD: Final = "unread"  # the head of a context that must look at the release log before it decides
 JOIN_TIMEOUT_SECONDS: Final = 5.0  # how long a stopping server waits for the thread to end
 
 
@@ -48,6 +49,7 @@ class ReloadOptions:
     command: Sequence[str] = probe.COMMAND
     probe_seconds: float = probe.TIMEOUT_SECONDS
     retry_seconds: float = 30.0
+    drafts_only: bool = False  # two people release rules, whatever the folder says
     quiet_seconds: float = QUIET_SECONDS  # without a further change: saving or copying several files is one change
 
 
@@ -167,6 +169,8 @@ class _Reloader:
                 self.probe.start()  # so that it is ready when the change has settled
 
     def _handle_change(self, context: AppContext) -> None:
+        if context.log is not None and (self.options.drafts_only or context.log.needs_approval):
+            return  # two people release rules: the folder is a place for drafts
         stages = StageTimer()
         options = self.options
         result = attempt(
@@ -189,14 +193,21 @@ class _Reloader:
         now = clock.now()
         try:
             with stages.stage("keep"):
-                releases.record_release(context.database, evaluators.release, clock.micros(now))
+                releases.record_release(context.database, evaluators.release, clock.micros(now), files)
         except IftahError as error:
+            if error.code == "needs_approval":  # a second operator got a key meanwhile
+                self._refuse((str(error),))
+                return
             # The database's own message is for the log alone.
             self._refuse(("the database does not store the release; we will try again",), str(error))
             self.retry_at = monotonic() + self.options.retry_seconds
             return
+        context = self.context()
         amendment = releases.amendment_of(_rule_files(context), files, now) or context.amendment
-        self.swap(replace(context, evaluators=evaluators, since=now, rejection=None, amendment=amendment, files=files))
+        # Another worker may have recorded a newer folder meanwhile: so the next decision looks which release the log names.
+        head = UNREAD if context.catch_up else context.head
+        changed = replace(context, evaluators=evaluators, since=now, rejection=None, amendment=amendment, files=files)
+        self.swap(replace(changed, head=head))
         timings = ", ".join(f"{name} {seconds:.2f} s" for name, seconds, _ in stages.timings)
         log.info("release %s serves, no longer %s: %s", evaluators.release.id[:12], context.release.id[:12], timings)
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, 
 
 from api.access import auth
 from api.consent import consents
-from api.decisions import shared_decisions
+from api.decisions import shared_decisions, trials
 from api.decisions.batch import AMOUNTS_WINDOW
 from api.evidence import erasure_tombstones, withheld
 from api.features import builds, linked_ids, refresh_queue
@@ -69,6 +69,7 @@ _VACUUM_TABLES: Final = (
     "scheduled_events",
     "decision_subjects",
     "shared_decisions",
+    "trial_answers",
     "tokens",
     "consent_requests",
     "disputes",
@@ -103,6 +104,7 @@ def erase(database: Database, person: str, now: datetime, vocabulary: EventVocab
         _update_builds(connection, person, ledger_erasure)
         _retain_inquiry_amounts(connection, person, now)
         shared_decisions.erase(connection, person)
+        trials.erase(connection, person)
         decisions = _delete_person_rows(connection, person)
         consents.forget(connection, person)
         _redact_orders(connection, person)

@@ -5,12 +5,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select
 
 from api.releases.catalogue import kinds, stored_schema
-from api.store.database import Database, reading, writing
+from api.releases.in_force import StoredReleaseRow, newest_row, store_release
+from api.releases.release_log import append, bundle_text, read_state
+from api.releases.release_states import ReleaseState
+from api.releases.steps import COMMAND_LINE, Step, text_hash
+from api.store.database import Database, reading
 from api.store.tables import RELEASES
 from engine.errors import Rejected
 from engine.lang.check.policy_changes import changes, policies
@@ -39,46 +42,40 @@ class Amendment:
     changes: tuple[str, ...]
 
 
-def record_release(database: Database, release: Release, now: int) -> Mapping[str, str]:
-    """Record that the release is in force from now on. Returns the files of the previous release; empty if it was the same.
+def record_release(
+    database: Database, release: Release, now: int, files: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
+    """Put the release of a folder into force. `files`: with the cases. Returns the files of the previous release; empty if it
+    was the same.
 
-    `loaded_at` is the time of a release's last activation: the release with the newest one is in force.
+    Raises Rejected `needs_approval` where there is a second operator: then two people release rules.
     """
-    with reading(database) as connection:
-        newest = _newest_row(connection)
-        if newest and newest.id == release.id:
-            return {}
-    with writing(database) as connection:
-        previous = _newest_row(connection)
-        if previous and previous.id == release.id:
-            return {}
-        loaded_at = max(now, previous.loaded_at + 1) if previous else now
-        reload = update(RELEASES).where(RELEASES.c.id == release.id).values(loaded_at=loaded_at)
-        if not connection.execute(reload).rowcount:
-            row = {"id": release.id, "files": json.dumps(dict(release.files)), "loaded_at": loaded_at}
-            connection.execute(insert(RELEASES).values(row))
-    files: Mapping[str, str] = json.loads(previous.files) if previous else {}
-    return files
+    active = read_state(database).in_force
+    if active is not None and active.release == release.id:
+        return {}
+    bundle = bundle_text(files or release.files)
+    previous: list[StoredReleaseRow] = []
+
+    def step(state: ReleaseState) -> tuple[Step, ...]:
+        content = {"release": release.id, "bundle": text_hash(bundle)}
+        is_same = state.in_force is not None and state.in_force.release == release.id
+        return () if is_same else (Step("folder", COMMAND_LINE, now, content=content),)
+
+    def keep(connection: Connection, _: ReleaseState) -> None:
+        row = newest_row(connection)
+        if row is None or row.id != release.id:
+            previous.extend([row] if row else [])
+            store_release(connection, release, now)
+
+    append(database, step, [bundle], keep)
+    before: Mapping[str, str] = json.loads(previous[0].files) if previous else {}
+    return before
 
 
 def newest_files(connection: Connection) -> Mapping[str, str] | None:
     """The files of the release that came into force last; None if there is none."""
-    row = _newest_row(connection)
+    row = newest_row(connection)
     return json.loads(row.files) if row else None
-
-
-class _StoredRelease(NamedTuple):
-    """A row of `releases`: `files` is JSON, `loaded_at` in microseconds."""
-
-    id: str
-    files: str
-    loaded_at: int
-
-
-def _newest_row(connection: Connection) -> _StoredRelease | None:
-    columns = (RELEASES.c[name] for name in _StoredRelease._fields)
-    row = connection.execute(select(*columns).order_by(RELEASES.c.loaded_at.desc()).limit(1)).first()
-    return None if row is None else _StoredRelease(*row)
 
 
 def amendment_of(before: Mapping[str, str], after: Mapping[str, str], now: datetime) -> Amendment | None:

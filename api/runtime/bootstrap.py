@@ -9,9 +9,14 @@ from api.evidence import ledger
 from api.features import builds, coverage
 from api.features.builds import Build
 from api.releases import probe, releases, rules_folder
+from api.releases.anchor import verify
 from api.releases.catalogue import fingerprint
 from api.releases.evidence_changes import require_same_meaning
+from api.releases.release_log import read_state
+from api.releases.release_states import ReleaseState
+from api.runtime.configured_rules import needs_approval
 from api.runtime.context import AppContext
+from api.runtime.rules_in_force import EvaluatorsCache, context_of
 from api.runtime.scoring import score_everyone
 from api.runtime.seed_data import SeedData, choose_seed_data
 from api.settings.settings import Settings
@@ -37,37 +42,53 @@ class StageTimer:
         self.timings.append((name, perf_counter() - started_at, " ".join(notes)))
 
 
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    """The database, which we close if the rules do not load."""
+    database = open_database(settings.database_url)
+    try:
+        yield database
+    except BaseException:
+        database.dispose()
+        raise
+
+
 def open_context(settings: Settings) -> AppContext:
-    """Open and migrate the database, and load the release of the rules folder. Raises Rejected or RulesError."""
-    return AppContext(open_database(settings.database_url), Evaluators(rules_folder.load_folder(settings.rules)))
+    """Open and migrate the database, and load the release in force. Raises Rejected or RulesError."""
+    with _opened(settings) as database:
+        state = verify(database, read_state(database))
+        if needs_approval(settings, state):
+            return context_of(database, state, EvaluatorsCache(), clock.now())
+        return AppContext(database, Evaluators(rules_folder.load_folder(settings.rules)))
 
 
 def load_context(settings: Settings, *, serving: bool = False) -> AppContext:
     """Open the context, record the release as the one in force, and report a change of policy.
 
-    `serving`: probe the release first, so that rules which hang or crash do so in another process. Raises as `open_context`.
+    Where two people release rules, we load the release that the log names, and the folder is a place for drafts. `serving`: probe a
+    release from the folder first, so that rules which hang or crash do so in another process. Raises as `open_context`.
     """
-    if not serving:
-        release = rules_folder.load_folder(settings.rules)
-        return _activate_release(open_database(settings.database_url), release, release.files)
-    release, files = rules_folder.load_when_quiet(settings.rules)
-    probe.run_probe(release, files=files)
-    return _activate_release(open_database(settings.database_url), release, files)
+    with _opened(settings) as database:
+        state = verify(database, read_state(database))
+        if needs_approval(settings, state):
+            return context_of(database, state, EvaluatorsCache(), clock.now())
+        if not serving:
+            release = rules_folder.load_folder(settings.rules)
+            return _activate_release(database, release, release.files)
+        release, files = rules_folder.load_when_quiet(settings.rules)
+        probe.run_probe(release, files=files)
+        return _activate_release(database, release, files)
 
 
 def bootstrap(settings: Settings, steps: ProgressReporter, timer: StageTimer) -> tuple[AppContext, Build]:
     """Load evidence if the ledger is empty, build if no build covers the ledger, score if the build has no scores."""
     seed_data = choose_seed_data(settings)
     steps.say(f"evidence: {seed_data.description}")
-    with timer.stage("rules") as notes:
-        release, files = rules_folder.load_when_quiet(settings.rules)
-        notes.append(f"release {release.id[:12]}")
-    with timer.stage("probe") as notes:
-        notes.append(f"engines agree on {probe.run_probe(release, files=files).people:,} synthetic people")
     with timer.stage("database") as notes:
-        context = _activate_release(open_database(settings.database_url), release, files)
-        database = context.database
+        database = open_database(settings.database_url)
+        state = verify(database, read_state(database))
         notes.append("open")
+    context = _load_rules(settings, database, state, timer)
     _load_evidence(context, seed_data, steps, timer)
     build = _build_features(context, settings.consent_purpose, seed_data, steps, timer)
     _score_people(context, build, steps, timer)
@@ -75,13 +96,30 @@ def bootstrap(settings: Settings, steps: ProgressReporter, timer: StageTimer) ->
     return context, build
 
 
+def _load_rules(settings: Settings, database: Database, state: ReleaseState, timer: StageTimer) -> AppContext:
+    """The release that the log names, or that of the folder, which we probe."""
+    if needs_approval(settings, state):
+        with timer.stage("rules") as notes:
+            context = context_of(database, state, EvaluatorsCache(), clock.now())
+            notes.append(f"release {context.release.id[:12]}, which two people released")
+        return context
+    with timer.stage("rules") as notes:
+        release, files = rules_folder.load_when_quiet(settings.rules)
+        notes.append(f"release {release.id[:12]}")
+    with timer.stage("probe") as notes:
+        notes.append(f"engines agree on {probe.run_probe(release, files=files).people:,} synthetic people")
+    return _activate_release(database, release, files)
+
+
 def _activate_release(database: Database, release: Release, files: Mapping[str, str]) -> AppContext:
     """Put the release into force. Raises Rejected `evidence_changed` if recorded events would get another meaning."""
     require_same_meaning(database, release)
     now = clock.now()
-    previous = releases.record_release(database, release, clock.micros(now))
+    previous = releases.record_release(database, release, clock.micros(now), files)
     amendment = releases.amendment_of(previous, files, now)
-    return AppContext(database, Evaluators(release), now, amendment=amendment, files=files)
+    state = read_state(database)
+    evaluators = Evaluators(release)
+    return AppContext(database, evaluators, now, amendment=amendment, files=files, log=state, head=state.hash)
 
 
 def _load_evidence(context: AppContext, seed_data: SeedData, steps: ProgressReporter, timer: StageTimer) -> None:

@@ -1,17 +1,50 @@
 """The application context: the database and the release in force."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.features.builds import Build
 from api.releases.catalogue import vocabulary_of
+from api.releases.release_states import ReleaseState
 from api.releases.releases import Amendment, FolderRejection
 from api.store import clock
 from api.store.database import Database
 from engine.decide.evaluators import Evaluators
 from engine.lang.model.program import Program, Release
+from engine.rollout.buckets import takes_part
 from graph.evidence.vocabulary import EventVocabulary
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A proposal that decides beside the release in force: in shadow, or for a share of people.
+
+    `key` is the secret by which people take part; `share` is in hundredths of a percent. Without `perks` or `merchants`, all.
+    """
+
+    proposal: int
+    evaluators: Evaluators
+    key: bytes
+    share: int = 0
+    stage: int = -1
+    is_shadow: bool = False
+    has_same_score: bool = False  # as the release in force: one computation is enough for both
+    perks: frozenset[str] = frozenset()
+    merchants: frozenset[str] = frozenset()
+
+    @property
+    def release(self) -> Release:
+        """The release on trial."""
+        return self.evaluators.release
+
+    def covers(self, merchant: str, perk: str) -> bool:
+        """Whether the trial is about such questions."""
+        return (not self.perks or perk in self.perks) and (not self.merchants or merchant in self.merchants)
+
+    def takes_part(self, pseudonyms: Iterable[str]) -> bool:
+        """Whether the candidate decides about a person with these pseudonyms: about all ids of one person alike."""
+        return not self.is_shadow and takes_part(self.key, min(pseudonyms), self.share)
 
 
 @dataclass(frozen=True)
@@ -29,6 +62,10 @@ class AppContext:
     files: Mapping[str, str] = field(
         default_factory=dict
     )  # of the folder, with the cases; empty: use the release's files
+    log: ReleaseState | None = None  # what the release log says; None: this process does not follow it
+    head: str = ""  # the newest entry of the release log under which we decide; empty: under any
+    trial: Trial | None = None
+    catch_up: "Callable[[], AppContext] | None" = None  # the context under the newest entry of the release log
 
     @property
     def release(self) -> Release:

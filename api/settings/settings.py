@@ -40,6 +40,21 @@ class Settings(BaseSettings):
 
     database_url: str = Field(f"sqlite:///{VAR / 'iftah.db'}", description="where the ledger is kept")
     rules: Path = Field(RULES, description="the folder of rule files")
+    releases: Literal["auto", "approved", "folder"] = Field(
+        "auto",
+        description="who releases rules: `approved`: two people, by proposals; `folder`: one person, by the folder; "
+        "`auto`: two people as soon as two parties have a key",
+    )
+    key: Path | None = Field(None, description="the file of the private key with which you sign proposals")
+    anchors: Path = Field(
+        VAR / "anchors", description="the folder that keeps the newest step of the release log outside the database"
+    )
+    operators_webhook: str = Field(
+        "", description="where operators are told of releases, trials and guards that break; http or https"
+    )
+    operators_webhook_secret: str | None = Field(
+        None, min_length=24, description="the key of its signatures, by Standard Webhooks: `whsec_` and base64"
+    )
     datasets_dir: Path = Field(DATA, description="the folder of public data sets")
     seed_evidence: Literal["auto", "berka", "town", "import"] = Field(
         "auto", description="what an empty database is filled with; import: `seed_file`, by `seed_map`"

@@ -34,6 +34,11 @@ DATA: Final = ROOT / "data" if INSTALLED else PROGRAM.parent / "shared" / "data"
 NAMES: Final = (
     "database_url",
     "rules",
+    "releases",
+    "key",
+    "anchors",
+    "operators_webhook",
+    "operators_webhook_secret",
     "datasets_dir",
     "seed_evidence",
     "seed_file",

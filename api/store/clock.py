@@ -103,6 +103,22 @@ def parse_day(text: str, where: str) -> int:
 
 def parse_moment(text: str, where: str) -> datetime:
     """A moment as you write it: ISO 8601 with its zone. Raises Rejected for an invalid or future moment."""
+    at = _parse(text, where)
+    if not EARLIEST_EVENT_TIME <= at <= now():
+        hint = f"from {EARLIEST_EVENT_TIME.year} to now"
+        raise Rejected(f"`{text[:40]}` is out of range", where=where, hint=hint, code="bad_timestamp")
+    return at
+
+
+def parse_later(text: str, where: str) -> datetime:
+    """A moment from now on, as you write it. Raises Rejected for an invalid or past moment."""
+    at = _parse(text, where)
+    if at <= now():
+        raise Rejected(f"`{text[:40]}` is past", where=where, hint="name a later moment", code="bad_timestamp")
+    return at
+
+
+def _parse(text: str, where: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -112,8 +128,4 @@ def parse_moment(text: str, where: str) -> datetime:
         problem = "is a day and not a moment" if _DAY.fullmatch(text) else "does not say its time zone"
         hint = f"write {at.isoformat()}Z if you mean UTC, or {at.isoformat()}+08:00"
         raise Rejected(f"`{text[:40]}` {problem}", where=where, hint=hint, code="bad_timestamp")
-    at = at.astimezone(UTC)
-    if not EARLIEST_EVENT_TIME <= at <= now():
-        hint = f"from {EARLIEST_EVENT_TIME.year} to now"
-        raise Rejected(f"`{text[:40]}` is out of range", where=where, hint=hint, code="bad_timestamp")
-    return at
+    return at.astimezone(UTC)

@@ -16,9 +16,10 @@ from api.decisions.decisions import ENTRY_COLUMNS, GENESIS_HASH, chain_hash, ent
 from api.store.clock import EPOCH, add_days, iso, micros
 from api.store.database import Database, reading
 from api.store.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS
-from api.supervision import exposure, order_moves, records
+from api.supervision import exposure, order_moves, records, release_checks
 from api.supervision.merkle import MerkleBuilder, dated_root
 from api.supervision.records import ChainEntry, EntryRow
+from api.supervision.release_checks import ReleaseHistory
 from engine.errors import Rejected
 
 BATCH_ROWS: Final = 5_000  # decisions read at once; a walk holds one batch in memory
@@ -73,7 +74,8 @@ def verify(
         stored_head = connection.execute(_HEAD).first()
         walk = _Walk(head, stored_head)
         walk.pending_digests = [_PendingDigest(*row) for row in connection.execute(_DIGESTS)]
-    for rows, read_problems in _read_batches(database, counts=order_problem is None):
+    history = release_checks.history_of(database)
+    for rows, read_problems in _read_batches(database, history, counts=order_problem is None):
         for row in rows:
             chain_break = walk.step(row, read_problems.get(row["seq"]))
             if chain_break:
@@ -182,7 +184,9 @@ class _Walk:
         return None
 
 
-def _read_batches(database: Database, *, counts: bool) -> Iterator[tuple[list[EntryRow], Mapping[int, str]]]:
+def _read_batches(
+    database: Database, history: ReleaseHistory, *, counts: bool
+) -> Iterator[tuple[list[EntryRow], Mapping[int, str]]]:
     """Yield batches of rows with the problems of the earlier data that they read, by `seq`. `counts`: also check the orders
     that they counted.
     """
@@ -194,6 +198,7 @@ def _read_batches(database: Database, *, counts: bool) -> Iterator[tuple[list[En
             rows = [cast(EntryRow, dict(row)) for row in batch]
             count_problems = exposure.count_problems(connection, rows) if counts else {}
             read_problems = dict(count_problems) | dict(records.read_problems(connection, rows))
+            read_problems |= release_checks.release_problems(connection, history, rows)
         if not rows:
             return
         yield rows, read_problems

@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 
 from engine.decide.caps import PriorWaiver, parse_moment, perk_is_held, remaining_by_cap, seconds_between
 from engine.decide.perks import Outcome, PerkOutcome, perk_outcome, unscorable_outcome
+from engine.decide.questions import check_context, require_perk
 from engine.decide.scorecard import MAX_REASONS, ScoreResult, score
-from engine.errors import EngineError, Rejected
-from engine.lang.check.quantities import describe_type
+from engine.errors import EngineError
 from engine.lang.engines.reference import evaluate
 from engine.lang.engines.trace import causes
 from engine.lang.model.conditions import AS_OF, Stage, Statuses, Values
@@ -32,7 +32,7 @@ from engine.lang.model.program import (
     refusal_applies,
 )
 from engine.lang.model.timezones import UTC_NAME, day_in
-from engine.lang.model.types import MAX_INTEGER, Type, Value, day_of, fits, format_value, value_of
+from engine.lang.model.types import Value, fits
 
 FIRST_RECORD_VERSION: Final = 2  # the first version of the record
 # The fields that a question has since a version of the record.
@@ -117,6 +117,17 @@ def question_from_record(record: JsonObject) -> DecisionInputs:
 
 
 @dataclass(frozen=True)
+class BriefDecision:
+    """What a decision comes to. `waived` is in minor units; `reasons` are at most four."""
+
+    release: str
+    outcome: str
+    waived: int
+    score: int | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Decision:
     """A decision and everything that it depended on.
 
@@ -140,6 +151,10 @@ class Decision:
     @property
     def outcome(self) -> Outcome:
         return self.answer.outcome
+
+    def brief(self) -> BriefDecision:
+        """The decision without what only a record needs."""
+        return BriefDecision(self.release, self.outcome, self.answer.waived, self.scored.score, self.reasons)
 
     @property
     def same_without_relationships(self) -> bool:
@@ -213,19 +228,14 @@ def decide(evaluator: Evaluator, question: DecisionInputs) -> Decision:
     program = evaluator.program
     perk = require_perk(program, question.perk, question.amount, question.currency)
     values = validate_values(program, question.values)
-    inputs = values | {AS_OF: question.day}
-    statuses = evaluator.statuses(SCORE, inputs)
+    statuses = evaluator.statuses(SCORE, values | {AS_OF: question.day})
     scored = score(program.scorecard, statuses, program.relationships)
     question = replace(question, values=values, context=check_context(perk, question.context))
-    inputs |= {AMOUNT: question.amount} | {f"request.{name}": value for name, value in question.context.items()}
-    result, without_relationships = _perk_results(evaluator, perk, question, inputs, scored)
+    inputs = _inputs(question)
+    result, answer, without_relationships = _answers(evaluator, perk, question, inputs, scored)
     unknown = _unknown_causes(program.stages[SCORE], statuses, inputs)
     perk_inputs = inputs | {SCORE: scored.score, PERK_HELD: result.is_held}
     unknown |= _unknown_causes(program.stages[perk.id], result.statuses, perk_inputs)
-    # Relationships are never the only ground of a decline: if they would be, we give the outcome without them.
-    is_eased = result.answer.outcome == "DECLINE" != without_relationships.outcome
-    answer = without_relationships if is_eased else result.answer
-    answer, without_relationships = _apply_order_limits(evaluator, question, answer, without_relationships)
     return Decision(
         release=program.release,
         question=question,
@@ -239,6 +249,41 @@ def decide(evaluator: Evaluator, question: DecisionInputs) -> Decision:
         valid_hours=perk.valid_hours,
         rates=program.rates.record() if program.rates else None,
     )
+
+
+def decide_outcome(evaluator: Evaluator, question: DecisionInputs, scored: ScoreResult | None = None) -> BriefDecision:
+    """The outcome that `decide` gives, without what a record needs, in less time.
+
+    `scored`: the score, if another evaluator with the same scorecard found it. Raises as `decide`.
+    """
+    program = evaluator.program
+    perk = require_perk(program, question.perk, question.amount, question.currency)
+    values = validate_values(program, question.values)
+    if scored is None:
+        statuses = evaluator.statuses(SCORE, values | {AS_OF: question.day})
+        scored = score(program.scorecard, statuses, program.relationships)
+    question = replace(question, values=values, context=check_context(perk, question.context))
+    _, answer, _ = _answers(evaluator, perk, question, _inputs(question), scored)
+    reasons = _decision_reasons(answer, scored)
+    return BriefDecision(program.release, answer.outcome, answer.waived, scored.score, reasons)
+
+
+def _inputs(question: DecisionInputs) -> dict[str, Value | None]:
+    """The values that conditions read, before there is a score."""
+    inputs = {**question.values, AS_OF: question.day, AMOUNT: question.amount}
+    return inputs | {f"request.{name}": value for name, value in question.context.items()}
+
+
+def _answers(
+    evaluator: Evaluator, perk: Perk, question: DecisionInputs, inputs: Values, scored: ScoreResult
+) -> tuple[_PerkResult, PerkOutcome, PerkOutcome]:
+    """The result of the perk, the answer, and the answer without relationships."""
+    result, without_relationships = _perk_results(evaluator, perk, question, inputs, scored)
+    # Relationships are never the only ground of a decline: if they would be, we give the outcome without them.
+    is_eased = result.answer.outcome == "DECLINE" != without_relationships.outcome
+    answer = without_relationships if is_eased else result.answer
+    answer, without_relationships = _apply_order_limits(evaluator, question, answer, without_relationships)
+    return result, answer, without_relationships
 
 
 def _perk_results(
@@ -283,71 +328,6 @@ def _apply_order_limits(
         return outcomes
     decline = PerkOutcome("DECLINE", 0, question.amount, None, (refusal.code,))
     return tuple(decline if a.waived else a for a in outcomes)
-
-
-def require_perk(program: Program, name: str, amount: int, currency: str) -> Perk:
-    """The perk, if you can ask about it with this amount. Raises Rejected."""
-    perk = program.perk(name)
-    if perk is None:
-        perk_ids = ", ".join(p.id for p in program.perks)
-        raise Rejected(f"unknown perk `{name[:60]}`", code="unknown_perk", where="perk", hint=f"use one of {perk_ids}")
-    if currency != perk.currency:
-        hint = f"ask in {perk.currency}"
-        raise Rejected(f"`{perk.id}` is in {perk.currency}", code="wrong_currency", where="currency", hint=hint)
-    if not 0 < amount <= perk.most:
-        hint = f"from 1 to {perk.most} in minor units of {perk.currency}"
-        raise Rejected(f"the amount {amount} is out of range", code="bad_amount", where="amount", hint=hint)
-    return perk
-
-
-def check_context(perk: Perk, values: Values) -> dict[str, Value | None]:
-    """Check the request's own fields. The result has every field of the perk; absent ones are missing. Raises Rejected."""
-    attributes = {a.name.removeprefix("request."): a for a in perk.request}
-    for name, value in values.items():
-        if name not in attributes:
-            hint = f"`{perk.id}` takes {', '.join(attributes) or 'none'}"
-            raise Rejected(f"unknown field `{name[:60]}`", code="bad_context", where="context", hint=hint)
-        if not fits(value, attributes[name].type):
-            text = f"the value of `{name}` is not {describe_type(attributes[name].type)}, or out of bounds"
-            raise Rejected(text, code="bad_context", where=f"context.{name}", hint="see rules/perks.yaml")
-    return {name: values.get(name) for name in attributes}
-
-
-def read_context(perk: Perk, payload: Mapping[str, object]) -> dict[str, Value | None]:
-    """Convert the request's own fields from JSON.
-
-    Whole numbers and bools keep their JSON type, money is a whole number of minor units, and all other values are texts. A
-    whole decimal can be either. null is missing. Raises Rejected.
-    """
-    types = {a.name.removeprefix("request."): a.type for a in perk.request}
-
-    def read(name: str, value: object) -> Value | None:
-        if value is None or name not in types:
-            return None
-        text, type_ = _text(value, types[name]), types[name]
-        # In rule files a date means its first moment. In a request we do not guess the hour.
-        no_hour = type_.kind == "timestamp" and text is not None and day_of(text) is not None
-        result = None if text is None or no_hour else value_of(text, type_)
-        if result is not None:
-            return result
-        message = f"the value of `{name}` is not {describe_type(type_)}, or out of bounds"
-        hint = "whole numbers as such, all else as text"
-        if type_.kind == "timestamp":
-            hint = "write the time and its zone, as 2026-03-01T18:30:00Z"
-        raise Rejected(message, code="bad_context", where=f"context.{name}", hint=hint)
-
-    return check_context(perk, {name: read(name, value) for name, value in payload.items()})
-
-
-def _text(value: object, type_: Type) -> str | None:
-    """The value as text, if JSON has it in the form that its type requires."""
-    if isinstance(value, bool):
-        return str(value).lower() if type_.kind == "bool" else None
-    if isinstance(value, int):
-        if type_.kind == "money":  # in minor units, as the amount of the question
-            return format_value(value, type_)
-        return str(value) if type_.kind in ("int", "decimal") and abs(value) <= MAX_INTEGER else None
-    return value if isinstance(value, str) and type_.kind not in ("bool", "int") else None
 
 
 def validate_values(program: Program, values: Values) -> dict[str, Value | None]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from engine.decide import scorecard, unmet_conditions
-from engine.decide.decide import ReferenceEvaluator, decide, require_perk, validate_values
+from engine.decide.decide import ReferenceEvaluator, decide, validate_values
 from engine.decide.orders import move
 from engine.decide.patterns import flags
 from engine.decide.perks import PerkOutcome, perk_outcome
+from engine.decide.questions import require_perk
 from engine.errors import IftahError
 from engine.lang.check.evidence import event_kinds
 from engine.lang.check.orders import schema_of

@@ -81,6 +81,14 @@ from api.store.tables.people import (
     SystemRow,
     WithheldEventRow,
 )
+from api.store.tables.releases import (
+    RELEASE_LOG,
+    RELEASE_OBJECTS,
+    TRIAL_ANSWERS,
+    ReleaseLogRow,
+    ReleaseObjectRow,
+    TrialAnswerRow,
+)
 
 __all__ = [
     "BUILDS",
@@ -106,6 +114,8 @@ __all__ = [
     "ORDERS",
     "ORDER_MOVES",
     "RELEASES",
+    "RELEASE_LOG",
+    "RELEASE_OBJECTS",
     "REVIEWS",
     "SCHEDULED_EVENTS",
     "SCORES",
@@ -115,6 +125,7 @@ __all__ = [
     "SUBMISSIONS",
     "SYSTEM",
     "TOKENS",
+    "TRIAL_ANSWERS",
     "WITHHELD_EVENTS",
     "BuildRow",
     "CallbackKeyRow",
@@ -138,6 +149,8 @@ __all__ = [
     "MoveRow",
     "OrderMoveRow",
     "OrderRow",
+    "ReleaseLogRow",
+    "ReleaseObjectRow",
     "ReleaseRow",
     "ReviewRow",
     "ScheduledEventRow",
@@ -148,6 +161,7 @@ __all__ = [
     "SubmissionRow",
     "SystemRow",
     "TokenRow",
+    "TrialAnswerRow",
     "WithheldEventRow",
     "has_reference",
     "is_change",

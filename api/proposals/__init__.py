@@ -1,0 +1,1 @@
+"""Proposals: changes of rules that two people make."""
