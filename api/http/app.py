@@ -19,10 +19,12 @@ from api.http.routes import (
     callback_keys,
     callbacks,
     casework,
+    change_records,
     consents,
     eligibility,
     events,
     health,
+    keys,
     me,
     metrics,
     my_consents,
@@ -31,14 +33,20 @@ from api.http.routes import (
     my_reviews,
     orders,
     perks,
+    proposals,
     reconciliation,
+    releases,
     services,
     tokens,
 )
+from api.jobs.break_glass_alarm import warning_of_break_glass
 from api.jobs.day_digests import making_digests
 from api.jobs.last_use import recording_last_uses
 from api.jobs.order_clock import ticking_orders
+from api.jobs.proposal_checker import checking_proposals
 from api.jobs.refresher import refreshing
+from api.jobs.release_follower import following
+from api.jobs.release_reports import reporting_releases
 from api.jobs.reload import ReloadOptions, reloading
 from api.jobs.sender import sending
 from api.jobs.vacuum import vacuuming
@@ -64,13 +72,26 @@ ROUTERS: Final = (
     my_disputes.router,
     my_reviews.router,
     casework.router,
+    proposals.router,
+    change_records.router,
+    releases.router,
+    keys.router,
     tokens.router,
     audit.router,
     health.router,
     metrics.router,
 )
 # Background work while the app runs. `refreshing` and `reloading` report back, so we start them separately.
-JOBS: Final = (recording_last_uses, making_digests, ticking_orders, sending, vacuuming)
+JOBS: Final = (
+    recording_last_uses,
+    making_digests,
+    ticking_orders,
+    sending,
+    vacuuming,
+    checking_proposals,
+    warning_of_break_glass,
+    reporting_releases,
+)
 
 
 def create_app(
@@ -115,6 +136,8 @@ def _lifespan(reload: ReloadOptions | None, background: bool) -> Callable[[FastA
             return context
 
         with ExitStack() as stack:
+            if background:
+                stack.enter_context(following(in_force, partial(setattr, app.state, "context")))
             if reload:
                 stack.enter_context(reloading(in_force, partial(setattr, app.state, "context"), reload))
             if background:

@@ -1,5 +1,6 @@
 """Limits on a request that apply before any route reads it."""
 
+import re
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -13,7 +14,15 @@ from engine.errors import Rejected
 from graph.evidence.unique_keys import printable_key
 
 MAX_BODY_BYTES: Final = 64 * 1024  # a question has a few hundred
-MAX_BYTES_BY_ROUTE: Final = {("POST", "/v1/events"): bodies.MAX_UNPACKED_BYTES}
+MAX_FILES_BYTES: Final = (
+    16 * 1024 * 1024
+)  # a rules folder: MAX_FILES_CHARS of `api.proposals.proposals`, at four bytes each
+MAX_BYTES_BY_ROUTE: Final = (
+    ("POST", re.compile("/v1/events"), bodies.MAX_UNPACKED_BYTES),
+    ("POST", re.compile("/v1/proposals"), MAX_FILES_BYTES),
+    ("PUT", re.compile("/v1/proposals/[0-9]{1,10}"), MAX_FILES_BYTES),
+    ("POST", re.compile("/v1/releases/break-glass"), MAX_FILES_BYTES),
+)
 # If such a header comes twice, a proxy may use one value and we the other.
 SINGLE_HEADERS: Final = ("authorization", "content-type", "content-length", "content-encoding", "host")
 
@@ -32,9 +41,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        violation = _violation(
-            scope, headers, max_bytes := MAX_BYTES_BY_ROUTE.get((scope["method"], scope["path"]), MAX_BODY_BYTES)
-        )
+        max_bytes = _max_bytes(scope["method"], scope["path"])
+        violation = _violation(scope, headers, max_bytes)
         if violation is not None:
             await problem_response(violation)(scope, receive, send)
             return
@@ -49,6 +57,12 @@ class BodyLimit:
             return message
 
         await self.app(scope, receive_within_limit, send)
+
+
+def _max_bytes(method: str, path: str) -> int:
+    """The size that a body may have."""
+    limits = (limit for name, pattern, limit in MAX_BYTES_BY_ROUTE if name == method and pattern.fullmatch(path))
+    return next(limits, MAX_BODY_BYTES)
 
 
 def _violation(scope: Scope, headers: Headers, max_bytes: int) -> Rejected | None:

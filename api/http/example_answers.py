@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from api.http import example_proposals
 from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER
 from api.http.example_record import RECORD
 from api.http.examples import CREATED_AT, DECISION, DUE_AT, HASH, ORDER, RELEASE
@@ -357,5 +358,7 @@ ANSWERS: Final[dict[str, Any]] = {
             "refreshed_at": CREATED_AT,
             "problem": None,
         },
+        "releases": example_proposals.STATUS,
     },
+    **example_proposals.ANSWERS,
 }

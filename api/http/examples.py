@@ -85,6 +85,17 @@ PROBLEMS: Final = dict(
             "not_replayable", "this record is of no decision of the rules", "decision_id", "no rule was asked in it"
         ),
         _problem("erased", "the person has left, and the record with them", "decision_id", "nothing is kept of it"),
+        _problem("unknown_proposal", "there is no proposal 9", "releases", "see GET /v1/proposals"),
+        _problem("unknown_key", "nobody registered this key", "releases", "register it: POST /v1/keys"),
+        _problem("own_proposal", "mei took part in proposal 7", "releases", "let somebody approve it who did not"),
+        _problem(
+            "wrong_proposal_state",
+            "proposal 7 is draft: `approval` needs in review",
+            "releases",
+            "see GET /v1/proposals/7",
+        ),
+        _problem("base_moved", "another release is in force than you saw", "releases", "see GET /v1/releases"),
+        _problem("no_change", "these files are in force already", "files", "change a file first"),
         _problem("too_large", "the request is too large", "the body", "one question at a time"),
         _problem("request_timeout", "the request did not come in time", "the request", "send the head within 10 s"),
         _problem("url_too_long", "the address is too long", "the address", "at most 8 KiB"),

@@ -221,9 +221,60 @@ Scope = TypeAliasType(
             "me",
             "disputes",
             "reviews",
+            "proposals",
+            "releases",
+            "keys",
             "audit",
             "tokens",
         ],
         Field(description="a group of routes: the part after /v1 in their addresses"),
+    ],
+)
+ProposalState = TypeAliasType(
+    "ProposalState",
+    Annotated[
+        Literal[
+            "draft",
+            "checked",
+            "measured",
+            "in review",
+            "approved",
+            "rejected",
+            "scheduled",
+            "shadow",
+            "partial",
+            "in force",
+            "rolled back",
+            "replaced",
+        ],
+        Field(description="the state of a change of rules; shadow and partial: it is on trial"),
+    ],
+)
+ActivationKind = TypeAliasType(
+    "ActivationKind",
+    Annotated[
+        Literal["folder", "activation", "rollback", "break_glass", "break_glass_end"],
+        Field(description="how a release came into force; activation: by two people"),
+    ],
+)
+ReleaseMode = TypeAliasType(
+    "ReleaseMode",
+    Annotated[
+        Literal["folder", "approved"],
+        Field(description="who releases rules; folder: one person, by the rules folder; approved: two people"),
+    ],
+)
+KeyRole = TypeAliasType(
+    "KeyRole",
+    Annotated[
+        Literal["operator", "approver"],
+        Field(description="what a key may sign; approver: approvals, and no submission"),
+    ],
+)
+BreakAction = TypeAliasType(
+    "BreakAction",
+    Annotated[
+        Literal["hold", "roll_back"],
+        Field(description="what we do when a guard is broken: hold the share as it is, or end the trial"),
     ],
 )

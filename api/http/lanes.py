@@ -37,10 +37,10 @@ def server_busy() -> Rejected:
 
 
 class Lane:
-    """A number of threads for one kind of work, per event loop."""
+    """A number of threads for one kind of work, per event loop. `seconds`: how long the work takes before it writes, at most."""
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, threads: int, seconds: float = 0.0) -> None:
+        self.threads, self.seconds = threads, seconds
         self._semaphores = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]()
 
     async def run(self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs) -> Result:
@@ -49,7 +49,7 @@ class Lane:
         semaphore = self._semaphore()
         await _acquire(semaphore, server_busy)
         try:
-            remaining = started_at + PATIENCE_SECONDS - monotonic()
+            remaining = started_at + PATIENCE_SECONDS + self.seconds - monotonic()
             return await run_in_threadpool(_with_patience, remaining, partial(work, *args, **kwargs))
         finally:
             semaphore.release()
@@ -84,8 +84,9 @@ BULK: Final = Lane(2)  # submissions of thousands of events
 QUESTIONS: Final = Lane(2)  # batches of the decider
 TOKENS: Final = Lane(6)  # look-ups of our own tokens
 ISSUER: Final = Lane(2)  # look-ups that may call another issuer
+CHECKS: Final = Lane(2, seconds=600.0)  # checks of rules, and measurements of whom they move
 HEALTH: Final = Lane(1)  # on a connection outside the shared pool
-LANES: Final = (READS, WRITES, BULK, QUESTIONS, TOKENS, ISSUER)
+LANES: Final = (READS, WRITES, BULK, QUESTIONS, TOKENS, ISSUER, CHECKS)
 
 
 class LanedRoute(APIRoute):

@@ -17,6 +17,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
 from api.features import refresh
+from api.releases.activation_steps import FULL_SHARE
+from api.releases.in_force import trial_of
+from api.releases.release_states import ReleaseState
 from api.runtime.context import AppContext
 from api.store.clock import micros
 from api.store.database import reading
@@ -66,6 +69,7 @@ class _LiveGauges(Collector):
         yield _gauge(
             "iftah_rules_refused", "whether a changed rules folder was rejected", self.context.rejection is not None
         )
+        yield from self._releases()
         yield _gauge(
             "iftah_refresh_stuck",
             "whether a problem keeps this server from refreshing rows",
@@ -79,6 +83,22 @@ class _LiveGauges(Collector):
                 yield _gauge("iftah_database_up", "whether the database answers", 0)
                 return
         yield _gauge("iftah_database_up", "whether the database answers", 1)
+
+    def _releases(self) -> Iterator[GaugeMetricFamily]:
+        """By the log that this server follows; without one, no release came into force by a proposal."""
+        state = self.context.log or ReleaseState()
+        active, trial = state.in_force, trial_of(state)
+        proposal = active.proposal if active else None
+        yield _gauge(
+            "iftah_break_glass", "whether one person put the release in force alone", state.ends_at is not None
+        )
+        yield _gauge("iftah_release_proposal", "the number of the proposal in force; 0: none", proposal or 0)
+        yield _gauge(
+            "iftah_trial_proposal", "the number of the proposal on trial; 0: none", trial.number if trial else 0
+        )
+        yield _gauge(
+            "iftah_trial_share", "the share of people on trial, of 1", trial.share / FULL_SHARE if trial else 0
+        )
 
     def _features(self) -> Iterator[GaugeMetricFamily]:
         lag = refresh.lag(self.context.database, self.now)

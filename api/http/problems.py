@@ -102,6 +102,36 @@ STATUS: Final = {
     "dispute_answered": 409,
     "already_answered": 409,
     "bad_score": 422,
+    "unknown_proposal": 404,
+    "unknown_key": 404,
+    "own_proposal": 403,
+    "bad_signature": 422,
+    "bad_key": 422,
+    "bad_plan": 422,
+    "bad_schedule": 422,
+    "no_reason": 422,
+    "no_rules": 422,
+    "rules_refused": 422,
+    "wrong_proposal_state": 409,
+    "base_moved": 409,
+    "manifest_moved": 409,
+    "log_moved": 409,
+    "key_revoked": 409,
+    "needs_approval": 409,
+    "not_approved": 409,
+    "trial_runs": 409,
+    "bad_share": 409,
+    "no_change": 409,
+    "needs_build": 409,
+    "definitions_moved": 409,
+    "evidence_changed": 409,
+    "other_flags": 409,
+    "never_in_force": 409,
+    "break_glass": 409,
+    "log_altered": 503,
+    "database_restored": 503,
+    "clock_behind": 503,
+    "no_release": 503,
     "features_stale": 503,
     "not_ready": 503,
     "clock_ahead": 503,
@@ -226,7 +256,7 @@ def problem_response(error: IftahError) -> JSONResponse:
 
 def _problem(error: IftahError) -> ProblemDetails:
     """The public part of an error. The database's own message is for the operator's log, not for callers."""
-    if error.code.startswith("database"):
+    if error.code.startswith("database") and error.code not in STATUS:
         error = Rejected(UNAVAILABLE, hint="try again", code="not_ready")
     # Operators may define codes of their own for rejected transitions of orders.
     elif error.code not in STATUS and not isinstance(error, TransitionRejected):

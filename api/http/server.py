@@ -109,7 +109,12 @@ def worker() -> FastAPI:
     config = settings()
     logs.install(config.log_format)
     end_with_parent()
-    app = create_app(bootstrap.load_context(config), ReloadOptions(config.rules), background=True, gate=gate_of(config))
+    app = create_app(
+        bootstrap.load_context(config),
+        ReloadOptions(config.rules, drafts_only=config.releases == "approved"),
+        background=True,
+        gate=gate_of(config),
+    )
     gc.freeze()
     return app
 

@@ -14,7 +14,9 @@ from pydantic import BaseModel, Field
 from api.features import refresh
 from api.http.dependencies import ContextDep, Now, RefreshProblemDep
 from api.http.lanes import HEALTH, LanedRoute
-from api.store.database import Database, health_database
+from api.http.routes.release_status import ReleaseStatus, followed_state
+from api.runtime.context import AppContext
+from api.store.database import health_database
 from engine.errors import Rejected
 
 router = APIRouter(prefix="/v1", tags=["operation"], route_class=LanedRoute)
@@ -69,6 +71,7 @@ class Health(BaseModel):
     )
     computed_at: datetime
     fresh: Freshness
+    releases: ReleaseStatus
 
 
 @router.get("/health/live")
@@ -80,8 +83,8 @@ async def get_liveness() -> Liveness:
 @router.get("/health")
 async def get_health(context: ContextDep, now: Now, refresh_problem: RefreshProblemDep) -> Health:
     """Read whether the server can answer, from which build, and under which rules."""
-    lag, rejection, amendment = await _lag(context.database, now), context.rejection, context.amendment
-    build = lag.build
+    lag, releases = await _readings(context, now)
+    rejection, amendment, build = context.rejection, context.amendment, lag.build
     return Health(
         status="ready",
         release=context.release.id,
@@ -102,14 +105,18 @@ async def get_health(context: ContextDep, now: Now, refresh_problem: RefreshProb
             refreshed_at=build.refreshed_at,
             problem=refresh_problem,
         ),
+        releases=releases,
     )
 
 
-async def _lag(database: Database, now: datetime) -> refresh.Lag:
-    """The lag of rows behind the ledger. Raises Rejected if the database does not answer in time."""
+async def _readings(context: AppContext, now: datetime) -> tuple[refresh.Lag, ReleaseStatus]:
+    """The lag of rows behind the ledger, and the status of the releases. Raises Rejected if the database does not answer in time."""
+    database = health_database(context.database)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            return await HEALTH.run(refresh.lag, health_database(database), now)
+            return await HEALTH.run(
+                lambda: (refresh.lag(database, now), ReleaseStatus.of(followed_state(context, database)))
+            )
     except TimeoutError:
         message, hint = "the database does not answer", "see the server's log"
         raise Rejected(message, where="the database", hint=hint, code="not_ready") from None
