@@ -38,7 +38,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal -q
 # Tests that kill and wait for processes, that compare engines on random input, or that read the public data sets.
 LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/evaluation tests/api/features/test_pattern_flags.py \
 	tests/api/features/test_refresh.py tests/api/features/test_refresh_callers.py tests/api/http/clients tests/api/http/test_hostile.py \
-	tests/api/http/test_server.py tests/api/http/test_stalls.py tests/api/jobs tests/api/store/test_migrations.py \
+	tests/api/http/test_server.py tests/api/http/test_stalls.py tests/api/jobs tests/api/proposals/test_laws.py tests/api/store/test_migrations.py \
 	tests/api/supervision/test_swap_decisions.py tests/api/supervision/test_swap_sets.py tests/bench tests/distribution \
 	tests/engine/changes/test_swap_tally.py tests/engine/lang/engines/test_columnar.py tests/engine/rollout/test_false_alarms.py \
 	tests/engine/verify/prove/test_losses.py tests/engine/verify/prove/test_random_people.py \
@@ -84,19 +84,20 @@ agreement: $(STAMP) ## engines, features and graphs against each other and again
 		tests/bench tests/eval/test_berka.py tests/mutants tests/soak \
 		tests/api/access tests/api/consent tests/api/decisions tests/api/evaluation/test_evaluate.py tests/api/evidence/contributor \
 		tests/api/features tests/api/guarantees tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs tests/api/links \
-		tests/api/merchants tests/api/orders tests/api/people tests/api/render tests/api/supervision tests/api/telemetry/test_logs.py
+		tests/api/merchants tests/api/orders tests/api/people tests/api/proposals tests/api/render tests/api/supervision tests/api/telemetry/test_logs.py
 
 public-data: $(STAMP) ## public data sets of other trades, from their files in IFTAH_PUBLIC_DATA_DIR to the answers of a server: ten minutes
 	@$(BIN)/python -m tests.public_data
 	@$(BIN)/python -m pytest -s -q --timeout 900 tests/public_data
 
-soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, whether time tells, PostgreSQL stopped under load, a lock held, a clock that leaps ahead, names and heads without end, a server killed fifty times
+soak: $(STAMP) ## a million decisions in one process, eight threads under two releases, whether time tells, PostgreSQL stopped under load, a lock held, a clock that leaps ahead, names and heads without end, a server killed fifty times, and again while its rules change
 	@$(BIN)/python -m tests.soak
 	@$(BIN)/python -m tests.soak.timing
 	@$(BIN)/python -m tests.soak.stopped
 	@$(BIN)/python -m tests.soak.outages
 	@$(BIN)/python -m tests.soak.clock
 	@$(BIN)/python -m tests.soak.kills
+	@$(BIN)/python -m tests.soak.releases
 
 evaluate: $(STAMP) ## how well the score and the features tell, on the real data sets
 	@$(BIN)/iftah evaluate all

@@ -120,6 +120,7 @@ SERIALIZED_FIELDS: Final = {
     "Secrets.others": "in the answer of GET /v1/callbacks/secret",
     "RecordedDecision.alone": "in the record of a decision, which its entry commits to",
     "RecordedScore.alone": "in the record of a decision, which its entry commits to",
+    "SwapFigures.moved": "in the report that the signatures of a proposal cover",
 }
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def future_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests use moments of their own, and none of them is later than the steady clock."""
     monkeypatch.setattr(clock, "_anchor", (datetime(2200, 1, 1, tzinfo=UTC), 0.0))
+
+
+@pytest.fixture(autouse=True)
+def anchors(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each test has anchors of its own: we lend one database to many tests, each from the beginning of its log."""
+    monkeypatch.setenv("IFTAH_ANCHORS", str(tmp_path_factory.getbasetemp() / uuid4().hex))
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ TURN_FOLDERS = (
     "merchants",
     "orders",
     "people",
+    "proposals",
     "render",
     "supervision",
 )
@@ -34,6 +35,9 @@ ALWAYS_ON_BOTH = (
     "orders/test_caps_of_orders.py",
     "orders/test_order_chain.py",
     "people/test_erasure.py",
+    "proposals/test_laws.py",
+    "proposals/test_gate.py::test_a_scheduled_release_takes_effect_once_",
+    "proposals/test_gate.py::test_every_altered_",
     "supervision/test_chain.py",
 )
 _DATABASE = re.compile(r"\b(sqlite|postgresql)\b")

@@ -41,7 +41,7 @@ class IsolatedServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
-        base_environment = {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_")}
+        base_environment = {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_") or k == "IFTAH_ANCHORS"}
         overrides = {"IFTAH_DATABASE_URL": f"sqlite:///{folder / 'iftah.db'}", "IFTAH_RULES": str(self.rules)}
         self.environment = base_environment | overrides | {"IFTAH_PORT": str(self.port)}
         self.database = open_database(overrides["IFTAH_DATABASE_URL"])

@@ -24,6 +24,7 @@ RATIOS = {
     "swap": ("of the floor",),
     "algorithms": ("times as fast",),
     "fresh": ("of the rate",),
+    "trial": ("of none",),
     "ask": ("of bare",),
 }
 

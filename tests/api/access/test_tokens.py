@@ -17,6 +17,7 @@ from api.http.app import create_app
 from api.jobs import last_use
 from api.runtime.context import AppContext
 from api.store.database import open_database
+from engine.decide.evaluators import Evaluators
 from engine.errors import Rejected
 from tests.api.merchant_client import MerchantClient, assert_problem
 from tests.api.town import NOW
@@ -146,9 +147,9 @@ def test_the_last_use_is_written_at_most_once_a_minute_and_never_by_an_answer(da
     assert last_used_at() == NOW + timedelta(seconds=62)
 
 
-def test_a_stopping_server_writes_the_last_use(database: Engine) -> None:
+def test_a_stopping_server_writes_the_last_use(database: Engine, shipped_evaluators: Evaluators) -> None:
     secret = tokens.issue(database, "admin", "ops", "desk", NOW).secret
-    app = create_app(AppContext(database, None), background=True)  # type: ignore[arg-type]
+    app = create_app(AppContext(database, shipped_evaluators), background=True)
     app.dependency_overrides[dependencies.get_now] = lambda: NOW + HOUR
     with TestClient(app) as client:
         assert client.get("/v1/tokens", headers={"Authorization": f"Bearer {secret}"}).status_code == 200

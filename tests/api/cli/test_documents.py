@@ -29,7 +29,11 @@ REFERENCES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / 
 GUIDES = tuple(sorted((ROOT / "docs" / "guides").glob("*.md")))  # their requests follow one another: `test_guides.py`
 PAGES = (*REFERENCES, *GUIDES)
 # They run until stopped, or need a database of their own: `test_cli.py`, `test_cli_init.py` and `test_server.py` run them.
-RUN_ELSEWHERE = ("iftah run", "iftah serve", "iftah demo", "iftah features rental.late_share")
+CHANGES_OF_RULES = tuple(
+    f"iftah {name}"
+    for name in ("propose", "measure", "releases", "approve", "reject", "release", "rollback", "break-glass", "key")
+)  # they follow one another: `test_guides.py`
+RUN_ELSEWHERE = (*CHANGES_OF_RULES, "iftah run", "iftah serve", "iftah demo", "iftah features rental.late_share")
 # Named in a sentence without their options; each is written out elsewhere.
 ONLY_NAMED = {
     *("iftah import", "iftah init", "iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
@@ -152,6 +156,14 @@ def test_a_command_named_without_options_has_help(runner: ExampleRunner) -> None
     for command in ONLY_NAMED:
         args = [word for word in command.split()[1:] if word.islower()]
         assert runner.run(*args, "--help").returncode == 0
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith(CHANGES_OF_RULES)])
+def test_a_command_of_changes_of_rules_has_the_options_that_the_pages_name(runner: ExampleRunner, command: str) -> None:
+    words = command.replace("[", "").replace("]", "").split()[1:]
+    name = words[:2] if words[0] == "key" else words[:1]
+    help_text = runner.run(*name, "--help").stdout
+    assert all(word in help_text for word in words if word.startswith("-"))
 
 
 @pytest.mark.parametrize("command", sorted(RUNNABLE, key=lambda c: (c.startswith("iftah erase"), c)))

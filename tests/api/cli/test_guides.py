@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 
 from api.runtime.context import AppContext
 from tests.api.merchant_client import MerchantClient
-from tests.guide_transcript import GUIDE, with_output
+from tests.guide_transcript import RULES, with_output
 from tests.paths import DOCS
 
 GUIDES = DOCS / "guides"
@@ -150,6 +150,7 @@ def test_the_guides_code_verifies_our_callbacks_and_rejects_others() -> None:
     assert not is_ours(secret, headers | {"webhook-timestamp": str(int(sent) - 600)}, body)
 
 
-def test_the_terminal_in_the_own_data_guide_matches_the_commands_output(tmp_path: Path) -> None:
-    text = GUIDE.read_text(encoding="utf-8")
-    assert with_output(text, tmp_path) == text, "run `python -m tests.guide_transcript`"
+@pytest.mark.parametrize("guide", RULES, ids=lambda guide: guide.stem)
+def test_the_terminal_in_a_guide_matches_the_commands_output(guide: Path, tmp_path: Path) -> None:
+    text = guide.read_text(encoding="utf-8")
+    assert with_output(text, tmp_path, RULES[guide]) == text, "run `python -m tests.guide_transcript`"

@@ -20,6 +20,7 @@ from tests.paths import ROOT
 PUBLIC: tuple[str, ...] = ()
 MERCHANT, SUBJECT, ADMIN, SUPERVISOR = ("merchant",), ("subject",), ("admin",), ("supervisor",)
 OPERATOR, CONTRIBUTOR = ("operator",), ("contributor",)
+REVIEWERS, KEY_READERS = ("operator", "approver"), ("operator", "approver", "admin")
 ROLES = {
     "GET /v1/health": PUBLIC,
     "GET /v1/health/live": PUBLIC,
@@ -65,6 +66,22 @@ ROLES = {
     "POST /v1/disputes/{dispute_id}/resolve": OPERATOR,
     "GET /v1/reviews": OPERATOR,
     "POST /v1/reviews/{review_id}/answer": OPERATOR,
+    "GET /v1/proposals": REVIEWERS,
+    "POST /v1/proposals": OPERATOR,
+    "GET /v1/proposals/{number}": REVIEWERS,
+    "PUT /v1/proposals/{number}": OPERATOR,
+    "GET /v1/proposals/{number}/files": REVIEWERS,
+    "GET /v1/proposals/{number}/record": REVIEWERS,
+    "GET /v1/audit/changes/{number}": SUPERVISOR,
+    **{f"POST /v1/proposals/{{number}}/{step}": OPERATOR for step in ("measurement", "submission", "schedule")},
+    **{f"POST /v1/proposals/{{number}}/{step}": OPERATOR for step in ("shadow", "release")},
+    **{f"POST /v1/proposals/{{number}}/{step}": REVIEWERS for step in ("approval", "rejection", "stop")},
+    "GET /v1/releases": REVIEWERS,
+    "POST /v1/releases/rollback": REVIEWERS,
+    **{f"{method} /v1/releases/break-glass": OPERATOR for method in ("POST", "DELETE")},
+    "GET /v1/keys": KEY_READERS,
+    "POST /v1/keys": REVIEWERS,
+    "DELETE /v1/keys/{fingerprint}": KEY_READERS,
     **{
         f"GET /v1/audit/{address}": SUPERVISOR
         for address in (

@@ -34,7 +34,7 @@ from tests.api.merchant_client import MerchantClient
 from tests.api.terminal import environment
 from tests.api.town import NOW
 
-BACKGROUND_THREADS = 12  # threads of `api.jobs` that may hold a connection at one time
+BACKGROUND_THREADS = 14  # threads of `api.jobs` that may hold a connection at one time
 WRITER_COUNT = 60
 SQLITE_ONLY = pytest.mark.parametrize("town_url", ["sqlite"], indirect=True)
 

@@ -26,19 +26,25 @@ from tests.api.route_client import DOCUMENT
 # Objects whose keys no schema can list, with the owner of their names. Their values have a type.
 MAPS: Final = {
     "Attributes": "the person names the attributes",
+    "BreakGlassForm/properties/files": "files of the rules folder",
     "Consents/properties/warning": "by language of the rules",
     "AuditRecord/properties/context": "the perk's own fields",
     "EligibilityRequest/properties/context": "the perk's own fields",
     "Export/properties/monitoring": "the person names the attributes",
     "Group/properties/outcomes/anyOf/0": "outcomes that occurred",
+    "Manifest/properties/files": "files of the rules folder",
     "Monitoring/properties/attributes": "the person names the attributes",
     "PendingConsent/properties/warning/anyOf/0": "by language of the rules",
+    "ProposalFiles/properties/files": "files of the rules folder",
+    "ProposalForm/properties/files": "files of the rules folder",
     "RecordedDecision/properties/statuses": "ids of the rules",
     "RecordedDecision/properties/unknown": "ids of the rules",
     "RecordedQuestion/properties/context": "the perk's own fields",
     "RecordedQuestion/properties/values": "features and flags that the rules read",
     "RecordedRates/properties/rates": "currencies of the rules folder",
     "ReleaseFiles/properties/files": "files of the rules folder",
+    "SwapFigures/properties/by_group": "ways to group people",
+    "SwapFigures/properties/by_group/additionalProperties": "contributors, merchants and others",
     "YearlyReport/properties/outcomes": "outcomes that occurred",
 }
 COMBINATIONS: Final = ("anyOf", "oneOf", "allOf")

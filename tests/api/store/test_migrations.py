@@ -29,6 +29,14 @@ NEW_TABLES = (
     "score_history",
 )
 TABLES_AFTER_0005 = ("erased_inquiries", "chain_head", "withheld_events")  # tables that later versions brought
+TABLES_AFTER_0011 = (
+    "link_sources",
+    "linked_ids",
+    "shared_decisions",
+    "release_log",
+    "release_objects",
+    "trial_answers",
+)
 OLD_DECISIONS_TABLE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,
 transaction_id VARCHAR, subject VARCHAR NOT NULL, perk VARCHAR NOT NULL, amount BIGINT NOT NULL, currency VARCHAR NOT NULL,
 outcome VARCHAR NOT NULL, waived BIGINT NOT NULL, deposit BIGINT NOT NULL, decided_at BIGINT NOT NULL, valid_until BIGINT,
@@ -42,10 +50,11 @@ NAMES = import_module("api.store.migrations.versions.0011_standard_names")
 
 
 def former_names(connection: Connection) -> None:
-    """Undo migrations 0012 to 0014, and the names of 0011."""
+    """Undo migrations 0012 to 0016, and the names of 0011."""
     for end in ("subject", "other"):
         connection.execute(text(f"DROP INDEX links_of_{end}"))
-    for table in ("link_sources", "linked_ids", "shared_decisions"):
+    connection.execute(text("DELETE FROM chain_head WHERE id = 3"))
+    for table in TABLES_AFTER_0011:
         connection.execute(text(f"DROP TABLE {table}"))
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
     connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))

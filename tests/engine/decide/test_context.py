@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from engine.decide.caps import PriorWaiver
-from engine.decide.decide import ReferenceEvaluator, check_context, decide, question_from_record, read_context
+from engine.decide.decide import ReferenceEvaluator, decide, question_from_record
+from engine.decide.questions import check_context, read_context
 from engine.errors import EngineError, Rejected
 from engine.lang.model.program import Perk
 from engine.lang.model.types import DATE, DAYS, MOMENT

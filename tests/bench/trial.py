@@ -1,0 +1,117 @@
+"""Measure what a release on trial costs an answer: `python -m tests.bench.trial [questions database]`.
+
+One process answers questions about the people of a small town, one in each transaction and sixteen in each: without a trial, with a
+release in shadow (both releases decide), and with one for half of the people (one release decides). The three take turns in blocks,
+so that what else the machine does falls on each alike. `of none` is the median over the rounds of the ratio to the block without a
+trial beside it.
+"""
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
+
+from api.decisions.eligibility import answer_questions
+from api.decisions.question import EligibilityQuestion
+from api.features import builds
+from api.proposals import activations
+from api.releases.release_log import read_state
+from api.runtime.context import AppContext
+from api.runtime.rules_in_force import EvaluatorsCache, context_of
+from api.runtime.scoring import current_build
+from api.store.clock import micros, moment
+from api.store.database import open_database
+from tests.api.database_templates import create_database, discard_database, url_of
+from tests.api.proposals.two_people import TwoPeople, changed_files
+from tests.api.town import NOW, build_town
+
+QUESTIONS: Final = 4_000  # of each kind
+BLOCK: Final = 64  # questions in a row of one kind
+BATCHES: Final = (1, 16)  # questions in a transaction
+SERVER: Final = "postgresql://postgres@127.0.0.1:5432/test"
+CHANGE: Final = {"perks": "{id: power_bank.550, when: score >= 550 -> {id: power_bank.550, when: score >= 650"}
+HALF: Final = {"stages": [{"share": "50%", "hours": 1}, {"share": "100%"}]}
+KINDS: Final = ("none", "shadow", "half of the people")
+Figure = tuple[float, float]  # seconds of wall clock and of the processor
+
+
+def main(questions: int = QUESTIONS, only: str = "") -> None:
+    """Print the figures as a table."""
+    table = Table("database", "questions in a transaction", "trial", "ms an answer", "of none", "processor, of none")
+    for name in ("SQLite", "PostgreSQL"):
+        if only in ("", name):
+            with _town(name) as database:
+                contexts = _contexts(database)
+                for batch in BATCHES:
+                    _add_rows(table, name, batch, _measure(contexts, questions, batch))
+    Console().print(table)
+
+
+@contextmanager
+def _town(name: str) -> Iterator[Engine]:
+    with tempfile.TemporaryDirectory() as folder:
+        stored = create_database(SERVER) if name == "PostgreSQL" else ""
+        database = open_database(url_of(SERVER, stored) if stored else f"sqlite:///{Path(folder) / 'iftah.db'}")
+        build_town(database)
+        yield database
+        database.dispose()
+        if stored:
+            discard_database(SERVER, stored)
+
+
+def _contexts(database: Engine) -> dict[str, AppContext]:
+    """A context of each kind, of one database. None compares the log: we change it between them."""
+    people, cache = TwoPeople(database, micros(NOW)), EvaluatorsCache()
+    number = people.approved(changed_files(**CHANGE), HALF).number
+    contexts = {}
+    for kind in KINDS:
+        if kind == "shadow":
+            activations.begin_shadow(database, people.wang, number, people.tick())
+        elif kind == "half of the people":
+            activations.release_proposal(database, people.wang, number, people.tick())
+        contexts[kind] = replace(context_of(database, read_state(database), cache, moment(people.now)), head="")
+    return contexts
+
+
+def _measure(contexts: dict[str, AppContext], questions: int, batch: int) -> dict[str, list[Figure]]:
+    """The seconds of each block, by kind."""
+    context = contexts["none"]
+    persons = builds.scores(context.database, current_build(context))["person"].to_list()
+    asked_at, figures = micros(NOW), {kind: list[Figure]() for kind in KINDS}
+    for number in range(0, questions, BLOCK):
+        for kind in KINDS[number // BLOCK % 3 :] + KINDS[: number // BLOCK % 3]:
+            asked_at += 60_000_000
+            block = [
+                EligibilityQuestion(
+                    "stand", None, persons[(number + n) % len(persons)], "hotel", 50_000, "CNY", moment(asked_at), {}
+                )
+                for n in range(BLOCK)
+            ]
+            wall, processor = perf_counter(), process_time()
+            for first in range(0, BLOCK, batch):
+                answer_questions(contexts[kind], block[first : first + batch])
+            figures[kind].append((perf_counter() - wall, process_time() - processor))
+    return figures
+
+
+def _add_rows(table: Table, name: str, batch: int, figures: dict[str, list[Figure]]) -> None:
+    for kind in KINDS:
+        millis = statistics.median(wall for wall, _ in figures[kind]) * 1_000 / BLOCK
+        ratios = [
+            statistics.median(own[n] / none[n] for own, none in zip(figures[kind], figures["none"], strict=True))
+            for n in range(2)
+        ]
+        table.add_row(name, str(batch), kind, f"{millis:.2f}", *(f"{ratio:.2f}" for ratio in ratios))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else QUESTIONS, *sys.argv[2:3])
