@@ -1,5 +1,6 @@
 """The machine of `test_laws.py` without its steps: a database, two workers, the model, and what must hold after each step."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -58,6 +59,7 @@ class Machine(RuleBasedStateMachine):
         self.home = Path(self.exits.enter_context(TemporaryDirectory()))
         self.url = self.exits.enter_context(self.template.lend(self.server, self.home))
         self.now = moment(START)
+        self.exits.enter_context(patch.dict(os.environ, IFTAH_ANCHORS=str(self.home / "anchors")))
         self.exits.enter_context(patch.object(clock, "wall", lambda: self.now))
         self.exits.enter_context(remembered_probes())
         self.database = open_database(self.url)

@@ -135,9 +135,14 @@ class Changes(Machine):
     @precondition(lambda self: self.any_in("draft"))
     @rule(data=st.data())
     def check(self, data: st.DataObject) -> None:
-        number = self.draw_change(data, "draft").number
-        allowed = self.model.check(number, self.at, "failing")
-        self.attempt("check", lambda: measurement.check_proposal(self.database, number, self.at), allowed)
+        """A text that was checked already, or a proposal that has ended, stays as it is, or the check is rejected."""
+        change = self.draw_change(data, "draft")
+        before = self.rows()
+        error = rejection_of(partial(measurement.check_proposal, self.database, change.number, self.at))
+        assert error is None or change.state != "draft"
+        assert change.state == "draft" or self.rows() == before
+        self.model.check(change.number, self.at, "failing")
+        self.outcomes.add("check")
 
     @precondition(lambda self: self.any_in(*OPEN[1:]))
     @rule(data=st.data())
@@ -248,6 +253,8 @@ class Changes(Machine):
         number, due = self.draw_change(data, "approved").number, self.at + HOUR
         allowed = self.model.schedule(self.hand(by, key), number, due, self.at)
         self.attempt("schedule", lambda: by.schedule(signer, number, due), allowed)
+        for worker in self.workers:
+            worker.follower.catch_up()
         self._wait(1)
 
     @precondition(lambda self: self.any_in("approved", "scheduled"))
