@@ -16,7 +16,7 @@ from api.proposals.measurement import effect_of
 from api.releases.step_checks import proposal_of
 from api.runtime.context import AppContext
 
-router = APIRouter(prefix="/v1", tags=["operators"], route_class=LanedRoute)
+router = APIRouter(prefix="/v1", route_class=LanedRoute)
 
 
 class GuardAnswer(BaseModel):
@@ -79,7 +79,7 @@ class ChangeRecord(BaseModel):
         )
 
 
-@router.get("/proposals/{number}/record", responses=error_responses(*LOG_CODES, "unknown_proposal"))
+@router.get("/proposals/{number}/record", tags=["operators"], responses=error_responses(*LOG_CODES, "unknown_proposal"))
 async def read_record(number: Number, context: ContextDep, _: Reviewer) -> ChangeRecord:
     """Read what is on record about a change of rules, with what the guards of its trial say now."""
     return await BULK.run(ChangeRecord.of_context, context, number)

@@ -146,11 +146,15 @@ def issue_token(worker: Worker, person: str = ZEB) -> str:
     return tokens.issue(worker.database, "subject", person, person, LATER).secret
 
 
+RULE_ROUTES: Final = ("/v1/proposals", "/v1/releases", "/v1/keys")  # they write about rules: no field names a person
+
+
 def test_this_module_covers_every_writing_route() -> None:
     person_routes = {str(r) for r in ROUTES if r.method != "GET" and r.path.startswith("/v1/me")}
     assert person_routes - {"DELETE /v1/me"} == set(PERSON_ROUTES)
     other_routes = {str(r) for r in ROUTES if r.method != "GET" and not r.path.startswith("/v1/me")}
-    assert other_routes - {REINSTATING_ROUTE} == set(OTHER_ROUTES)
+    about_rules = {route for route in other_routes if route.split()[1].startswith(RULE_ROUTES)}
+    assert other_routes - {REINSTATING_ROUTE} - about_rules == set(OTHER_ROUTES)
 
 
 def fill_placeholders(value: Any, names: dict[str, str]) -> Any:

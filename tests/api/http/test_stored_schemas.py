@@ -33,6 +33,7 @@ MAPS: Final = {
     "Export/properties/monitoring": "the person names the attributes",
     "Group/properties/outcomes/anyOf/0": "outcomes that occurred",
     "Manifest/properties/files": "files of the rules folder",
+    "ChangeRecord/properties/text_differences": "files of the rules folder",
     "Monitoring/properties/attributes": "the person names the attributes",
     "PendingConsent/properties/warning/anyOf/0": "by language of the rules",
     "ProposalFiles/properties/files": "files of the rules folder",

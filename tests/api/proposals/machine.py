@@ -42,6 +42,11 @@ SPELLINGS: Final = {"ann": ("Ann", "ANN", "Ａnn"), "bob": ("bob", "Bob", "BOB")
 ROLES: Final = st.sampled_from(("operator", "operator", "operator", "approver"))
 SOUND: Final = tuple(name for name in TEXTS if name != "failing")
 ALTERED: Final = ("release_log", "release_objects", "chain_head", "releases", "events", "decisions")
+_STEPS = ("folder", "restart", "proposal", "revision", "approval", "release", "schedule", "shadow", "stop", "replay")
+_ENDS = ("rollback", "break-glass", "end", "activation by the clock", "break_glass_end by the clock")
+_REJECTIONS = ("folder", "restart", "approval", "release", "schedule", "rollback", "replay")
+# What must happen at least once in a whole run: steps that are taken, and steps that are rejected.
+OUTCOMES = {*_STEPS, *_ENDS, *(f"no {name}" for name in _REJECTIONS)}
 
 
 class Machine(RuleBasedStateMachine):
