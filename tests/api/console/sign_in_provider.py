@@ -73,8 +73,8 @@ class SignInProvider:
     def accepts(self, form: dict[str, str], query: dict[str, str]) -> bool:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
         expected = (query["code_challenge"], query["redirect_uri"], CLIENT, SECRET, "authorization_code")
-        given = (form["redirect_uri"], form["client_id"], form["client_secret"], form["grant_type"])
-        return (challenge.decode().rstrip("="), *given) == expected and query["code_challenge_method"] == "S256"
+        fields = tuple(form.get(name) for name in ("redirect_uri", "client_id", "client_secret", "grant_type"))
+        return (challenge.decode().rstrip("="), *fields) == expected and query["code_challenge_method"] == "S256"
 
     def token(self, query: dict[str, str]) -> str:
         now = clock.now()
