@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from api.console import sign_in
+from api.console import callers, evidence, monitor, sign_in
 
-ROUTERS: Final = (sign_in.router,)
+ROUTERS: Final = (sign_in.router, monitor.router, evidence.router, callers.router)

@@ -92,6 +92,7 @@ def figures(
                 "characteristics": [
                     _SCORE | {"name": "kept", "feature": "credit.kept", "bins": [_BIN], "shift": _SHIFT}
                 ],
+                "band_starts": [{"band": "poor", "lowest": 350}],
             },
         },
         "Today": {
