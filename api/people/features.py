@@ -47,7 +47,7 @@ def list_features(context: AppContext, person: str, now: datetime, language: str
 
 def _item(context: AppContext, explanation: ScoreExplanation, name: str, value: str, language: str) -> FeatureItem:
     program = explanation.program
-    line = _line(program, name, language)
+    line = feature_line(program, name, language)
     kinds = dict.fromkeys(_kinds(program, name))
     return {
         "feature": name,
@@ -61,7 +61,7 @@ def _item(context: AppContext, explanation: ScoreExplanation, name: str, value: 
     }
 
 
-def _line(program: Program, name: str, language: str) -> Feature:
+def feature_line(program: Program, name: str, language: str) -> Feature:
     """The feature as the catalogue lists it, `about` in this language, or in another that there is."""
     if name in program.declarations:
         return catalogue_line(program.declarations[name], language)

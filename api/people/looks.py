@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, exists, insert, or_, select
 from api.access.auth import Caller
 from api.store.clock import micros, moment
 from api.store.database import Database, reading, writing
-from api.store.tables import CONSENT_REQUESTS, DECISION_SUBJECTS, DECISIONS, EVENTS, LOOKS, is_enrolment_or_consent, is_tie
+from api.store.tables import DECISION_SUBJECTS, DECISIONS, EVENTS, LOOKS, is_enrolment_or_consent, is_tie
 from engine.errors import Rejected
 
 LOOK_PERIOD: Final = timedelta(minutes=15)
@@ -73,20 +73,25 @@ def look_at_decision(database: Database, caller: Caller, decision: str, purpose:
 
 def require_look(database: Database, caller: Caller, person: str, look: str | None, now: datetime) -> Look:
     """The caller's own look at this person, in force now. Raises Rejected `look_needed` for any other."""
-    found = _in_force(database, caller, look, now)
-    if found is None or found.person != person or found.part != "person":
+    own_look = _in_force(database, caller, look, now)
+    if own_look is None or own_look.person != person or own_look.part != "person":
         raise _look_needed()
-    return found
+    return own_look
 
 
 def require_decision_look(
     database: Database, caller: Caller, subject: str, decision: str, look: str | None, now: datetime
 ) -> Look:
     """The caller's own look at this decision, or at its person. Raises Rejected `look_needed` for any other."""
-    found = _in_force(database, caller, look, now)
-    if found is None or found.person != subject or found.decision not in (None, decision) or found.part == SEARCH:
+    own_look = _in_force(database, caller, look, now)
+    if (
+        own_look is None
+        or own_look.person != subject
+        or own_look.decision not in (None, decision)
+        or own_look.part == SEARCH
+    ):
         raise _look_needed()
-    return found
+    return own_look
 
 
 def search_people(database: Database, caller: Caller, prefix: str, now: datetime) -> list[str]:
@@ -106,7 +111,7 @@ def search_people(database: Database, caller: Caller, prefix: str, now: datetime
 
 def of_person(connection: Connection, person: str, before: int | None = None, limit: int | None = PAGE) -> list[Look]:
     """List the looks at a person, newest first, before the number `before`."""
-    return _list(connection, LOOKS.c.person == person, before, limit)
+    return _list(connection, LOOKS.c.person == person, before=before, limit=limit)
 
 
 def list_looks(
@@ -170,7 +175,6 @@ def _is_known(connection: Connection, person: str) -> bool:
         exists().where(EVENTS.c.subject == person, is_tie(EVENTS)),
         exists().where(EVENTS.c.other == person, is_tie(EVENTS)),
         exists().where(DECISION_SUBJECTS.c.subject == person),
-        exists().where(CONSENT_REQUESTS.c.subject == person),
     )
     return bool(connection.execute(select(or_(*conditions))).scalar())
 
