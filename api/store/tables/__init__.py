@@ -50,6 +50,7 @@ from api.store.tables.decisions import (
     DecisionSubjectRow,
     ReviewRow,
     SharedDecisionRow,
+    search_key,
 )
 from api.store.tables.evidence import (
     CORRECTED_PARTIES,
@@ -176,4 +177,5 @@ __all__ = [
     "is_enrolment_or_consent",
     "is_link",
     "is_tie",
+    "search_key",
 ]

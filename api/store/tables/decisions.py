@@ -8,7 +8,7 @@ deleted.
 
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, ColumnElement, Index, String, UniqueConstraint, literal_column, text
 from sqlmodel import Field, SQLModel
 
 from api.store.tables.evidence import SEQ
@@ -19,6 +19,11 @@ def _search_index(column: str) -> Index:
     statistics of a growing table are stale.
     """
     return Index(f"decisions_of_{column}", text(f"({column} || '')"), "decided_at")
+
+
+def search_key(column: str) -> ColumnElement[str]:
+    """The expression of such an index, for the condition of a search."""
+    return literal_column(f"({column} || '')", String)
 
 
 class DecisionRecord(SQLModel, table=True):

@@ -124,7 +124,9 @@ def test_an_erasure_removes_the_looks_and_the_name_in_others(each_person_client:
     look_at(client, "ann", purpose=f"asks about the tie to {ZEB}, not {ZEB}x")
     assert count_rows_with(client.database, ZEB)["looks"] == 2
     erase(client.database, ZEB, client.now)
-    assert [i["purpose"] for i in client.get("/me/looks", "ann")["items"]] == [f"asks about the tie to gone, not {ZEB}x"]
+    assert [i["purpose"] for i in client.get("/me/looks", "ann")["items"]] == [
+        f"asks about the tie to gone, not {ZEB}x"
+    ]
     response = client.call("POST", f"/people/{ZEB}/looks", PURPOSE, caller="operator")
     assert_problem(response, 404, "unknown_person")
 

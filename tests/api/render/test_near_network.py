@@ -12,9 +12,7 @@ from tests.api.town import NOW
 
 
 @pytest.mark.parametrize("hops", [1, 2])
-def test_the_events_around_a_person_are_enough(
-    town: AppContext, monkeypatch: pytest.MonkeyPatch, hops: int
-) -> None:
+def test_the_events_around_a_person_are_enough(town: AppContext, monkeypatch: pytest.MonkeyPatch, hops: int) -> None:
     build = builds.latest_build(town.database)
     assert build is not None
     people = builds.people_of(town.database, build)[::15]
@@ -30,7 +28,9 @@ def test_the_drawings_of_a_page_have_no_style_and_are_in_the_readers_language(to
     assert build is not None
     person = max(
         builds.people_of(town.database, build)[:40],
-        key=lambda p: len(picture.make_picture(town.database, town.vocabulary, p, 1, "person", NOW).ego_network.ties.edges),
+        key=lambda p: len(
+            picture.make_picture(town.database, town.vocabulary, p, 1, "person", NOW).ego_network.ties.edges
+        ),
     )
     image = picture.make_picture(town.database, town.vocabulary, person, 2, "person", NOW)
     for language, hidden in (("en", "whose name"), ("zh", "姓名不可见")):
