@@ -3,8 +3,8 @@
 from typing_extensions import TypedDict
 
 from api.decisions.score_explanation import ScoreExplanation
-from api.people.features import feature_line
 from api.people.person import wording
+from api.releases.feature_lines import feature_line
 from engine.decide.explain import RuleExplanation, explanations
 from engine.decide.next_bin import next_bin
 from engine.decide.recourse import Change

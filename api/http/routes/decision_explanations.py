@@ -15,8 +15,8 @@ from api.http.routes.audit import DecisionId, DecisionLook, require_decision_acc
 from api.http.routes.me import Language
 from api.http.routes.score_views import Reason
 from api.people import person
-from api.people.features import feature_line
 from api.people.languages import choose_language
+from api.releases.feature_lines import feature_line
 from api.supervision import replay
 from api.supervision.decision_explanation import (
     DecisionExplanation,

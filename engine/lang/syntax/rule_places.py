@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from engine.lang.model.problems import Report
 from engine.lang.syntax import source
 from engine.lang.syntax.source import Node, Scalar, Sequence
 
-SCORABLE = "scorable"  # the one condition of a scorecard without an id
+CASES: Final = ".cases.yaml"
+SCORABLE: Final = "scorable"  # the one condition of a scorecard without an id
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,9 @@ class RulePlace:
 
 
 def rule_places(files: Mapping[str, str]) -> tuple[RulePlace, ...]:
-    """The places of all parts with an id in the files that we can read, in the order of the files."""
-    return tuple(place for name, text in files.items() for place in _places_of_file(name, text))
+    """The places of all parts with an id in the files that we can read, but for cases, in the order of the files."""
+    rules = {name: text for name, text in files.items() if not name.endswith(CASES)}
+    return tuple(place for name, text in rules.items() for place in _places_of_file(name, text))
 
 
 def find_place(places: tuple[RulePlace, ...], kind: str, name: str, day: str) -> RulePlace | None:

@@ -36,7 +36,7 @@ def look(client: AuditClient, token: str, path: str) -> str:
 
 
 def test_a_search_is_by_time_merchant_perk_outcome_and_release(client: AuditClient) -> None:
-    decisions = client.decide_many(6) + [client.decide(client.people[7], "power_bank", 9_900, client.now)]
+    decisions = [*client.decide_many(6), client.decide(client.people[7], "power_bank", 9900, client.now)]
     items = client.get("decisions", limit=500).json()["items"]
     assert [i["decided_at"] for i in items] == sorted((i["decided_at"] for i in items), reverse=True)
     assert {i["id"] for i in items} == {d.id for d in decisions}
