@@ -24,6 +24,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "GET /sign-in": PUBLIC,
     "POST /sign-in": PUBLIC,
     "GET /sign-in/ticket": PUBLIC,
+    "GET /sign-in/oidc": PUBLIC,
+    "GET /sign-in/oidc/callback": PUBLIC,
     "POST /sign-out": PUBLIC,
     "GET /confirm": PUBLIC,
     "POST /confirm": PUBLIC,
@@ -43,6 +45,17 @@ ROLES: dict[str, tuple[str, ...]] = {
     "GET /audit/chain": SUPERVISOR,
     "GET /audit/report": SUPERVISOR,
     "GET /audit/looks": SUPERVISOR,
+    "GET /monitor": REVIEWERS,
+    "GET /monitor/{name}.csv": REVIEWERS,
+    "GET /evidence": OPERATOR,
+    "GET /evidence/submissions/{submission}": OPERATOR,
+    "GET /evidence/import": OPERATOR,
+    "POST /evidence/import": OPERATOR,
+    "POST /evidence/import/confirm": OPERATOR,
+    "GET /callers": CALLER_READERS,
+    "GET /callers/services": CALLER_READERS,
+    "GET /callers/tokens": CALLER_READERS,
+    "POST /callers/callbacks/{message}/resend": CALLER_READERS,
 }
 PAGE_ROUTES = {
     f"{method} {route.path}"
