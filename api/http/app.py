@@ -36,6 +36,8 @@ from api.http.routes import (
     proposals,
     reconciliation,
     releases,
+    rule_drafts,
+    rules,
     services,
     tokens,
 )
@@ -75,6 +77,8 @@ ROUTERS: Final = (
     proposals.router,
     change_records.router,
     releases.router,
+    rules.router,
+    rule_drafts.router,
     keys.router,
     tokens.router,
     audit.router,

@@ -13,7 +13,7 @@ from api.http import example_proposals
 from api.http.example_answers import ANSWERS
 from api.http.examples import BODIES, PROBLEMS
 from api.http.problems import HEAD_CODES, MEDIA_TYPE, PROBLEM_SCHEMA, STATUS, ProblemDetails, error_response
-from api.http.routes import event_schema, proposal_forms
+from api.http.routes import event_schema, proposal_forms, rule_forms
 
 # Servers, groups and names for generated clients. `/` is the server that returned the document.
 SERVERS: Final = [{"url": "/", "description": "the server that returned this document"}]
@@ -65,7 +65,9 @@ def describe(app: FastAPI) -> None:
 def _complete(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     schemas |= {PROBLEM_SCHEMA: ProblemDetails.model_json_schema() | {"title": PROBLEM_SCHEMA}}
-    schemas |= event_schema.SCHEMAS | {n: s for n, s in proposal_forms.SCHEMAS.items() if n not in schemas}
+    schemas |= event_schema.SCHEMAS | {
+        n: s for n, s in (proposal_forms.SCHEMAS | rule_forms.SCHEMAS).items() if n not in schemas
+    }
     for name, body in (BODIES | example_proposals.BODIES).items():
         schemas[name]["examples"] = [body]
     for schema in schemas.values():

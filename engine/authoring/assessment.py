@@ -139,7 +139,7 @@ def _line(
         of=explanation.of,
         status=explanation.status,
         at=place.at if place else None,
-        met_at=_met_at(place, part),
+        met_at=_met_at(place, part, explanation.status),
         points=part.points if part else None,
         value=format_value(values.get(feature), program.schema[feature].type) if sort == "bin" else "",
         comparisons=explanation.atoms,
@@ -154,8 +154,8 @@ def _sorts(program: Program, explanation: RuleExplanation, feature: str) -> Iter
     yield "scorable" if explanation.of == "scorecard" else "bin" if feature else "rule"
 
 
-def _met_at(place: LinePlace | None, part: Part | None) -> SourceSpan | None:
-    """The points that count: those of a bin, or those for a missing value."""
+def _met_at(place: LinePlace | None, part: Part | None, status: bool | None) -> SourceSpan | None:
+    """The points that count: those of a bin, or those for a missing value; the id of any other line that is met."""
     if place is None or part is None or not place.bins:
-        return place.at if place and part and part.status else None
+        return place.at if place and status else None
     return place.missing if part.bin is None else place.bins[part.bin]

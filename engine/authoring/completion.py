@@ -119,7 +119,11 @@ def _key(record: str, field: Field) -> Option:
 def _values(shape: Shape, place: Place, names: Names) -> list[Option]:
     type_: SchemaType = shape.type
     if isinstance(type_, WindowType):
-        return [Option(ALL, ALL, "word"), Option("365d", "365d", "word"), Option("{months: 12}", "{months: 12}", "word")]
+        return [
+            Option(ALL, ALL, "word"),
+            Option("365d", "365d", "word"),
+            Option("{months: 12}", "{months: 12}", "word"),
+        ]
     if isinstance(type_, OneOrMoreType):
         type_ = type_.item
     if isinstance(type_, BoolType):
@@ -144,4 +148,3 @@ def _values(shape: Shape, place: Place, names: Names) -> list[Option]:
 
 def _named(thing: NamedThing, suffix: str = "") -> Option:
     return Option(thing.name, f"{thing.name}{suffix}", "name", thing.detail, thing.lines)
-

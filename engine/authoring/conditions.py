@@ -85,7 +85,7 @@ def _compared(before: str, names: Names, place: Place) -> Attribute | None:
 def _after_value(tokens: list[str]) -> Iterator[Option]:
     """Comparisons, unless the last comparison is complete; and the words that join conditions."""
     last_join = max((n for n, token in enumerate(tokens) if token in JOINS), default=-1)
-    if not any(token in COMPARISONS or token == "in" for token in tokens[last_join + 1 :]):
+    if not any(each in COMPARISONS or each == "in" for each in tokens[last_join + 1 :]):
         yield from (Option(sign, f"{sign} ", "operator", boost=1) for sign in COMPARISONS)
         yield Option("in", "in ", "operator")
         yield Option("not in", "not in ", "operator")

@@ -37,7 +37,7 @@ class Explanation:
     lines: tuple[str, ...]
 
 
-def explain_word(names: Names, file: str, text: str, line: int, column: int) -> Explanation:
+def explain_word(names: Names, text: str, line: int, column: int) -> Explanation:
     """The meaning of the word at a character of a file, counted from 1."""
     rows = text.removeprefix("\ufeff").split("\n")
     row = rows[line - 1] if 0 < line <= len(rows) else ""
@@ -46,25 +46,25 @@ def explain_word(names: Names, file: str, text: str, line: int, column: int) -> 
         return Explanation(line, column, 0, ())
     place = place_at(text, line, match.start() + 1)
     is_key = row[match.end() : match.end() + 1] == ":"
-    lines = _lines(place, names, file, match[0], is_key) if place else ()
+    lines = _lines(place, names, match[0], is_key) if place else ()
     return Explanation(line, match.start() + 1, len(match[0]), lines)
 
 
-def _lines(place: Place, names: Names, file: str, word: str, is_key: bool) -> tuple[str, ...]:
+def _lines(place: Place, names: Names, word: str, is_key: bool) -> tuple[str, ...]:
     shape = shape_at(place.kind, place.path)
     if is_key and place.path == () and word == "kind":
         return (KIND,)
     if is_key and shape is not None and isinstance(shape.type, RecordType):
         meaning = key_meaning(shape.type.label, word)
         return (meaning,) if meaning else ()
-    thing = _thing(names, file, word)
+    thing = _thing(names, word)
     if thing is not None:
         heading = f"{thing.name}: {thing.detail}" if thing.detail else thing.name
         return (heading, *thing.lines)
     return (_LANGUAGE_WORDS[word],) if word in _LANGUAGE_WORDS else ()
 
 
-def _thing(names: Names, file: str, word: str) -> NamedThing | None:
+def _thing(names: Names, word: str) -> NamedThing | None:
     requests = {name: thing for fields in names.requests.values() for name, thing in fields.items()}
     tables: tuple[Things, ...] = (
         *(names.features, names.flags, names.lists, requests, names.reasons, names.perks, names.events),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.lang.model.problems import Report, SourceSpan
-from engine.lang.syntax.ast import CharacteristicLine, PerksFile, RuleLine, ScorecardFile
+from engine.lang.syntax.ast import PerksFile, ScorecardFile
 from engine.lang.syntax.parse import parse
 
 
@@ -31,17 +31,13 @@ def line_places(files: Mapping[str, str]) -> dict[tuple[str, str], LinePlace]:
 
 def _scorecard(file: ScorecardFile) -> Iterator[tuple[tuple[str, str], LinePlace]]:
     yield ("", "scorable"), LinePlace(file.scorable.when.at)
-    for line in (*file.characteristics, *file.rules):
-        yield ("", line.id.text), _place(line)
-
-
-def _place(line: CharacteristicLine | RuleLine) -> LinePlace:
-    if isinstance(line, RuleLine):
-        return LinePlace(line.id.at)
-    return LinePlace(line.id.at, tuple(number.at for number in line.points), line.missing.at)
+    for item in file.characteristics:
+        yield ("", item.id.text), LinePlace(item.id.at, tuple(n.at for n in item.points), item.missing.at)
+    for rule in file.rules:
+        yield ("", rule.id.text), LinePlace(rule.id.at)
 
 
 def _perks(file: PerksFile) -> Iterator[tuple[tuple[str, str], LinePlace]]:
     for perk in file.perks:
-        for line in (*perk.knockouts, *perk.tiers):
-            yield (perk.id.text, line.id.text), LinePlace(line.id.at)
+        words = [*(line.id for line in perk.knockouts), *(line.id for line in perk.tiers)]
+        yield from (((perk.id.text, word.text), LinePlace(word.at)) for word in words)

@@ -114,7 +114,9 @@ def _add(names: Names, file: str, rule_file: RuleFile, language: str) -> None:
                 names.perks[perk.id.text] = NamedThing(perk.id.text, (perk.about.text,), perk.currency.text)
                 names.rules |= _ids((*perk.knockouts, *perk.tiers))
                 fields = {f"request.{w.text}": line for w, line in perk.request}
-                names.requests[perk.id.text] = {n: NamedThing(n, (), f.type.text if f else "") for n, f in fields.items()}
+                names.requests[perk.id.text] = {
+                    n: NamedThing(n, (), f.type.text if f else "") for n, f in fields.items()
+                }
         case ReasonsFile():
             for word, texts in rule_file.reasons:
                 names.reasons[word.text] = NamedThing(word.text, _in_language(texts, language))

@@ -187,7 +187,12 @@ class _LineReader:
                 frame.quote = char
             elif char == ",":
                 self._end_entry(frame)
-            elif char == ":" and frame.opening == "{" and frame.key is None and text[position + 1 : position + 2] in ("", " "):
+            elif (
+                char == ":"
+                and frame.opening == "{"
+                and frame.key is None
+                and text[position + 1 : position + 2] in ("", " ")
+            ):
                 frame.key, frame.text = frame.text.strip(), ""
             else:
                 frame.text += char

@@ -49,7 +49,7 @@ def _step(shape: Shape, step: str | None) -> Shape | None:
         return Shape(type_.value, shape.record, shape.key)
     if isinstance(type_, RecordType) and step is not None:
         field = next((f for f in type_.fields if f.name == step), None)
-        return field and Shape(field.shape, type_.label, step)
+        return None if field is None else Shape(field.shape, type_.label, step)
     return None
 
 

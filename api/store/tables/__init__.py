@@ -89,6 +89,7 @@ from api.store.tables.releases import (
     ReleaseObjectRow,
     TrialAnswerRow,
 )
+from api.store.tables.rule_drafts import RULE_DRAFT_EDITORS, RULE_DRAFTS, RuleDraftEditorRow, RuleDraftRow
 
 __all__ = [
     "BUILDS",
@@ -117,6 +118,8 @@ __all__ = [
     "RELEASE_LOG",
     "RELEASE_OBJECTS",
     "REVIEWS",
+    "RULE_DRAFTS",
+    "RULE_DRAFT_EDITORS",
     "SCHEDULED_EVENTS",
     "SCORES",
     "SCORE_HISTORY",
@@ -153,6 +156,8 @@ __all__ = [
     "ReleaseObjectRow",
     "ReleaseRow",
     "ReviewRow",
+    "RuleDraftEditorRow",
+    "RuleDraftRow",
     "ScheduledEventRow",
     "ScoreChangeRow",
     "ScoreRow",
