@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.http import example_proposals
+from api.http import example_proposals, example_rules
 from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER
 from api.http.example_record import RECORD
 from api.http.examples import CREATED_AT, DECISION, DUE_AT, HASH, ORDER, RELEASE
@@ -361,4 +361,5 @@ ANSWERS: Final[dict[str, Any]] = {
         "releases": example_proposals.STATUS,
     },
     **example_proposals.ANSWERS,
+    **example_rules.ANSWERS,
 }

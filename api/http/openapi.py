@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from api.http import example_proposals
+from api.http import example_proposals, example_rules
 from api.http.example_answers import ANSWERS
 from api.http.examples import BODIES, PROBLEMS
 from api.http.problems import HEAD_CODES, MEDIA_TYPE, PROBLEM_SCHEMA, STATUS, ProblemDetails, error_response
@@ -68,7 +68,7 @@ def _complete(document: dict[str, Any]) -> None:
     schemas |= event_schema.SCHEMAS | {
         n: s for n, s in (proposal_forms.SCHEMAS | rule_forms.SCHEMAS).items() if n not in schemas
     }
-    for name, body in (BODIES | example_proposals.BODIES).items():
+    for name, body in (BODIES | example_proposals.BODIES | example_rules.BODIES).items():
         schemas[name]["examples"] = [body]
     for schema in schemas.values():
         _remove_titles(schema)

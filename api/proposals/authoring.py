@@ -16,7 +16,7 @@ from api.releases.feature_cases import case_features
 from api.runtime.context import AppContext
 from api.supervision.swap_sets import SwapQuestion, compare_everyone
 from engine.authoring.assessment import Assessment, assess_lines, read_written_values
-from engine.authoring.names import Names, names_of
+from engine.authoring.names import RuleNames, names_of
 from engine.changes.swap_report import SwapReport
 from engine.errors import Rejected
 from engine.lang.check.release import check
@@ -65,18 +65,18 @@ def require_release(files: Files) -> Release:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class DraftNames:
     """The names that fit into a draft, and the distributions of its features in the newest build."""
 
-    names: Names
+    names: RuleNames
     distributions: Distributions
 
 
-def vocabulary(context: AppContext, files: Files, file: str, line: int, language: str) -> Vocabulary:
+def vocabulary(context: AppContext, files: Files, file: str, line: int, language: str) -> DraftNames:
     """The names for somebody who writes at a line of a file. A line that is not finished is left out, if that helps."""
     program = _program(context, files, file, line)
     names = names_of(program, _without_line(files, file, line), kinds(), feature_meanings(program, language), language)
-    return Vocabulary(names, distributions(context.database, program))
+    return DraftNames(names, distributions(context.database, program))
 
 
 def _program(context: AppContext, files: Files, file: str, line: int) -> Program:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.authoring.conditions import condition_options
-from engine.authoring.names import NamedThing, Names, Things
+from engine.authoring.names import NamedThing, RuleNames, Things
 from engine.authoring.options import Option
 from engine.authoring.places import Place, place_at
 from engine.authoring.shapes import KIND_KEY, Shape, key_meaning, shape_at
@@ -65,7 +65,7 @@ class Completion:
     options: tuple[Option, ...]
 
 
-def complete(names: Names, file: str, text: str, line: int, column: int) -> Completion:
+def complete(names: RuleNames, file: str, text: str, line: int, column: int) -> Completion:
     """What fits before a character of a file, counted from 1."""
     place = place_at(text, line, column)
     if place is None:
@@ -74,7 +74,7 @@ def complete(names: Names, file: str, text: str, line: int, column: int) -> Comp
     return Completion(line, column - len(prefix), tuple(options[:MAX_OPTIONS]))
 
 
-def _options(place: Place, names: Names, file: str) -> tuple[str, list[Option]]:
+def _options(place: Place, names: RuleNames, file: str) -> tuple[str, list[Option]]:
     if place.path == () and place.is_key and not place.kind:
         return place.before, [Option(KIND_KEY, f"{KIND_KEY}: ", "key", lines=(KIND,))]
     if place.path == (KIND_KEY,):
@@ -91,7 +91,7 @@ def _options(place: Place, names: Names, file: str) -> tuple[str, list[Option]]:
     return prefix, _values(shape, place, names)
 
 
-def _keys(shape: Shape, place: Place, names: Names) -> list[Option]:
+def _keys(shape: Shape, place: Place, names: RuleNames) -> list[Option]:
     type_ = shape.type
     if isinstance(type_, WindowType):
         return [Option(word, f"{word}: ", "key") for word in ("months", "full_months")]
@@ -105,9 +105,9 @@ def _keys(shape: Shape, place: Place, names: Names) -> list[Option]:
     elif shape.key == "features":
         things = names.features
     elif shape.key == "with":
-        kind = names.kinds.get(place.entries.get("event", ""))
+        kind = names.kinds.get(place.outer.get("event", ""))
         things = {name: NamedThing(name) for name in kind.fields} if kind else {}
-    return [_named(thing, ": ") for name, thing in things.items() if name not in place.entries]
+    return [_name_option(thing, ": ") for name, thing in things.items() if name not in place.entries]
 
 
 def _key(record: str, field: Field) -> Option:
@@ -116,7 +116,7 @@ def _key(record: str, field: Field) -> Option:
     return Option(field.name, f"{field.name}: ", "key", "" if is_required else "?", meaning, int(is_required))
 
 
-def _values(shape: Shape, place: Place, names: Names) -> list[Option]:
+def _values(shape: Shape, place: Place, names: RuleNames) -> list[Option]:
     type_: SchemaType = shape.type
     if isinstance(type_, WindowType):
         return [
@@ -131,7 +131,7 @@ def _values(shape: Shape, place: Place, names: Names) -> list[Option]:
     if isinstance(type_, ListType | TextsType) or not isinstance(type_, TextType):
         return []
     if type_.feature:
-        return [_named(thing) for thing in names.features.values()]
+        return [_name_option(thing) for thing in names.features.values()]
     if type_.among:
         return [Option(word, word, "word") for word in type_.among]
     if shape.record == "a declared feature" and shape.key == "value":
@@ -140,11 +140,11 @@ def _values(shape: Shape, place: Place, names: Names) -> list[Option]:
         return [Option(name, name, "field") for name in fields]
     sort = _NAMES_BY_KEY.get((shape.record, shape.key)) or _NAMES_BY_KEY.get(("", shape.key), "")
     things: Things = getattr(names, sort) if sort else {}
-    options = [_named(thing) for thing in things.values()]
+    options = [_name_option(thing) for thing in things.values()]
     if shape.key not in _WITHOUT_PREFIX:
         return options
     return [Option(o.label.partition(".")[2], o.apply.partition(".")[2], o.kind, o.detail, o.lines) for o in options]
 
 
-def _named(thing: NamedThing, suffix: str = "") -> Option:
+def _name_option(thing: NamedThing, suffix: str = "") -> Option:
     return Option(thing.name, f"{thing.name}{suffix}", "name", thing.detail, thing.lines)

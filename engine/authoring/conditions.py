@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from engine.authoring.names import NamedThing, Names, Things, type_text
+from engine.authoring.names import NamedThing, RuleNames, Things, type_text
 from engine.authoring.options import Option
 from engine.authoring.places import Place
 from engine.lang.check.orders import schema_of
@@ -20,7 +20,7 @@ _BEFORE_VALUE: Final = {*COMPARISONS, "and", "or", "not", "in", "(", "[", ",", "
 _LAST_COMPARISON: Final = re.compile(r"([a-z][\w.]*)\s*(?:==|!=|(?:not\s+)?in\s*\[[^\]]*)\s*$")
 
 
-def condition_options(place: Place, names: Names, file: str) -> tuple[str, list[Option]]:
+def condition_options(place: Place, names: RuleNames, file: str) -> tuple[str, list[Option]]:
     """The text that the options replace, and the options."""
     before = place.before.lstrip("'\"") if place.before[:1] in ("'", '"') else place.before
     open_quote = _open_quote(before)
@@ -44,7 +44,7 @@ def condition_options(place: Place, names: Names, file: str) -> tuple[str, list[
     return prefix, [*words, *(_option(thing, "name") for thing in things.values()), *keywords]
 
 
-def readable_schema(place: Place, names: Names) -> Schema:
+def readable_schema(place: Place, names: RuleNames) -> Schema:
     """The attributes with types that a condition at this place can read."""
     if place.kind == "orders":
         return schema_of(tuple(names.states), tuple(names.order_events))
@@ -53,7 +53,7 @@ def readable_schema(place: Place, names: Names) -> Schema:
     return names.schema
 
 
-def _readable(place: Place, names: Names, file: str) -> Things:
+def _readable(place: Place, names: RuleNames, file: str) -> Things:
     """The names that a condition at this place can read, by name."""
     own = names.definitions.get(file, {})
     if place.kind in ("orders", "watch") or place.path[-1:] in (("where",), ("among",)):
@@ -69,14 +69,14 @@ def _readable(place: Place, names: Names, file: str) -> Things:
     return things
 
 
-def _event_fields(place: Place, names: Names) -> dict[str, Attribute]:
+def _event_fields(place: Place, names: RuleNames) -> dict[str, Attribute]:
     """The fields of the kinds of events that the record names in `event` or `of`; of all kinds if it names none."""
     words = re.findall(r"[\w.]+", f"{place.entries.get('event', '')} {place.entries.get('of', '')}")
     kinds = [names.kinds[word] for word in words if word in names.kinds] or list(names.kinds.values())
     return {name: attribute for kind in kinds for name, attribute in kind.fields.items()}
 
 
-def _compared(before: str, names: Names, place: Place) -> Attribute | None:
+def _compared(before: str, names: RuleNames, place: Place) -> Attribute | None:
     """The attribute that the value after `before` is compared with, or None."""
     match = _LAST_COMPARISON.search(before)
     return readable_schema(place, names).get(match[1]) if match else None

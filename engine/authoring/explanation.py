@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from engine.authoring.names import NamedThing, Names, Things
+from engine.authoring.names import NamedThing, RuleNames, Things
 from engine.authoring.places import Place, place_at
 from engine.authoring.shapes import key_meaning, shape_at
 from engine.lang.model.conditions import AS_OF
@@ -28,7 +28,7 @@ _LANGUAGE_WORDS: Final = {
 
 
 @dataclass(frozen=True)
-class Explanation:
+class WordMeaning:
     """The place of a word, counted from 1, and its meaning in a few lines; no lines if we know none."""
 
     line: int
@@ -37,20 +37,20 @@ class Explanation:
     lines: tuple[str, ...]
 
 
-def explain_word(names: Names, text: str, line: int, column: int) -> Explanation:
+def explain_word(names: RuleNames, text: str, line: int, column: int) -> WordMeaning:
     """The meaning of the word at a character of a file, counted from 1."""
     rows = text.removeprefix("\ufeff").split("\n")
     row = rows[line - 1] if 0 < line <= len(rows) else ""
     match = next((m for m in _WORD.finditer(row) if m.start() < column <= m.end()), None)
     if match is None:
-        return Explanation(line, column, 0, ())
+        return WordMeaning(line, column, 0, ())
     place = place_at(text, line, match.start() + 1)
     is_key = row[match.end() : match.end() + 1] == ":"
     lines = _lines(place, names, match[0], is_key) if place else ()
-    return Explanation(line, match.start() + 1, len(match[0]), lines)
+    return WordMeaning(line, match.start() + 1, len(match[0]), lines)
 
 
-def _lines(place: Place, names: Names, word: str, is_key: bool) -> tuple[str, ...]:
+def _lines(place: Place, names: RuleNames, word: str, is_key: bool) -> tuple[str, ...]:
     shape = shape_at(place.kind, place.path)
     if is_key and place.path == () and word == "kind":
         return (KIND,)
@@ -64,7 +64,7 @@ def _lines(place: Place, names: Names, word: str, is_key: bool) -> tuple[str, ..
     return (_LANGUAGE_WORDS[word],) if word in _LANGUAGE_WORDS else ()
 
 
-def _thing(names: Names, word: str) -> NamedThing | None:
+def _thing(names: RuleNames, word: str) -> NamedThing | None:
     requests = {name: thing for fields in names.requests.values() for name, thing in fields.items()}
     tables: tuple[Things, ...] = (
         *(names.features, names.flags, names.lists, requests, names.reasons, names.perks, names.events),

@@ -45,7 +45,7 @@ Things = dict[str, NamedThing]
 
 
 @dataclass
-class Names:
+class RuleNames:
     """All names by sort. `schema` types features and flags, `kinds` the fields of events, `requests` the fields of each perk."""
 
     schema: dict[str, Attribute] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Names:
 
 def names_of(
     program: Program, files: Mapping[str, str], kinds: Kinds, meanings: Mapping[str, Sequence[str]], language: str
-) -> Names:
+) -> RuleNames:
     """The names of a folder. `program` types them, `meanings` explain features by name, `language` is that of wordings."""
-    names = Names(schema=dict(program.schema), kinds=dict(kinds))
+    names = RuleNames(schema=dict(program.schema), kinds=dict(kinds))
     if program.evidence:
         names.kinds = dict(event_kinds(program.evidence, kinds))
     names.classes = {name: NamedThing(name) for name in sorted({k.data_class for k in names.kinds.values()})}
@@ -101,7 +101,7 @@ def _bounds(type_: Type) -> str:
     return f", {format_value(type_.low, type_)} to {format_value(type_.high, type_)}"
 
 
-def _add(names: Names, file: str, rule_file: RuleFile, language: str) -> None:
+def _add(names: RuleNames, file: str, rule_file: RuleFile, language: str) -> None:
     match rule_file:
         case ScorecardFile():
             names.definitions[file] = _definitions(rule_file.define)
@@ -143,7 +143,7 @@ def _add(names: Names, file: str, rule_file: RuleFile, language: str) -> None:
             pass
 
 
-def _add_orders(names: Names, file: str, orders: OrdersFile) -> None:
+def _add_orders(names: RuleNames, file: str, orders: OrdersFile) -> None:
     names.definitions[file] = _definitions(orders.define)
     names.states |= _words(orders.states)
     names.order_events |= _words(orders.events)

@@ -21,8 +21,8 @@ _OPENING, _CLOSING = "{[", "}]"
 class Place:
     """A cursor. `path` leads to the record whose key it is at, or to the value that it is in; `is_key` is None if either is possible.
 
-    `before` is the key or value up to the cursor, `entries` the texts of the record's other keys, `owner` the id of the outermost
-    record around it, such as a perk.
+    `before` is the key or value up to the cursor, `entries` the texts of the record's other keys, `outer` those of the record
+    around that one, and `owner` the id of the outermost record, such as a perk.
     """
 
     kind: str
@@ -30,6 +30,7 @@ class Place:
     is_key: bool | None
     before: str
     entries: Mapping[str, str]
+    outer: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
 
 
@@ -124,13 +125,17 @@ class _LineReader:
             return self._value_place(kind, rest)
         frame = self.frames[-1] if self.frames else None
         if frame is None or (not frame.is_list and frame.indent == len(text) - len(rest)):
-            path = self._path()[:-1] if frame else ()
-            return Place(kind, path, True, rest, frame.entries if frame else {}, self._owner())
-        return Place(kind, self._path(), None, rest, {}, self._owner())
+            return self._place(kind, self._path()[:-1], True, rest)
+        return self._place(kind, self._path(), None, rest)
 
     def _value_place(self, kind: str, before: str) -> Place:
-        entries = next((f.entries for f in reversed(self.frames) if not f.is_list), {})
-        return Place(kind, self._path(), False, before, entries, self._owner())
+        return self._place(kind, self._path(), False, before)
+
+    def _place(self, kind: str, path: Path, is_key: bool | None, before: str) -> Place:
+        records = [f.entries for f in self.frames if not f.is_list] + [f.entries for f in self.flow if f.opening == "{"]
+        records = [{}, {}, *records, *([{}] if is_key is None else [])]
+        owner = next((entries["id"] for entries in records if "id" in entries), "")
+        return Place(kind, path, is_key, before, records[-1], records[-2], owner)
 
     def _read_block(self, text: str, indent: int) -> tuple[str, bool]:
         """Read a line of a block. Return its last part, and whether that is a value."""
@@ -205,13 +210,7 @@ class _LineReader:
     def _flow_place(self, kind: str) -> Place:
         frame = self.flow[-1]
         is_key = frame.opening == "{" and frame.key is None
-        entries = next((f.entries for f in reversed(self.flow) if f.opening == "{"), None)
-        if entries is None:
-            entries = self.frames[-1].entries if self.frames else {}
-        return Place(kind, self._path(), is_key, frame.text.lstrip(), entries, self._owner())
-
-    def _owner(self) -> str:
-        return next((f.entries["id"] for f in self.frames if not f.is_list and "id" in f.entries), "")
+        return self._place(kind, self._path(), is_key, frame.text.lstrip())
 
     def _path(self) -> Path:
         block = [None if frame.is_list else frame.key for frame in self.frames]

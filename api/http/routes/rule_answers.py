@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from api.features.distributions import Distribution
 from api.http.fields import ProblemSeverity
 from api.http.routes.page import Page
-from api.proposals.authoring import Vocabulary
+from api.proposals.authoring import DraftNames
 from api.proposals.rule_drafts import DraftEditor, RuleDraft
 from engine.authoring.completion import Completion
-from engine.authoring.explanation import Explanation
+from engine.authoring.explanation import WordMeaning
 from engine.authoring.options import Option
 from engine.lang.model.problems import Problem, SourceSpan
 from engine.verify.cases import CaseOutcome
@@ -156,7 +156,7 @@ class RuleCompletion(BaseModel):
     options: list[CompletionOption]
 
     @classmethod
-    def of(cls, completion: Completion, vocabulary: Vocabulary) -> Self:
+    def of(cls, completion: Completion, vocabulary: DraftNames) -> Self:
         """The public view of a completion."""
         options = [CompletionOption.of(o, vocabulary.distributions.get(o.label)) for o in completion.options]
         return cls(line=completion.line, column=completion.column, options=options)
@@ -173,7 +173,7 @@ class RuleExplanationAnswer(BaseModel):
     distribution: ValueDistribution | None
 
     @classmethod
-    def of(cls, explanation: Explanation, word: str, vocabulary: Vocabulary) -> Self:
+    def of(cls, explanation: WordMeaning, word: str, vocabulary: DraftNames) -> Self:
         """The public view of an explanation."""
         distribution = vocabulary.distributions.get(word) if explanation.lines else None
         return cls(
@@ -239,8 +239,8 @@ class DraftPresenceAnswer(BaseModel):
     @classmethod
     def of(cls, draft: RuleDraft, editors: Iterable[DraftEditor], party: str) -> Self:
         """The public view of who has a draft open."""
-        others = [DraftEditorAnswer(party=e.party, is_you=e.party == party, seen_at=e.seen_at) for e in editors]
-        return cls(version=draft.version, saved_at=draft.saved_at, saved_by=draft.saved_by, editors=others)
+        pages = [DraftEditorAnswer(party=e.party, is_you=e.party == party, seen_at=e.seen_at) for e in editors]
+        return cls(version=draft.version, saved_at=draft.saved_at, saved_by=draft.saved_by, editors=pages)
 
 
 def case_results(outcomes: Mapping[str, Sequence[CaseOutcome]]) -> list[CaseFileResult]:

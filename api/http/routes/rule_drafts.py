@@ -85,7 +85,12 @@ def _save(number: int, context: AppContext, operator: Caller, body: bytes, now: 
     return DraftSummary.of(draft)
 
 
-@router.delete("/{number}", status_code=204, responses=error_responses("unknown_draft", "other_owner"))
+@router.delete(
+    "/{number}",
+    status_code=204,
+    response_description="the draft is gone",
+    responses=error_responses("unknown_draft", "other_owner"),
+)
 def delete_rule_draft(number: Number, context: ContextDep, operator: Operator) -> None:
     """Delete a draft of yours."""
     rule_drafts.delete_draft(context.database, number, operator.party)

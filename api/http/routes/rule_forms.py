@@ -2,11 +2,11 @@
 
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from api.http.fields import PLAIN, BriefText, Money, PartyId, PerkId, StatementText
 from api.http.large_forms import form_schemas
-from api.http.routes.proposal_forms import MAX_FILES, FileName, RuleFiles
+from api.http.routes.proposal_forms import MAX_FILES, FileName, RuleFiles, StrictForm
 
 Place = Annotated[int, Field(ge=1, le=10**7)]
 DraftNumber = Annotated[int, Field(ge=1, le=10**9)]
@@ -18,13 +18,7 @@ SomeFiles = Annotated[dict[FileName, str], Field(max_length=MAX_FILES)]
 _ALL: Final = "the text of each rule file by its name; with `draft` or `release`, only those that differ"
 
 
-class _StrictForm(BaseModel):
-    """A form without fields of other names."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class FilesForm(_StrictForm):
+class FilesForm(StrictForm):
     """Rule files: all of them, or those that lie over a draft or over the release in force."""
 
     files: SomeFiles = Field(default_factory=dict, description=_ALL)
@@ -70,14 +64,14 @@ class AssessmentForm(FilesForm):
     )
 
 
-class DraftForm(_StrictForm):
+class DraftForm(StrictForm):
     """A new draft."""
 
     name: DraftName
     files: RuleFiles | None = Field(None, description="null: those of the release in force")
 
 
-class DraftChange(_StrictForm):
+class DraftChange(StrictForm):
     """Changed files of a draft, over the version that you read."""
 
     version: DraftNumber
@@ -86,7 +80,7 @@ class DraftChange(_StrictForm):
     )
 
 
-class DraftPresence(_StrictForm):
+class DraftPresence(StrictForm):
     """An open page that edits a draft."""
 
     editor: EditorId = Field(description="random, and the same as long as the page is open")
