@@ -30,6 +30,7 @@ RESERVED_PARTIES: Final = ("operator", "iftah")  # the command line, and the sys
 OWN_PREFIX: Final = "iftah_"  # so that scanners recognise a leaked token
 CACHE_SECONDS: Final = 1.0  # seconds for which we cache a token
 MAX_CACHED_TOKENS: Final = 10_000  # cached tokens
+MAX_SECRET_CHARS: Final = 8_192  # characters of a token, ours or another issuer's
 OIDC_ID_PREFIX: Final = "issued"  # prefix of the ids of another issuer's tokens
 
 

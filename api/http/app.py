@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
+from api.console.router import ROUTERS as PAGE_ROUTERS
 from api.http import problems
 from api.http.body_limits import BodyLimit
 from api.http.decider import Decider
@@ -125,6 +126,8 @@ def create_app(
     app.add_middleware(RequestLog)  # the last is the outermost
     for router in ROUTERS:
         app.include_router(router, responses=problems.error_responses())
+    for router in PAGE_ROUTERS:
+        app.include_router(router)
     app.webhooks.include_router(callbacks.webhooks)
     describe(app)
     return attach_context(app, context, gate)

@@ -39,6 +39,10 @@ class Gate:
         self.rates.count_request(_rate_key(database, caller))
         return caller
 
+    def count(self, database: Database, caller: Caller) -> None:
+        """Count a request of a caller whom we admitted before. Raises Rejected `too_many_requests`."""
+        self.rates.count_request(_rate_key(database, caller))
+
     def _admit(self, database: Database, secret: str, now: datetime, address: str) -> Caller:
         caller = auth.cached_caller(database, auth.digest(secret), now) or self._look_up(database, secret, now, address)
         self.rates.count_request(_rate_key(database, caller))
