@@ -62,6 +62,7 @@ ROLE_NAMES: Final = {
 NOTICES: Final = {
     "signed_out": N_("You are signed out."),
     "confirmed": N_("Thank you. You may go on."),
+    "draft_deleted": N_("The draft is deleted."),
 }
 
 

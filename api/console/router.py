@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from api.console import sign_in
+from api.console import rule_drafts, rule_moves, rule_trying, rules, sign_in
 
-ROUTERS: Final = (sign_in.router,)
+ROUTERS: Final = (sign_in.router, rules.router, rule_drafts.router, rule_trying.router, rule_moves.router)

@@ -75,7 +75,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "as_of": CREATED_AT,
         "score": 655,
         "band": "excellent",
-        "reasons": ["orders_late"],
+        "reasons": [{"code": "orders_late", "text": "Recent orders were paid late."}],
         "base": 480,
         "perks": [
             {
@@ -103,6 +103,7 @@ ANSWERS: Final[dict[str, Any]] = {
                 "unknown": [],
             }
         ],
+        "values": [{"name": "credit.orders_late", "type": "int", "value": "3"}],
         "missing": [],
     },
     "RuleMeasurement": {"swap": SWAP, "needs_build": []},

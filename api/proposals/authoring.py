@@ -20,6 +20,7 @@ from engine.authoring.names import RuleNames, names_of
 from engine.changes.swap_report import SwapReport
 from engine.errors import Rejected
 from engine.lang.check.release import check
+from engine.lang.model.conditions import Values
 from engine.lang.model.problems import Problem, RulesError
 from engine.lang.model.program import Program, Release
 from engine.verify.cases import CaseOutcome, run
@@ -59,7 +60,8 @@ def require_release(files: Files) -> Release:
             raise RulesError(problems)
     except RulesError as error:
         lines = "; ".join(str(problem)[:MAX_PROBLEM_CHARS] for problem in error.problems[:MAX_PROBLEMS])
-        count = f"the rules have {len(error.problems)} problems"
+        number = len(error.problems)
+        count = f"the rules have {number} problem{'s' * (number != 1)}"
         raise Rejected(f"{count}: {lines}", where="files", hint="mend them", code="rules_refused") from None
     return release
 
@@ -102,6 +104,7 @@ class Trying:
     assessment: Assessment
     program: Program
     as_of: datetime
+    values: Values
     missing: tuple[str, ...] = ()
 
 
@@ -110,7 +113,8 @@ def try_values(files: Files, values: Mapping[str, str], as_of: datetime, amounts
     release = require_release(files)
     program = release.at(release.day(as_of))
     read_values = read_written_values(program, values)
-    return Trying(assess_lines(program, files, read_values, as_of, _amounts(program, amounts)), program, as_of)
+    assessment = assess_lines(program, files, read_values, as_of, _amounts(program, amounts))
+    return Trying(assessment, program, as_of, read_values)
 
 
 def try_person(context: AppContext, files: Files, person: str, now: datetime, amounts: Mapping[str, int]) -> Trying:
@@ -123,7 +127,7 @@ def try_person(context: AppContext, files: Files, person: str, now: datetime, am
     same = {n for n, a in readable.items() if a.type == explanation.program.schema[n].type}
     values = {name: value for name, value in explanation.values.items() if name in same}
     assessment = assess_lines(program, files, values, as_of, _amounts(program, amounts))
-    return Trying(assessment, program, as_of, tuple(name for name in program.reads if name not in same))
+    return Trying(assessment, program, as_of, values, tuple(name for name in program.reads if name not in same))
 
 
 def _amounts(program: Program, amounts: Mapping[str, int]) -> Mapping[str, int]:

@@ -58,6 +58,7 @@ function mount(form) {
     EditorView.contentAttributes.of({
       "aria-label": area.getAttribute("aria-label") ?? form.dataset.file,
       "aria-multiline": "true",
+      tabindex: "0",
       spellcheck: "false",
     }),
     explanations(form),

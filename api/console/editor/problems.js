@@ -30,7 +30,10 @@ export function problems(form) {
 
   function show(view, fragment) {
     const findings = document.querySelector("[data-findings]")
+    const otherCases = findings.querySelector("[data-other-cases]")
     findings.replaceChildren(...fragment.childNodes)
+    const gap = findings.querySelector("[data-other-cases-follow]") // until the check of everything answers
+    if (otherCases) gap?.replaceWith(otherCases)
     const items = [...findings.querySelectorAll("[data-line]")].filter((item) => item.dataset.file === form.dataset.file)
     view.dispatch(setDiagnostics(view.state, items.map((item) => diagnostic(view.state.doc, item))))
   }

@@ -1,7 +1,7 @@
 // Requests to the pages of this server, with the token of the session's forms. They never leave this host.
 
 export async function post(form, address, values, signal) {
-  const body = new URLSearchParams({csrf: form.elements.csrf?.value ?? "", ...values})
+  const body = new URLSearchParams({csrf: form.elements.csrf?.value ?? "", file: form.dataset.file, ...values})
   return fetch(address, {method: "POST", body, signal, credentials: "same-origin", headers: {Accept: "application/json"}})
 }
 

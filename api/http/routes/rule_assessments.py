@@ -11,6 +11,7 @@ from api.http.routes.swap_figures import SwapSet
 from api.proposals.authoring import Trying
 from engine.authoring.assessment import AssessedLine, PerkAnswer
 from engine.lang.engines.trace import Atom
+from engine.lang.model.types import format_value
 
 
 class ComparisonAnswer(BaseModel):
@@ -90,30 +91,55 @@ class AssessedPerk(BaseModel):
         )
 
 
+class ReasonWording(BaseModel):
+    """A reason, and its wording in the language of the question."""
+
+    code: str
+    text: str
+
+
+class ReadValue(BaseModel):
+    """A name that the rules read, and the person's value; empty: it is missing."""
+
+    name: str
+    type: str
+    value: str
+
+
 class RuleAssessment(BaseModel):
     """What the rules say of a person: the score, the perks, and each line. Nothing of it is recorded as a decision."""
 
     as_of: datetime
     score: int | None
     band: str | None
-    reasons: list[str]
+    reasons: list[ReasonWording]
     base: int
     perks: list[AssessedPerk]
     lines: list[AssessedLineAnswer]
+    values: list[ReadValue] = Field(description="of each feature and flag that the rules read")
     missing: list[str] = Field(description="names that these rules read, and that nobody has computed yet")
 
     @classmethod
-    def of(cls, trying: Trying) -> Self:
-        """The public view of a try."""
-        result = trying.assessment.result
+    def of(cls, trying: Trying, language: str) -> Self:
+        """The public view of a try, with the reasons in a language."""
+        result, program = trying.assessment.result, trying.program
+        wordings = {
+            code: texts.get(language) or next(iter(texts.values()), "") for code, texts in program.reasons.items()
+        }
+        types = {name: program.schema[name].type for name in program.reads}
+        values = {name: trying.values.get(name) for name in types}
         return cls(
             as_of=trying.as_of,
             score=result.score,
             band=result.band,
-            reasons=list(result.reasons),
-            base=trying.program.scorecard.base,
+            reasons=[ReasonWording(code=code, text=wordings.get(code, "")) for code in result.reasons],
+            base=program.scorecard.base,
             perks=[AssessedPerk.of(answer) for answer in trying.assessment.perks],
             lines=[AssessedLineAnswer.of(line) for line in trying.assessment.lines],
+            values=[
+                ReadValue(name=n, type=str(t), value="" if values[n] is None else format_value(values[n], t))
+                for n, t in types.items()
+            ],
             missing=list(trying.missing),
         )
 

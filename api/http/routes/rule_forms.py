@@ -62,6 +62,7 @@ class AssessmentForm(FilesForm):
     amounts: Annotated[dict[PerkId, Money], Field(max_length=100)] = Field(
         default_factory=dict, description="the deposit by perk, in minor units; without one, the most"
     )
+    language: LanguageTag = Field("en", description="of the reasons")
 
 
 class DraftForm(StrictForm):

@@ -149,10 +149,10 @@ def _assess(context: AppContext, operator: Caller, body: bytes, now: datetime) -
     form = parse_form(body, AssessmentForm)
     files = _files(context, form)
     if form.person is None:
-        return RuleAssessment.of(authoring.try_values(files, form.values, now, form.amounts))
+        return RuleAssessment.of(authoring.try_values(files, form.values, now, form.amounts), form.language)
     if not (form.purpose or "").strip():
         raise Rejected("a look at a person needs a purpose", where="purpose", hint="say why", code="no_purpose")
-    return RuleAssessment.of(authoring.try_person(context, files, form.person, now, form.amounts))
+    return RuleAssessment.of(authoring.try_person(context, files, form.person, now, form.amounts), form.language)
 
 
 @router.post("/measurement", responses=error_responses(*FILE_CODES, "rules_refused"), openapi_extra=body_of(FilesForm))
