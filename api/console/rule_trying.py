@@ -97,7 +97,7 @@ def _sources(files: Mapping[str, str], assessment: Mapping[str, Any]) -> dict[st
 
 def _row(number: int, text: str, notes: list[dict[str, Any]]) -> dict[str, Any]:
     """A line of a file, cut around the span that counts."""
-    met = next((note for note in notes if note["met_at"]), None)
+    met = next((note for note in notes if note["met_at"] and note["sort"] != "scorable"), None)
     start = met["place"]["column"] - 1 if met else len(text)
     end = start + met["place"]["length"] if met else len(text)
     return {"number": number, "before": text[:start], "marked": text[start:end], "after": text[end:], "notes": notes}

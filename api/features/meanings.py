@@ -22,4 +22,9 @@ def feature_line(program: Program, name: str, language: str) -> Feature:
 def feature_meanings(program: Program, language: str) -> dict[str, tuple[str, ...]]:
     """What each feature says, in a line, by name."""
     names = (n for n in program.schema if n in program.declarations or n in _CATALOGUE)
-    return {name: (feature_line(program, name, language).about,) for name in names}
+    return {name: (_sentence(feature_line(program, name, language).about, language),) for name in names}
+
+
+def _sentence(about: str, language: str) -> str:
+    """The text with the full stop of its language."""
+    return f"{about.rstrip('.。')}。" if language == "zh" and not about.isascii() else about

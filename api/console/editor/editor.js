@@ -87,4 +87,5 @@ function goToPlace(view) {
 }
 
 adoptStyles()
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"})
 for (const form of document.querySelectorAll("form[data-rule-editor]")) mount(form)
