@@ -225,6 +225,10 @@ Scope = TypeAliasType(
             "releases",
             "rules",
             "keys",
+            "today",
+            "monitor",
+            "evidence",
+            "callers",
             "audit",
             "tokens",
         ],
@@ -249,6 +253,22 @@ ProposalState = TypeAliasType(
             "replaced",
         ],
         Field(description="the state of a change of rules; shadow and partial: it is on trial"),
+    ],
+)
+AlarmKind = TypeAliasType(
+    "AlarmKind",
+    Annotated[
+        Literal[
+            "break_glass",
+            "trial_held",
+            "rules_refused",
+            "refresh_stuck",
+            "callbacks_failed",
+            "callbacks_late",
+            "cases_overdue",
+            "evidence_stale",
+        ],
+        Field(description="something that is wrong now"),
     ],
 )
 ActivationKind = TypeAliasType(

@@ -29,6 +29,32 @@ ROLES: dict[str, tuple[str, ...]] = {
     "POST /sign-out": PUBLIC,
     "GET /confirm": PUBLIC,
     "POST /confirm": PUBLIC,
+    "GET /rules": REVIEWERS,
+    "GET /rules/file": REVIEWERS,
+    "POST /rules/explanation": REVIEWERS,
+    "POST /rules/drafts": OPERATOR,
+    **{f"{method} /rules/drafts/{{number}}": OPERATOR for method in ("GET", "POST")},
+    **{
+        f"{method} /rules/drafts/{{number}}/{page}": OPERATOR
+        for method in ("GET", "POST")
+        for page in ("try", "moves", "proposal")
+    },
+    **{
+        f"POST /rules/drafts/{{number}}/{action}": OPERATOR
+        for action in ("text", "file", "deletion", "check", "completion")
+    },
+    **{f"POST /rules/drafts/{{number}}/{action}": OPERATOR for action in ("explanation", "presence")},
+    "GET /monitor": REVIEWERS,
+    "GET /monitor/{name}.csv": REVIEWERS,
+    "GET /evidence": OPERATOR,
+    "GET /evidence/submissions/{submission}": OPERATOR,
+    "GET /evidence/import": OPERATOR,
+    "POST /evidence/import": OPERATOR,
+    "POST /evidence/import/confirm": OPERATOR,
+    "GET /callers": CALLER_READERS,
+    "GET /callers/services": CALLER_READERS,
+    "GET /callers/tokens": CALLER_READERS,
+    "POST /callers/callbacks/{message}/resend": CALLER_READERS,
 }
 PAGE_ROUTES = {
     f"{method} {route.path}"
