@@ -35,7 +35,7 @@ class Place:
 
 
 @dataclass
-class _Frame:
+class _LineFrame:
     """A mapping or list of lines that is open at this line."""
 
     indent: int
@@ -87,7 +87,7 @@ class _LineReader:
     """Reads lines one by one, and keeps what is open."""
 
     def __init__(self) -> None:
-        self.frames = list[_Frame]()
+        self.frames = list[_LineFrame]()
         self.flow = list[_FlowFrame]()
         self.scalar_indent: int | None = None  # of the key whose text goes on in deeper lines
         self.scalar = ""
@@ -144,7 +144,7 @@ class _LineReader:
         self._close(column, is_item=_ITEM.match(rest) is not None)
         while item := _ITEM.match(rest):
             if not (self.frames and self.frames[-1].is_list and self.frames[-1].indent == column):
-                self.frames.append(_Frame(column, is_list=True))
+                self.frames.append(_LineFrame(column, is_list=True))
             rest, column = rest[item.end() :], column + item.end()
         match = _KEY.match(rest)
         if match is None:
@@ -152,7 +152,7 @@ class _LineReader:
                 self._read_flow(rest)
             return rest, False
         if not self.frames or self.frames[-1].is_list or self.frames[-1].indent != column:
-            self.frames.append(_Frame(column, is_list=False))
+            self.frames.append(_LineFrame(column, is_list=False))
         frame = self.frames[-1]
         frame.key = _word(match[1])
         value = rest[match.end() :].lstrip(" \t")

@@ -6,10 +6,10 @@ import {EditorView} from "@codemirror/view"
 import {post} from "./requests.js"
 
 const DELAY = 900 // milliseconds after the last key
-const BEAT = 8000 // between two looks at who else is here
+const BEAT = 5000 // between two looks at who else is here
 
 export function draftSaving(form) {
-  const editor = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("")
+  const editor = editorOfTab()
   const status = document.querySelector("[data-save-status]")
   const others = document.querySelector("[data-others]")
   const words = form.dataset
@@ -57,4 +57,13 @@ export function draftSaving(form) {
     clearTimeout(timer)
     timer = setTimeout(() => save(update.view), DELAY)
   })
+}
+
+// A name of this tab, the same after a reload.
+function editorOfTab() {
+  const key = "iftah-editor"
+  const bytes = crypto.getRandomValues(new Uint8Array(8))
+  const name = sessionStorage.getItem(key) ?? [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")
+  sessionStorage.setItem(key, name)
+  return name
 }
