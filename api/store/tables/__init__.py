@@ -110,6 +110,7 @@ from api.store.tables.releases import (
     ReleaseObjectRow,
     TrialAnswerRow,
 )
+from api.store.tables.rule_drafts import RULE_DRAFT_EDITORS, RULE_DRAFTS, RuleDraftEditorRow, RuleDraftRow
 
 __all__ = [
     "ANSWER_SUMS",
@@ -144,6 +145,8 @@ __all__ = [
     "RELEASE_LOG",
     "RELEASE_OBJECTS",
     "REVIEWS",
+    "RULE_DRAFTS",
+    "RULE_DRAFT_EDITORS",
     "SCHEDULED_EVENTS",
     "SCORES",
     "SCORE_HISTORY",
@@ -189,6 +192,8 @@ __all__ = [
     "ReleaseObjectRow",
     "ReleaseRow",
     "ReviewRow",
+    "RuleDraftEditorRow",
+    "RuleDraftRow",
     "ScheduledEventRow",
     "ScoreChangeRow",
     "ScoreRow",

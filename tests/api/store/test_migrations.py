@@ -38,6 +38,8 @@ TABLES_AFTER_0011 = (
     "trial_answers",
     "sessions",
     "sign_ins",
+    "rule_drafts",
+    "rule_draft_editors",
 )
 OLD_DECISIONS_TABLE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,
 transaction_id VARCHAR, subject VARCHAR NOT NULL, perk VARCHAR NOT NULL, amount BIGINT NOT NULL, currency VARCHAR NOT NULL,
