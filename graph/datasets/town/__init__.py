@@ -1,7 +1,9 @@
 """A town: a synthetic population from a seed, whose ground truth we know.
 
 Every person has a hidden reliability in 0..1. With noise, it determines the visible facts: obligations kept and broken,
-balances, regularity of income, and ties (similar people meet more). A tenth of the people have almost no evidence; a
+balances, regularity of income, use of the wallet, proof of identity, and ties (similar people meet more). So under the
+shipped scorecard near 5, 15, 35, 30 and 15 % of the scored people are in the five bands, lowest first, and the share of
+promises that people break falls with each band. A tenth of the people have almost no evidence; a
 few pass money in rings; clusters of sybils vouch for each other. Merchants (`m-12`), employers (`e-3`) and the pension
 office (`e-0`) are nodes beside the people (`p-7`) and never enrol. Amounts are in fen (CNY).
 
