@@ -49,6 +49,7 @@ from api.store.tables.decisions import (
     ReviewRow,
     SharedDecisionRow,
 )
+from api.store.tables.demo import DEMO_MARK, DemoMarkRow
 from api.store.tables.evidence import (
     CORRECTED_PARTIES,
     EVENTS,
@@ -100,6 +101,7 @@ __all__ = [
     "DECISIONS",
     "DECISION_SUBJECTS",
     "DEFERRED_REFRESHES",
+    "DEMO_MARK",
     "DISPUTES",
     "ERASED_INQUIRIES",
     "ERASURES_IN_PROGRESS",
@@ -135,6 +137,7 @@ __all__ = [
     "DecisionRecord",
     "DecisionSubjectRow",
     "DeferredRefreshRow",
+    "DemoMarkRow",
     "DisputeRow",
     "ErasedInquiryRow",
     "ErasureInProgressRow",

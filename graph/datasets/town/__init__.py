@@ -13,7 +13,7 @@ town. Cost: linear in people and payments. Memory: the population and ties (some
 one frame.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -25,7 +25,7 @@ from graph.datasets.town.credit import credit_events
 from graph.datasets.town.enrolment import enrolment_events
 from graph.datasets.town.frame import CHUNK, Bools, TimeSpan, span
 from graph.datasets.town.income import income_events, select_banked
-from graph.datasets.town.orders import order_events
+from graph.datasets.town.orders import late_odds, order_events
 from graph.datasets.town.people import Population, populate, truth
 from graph.datasets.town.spending import ring_events, spending_events
 from graph.datasets.town.ties import Ties, connect, tie_events
@@ -45,6 +45,11 @@ class Town:
 
     events: Callable[[], Iterator[pl.DataFrame]]
     truth: pl.DataFrame
+
+    def risks(self) -> Mapping[str, float]:
+        """The probability by person that an order is not paid in time, by the truth."""
+        odds = late_odds(self.truth["reliability"].to_numpy())
+        return dict(zip(self.truth["person"], odds.tolist(), strict=True))
 
 
 def town(people: int, *, seed: int, payments: int | None = None, months: int = 24, end: datetime = END) -> Town:

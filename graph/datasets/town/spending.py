@@ -165,9 +165,19 @@ def _purchases(
     )
 
 
+def merchants_a_category(people: int) -> int:
+    """The number of merchants of one category in a town of so many people."""
+    return max(2, people // _PEOPLE_A_MERCHANT // len(_HABITS))
+
+
+def merchant_category(number: int, people: int) -> str:
+    """The category of the merchant `m-number` in a town of so many people."""
+    return _CATEGORIES[number // merchants_a_category(people) % len(_CATEGORIES)]
+
+
 def _merchants(rng: np.random.Generator, category: Ints, people: int) -> Ints:
     """Draw merchants, each of one category: the k-th most popular of n is drawn as the cube of a uniform number."""
-    each = max(2, people // _PEOPLE_A_MERCHANT // len(_HABITS))
+    each = merchants_a_category(people)
     rank: Ints = (each * rng.random(len(category)) ** 3).astype(np.int64)
     return category * each + rank
 
