@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from api.demo.parties import CONTRIBUTOR
@@ -35,7 +36,7 @@ class DemoContributor:
         if _KIND not in self.simulation.context.vocabulary.kind_by_name:
             return
         for week in range(13):
-            self.simulation.schedule(begins_at + _FIRST + week * _WEEK, lambda now, week=week: self._send(week, now))
+            self.simulation.schedule(begins_at + _FIRST + week * _WEEK, partial(self._send, week))
 
     def _send(self, week: int, now: datetime) -> None:
         mistakes = _MISTAKES.get(week, ()) or ({"currency": None},) * (week == _ALL_REFUSED)

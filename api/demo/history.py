@@ -45,7 +45,9 @@ SEED: Final = 1
 _BUILDS: Final = 2  # in the period, before the one that follows it
 _FEW_ITEMS: Final = 12
 _PROPOSED: Final = timedelta(days=1, hours=6)  # before the end
-_PERSON_SCORES: Final = range(600, 720)  # of the person as whom a newcomer signs in: something to raise, something to have
+_PERSON_SCORES: Final = range(
+    600, 720
+)  # of the person as whom a newcomer signs in: something to raise, something to have
 
 
 @dataclass(frozen=True)

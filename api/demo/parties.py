@@ -43,7 +43,9 @@ MERCHANTS: Final = (
                 *("room", "hotel", DisplayName("Room", "客房"), (50_000, 80_000, 100_000, 200_000, 300_000)),
                 *((14, 80), 30, 600, True),
             ),
-            DemoService("guest-bike", "bicycle", DisplayName("Guest bicycle", "住客单车"), (19_900, 29_900), (2, 9), 6, 640),
+            DemoService(
+                "guest-bike", "bicycle", DisplayName("Guest bicycle", "住客单车"), (19_900, 29_900), (2, 9), 6, 640
+            ),
         ),
     ),
     DemoMerchant(

@@ -59,7 +59,11 @@ class DemoTill:
     def _question(self, visit: Visit) -> EligibilityQuestion:
         program = self.simulation.context.release.at(self.simulation.context.day(visit.at))
         perk = program.perk(visit.service.perk)
-        fields = [name for name in ("nights", "city") if perk is not None and f"request.{name}" in {a.name for a in perk.request}]
+        fields = [
+            name
+            for name in ("nights", "city")
+            if perk is not None and f"request.{name}" in {a.name for a in perk.request}
+        ]
         return EligibilityQuestion(
             merchant=visit.merchant.party,
             transaction_id=f"T-{visit.at:%Y%m%d}-{visit.number:05}",

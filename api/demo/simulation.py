@@ -36,5 +36,3 @@ class Simulation:
             due, _, action = heapq.heappop(self._queue)
             at = max(at, due)
             action(at)
-
-

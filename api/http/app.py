@@ -21,6 +21,7 @@ from api.http.routes import (
     casework,
     change_records,
     consents,
+    demo,
     eligibility,
     events,
     health,
@@ -79,6 +80,7 @@ ROUTERS: Final = (
     tokens.router,
     audit.router,
     health.router,
+    demo.router,
     metrics.router,
 )
 # Background work while the app runs. `refreshing` and `reloading` report back, so we start them separately.

@@ -75,4 +75,6 @@ def _change(database: Database, values: Mapping[str, object]) -> None:
 
 def _mark_of(row: Mapping[str, Any]) -> DemoMark:
     at = {name: None if row[name] is None else moment(row[name]) for name in ("activity_from", "activity_to")}
-    return DemoMark(row["evidence"], row["town_people"], moment(row["loaded_at"]), row["events"], **at, person=row["person"])
+    return DemoMark(
+        row["evidence"], row["town_people"], moment(row["loaded_at"]), row["events"], **at, person=row["person"]
+    )

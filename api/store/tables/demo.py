@@ -15,7 +15,9 @@ class DemoMarkRow(SQLModel, table=True):
     evidence: str  # town, berka
     town_people: int = Field(sa_type=BigInteger)
     loaded_at: int = Field(sa_type=BigInteger)  # by the simulated clock, if activity follows
-    events: int | None = Field(default=None, sa_type=BigInteger)  # of the demo's evidence; null while it is being loaded
+    events: int | None = Field(
+        default=None, sa_type=BigInteger
+    )  # of the demo's evidence; null while it is being loaded
     activity_from: int | None = Field(default=None, sa_type=BigInteger)  # null: there is no activity
     activity_to: int | None = Field(default=None, sa_type=BigInteger)  # null: it was not completed
     person: str | None = None  # the person as whom a newcomer signs in

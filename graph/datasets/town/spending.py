@@ -44,7 +44,9 @@ _HABITS: Final[tuple[tuple[str, float, int, tuple[int, ...], float, tuple[str, .
 _CATEGORIES: Final = tuple(h[0] for h in _HABITS)
 _CHANNELS: Final = ("wallet", "card", "cash", "direct_debit", "transfer")
 _PEOPLE_A_MERCHANT: Final = 50
-_LEAST_USE: Final = 0.1  # how much the least reliable people use the wallet and the shops, relative to the most reliable
+_LEAST_USE: Final = (
+    0.1  # how much the least reliable people use the wallet and the shops, relative to the most reliable
+)
 _PEER_SHARE: Final = 0.08  # share of payments that go to other people
 
 
@@ -87,7 +89,7 @@ def spending_events(people: Population, ties: Ties, payments: int, seed: int, sp
     peers = int(payments * _PEER_SHARE) if len(social_ties) else 0
     yield from _transfers(people, ties, social_ties, peers, seed, span)
     active = (span.days - people.enrolled) / span.days * np.where(people.thin, 0.02, np.where(people.sybil, 0.2, 1.0))
-    active = active * (_LEAST_USE + (1 - _LEAST_USE) * people.reliability ** 2)
+    active = active * (_LEAST_USE + (1 - _LEAST_USE) * people.reliability**2)
     weight = np.cumsum(active * generator(seed, "spending").lognormal(0.0, 1.0, people.size))
     calendar, total = _seasons(span), payments - peers
     for part, cut in enumerate(parts(total)):
