@@ -17,7 +17,7 @@ PERIOD: Final = timedelta(days=90)
 SHORTEST: Final = timedelta(days=7)  # with less time we simulate nothing
 ASKING: Final = timedelta(hours=4)
 _SESSION_HOURS: Final = (0, 7)  # UTC: from 8 and from 15 o'clock in the town
-_QUESTIONS_A_DAY: Final = 6.0
+_QUESTIONS_A_DAY: Final = 4.5
 _WEEKEND: Final = 1.4  # as many questions, relative to a working day
 _GROWTH: Final = 0.5  # of questions a day, over the whole period
 _CUSTOMERS: Final = 110
@@ -85,14 +85,15 @@ def _group(customer: Customer) -> int:
 
 
 def sessions(begins_at: datetime, ends_at: datetime) -> list[DemoSession]:
-    """The sessions between two moments, in order. The last one can be short."""
+    """The sessions between two moments, in order. The last one lasts until the end."""
     day = begins_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    opens = [day + timedelta(days=n, hours=hour) for n in range((ends_at - day).days + 1) for hour in _SESSION_HOURS]
-    closes = [*opens[1:], ends_at]
+    all_opens = (
+        day + timedelta(days=n, hours=hour) for n in range((ends_at - day).days + 1) for hour in _SESSION_HOURS
+    )
+    opens = [at for at in all_opens if begins_at <= at and at + ASKING < ends_at]
     return [
-        DemoSession(opens_at, opens_at + ASKING, min(closes_at, ends_at))
-        for opens_at, closes_at in zip(opens, closes, strict=True)
-        if begins_at <= opens_at and opens_at + ASKING < ends_at
+        DemoSession(opens_at, opens_at + ASKING, closes_at)
+        for opens_at, closes_at in zip(opens, [*opens[1:], ends_at], strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from api.demo.names import display_name
 from api.demo.parties import FIRST_MERCHANT, OPERATOR, SUPERVISOR
 from api.http.dependencies import ContextDep
-from api.http.fields import PartyId
+from api.http.fields import PLAIN
 from api.http.lanes import LanedRoute
 from api.runtime import demo_mark
 
@@ -46,16 +46,22 @@ class DemoStatus(BaseModel):
 @router.get("/demo")
 def get_demo(
     context: ContextDep,
-    party: Annotated[
-        list[PartyId],
-        Query(max_length=200, description="ids of people, merchants, contributors, or services as `merchant/service`"),
-    ] = [],  # noqa: B006 - FastAPI copies it
+    parties: Annotated[
+        str | None,
+        Query(
+            pattern=PLAIN,
+            max_length=4_000,
+            description="whose names to answer, by commas: people, merchants, contributors, or services as `merchant/service`",
+            examples=["lotus-hotel,lotus-hotel/room,p-1"],
+        ),
+    ] = None,
 ) -> DemoStatus:
     """Read whether this is demo data, and the names of its parties. Without demo data there are no names."""
     mark = demo_mark.read_mark(context.database)
     if mark is None:
         return DemoStatus(demo=False, evidence=None, activity_from=None, activity_to=None, parties=None, names={})
-    names = {one: name for one in party if (name := display_name(one, mark.town_people))}
+    requested = parties.split(",") if parties else []
+    names = {one: name for one in requested if (name := display_name(one, mark.town_people))}
     return DemoStatus(
         demo=True,
         evidence=mark.evidence,

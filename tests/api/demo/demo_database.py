@@ -17,10 +17,11 @@ from tests.paths import RULES
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 WEEKS = timedelta(days=28)
+FOUR_WEEKS = DemoHistory(WEEKS)
 
 
 def start(
-    url: str, patch: pytest.MonkeyPatch, history: History | None = DemoHistory(WEEKS), now: datetime = NOW
+    url: str, patch: pytest.MonkeyPatch, history: History | None = FOUR_WEEKS, now: datetime = NOW
 ) -> tuple[AppContext, dict[str, str]]:
     """Start as `iftah run` does, at a moment. Returns the context, and the result of each stage."""
     settings = Settings(
