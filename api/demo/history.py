@@ -86,8 +86,8 @@ class DemoHistory:
         with timer.stage("activity") as notes, steps.progress("simulating three months of activity") as on_progress:
             simulation = Simulation(context, purpose, now)
             run = _Rehearsal(simulation, seed_data, begins_at)
-            for done, total in run.steps():
-                on_progress(done, total)
+            for count, total in run.steps():
+                on_progress(count, total)
             demo_mark.end_activity(context.database, now, run.person)
             notes.append(_summary(simulation))
         return simulation.context
@@ -136,14 +136,14 @@ class _Rehearsal:
         till, deliveries = DemoTill(simulation), DemoDeliveries(simulation)
         self._schedule(chosen, till, [visit for _, visits in agenda for visit in visits])
         rebuild_at = [len(agenda) * turn // _BUILDS for turn in range(1, _BUILDS)]
-        for done, (session, visits) in enumerate(agenda):
-            if done in rebuild_at:
+        for number, (session, visits) in enumerate(agenda):
+            if number in rebuild_at:
                 self._build(session.opens_at)
             self._begin_session(session, deliveries)
             till.ask(session, visits)
             simulation.run(session)
             tick_orders(simulation.context, session.closes_at)
-            yield done + 1, len(agenda)
+            yield number + 1, len(agenda)
 
     def _begin_session(self, session: DemoSession, deliveries: DemoDeliveries) -> None:
         """Once a day: the digests of the days that are over, and the callbacks that wait."""

@@ -25,7 +25,7 @@ _UNSCORED_SHARE: Final = 0.06  # of the customers
 _LIKE_SCORES: Final = 50  # points
 _CITIES: Final = ("shanghai", "hangzhou", "chengdu", "lisbon")
 _UNUSUAL: Final = 0.12  # how likely a person comes for a service that usually wants a higher score
-REQUESTED, GIVEN, ABSENT, DECLINED = "requested", "given", "absent", "declined"  # ways in which people consent
+REQUESTED, VOLUNTARY, ABSENT, DECLINED = "requested", "voluntary", "absent", "declined"  # ways in which people consent
 _CONSENT_SHARES: Final = (0.45, 0.515, 0.02, 0.015)
 
 
@@ -137,7 +137,7 @@ def plan_visits(
             offer = int(rng.choice(len(offers), p=tastes[customer] / tastes[customer].sum()))
             merchant, service = offers[offer]
             key = (chosen[customer].person, merchant.party, service.id)
-            way = str(rng.choice((REQUESTED, GIVEN, ABSENT, DECLINED), p=_CONSENT_SHARES))
+            way = str(rng.choice((REQUESTED, VOLUNTARY, ABSENT, DECLINED), p=_CONSENT_SHARES))
             visits.append(
                 Visit(
                     number=next(numbers),

@@ -91,8 +91,8 @@ def test_there_is_work_for_an_operator(demo: AppContext) -> None:
         assert micros(NOW) < waiting[0]["due_at"] < near
     (proposal,) = read_state(demo.database).proposals.values()
     assert (proposal.state, proposal.author) == (IN_REVIEW, COLLEAGUE)
-    answered = [row for row in disputes.list_disputes(demo.database, waiting=False) if row["resolved_at"]]
-    assert answered
+    resolved_rows = [row for row in disputes.list_disputes(demo.database, waiting=False) if row["resolved_at"]]
+    assert resolved_rows
 
 
 def test_one_person_still_releases_rules_by_the_folder(demo: AppContext) -> None:

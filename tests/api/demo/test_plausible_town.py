@@ -42,15 +42,15 @@ def scored_people(seed: int) -> pl.DataFrame:
 def test_the_shares_by_band_are_near_those_of_an_ordinary_town(seed: int) -> None:
     people = scored_people(seed)
     share = {band: 100 * people.filter(pl.col("band") == band).height / people.height for band in SHARES}
-    for band, wanted in SHARES.items():
-        assert abs(share[band] - wanted) <= 5, share
+    for band, percent in SHARES.items():
+        assert abs(share[band] - percent) <= 5, share
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_people_break_fewer_promises_in_each_higher_band(seed: int) -> None:
-    broken, kept = ("credit.missed", "credit.orders_late"), ("credit.kept", "credit.orders_kept")
-    sums = scored_people(seed).group_by("band").agg(pl.col(*broken, *kept).fill_null(0).sum())
-    rates = sums.select("band", rate=pl.sum_horizontal(*broken) / pl.sum_horizontal(*broken, *kept))
+    adverse, positive = ("credit.missed", "credit.orders_late"), ("credit.kept", "credit.orders_kept")
+    sums = scored_people(seed).group_by("band").agg(pl.col(*adverse, *positive).fill_null(0).sum())
+    rates = sums.select("band", rate=pl.sum_horizontal(*adverse) / pl.sum_horizontal(*adverse, *positive))
     by_band = dict(rates.iter_rows())
     in_order = [by_band[band] for band in SHARES]
     assert in_order == sorted(in_order, reverse=True), by_band

@@ -46,8 +46,8 @@ def prepare_market(context: AppContext) -> str:
     build = current_build(context)
     scores = builds.scores(context.database, build).sort("score", descending=True, nulls_last=True)
     values = builds.values_of(context.database, build, context.program(build))
-    known = values.filter(pl.col("identity.level") >= 2)["person"]
-    person = str(scores.filter(pl.col("person").is_in(known.implode()))["person"][0])
+    identified = values.filter(pl.col("identity.level") >= 2)["person"]
+    person = str(scores.filter(pl.col("person").is_in(identified.implode()))["person"][0])
     for merchant in MERCHANTS:
         for perk in PERKS:
             services.sign_up(context.database, merchant, perk, Terms(perk), NOW)
