@@ -9,7 +9,7 @@ from api.orders import messages
 from api.orders.messages import RETRY_DELAYS, Message
 from api.store.database import writing
 
-_OK, _UNAVAILABLE, _GONE = 200, 503, 410
+_OK, _UNAVAILABLE, _HTTP_410 = 200, 503, 410
 _BATCH: Final = 64
 _HICCUP: Final = 17  # one of so many messages is answered at the second attempt
 _AWAY_DAYS: Final = 2.5  # the last days, in which one merchant's server is away
@@ -32,8 +32,8 @@ class DemoDeliveries:
             with writing(database) as connection:
                 for message in batch:
                     for attempt, status in enumerate(self._statuses(message, now)):
-                        tried = replace(message, attempts=message.attempts + attempt)
-                        messages.record_attempt(connection, tried, status, now)
+                        next_message = replace(message, attempts=message.attempts + attempt)
+                        messages.record_attempt(connection, next_message, status, now)
             self.simulation.totals["callbacks"] += len(batch)
 
     def _statuses(self, message: Message, now: datetime) -> list[int]:
@@ -42,6 +42,6 @@ class DemoDeliveries:
         if message.merchant == _AWAY and before_end < timedelta(days=_AWAY_DAYS):
             return [_UNAVAILABLE]
         if message.merchant == _CLOSED and _CLOSED_DAYS[0] < before_end / timedelta(days=1) < _CLOSED_DAYS[1]:
-            return [_GONE] * (len(RETRY_DELAYS) + 1)
+            return [_HTTP_410] * (len(RETRY_DELAYS) + 1)
         self._count += 1
         return [_UNAVAILABLE, _OK] if self._count % _HICCUP == 0 else [_OK]

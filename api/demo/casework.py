@@ -93,11 +93,11 @@ class DemoCases:
         """Put the disputes, the reviews and the request for the consent of `person` into the queue."""
         ends_at = self.simulation.ends_at
         for place, plan in enumerate(reversed(_DISPUTES[-len(self.items) :] if self.items else ())):
-            case = DisputeCase(self.simulation, self.items[place], plan, _STATEMENTS[place % len(_STATEMENTS)])
+            case = SimulatedDispute(self.simulation, self.items[place], plan, _STATEMENTS[place % len(_STATEMENTS)])
             self.simulation.schedule(ends_at - timedelta(days=plan.days), case.open)
         for place, plan in enumerate(_REVIEWS):
             statement = _STATEMENTS[(place + 2) % len(_STATEMENTS)] if place % 3 else None
-            review = ReviewCase(self, plan, statement)
+            review = SimulatedReview(self, plan, statement)
             self.simulation.schedule(ends_at - timedelta(days=plan.days), review.open)
         if person is not None:
             self.simulation.schedule(ends_at - timedelta(days=1), lambda now: self._request_consent(person, now))
@@ -121,7 +121,7 @@ class DemoCases:
 
 
 @dataclass(frozen=True)
-class DisputeCase:
+class SimulatedDispute:
     """A person disputes an item, and an operator answers."""
 
     simulation: Simulation
@@ -146,7 +146,7 @@ class DisputeCase:
 
 
 @dataclass(frozen=True)
-class ReviewCase:
+class SimulatedReview:
     """A person asks for a review of a decision that waived nothing, and an operator answers."""
 
     cases: DemoCases

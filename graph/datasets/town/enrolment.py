@@ -31,8 +31,8 @@ def enrolment_events(people: Population, seed: int, span: TimeSpan) -> Iterator[
         rng, number, size = generator(seed, "enrolment", part), np.arange(cut.start, cut.stop), cut.stop - cut.start
         subject, moment = people.ids[cut], at[cut]
         weak = people.thin[cut] | people.sybil[cut]
-        known = np.digitize(people.reliability[cut] + rng.normal(0.0, _LEVEL_NOISE, size), _LEVEL_CUTS)
-        level = np.where(weak, draw_weighted(rng, _WEAK_LEVELS, size), known)
+        level_by_trust = np.digitize(people.reliability[cut] + rng.normal(0.0, _LEVEL_NOISE, size), _LEVEL_CUTS)
+        level = np.where(weak, draw_weighted(rng, _WEAK_LEVELS, size), level_by_trust)
         yield rows(
             "person.enrolled",
             SYSTEM,

@@ -22,7 +22,7 @@ _SURNAMES: Final = (
     *(("Song", "宋"), ("Zheng", "郑"), ("Xie", "谢"), ("Han", "韩"), ("Tang", "唐"), ("Feng", "冯"), ("Deng", "邓")),
     ("Cao", "曹"),
 )
-_GIVEN: Final = (
+_FIRST_NAMES: Final = (
     *(("Wei", "伟"), ("Fang", "芳"), ("Min", "敏"), ("Jing", "静"), ("Lei", "磊"), ("Yan", "燕"), ("Tao", "涛")),
     *(("Jun", "军"), ("Xia", "霞"), ("Ping", "平"), ("Gang", "刚"), ("Ting", "婷"), ("Hao", "浩"), ("Yu", "宇")),
     *(("Xin", "欣"), ("Bo", "博"), ("Ning", "宁"), ("Rui", "瑞"), ("Shan", "珊"), ("Chao", "超"), ("Lan", "兰")),
@@ -59,8 +59,8 @@ PENSION_OFFICE: Final = DisplayName("Pension Office", "养老金管理处")
 
 def person_name(number: int) -> DisplayName:
     """The name of the person of that number, such as Wang Wei, 王伟."""
-    surname, given = _SURNAMES[number % len(_SURNAMES)], _GIVEN[number * 7 % len(_GIVEN)]
-    return DisplayName(f"{surname[0]} {given[0]}", f"{surname[1]}{given[1]}")
+    surname, first = _SURNAMES[number % len(_SURNAMES)], _FIRST_NAMES[number * 7 % len(_FIRST_NAMES)]
+    return DisplayName(f"{surname[0]} {first[0]}", f"{surname[1]}{first[1]}")
 
 
 def shop_name(number: int, people: int) -> DisplayName:
