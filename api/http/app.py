@@ -25,6 +25,7 @@ from api.http.routes import (
     change_records,
     consents,
     decision_explanations,
+    demo,
     eligibility,
     events,
     evidence_overview,
@@ -103,6 +104,7 @@ ROUTERS: Final = (
     decision_explanations.router,
     chain.router,
     health.router,
+    demo.router,
     metrics.router,
 )
 # Background work while the app runs. `refreshing` and `reloading` report back, so we start them separately.

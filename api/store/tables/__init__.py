@@ -56,6 +56,7 @@ from api.store.tables.decisions import (
     SharedDecisionRow,
     search_key,
 )
+from api.store.tables.demo import DEMO_MARK, DemoMarkRow
 from api.store.tables.evidence import (
     CORRECTED_PARTIES,
     EVENTS,
@@ -124,6 +125,7 @@ __all__ = [
     "DECISIONS",
     "DECISION_SUBJECTS",
     "DEFERRED_REFRESHES",
+    "DEMO_MARK",
     "DISPUTES",
     "ENDING_SUMS",
     "ERASED_INQUIRIES",
@@ -170,6 +172,7 @@ __all__ = [
     "DecisionRecord",
     "DecisionSubjectRow",
     "DeferredRefreshRow",
+    "DemoMarkRow",
     "DisputeRow",
     "EndingSumRow",
     "ErasedInquiryRow",

@@ -26,6 +26,7 @@ WATCHERS, CALLER_READERS = ("operator", "approver", "supervisor"), ("operator", 
 ROLES = {
     "GET /v1/health": PUBLIC,
     "GET /v1/health/live": PUBLIC,
+    "GET /v1/demo": PUBLIC,
     "POST /v1/eligibility": MERCHANT,
     "GET /v1/decisions/{decision_id}": MERCHANT,
     "GET /v1/perks": MERCHANT,
