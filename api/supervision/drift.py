@@ -26,7 +26,7 @@ REFERENCE_AGE: Final = timedelta(days=90)  # of the build to compare with, if th
 
 
 @dataclass(frozen=True)
-class CountedBuild:
+class PopulationBuild:
     """A build whose people we counted by bin."""
 
     id: int
@@ -71,8 +71,8 @@ class BandStart:
 class PopulationDrift:
     """The newest build, the one to compare it with, and the drift of the score, the bands and each characteristic."""
 
-    build: CountedBuild
-    reference: CountedBuild | None
+    build: PopulationBuild
+    reference: PopulationBuild | None
     score: MeasureDrift
     bands: MeasureDrift
     characteristics: tuple[MeasureDrift, ...]
@@ -136,8 +136,8 @@ def bin_text(name: str, type_: Type) -> str:
     return f"< {texts[1]}" if not low else f"≥ {texts[0]}" if not high else f"{texts[0]} – {texts[1]}"
 
 
-def _build(population_counts: PopulationCounts) -> CountedBuild:
-    return CountedBuild(
+def _build(population_counts: PopulationCounts) -> PopulationBuild:
+    return PopulationBuild(
         population_counts.build, population_counts.computed_at, population_counts.release, population_counts.people
     )
 
