@@ -34,7 +34,7 @@ class Ending:
     """How an order ends: the requests of the merchant and of the person, and what the comparison should count."""
 
     actions: tuple[str, ...]
-    is_counted: bool = True
+    is_final: bool = True
     is_overdue: bool = False
     is_disputed: bool = False
 
@@ -53,10 +53,10 @@ ENDINGS: Final = {
         ("complete", "dispute", "withdraw", "wait"), is_overdue=True, is_disputed=True
     ),
     "decision in review": Ending(("complete", "pay", "review"), is_disputed=True),
-    "cancelled": Ending(("cancel",), is_counted=False),
-    "in service": Ending((), is_counted=False),
-    "still due": Ending(("complete",), is_counted=False),
-    "no order": Ending(("none",), is_counted=False),
+    "cancelled": Ending(("cancel",), is_final=False),
+    "in service": Ending((), is_final=False),
+    "still due": Ending(("complete",), is_final=False),
+    "no order": Ending(("none",), is_final=False),
 }
 
 
@@ -156,9 +156,9 @@ def in_turn(persons: Iterable[str]) -> dict[str, Ending]:
     return {person: ways[place % len(ways)] for place, person in enumerate(persons)}
 
 
-def counted(endings: Iterable[Ending], measure: str) -> tuple[int, int]:
+def count_of(endings: Iterable[Ending], measure: str) -> tuple[int, int]:
     """The bad ones, and all that count."""
-    ends = [ending for ending in endings if ending.is_counted]
+    ends = [ending for ending in endings if ending.is_final]
     return sum(getattr(ending, f"is_{measure}") for ending in ends), len(ends)
 
 
@@ -194,7 +194,7 @@ def test_a_partial_release_compares_the_orders_that_each_arm_admitted(trial: Tow
     merchant.let_end(by_arm["champion"] | by_arm["challenger"])
     answers = merchant.outcomes(number)
     for measure in ("overdue", "disputed"):
-        champion, challenger = (counted(by_arm[arm].values(), measure) for arm in ("champion", "challenger"))
+        champion, challenger = (count_of(by_arm[arm].values(), measure) for arm in ("champion", "challenger"))
         assert oracle_rate(*champion) == rate_of(answers[measure]["champion"])
         assert oracle_rate(*challenger) == rate_of(answers[measure]["challenger"])
         assert oracle_difference(champion, challenger) == difference_of(answers[measure])
@@ -213,7 +213,7 @@ def test_a_shadow_compares_the_releases_on_the_same_people(trial: TownOnTrial) -
     merchant.let_end(both | declined)
     answers = merchant.outcomes(number)
     for measure in ("overdue", "disputed"):
-        parts = [counted(part.values(), measure) for part in (both, declined)]
+        parts = [count_of(part.values(), measure) for part in (both, declined)]
         all_orders = (parts[0][0] + parts[1][0], parts[0][1] + parts[1][1])
         answer = answers[measure]
         assert oracle_rate(*all_orders) == rate_of(answer["champion"])
