@@ -112,6 +112,7 @@ STATUS: Final = {
     "no_reason": 422,
     "no_rules": 422,
     "rules_refused": 422,
+    "probe_killed": 503,
     "wrong_proposal_state": 409,
     "base_moved": 409,
     "manifest_moved": 409,
