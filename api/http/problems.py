@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.access.rates import TooManyRequests
+from api.http.hints import for_http
 from api.http.json_body import UnreadableBody
 from api.http.request_log import CODE, REQUEST_ID
 from api.telemetry.crash_site import kind_and_place
@@ -267,9 +268,9 @@ def _problem(error: IftahError) -> ProblemDetails:
         title=title(error.code),
         status=STATUS.get(error.code, STATUS["wrong_state"]),
         code=error.code,
-        detail=UNAVAILABLE if error.code == "internal" else error.message,
+        detail=UNAVAILABLE if error.code == "internal" else for_http(error.message),
         where=error.where or None,
-        hint=error.hint or None,
+        hint=for_http(error.hint) or None,
     )
 
 
