@@ -2,6 +2,7 @@
 
 import narwhals as nw
 import polars as pl
+import pytest
 
 from engine.changes.comparison import StateProgram, comparison, decided, scored
 from engine.changes.rule_changes import rule_changes
@@ -13,9 +14,16 @@ from tests.engine.small_rules import DAY, KINDS, PERSON, SCHEMA, base, base_with
 NATIVE = {"Int64": pl.Int64, "String": pl.String, "Boolean": pl.Boolean}
 
 
-def test_a_change_of_a_perk_leaves_the_other_perks() -> None:
+SCOOTER_TIER = "      - {id: scooter.600, when: score >= 600, waive: {up_to: 300 JPY}}\n"
+FURTHER_TIER = "      - {id: scooter.500, when: score >= 500, waive: {up_to: 100 JPY}}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "by"), [("most: 500 JPY", "most: 400 JPY"), (SCOOTER_TIER, SCOOTER_TIER + FURTHER_TIER)]
+)
+def test_a_change_of_a_perk_leaves_the_other_perks(line: str, by: str) -> None:
     old = release_of(base(), SCHEMA, KINDS).at(DAY)
-    new = release_of(base_with("perks.yaml", "most: 500 JPY", "most: 400 JPY"), SCHEMA, KINDS).at(DAY)
+    new = release_of(base_with("perks.yaml", line, by), SCHEMA, KINDS).at(DAY)
     after = comparison(old, new, rule_changes(old, new)).states[1].program
     assert after.perk("scooter") == new.perk("scooter")
     assert [after.perk(perk) for perk in ("room", "villa")] == [old.perk(perk) for perk in ("room", "villa")]

@@ -23,6 +23,11 @@ def test_counts_of_other_people_are_added_group_by_group() -> None:
     assert total.total == 6
 
 
+def test_a_group_of_ten_people_is_large_enough_to_be_shown() -> None:
+    assert list(counts_of("inn", 10, 1).groups("merchant")) == ["inn"]
+    assert counts_of("inn", 9, 1).groups("merchant") == {}
+
+
 def test_small_groups_that_are_ten_people_together_are_one_row() -> None:
     total = counts_of("inn", MIN_GROUP - 1, 2)
     total.add(counts_of("lodge", 1, 1))
