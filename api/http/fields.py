@@ -224,6 +224,10 @@ Scope = TypeAliasType(
             "proposals",
             "releases",
             "keys",
+            "today",
+            "monitor",
+            "evidence",
+            "callers",
             "audit",
             "tokens",
         ],
@@ -248,6 +252,22 @@ ProposalState = TypeAliasType(
             "replaced",
         ],
         Field(description="the state of a change of rules; shadow and partial: it is on trial"),
+    ],
+)
+AlarmKind = TypeAliasType(
+    "AlarmKind",
+    Annotated[
+        Literal[
+            "break_glass",
+            "trial_held",
+            "rules_refused",
+            "refresh_stuck",
+            "callbacks_failed",
+            "callbacks_late",
+            "cases_overdue",
+            "evidence_stale",
+        ],
+        Field(description="something that is wrong now"),
     ],
 )
 ActivationKind = TypeAliasType(

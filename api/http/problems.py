@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.access.rates import TooManyRequests
+from api.console.visits import problem_page, wants_page
 from api.http.hints import for_http
 from api.http.json_body import UnreadableBody
 from api.http.request_log import CODE, REQUEST_ID
@@ -124,6 +125,7 @@ STATUS: Final = {
     "trial_runs": 409,
     "bad_share": 409,
     "no_change": 409,
+    "no_dry_run": 409,
     "needs_build": 409,
     "definitions_moved": 409,
     "evidence_changed": 409,
@@ -312,8 +314,12 @@ def _describe(error: Any) -> str:
     return str(error["msg"]).replace("Input should", "should").replace("Value error, ", "")
 
 
-async def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
+async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if wants_page(request):
+        return await problem_page(
+            request, error.status_code, "not_found" if error.status_code == 404 else "internal", {}
+        )
     if isinstance(error, UnreadableBody):
         return problem_response(error.rejection)
     if error.status_code == STATUS["too_large"]:
@@ -329,9 +335,13 @@ async def _handle_disconnect(request: Request, _: Exception) -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _handle_unexpected(request: Request, error: Exception) -> Response:
     log.error("internal: %s", kind_and_place(error))
-    response = problem_response(Rejected("something went wrong on our side", hint="try again", code="internal"))
+    response: Response
+    if wants_page(request):
+        response = await problem_page(request, 500, "internal", {})
+    else:
+        response = problem_response(Rejected("something went wrong on our side", hint="try again", code="internal"))
     response.headers["X-Request-ID"] = request.scope.get(
         REQUEST_ID, ""
     )  # `RequestLog` does not see this answer, so we add the id here

@@ -42,6 +42,7 @@ from api.store.tables import (
     SCHEDULED_EVENTS,
     SCORE_HISTORY,
     SCORES,
+    SESSIONS,
     SUBMISSIONS,
     SYSTEM,
     TOKENS,
@@ -71,6 +72,7 @@ _VACUUM_TABLES: Final = (
     "shared_decisions",
     "trial_answers",
     "tokens",
+    "sessions",
     "consent_requests",
     "disputes",
     "reviews",
@@ -112,6 +114,8 @@ def erase(database: Database, person: str, now: datetime, vocabulary: EventVocab
         is_own_token = (TOKENS.c.role == "subject") & (TOKENS.c.party == person)
         revoked = func.coalesce(TOKENS.c.revoked_at, micros(now))
         connection.execute(update(TOKENS).where(is_own_token).values(party=None, name="", revoked_at=revoked))
+        is_own_session = (SESSIONS.c.role == "subject") & (SESSIONS.c.party == person)
+        connection.execute(delete(SESSIONS).where(is_own_session))
         erasure_tombstones.remember(connection, person, now)
         connection.execute(delete(ERASURES_IN_PROGRESS))
     auth.forget(database)  # drops the cached tokens

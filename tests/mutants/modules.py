@@ -190,7 +190,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
             "engine/rollout/outcomes.py",
             "engine/rollout/percentages.py",
             "engine/rollout/plan.py",
-            "engine/rollout/proportions.py",
+            "engine/proportions.py",
             "engine/rollout/sequential.py",
         ),
         _ROLLOUT,

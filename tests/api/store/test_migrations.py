@@ -36,6 +36,8 @@ TABLES_AFTER_0011 = (
     "release_log",
     "release_objects",
     "trial_answers",
+    "sessions",
+    "sign_ins",
 )
 OLD_DECISIONS_TABLE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,
 transaction_id VARCHAR, subject VARCHAR NOT NULL, perk VARCHAR NOT NULL, amount BIGINT NOT NULL, currency VARCHAR NOT NULL,
@@ -50,7 +52,7 @@ NAMES = import_module("api.store.migrations.versions.0011_standard_names")
 
 
 def former_names(connection: Connection) -> None:
-    """Undo migrations 0012 to 0016, and the names of 0011."""
+    """Undo migrations 0012 and later ones, and the names of 0011."""
     for end in ("subject", "other"):
         connection.execute(text(f"DROP INDEX links_of_{end}"))
     connection.execute(text("DELETE FROM chain_head WHERE id = 3"))
