@@ -51,8 +51,8 @@ def test_no_hint_over_http_names_a_command_that_the_caller_could_take_by_a_route
     for line, text in texts(path):
         if text in TERMINAL or not COMMAND.search(text):
             continue
-        named = re.sub(r"an administrator runs `[^`]*`", "", for_http(text))
-        assert not COMMAND.search(named), f"{path.name}:{line} {text!r} -> {for_http(text)!r}"
+        hint = re.sub(r"an administrator runs `[^`]*`", "", for_http(text))
+        assert not COMMAND.search(hint), f"{path.name}:{line} {text!r} -> {for_http(text)!r}"
 
 
 @pytest.mark.parametrize(
