@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from api.console import callers, evidence, monitor, rule_drafts, rule_moves, rule_trying, rules, sign_in
+from api.console import (
+    callers,
+    decisions,
+    evidence,
+    features,
+    monitor,
+    people,
+    rule_drafts,
+    rule_moves,
+    rule_trying,
+    rules,
+    sign_in,
+    supervision,
+)
 
 ROUTERS: Final = (
     sign_in.router,
@@ -10,7 +23,11 @@ ROUTERS: Final = (
     rule_drafts.router,
     rule_trying.router,
     rule_moves.router,
+    people.router,
+    decisions.router,
+    features.router,
     monitor.router,
     evidence.router,
     callers.router,
+    supervision.router,
 )

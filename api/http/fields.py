@@ -198,6 +198,31 @@ Amendment = TypeAliasType(
         Field(description="a later statement about an event"),
     ],
 )
+StatedLookKind = TypeAliasType(
+    "StatedLookKind",
+    Annotated[
+        Literal["dispute", "review", "enquiry", "supervision"],
+        Field(description="why a caller looks at a person: a dispute, a review, the person's own question, or a check"),
+    ],
+)
+LookKind = TypeAliasType(
+    "LookKind",
+    Annotated[
+        Literal["dispute", "review", "enquiry", "supervision", "search"],
+        Field(description="as StatedLookKind; search: an operator searched for ids of people"),
+    ],
+)
+LookPart = TypeAliasType(
+    "LookPart",
+    Annotated[
+        Literal["person", "decision", "search"],
+        Field(description="what a look shows: the person's data, one decision, or the id alone"),
+    ],
+)
+PartyKind = TypeAliasType(
+    "PartyKind",
+    Annotated[Literal["person", "merchant"], Field(description="what stands at the end of a payment or tie")],
+)
 Role = TypeAliasType(
     "Role",
     Annotated[
@@ -221,6 +246,8 @@ Scope = TypeAliasType(
             "me",
             "disputes",
             "reviews",
+            "people",
+            "features",
             "proposals",
             "releases",
             "rules",

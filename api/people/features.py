@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TypedDict
 
 from api.decisions.score_explanation import ScoreExplanation
-from api.features.meanings import feature_line
 from api.people.person import explain_own_score
+from api.releases.feature_lines import feature_line
 from api.runtime.context import AppContext
 from engine.lang.model.program import Program
 from engine.lang.model.types import format_value

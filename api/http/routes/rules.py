@@ -22,6 +22,7 @@ from api.http.routes.rule_answers import (
 from api.http.routes.rule_assessments import RuleAssessment, RuleMeasurement
 from api.http.routes.rule_forms import AssessmentForm, CheckForm, FilesForm, PlaceForm
 from api.http.routes.swap_figures import SwapSet
+from api.people.looks import Purpose, look_at_person
 from api.proposals import authoring
 from api.proposals.proposals import MAX_FILES_CHARS
 from api.proposals.rule_drafts import find_draft
@@ -150,8 +151,10 @@ def _assess(context: AppContext, operator: Caller, body: bytes, now: datetime) -
     files = _files(context, form)
     if form.person is None:
         return RuleAssessment.of(authoring.try_values(files, form.values, now, form.amounts), form.language)
-    if not (form.purpose or "").strip():
+    purpose = (form.purpose or "").strip()
+    if not purpose:
         raise Rejected("a look at a person needs a purpose", where="purpose", hint="say why", code="no_purpose")
+    look_at_person(context.database, operator, form.person, Purpose("enquiry", purpose), now)
     return RuleAssessment.of(authoring.try_person(context, files, form.person, now, form.amounts), form.language)
 
 
