@@ -343,6 +343,14 @@ ANSWERS: Final[dict[str, Any]] = {
         "attributes": [{"attribute": "region", "groups": [_GROUP]}],
     },
     "Liveness": {"status": "alive"},
+    "DemoStatus": {
+        "demo": True,
+        "evidence": "town",
+        "activity_from": "2025-11-02T09:30:00Z",
+        "activity_to": CREATED_AT,
+        "parties": {"operator": "mei", "merchant": "lotus-hotel", "subject": "p-857", "supervisor": "sun"},
+        "names": {"lotus-hotel": {"en": "Lotus Hotel", "zh": "莲花酒店"}},
+    },
     "Health": {
         "status": "ready",
         "release": RELEASE,

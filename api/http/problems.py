@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.access.rates import TooManyRequests
 from api.console.visits import problem_page, wants_page
+from api.http.hints import for_http
 from api.http.json_body import UnreadableBody
 from api.http.request_log import CODE, REQUEST_ID
 from api.telemetry.crash_site import kind_and_place
@@ -121,6 +122,7 @@ STATUS: Final = {
     "other_owner": 403,
     "no_purpose": 422,
     "rules_refused": 422,
+    "probe_killed": 503,
     "wrong_proposal_state": 409,
     "base_moved": 409,
     "manifest_moved": 409,
@@ -276,9 +278,9 @@ def _problem(error: IftahError) -> ProblemDetails:
         title=title(error.code),
         status=STATUS.get(error.code, STATUS["wrong_state"]),
         code=error.code,
-        detail=UNAVAILABLE if error.code == "internal" else error.message,
+        detail=UNAVAILABLE if error.code == "internal" else for_http(error.message),
         where=error.where or None,
-        hint=error.hint or None,
+        hint=for_http(error.hint) or None,
     )
 
 
