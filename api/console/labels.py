@@ -98,7 +98,7 @@ PERKS: Final = {
     "A home, with the deposit waived in part or whole": N_("A home, with the deposit waived in part or whole"),
 }
 ACTIONS: Final = {
-    "create": N_("Created"),
+    "create": N_("Order made"),
     "confirm": N_("Confirmed by the person"),
     "cancel": N_("Cancelled"),
     "complete": N_("Completed"),
