@@ -1,6 +1,7 @@
 """A merchant's till: ask about one person and one amount, and see the answer as the person at the counter needs it."""
 
 import secrets
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -118,7 +119,7 @@ async def _till(
         services=services,
         service=service,
         perk=perks.get(service["perk"]) if service else None,
-        values=values,
+        values=defaultdict(str, values),
         transaction_id=secrets.token_hex(12),
         error=error,
         needs_consent=needs_consent,
@@ -142,7 +143,7 @@ async def _answer(
         problem.status if problem else 200,
         decision=decision,
         is_valid=decision["valid_until"] > visit.now.isoformat(),
-        values=start | dict(values or {}),
+        values=defaultdict(str, start | dict(values or {})),
         problem=problem.document if problem else None,
         labels=labels,
     )

@@ -67,6 +67,7 @@ async def _page(visit: Visit, after: str | None, problem: CallProblem | None = N
         items=page["items"],
         next=page["next"],
         disputes=disputes,
+        titles={(item["contributor"], item["event_id"]): item["about"] for item in page["items"]},
         problem=problem.document if problem else None,
         labels=labels,
     )

@@ -26,8 +26,8 @@ STEPS: Final = {
     "create": N_("Make the order"),
     "confirm": N_("The person confirms"),
     "complete": N_("Complete: the service has ended"),
-    "modify": N_("Lower the amount by half"),
     "pay": N_("Report the payment"),
+    "modify": N_("Lower the amount by half"),
     "cancel": N_("Cancel the order"),
     "clock": N_("Let 30 days pass"),
 }
@@ -106,4 +106,5 @@ def _addresses(
         for action in result["actions"]
     }
     start = {"service": service["id"], "person": values["person"], "amount": values["amount"]}
-    return {action: "/sandbox?" + urlencode(start | {"steps": ",".join(steps)}) for action, steps in walks.items()}
+    queries = {action: urlencode(start | {"steps": ",".join(walks[action])}) for action in STEPS if action in walks}
+    return {action: f"/sandbox?{query}" for action, query in queries.items()}

@@ -1,5 +1,6 @@
 """A merchant's services: sign up for a perk, change the terms, read the versions."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,7 +74,7 @@ async def _form(
     return visit.page(
         "service.html",
         problem.status if problem else 422 if error else 200,
-        values=values,
+        values=defaultdict(str, values),
         perks=await _perks(visit),
         service=service["service"] if service else None,
         versions=service["versions"]["items"] if service else [],
