@@ -32,6 +32,7 @@ PAGES: Final = {
         ("/callbacks", N_("Callbacks")),
         ("/reconciliation", N_("Reconciliation")),
         ("/integration", N_("Integration")),
+        ("/sandbox", N_("Sandbox")),
     ),
     "subject": (
         ("/me", N_("Score")),
@@ -62,6 +63,20 @@ ROLE_NAMES: Final = {
 # What a page says after you did something, by the code in its address.
 NOTICES: Final = {
     "signed_out": N_("You are signed out."),
+    "review_asked": N_("A human will look at it."),
+    "consent_given": N_("Saved. It counts from the next question on."),
+    "consent_withdrawn": N_("Withdrawn. It counts no more from the next question on."),
+    "objected": N_("The item does not count while we look at it."),
+    "statement_added": N_("Your statement is stored with the item."),
+    "order_confirmed": N_("You confirmed the order."),
+    "order_disputed": N_("You dispute the order. It does not become overdue meanwhile."),
+    "order_agreed": N_("You withdrew the dispute."),
+    "left": N_("You have left. What we stored about you is erased."),
+    "service_saved": N_("The terms are in force."),
+    "order_created": N_("The order is made."),
+    "order_moved": N_("Done."),
+    "callback_resent": N_("We send it again now."),
+    "secret_rotated": N_("There is a new secret. For a day we sign with both."),
     "confirmed": N_("Thank you. You may go on."),
     "draft_deleted": N_("The draft is deleted."),
     "callback_resent": N_("The callback is sent again now. It is sent when the merchant answers."),
