@@ -19,15 +19,18 @@ from api.http.routes import (
     audit,
     callback_keys,
     callbacks,
+    callers,
     casework,
     change_records,
     consents,
     eligibility,
     events,
+    evidence_overview,
     health,
     keys,
     me,
     metrics,
+    monitor,
     my_consents,
     my_disputes,
     my_orders,
@@ -38,9 +41,11 @@ from api.http.routes import (
     reconciliation,
     releases,
     services,
+    today,
     tokens,
 )
 from api.jobs.break_glass_alarm import warning_of_break_glass
+from api.jobs.daily_sums import adding_daily_sums
 from api.jobs.day_digests import making_digests
 from api.jobs.last_use import recording_last_uses
 from api.jobs.order_clock import ticking_orders
@@ -78,6 +83,10 @@ ROUTERS: Final = (
     releases.router,
     keys.router,
     tokens.router,
+    today.router,
+    monitor.router,
+    evidence_overview.router,
+    callers.router,
     audit.router,
     health.router,
     metrics.router,
@@ -86,6 +95,7 @@ ROUTERS: Final = (
 JOBS: Final = (
     recording_last_uses,
     making_digests,
+    adding_daily_sums,
     ticking_orders,
     sending,
     vacuuming,

@@ -123,6 +123,7 @@ STATUS: Final = {
     "trial_runs": 409,
     "bad_share": 409,
     "no_change": 409,
+    "no_dry_run": 409,
     "needs_build": 409,
     "definitions_moved": 409,
     "evidence_changed": 409,

@@ -10,7 +10,10 @@ class SubmissionRow(SQLModel, table=True):
     """One submission of events by the API, and its refused rows: row, event id and reason, never the row's content."""
 
     __tablename__: ClassVar[str] = "submissions"
-    __table_args__ = (Index("submissions_of_contributor", "contributor", "received_at"),)
+    __table_args__ = (
+        Index("submissions_of_contributor", "contributor", "received_at"),
+        Index("submissions_by_time", "received_at", "id"),
+    )
 
     id: str = Field(primary_key=True)
     contributor: str
