@@ -97,7 +97,7 @@ def grid(plot: Frame) -> Element:
     parts = []
     for tick in plot.ticks:
         y = plot.y(tick)
-        name = "axis" if tick == 0 else "grid"
+        name = "axis" if tick == 0 else "gridline"
         parts.append(element("line", x1=plot.left, x2=plot.right, y1=y, y2=y, class_=name, stroke="currentColor"))
         parts.append(element("text", plot.show(tick), x=plot.left - 6, y=y + 4, text_anchor="end"))
     return element("g", *parts, class_="scale")
@@ -190,7 +190,7 @@ def picture(text: ChartText, height: float, *parts: Element) -> Element:
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {WIDTH:g} {round(height)}",
         role="img",
-        class_="chart",
+        class_="plot",
         font_size=FONT,
         fill="currentColor",
         aria_labelledby=f"{text.id}-title",

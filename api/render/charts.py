@@ -278,15 +278,15 @@ def _marks(plot: Frame, marks: Sequence[Mark]) -> Element:
         y = parts.FONT + parts.LINE * (n % MARK_LINES)
         content.append(_dashed(mark.at, y - 8, plot.bottom))
         content.append(_mark_name(mark.name, mark.at + (-4 if end else 4), y, end))
-    return element("g", *content, class_="marks")
+    return element("g", *content, class_="bounds")
 
 
 def _mark_name(name: str, x: float, y: float, end: bool) -> Element:
-    return element("text", name, x=x, y=y, text_anchor="end" if end else "start", class_="mark")
+    return element("text", name, x=x, y=y, text_anchor="end" if end else "start", class_="bound")
 
 
 def _dashed(x: float, top: float, bottom: float) -> Element:
-    return element("line", x1=x, x2=x, y1=top, y2=bottom, class_="mark", stroke="currentColor", stroke_dasharray="4 3")
+    return element("line", x1=x, x2=x, y1=top, y2=bottom, class_="bound", stroke="currentColor", stroke_dasharray="4 3")
 
 
 def _box_samples(text: ChartText, series: Sequence[Series]) -> list[tuple[Element, str]]:

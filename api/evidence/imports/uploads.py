@@ -188,4 +188,4 @@ def _opened(upload: Upload, import_map: ImportMap) -> Iterator[Source]:
         path = Path(folder) / f"rows{ending}"
         path.write_bytes(upload.content)
         with open_file(path, delimiter=delimiter, column_names=columns_of_map(import_map)) as source:
-            yield source
+            yield replace(source, name=upload.name)

@@ -81,7 +81,7 @@ def test_a_chart_refers_only_to_its_own_ids(chart: Chart) -> None:
 @each_chart
 def test_no_text_is_smaller_than_eleven_pixels_on_a_phone(chart: Chart) -> None:
     svg = _parse(chart)
-    if svg.get("class") == "chart":
+    if svg.get("class") == "plot":
         width = float(str(svg.get("viewBox")).split()[2])
         assert float(str(svg.get("font-size"))) * 366 / width >= 10.9  # 390 pixels less two margins of 12
         assert not [node for node in svg.iter() if node is not svg and node.get("font-size")]
