@@ -81,6 +81,7 @@ ROLES = {
     **{f"POST /v1/proposals/{{number}}/{step}": OPERATOR for step in ("shadow", "release")},
     **{f"POST /v1/proposals/{{number}}/{step}": REVIEWERS for step in ("approval", "rejection", "stop")},
     "GET /v1/releases": REVIEWERS,
+    "GET /v1/releases/comparison": REVIEWERS,
     "POST /v1/releases/rollback": REVIEWERS,
     **{f"{method} /v1/releases/break-glass": OPERATOR for method in ("POST", "DELETE")},
     "GET /v1/keys": KEY_READERS,

@@ -4,6 +4,7 @@ import pytest
 
 from tests.api.person_client import PersonClient
 
+NOBODY = "0" * 16
 ITEMS = ("p7", "p8", "o2")
 
 
@@ -22,13 +23,13 @@ def open_disputes(client: PersonClient, *items: str) -> list[str]:
 def test_the_effect_says_before_the_answer_what_the_score_is_after_it(person_client: PersonClient, outcome: str) -> None:
     client = person_client
     before = client.get("/me")["score"]
-    (name,) = open_disputes(client, "o2")
+    (name,) = open_disputes(client, "w1")
     effect = client.get(f"/disputes/{name}/effect", caller="operator")
     assert (effect["score_out"], effect["score_counted"]) == (client.get("/me")["score"], before)
-    by_name = {one["feature"]: one for one in effect["features"]}
-    assert by_name["credit.kept"]["item_out"] == "0"
-    assert by_name["credit.kept"]["item_counted"] == "1"
-    assert by_name["credit.kept"]["about"] != "credit.kept"
+    assert effect["score_out"] != effect["score_counted"]
+    (income,) = (one for one in effect["features"] if one["feature"] == "capacity.income_total")
+    assert (income["item_out"], income["item_counted"]) == (None, "900.00 CNY")
+    assert income["about"] != "capacity.income_total"
     client.advance(hours=1)
     assert client.call("POST", f"/disputes/{name}/resolve", {"outcome": outcome}, caller="operator").status_code == 200
     client.refresh()
@@ -39,7 +40,7 @@ def test_the_effect_says_before_the_answer_what_the_score_is_after_it(person_cli
 
 
 def test_the_words_of_an_effect_are_in_the_language_of_the_reader(person_client: PersonClient) -> None:
-    (name,) = open_disputes(person_client, "o2")
+    (name,) = open_disputes(person_client, "w1")
     english, chinese = (
         person_client.get(f"/disputes/{name}/effect", caller="operator", **{"Accept-Language": language})
         for language in ("en", "zh")
@@ -76,5 +77,5 @@ def test_one_case_is_read_by_its_id(person_client: PersonClient) -> None:
     assert (asked["decision_id"], asked["outcome"]) == (decision, None)
     lineage = client.get(f"/reviews/{review}/features/credit.kept", caller="operator")
     assert lineage["value"] == "1"
-    assert client.call("GET", "/reviews/nothing", caller="operator").json()["code"] == "unknown_review"
-    assert client.call("GET", "/disputes/nothing/effect", caller="operator").json()["code"] == "unknown_dispute"
+    assert client.call("GET", f"/reviews/{NOBODY}", caller="operator").json()["code"] == "unknown_review"
+    assert client.call("GET", f"/disputes/{NOBODY}/effect", caller="operator").json()["code"] == "unknown_dispute"
