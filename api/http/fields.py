@@ -198,6 +198,27 @@ Amendment = TypeAliasType(
         Field(description="a later statement about an event"),
     ],
 )
+StatedLookKind = TypeAliasType(
+    "StatedLookKind",
+    Annotated[
+        Literal["dispute", "review", "enquiry", "supervision"],
+        Field(description="why a caller looks at a person: a dispute, a review, the person's own question, or a check"),
+    ],
+)
+LookKind = TypeAliasType(
+    "LookKind",
+    Annotated[
+        Literal["dispute", "review", "enquiry", "supervision", "search"],
+        Field(description="as StatedLookKind; search: an operator searched for ids of people"),
+    ],
+)
+LookPart = TypeAliasType(
+    "LookPart",
+    Annotated[
+        Literal["person", "decision", "search"],
+        Field(description="what a look shows: the person's data, one decision, or the id alone"),
+    ],
+)
 Role = TypeAliasType(
     "Role",
     Annotated[
@@ -221,6 +242,8 @@ Scope = TypeAliasType(
             "me",
             "disputes",
             "reviews",
+            "people",
+            "features",
             "proposals",
             "releases",
             "keys",

@@ -63,6 +63,7 @@ STATUS: Final = {
     "not_on_allow_list": 403,
     "unknown_service": 404,
     "unknown_person": 404,
+    "look_needed": 403,
     "unknown_perk": 404,
     "unknown_feature": 404,
     "no_lineage": 409,

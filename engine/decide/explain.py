@@ -1,7 +1,7 @@
 """Explain every condition of the rules for one person: the comparisons, the actual values, and their distances."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.decide.decide import JsonObject, question_from_record
 from engine.decide.perks import tier_waiver
@@ -71,6 +71,24 @@ def _schema(program: Program, perk: Perk | None = None) -> Schema:
     if perk:
         own += [Attribute(AMOUNT, perk.money), *perk.request]
     return extend_schema(program.schema, *own)
+
+
+def recorded_rules(program: Program, record: JsonObject) -> Iterator[RuleExplanation]:
+    """Explain `scorable` and the knock-outs and tiers of a recorded decision, with the values and the request of then.
+
+    The statuses of knock-outs and tiers are the recorded ones; a decision without a score evaluated none of them.
+    """
+    question, perk = question_from_record(record), program.perk(record["question"]["perk"])
+    inputs = {**question.values, AS_OF: question.day}
+    yield _explain("scorable", "scorecard", program.scorecard.scorable, inputs, _schema(program))
+    if perk is None:
+        return
+    request = {f"request.{name}": value for name, value in question.context.items()} | {AMOUNT: question.amount}
+    own = {SCORE: record["scored"]["score"], PERK_HELD: record["held_since"] is not None}
+    for name, when in perk_stage(perk).items():
+        if name in record["statuses"]:
+            rule = _explain(name, perk.id, when, {**inputs, **request, **own}, _schema(program, perk))
+            yield replace(rule, status=record["statuses"][name])
 
 
 @dataclass(frozen=True)

@@ -192,18 +192,6 @@ def get_review(review_id: CaseId, context: ContextDep, _: Operator, now: Now, la
     return _review_cases(context, [reviews.find_review(context.database, review_id)], language, now)[0]
 
 
-@router.get(
-    "/reviews/{review_id}/features/{feature}",
-    responses=error_responses(*SCORE_CODES, "unknown_review", "unknown_feature", "no_lineage"),
-)
-def get_feature_of_review(
-    review_id: CaseId, feature: FeatureName, context: ContextDep, _: Operator, now: Now
-) -> FeatureLineage:
-    """Show the value of a feature of the person who asks for the review, as of now, and the events that made it."""
-    subject = reviews.find_review(context.database, review_id)["subject"]
-    return FeatureLineage.of(lineage(context.database, context.evaluators, subject, feature, now))
-
-
 @router.post(
     "/reviews/{review_id}/answer",
     responses=error_responses("unknown_review", "already_answered"),

@@ -20,6 +20,7 @@ from tests.paths import ROOT
 PUBLIC: tuple[str, ...] = ()
 MERCHANT, SUBJECT, ADMIN, SUPERVISOR = ("merchant",), ("subject",), ("admin",), ("supervisor",)
 OPERATOR, CONTRIBUTOR = ("operator",), ("contributor",)
+AUDITORS = ("supervisor", "operator")
 REVIEWERS, KEY_READERS = ("operator", "approver"), ("operator", "approver", "admin")
 ROLES = {
     "GET /v1/health": PUBLIC,
@@ -62,11 +63,21 @@ ROLES = {
     "GET /v1/me/features": SUBJECT,
     "GET /v1/me/features/{feature}": SUBJECT,
     "GET /v1/disputes/{dispute_id}/features/{feature}": OPERATOR,
-    "GET /v1/reviews/{review_id}/features/{feature}": OPERATOR,
     "GET /v1/disputes": OPERATOR,
     "GET /v1/disputes/{dispute_id}": OPERATOR,
     "GET /v1/disputes/{dispute_id}/effect": OPERATOR,
     "GET /v1/reviews/{review_id}": OPERATOR,
+    "GET /v1/me/looks": SUBJECT,
+    "GET /v1/people": OPERATOR,
+    "GET /v1/people/{person}": OPERATOR,
+    **{
+        f"GET /v1/people/{{person}}/{part}": OPERATOR
+        for part in ("recourse", "features/{feature}", "evidence", "inquiries", "network")
+    },
+    **{f"POST /v1/{address}/looks": OPERATOR for address in ("people/{person}", "decisions/{decision_id}")},
+    "GET /v1/features": OPERATOR,
+    "GET /v1/audit/chain": SUPERVISOR,
+    "GET /v1/audit/looks": SUPERVISOR,
     "POST /v1/disputes/{dispute_id}/resolve": OPERATOR,
     "GET /v1/reviews": OPERATOR,
     "POST /v1/reviews/{review_id}/answer": OPERATOR,
@@ -89,15 +100,11 @@ ROLES = {
     "DELETE /v1/keys/{fingerprint}": KEY_READERS,
     **{
         f"GET /v1/audit/{address}": SUPERVISOR
-        for address in (
-            *(
-                "decisions",
-                "decisions/{decision_id}",
-                "decisions/{decision_id}/replay",
-                "decisions/{decision_id}/proof",
-            ),
-            *("releases", "releases/{release_id}", "digests", "report/{year}"),
-        )
+        for address in ("releases", "releases/{release_id}", "digests", "report/{year}")
+    },
+    "GET /v1/audit/decisions": AUDITORS,
+    **{
+        f"GET /v1/audit/decisions/{{decision_id}}{part}": AUDITORS for part in ("", "/explanation", "/replay", "/proof")
     },
     "GET /v1/tokens": ADMIN,
     "POST /v1/tokens": ADMIN,
