@@ -1,7 +1,7 @@
 """What the answer to a dispute does to the person's numbers: with the item out of the score, and with the item counted.
 
 We compute the person's row twice from the same excerpt of the ledger as a refresh, without and with the item. Cost: twice a refresh of
-one person.
+one person. Features of the whole network follow at the next build: a disputed tie withholds them meanwhile, with either answer.
 """
 
 import json

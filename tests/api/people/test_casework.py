@@ -22,14 +22,15 @@ def open_disputes(client: PersonClient, *items: str) -> list[str]:
 @pytest.mark.parametrize("outcome", ["upheld", "rejected"])
 def test_the_effect_says_before_the_answer_what_the_score_is_after_it(person_client: PersonClient, outcome: str) -> None:
     client = person_client
+    open_disputes(client, "w1", "p2")
     before = client.get("/me")["score"]
-    (name,) = open_disputes(client, "t-ann-zeb")
+    (name,) = open_disputes(client, "p3")
     effect = client.get(f"/disputes/{name}/effect", caller="operator")
     assert (effect["score_out"], effect["score_counted"]) == (client.get("/me")["score"], before)
     assert effect["score_out"] != effect["score_counted"]
-    (vouches,) = effect["features"]
-    assert (vouches["feature"], vouches["item_out"], vouches["item_counted"]) == ("relationships.vouches", "0", "1")
-    assert vouches["about"] == "Number of people who vouch for the person."
+    (payers,) = (one for one in effect["features"] if one["feature"] == "capacity.distinct_payers")
+    assert int(payers["item_out"] or 0) < int(payers["item_counted"])
+    assert payers["about"].startswith("Number of distinct parties")
     client.advance(hours=1)
     assert client.call("POST", f"/disputes/{name}/resolve", {"outcome": outcome}, caller="operator").status_code == 200
     client.refresh()
