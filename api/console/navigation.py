@@ -46,6 +46,7 @@ PAGES: Final = {
         ("/audit/releases", N_("Releases")),
         ("/audit/chain", N_("Chain")),
         ("/audit/report", N_("Report")),
+        ("/audit/looks", N_("Looks")),
     ),
     "admin": (("/callers", N_("Callers")),),
 }

@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from api.console import sign_in
+from api.console import decisions, features, people, sign_in, supervision
 
-ROUTERS: Final = (sign_in.router,)
+ROUTERS: Final = (sign_in.router, people.router, decisions.router, features.router, supervision.router)

@@ -27,6 +27,22 @@ ROLES: dict[str, tuple[str, ...]] = {
     "POST /sign-out": PUBLIC,
     "GET /confirm": PUBLIC,
     "POST /confirm": PUBLIC,
+    "GET /people": OPERATOR,
+    "POST /people/look": OPERATOR,
+    "GET /people/{person:path}": OPERATOR,
+    "GET /decisions": OPERATOR,
+    "GET /decisions/{decision}": OPERATOR,
+    "POST /decisions/{decision}/look": OPERATOR,
+    "GET /features": OPERATOR,
+    "GET /features/{feature}": OPERATOR,
+    "GET /audit": SUPERVISOR,
+    "GET /audit/decisions/{decision}": SUPERVISOR,
+    "GET /audit/releases": SUPERVISOR,
+    "GET /audit/releases/{release}": SUPERVISOR,
+    "GET /audit/changes/{number}": SUPERVISOR,
+    "GET /audit/chain": SUPERVISOR,
+    "GET /audit/report": SUPERVISOR,
+    "GET /audit/looks": SUPERVISOR,
 }
 PAGE_ROUTES = {
     f"{method} {route.path}"

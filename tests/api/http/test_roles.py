@@ -87,6 +87,7 @@ ROLES = {
     "PUT /v1/proposals/{number}": OPERATOR,
     "GET /v1/proposals/{number}/files": REVIEWERS,
     "GET /v1/proposals/{number}/record": REVIEWERS,
+    "GET /v1/audit/changes": SUPERVISOR,
     "GET /v1/audit/changes/{number}": SUPERVISOR,
     **{f"POST /v1/proposals/{{number}}/{step}": OPERATOR for step in ("measurement", "submission", "schedule")},
     **{f"POST /v1/proposals/{{number}}/{step}": OPERATOR for step in ("shadow", "release")},
