@@ -36,7 +36,7 @@ demo: $(STAMP) ## the same without serving: the walk-through, printed
 # A process more than two cores, since tests also wait: for servers, clocks and databases.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal -q
 # Tests that kill and wait for processes, that compare engines on random input, or that read the public data sets.
-LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/evaluation tests/api/features/test_pattern_flags.py \
+LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/console tests/api/evaluation tests/api/features/test_pattern_flags.py \
 	tests/api/features/test_refresh.py tests/api/features/test_refresh_callers.py tests/api/http/clients tests/api/http/test_hostile.py \
 	tests/api/http/test_server.py tests/api/http/test_stalls.py tests/api/jobs tests/api/proposals/test_laws.py tests/api/store/test_migrations.py \
 	tests/api/supervision/test_swap_decisions.py tests/api/supervision/test_swap_sets.py tests/bench tests/distribution \

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.access import auth, sessions
 from api.access.auth import Caller
+from api.access.oidc_sign_in import Arrival, CodeFlow
 from api.console.navigation import home_of
 from api.console.render import HEADERS, static_response
 from api.console.visits import (
@@ -32,6 +33,7 @@ from engine.errors import Rejected
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 LANGUAGE_SECONDS: Final = int(timedelta(days=365).total_seconds())
+STATE_COOKIE: Final = "__Host-iftah-state"
 Next = Annotated[str, Query(alias="next", max_length=2000)]
 
 
@@ -89,6 +91,56 @@ async def use_ticket(visit: AnyVisit, ticket: Annotated[str, Query(max_length=64
         return visit.page("sign_in.html", 401, address="/", problem="ticket_used")
     caller = Caller(content["token"], content["role"], content["party"])
     return await open_for(visit, caller, local_address(content.get("next")))
+
+
+@router.get("/sign-in/oidc")
+async def leave_for_issuer(visit: AnyVisit, address: Next = "/", *, confirm: bool = False) -> Response:
+    """Send the browser to the other issuer, to sign in or to confirm who it is."""
+    if confirm and visit.session is None:
+        raise SignInNeeded
+    session = visit.session.digest if confirm and visit.session else None
+    database, target = visit.request.app.state.context.database, local_address(address)
+    departure = await run_in_threadpool(_flow(visit).depart, database, target, visit.now, session)
+    response = RedirectResponse(departure.url, 303, HEADERS)
+    response.set_cookie(STATE_COOKIE, departure.secret, secure=True, httponly=True, samesite="lax", path="/")
+    return response
+
+
+@router.get("/sign-in/oidc/callback")
+async def arrive_from_issuer(
+    visit: AnyVisit,
+    state: Annotated[str, Query(max_length=64)] = "",
+    code: Annotated[str, Query(max_length=4096)] = "",
+) -> Response:
+    """Open or confirm the session of the person who comes back from the other issuer."""
+    database, secret = visit.request.app.state.context.database, visit.request.cookies.get(STATE_COOKIE, "")
+    try:
+        arrival = await run_in_threadpool(_flow(visit).arrive, database, state, code, secret, visit.now)
+    except Rejected as problem:
+        return visit.page("sign_in.html", 401, address="/", problem=problem.code)
+    if arrival.confirms is None:
+        response = await open_for(visit, arrival.caller, local_address(arrival.address))
+    else:
+        response = await _confirm_arrival(visit, arrival)
+    response.delete_cookie(STATE_COOKIE, secure=True, httponly=True, samesite="lax")
+    return response
+
+
+async def _confirm_arrival(visit: Visit, arrival: Arrival) -> Response:
+    session, caller = visit.session, arrival.caller
+    if session is None or session.digest != arrival.confirms:
+        raise SignInNeeded
+    if (caller.role, caller.party) != (session.caller.role, session.caller.party):
+        return visit.page("confirm.html", 403, address=arrival.address, problem="other_person")
+    await run_in_threadpool(sessions.confirm, visit.request.app.state.context.database, session, visit.now)
+    return RedirectResponse(local_address(arrival.address), 303, HEADERS)
+
+
+def _flow(visit: Visit) -> CodeFlow:
+    flow: CodeFlow | None = visit.request.app.state.gate.flow
+    if flow is None:
+        raise PageProblem(404, "not_found")
+    return flow
 
 
 @router.post("/sign-out")

@@ -84,6 +84,7 @@ class Visit:
             "languages": LANGUAGES,
             "now": self.now,
             "zone": self.zone,
+            "oidc": self.request.app.state.gate.flow is not None,
             "notice": NOTICES.get(self.request.query_params.get("notice", ""), ""),
         }
 

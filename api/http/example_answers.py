@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.http import example_people, example_proposals
+from api.http import example_figures, example_people, example_proposals
 from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER
 from api.http.example_record import RECORD
 from api.http.examples import CREATED_AT, DECISION, DUE_AT, HASH, ORDER, RELEASE
@@ -388,4 +388,12 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     **example_people.ANSWERS,
     **example_proposals.ANSWERS,
+    **example_figures.figures(
+        token=_TOKEN,
+        service=_SERVICE,
+        callback=CALLBACK_ANSWER,
+        submission=_SUBMISSION,
+        proposal=example_proposals.SUMMARY,
+        release={"activation": example_proposals.ACTIVATION, "status": example_proposals.STATUS},
+    ),
 }

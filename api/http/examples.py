@@ -103,6 +103,7 @@ PROBLEMS: Final = dict(
         ),
         _problem("base_moved", "another release is in force than you saw", "releases", "see GET /v1/releases"),
         _problem("no_change", "these files are in force already", "files", "change a file first"),
+        _problem("no_dry_run", "there was no dry run of this", "receipt", "do a dry run of exactly this file and map"),
         _problem("too_large", "the request is too large", "the body", "one question at a time"),
         _problem("request_timeout", "the request did not come in time", "the request", "send the head within 10 s"),
         _problem("url_too_long", "the address is too long", "the address", "at most 8 KiB"),

@@ -277,6 +277,22 @@ ProposalState = TypeAliasType(
         Field(description="the state of a change of rules; shadow and partial: it is on trial"),
     ],
 )
+AlarmKind = TypeAliasType(
+    "AlarmKind",
+    Annotated[
+        Literal[
+            "break_glass",
+            "trial_held",
+            "rules_refused",
+            "refresh_stuck",
+            "callbacks_failed",
+            "callbacks_late",
+            "cases_overdue",
+            "evidence_stale",
+        ],
+        Field(description="something that is wrong now"),
+    ],
+)
 ActivationKind = TypeAliasType(
     "ActivationKind",
     Annotated[

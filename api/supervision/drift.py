@@ -52,6 +52,14 @@ class MeasureDrift:
 
 
 @dataclass(frozen=True)
+class BandStart:
+    """The lowest score of a band."""
+
+    band: str
+    lowest: int
+
+
+@dataclass(frozen=True)
 class PopulationDrift:
     """The newest build, the one to compare it with, and the drift of the score, the bands and each characteristic."""
 
@@ -60,6 +68,7 @@ class PopulationDrift:
     score: MeasureDrift
     bands: MeasureDrift
     characteristics: tuple[MeasureDrift, ...]
+    band_starts: tuple[BandStart, ...]
 
 
 def population_drift(
@@ -91,6 +100,7 @@ def population_drift(
             for item in card.items
             if isinstance(item, Characteristic)
         ),
+        band_starts=tuple(BandStart(band.name, band.lowest) for band in card.bands),
     )
 
 

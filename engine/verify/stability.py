@@ -13,14 +13,13 @@ References:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Final, Literal
+from typing import Final
 
 from engine.errors import Rejected
 
 WATCH_FROM: Final = 0.1  # below it, a population counts as stable
 ACT_FROM: Final = 0.25
 LEAST_SHARE: Final = 0.0001  # an empty bin counts as this share, because the logarithm of 0 is not finite
-Verdict = Literal["stable", "watch", "act"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Shift:
     """How far the bins of one characteristic have moved. `points`: the mean change of the score by it, in points."""
 
     index: float
-    verdict: Verdict
+    verdict: str  # stable, watch, act
     by_chance: float
     points: float | None = None
 
@@ -52,8 +51,8 @@ def by_chance(now: Sequence[int], reference: Sequence[int]) -> float:
     return (bins - 1) * (1 / sum(now) + 1 / sum(reference))
 
 
-def verdict(index: float) -> Verdict:
-    """The usual reading of an index."""
+def verdict(index: float) -> str:
+    """The usual reading of an index: stable, watch or act."""
     return "stable" if index < WATCH_FROM else "watch" if index < ACT_FROM else "act"
 
 

@@ -18,7 +18,7 @@ from api.evidence.imports.uploads import Upload, UploadReport
 from api.http.dependencies import ContextDep, Now, Operator, caller_as
 from api.http.fields import PartyId
 from api.http.lanes import BULK, LanedRoute, OnePerParty
-from api.http.large_forms import body_of, parse_form, read_body
+from api.http.large_forms import body_of, form_schemas, parse_form, read_body
 from api.http.problems import error_responses
 from api.http.routes.events import RowProblem, SubmissionSummary
 from api.http.routes.page import NEXT, Page
@@ -35,10 +35,8 @@ MAX_NAME: Final = 200
 MAX_MAP_CHARS: Final = 200_000
 
 
-class Contributors(BaseModel):
-    """All contributors, by name."""
-
-    items: list[ContributorSum]
+class Contributors(Page[ContributorSum]):
+    """Contributors, by name."""
 
 
 class ReceivedSubmission(SubmissionSummary):
@@ -82,6 +80,7 @@ class ImportForm(UploadForm):
     receipt: str = Field(max_length=200, description="of the dry run", examples=["9c1e" * 16])
 
 
+SCHEMAS: Final = form_schemas(UploadForm, ImportForm)  # FastAPI does not see these bodies
 UPLOAD_LOCK: Final = OnePerParty("another import of yours is in progress")
 
 
@@ -96,10 +95,18 @@ Body = Annotated[bytes, Depends(read_body)]  # read after the caller is authenti
 
 
 @router.get("/contributors")
-def list_contributors(context: ContextDep, _: Watcher, now: Now) -> Contributors:
+def list_contributors(
+    context: ContextDep,
+    _: Watcher,
+    now: Now,
+    after: Annotated[PartyId | None, Query(description=NEXT)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> Contributors:
     """List who sends evidence: how many events of each kind we ever recorded, and when the newest happened and came."""
     with reading(context.database) as connection:
-        return Contributors(items=contributor_sums.contributors(connection, now))
+        rows = contributor_sums.contributors(connection, now)
+    following = [row for row in rows if after is None or row.contributor > after]
+    return Contributors.cut(following[: limit + 1], limit, "contributor")
 
 
 @router.get("/submissions", responses=error_responses("unknown_submission"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from api.access.auth import Caller
 from api.evidence import contributor_sums
 from api.evidence.contributor_sums import ContributorSum
 from api.http.dependencies import ContextDep, Now, RefreshProblemDep, Reviewer
-from api.http.fields import PartyId
+from api.http.fields import AlarmKind, PartyId
 from api.http.lanes import LanedRoute
 from api.http.problems import error_responses
 from api.http.routes.monitor import Days
@@ -43,16 +43,7 @@ NEXT_STEPS: Final = (states.MEASURED, states.APPROVED)  # of its author: submit 
 class Alarm(BaseModel):
     """Something that is wrong now."""
 
-    alarm: Literal[
-        "break_glass",
-        "trial_held",
-        "rules_refused",
-        "refresh_stuck",
-        "callbacks_failed",
-        "callbacks_late",
-        "cases_overdue",
-        "evidence_stale",
-    ]
+    alarm: AlarmKind
     detail: str | None = Field(None, description="such as the reason of a hold, or a contributor")
     count: int | None = None
     since: datetime | None = None

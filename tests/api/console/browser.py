@@ -57,8 +57,10 @@ class Visitor:
         width: str = "wide",
         scheme: str = "light",
         scripts: bool = True,
+        also: str = "about:",
     ) -> None:
         self.base, self.language, self.width, self.scheme = base, language, width, scheme
+        self.hosts = (base, also, "data:", "blob:")  # `also`: another address that the browser may ask
         self.context = browser.new_context(
             base_url=base,
             locale="zh-CN" if language == "zh" else "en-GB",
@@ -87,7 +89,7 @@ class Visitor:
             self.faults.append(f"console: {message.text}")
 
     def _note_request(self, request: Request) -> None:
-        if not request.url.startswith((self.base, "data:", "blob:")):
+        if not request.url.startswith(self.hosts):
             self.faults.append(f"another host: {request.url}")
 
     def sign_in(self, secret: str, address: str = "/") -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 from api.access import tokens
 from api.console.visits import COOKIE
 from api.http.app import create_app
+from api.http.gate import Gate
 from api.runtime.context import AppContext
 from api.store import clock
 from api.store.database import open_database
@@ -26,11 +27,13 @@ START_SECONDS = 20
 
 
 @contextmanager
-def served(context: AppContext) -> Iterator[str]:
-    """The address of a server of this context, in a thread."""
+def served(context: AppContext, gate: Callable[[str], Gate] | None = None) -> Iterator[str]:
+    """The address of a server of this context, in a thread. `gate` makes its gate, by the address."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(create_app(context), log_config=None, lifespan="off", ws="none"))
+        address = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        app = create_app(context, gate=gate(address) if gate else None)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + START_SECONDS
@@ -38,7 +41,7 @@ def served(context: AppContext) -> Iterator[str]:
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.02)
         try:
-            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+            yield address
         finally:
             server.should_exit = True
             thread.join(START_SECONDS)

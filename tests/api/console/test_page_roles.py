@@ -24,6 +24,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "GET /sign-in": PUBLIC,
     "POST /sign-in": PUBLIC,
     "GET /sign-in/ticket": PUBLIC,
+    "GET /sign-in/oidc": PUBLIC,
+    "GET /sign-in/oidc/callback": PUBLIC,
     "POST /sign-out": PUBLIC,
     "GET /confirm": PUBLIC,
     "POST /confirm": PUBLIC,

@@ -22,6 +22,7 @@ MERCHANT, SUBJECT, ADMIN, SUPERVISOR = ("merchant",), ("subject",), ("admin",), 
 OPERATOR, CONTRIBUTOR = ("operator",), ("contributor",)
 AUDITORS = ("supervisor", "operator")
 REVIEWERS, KEY_READERS = ("operator", "approver"), ("operator", "approver", "admin")
+WATCHERS, CALLER_READERS = ("operator", "approver", "supervisor"), ("operator", "admin")
 ROLES = {
     "GET /v1/health": PUBLIC,
     "GET /v1/health/live": PUBLIC,
@@ -107,6 +108,16 @@ ROLES = {
     **{
         f"GET /v1/audit/decisions/{{decision_id}}{part}": AUDITORS for part in ("", "/explanation", "/replay", "/proof")
     },
+    "GET /v1/today": REVIEWERS,
+    "GET /v1/monitor": WATCHERS,
+    "GET /v1/monitor/population": WATCHERS,
+    "GET /v1/evidence/contributors": WATCHERS,
+    "GET /v1/evidence/submissions": OPERATOR,
+    "GET /v1/evidence/submissions/{submission_id}": OPERATOR,
+    "POST /v1/evidence/imports/dry-run": OPERATOR,
+    "POST /v1/evidence/imports": OPERATOR,
+    **{f"GET /v1/callers/{address}": CALLER_READERS for address in ("tokens", "services", "callbacks")},
+    "POST /v1/callers/callbacks/{message_id}/resend": CALLER_READERS,
     "GET /v1/tokens": ADMIN,
     "POST /v1/tokens": ADMIN,
     "POST /v1/tokens/{token_id}/rotate": ADMIN,
