@@ -124,8 +124,9 @@ async def answer_case(visit: OperatorVisit, kind: str, name: CaseId) -> Response
     outcome, note = str(form.get("outcome", "")), str(form.get("note", "")).strip()
     draft = {"outcome": outcome, "note": note}
     fault = CHOICE_MISSING if outcome not in {code for code, *_ in words.outcomes} else "" if note else NOTE_MISSING
+    look = str(form.get("look", "")) or None
     if fault:
-        return await _page(visit, words, await _case(visit, words, name), 422, draft=draft, fault=fault)
+        return await _page(visit, words, await _case(visit, words, name), 422, look=look, draft=draft, fault=fault)
     following = await _next_address(visit, name)
     try:
         case = await visit.api.post(f"/v1/{words.path}/{name}/{words.answer}", draft)

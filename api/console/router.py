@@ -10,6 +10,7 @@ from api.console import (
     features,
     monitor,
     people,
+    release_steps,
     releases,
     sign_in,
     supervision,
@@ -17,7 +18,7 @@ from api.console import (
 )
 
 ROUTERS: Final = (
-    *(sign_in.router, today.router, releases.router, cases.router),
+    *(sign_in.router, today.router, releases.router, release_steps.router, cases.router),
     *(people.router, decisions.router, features.router),
     *(monitor.router, evidence.router, callers.router),
     supervision.router,
