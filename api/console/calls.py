@@ -52,9 +52,9 @@ class Calls:
         """Replace."""
         return await self._send("PUT", path, body)
 
-    async def delete(self, path: str, body: Any = None) -> Any:
+    async def delete(self, path: str, body: Any = None, **query: Any) -> Any:
         """Delete."""
-        return await self._send("DELETE", path, body)
+        return await self._send("DELETE", path, body, query)
 
     async def _send(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         params = {name.rstrip("_"): _text(value) for name, value in (query or {}).items() if value is not None}

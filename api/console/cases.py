@@ -57,7 +57,9 @@ KINDS: Final = {
             (
                 "mistaken",
                 N_("The decision was mistaken"),
-                N_("The record stays, and the merchant may ask again. Have the cause corrected: the evidence or a rule."),
+                N_(
+                    "The record stays, and the merchant may ask again. Have the cause corrected: the evidence or a rule."
+                ),
             ),
         ),
     ),
@@ -102,7 +104,9 @@ async def open_next(visit: OperatorVisit, skip: Annotated[str, Query(max_length=
 
 
 @router.get("/{kind}/{name}")
-async def show_case(visit: OperatorVisit, kind: str, name: CaseId, feature: Feature = None, look: LookId = None) -> Response:
+async def show_case(
+    visit: OperatorVisit, kind: str, name: CaseId, feature: Feature = None, look: LookId = None
+) -> Response:
     """One case with its evidence, the effect of an answer, and the form for the answer."""
     case = await _case(visit, _kind(kind), name)
     return await _page(visit, _kind(kind), case, feature=feature, look=look)

@@ -66,7 +66,9 @@ NOTICES: Final = {
     "key_registered": N_("Your key is registered. This browser can sign with it."),
     "key_revoked": N_("The key is revoked. What it signed and is not in force yet must be signed again."),
     "rolled_back": N_("The earlier release decides again."),
-    "glass_broken": N_("The rules are in force, by you alone. Propose the right rules next, and let somebody approve them."),
+    "glass_broken": N_(
+        "The rules are in force, by you alone. Propose the right rules next, and let somebody approve them."
+    ),
     "glass_mended": N_("The break-glass is over. The release before it decides again."),
     "step_submission": N_("Signed. Now a second person reviews it."),
     "step_approval": N_("Approved with your signature. An operator can put it into force."),

@@ -45,13 +45,11 @@ async def register_key(visit: ReviewerVisit) -> Response:
 
 
 @router.post("/keys/{fingerprint}/revocation")
-async def revoke_key(
-    visit: ReviewerVisit, fingerprint: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
-) -> Response:
+async def revoke_key(visit: ReviewerVisit, fingerprint: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> Response:
     """Revoke one's own key: whoever loses one must be fast, so it needs no proof."""
     form = await form_of(visit)
     try:
-        await visit.api.delete(f"/v1/keys/{fingerprint}?reason={quote(_text(form, 'reason'), safe='')}")
+        await visit.api.delete(f"/v1/keys/{fingerprint}", reason=_text(form, "reason"))
     except CallProblem as problem:
         return await keys_page(visit, problem.status, problem=problem.document)
     return visit.see_other("/releases/keys", "key_revoked")
@@ -143,9 +141,7 @@ async def _revise_plan(visit: Visit, number: int, form: Fields) -> None:
         raise CallProblem(422, {"code": "bad_plan", "detail": str(error)}) from None
     proposal = await visit.api.get(f"/v1/proposals/{number}")
     files = (await visit.api.get(f"/v1/proposals/{number}/files"))["files"]
-    await visit.api.replace(
-        f"/v1/proposals/{number}", {"files": files, "message": proposal["message"], "plan": plan}
-    )
+    await visit.api.replace(f"/v1/proposals/{number}", {"files": files, "message": proposal["message"], "plan": plan})
 
 
 def _moment(visit: Visit, text: str) -> str:

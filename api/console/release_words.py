@@ -6,20 +6,44 @@ from api.console.navigation import N_
 
 # The state of a proposal: its name, the colour of its badge, and what happens next.
 STATES: Final = {
-    "draft": (N_("Being checked"), "quiet", N_("The server checks the files, runs their cases and compares its engines.")),
+    "draft": (
+        N_("Being checked"),
+        "quiet",
+        N_("The server checks the files, runs their cases and compares its engines."),
+    ),
     "checked": (N_("Being measured"), "quiet", N_("The check has passed. The server measures whom the change moves.")),
     "measured": (N_("Measured"), "accent", N_("Its author reads whom it moves, and signs it for review.")),
-    "in review": (N_("In review"), "warn", N_("A second person, who took no part in it, reads it and approves or rejects it.")),
-    "approved": (N_("Approved"), "good", N_("An operator puts it into force: now, at a time, in shadow, or by its plan.")),
+    "in review": (
+        N_("In review"),
+        "warn",
+        N_("A second person, who took no part in it, reads it and approves or rejects it."),
+    ),
+    "approved": (
+        N_("Approved"),
+        "good",
+        N_("An operator puts it into force: now, at a time, in shadow, or by its plan."),
+    ),
     "scheduled": (N_("Scheduled"), "accent", N_("It comes into force by itself at its time.")),
-    "shadow": (N_("In shadow"), "accent", N_("It decides beside the release in force, and no merchant sees its answers.")),
-    "partial": (N_("For a share of people"), "accent", N_("It decides for a share of people, and guards compare them with the others.")),
+    "shadow": (
+        N_("In shadow"),
+        "accent",
+        N_("It decides beside the release in force, and no merchant sees its answers."),
+    ),
+    "partial": (
+        N_("For a share of people"),
+        "accent",
+        N_("It decides for a share of people, and guards compare them with the others."),
+    ),
     "in force": (N_("In force"), "good", N_("It decides for everyone.")),
     "rejected": (N_("Rejected"), "bad", N_("It stays on record. To try again, propose another text.")),
     "rolled back": (N_("Rolled back"), "bad", N_("Other rules decide again. It stays on record.")),
     "replaced": (N_("Replaced"), "quiet", N_("A later release decides now.")),
 }
-HAS_PROBLEMS: Final = (N_("Has problems"), "bad", N_("The check found problems. Mend them, and send another text from Rules."))
+HAS_PROBLEMS: Final = (
+    N_("Has problems"),
+    "bad",
+    N_("The check found problems. Mend them, and send another text from Rules."),
+)
 ACTIVATIONS: Final = {
     "folder": N_("from the rules folder"),
     "activation": N_("by two people"),
@@ -75,7 +99,9 @@ PROBLEMS: Final = {
     "needs_build": N_("It reads numbers that nobody has computed yet. Run iftah build with it first."),
     "definitions_moved": N_("This version of the program computes other numbers than were approved. Propose it again."),
     "evidence_changed": N_("It gives stored evidence another meaning, so it cannot come into force like this."),
-    "other_flags": N_("Its patterns differ from those in force, so it cannot decide beside them. Release it for everyone."),
+    "other_flags": N_(
+        "Its patterns differ from those in force, so it cannot decide beside them. Release it for everyone."
+    ),
     "trial_runs": N_("Another change is on trial. End that trial first."),
     "bad_share": N_("Its plan has not come to this point. The server begins each stage when the one before is over."),
     "bad_schedule": N_("The time has to be in the future, and a scheduled change waits for it."),
@@ -86,7 +112,9 @@ PROBLEMS: Final = {
     "no_release": N_("No release has come into force yet, so there is nothing to go back to."),
     "rules_refused": N_("The rules have problems, so they cannot come into force."),
     "no_rules": N_("There are no rule files."),
-    "log_altered": N_("The log of releases was altered. Tell the person who runs the server: nothing comes into force until it is mended."),
+    "log_altered": N_(
+        "The log of releases was altered. Tell the person who runs the server: nothing comes into force until it is mended."
+    ),
     "database_restored": N_("The database was restored from an old copy. Tell the person who runs the server."),
     "clock_behind": N_("The server's clock is behind. Tell the person who runs the server."),
     "unknown_release": N_("There is no release of this id on record."),

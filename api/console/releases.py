@@ -106,6 +106,7 @@ async def releases_page(
         problem=_problem(problem),
         state_words=release_views.state_words,
         activations=release_words.ACTIVATIONS,
+        release_states=release_words.STATES,
     )
 
 
@@ -196,6 +197,7 @@ def _trial(visit: Visit, record: Json) -> dict[str, Any]:
         "is_on_trial": proposal["state"] in release_views.TRIALS,
         "is_broken": any(guard["status"] == "broken" for guard in record["guards"]) or bool(proposal["hold"]),
         "is_operator": role_of(visit) == "operator",
+        "release_states": release_words.STATES,
     }
 
 

@@ -9,6 +9,7 @@ from api.console import figures
 from api.console.calls import CallProblem
 from api.console.figures import panel, translate_to
 from api.console.navigation import N_
+from api.console.release_words import STATES
 from api.console.render import HEADERS
 from api.console.visits import PageRoute, ReviewerVisit
 
@@ -51,6 +52,7 @@ async def show_today(visit: ReviewerVisit) -> Response:
         is_operator=role == "operator",
         is_quiet=not (waiting or own or others),
         first_cases=_first_cases(today),
+        release_states=STATES,
     )
 
 

@@ -111,7 +111,9 @@ def find_item(
     """One item as the person sees it, with the state of their dispute; None when the ledger no longer holds it."""
     query = select(EVENTS.c.seq).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
     numbers = connection.execute(query).scalars()
-    return next(iter(_items(connection, vocabulary, numbers, person, {(contributor, event_id): dispute}, language)), None)
+    return next(
+        iter(_items(connection, vocabulary, numbers, person, {(contributor, event_id): dispute}, language)), None
+    )
 
 
 def changed_since(

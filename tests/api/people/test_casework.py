@@ -20,7 +20,9 @@ def open_disputes(client: PersonClient, *items: str) -> list[str]:
 
 
 @pytest.mark.parametrize("outcome", ["upheld", "rejected"])
-def test_the_effect_says_before_the_answer_what_the_score_is_after_it(person_client: PersonClient, outcome: str) -> None:
+def test_the_effect_says_before_the_answer_what_the_score_is_after_it(
+    person_client: PersonClient, outcome: str
+) -> None:
     client = person_client
     open_disputes(client, "w1", "p2")
     before = client.get("/me")["score"]
