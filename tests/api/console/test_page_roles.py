@@ -58,6 +58,17 @@ ROLES: dict[str, tuple[str, ...]] = {
     "GET /audit/chain": SUPERVISOR,
     "GET /audit/report": SUPERVISOR,
     "GET /audit/looks": SUPERVISOR,
+    "GET /monitor": REVIEWERS,
+    "GET /monitor/{name}.csv": REVIEWERS,
+    "GET /evidence": OPERATOR,
+    "GET /evidence/submissions/{submission}": OPERATOR,
+    "GET /evidence/import": OPERATOR,
+    "POST /evidence/import": OPERATOR,
+    "POST /evidence/import/confirm": OPERATOR,
+    "GET /callers": CALLER_READERS,
+    "GET /callers/services": CALLER_READERS,
+    "GET /callers/tokens": CALLER_READERS,
+    "POST /callers/callbacks/{message}/resend": CALLER_READERS,
 }
 PAGE_ROUTES = {
     f"{method} {route.path}"

@@ -1,29 +1,19 @@
 """The sums by day equal a count over all rows, whoever counts them and in however many pieces."""
 
-import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, pairwise
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, insert, update
+from sqlalchemy import Engine, delete, update
 
-from api.store.clock import micros
 from api.store.database import reading, writing
-from api.store.tables import (
-    ANSWER_SUMS,
-    DECISION_SUBJECTS,
-    DECISIONS,
-    ENDING_SUMS,
-    ORDER_MOVES,
-    ORDERS,
-    SUM_PROGRESS,
-)
+from api.store.tables import ANSWER_SUMS, ENDING_SUMS, SUM_PROGRESS
 from api.supervision import daily_sums
 from engine.lang.model import timezones
+from tests.api.supervision.sum_rows import insert_decision, insert_move, insert_order
 
 SHANGHAI, KATHMANDU, NEW_YORK = "Asia/Shanghai", "Asia/Kathmandu", "America/New_York"
 START = datetime(2026, 10, 20, tzinfo=UTC)
@@ -31,34 +21,6 @@ OUTCOMES = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE", "REFUSED")
 ANSWERS = st.lists(
     st.tuples(st.integers(0, 30 * 86400), st.sampled_from(("hotel", "car")), st.sampled_from(OUTCOMES)), max_size=25
 )
-
-
-def insert_decision(connection: Any, seq: int, at: datetime, perk: str, outcome: str, band: str | None = None) -> None:
-    row = {
-        **{"seq": seq, "id": f"d-{seq}", "merchant": "inn", "perk": perk, "amount": 1, "currency": "CNY"},
-        **{"outcome": outcome, "waived": 0, "deposit": 0, "decided_at": micros(at), "valid_until": micros(at)},
-        **{"release": "r", "commitment": "", "previous_hash": "", "hash": str(seq)},
-    }
-    connection.execute(insert(DECISIONS).values(row))
-    record = json.dumps({"decision": {"scored": {"band": band, "score": 600}}})
-    subject = {"seq": seq, "merchant": "inn", "subject": f"p-{seq}", "salt": "", "record": record}
-    connection.execute(insert(DECISION_SUBJECTS).values(subject))
-
-
-def insert_move(connection: Any, seq: int, order: str, before: str, after: str, at: datetime) -> None:
-    row = {"seq": seq, "order": order, "action": "x", "digest": "", "before": before, "after": after, "at": micros(at)}
-    connection.execute(insert(ORDER_MOVES).values(row))
-
-
-def insert_order(connection: Any, decision: int, at: datetime) -> str:
-    name = f"o-{decision}"
-    row = {
-        **{"id": name, "merchant": "inn", "out_order_no": name, "service": "s", "service_version": 1, "perk": "hotel"},
-        **{"decision": f"d-{decision}", "currency": "CNY", "mode": "waive_first", "waived": 1, "state": "due"},
-        **{"created_at": micros(at), "changed_at": micros(at), "content": "{}", "digest": "", "disputed": False},
-    }
-    connection.execute(insert(ORDERS).values(row))
-    return name
 
 
 def _sums(database: Engine, timezone: str = SHANGHAI, first_day: int = 0) -> daily_sums.DailySums:
