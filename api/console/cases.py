@@ -100,7 +100,9 @@ async def list_cases(visit: OperatorVisit, kind: str = "waiting", after: After =
 @router.get("/next")
 async def open_next(visit: OperatorVisit, skip: Annotated[str, Query(max_length=64)] = "") -> Response:
     """Open the most urgent case, or the one that follows the case `skip`."""
-    return visit.see_other(await _next_address(visit, skip))
+    response = visit.see_other(await _next_address(visit, skip))
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @router.get("/{kind}/{name}")

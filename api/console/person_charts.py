@@ -16,7 +16,8 @@ MIN_CHANGES: Final = 2  # fewer scores draw no line
 
 def score_chart(history: Sequence[Mapping[str, Any]], language: str, zone: str) -> dict[str, Any] | None:
     """The score over time; None for fewer than two scores. The last change of a day counts."""
-    by_day = {datetime.fromisoformat(row["at"]).astimezone(ZoneInfo(zone)).date(): row["score"] for row in history}
+    by_time = sorted(history, key=lambda row: str(row["at"]))
+    by_day = {datetime.fromisoformat(row["at"]).astimezone(ZoneInfo(zone)).date(): row["score"] for row in by_time}
     if len(by_day) < MIN_CHANGES:
         return None
     say = translations(language).gettext

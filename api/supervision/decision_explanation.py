@@ -52,7 +52,7 @@ class PointsLine:
 class DecisionExplanation:
     """A decision with its rules, and an excerpt of the file that holds the rule that decided.
 
-    `values`: by feature, as people write them. `lacks`: what the nearest tier of a decline lacked, a line each.
+    If no tier was met, the excerpt marks all tiers. `values`: by feature, as people write them. `lacks`: what the nearest tier of a decline lacked, a line each.
     """
 
     program: Program
@@ -74,7 +74,7 @@ def explain_decision(context: AppContext, name: str) -> DecisionExplanation:
     places, day = rule_places(release.files), iso(add_days(EPOCH, days=question.day))[:10]
     rules = tuple(_rules(program, record, places, day))
     decisive = [rule.place for rule in rules if rule.decides and rule.place]
-    decisive = decisive or [p for p in (find_place(places, "perks", question.perk, day),) if p]
+    decisive = decisive or [rule.place for rule in rules if rule.kind == "tier" and rule.place]
     file = decisive[0].file if decisive else None
     return DecisionExplanation(
         program=program,
@@ -113,7 +113,7 @@ def _decisive_rules(perk: Perk | None, record: Mapping[str, Any]) -> frozenset[s
 
 
 def _lines(text: str, places: list[RulePlace]) -> Iterator[FileLine]:
-    """The lines of these places, with a few lines around them. Lines between are left out where they are many."""
+    """The lines of these places, with a few lines around them. Lines far from all of them are left out."""
     decisive = {n for place in places for n in range(place.first, place.last + 1)}
     shown = {n + step for n in decisive for step in range(-LINES_AROUND, LINES_AROUND + 1)}
     for number, line in enumerate(text.splitlines(), 1):

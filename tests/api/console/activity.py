@@ -16,6 +16,7 @@ from api.runtime.scoring import current_build
 from api.store.clock import micros
 from api.store.database import reading, writing
 from api.store.tables import EVENTS, ORDERS, SCORE_HISTORY
+from tests.api.refresh_town import Refresher
 from tests.api.town import NOW
 
 SCRIPT = "<script>alert('stored')</script>"
@@ -59,6 +60,7 @@ def seed_activity(context: AppContext) -> str:
         )
         contributor, event = connection.execute(own.limit(1)).one()
     disputes.open_dispute(database, context.vocabulary, person, contributor, event, f"not mine {SCRIPT}", LATER)
+    Refresher(database, context.evaluators).run(LATER)
     caller = Caller("t", "operator", "mei")
     look_at_person(database, caller, person, Purpose("dispute", f"the objection {SCRIPT}"), LATER)
     _insert_rows(context, person, decisions[0].id)
