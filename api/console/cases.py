@@ -150,7 +150,7 @@ async def answer_case(visit: OperatorVisit, kind: str, name: CaseId) -> Response
 async def waiting_cases(visit: Visit) -> list[dict[str, Any]]:
     """The most urgent cases that wait, of both kinds, by deadline."""
     rows = [_row(kind, case) for kind in KINDS for case in (await _waiting(visit, kind))["items"]]
-    return sorted(rows, key=lambda row: (row["due_at"], row["id"]))
+    return sorted(rows, key=lambda row: (row["due_at"], row["kind"], row["id"]))
 
 
 async def _waiting(visit: Visit, kind: str) -> Any:

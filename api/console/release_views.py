@@ -70,10 +70,26 @@ def _diff_line(line: str) -> DiffLine:
     return DiffLine(kinds.get(line[:1], "same"), line)
 
 
+def swap_of(proposal: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Whom a proposal moves, with a number for each direction; None: it could not be measured."""
+    swap = (proposal["effect"] or {}).get("swap")
+    if swap is None:
+        return None
+    bands = None if swap["bands"] is None else _whole_figures(swap["bands"])
+    return {**swap, "bands": bands, "perks": [_whole_figures(perk) for perk in swap["perks"]]}
+
+
+def _whole_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a perk or of the bands: a report leaves out directions without people."""
+    none = {"more": 0, "less": 0, "other": 0}
+    rows = {name: [none | row for row in figures[name]] for name in ("by_rule", "by_band", "by_reason")}
+    return {**figures, **rows, "moves": none | figures["moves"]}
+
+
 def people_moved(swap: Mapping[str, Any] | None) -> dict[str, int]:
     """Sums over the perks: a person can be moved in several."""
     perks: Sequence[Mapping[str, Any]] = swap["perks"] if swap else ()
-    return {name: sum(perk["moves"].get(name, 0) for perk in perks) for name in ("more", "less", "other")}
+    return {name: sum(perk["moves"][name] for perk in perks) for name in ("more", "less", "other")}
 
 
 def possible_steps(proposal: Mapping[str, Any], role: str, party: str) -> frozenset[str]:

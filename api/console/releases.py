@@ -118,7 +118,7 @@ async def proposal_page(
     releases = await visit.api.get("/v1/releases", limit=1)
     keys = (await visit.api.get("/v1/keys", limit=COMPARABLE))["items"]
     proposal = record["proposal"]
-    swap = (proposal["effect"] or {}).get("swap")
+    swap = release_views.swap_of(proposal)
     return visit.page(
         "release.html",
         status,

@@ -68,7 +68,7 @@ async def get_csv(visit: ReviewerVisit) -> Response:
 def _first_cases(today: Any) -> list[dict[str, Any]]:
     """The most urgent cases of both kinds, by deadline."""
     cases = [case | {"kind": kind} for kind in ("disputes", "reviews") for case in today[kind]["first"]]
-    return sorted(cases, key=lambda case: (case["due_at"], case["id"]))[:5]
+    return sorted(cases, key=lambda case: (case["due_at"], case["kind"], case["id"]))[:5]
 
 
 async def _health(visit: ReviewerVisit) -> Any:

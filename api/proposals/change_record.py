@@ -68,6 +68,6 @@ def _signature(step: Step) -> dict[str, Any]:
 
 
 def _text_differences(database: Database, state: ReleaseState, proposal: Proposal) -> dict[str, str]:
-    base = next((active for active in state.activations if active.hash == proposal.base), None)
+    base = next((active for active in state.activations if active.hash == (proposal.base or proposal.first_base)), None)
     old = dict(load_activation(database, state, base).files) if base else {}
     return text_differences(old, files_of(database, proposal))

@@ -28,7 +28,9 @@ VIEWS = [
 
 @pytest.fixture
 def person(town: AppContext) -> str:
-    return seed_activity(town)
+    name = seed_activity(town)
+    Refresher(town.database, town.evaluators).run(LATER)
+    return name
 
 
 def open_dispute(town: AppContext, person: str, place: int) -> str:
