@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.console.calls import CallProblem
 from api.console.people import LOOK_KINDS, Key, purpose_page
+from api.console.person_words import BANDS
 from api.console.visits import OperatorVisit, PageProblem, PageRoute, Visit, form_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -120,6 +121,7 @@ async def decision_page(visit: Visit, decision: str, base: str, look: str | None
         query=f"look={look}&" if look else "",
         action=f"/decisions/{decision}/look",
         kinds=LOOK_KINDS,
+        bands=BANDS,
     )
 
 

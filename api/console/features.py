@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.console.navigation import N_
-from api.console.person_charts import bin_name, distribution_chart
+from api.console.person_charts import distribution_chart
 from api.console.visits import OperatorVisit, PageRoute
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -21,6 +21,26 @@ PLACES: Final = {
     "tier": N_("Tier"),
     "hold": N_("Holding the perk"),
     "feature": N_("Another feature"),
+}
+UNITS: Final = {
+    "-1 to 1": N_("from -1 to 1"),
+    "categories": N_("categories"),
+    "days": N_("days"),
+    "groups": N_("groups"),
+    "level": N_("level"),
+    "minor units": N_("cents or fen"),
+    "misses": N_("misses"),
+    "months": N_("months"),
+    "obligations": N_("obligations"),
+    "orders": N_("orders"),
+    "parties": N_("parties"),
+    "payments": N_("payments"),
+    "people": N_("people"),
+    "promises": N_("promises"),
+    "ratio": N_("ratio"),
+    "rings": N_("rings"),
+    "ties": N_("ties"),
+    "times the mean": N_("times the mean"),
 }
 DIMENSIONS: Final = {
     "identity": N_("Identity"),
@@ -50,7 +70,7 @@ async def show_feature(visit: OperatorVisit, feature: str) -> Response:
     if item is None:
         raise HTTPException(404)
     chart = distribution_chart(item["distribution"], visit.language) if item["distribution"] else None
-    return visit.page("feature.html", item=item, chart=chart, places=PLACES, bin_name=bin_name)
+    return visit.page("feature.html", item=item, chart=chart, places=PLACES, units=UNITS)
 
 
 def _heights(distribution: Mapping[str, Any]) -> list[int]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.console.calls import CallProblem
 from api.console.navigation import N_
 from api.console.person_charts import score_chart
+from api.console.person_words import BANDS, FIELDS
 from api.console.visits import OperatorVisit, PageRoute, Visit, form_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -80,7 +81,16 @@ async def show_person(
         return purpose_page(visit, "/people/look", 403, person=person, has_ended=True)
     own_address = f"/people/{quote(person, safe='')}?look={look}"
     return visit.page(
-        "person.html", person=person, records=records, part=part, parts=PARTS, address=own_address, steps=steps, **more
+        "person.html",
+        person=person,
+        records=records,
+        part=part,
+        parts=PARTS,
+        address=own_address,
+        steps=steps,
+        bands=BANDS,
+        fields=FIELDS,
+        **more,
     )
 
 

@@ -1,15 +1,30 @@
 """The supervisor's pages: decisions, releases and their records, the chain with its digests, the yearly report, and looks."""
 
 from difflib import unified_diff
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.console.calls import CallProblem
 from api.console.decisions import After, Search, decision_page, search_page
+from api.console.navigation import N_
 from api.console.visits import PageRoute, SupervisorVisit
 
+STATES: Final = {
+    "draft": N_("Being checked"),
+    "checked": N_("Being measured"),
+    "measured": N_("Measured"),
+    "in review": N_("In review"),
+    "approved": N_("Approved"),
+    "rejected": N_("Rejected"),
+    "scheduled": N_("Scheduled"),
+    "shadow": N_("In shadow"),
+    "partial": N_("For a share of people"),
+    "in force": N_("In force"),
+    "rolled back": N_("Rolled back"),
+    "replaced": N_("Replaced"),
+}
 router = APIRouter(prefix="/audit", route_class=PageRoute, include_in_schema=False)
 
 
@@ -32,7 +47,7 @@ async def show_releases(visit: SupervisorVisit, after: After = None) -> Response
     """Every release that was ever in force, and every change that somebody proposed."""
     releases = await visit.api.get("/v1/audit/releases")
     changes = await visit.api.get("/v1/audit/changes", after=after, limit=50)
-    return visit.page("audit_releases.html", releases=releases["items"], changes=changes)
+    return visit.page("audit_releases.html", releases=releases["items"], changes=changes, states=STATES)
 
 
 @router.get("/releases/{release}")
@@ -53,7 +68,7 @@ async def show_release(
 async def show_change(visit: SupervisorVisit, number: int) -> Response:
     """The record of a change: who asked, who agreed, whom it moved, and what happened."""
     record = await visit.api.get(f"/v1/audit/changes/{number}")
-    return visit.page("audit_change.html", record=record, proposal=record["proposal"])
+    return visit.page("audit_change.html", record=record, proposal=record["proposal"], states=STATES)
 
 
 @router.get("/chain")

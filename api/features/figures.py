@@ -113,4 +113,5 @@ def _edges(present: pl.Series) -> Iterator[int]:
         return
     low, high = (int(present.quantile(share, "lower") or 0) for share in (TAIL, 1 - TAIL))
     width = max(1, -(-(high - low) // (BINS - 2)))
-    yield from range(low, low + width * (BINS - 1), width)
+    least, most = int(distinct[0]), int(distinct[-1])
+    yield from (edge for edge in range(low, low + width * (BINS - 1), width) if least < edge <= most)

@@ -25,6 +25,12 @@ def test_many_values_have_ten_bins_between_the_tails() -> None:
     assert {b - a for a, b in zip(result.edges, result.edges[1:], strict=False)} == {98}
 
 
+def test_no_bin_is_below_the_least_or_above_the_largest_value() -> None:
+    result = count_feature("f", pl.Series([0] * 50 + [20 - n % 20 for n in range(50)]))
+    assert result.counts[0]
+    assert result.counts[-1]
+
+
 def test_one_far_value_leaves_the_others_their_bins() -> None:
     result = count_feature("f", pl.Series([*range(500), 10**12]))
     assert max(result.counts) < 100
