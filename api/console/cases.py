@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.console.calls import CallProblem
 from api.console.navigation import N_
+from api.console.person_words import BANDS, FIELDS
 from api.console.visits import OperatorVisit, PageRoute, Visit, form_of
 
 router = APIRouter(prefix="/cases", route_class=PageRoute, include_in_schema=False)
@@ -196,6 +197,9 @@ async def _page(
         is_mine=answered_by == _party(visit),
         badges=OUTCOME_BADGES,
         number_problems=NUMBER_PROBLEMS,
+        band_words=BANDS,
+        field_words=FIELDS,
+        bands=BANDS,
         feature=feature,
         look=look,
     )

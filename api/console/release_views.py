@@ -10,6 +10,7 @@ OUTCOMES: Final = ("ADMIT", "PARTIAL", "DECLINE", "UNSCORABLE")
 OPEN: Final = ("draft", "checked", "measured", "in review", "approved", "scheduled")
 UNDER_WAY: Final = ("draft", "checked")  # the server works on it
 TRIALS: Final = ("shadow", "partial")
+CASES: Final = ".cases.yaml"
 SYSTEM: Final = "iftah"
 MEASURABLE: Final = ("measured", "in review", "approved", "scheduled")
 
@@ -55,8 +56,9 @@ def move_table(figures: Mapping[str, Any]) -> MoveTable:
 
 
 def file_diffs(texts: Mapping[str, str]) -> list[FileDiff]:
-    """The unified diffs of files, line by line."""
-    return [_file_diff(name, text) for name, text in sorted(texts.items())]
+    """The unified diffs of files, line by line: files that decide come before their cases."""
+    names = sorted(texts, key=lambda name: (name.endswith(CASES), name))
+    return [_file_diff(name, texts[name]) for name in names]
 
 
 def _file_diff(name: str, text: str) -> FileDiff:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api.console import release_views, release_words
 from api.console.calls import CallProblem
+from api.console.person_words import BANDS
 from api.console.plan_form import form_of_plan
 from api.console.render import HEADERS
 from api.console.visits import OperatorVisit, PageRoute, ReviewerVisit, Visit
@@ -136,6 +137,7 @@ async def proposal_page(
         own_fingerprints=_own_fingerprints(visit, keys),
         plan=form_of_plan(proposal["plan"]),
         step_words=release_words.STEPS,
+        band_words=BANDS,
         is_confirmed=_is_confirmed(visit),
         draft=draft,
         show=show,

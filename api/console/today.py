@@ -47,7 +47,7 @@ async def show_today(visit: ReviewerVisit) -> Response:
         panel=chart,
         total=total,
         days=DAYS,
-        alarms=[(*ALARMS[alarm["alarm"]], alarm) for alarm in today["alarms"] if alarm["alarm"] in ALARMS],
+        alarms=_alarms(today["alarms"]),
         operators_pages=OPERATORS_PAGES,
         is_operator=role == "operator",
         is_quiet=not (waiting or own or others),
@@ -63,6 +63,17 @@ async def get_csv(visit: ReviewerVisit) -> Response:
     text = figures.answers_by_outcome(today["answers"], translate_to(visit.language)).csv
     headers = {**HEADERS, "Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="answers.csv"'}
     return Response("\ufeff" + text, headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def _alarms(alarms: list[dict[str, Any]]) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """The alarms with their words, one for each kind: its details are listed together."""
+    rows: dict[str, dict[str, Any]] = {}
+    for alarm in alarms:
+        row = rows.setdefault(alarm["alarm"], {"alarm": alarm["alarm"], "details": [], "since": None})
+        row.update({name: alarm[name] for name in ("count", "until")})
+        row["since"] = min(filter(None, (row["since"], alarm["since"])), default=None)
+        row["details"] += [alarm["detail"]] if alarm["detail"] else []
+    return [(*ALARMS[name], row) for name, row in rows.items() if name in ALARMS]
 
 
 def _first_cases(today: Any) -> list[dict[str, Any]]:
