@@ -62,7 +62,8 @@ class Calls:
         async with httpx2.AsyncClient(transport=transport, base_url=HOST) as client:
             headers = {"Accept-Language": self.language}
             answer = await client.request(method, path, params=params, json=body, headers=headers)
-        document = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+        is_json = bool(answer.content) and "json" in answer.headers.get("content-type", "")
+        document = answer.json() if is_json else answer.text
         if answer.is_success:
             return document
         raise CallProblem(answer.status_code, document if isinstance(document, dict) else {"detail": str(document)})
