@@ -32,6 +32,7 @@ OUTCOMES: Final = {
     "REFUSED": N_("Not decided"),
 }
 WATCH, ACT = 0.1, 0.25  # the usual limits of PSI and CSI
+MAX_SHIFTS: Final = 10  # bars; the page lists the rest with their bins
 MAX_PERKS: Final = 6  # lines that a reader can tell apart
 NO_VALUE: Final = "–"
 UNSCORABLE: Final = "unscorable"  # the bin of people without a score
@@ -81,7 +82,7 @@ def admit_rates(answers: Figures, _: Translate) -> Chart:
     text = ChartText(
         "admit-rates",
         _("Admit rate by perk"),
-        _("The share of answers by the rules that admit in full, by day."),
+        _("The share of answers by the rules that admit in full, over the seven days up to each day."),
         _("Day"),
     )
     asked = sorted(answers["perks"], key=lambda perk: -sum(perk["outcomes"].values()))[:MAX_PERKS]
@@ -92,19 +93,21 @@ def admit_rates(answers: Figures, _: Translate) -> Chart:
 
 
 def scores(drift: Figures, _: Translate) -> Chart:
-    """The distribution of the score now and at the reference, as shares of the people with a score."""
+    """The distribution of the score now and at the reference, as shares of all people."""
     text = ChartText(
         "scores",
         _("Score distribution"),
-        _("The share of scored people in each bin of the score, with the first score of each band."),
+        _("The share of all people in each bin of the score, with the first score of each band."),
         _("Score"),
     )
     bins = [one for one in drift["score"]["bins"] if one["name"] != UNSCORABLE]
     edges = [int(one["name"]) for one in bins]
     edges.append(edges[-1] + edges[1] - edges[0])
-    now = Series(_("Now"), _shares([one["people"] for one in bins]))
-    before = _shares([one["reference_people"] for one in bins])
-    reference = Series(_("Reference"), before) if drift["reference"] else None
+    now = Series(_("Now"), [_share(one["people"], drift["build"]["people"]) for one in bins])
+    reference = None
+    if drift["reference"]:
+        people = drift["reference"]["people"]
+        reference = Series(_("Reference"), [_share(one["reference_people"], people) for one in bins])
     marks = [Mark(one["lowest"], one["band"]) for one in drift["band_starts"][1:]]
     return histogram(text, edges, now, reference, marks, percent)
 
@@ -113,12 +116,13 @@ def characteristic_shifts(drift: Figures, _: Translate) -> Chart:
     """The characteristic stability index of each characteristic, the largest first."""
     text = ChartText(
         "shifts",
-        _("Shift of each characteristic (CSI)"),
-        _("How far the people have moved between the bins of each characteristic since the reference."),
+        _("Largest shifts of characteristics (CSI)"),
+        _("How far the people have moved between the bins of a characteristic since the reference: the ten largest."),
         _("Characteristic"),
     )
-    rows = sorted(drift["characteristics"], key=lambda one: -(one["shift"]["index"] if one["shift"] else -1))
-    values = Series("CSI", [one["shift"]["index"] if one["shift"] else None for one in rows])
+    compared = [one for one in drift["characteristics"] if one["shift"]]
+    rows = sorted(compared, key=lambda one: -one["shift"]["index"])[:MAX_SHIFTS]
+    values = Series("CSI", [one["shift"]["index"] for one in rows])
     marks = [Mark(WATCH, _("watch")), Mark(ACT, _("act"))]
     return ranking(text, [one["name"] for one in rows], values, marks)
 
@@ -139,9 +143,8 @@ def overdue_by_band(outcomes: Figures, _: Translate) -> Chart:
     return intervals(text, columns, rows)
 
 
-def _shares(counts: Sequence[int | None]) -> list[float | None]:
-    total = sum(count or 0 for count in counts) or 1
-    return [None if count is None else count / total for count in counts]
+def _share(count: int | None, people: int) -> float | None:
+    return None if count is None or not people else count / people
 
 
 def _cell(cell: Any, show: Callable[[float], str]) -> str:

@@ -17,6 +17,7 @@ from api.render.charts import Chart, ChartTable, csv_of, number, percent
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 WINDOWS: Final = (7, 30, 90, 365)  # days
+MAX_LATENCIES: Final = 12  # rows
 Days = Annotated[int, Query(ge=1, le=366)]
 Draw = Callable[[Any, Translate], Chart]
 # The charts of the window and of the population: the figures that each draws, how it shows numbers.
@@ -48,6 +49,8 @@ async def show_monitor(visit: ReviewerVisit, days: Days = 30) -> Response:
         has_answers=any(sum(day["outcomes"].values()) for day in answers["days"]),
         panels=_panels(visit, window, population, days),
         hidden_bands=window["outcomes"]["hidden"],
+        has_shifts=bool(population) and any(one["shift"] for one in population["characteristics"]),
+        latencies=[row for row in window["latencies"] if not row["route"].startswith("/static")][:MAX_LATENCIES],
     )
 
 

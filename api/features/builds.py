@@ -241,6 +241,7 @@ def score_build(
     """
     values = values_of(database, build, program)
     rows = score_rows(values, program, build, flags)
+    counts = population.count_people(program, values, rows)
     if guard:
         guard(rows)
     with writing(database) as connection:
@@ -252,7 +253,7 @@ def score_build(
         )
         insert_rows(connection, SCORES, rows.join(remaining, on="person", how="semi"))
         history.append_changes(connection, build.id, build.computed_at)
-        population.store(connection, build.id, program, values, rows)
+        population.store(connection, build.id, program.release, counts)
         refresh_queue.defer(connection, build.id, dict.fromkeys(refreshed_people, frozenset()), build.seq)
 
 

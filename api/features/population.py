@@ -35,12 +35,17 @@ class Population:
     bins: Mapping[str, Counts]
 
 
-def store(connection: Connection, build: int, program: Program, values: pl.DataFrame, scores: pl.DataFrame) -> None:
-    """Count the people of a build. `values`: a column for each feature; `scores`: `score` and `band`, null where there is none."""
+def count_people(program: Program, values: pl.DataFrame, scores: pl.DataFrame) -> dict[str, Counts]:
+    """Count people by measure and bin. `values`: a column for each feature; `scores`: `score` and `band`, null where there is none."""
+    return dict(_counts(program, values, scores))
+
+
+def store(connection: Connection, build: int, release: str, counts: Mapping[str, Counts]) -> None:
+    """Keep the counts of a build, in place of earlier ones."""
     rows = [
-        {"build": build, "measure": measure, "bin": bin_, "release": program.release, "people": people}
-        for measure, counts in _counts(program, values, scores)
-        for bin_, people in counts.items()
+        {"build": build, "measure": measure, "bin": bin_, "release": release, "people": people}
+        for measure, counts_of_bins in counts.items()
+        for bin_, people in counts_of_bins.items()
     ]
     connection.execute(delete(POPULATION_BINS).where(POPULATION_BINS.c.build == build))
     if rows:

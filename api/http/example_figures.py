@@ -8,6 +8,7 @@ _OUTCOMES: Final = {"ADMIT": 14, "PARTIAL": 3, "DECLINE": 2, "UNSCORABLE": 1, "R
 _ANSWERS: Final = {
     "first": "2026-01-31",
     "last": "2026-01-31",
+    "step_days": 1,
     "days": [{"day": "2026-01-31", "outcomes": _OUTCOMES}],
     "perks": [{"perk": "hotel", "outcomes": _OUTCOMES, "admit_rate": 0.7, "admit_rates": [0.7]}],
     "behind": 0,

@@ -219,6 +219,10 @@ LookPart = TypeAliasType(
         Field(description="what a look shows: the person's data, one decision, or the id alone"),
     ],
 )
+PartyKind = TypeAliasType(
+    "PartyKind",
+    Annotated[Literal["person", "merchant"], Field(description="what stands at the end of a payment or tie")],
+)
 Role = TypeAliasType(
     "Role",
     Annotated[
@@ -307,7 +311,11 @@ ReleaseMode = TypeAliasType(
         Field(description="who releases rules; folder: one person, by the rules folder; approved: two people"),
     ],
 )
-KeyRole = TypeAliasType(
+KeyPartyKind = TypeAliasType(
+    "PartyKind",
+    Annotated[Literal["person", "merchant"], Field(description="what stands at the end of a payment or tie")],
+)
+Role = TypeAliasType(
     "KeyRole",
     Annotated[
         Literal["operator", "approver"],

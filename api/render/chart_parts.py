@@ -60,6 +60,7 @@ class Frame:
     right: float = WIDTH - RIGHT
     ticks: tuple[float, ...] = ()
     top: float = TOP
+    label_lines: int = 1
 
     @property
     def bottom(self) -> float:
@@ -104,22 +105,29 @@ def grid(plot: Frame) -> Element:
 
 
 def axis_labels(plot: Frame, places: Sequence[tuple[float, str]]) -> Element:
-    """The names below the axis: as many of them as fit, evenly."""
-    widest = max((text_width(name) for _, name in places), default=0.0) + 10
-    most = max(1, int((plot.right - plot.left) // widest))
-    every = max(1, -(-len(places) // most))
+    """The names below the axis: as many of them as fit, evenly; or all of them in the `label_lines` of the plot, by turns."""
+    fitting = max(1, int((plot.right - plot.left) // (_widest(places) + 10)))
+    every = 1 if plot.label_lines > 1 else max(1, -(-len(places) // fitting))
     texts = []
-    for x, name in places[::every]:
-        half = text_width(name) / 2
-        texts.append(
-            element("text", name, x=min(max(x, half), WIDTH - half), y=plot.bottom + LINE - 2, text_anchor="middle")
-        )
+    for n, (x, name) in enumerate(places[::every]):
+        half, y = text_width(name) / 2, plot.bottom + LINE * (1 + n % plot.label_lines) - 2
+        texts.append(element("text", name, x=min(max(x, half), WIDTH - half), y=y, text_anchor="middle"))
     return element("g", *texts, class_="labels")
+
+
+def label_lines(plot: Frame, names: Sequence[str]) -> int:
+    """How many lines the names need so that all of them show."""
+    room = (plot.right - plot.left) / max(1, len(names))
+    return 1 if all(text_width(name) + 6 <= room for name in names) else 2
+
+
+def _widest(places: Sequence[tuple[float, str]]) -> float:
+    return max((text_width(name) for _, name in places), default=0.0)
 
 
 def legend_rows(plot: Frame, samples: Sequence[tuple[Element, str]]) -> tuple[Element, float]:
     """The legend below the plot, and where it ends. Each sample has its origin at the upper left, 20 by 12."""
-    x, y, parts = 4.0, plot.bottom + LINE + 8, []
+    x, y, parts = 4.0, plot.bottom + LINE * plot.label_lines + 8, []
     for sample, name in samples:
         width = 26 + text_width(name) + 14
         if x > 4 and x + width > WIDTH:

@@ -6,7 +6,7 @@ the table. The caller gives all words, in the language of the page.
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 from xml.etree import ElementTree
@@ -169,6 +169,7 @@ def intervals(text: ChartText, columns: Sequence[str], rows: Sequence[Interval],
     """A dot with its interval for each category, and a diamond for the expected value. `columns` names value, low, high, expected."""
     table = ChartTable((text.axis, *columns), tuple((r.name, r.value, r.low, r.high, r.expected) for r in rows))
     plot = parts.frame([v for r in rows for v in (r.value, r.high, r.expected) if v is not None], show)
+    plot = replace(plot, label_lines=parts.label_lines(plot, [row.name for row in rows]))
     bounds = [(plot.x(n / len(rows)), plot.x((n + 1) / len(rows))) for n in range(len(rows))]
     drawings = [_whisker(plot, (left + right) / 2, row) for (left, right), row in zip(bounds, rows, strict=True)]
     labels = parts.axis_labels(

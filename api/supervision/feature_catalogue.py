@@ -101,11 +101,11 @@ def _definitions(release: Release) -> dict[str, str]:
     }
 
 
-def _counted(connection: Connection, counted: tuple[int, list[FeatureFigures]] | None) -> _CountedBuild | None:
-    if counted is None:
+def _counted(connection: Connection, figures_of_build: tuple[int, list[FeatureFigures]] | None) -> _CountedBuild | None:
+    if figures_of_build is None:
         return None
-    as_of = connection.execute(select(BUILDS.c.as_of).where(BUILDS.c.id == counted[0])).scalar_one()
-    return _CountedBuild(counted[0], moment(as_of), {f.feature: f for f in counted[1]})
+    as_of = connection.execute(select(BUILDS.c.as_of).where(BUILDS.c.id == figures_of_build[0])).scalar_one()
+    return _CountedBuild(figures_of_build[0], moment(as_of), {f.feature: f for f in figures_of_build[1]})
 
 
 def _distribution(

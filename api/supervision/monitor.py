@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -16,12 +16,15 @@ from engine.lang.model.program import Program
 from engine.lang.syntax.grammar import OUTCOMES
 from engine.verify.calibration import BandCounts, Calibration, calibrate
 
+RECORDED_OUTCOMES: Final = (*OUTCOMES, "REFUSED")
+MAX_STEPS: Final = 120  # more days than that are shown by week
+WEEK: Final = 7
 REFERENCE_DAYS: Final = 365  # before the window: their rates are what we expect
 
 
 @dataclass(frozen=True)
 class DayAnswers:
-    """The answers of a day by outcome. REFUSED: a question that we recorded and did not decide."""
+    """The answers of a day, or of the days until the next one, by outcome. REFUSED: a question that we recorded and did not decide."""
 
     day: date
     outcomes: Mapping[str, int]
@@ -29,7 +32,11 @@ class DayAnswers:
 
 @dataclass(frozen=True)
 class PerkAnswers:
-    """The answers about a perk by outcome, and its admit rate by day: a share of the answers by the rules; None without any."""
+    """The answers about a perk by outcome, and its admit rate: a share of the answers by the rules; None without any.
+
+    `admit_rates`: for each day of the series, the rate of the seven days up to it, because single days have few answers; in
+    steps of a week, that of each week.
+    """
 
     perk: str
     outcomes: Mapping[str, int]
@@ -39,10 +46,14 @@ class PerkAnswers:
 
 @dataclass(frozen=True)
 class AnswerSeries:
-    """The answers of the days from `first` to `last`, of the days of the rules' time zone. `behind`: newer ones, not counted yet."""
+    """The answers from day `first` to day `last` of the rules' time zone, in steps of `step_days`: 1, or 7 in a long window.
+
+    `behind`: newer answers that are not counted yet.
+    """
 
     first: date
     last: date
+    step_days: int
     days: tuple[DayAnswers, ...]
     perks: tuple[PerkAnswers, ...]
     behind: int
@@ -76,35 +87,44 @@ def figures(connection: Connection, program: Program, days: int, now: datetime, 
 
 
 def _answers(sums: DailySums, first: int, last: int, perks: Iterable[str], behind: int) -> AnswerSeries:
-    by_day, by_perk, by_both = Counter[tuple[int, str]](), Counter[tuple[str, str]](), Counter[tuple[int, str, str]]()
+    step = 1 if last - first < MAX_STEPS else WEEK
+    by_step, by_perk, by_both = Counter[tuple[int, str]](), Counter[tuple[str, str]](), Counter[tuple[str, int, str]]()
     for (day, perk, outcome), count in sums.answers.items():
         if first <= day <= last:
-            by_day[day, outcome] += count
+            begin = day - (day - first) % step
+            by_step[begin, outcome] += count
             by_perk[perk, outcome] += count
-            by_both[day, perk, outcome] += count
+        for begin in _days_that_count(day, first, last, step):
+            by_both[perk, begin, outcome] += count
+    steps = range(first, last + 1, step)
     all_perks = list(dict.fromkeys([*perks, *sorted(perk for perk, _ in by_perk)]))
-    outcomes = (*OUTCOMES, "REFUSED")
     return AnswerSeries(
         first=_date(first),
         last=_date(last),
-        days=tuple(
-            DayAnswers(_date(day), {outcome: by_day[day, outcome] for outcome in outcomes})
-            for day in range(first, last + 1)
-        ),
+        step_days=step,
+        days=tuple(DayAnswers(_date(begin), _outcomes_of(by_step, begin)) for begin in steps),
         perks=tuple(
             PerkAnswers(
                 perk,
-                {outcome: by_perk[perk, outcome] for outcome in outcomes},
-                _admit_rate({outcome: by_perk[perk, outcome] for outcome in OUTCOMES}),
-                tuple(
-                    _admit_rate({outcome: by_both[day, perk, outcome] for outcome in OUTCOMES})
-                    for day in range(first, last + 1)
-                ),
+                outcomes := _outcomes_of(by_perk, perk),
+                _admit_rate(outcomes),
+                tuple(_admit_rate(_outcomes_of(by_both, perk, begin)) for begin in steps),
             )
             for perk in all_perks
         ),
         behind=behind,
     )
+
+
+def _days_that_count(day: int, first: int, last: int, step: int) -> Iterable[int]:
+    """The steps of the series whose admit rate counts the answers of a day."""
+    if step == WEEK:
+        return (day - (day - first) % WEEK,) if first <= day <= last else ()
+    return range(max(day, first), min(day + WEEK - 1, last) + 1)
+
+
+def _outcomes_of(counts: Mapping[Any, int], *key: str | int) -> dict[str, int]:
+    return {outcome: counts[(*key, outcome)] for outcome in RECORDED_OUTCOMES}
 
 
 def _outcomes(sums: DailySums, first: int, bands: list[str], smallest: int) -> BandOutcomes:
@@ -131,7 +151,7 @@ def _expected(orders: int, overdue: int, smallest: int) -> float | None:
 
 
 def _admit_rate(outcomes: Mapping[str, int]) -> float | None:
-    decided = sum(outcomes.values())
+    decided = sum(outcomes[outcome] for outcome in OUTCOMES)
     return outcomes["ADMIT"] / decided if decided else None
 
 

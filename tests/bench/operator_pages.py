@@ -116,10 +116,11 @@ def count_everything(context: AppContext) -> dict[str, float]:
         program = context.program(build)
         values = builds.values_of(context.database, build, program)
         rows = builds.score_rows(values, program, build, {})
+        begin = time.perf_counter()
+        counts = population.count_people(program, values, rows)
+        took["bins alone"] = time.perf_counter() - begin
         with writing(context.database) as connection:
-            begin = time.perf_counter()
-            population.store(connection, build.id, program, values, rows)
-            took["bins alone"] = time.perf_counter() - begin
+            population.store(connection, build.id, program.release, counts)
 
     took = {"sums": seconds_of(sums)}
     took["build with bins"] = seconds_of(bins)

@@ -1,11 +1,11 @@
 """The ego network of a person as JSON: the nodes and edges that the viewer may see, and a drawing of each layer."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, Field
 
-from api.http.fields import Money
+from api.http.fields import Money, PartyKind
 from api.render import network_panels
 from api.render.network_words import WORDS
 from api.render.picture import Picture
@@ -19,7 +19,7 @@ class NetworkNode(BaseModel):
 
     name: str | None = Field(description="null: hidden from you")
     steps: int = Field(description="from the person")
-    kind: Literal["person", "merchant"]
+    kind: PartyKind
     trust: int | None = Field(description="in hundredths, where it is yours to know")
 
     @classmethod

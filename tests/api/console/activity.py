@@ -26,8 +26,8 @@ def seed_activity(context: AppContext) -> str:
     client = OrderClient(context)
     person, database, now = client.person, context.database, client.now
     client.create_due_order()
-    others = [str(p) for p in client.scores["person"][:9] if p != person]
-    questions = [(person, "car", 9_000_000), (person, "power_bank", 9_900), *((p, "hotel", 80_000) for p in others)]
+    neighbours = [str(p) for p in client.scores["person"][:9] if p != person]
+    questions = [(person, "car", 9_000_000), (person, "power_bank", 9_900), *((p, "hotel", 80_000) for p in neighbours)]
     decisions = [
         answer_question(context, _question(n, *question, now + timedelta(hours=n)))
         for n, question in enumerate(questions, 1)

@@ -81,10 +81,44 @@ def test_the_monitor_counts_each_answer_on_its_day(client: OperatorClient) -> No
         hotel = next(perk for perk in figures["perks"] if perk["perk"] == "hotel")
         admitted = Counter(o for _, o in answers)["ADMIT"]
         assert hotel["admit_rate"] == pytest.approx(admitted / len(answers))
-        assert len(hotel["admit_rates"]) == 3
+        for n, rate in enumerate(hotel["admit_rates"]):  # of the seven days up to each
+            until = [outcome for day, outcome in answers if day <= n]
+            assert rate == pytest.approx(until.count("ADMIT") / len(until))
         assert figures["behind"] == 0
         daily_sums.add_new(client.context.database, client.context.release.timezone)
     assert sum(sum(day["outcomes"].values()) for day in client.read("/monitor?days=1")["answers"]["days"]) == 4
+
+
+def test_an_admit_rate_counts_seven_days_and_no_more(client: OperatorClient) -> None:
+    person, other = client.scored_person(650), client.unscored_person()
+    client.ask(person)
+    client.now = NOW + 7 * DAY
+    client.ask(other)
+    client.now = NOW + 8 * DAY
+    perks = client.read("/monitor?days=9")["answers"]["perks"]
+    rates = next(perk["admit_rates"] for perk in perks if perk["perk"] == "hotel")
+    assert rates == [1, 1, 1, 1, 1, 1, 1, 0, 0]
+    assert next(
+        p["admit_rates"] for p in client.read("/monitor?days=2")["answers"]["perks"] if p["perk"] == "hotel"
+    ) == [0, 0]
+
+
+def test_a_long_window_is_counted_by_week(client: OperatorClient) -> None:
+    person = client.scored_person()
+    for day in (0, 3, 7, 13, 14):
+        client.now = NOW + day * DAY
+        client.ask(person)
+    for days, step in ((120, 1), (121, 7), (366, 7)):
+        answers = client.read(f"/monitor?days={days}")["answers"]
+        assert answers["step_days"] == step
+        assert len(answers["days"]) == -(-days // step)
+        assert sum(sum(day["outcomes"].values()) for day in answers["days"]) == 5
+        assert all(len(perk["admit_rates"]) == len(answers["days"]) for perk in answers["perks"])
+    client.now = NOW + 20 * DAY
+    weeks = client.read("/monitor?days=126")["answers"]["days"][-3:]  # 18 whole weeks: the last three begin at NOW
+    assert [(week["day"], sum(week["outcomes"].values())) for week in weeks] == [
+        (f"{(NOW + 7 * n * DAY).date()}", count) for n, count in enumerate((2, 2, 1))
+    ]
 
 
 def test_an_overdue_order_counts_in_the_band_in_which_we_admitted(client: OperatorClient) -> None:

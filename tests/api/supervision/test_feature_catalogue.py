@@ -28,9 +28,9 @@ def catalogue(client: AuditClient, language: str = "en") -> dict[str, dict[str, 
 def test_each_feature_says_what_it_is_and_where_the_rules_read_it(client: AuditClient) -> None:
     items = catalogue(client)
     assert len(items) == 49
-    kept = items["credit.kept"]
-    assert "- id: credit.kept" in kept["definition"]
-    assert {"place": "characteristic", "id": "kept", "perk": None} in kept["uses"]
+    feature = items["credit.kept"]
+    assert "- id: credit.kept" in feature["definition"]
+    assert {"place": "characteristic", "id": "kept", "perk": None} in feature["uses"]
     assert items["fraud.rings"]["definition"] == ""
     assert {use["perk"] for use in items["fraud.rings"]["uses"] if use["place"] == "knockout"} >= {"car", "apartment"}
     assert items["relationships.trust"]["reference"]
