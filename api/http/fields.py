@@ -311,11 +311,7 @@ ReleaseMode = TypeAliasType(
         Field(description="who releases rules; folder: one person, by the rules folder; approved: two people"),
     ],
 )
-KeyPartyKind = TypeAliasType(
-    "PartyKind",
-    Annotated[Literal["person", "merchant"], Field(description="what stands at the end of a payment or tie")],
-)
-Role = TypeAliasType(
+KeyRole = TypeAliasType(
     "KeyRole",
     Annotated[
         Literal["operator", "approver"],
