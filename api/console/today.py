@@ -38,7 +38,7 @@ async def show_today(visit: ReviewerVisit) -> Response:
     total = sum(sum(day["outcomes"].values()) for day in answers["days"])
     role = visit.session.caller.role if visit.session else ""
     chart = panel(figures.answers_by_outcome(answers, translate_to(visit.language)), "/today/answers.csv")
-    own, others = today["proposals"]["own"], today["proposals"]["to_approve"]
+    proposals = today["proposals"]
     waiting = today["disputes"]["waiting"] + today["reviews"]["waiting"] if role == "operator" else 0
     return visit.page(
         "today.html",
@@ -50,7 +50,7 @@ async def show_today(visit: ReviewerVisit) -> Response:
         alarms=_alarms(today["alarms"]),
         operators_pages=OPERATORS_PAGES,
         is_operator=role == "operator",
-        is_quiet=not (waiting or own or others),
+        is_quiet=not (waiting or proposals["own"] or proposals["to_approve"]),
         first_cases=_first_cases(today),
         release_states=STATES,
     )

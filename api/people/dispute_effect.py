@@ -58,8 +58,9 @@ def dispute_effect(context: AppContext, name: str, now: datetime) -> DisputeEffe
         """The features, the score and the band without these statements of the dispute."""
         names = [f"{kind}-{name}" for kind in kinds]
         is_statement = (pl.col("contributor") == SYSTEM_CONTRIBUTOR) & pl.col("event_id").is_in(names)
-        kept = refresh_rows.RefreshInputs(inputs.people, inputs.events.filter(~is_statement), inputs.global_values)
-        return _row_of(refresh_rows.compute_rows(evaluators, build, kept, ()), person)
+        events = inputs.events.filter(~is_statement)
+        rest = refresh_rows.RefreshInputs(inputs.people, events, inputs.global_values)
+        return _row_of(refresh_rows.compute_rows(evaluators, build, rest, ()), person)
 
     values_out, score_out, band_out = row_without("dispute.resolved")
     values_counted, score_counted, band_counted = row_without("dispute.opened", "dispute.resolved")
@@ -77,11 +78,13 @@ def _row_of(rows: refresh_rows.PersonRows, person: str) -> tuple[dict[str, Value
 
 
 def _changes(
-    attributes: dict[str, Attribute], out: dict[str, Value | None], counted: dict[str, Value | None]
+    attributes: dict[str, Attribute], values_out: dict[str, Value | None], values_counted: dict[str, Value | None]
 ) -> Iterator[FeatureChange]:
     for name, attribute in attributes.items():
-        if out.get(name) != counted.get(name):
-            yield FeatureChange(name, _text(out.get(name), attribute), _text(counted.get(name), attribute))
+        if values_out.get(name) != values_counted.get(name):
+            yield FeatureChange(
+                name, _text(values_out.get(name), attribute), _text(values_counted.get(name), attribute)
+            )
 
 
 def _text(value: Value | None, attribute: Attribute) -> str | None:

@@ -115,14 +115,14 @@ def test_leaving_a_case_opens_the_one_that_follows_and_the_last_leads_to_the_fir
 ) -> None:
     open_dispute(town, person, 1)
     client = signed_in(token("operator", "mei"))
-    seen, address = [], "/cases/next"
+    addresses, address = [], "/cases/next"
     for _ in range(4):
         answer = client.get(address)
         assert answer.status_code == 303
-        seen.append(answer.headers["location"])
-        address = f"/cases/next?skip={seen[-1].rsplit('/', 1)[1]}"
-    assert len(set(seen[:3])) == 3
-    assert seen[3] == seen[0]
+        addresses.append(answer.headers["location"])
+        address = f"/cases/next?skip={addresses[-1].rsplit('/', 1)[1]}"
+    assert len(set(addresses[:3])) == 3
+    assert addresses[3] == addresses[0]
 
 
 def test_an_answer_needs_a_choice_and_a_reason(signed_in: SignIn, token: Issue, person: str) -> None:

@@ -44,9 +44,7 @@ def test_today_shows_what_waits_and_how_things_are(
 
 
 @pytest.mark.parametrize(("language", "width"), [("en", "wide"), ("zh", "narrow")])
-def test_an_empty_day_says_what_to_do(
-    visitor: Open, token: Issue, town: AppContext, language: str, width: str
-) -> None:
+def test_an_empty_day_says_what_to_do(visitor: Open, token: Issue, town: AppContext, language: str, width: str) -> None:
     for role, party in (("operator", "mei"), ("approver", "bo")):
         window = visitor(language=language, width=width)
         window.sign_in(token(role, party), "/today")

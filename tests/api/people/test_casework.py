@@ -38,8 +38,8 @@ def test_the_effect_says_before_the_answer_what_the_score_is_after_it(
     client.refresh()
     score = "score_out" if outcome == "upheld" else "score_counted"
     assert client.get("/me")["score"] == effect[score]
-    again = client.get(f"/disputes/{name}/effect", caller="operator")
-    assert (again["score_out"], again["score_counted"]) == (effect["score_out"], effect["score_counted"])
+    effect_after = client.get(f"/disputes/{name}/effect", caller="operator")
+    assert (effect_after["score_out"], effect_after["score_counted"]) == (effect["score_out"], effect["score_counted"])
 
 
 def test_the_words_of_an_effect_are_in_the_language_of_the_reader(person_client: PersonClient) -> None:
@@ -76,7 +76,7 @@ def test_one_case_is_read_by_its_id(person_client: PersonClient) -> None:
     assert case in client.get("/disputes?open=true", caller="operator")["items"]
     decision = client.decide()
     review = client.call("POST", "/me/reviews", {"decision_id": decision}).json()["review_id"]
-    asked = client.get(f"/reviews/{review}", caller="operator")
-    assert (asked["decision_id"], asked["outcome"]) == (decision, None)
+    case_of_review = client.get(f"/reviews/{review}", caller="operator")
+    assert (case_of_review["decision_id"], case_of_review["outcome"]) == (decision, None)
     assert client.call("GET", f"/reviews/{NOBODY}", caller="operator").json()["code"] == "unknown_review"
     assert client.call("GET", f"/disputes/{NOBODY}/effect", caller="operator").json()["code"] == "unknown_dispute"
