@@ -6,6 +6,7 @@ from api.console import (
     ask,
     callbacks,
     callers,
+    cases,
     decisions,
     evidence,
     features,
@@ -20,6 +21,8 @@ from api.console import (
     my_score,
     people,
     reconciliation,
+    release_steps,
+    releases,
     rule_drafts,
     rule_moves,
     rule_trying,
@@ -28,10 +31,15 @@ from api.console import (
     services,
     sign_in,
     supervision,
+    today,
 )
 
 _OF_EVERYONE: Final = (sign_in.router,)
 _OF_OPERATORS: Final = (
+    today.router,
+    releases.router,
+    release_steps.router,
+    cases.router,
     rules.router,
     rule_drafts.router,
     rule_trying.router,

@@ -325,6 +325,16 @@ ANSWERS: Final[dict[str, Any]] = {
     "Disputes": _page(_DISPUTE),
     "DisputeCase": (case := _DISPUTE | {"subject": "client-1", "item": _ITEM, "overdue": False, "resolved_by": None}),
     "DisputeCases": _page(case),
+    "DisputeOutcomes": {
+        "as_of": CREATED_AT,
+        "score_out": 742,
+        "band_out": "very_good",
+        "score_counted": 698,
+        "band_counted": "good",
+        "features": [
+            {"feature": "credit.missed", "about": "payments missed", "item_out": "0", "item_counted": "1"},
+        ],
+    },
     "ReviewView": _REVIEW,
     "Reviews": _page(_REVIEW),
     "ReviewCase": (
