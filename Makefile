@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test long check conformance newest clients mutants agreement public-data bench soak evaluate coverage docs dist dist-test image clean
+.PHONY: help env run demo test long check conformance newest clients mutants agreement public-data bench soak evaluate coverage docs editor-bundle dist dist-test image clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -36,7 +36,7 @@ demo: $(STAMP) ## the same without serving: the walk-through, printed
 # A process more than two cores, since tests also wait: for servers, clocks and databases.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal -q
 # Tests that kill and wait for processes, that compare engines on random input, or that read the public data sets.
-LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/evaluation tests/api/features/test_pattern_flags.py \
+LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/console tests/api/evaluation tests/api/features/test_pattern_flags.py \
 	tests/api/features/test_refresh.py tests/api/features/test_refresh_callers.py tests/api/http/clients tests/api/http/test_hostile.py \
 	tests/api/http/test_server.py tests/api/http/test_stalls.py tests/api/jobs tests/api/proposals/test_laws.py tests/api/store/test_migrations.py \
 	tests/api/supervision/test_swap_decisions.py tests/api/supervision/test_swap_sets.py tests/bench tests/distribution \
@@ -117,6 +117,9 @@ $(DOCS)/.installed: constraints-docs.txt
 docs: $(DOCS)/.installed ## the documentation as a site in var/site; a dead link is an error
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
 	@echo "open var/site/index.html, or serve it: $(DOCS)/bin/mkdocs serve"
+
+editor-bundle: ## build the editor of the console's pages from npm packages; the test of it compares the bytes
+	@api/console/editor/build.sh api/console/static
 
 # One wheel serves every Python from 3.11 on; the source distribution holds durable-rules' source and builds without a network.
 dist: $(STAMP) ## build the wheel and the source distribution into dist/

@@ -35,6 +35,10 @@ Set `oidc_issuer`, `oidc_audience` and `oidc_jwks_url` (all three, or none). The
 
 We answer any other token with `bad_token` and do not say which of these was wrong. The token may do all that its role may. We ignore a `scope`
 in it. You cannot revoke it here, so let it live for minutes ([more](decisions/0019-tokens-rates-and-consent.md)).
+
+People sign in to the pages there too, by OpenID Connect's code flow with PKCE, if you also set `oidc_authorize_url`, `oidc_token_url`,
+`oidc_client_id`, `public_url` and, if the issuer gave you one, `oidc_client_secret`. Register `public_url` with `/sign-in/oidc/callback` at its
+end as the redirect address there. The identity token has the same claims, and `oidc_client_id` as its `aud`. A session lasts an hour.
 """
 
 

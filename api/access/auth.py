@@ -24,12 +24,14 @@ ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "s
 # A scope is a group of routes: the part after /v1 of their paths.
 SCOPES: Final = (
     *("eligibility", "decisions", "perks", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
-    *("me", "disputes", "reviews", "proposals", "releases", "keys", "audit", "tokens"),
+    *("me", "disputes", "reviews", "people", "features", "proposals", "releases", "rules", "keys", "today", "monitor"),
+    *("evidence", "callers", "audit", "tokens"),
 )
 RESERVED_PARTIES: Final = ("operator", "iftah")  # the command line, and the system itself
 OWN_PREFIX: Final = "iftah_"  # so that scanners recognise a leaked token
 CACHE_SECONDS: Final = 1.0  # seconds for which we cache a token
 MAX_CACHED_TOKENS: Final = 10_000  # cached tokens
+MAX_SECRET_CHARS: Final = 8_192  # characters of a token, ours or another issuer's
 OIDC_ID_PREFIX: Final = "issued"  # prefix of the ids of another issuer's tokens
 
 

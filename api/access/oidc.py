@@ -49,16 +49,21 @@ class Issuer:
 
         Raises Rejected `bad_token` for every problem of the token, and `issuer_unavailable` when we could get no key.
         """
+        claims, ends = self.verify(token, now, self.audience)
+        return self.caller_of(claims, token), ends
+
+    def verify(self, token: str, now: datetime, audience: str) -> tuple[Mapping[str, object], int]:
+        """The claims of a token for that audience, and its end (microseconds). Raises Rejected as `caller`."""
         try:
             kid = jwt.get_unverified_header(token).get("kid") if len(token) <= MAX_TOKEN_CHARS else None
             key = self._keys.get(kid) if isinstance(kid, str) else None
             if key is None:
                 raise bad_token()
-            claims = jwt.decode(
+            claims: Mapping[str, object] = jwt.decode(
                 token,
                 key,
                 algorithms=ALGORITHMS,
-                audience=self.audience,
+                audience=audience,
                 issuer=self.issuer,
                 # times are compared below with the `now` that everything else is compared with
                 options={
@@ -69,12 +74,12 @@ class Issuer:
                     "verify_iat": False,
                 },
             )
-            ends = _expiry(claims, now)
-            return self._caller(claims, token), ends
+            return claims, _expiry(claims, now)
         except jwt.PyJWTError:
             raise bad_token() from None
 
-    def _caller(self, claims: Mapping[str, object], token: str) -> Caller:
+    def caller_of(self, claims: Mapping[str, object], token: str) -> Caller:
+        """The caller that claims name. Raises Rejected `bad_token` if they name none."""
         role, party = claims.get(self.role_claim), claims.get(self.party_claim)
         if not isinstance(role, str) or not isinstance(party, str):
             raise bad_token()
@@ -163,9 +168,19 @@ class _KeySet:
 
 def _fetch_keys(url: str) -> dict[str, PyJWK]:
     """The keys at the address that may be used here. Raises ValueError when the answer holds no keys."""
+    payload = fetch_object("GET", url)
+    keys = PyJWKSet.from_dict(payload).keys
+    return {k.key_id: k for k in keys if k.key_id and k.public_key_use in ("sig", None)}
+
+
+def fetch_object(method: str, url: str, form: Mapping[str, str] | None = None) -> dict[str, object]:
+    """The JSON object at an address of the settings, of bounded size and in bounded time.
+
+    Raises ValueError for another answer, and the errors of httpx2.
+    """
     with (
         httpx2.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client,
-        client.stream("GET", url) as response,
+        client.stream(method, url, data=form) as response,
     ):
         response.raise_for_status()
         content, deadline = b"", monotonic() + TIMEOUT
@@ -176,5 +191,4 @@ def _fetch_keys(url: str) -> dict[str, PyJWK]:
     payload = json.loads(content, object_pairs_hook=object_with_unique_keys)
     if not isinstance(payload, dict):
         raise ValueError(url)
-    keys = PyJWKSet.from_dict(payload).keys
-    return {k.key_id: k for k in keys if k.key_id and k.public_key_use in ("sig", None)}
+    return payload

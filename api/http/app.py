@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
+from api.console.router import ROUTERS as PAGE_ROUTERS
 from api.http import problems
 from api.http.body_limits import BodyLimit
 from api.http.decider import Decider
@@ -18,29 +19,41 @@ from api.http.routes import (
     audit,
     callback_keys,
     callbacks,
+    callers,
     casework,
+    chain,
     change_records,
     consents,
+    decision_explanations,
     demo,
     eligibility,
     events,
+    evidence_overview,
+    features,
     health,
     keys,
     me,
     metrics,
+    monitor,
     my_consents,
     my_disputes,
+    my_looks,
     my_orders,
     my_reviews,
     orders,
+    people,
     perks,
     proposals,
     reconciliation,
     releases,
+    rule_drafts,
+    rules,
     services,
+    today,
     tokens,
 )
 from api.jobs.break_glass_alarm import warning_of_break_glass
+from api.jobs.daily_sums import adding_daily_sums
 from api.jobs.day_digests import making_digests
 from api.jobs.last_use import recording_last_uses
 from api.jobs.order_clock import ticking_orders
@@ -72,13 +85,24 @@ ROUTERS: Final = (
     my_orders.router,
     my_disputes.router,
     my_reviews.router,
+    my_looks.router,
     casework.router,
+    people.router,
+    features.router,
     proposals.router,
     change_records.router,
     releases.router,
+    rules.router,
+    rule_drafts.router,
     keys.router,
     tokens.router,
+    today.router,
+    monitor.router,
+    evidence_overview.router,
+    callers.router,
     audit.router,
+    decision_explanations.router,
+    chain.router,
     health.router,
     demo.router,
     metrics.router,
@@ -87,6 +111,7 @@ ROUTERS: Final = (
 JOBS: Final = (
     recording_last_uses,
     making_digests,
+    adding_daily_sums,
     ticking_orders,
     sending,
     vacuuming,
@@ -123,6 +148,8 @@ def create_app(
     app.add_middleware(RequestLog)  # the last is the outermost
     for router in ROUTERS:
         app.include_router(router, responses=problems.error_responses())
+    for router in PAGE_ROUTERS:
+        app.include_router(router)
     app.webhooks.include_router(callbacks.webhooks)
     describe(app)
     return attach_context(app, context, gate)

@@ -5,14 +5,16 @@ A dependency that never blocks is `async`: FastAPI sends any other to a thread, 
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.access.auth import Caller
+from api.console.calls import PAGE_CALLER
 from api.http.decider import Decider
 from api.http.gate import Gate
+from api.http.lanes import TOKENS
 from api.http.request_log import CALLER
 from api.runtime.context import AppContext
 from api.store import clock
@@ -56,12 +58,7 @@ def caller_as(*roles: str) -> Callable[..., Awaitable[Caller]]:
         now: Annotated[datetime, Depends(get_now)],
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
-        if credentials is None:
-            hint = "send `Authorization: Bearer TOKEN`"
-            raise Rejected("a token is needed", where="Authorization", hint=hint, code="no_token")
-        gate: Gate = request.app.state.gate
-        address = request.client.host if request.client else ""
-        caller = await gate.admit(context.database, credentials.credentials, now, address)
+        caller = await _caller(request, context, now, credentials)
         request.scope[CALLER] = caller  # for the log
         if caller.role not in roles:
             message = f"a token of the role {caller.role} may not do this"
@@ -72,6 +69,21 @@ def caller_as(*roles: str) -> Callable[..., Awaitable[Caller]]:
         return caller
 
     return authenticate
+
+
+async def _caller(
+    request: Request, context: AppContext, now: datetime, credentials: HTTPAuthorizationCredentials | None
+) -> Caller:
+    """The person at whose browser a page calls us, or else the holder of the token."""
+    gate: Gate = request.app.state.gate
+    if (person := request.scope.get(PAGE_CALLER)) is not None:
+        await TOKENS.run(gate.count, context.database, person)
+        return cast(Caller, person)
+    if credentials is None:
+        hint = "send `Authorization: Bearer TOKEN`"
+        raise Rejected("a token is needed", where="Authorization", hint=hint, code="no_token")
+    address = request.client.host if request.client else ""
+    return await gate.admit(context.database, credentials.credentials, now, address)
 
 
 def _group(request: Request) -> str:
@@ -89,4 +101,5 @@ Contributor = Annotated[Caller, Depends(caller_as("contributor"))]
 Subject = Annotated[Caller, Depends(caller_as("subject"))]
 Supervisor = Annotated[Caller, Depends(caller_as("supervisor"))]
 Operator = Annotated[Caller, Depends(caller_as("operator"))]
+Auditor = Annotated[Caller, Depends(caller_as("supervisor", "operator"))]
 Reviewer = Annotated[Caller, Depends(caller_as("operator", "approver"))]

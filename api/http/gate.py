@@ -11,6 +11,7 @@ from time import monotonic
 from api.access import auth, presence
 from api.access.auth import OIDC_ID_PREFIX, OWN_PREFIX, Caller
 from api.access.oidc import Issuer, issuer_of
+from api.access.oidc_sign_in import CodeFlow, flow_of
 from api.access.rates import Rates
 from api.evidence import erasure_tombstones
 from api.http.lanes import ISSUER, TOKENS
@@ -25,6 +26,7 @@ class Gate:
 
     rates: Rates = field(default_factory=Rates)
     issuer: Issuer | None = None
+    flow: CodeFlow | None = None  # how people sign in to the pages at that issuer
 
     async def admit(self, database: Database, secret: str, now: datetime, address: str) -> Caller:
         """The caller that the token stands for.
@@ -38,6 +40,10 @@ class Gate:
             return await lane.run(self._admit, database, secret, now, address)
         self.rates.count_request(_rate_key(database, caller))
         return caller
+
+    def count(self, database: Database, caller: Caller) -> None:
+        """Count a request of a caller whom we admitted before. Raises Rejected `too_many_requests`."""
+        self.rates.count_request(_rate_key(database, caller))
 
     def _admit(self, database: Database, secret: str, now: datetime, address: str) -> Caller:
         caller = auth.cached_caller(database, auth.digest(secret), now) or self._look_up(database, secret, now, address)
@@ -76,4 +82,5 @@ def _rate_key(database: Database, caller: Caller) -> str:
 def gate_of(settings: Settings) -> Gate:
     """The gate by the settings. Raises Rejected for invalid settings."""
     rates = Rates(settings.rate_limit, settings.rate_limit_failures, settings.rate_limit_storage)
-    return Gate(rates, issuer_of(settings))
+    issuer = issuer_of(settings)
+    return Gate(rates, issuer, flow_of(settings, issuer))

@@ -19,6 +19,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.access.rates import TooManyRequests
+from api.console.visits import problem_page, wants_page
+from api.http.hints import for_http
 from api.http.json_body import UnreadableBody
 from api.http.request_log import CODE, REQUEST_ID
 from api.telemetry.crash_site import kind_and_place
@@ -62,6 +64,7 @@ STATUS: Final = {
     "not_on_allow_list": 403,
     "unknown_service": 404,
     "unknown_person": 404,
+    "look_needed": 403,
     "unknown_perk": 404,
     "unknown_feature": 404,
     "no_lineage": 409,
@@ -111,7 +114,15 @@ STATUS: Final = {
     "bad_schedule": 422,
     "no_reason": 422,
     "no_rules": 422,
+    "bad_value": 422,
+    "unknown_draft": 404,
+    "draft_moved": 409,
+    "draft_exists": 409,
+    "too_many_drafts": 409,
+    "other_owner": 403,
+    "no_purpose": 422,
     "rules_refused": 422,
+    "probe_killed": 503,
     "wrong_proposal_state": 409,
     "base_moved": 409,
     "manifest_moved": 409,
@@ -122,6 +133,7 @@ STATUS: Final = {
     "trial_runs": 409,
     "bad_share": 409,
     "no_change": 409,
+    "no_dry_run": 409,
     "needs_build": 409,
     "definitions_moved": 409,
     "evidence_changed": 409,
@@ -266,9 +278,9 @@ def _problem(error: IftahError) -> ProblemDetails:
         title=title(error.code),
         status=STATUS.get(error.code, STATUS["wrong_state"]),
         code=error.code,
-        detail=UNAVAILABLE if error.code == "internal" else error.message,
+        detail=UNAVAILABLE if error.code == "internal" else for_http(error.message),
         where=error.where or None,
-        hint=error.hint or None,
+        hint=for_http(error.hint) or None,
     )
 
 
@@ -310,8 +322,12 @@ def _describe(error: Any) -> str:
     return str(error["msg"]).replace("Input should", "should").replace("Value error, ", "")
 
 
-async def _handle_http_exception(_: Request, error: Exception) -> JSONResponse:
+async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if wants_page(request):
+        return await problem_page(
+            request, error.status_code, "not_found" if error.status_code == 404 else "internal", {}
+        )
     if isinstance(error, UnreadableBody):
         return problem_response(error.rejection)
     if error.status_code == STATUS["too_large"]:
@@ -327,9 +343,13 @@ async def _handle_disconnect(request: Request, _: Exception) -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _handle_unexpected(request: Request, error: Exception) -> Response:
     log.error("internal: %s", kind_and_place(error))
-    response = problem_response(Rejected("something went wrong on our side", hint="try again", code="internal"))
+    response: Response
+    if wants_page(request):
+        response = await problem_page(request, 500, "internal", {})
+    else:
+        response = problem_response(Rejected("something went wrong on our side", hint="try again", code="internal"))
     response.headers["X-Request-ID"] = request.scope.get(
         REQUEST_ID, ""
     )  # `RequestLog` does not see this answer, so we add the id here

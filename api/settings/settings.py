@@ -82,6 +82,13 @@ class Settings(BaseSettings):
     oidc_jwks_url: str = Field("", description="where it publishes its keys; https")
     oidc_role_claim: str = Field("iftah_role", min_length=1, description="the claim that holds the role")
     oidc_party_claim: str = Field("iftah_party", min_length=1, description="the claim that holds the party")
+    oidc_authorize_url: str = Field("", description="where it signs people in for the pages; https")
+    oidc_token_url: str = Field("", description="where we exchange its code for a token; https")
+    oidc_client_id: str = Field("", description="the name by which it knows this service")
+    oidc_client_secret: str = Field("", repr=False, description="the secret of that name, if it has one")
+    public_url: str = Field(
+        "", description="the address of the pages as browsers see it, such as https://iftah.example"
+    )
     allow_private_callbacks: bool = Field(
         default=False, description="for development: callbacks may go to http, loopback and private addresses"
     )

@@ -1,4 +1,4 @@
-"""Tables of access: tokens, services, callback keys and requests for consent."""
+"""Tables of access: tokens, sessions, services, callback keys and requests for consent."""
 
 from typing import ClassVar, Final
 
@@ -23,6 +23,34 @@ class TokenRow(SQLModel, table=True):
     last_used_at: int | None = Field(default=None, sa_type=BigInteger)
     scopes: str | None = None  # comma-separated; null: all that the role may
     replaces: str | None = None  # the id of the token that it was rotated from
+
+
+class SessionRow(SQLModel, table=True):
+    """A person who signed in with a browser. We keep only the SHA-256 of the secret in the cookie."""
+
+    __tablename__: ClassVar[str] = "sessions"
+    __table_args__ = (Index("sessions_by_end", "ends_at"),)
+
+    digest: str = Field(primary_key=True)
+    token: str | None = None  # the id of our token that the person signed in with; null: another issuer's
+    role: str
+    party: str
+    csrf: str  # each form of a page sends it back
+    created_at: int = Field(sa_type=BigInteger)
+    seen_at: int = Field(sa_type=BigInteger)
+    confirmed_at: int = Field(sa_type=BigInteger)  # when the person last proved to be the holder
+    ends_at: int = Field(sa_type=BigInteger)
+
+
+class SignInRow(SQLModel, table=True):
+    """A sign-in that somebody may complete once: a ticket, or a visit to another issuer."""
+
+    __tablename__: ClassVar[str] = "sign_ins"
+
+    digest: str = Field(primary_key=True)
+    kind: str  # ticket, oidc
+    content: str  # JSON
+    ends_at: int = Field(sa_type=BigInteger)
 
 
 class ServiceRow(SQLModel, table=True):
@@ -82,6 +110,8 @@ class LinkSourceRow(SQLModel, table=True):
 
 
 TOKENS: Final = SQLModel.metadata.tables["tokens"]
+SESSIONS: Final = SQLModel.metadata.tables["sessions"]
+SIGN_INS: Final = SQLModel.metadata.tables["sign_ins"]
 SERVICES: Final = SQLModel.metadata.tables["services"]
 CALLBACK_KEYS: Final = SQLModel.metadata.tables["callback_keys"]
 CONSENT_REQUESTS: Final = SQLModel.metadata.tables["consent_requests"]

@@ -1,0 +1,76 @@
+"""Calls of our own HTTP API, in process, as the person who signed in.
+
+So roles, validation, consent and every other rule are those of `/v1`, and a page holds no second source of truth.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.access.auth import Caller
+
+PAGE_CALLER: Final = (
+    "iftah.page_caller"  # the key of the caller in the scope of a call from a page: no client can set it
+)
+HOST: Final = "http://console"  # names no machine: the call never leaves the process
+
+
+class CallProblem(Exception):
+    """An answer other than success: the problem document of the API."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        super().__init__(document.get("code", ""))
+        self.status, self.document = status, document
+
+    @property
+    def code(self) -> str:
+        """The stable code of the problem."""
+        return str(self.document.get("code", "internal"))
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The API for one caller, in one language. A method returns the JSON of the answer, and raises CallProblem."""
+
+    app: ASGIApp
+    caller: Caller
+    language: str
+    address: str = "127.0.0.1"  # the client's, for the log
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """Read. Query values that are None are left out; write a name that Python reserves with `_` at its end."""
+        return await self._send("GET", path, query=query)
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        """Do."""
+        return await self._send("POST", path, body)
+
+    async def replace(self, path: str, body: Any = None) -> Any:
+        """Replace."""
+        return await self._send("PUT", path, body)
+
+    async def delete(self, path: str, body: Any = None) -> Any:
+        """Delete."""
+        return await self._send("DELETE", path, body)
+
+    async def _send(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        params = {name.rstrip("_"): _text(value) for name, value in (query or {}).items() if value is not None}
+        transport = httpx2.ASGITransport(app=self._as_caller, raise_app_exceptions=False, client=(self.address, 0))
+        async with httpx2.AsyncClient(transport=transport, base_url=HOST) as client:
+            headers = {"Accept-Language": self.language}
+            answer = await client.request(method, path, params=params, json=body, headers=headers)
+        document = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+        if answer.is_success:
+            return document
+        raise CallProblem(answer.status_code, document if isinstance(document, dict) else {"detail": str(document)})
+
+    async def _as_caller(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[PAGE_CALLER] = self.caller
+        await self.app(scope, receive, send)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,112 @@
+"""Each page with every role and without one: only the roles listed here get in."""
+
+import re
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from api.access import auth, sessions, tokens
+from api.console.navigation import PAGES
+from api.console.router import ROUTERS
+from api.console.visits import COOKIE
+from api.http.app import create_app
+from api.runtime.context import AppContext
+from api.store import clock
+
+PUBLIC: tuple[str, ...] = auth.ROLES
+OPERATOR, REVIEWERS, MERCHANT, SUBJECT = ("operator",), ("operator", "approver"), ("merchant",), ("subject",)
+SUPERVISOR, CALLER_READERS = ("supervisor",), ("operator", "admin")
+ROLES: dict[str, tuple[str, ...]] = {
+    "GET /": PUBLIC,
+    "GET /static/{name}": PUBLIC,
+    "GET /language/{language}": PUBLIC,
+    "GET /sign-in": PUBLIC,
+    "POST /sign-in": PUBLIC,
+    "GET /sign-in/ticket": PUBLIC,
+    "GET /sign-in/oidc": PUBLIC,
+    "GET /sign-in/oidc/callback": PUBLIC,
+    "POST /sign-out": PUBLIC,
+    "GET /confirm": PUBLIC,
+    "POST /confirm": PUBLIC,
+    "GET /people": OPERATOR,
+    "POST /people/look": OPERATOR,
+    "GET /people/{person:path}": OPERATOR,
+    "GET /decisions": OPERATOR,
+    "GET /decisions/{decision}": OPERATOR,
+    "POST /decisions/{decision}/look": OPERATOR,
+    "GET /features": OPERATOR,
+    "GET /features/{feature}": OPERATOR,
+    "GET /audit": SUPERVISOR,
+    "GET /audit/decisions/{decision}": SUPERVISOR,
+    "GET /audit/releases": SUPERVISOR,
+    "GET /audit/releases/{release}": SUPERVISOR,
+    "GET /audit/changes/{number}": SUPERVISOR,
+    "GET /audit/chain": SUPERVISOR,
+    "GET /audit/report": SUPERVISOR,
+    "GET /audit/looks": SUPERVISOR,
+    "GET /rules": REVIEWERS,
+    "GET /rules/file": REVIEWERS,
+    "POST /rules/explanation": REVIEWERS,
+    "POST /rules/drafts": OPERATOR,
+    **{f"{method} /rules/drafts/{{number}}": OPERATOR for method in ("GET", "POST")},
+    **{
+        f"{method} /rules/drafts/{{number}}/{page}": OPERATOR
+        for method in ("GET", "POST")
+        for page in ("try", "moves", "proposal")
+    },
+    **{
+        f"POST /rules/drafts/{{number}}/{action}": OPERATOR
+        for action in ("text", "file", "deletion", "check", "completion")
+    },
+    **{f"POST /rules/drafts/{{number}}/{action}": OPERATOR for action in ("explanation", "presence")},
+    "GET /monitor": REVIEWERS,
+    "GET /monitor/{name}.csv": REVIEWERS,
+    "GET /evidence": OPERATOR,
+    "GET /evidence/submissions/{submission}": OPERATOR,
+    "GET /evidence/import": OPERATOR,
+    "POST /evidence/import": OPERATOR,
+    "POST /evidence/import/confirm": OPERATOR,
+    "GET /callers": CALLER_READERS,
+    "GET /callers/services": CALLER_READERS,
+    "GET /callers/tokens": CALLER_READERS,
+    "POST /callers/callbacks/{message}/resend": CALLER_READERS,
+}
+PAGE_ROUTES = {
+    f"{method} {route.path}"
+    for router in ROUTERS
+    for route in router.routes
+    if isinstance(route, APIRoute)
+    for method in route.methods
+}
+
+
+def test_every_page_states_its_roles() -> None:
+    assert set(ROLES) == PAGE_ROUTES
+
+
+@pytest.mark.parametrize("name", [name for name in ROLES if ROLES[name] != PUBLIC])
+def test_a_page_accepts_its_roles_and_no_other(town: AppContext, name: str) -> None:
+    method, path = name.split(" ")
+    address = re.sub(r"\{\w+\}", "0" * 16, path)
+    client = TestClient(create_app(town), raise_server_exceptions=False, follow_redirects=False)
+    problems = []
+    for role in auth.ROLES:
+        token = tokens.issue(town.database, role, f"a-{role}", role, clock.now()).token
+        caller = auth.Caller(token.id, role, f"a-{role}")
+        secret = sessions.open_session(town.database, caller, clock.now())
+        session = sessions.find_session(town.database, secret, clock.now())
+        assert session is not None
+        answer = client.request(method, address, headers={"Cookie": f"{COOKIE}={secret}", "X-CSRF": session.csrf})
+        is_refused = answer.status_code == 403 and "not for your role" in answer.text
+        if is_refused == (role in ROLES[name]) or answer.status_code == 500:
+            problems.append(f"{role}: {answer.status_code}")
+    nobody = client.request(method, address)
+    assert nobody.status_code == 303
+    assert nobody.headers["location"].startswith("/sign-in")
+    assert problems == []
+
+
+def test_every_page_of_the_navigation_exists() -> None:
+    addresses = {address for pages in PAGES.values() for address, _ in pages}
+    assert {address for address in addresses if f"GET {address}" not in PAGE_ROUTES} == set()
