@@ -63,6 +63,7 @@ ROLE_NAMES: Final = {
 NOTICES: Final = {
     "signed_out": N_("You are signed out."),
     "confirmed": N_("Thank you. You may go on."),
+    "draft_deleted": N_("The draft is deleted."),
     "callback_resent": N_("The callback is sent again now. It is sent when the merchant answers."),
     "file_imported": N_("The file was imported. Features and scores follow with the next refresh or build."),
 }

@@ -25,6 +25,7 @@ from api.http.routes import (
     change_records,
     consents,
     decision_explanations,
+    demo,
     eligibility,
     events,
     evidence_overview,
@@ -45,6 +46,8 @@ from api.http.routes import (
     proposals,
     reconciliation,
     releases,
+    rule_drafts,
+    rules,
     services,
     today,
     tokens,
@@ -89,6 +92,8 @@ ROUTERS: Final = (
     proposals.router,
     change_records.router,
     releases.router,
+    rules.router,
+    rule_drafts.router,
     keys.router,
     tokens.router,
     today.router,
@@ -99,6 +104,7 @@ ROUTERS: Final = (
     decision_explanations.router,
     chain.router,
     health.router,
+    demo.router,
     metrics.router,
 )
 # Background work while the app runs. `refreshing` and `reloading` report back, so we start them separately.

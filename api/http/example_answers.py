@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.http import example_figures, example_people, example_proposals
+from api.http import example_figures, example_people, example_proposals, example_rules
 from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER
 from api.http.example_record import RECORD
 from api.http.examples import CREATED_AT, DECISION, DUE_AT, HASH, ORDER, RELEASE
@@ -343,6 +343,14 @@ ANSWERS: Final[dict[str, Any]] = {
         "attributes": [{"attribute": "region", "groups": [_GROUP]}],
     },
     "Liveness": {"status": "alive"},
+    "DemoStatus": {
+        "demo": True,
+        "evidence": "town",
+        "activity_from": "2025-11-02T09:30:00Z",
+        "activity_to": CREATED_AT,
+        "parties": {"operator": "mei", "merchant": "lotus-hotel", "subject": "p-857", "supervisor": "sun"},
+        "names": {"lotus-hotel": {"en": "Lotus Hotel", "zh": "莲花酒店"}},
+    },
     "Health": {
         "status": "ready",
         "release": RELEASE,
@@ -378,6 +386,7 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     **example_people.ANSWERS,
     **example_proposals.ANSWERS,
+    **example_rules.ANSWERS,
     **example_figures.figures(
         token=_TOKEN,
         service=_SERVICE,

@@ -53,21 +53,22 @@ _FIGURES: Final = {
     "sample": [],
 }
 _DIFFERENCES: Final = ["perks.yaml: hotel: + knockouts hotel.late"]
+SWAP: Final = {
+    "old": _OLD_RELEASE,
+    "new": RELEASE,
+    "unit": "people",
+    "as_of": CREATED_AT,
+    "differences": _DIFFERENCES,
+    "changes": ["knockouts hotel.late"],
+    "bands": None,
+    "perks": [_FIGURES],
+}
 _EFFECT: Final = {
     "old": _OLD_RELEASE,
     "new": RELEASE,
     "differences": _DIFFERENCES,
     "lost_changes": [],
-    "swap": {
-        "old": _OLD_RELEASE,
-        "new": RELEASE,
-        "unit": "people",
-        "as_of": CREATED_AT,
-        "differences": _DIFFERENCES,
-        "changes": ["knockouts hotel.late"],
-        "bands": None,
-        "perks": [_FIGURES],
-    },
+    "swap": SWAP,
     "needs_build": [],
 }
 _MANIFEST: Final = {

@@ -250,6 +250,7 @@ Scope = TypeAliasType(
             "features",
             "proposals",
             "releases",
+            "rules",
             "keys",
             "today",
             "monitor",
@@ -324,4 +325,15 @@ BreakAction = TypeAliasType(
         Literal["hold", "roll_back"],
         Field(description="what we do when a guard is broken: hold the share as it is, or end the trial"),
     ],
+)
+LineSort = TypeAliasType(
+    "LineSort",
+    Annotated[
+        Literal["scorable", "bin", "rule", "knockout", "tier"],
+        Field(description="a line of the rules: bin is a characteristic, by the bin of the value"),
+    ],
+)
+ProblemSeverity = TypeAliasType(
+    "ProblemSeverity",
+    Annotated[Literal["error", "warning"], Field(description="whether a file can be released with the problem")],
 )

@@ -39,8 +39,8 @@ def open_reviews(connection: Connection, now: datetime) -> OpenCases:
     return _open(connection, REVIEWS, "answered_at", now)
 
 
-def _open(connection: Connection, table: Table, answered: str, now: datetime) -> OpenCases:
-    is_open = table.c[answered].is_(None)
+def _open(connection: Connection, table: Table, answer_column: str, now: datetime) -> OpenCases:
+    is_open = table.c[answer_column].is_(None)
     count = select(func.count()).where(is_open)
     rows = connection.execute(
         select(table.c.id, table.c.due_at).where(is_open).order_by(table.c.due_at, table.c.id).limit(MAX_FIRST)

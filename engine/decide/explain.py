@@ -1,6 +1,6 @@
 """Explain every condition of the rules for one person: the comparisons, the actual values, and their distances."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from engine.decide.decide import JsonObject, question_from_record
@@ -25,11 +25,13 @@ class RuleExplanation:
     unknown: tuple[str, ...]
 
 
-def explanations(program: Program, values: Values, score: int | None, day: int) -> Iterator[RuleExplanation]:
+def explanations(
+    program: Program, values: Values, score: int | None, day: int, questions: Mapping[str, Values] | None = None
+) -> Iterator[RuleExplanation]:
     """Explain each rule, each characteristic by the bin of the value, and then each knock-out and tier.
 
-    We evaluate the perks at this score without a request, so the fields of the request are unknown. `day` is the day of
-    `as_of`.
+    We evaluate the perks at this score. `questions`: what else the conditions of a perk can read, by perk, such as the fields of the
+    request; they are unknown without it. `day` is the day of `as_of`.
     """
     inputs = {**values, AS_OF: day, SCORE: score}
     card = program.scorecard
@@ -39,8 +41,9 @@ def explanations(program: Program, values: Values, score: int | None, day: int) 
         yield _explain(item.id, item.dimension, when, inputs, _schema(program))
     for perk in program.perks:
         schema = _schema(program, perk)
+        perk_inputs = {**inputs, **(questions or {}).get(perk.id, {})}
         for name, when in perk_stage(perk).items():
-            yield _explain(name, perk.id, when, inputs, schema)
+            yield _explain(name, perk.id, when, perk_inputs, schema)
 
 
 def explanation(program: Program, values: Values, score: int | None, day: int, name: str) -> RuleExplanation:

@@ -57,7 +57,11 @@ class OutcomeComparison(BaseModel):
     challenger: OutcomeRate | None = None
     both: OutcomeRate | None = None
     champion_only: OutcomeRate | None = None
-    challenger_only_orders: int | None = Field(None, description="answers without an outcome: the champion declined")
+    challenger_only_orders: int | None = Field(None, description="people whom the challenger alone admits: no outcomes")
+    challenger_bounds: list[float] | None = Field(
+        None, description="the challenger's rate if none or all of these were bad"
+    )
+    difference_bounds: list[float] | None = Field(None, description="the difference if all or none of these were bad")
 
 
 class ChangeRecord(BaseModel):

@@ -70,7 +70,9 @@ def roll_back_release(body: RollbackForm, context: ContextDep, reviewer: Reviewe
 @router.post(
     "/break-glass",
     status_code=201,
-    responses=error_responses(*LOG_CODES, *USE_CODES, "no_reason", "no_rules", "rules_refused", "break_glass"),
+    responses=error_responses(
+        *LOG_CODES, *USE_CODES, "no_reason", "no_rules", "rules_refused", "probe_killed", "break_glass"
+    ),
     openapi_extra=body_of(BreakGlassForm),
 )
 async def begin_break_glass(

@@ -56,6 +56,7 @@ from api.store.tables.decisions import (
     SharedDecisionRow,
     search_key,
 )
+from api.store.tables.demo import DEMO_MARK, DemoMarkRow
 from api.store.tables.evidence import (
     CORRECTED_PARTIES,
     EVENTS,
@@ -110,6 +111,7 @@ from api.store.tables.releases import (
     ReleaseObjectRow,
     TrialAnswerRow,
 )
+from api.store.tables.rule_drafts import RULE_DRAFT_EDITORS, RULE_DRAFTS, RuleDraftEditorRow, RuleDraftRow
 
 __all__ = [
     "ANSWER_SUMS",
@@ -123,6 +125,7 @@ __all__ = [
     "DECISIONS",
     "DECISION_SUBJECTS",
     "DEFERRED_REFRESHES",
+    "DEMO_MARK",
     "DISPUTES",
     "ENDING_SUMS",
     "ERASED_INQUIRIES",
@@ -144,6 +147,8 @@ __all__ = [
     "RELEASE_LOG",
     "RELEASE_OBJECTS",
     "REVIEWS",
+    "RULE_DRAFTS",
+    "RULE_DRAFT_EDITORS",
     "SCHEDULED_EVENTS",
     "SCORES",
     "SCORE_HISTORY",
@@ -167,6 +172,7 @@ __all__ = [
     "DecisionRecord",
     "DecisionSubjectRow",
     "DeferredRefreshRow",
+    "DemoMarkRow",
     "DisputeRow",
     "EndingSumRow",
     "ErasedInquiryRow",
@@ -189,6 +195,8 @@ __all__ = [
     "ReleaseObjectRow",
     "ReleaseRow",
     "ReviewRow",
+    "RuleDraftEditorRow",
+    "RuleDraftRow",
     "ScheduledEventRow",
     "ScoreChangeRow",
     "ScoreRow",

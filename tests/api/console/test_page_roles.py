@@ -45,6 +45,21 @@ ROLES: dict[str, tuple[str, ...]] = {
     "GET /audit/chain": SUPERVISOR,
     "GET /audit/report": SUPERVISOR,
     "GET /audit/looks": SUPERVISOR,
+    "GET /rules": REVIEWERS,
+    "GET /rules/file": REVIEWERS,
+    "POST /rules/explanation": REVIEWERS,
+    "POST /rules/drafts": OPERATOR,
+    **{f"{method} /rules/drafts/{{number}}": OPERATOR for method in ("GET", "POST")},
+    **{
+        f"{method} /rules/drafts/{{number}}/{page}": OPERATOR
+        for method in ("GET", "POST")
+        for page in ("try", "moves", "proposal")
+    },
+    **{
+        f"POST /rules/drafts/{{number}}/{action}": OPERATOR
+        for action in ("text", "file", "deletion", "check", "completion")
+    },
+    **{f"POST /rules/drafts/{{number}}/{action}": OPERATOR for action in ("explanation", "presence")},
     "GET /monitor": REVIEWERS,
     "GET /monitor/{name}.csv": REVIEWERS,
     "GET /evidence": OPERATOR,
