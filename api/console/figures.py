@@ -85,10 +85,10 @@ def admit_rates(answers: Figures, _: Translate) -> Chart:
         _("The share of answers by the rules that admit in full, over the seven days up to each day."),
         _("Day"),
     )
-    asked = sorted(answers["perks"], key=lambda perk: -sum(perk["outcomes"].values()))[:MAX_PERKS]
+    perks = sorted(answers["perks"], key=lambda perk: -sum(perk["outcomes"].values()))[:MAX_PERKS]
     days = [date.fromisoformat(day["day"]) for day in answers["days"]]
     return lines(
-        text, days, [Series(p["perk"], p["admit_rates"]) for p in asked if any(p["outcomes"].values())], percent
+        text, days, [Series(p["perk"], p["admit_rates"]) for p in perks if any(p["outcomes"].values())], percent
     )
 
 

@@ -24,7 +24,7 @@ def score_chart(history: Sequence[Mapping[str, Any]], language: str, zone: str) 
     text = ChartText(
         "score-history", say(N_("Score over time")), say(N_("Each point is a change of the score.")), say(N_("Day"))
     )
-    return drawn(lines(text, list(by_day), [Series(say(N_("Score")), list(by_day.values()))]))
+    return chart_parts(lines(text, list(by_day), [Series(say(N_("Score")), list(by_day.values()))]))
 
 
 def distribution_chart(distribution: Mapping[str, Any], language: str) -> dict[str, Any] | None:
@@ -35,7 +35,9 @@ def distribution_chart(distribution: Mapping[str, Any], language: str) -> dict[s
         return None
     description = say(N_("A bar without a number stands for so few people that we do not show it."))
     text = ChartText("distribution", say(N_("People by value")), description, say(N_("Value")))
-    return drawn(bars(text, [bin_name(bin_) for bin_ in distribution["bins"]], [Series(say(N_("People")), numbers)]))
+    return chart_parts(
+        bars(text, [bin_name(bin_) for bin_ in distribution["bins"]], [Series(say(N_("People")), numbers)])
+    )
 
 
 def bin_name(bin_: Mapping[str, Any]) -> str:
@@ -48,7 +50,7 @@ def bin_name(bin_: Mapping[str, Any]) -> str:
     return f"< {high}" if low is None else f"≥ {low}" if high is None else f"{low} – {high}"
 
 
-def drawn(chart: Chart) -> dict[str, Any]:
+def chart_parts(chart: Chart) -> dict[str, Any]:
     """The picture and the table behind it, for the macro `chart`."""
     return {
         "picture": Markup(chart.markup),  # noqa: S704 - api.render escapes each text in it

@@ -31,15 +31,15 @@ async def _draft_page(
 ) -> Response:
     in_force = (await visit.api.get("/v1/rules"))["files"]
     files = draft["files"]
-    shown = file if file in files else FIRST_FILE if FIRST_FILE in files else min(files)
-    findings = await _findings(visit, draft["id"], shown, {}, None) if checks else None
+    current = file if file in files else FIRST_FILE if FIRST_FILE in files else min(files)
+    findings = await _findings(visit, draft["id"], current, {}, None) if checks else None
     names = sorted(files, key=file_order)
     page = {
         "draft": draft,
         "files": [(name, files[name] != in_force.get(name)) for name in names],
         "removed": sorted(set(in_force) - set(files), key=file_order),
-        "file": shown,
-        "text": files[shown],
+        "file": current,
+        "text": files[current],
         "saved": saved_line(draft, visit.language, visit.zone),
         "findings": findings,
         "problem": None,
@@ -49,7 +49,7 @@ async def _draft_page(
 
 @router.post("/rules/drafts/{number}")
 async def save_draft(visit: OperatorVisit, number: Number) -> Response:
-    """Save the file of the form, and show it with its problems. A draft that moved on is shown beside what was typed."""
+    """Save the file of the form, and show it with its problems. A draft that moved on is current beside what was typed."""
     form = await form_of(visit)
     file, text = str(form.get("file", "")), _text(form)
     try:

@@ -56,12 +56,14 @@ async def show_release(
 ) -> Response:
     """The files of a release, or their differences from another one."""
     content = await visit.api.get(f"/v1/audit/releases/{release}")
-    others = [item for item in (await visit.api.get("/v1/audit/releases"))["items"] if item["id"] != release]
+    other_releases = [item for item in (await visit.api.get("/v1/audit/releases"))["items"] if item["id"] != release]
     differences = None
     if against:
         other = await visit.api.get(f"/v1/audit/releases/{against}")
         differences = _differences(other["files"], content["files"])
-    return visit.page("audit_release.html", release=content, others=others, against=against, differences=differences)
+    return visit.page(
+        "audit_release.html", release=content, other_releases=other_releases, against=against, differences=differences
+    )
 
 
 @router.get("/changes/{number}")

@@ -25,7 +25,7 @@ Counts = Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Population:
+class PopulationCounts:
     """The people of a build by bin, for each measure."""
 
     build: int
@@ -52,12 +52,12 @@ def store(connection: Connection, build: int, release: str, counts: Mapping[str,
         connection.execute(insert(POPULATION_BINS), rows)
 
 
-def newest(connection: Connection) -> Population | None:
+def newest(connection: Connection) -> PopulationCounts | None:
     """The newest build that has counts."""
     return _first(connection, descending=True)
 
 
-def reference_of(connection: Connection, population: Population, age: timedelta) -> Population | None:
+def reference_of(connection: Connection, population: PopulationCounts, age: timedelta) -> PopulationCounts | None:
     """The newest build that is older than the population by at least `age`; or else the oldest of all earlier ones."""
     before = micros(population.computed_at - age)
     old_enough = BUILDS.c.computed_at <= before
@@ -74,7 +74,7 @@ def bin_names(characteristic: Characteristic) -> tuple[str, ...]:
     return (f"..{cuts[0]}", *inner, f"{cuts[-1]}..", MISSING)
 
 
-def _first(connection: Connection, condition: object = True, *, descending: bool) -> Population | None:
+def _first(connection: Connection, condition: object = True, *, descending: bool) -> PopulationCounts | None:
     has_counts = select(POPULATION_BINS.c.bin).where(POPULATION_BINS.c.build == BUILDS.c.id).exists()
     query = select(BUILDS.c.id, BUILDS.c.computed_at, BUILDS.c.people).where(has_counts)
     if condition is not True:
@@ -86,7 +86,7 @@ def _first(connection: Connection, condition: object = True, *, descending: bool
     bins = defaultdict[str, dict[str, int]](dict)
     for row in rows:
         bins[row.measure][row.bin] = row.people
-    return Population(build.id, moment(build.computed_at), rows[0].release, build.people, bins)
+    return PopulationCounts(build.id, moment(build.computed_at), rows[0].release, build.people, bins)
 
 
 def _counts(program: Program, values: pl.DataFrame, scores: pl.DataFrame) -> Iterator[tuple[str, Counts]]:

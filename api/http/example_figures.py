@@ -49,6 +49,54 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+_MONITOR: Final = {
+    "made_at": CREATED_AT,
+    "smallest_group": 20,
+    "answers": _ANSWERS,
+    "outcomes": {
+        "calibration": {"bands": [_BAND], "out_of_order": [], "statistic": 0.42, "bands_compared": 1},
+        "hidden": ["poor"],
+        "reference_first": "2025-01-01",
+        "reference_orders": 2400,
+    },
+    "callbacks": {"waiting": 0, "oldest_seconds": 0.0, "failed": 1},
+    "latencies": [
+        {"method": "POST", "route": "/v1/eligibility", "requests": 900, "median": 0.004, "p95": 0.02, "p99": None}
+    ],
+}
+_POPULATION: Final = {
+    "smallest_group": 20,
+    "drift": {
+        "build": _BUILD,
+        "reference": _BUILD | {"id": 3},
+        "score": _SCORE,
+        "bands": _SCORE | {"name": "band"},
+        "characteristics": [_SCORE | {"name": "kept", "feature": "credit.kept", "bins": [_BIN], "shift": _SHIFT}],
+        "band_starts": [{"band": "poor", "lowest": 350}],
+    },
+}
+_UPLOAD: Final = {
+    "mistakes": [],
+    "accepted": 2,
+    "duplicates": 0,
+    "refused": 1,
+    "kinds": [{"kind": "payment.made", "accepted": 2, "duplicates": 0, "refused": 1}],
+    "problems": [{"message": "payment.made: `…` in `total` is no number", "rows": 1, "first_line": 3}],
+    "first_events": [{"contributor": "shop", "event_id": "1", "kind": "payment.made", "subject": "client-1"}],
+    "receipt": HASH,
+}
+_TODAY: Final = {
+    "made_at": CREATED_AT,
+    "party": "mei",
+    "disputes": _CASES,
+    "reviews": _CASES | {"waiting": 0, "first": []},
+    "alarms": [{"alarm": "evidence_stale", "detail": "bank-b", "count": None, "since": CREATED_AT, "until": None}],
+    "answers": _ANSWERS,
+    "contributors": [_CONTRIBUTOR],
+}
+_REFUSED_ROW: Final = {"row": 3, "event_id": "e-4", "reason": "`amount` should be a whole number"}
+
+
 def figures(
     token: dict[str, Any],
     service: dict[str, Any],
@@ -60,69 +108,15 @@ def figures(
     """The answers, with parts of other stories."""
     received = submission | {"contributor": "bank-a"}
     message = callback | {"merchant": "inn", "state": "failed", "attempts": 16, "status": 503, "sent_at": None}
+    proposals, in_force = {"to_approve": [proposal], "own": []}, {"id": RELEASE, "since": CREATED_AT, **release}
     return {
-        "MonitorFigures": {
-            "made_at": CREATED_AT,
-            "smallest_group": 20,
-            "answers": _ANSWERS,
-            "outcomes": {
-                "calibration": {"bands": [_BAND], "out_of_order": [], "statistic": 0.42, "bands_compared": 1},
-                "hidden": ["poor"],
-                "reference_first": "2025-01-01",
-                "reference_orders": 2400,
-            },
-            "callbacks": {"waiting": 0, "oldest_seconds": 0.0, "failed": 1},
-            "latencies": [
-                {
-                    "method": "POST",
-                    "route": "/v1/eligibility",
-                    "requests": 900,
-                    "median": 0.004,
-                    "p95": 0.02,
-                    "p99": None,
-                }
-            ],
-        },
-        "PopulationFigures": {
-            "smallest_group": 20,
-            "drift": {
-                "build": _BUILD,
-                "reference": _BUILD | {"id": 3},
-                "score": _SCORE,
-                "bands": _SCORE | {"name": "band"},
-                "characteristics": [
-                    _SCORE | {"name": "kept", "feature": "credit.kept", "bins": [_BIN], "shift": _SHIFT}
-                ],
-                "band_starts": [{"band": "poor", "lowest": 350}],
-            },
-        },
-        "Today": {
-            "made_at": CREATED_AT,
-            "party": "mei",
-            "proposals": {"to_approve": [proposal], "own": []},
-            "disputes": _CASES,
-            "reviews": _CASES | {"waiting": 0, "first": []},
-            "alarms": [
-                {"alarm": "evidence_stale", "detail": "bank-b", "count": None, "since": CREATED_AT, "until": None}
-            ],
-            "answers": _ANSWERS,
-            "release": {"id": RELEASE, "since": CREATED_AT, **release},
-            "contributors": [_CONTRIBUTOR],
-        },
+        "MonitorFigures": _MONITOR,
+        "PopulationFigures": _POPULATION,
+        "Today": _TODAY | {"proposals": proposals, "release": in_force},
         "Contributors": {"items": [_CONTRIBUTOR], "next": None},
         "ReceivedSubmissions": {"items": [received], "next": None},
-        "ReceivedSubmissionDetails": received
-        | {"problems": [{"row": 3, "event_id": "e-4", "reason": "`amount` should be a whole number"}]},
-        "UploadReport": {
-            "mistakes": [],
-            "accepted": 2,
-            "duplicates": 0,
-            "refused": 1,
-            "kinds": [{"kind": "payment.made", "accepted": 2, "duplicates": 0, "refused": 1}],
-            "problems": [{"message": "payment.made: `…` in `total` is no number", "rows": 1, "first_line": 3}],
-            "first_events": [{"contributor": "shop", "event_id": "1", "kind": "payment.made", "subject": "client-1"}],
-            "receipt": HASH,
-        },
+        "ReceivedSubmissionDetails": received | {"problems": [_REFUSED_ROW]},
+        "UploadReport": _UPLOAD,
         "CallerTokens": {"items": [token], "next": None},
         "MerchantServices": {"items": [service | {"merchant": "inn"}], "next": None},
         "MerchantCallback": message,

@@ -22,7 +22,7 @@ class Bin(TypedDict):
     has_value: bool  # the person's value is in it
 
 
-class Comparison(TypedDict):
+class ConditionPart(TypedDict):
     """A comparison of a rule: its text, its status, the value, and the distance to its turn."""
 
     text: str
@@ -49,7 +49,7 @@ class CharacteristicItem(TypedDict):
     can_change: bool
     reason_code: str
     reason: str
-    comparisons: list[Comparison]
+    comparisons: list[ConditionPart]
 
 
 def list_characteristics(explanation: ScoreExplanation, language: str) -> list[CharacteristicItem]:
@@ -88,7 +88,9 @@ def _item(
         can_change=False,
         reason_code=part.reason,
         reason=wording(program, part.reason, language),
-        comparisons=[Comparison(text=a.text, status=a.status, value=a.value, distance=a.distance) for a in rule.atoms],
+        comparisons=[
+            ConditionPart(text=a.text, status=a.status, value=a.value, distance=a.distance) for a in rule.atoms
+        ],
     )
     if isinstance(item, Characteristic):
         _add_feature(result, explanation, part, item, changes.get(item.feature), language)

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Select, Table, and_, func, or_, select
 
 from api.store.clock import micros, moment
 from api.store.tables import DISPUTES, REVIEWS
 
 MAX_FIRST: Final = 5
+Cursor = tuple[int, str]  # a case's due date in microseconds, and its id
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class OpenCases:
     first: tuple[OpenCase, ...]
 
 
+def by_due_date(query: Select[Any], table: Table, after: Cursor | None) -> Select[Any]:
+    """The query with the cases in the order of their due dates, after one of them."""
+    due_at, name = table.c.due_at, table.c.id
+    if after is not None:
+        query = query.where(or_(due_at > after[0], and_(due_at == after[0], name > after[1])))
+    return query.order_by(due_at, name)
+
+
 def open_disputes(connection: Connection, now: datetime) -> OpenCases:
     """The disputes without an answer."""
     return _open(connection, DISPUTES, "resolved_at", now)
@@ -39,8 +48,8 @@ def open_reviews(connection: Connection, now: datetime) -> OpenCases:
     return _open(connection, REVIEWS, "answered_at", now)
 
 
-def _open(connection: Connection, table: Table, answered: str, now: datetime) -> OpenCases:
-    is_open = table.c[answered].is_(None)
+def _open(connection: Connection, table: Table, answer_column: str, now: datetime) -> OpenCases:
+    is_open = table.c[answer_column].is_(None)
     count = select(func.count()).where(is_open)
     rows = connection.execute(
         select(table.c.id, table.c.due_at).where(is_open).order_by(table.c.due_at, table.c.id).limit(MAX_FIRST)

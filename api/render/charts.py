@@ -161,8 +161,8 @@ def _bar(y: float, name: str, value: float | None, length: float | None, values:
     content = [element("text", name, x=2, y=y + 12, class_="name")]
     if length is not None:
         content.append(element("rect", x=2, y=y + 16, width=max(length, 1), height=11, class_=parts.tone(0, values)))
-    shown = "–" if value is None else show(value)
-    return [*content, element("text", shown, x=8 + (length or 0), y=y + 26, class_="name")]
+    label = "–" if value is None else show(value)
+    return [*content, element("text", label, x=8 + (length or 0), y=y + 26, class_="name")]
 
 
 def intervals(text: ChartText, columns: Sequence[str], rows: Sequence[Interval], show: Show = percent) -> Chart:
@@ -211,10 +211,10 @@ def _halfway(places: Sequence[float], plot: Frame) -> list[tuple[float, float]]:
 
 
 def _pointer_texts(table: ChartTable, show: Show) -> list[str]:
-    return [", ".join([str(row[0]), *_named(table.columns[1:], row[1:], show)]) for row in table.rows]
+    return [", ".join([str(row[0]), *_value_texts(table.columns[1:], row[1:], show)]) for row in table.rows]
 
 
-def _named(columns: Sequence[str], cells: Sequence[Cell], show: Show) -> list[str]:
+def _value_texts(columns: Sequence[str], cells: Sequence[Cell], show: Show) -> list[str]:
     return [f"{name} {show(cell)}" for name, cell in zip(columns, cells, strict=True) if isinstance(cell, int | float)]
 
 

@@ -84,10 +84,10 @@ def _events_around(
         centre = {person}
         for _ in range(1, hops):
             neighbours = excerpt.ties_of(connection, excerpt.linked_ids(connection, centre))
-            centre |= {*neighbours, *(other for others in neighbours.values() for other in others)}
+            centre |= {*neighbours, *(other for tied_people in neighbours.values() for other in tied_people)}
         events = excerpt.of_people(connection, centre).drop("seq")
         parties = {*events["subject"], *events["other"].drop_nulls()}
-        tied_parties = [name for name, others in excerpt.ties_of(connection, parties).items() if others]
+        tied_parties = [name for name, tied_people in excerpt.ties_of(connection, parties).items() if tied_people]
     return events, pl.concat([known_people(events), pl.Series(tied_parties, dtype=pl.String)]).unique()
 
 

@@ -115,9 +115,9 @@ def _decisive_rules(perk: Perk | None, record: Mapping[str, Any]) -> frozenset[s
 def _lines(text: str, places: list[RulePlace]) -> Iterator[FileLine]:
     """The lines of these places, with a few lines around them. Lines far from all of them are left out."""
     decisive = {n for place in places for n in range(place.first, place.last + 1)}
-    shown = {n + step for n in decisive for step in range(-LINES_AROUND, LINES_AROUND + 1)}
+    excerpt_numbers = {n + step for n in decisive for step in range(-LINES_AROUND, LINES_AROUND + 1)}
     for number, line in enumerate(text.splitlines(), 1):
-        if number in shown:
+        if number in excerpt_numbers:
             yield FileLine(number, line, number in decisive)
 
 

@@ -8,7 +8,15 @@ from typing import Final
 from sqlalchemy import Connection
 
 from api.features import population
-from api.features.population import BAND_MEASURE, MISSING, POINTS_PREFIX, SCORE_MEASURE, UNSCORABLE, Counts, Population
+from api.features.population import (
+    BAND_MEASURE,
+    MISSING,
+    POINTS_PREFIX,
+    SCORE_MEASURE,
+    UNSCORABLE,
+    Counts,
+    PopulationCounts,
+)
 from api.supervision.report import hidden_values
 from engine.lang.model.program import Characteristic, Program
 from engine.lang.model.types import Type, format_value
@@ -18,7 +26,7 @@ REFERENCE_AGE: Final = timedelta(days=90)  # of the build to compare with, if th
 
 
 @dataclass(frozen=True)
-class CountedBuild:
+class PopulationBuild:
     """A build whose people we counted by bin."""
 
     id: int
@@ -63,8 +71,8 @@ class BandStart:
 class PopulationDrift:
     """The newest build, the one to compare it with, and the drift of the score, the bands and each characteristic."""
 
-    build: CountedBuild
-    reference: CountedBuild | None
+    build: PopulationBuild
+    reference: PopulationBuild | None
     score: MeasureDrift
     bands: MeasureDrift
     characteristics: tuple[MeasureDrift, ...]
@@ -89,11 +97,13 @@ def population_drift(
     return PopulationDrift(
         build=_build(now),
         reference=None if reference is None else _build(reference),
-        score=_drift(_Measure(SCORE_MEASURE, [*map(str, widths), UNSCORABLE]), both, smallest),
-        bands=_drift(_Measure(BAND_MEASURE, bands), both, smallest),
+        score=_drift(_BinnedMeasure(SCORE_MEASURE, [*map(str, widths), UNSCORABLE]), both, smallest),
+        bands=_drift(_BinnedMeasure(BAND_MEASURE, bands), both, smallest),
         characteristics=tuple(
             _drift(
-                _Measure(POINTS_PREFIX + item.id, population.bin_names(item), item, program.schema[item.feature].type),
+                _BinnedMeasure(
+                    POINTS_PREFIX + item.id, population.bin_names(item), item, program.schema[item.feature].type
+                ),
                 both,
                 smallest,
             )
@@ -105,7 +115,7 @@ def population_drift(
 
 
 @dataclass(frozen=True)
-class _Measure:
+class _BinnedMeasure:
     """What was counted: its name among the counts, its bins in order, and its characteristic with the type of the feature."""
 
     name: str
@@ -126,21 +136,25 @@ def bin_text(name: str, type_: Type) -> str:
     return f"< {texts[1]}" if not low else f"≥ {texts[0]}" if not high else f"{texts[0]} – {texts[1]}"
 
 
-def _build(counted: Population) -> CountedBuild:
-    return CountedBuild(counted.build, counted.computed_at, counted.release, counted.people)
+def _build(population_counts: PopulationCounts) -> PopulationBuild:
+    return PopulationBuild(
+        population_counts.build, population_counts.computed_at, population_counts.release, population_counts.people
+    )
 
 
-def _drift(measure: _Measure, populations: tuple[Population, Population | None], smallest: int) -> MeasureDrift:
+def _drift(
+    measure: _BinnedMeasure, populations: tuple[PopulationCounts, PopulationCounts | None], smallest: int
+) -> MeasureDrift:
     now, reference = (None if one is None else one.bins.get(measure.name, {}) for one in populations)
     item, names = measure.item, measure.bins
     points = None if item is None else dict(zip(names, (*item.points, item.missing), strict=True))
     changed = item is not None and any(bin_ not in names for counts in (now, reference) for bin_ in counts or {})
-    shown, shown_before = (_shown(counts, names, smallest) for counts in (now, reference))
+    current, earlier = (_publishable(counts, names, smallest) for counts in (now, reference))
     return MeasureDrift(
         name=item.id if item else measure.name,
         feature=item.feature if item else None,
         bins=tuple(
-            PopulationBin(measure.text(name), shown[name], shown_before[name], None if points is None else points[name])
+            PopulationBin(measure.text(name), current[name], earlier[name], None if points is None else points[name])
             for name in names
         ),
         shift=_shift(now, reference, points) if now and reference and not changed else None,
@@ -148,7 +162,7 @@ def _drift(measure: _Measure, populations: tuple[Population, Population | None],
     )
 
 
-def _shown(counts: Counts | None, names: Sequence[str], smallest: int) -> Mapping[str, int | None]:
+def _publishable(counts: Counts | None, names: Sequence[str], smallest: int) -> Mapping[str, int | None]:
     """The counts without those that are too small. Nobody in a bin is no small group."""
     if counts is None:
         return dict.fromkeys(names)
@@ -157,5 +171,5 @@ def _shown(counts: Counts | None, names: Sequence[str], smallest: int) -> Mappin
 
 
 def _shift(now: Counts, reference: Counts, points: Mapping[str, int] | None) -> Shift:
-    found = shift(now, reference, points)
-    return replace(found, index=round(found.index, 6), by_chance=round(found.by_chance, 6))
+    exact = shift(now, reference, points)
+    return replace(exact, index=round(exact.index, 6), by_chance=round(exact.by_chance, 6))

@@ -62,7 +62,7 @@ class CatalogueEntry:
 
 
 @dataclass(frozen=True)
-class _CountedBuild:
+class _BuildFigures:
     id: int
     as_of: datetime
     by_feature: Mapping[str, FeatureFigures]
@@ -73,8 +73,8 @@ def list_catalogue(
 ) -> list[CatalogueEntry]:
     """List the features that rules can name. We hide the number of a bin with fewer than `smallest` people."""
     uses, definitions = feature_uses(program), _definitions(release)
-    newest = _counted(connection, figures.newest(connection))
-    earlier = None if newest is None else _counted(connection, figures.before(connection, newest.id))
+    newest = _build_figures(connection, figures.newest(connection))
+    earlier = None if newest is None else _build_figures(connection, figures.before(connection, newest.id))
     entries = []
     for name in feature_names(program):
         line, attribute = feature_line(program, name, language), program.schema[name]
@@ -101,15 +101,17 @@ def _definitions(release: Release) -> dict[str, str]:
     }
 
 
-def _counted(connection: Connection, figures_of_build: tuple[int, list[FeatureFigures]] | None) -> _CountedBuild | None:
+def _build_figures(
+    connection: Connection, figures_of_build: tuple[int, list[FeatureFigures]] | None
+) -> _BuildFigures | None:
     if figures_of_build is None:
         return None
     as_of = connection.execute(select(BUILDS.c.as_of).where(BUILDS.c.id == figures_of_build[0])).scalar_one()
-    return _CountedBuild(figures_of_build[0], moment(as_of), {f.feature: f for f in figures_of_build[1]})
+    return _BuildFigures(figures_of_build[0], moment(as_of), {f.feature: f for f in figures_of_build[1]})
 
 
 def _distribution(
-    name: str, type_: Type, newest: _CountedBuild | None, earlier: _CountedBuild | None, smallest: int
+    name: str, type_: Type, newest: _BuildFigures | None, earlier: _BuildFigures | None, smallest: int
 ) -> Distribution | None:
     now = newest.by_feature.get(name) if newest else None
     if newest is None or now is None:

@@ -70,20 +70,20 @@ class BandOutcomes:
 
 
 @dataclass(frozen=True)
-class MonitorFigures:
+class WindowFigures:
     """The figures of a window."""
 
     answers: AnswerSeries
     outcomes: BandOutcomes
 
 
-def figures(connection: Connection, program: Program, days: int, now: datetime, smallest: int) -> MonitorFigures:
+def figures(connection: Connection, program: Program, days: int, now: datetime, smallest: int) -> WindowFigures:
     """The figures of the last `days` days, today included. `smallest`: the orders of the smallest band to show."""
     last = now.astimezone(timezones.zone(program.timezone)).date().toordinal() - EPOCH_ORDINAL
     first = last - days + 1
     sums = daily_sums.read(connection, first - REFERENCE_DAYS, program.timezone)
     answers = _answers(sums, first, last, [perk.id for perk in program.perks], daily_sums.behind(connection, sums))
-    return MonitorFigures(answers, _outcomes(sums, first, [band.name for band in program.scorecard.bands], smallest))
+    return WindowFigures(answers, _outcomes(sums, first, [band.name for band in program.scorecard.bands], smallest))
 
 
 def _answers(sums: DailySums, first: int, last: int, perks: Iterable[str], behind: int) -> AnswerSeries:

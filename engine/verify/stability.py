@@ -65,13 +65,13 @@ def shift(now: Mapping[str, int], reference: Mapping[str, int], points: Mapping[
     bins = sorted({*now, *reference})
     counts, before = [now.get(b, 0) for b in bins], [reference.get(b, 0) for b in bins]
     index = psi(counts, before)
-    moved = None
+    mean_change = None
     if points is not None:
         total, total_before = sum(counts), sum(before)
-        moved = sum(
+        mean_change = sum(
             (a / total - e / total_before) * points.get(b, 0) for b, a, e in zip(bins, counts, before, strict=True)
         )
-    return Shift(index, verdict(index), by_chance(counts, before), moved)
+    return Shift(index, verdict(index), by_chance(counts, before), mean_change)
 
 
 def _shares_of_same(now: Sequence[int], reference: Sequence[int]) -> list[float]:

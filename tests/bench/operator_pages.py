@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import insert, text
 
-from api.access import tokens
+from api.access import sessions, tokens
+from api.access.auth import Caller
+from api.console.visits import COOKIE
 from api.evidence import contributor_sums, ledger
 from api.features import builds, population
 from api.http.app import create_app
@@ -34,6 +36,12 @@ from tests.bench.swap import PEOPLE, ROWS, fill, fill_decisions
 DAYS: Final = 90
 ASKS: Final = 100  # of each address
 ADDRESSES: Final = (
+    "/monitor?days=30",
+    "/monitor?days=90",
+    "/evidence",
+    "/callers",
+    "/callers/services",
+    "/callers/tokens",
     "/v1/today",
     "/v1/monitor?days=30",
     "/v1/monitor?days=90",
@@ -141,13 +149,16 @@ def main() -> None:
         context = AppContext(open_database(url), Evaluators(shipped_release()))
         for name, seconds in count_everything(context).items():
             Console().print(f"{name}: {seconds:.1f} s")
-        token = tokens.issue(context.database, "operator", "mei", "mei", clock.now()).secret
+        issued = tokens.issue(context.database, "operator", "mei", "mei", clock.now())
+        caller = Caller(issued.token.id, "operator", "mei")
+        session = sessions.open_session(context.database, caller, clock.now())
+        headers = {"Authorization": f"Bearer {issued.secret}", "Cookie": f"{COOKIE}={session}"}
         client = TestClient(create_app(context))
         for address in ADDRESSES:
             times, size = [], 0
             for _ in range(ASKS):
                 begin = time.perf_counter()
-                answer = client.get(address, headers={"Authorization": f"Bearer {token}"})
+                answer = client.get(address, headers=headers)
                 times.append(time.perf_counter() - begin)
                 size = len(answer.content)
                 assert answer.status_code == 200, answer.text

@@ -117,10 +117,10 @@ def get_today(
 
 def _waiting(state: ReleaseState, reviewer: Caller) -> WaitingProposals:
     proposals: Sequence[Proposal] = sorted(state.proposals.values(), key=lambda proposal: proposal.number)
-    others = [p for p in proposals if p.state == states.IN_REVIEW and reviewer.party not in p.hands]
+    to_approve = [p for p in proposals if p.state == states.IN_REVIEW and reviewer.party not in p.hands]
     own = [p for p in proposals if p.state in NEXT_STEPS and p.author == reviewer.party]
     return WaitingProposals(
-        to_approve=[ProposalSummary.of(proposal) for proposal in others],
+        to_approve=[ProposalSummary.of(proposal) for proposal in to_approve],
         own=[ProposalSummary.of(proposal) for proposal in own],
     )
 

@@ -52,16 +52,16 @@ def _bin(item: Characteristic, value: int | None) -> str:
 def test_everyone_is_in_one_bin_of_each_measure(town: AppContext) -> None:
     values, scores = _stored(town)
     with reading(town.database) as connection:
-        counted = population.newest(connection)
-    assert counted is not None
+        counts_of_build = population.newest(connection)
+    assert counts_of_build is not None
     lowest = _program(town).scorecard.lowest
-    assert counted.bins[BAND_MEASURE] == Counter(row.band or UNSCORABLE for row in scores)
-    assert counted.bins[SCORE_MEASURE] == Counter(
+    assert counts_of_build.bins[BAND_MEASURE] == Counter(row.band or UNSCORABLE for row in scores)
+    assert counts_of_build.bins[SCORE_MEASURE] == Counter(
         UNSCORABLE if row.score is None else str(lowest + (row.score - lowest) // 25 * 25) for row in scores
     )
     for item in _characteristics(_program(town)):
         expected = Counter(_bin(item, row[item.feature]) for row in values)
-        assert counted.bins[f"points:{item.id}"] == expected, item.id
+        assert counts_of_build.bins[f"points:{item.id}"] == expected, item.id
 
 
 def test_scoring_a_build_again_counts_it_anew(town: AppContext) -> None:
@@ -141,11 +141,11 @@ def test_a_small_bin_has_no_number_and_cannot_be_derived(town: AppContext) -> No
         result = drift.population_drift(connection, _program(town), 20)
     assert result is not None
     for one in (result.score, result.bands, *result.characteristics):
-        shown = [b.people for b in one.bins if b.people is not None]
-        assert all(people == 0 or people >= 20 for people in shown)
+        numbers = [b.people for b in one.bins if b.people is not None]
+        assert all(people == 0 or people >= 20 for people in numbers)
         hidden = sum(b.people is None for b in one.bins)
         assert hidden != 1
-        assert hidden == 0 or result.build.people - sum(shown) >= 20
+        assert hidden == 0 or result.build.people - sum(numbers) >= 20
 
 
 def test_bins_read_as_people_write_them(town: AppContext) -> None:

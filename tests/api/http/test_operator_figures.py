@@ -147,9 +147,9 @@ def test_a_band_of_enough_orders_shows_its_rate_and_the_year_before(
     client.create_due_order("O-4")
     tick_orders(client.context, client.advance(days=8))
     outcomes = client.read("/monitor?days=30")["outcomes"]
-    shown = {one["band"]: one for one in outcomes["calibration"]["bands"]}
-    assert (shown[band]["count"], shown[band]["bad"], shown[band]["rate"]) == (2, 1, 0.5)
-    assert shown[band]["expected"] == 0
+    rates = {one["band"]: one for one in outcomes["calibration"]["bands"]}
+    assert (rates[band]["count"], rates[band]["bad"], rates[band]["rate"]) == (2, 1, 0.5)
+    assert rates[band]["expected"] == 0
     assert outcomes["reference_orders"] == 2
 
 
@@ -277,16 +277,16 @@ def _payments(client: OperatorClient) -> list[str]:
 
 def test_a_dry_run_writes_nothing_and_its_receipt_imports_the_file(client: OperatorClient) -> None:
     before = _payments(client)
-    tried = client.send("/evidence/imports/dry-run", client.upload()).json()
-    assert (tried["accepted"], tried["refused"], tried["mistakes"]) == (2, 1, [])
-    assert [(p["rows"], p["first_line"]) for p in tried["problems"]] == [(1, 3)]
-    assert tried["first_events"][0]["subject"] == "ann"
+    report = client.send("/evidence/imports/dry-run", client.upload()).json()
+    assert (report["accepted"], report["refused"], report["mistakes"]) == (2, 1, [])
+    assert [(p["rows"], p["first_line"]) for p in report["problems"]] == [(1, 3)]
+    assert report["first_events"][0]["subject"] == "ann"
     assert _payments(client) == before
-    done = client.send("/evidence/imports", client.upload(receipt=tried["receipt"])).json()
-    assert (done["accepted"], done["refused"], done["receipt"]) == (2, 1, None)
+    imported = client.send("/evidence/imports", client.upload(receipt=report["receipt"])).json()
+    assert (imported["accepted"], imported["refused"], imported["receipt"]) == (2, 1, None)
     assert _payments(client) == sorted([*before, "1", "3"])
-    again = client.send("/evidence/imports", client.upload(receipt=tried["receipt"])).json()
-    assert (again["accepted"], again["duplicates"]) == (0, 2)
+    repetition = client.send("/evidence/imports", client.upload(receipt=report["receipt"])).json()
+    assert (repetition["accepted"], repetition["duplicates"]) == (0, 2)
 
 
 def test_no_receipt_is_good_for_another_file_map_party_or_day(client: OperatorClient) -> None:
@@ -378,7 +378,7 @@ def test_an_operator_resends_a_callback_that_was_given_up(client: OperatorClient
     assert [one["id"] for one in client.read("/callers/callbacks?state=waiting")["items"]] == [failed[0]["id"]]
     assert len(client.read("/callers/callbacks")["items"]) == len(failed) - 1
     pages = client.read("/callers/callbacks?limit=1")
-    others = client.read(f"/callers/callbacks?limit=200&after={pages['next']}")["items"] if pages["next"] else []
-    assert len(others) == len(failed) - 2
+    following = client.read(f"/callers/callbacks?limit=200&after={pages['next']}")["items"] if pages["next"] else []
+    assert len(following) == len(failed) - 2
     assert client.read("/callers/callbacks?merchant=nobody")["items"] == []
     assert_problem(client.send(f"/callers/callbacks/msg_{0:032x}/resend", {}), 404, "unknown_callback")

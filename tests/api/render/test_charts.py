@@ -165,7 +165,7 @@ def test_the_scale_holds_every_value_in_few_round_steps(values: list[float]) -> 
 
 
 @pytest.mark.parametrize(
-    ("value", "shown", "share"), [(0, "0", "0 %"), (1234567, "1,234,567", "123456700 %"), (0.12345, "0.123", "12.3 %")]
+    ("value", "text", "share"), [(0, "0", "0 %"), (1234567, "1,234,567", "123456700 %"), (0.12345, "0.123", "12.3 %")]
 )
-def test_numbers_and_shares_are_rounded_for_reading(value: float, shown: str, share: str) -> None:
-    assert (number(value), percent(value)) == (shown, share)
+def test_numbers_and_shares_are_rounded_for_reading(value: float, text: str, share: str) -> None:
+    assert (number(value), percent(value)) == (text, share)

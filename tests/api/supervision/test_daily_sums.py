@@ -48,10 +48,10 @@ def test_answers_are_counted_once_in_any_number_of_steps(
     _clear(database)
     monkeypatch.setattr(daily_sums, "BATCH", batch)
     with reading(database) as connection:
-        done = daily_sums._newest(connection)[0]
+        last_seq = daily_sums._newest(connection)[0]
     with writing(database) as connection:
-        connection.execute(update(SUM_PROGRESS).values(decision=done))
-        for n, (seconds, perk, outcome) in enumerate(answers, done + 1):
+        connection.execute(update(SUM_PROGRESS).values(decision=last_seq))
+        for n, (seconds, perk, outcome) in enumerate(answers, last_seq + 1):
             insert_decision(connection, n, START + timedelta(seconds=seconds), perk, outcome)
     expected = Counter((_day(START + timedelta(seconds=s), timezone), perk, outcome) for s, perk, outcome in answers)
     steps = count()

@@ -80,10 +80,10 @@ def test_chance_alone_gives_about_what_we_expect():
 
 def test_a_shift_says_what_the_bins_do_to_the_mean_score():
     """By hand: 10 % of the people move from 0 points to 20."""
-    moved = shift({"< 1": 40, "1 – 6": 60}, {"< 1": 100, "1 – 6": 100}, {"< 1": 0, "1 – 6": 20, "missing": 5})
-    assert moved.points == pytest.approx(2.0)
-    assert moved.index == pytest.approx(psi([40, 60], [100, 100]))
-    assert moved.verdict == "stable"
+    result = shift({"< 1": 40, "1 – 6": 60}, {"< 1": 100, "1 – 6": 100}, {"< 1": 0, "1 – 6": 20, "missing": 5})
+    assert result.points == pytest.approx(2.0)
+    assert result.index == pytest.approx(psi([40, 60], [100, 100]))
+    assert result.verdict == "stable"
 
 
 def test_a_bin_that_one_population_lacks_has_nobody():

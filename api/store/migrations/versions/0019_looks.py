@@ -10,7 +10,7 @@ depends_on = None
 
 MESSAGE = "looks is append-only"
 UNLESS_ERASING = "EXISTS (SELECT 1 FROM erasures_in_progress)"
-STANDING = "kind IN ('person.enrolled', 'consent.granted', 'consent.withdrawn')"
+IS_STANDING_EVENT = "kind IN ('person.enrolled', 'consent.granted', 'consent.withdrawn')"
 SEARCH_COLUMNS = ("merchant", "perk", "outcome", "release")
 
 
@@ -40,7 +40,7 @@ def upgrade() -> None:
         sa.Column("figures", sa.String(), nullable=False),
     )
     if op.get_bind().dialect.name == "postgresql":  # its own order of texts depends on the language of the server
-        op.execute(f'CREATE INDEX people_by_id ON events (subject COLLATE "C") WHERE {STANDING}')
+        op.execute(f'CREATE INDEX people_by_id ON events (subject COLLATE "C") WHERE {IS_STANDING_EVENT}')
     for column in SEARCH_COLUMNS:
         op.create_index(f"decisions_of_{column}", "decisions", [sa.text(f"({column} || '')"), "decided_at"])
 
