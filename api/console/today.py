@@ -74,8 +74,8 @@ def _alarms(alarms: list[dict[str, Any]]) -> list[tuple[str, str, str, dict[str,
         row.update({name: alarm[name] for name in ("count", "until")})
         row["since"] = min(filter(None, (row["since"], alarm["since"])), default=None)
         row["details"] += [alarm["detail"]] if alarm["detail"] else []
-    worded = [(*ALARMS[name], row) for name, row in rows.items() if name in ALARMS]
-    return sorted(worded, key=lambda alarm: alarm[1] != "bad")
+    rows_in_words = [(*ALARMS[name], row) for name, row in rows.items() if name in ALARMS]
+    return sorted(rows_in_words, key=lambda alarm: alarm[1] != "bad")
 
 
 def _first_cases(today: Any) -> list[dict[str, Any]]:

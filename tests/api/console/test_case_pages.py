@@ -33,8 +33,8 @@ def person(town: AppContext) -> str:
 
 def payer(town: AppContext) -> str:
     """A person who made some payments."""
-    made = (EVENTS.c.kind == "payment.made") & EVENTS.c.subject.like("p-%")
-    query = select(EVENTS.c.subject).where(made).group_by(EVENTS.c.subject).having(func.count() > 5)
+    is_payment = (EVENTS.c.kind == "payment.made") & EVENTS.c.subject.like("p-%")
+    query = select(EVENTS.c.subject).where(is_payment).group_by(EVENTS.c.subject).having(func.count() > 5)
     with reading(town.database) as connection:
         return str(connection.execute(query.order_by(EVENTS.c.subject)).scalars().first())
 
