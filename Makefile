@@ -1,6 +1,6 @@
 # Iftah. `make run` and `make test` do all the set-up; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test long check conformance newest clients mutants agreement public-data bench soak evaluate coverage docs dist dist-test image clean
+.PHONY: help env run demo test long check conformance newest clients mutants agreement public-data bench soak evaluate coverage docs editor-bundle dist dist-test image clean
 # The first interpreter in range; `make PYTHON=python3.13 test` picks another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -117,6 +117,9 @@ $(DOCS)/.installed: constraints-docs.txt
 docs: $(DOCS)/.installed ## the documentation as a site in var/site; a dead link is an error
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
 	@echo "open var/site/index.html, or serve it: $(DOCS)/bin/mkdocs serve"
+
+editor-bundle: ## build the editor of the console's pages from npm packages; the test of it compares the bytes
+	@api/console/editor/build.sh api/console/static
 
 # One wheel serves every Python from 3.11 on; the source distribution holds durable-rules' source and builds without a network.
 dist: $(STAMP) ## build the wheel and the source distribution into dist/

@@ -79,7 +79,7 @@ def catalogue_line(feature: DeclaredFeature, language: str = "en") -> Feature:
         window=_window_text(feature),
         data_class=feature.classes[0],
         missing=_missing_text(feature),
-        about=f"{about}.",
+        about=f"{about}{'。' if language == 'zh' and language in feature.about else '.'}",
         direction=cast(Any, feature.direction),
         digits=type_.digits,
         low=type_.low,

@@ -24,7 +24,8 @@ ROLES: Final = ("merchant", "contributor", "subject", "operator", "approver", "s
 # A scope is a group of routes: the part after /v1 of their paths.
 SCOPES: Final = (
     *("eligibility", "decisions", "perks", "services", "consents", "callbacks", "orders", "reconciliation", "events"),
-    *("me", "disputes", "reviews", "proposals", "releases", "keys", "audit", "tokens"),
+    *("me", "disputes", "reviews", "people", "features", "proposals", "releases", "rules", "keys", "today", "monitor"),
+    *("evidence", "callers", "audit", "tokens"),
 )
 RESERVED_PARTIES: Final = ("operator", "iftah")  # the command line, and the system itself
 OWN_PREFIX: Final = "iftah_"  # so that scanners recognise a leaked token

@@ -142,14 +142,20 @@ def list_tokens(
     party: str | None = None,
     after: str | None = None,
     limit: int | None = None,
+    without_role: str | None = None,
 ) -> list[TokenInfo]:
-    """List tokens of the role and party, oldest first, without secrets: those after the id `after`, at most `limit`."""
+    """List tokens of the role and party, oldest first, without secrets: those after the id `after`, at most `limit`.
+
+    `without_role`: leave out the tokens of this role.
+    """
     order = (TOKENS.c.created_at, TOKENS.c.id)
     query = select(*_COLUMNS, *_TIME_COLUMNS).order_by(*order).limit(limit)
     if role is not None:
         query = query.where(TOKENS.c.role == role)
     if party is not None:
         query = query.where(TOKENS.c.party == party)
+    if without_role is not None:
+        query = query.where(TOKENS.c.role != without_role)
     with reading(database) as connection:
         if after is not None:
             last = connection.execute(select(*order).where(TOKENS.c.id == after)).one_or_none()

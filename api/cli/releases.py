@@ -77,7 +77,7 @@ def propose(
     else:
         proposal = proposals.revise(database, actor, revise, files, message, now, stages)
     console().print(f"proposal {proposal.number}: draft", markup=False)
-    proposal = measurement.check_proposal(database, proposal.number, _now())
+    proposal = measurement.check_patiently(database, proposal.number, _now())
     if proposal.problems:
         for line in proposal.problems:
             console().print(line, markup=False)

@@ -15,12 +15,19 @@ from api.store.database import Database
 from api.telemetry.progress import ProgressReporter
 
 app = commands()
+Activity = Annotated[
+    bool | None,
+    typer.Option(
+        "--activity/--no-activity",
+        help="simulate three months of activity in a new database of demo data; default: IFTAH_DEMO_ACTIVITY",
+    ),
+]
 
 
 @app.command()
-def run() -> None:
+def run(activity: Activity = None) -> None:
     """Load evidence if there is none, build features, score all people, and serve."""
-    from api.cli import walk
+    from api.cli import first_run, walk
     from api.http import server
     from api.http.gate import gate_of
     from api.jobs.reload import ReloadOptions
@@ -28,8 +35,11 @@ def run() -> None:
     config, stages = settings(), StageTimer()
     gate = gate_of(config)
     with server.bound_socket(config.host, config.port) as socket:
-        context, build = bootstrap.bootstrap(config, ProgressReporter(console()), stages)
+        history = first_run.history_of(config, activity)
+        context, build = bootstrap.bootstrap(config, ProgressReporter(console()), stages, history)
         console().print(present.stages(stages.timings))
+        for line in first_run.sign_in_lines(context, config):
+            console().print(line, markup=False, soft_wrap=True)
         console().print(f"OpenAPI page: http://{config.host}:{config.port}/docs")
         console().print("A request that you can paste, as the demo merchant (its token expires in a day):")
         for line in walk.example_request(context, build, config):
@@ -44,11 +54,12 @@ def run() -> None:
 
 
 @app.command()
-def demo() -> None:
+def demo(activity: Activity = None) -> None:
     """Set up as `run` does, and show one answer of each outcome instead of serving."""
-    from api.cli import walk
+    from api.cli import first_run, walk
 
-    walk.demo(settings(), console())
+    config = settings()
+    walk.demo(config, console(), first_run.history_of(config, activity))
 
 
 @app.command()

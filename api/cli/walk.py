@@ -20,6 +20,7 @@ from api.merchants.services import Terms
 from api.releases.catalogue import vocabulary_of
 from api.render import present
 from api.runtime import bootstrap
+from api.runtime.bootstrap import History
 from api.runtime.context import AppContext
 from api.runtime.scoring import current_build
 from api.settings.settings import Settings
@@ -37,10 +38,10 @@ _BANK_KINDS = frozenset(("payment.made", "account.balance", "obligation.paid"))
 EXAMPLE_PERKS = (("hotel", 50_000), ("car", 1_200_000))  # perk, minor units; the second is mostly PARTIAL
 
 
-def demo(settings: Settings, console: Console) -> None:
+def demo(settings: Settings, console: Console, history: History | None = None) -> None:
     """Set up, then show the stages, the scores, one answer of each outcome, and the evaluation on Berka."""
     steps, stages = ProgressReporter(console), bootstrap.StageTimer()
-    context, build = bootstrap.bootstrap(settings, steps, stages)
+    context, build = bootstrap.bootstrap(settings, steps, stages, history)
     console.print(present.stages(stages.timings))
     for line in present.distribution(context.program(build), builds.scores(context.database, build)):
         steps.say(line)

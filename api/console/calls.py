@@ -53,9 +53,9 @@ class Calls:
         """Replace."""
         return await self._send("PUT", path, body)
 
-    async def delete(self, path: str, body: Any = None) -> Any:
+    async def delete(self, path: str, body: Any = None, **query: Any) -> Any:
         """Delete."""
-        return await self._send("DELETE", path, body)
+        return await self._send("DELETE", path, body, query)
 
     async def file(self, path: str) -> tuple[str, Mapping[str, str]]:
         """Read what is no JSON document: its text and its headers."""
@@ -92,7 +92,7 @@ def part(value: str) -> str:
 
 def _is_json(answer: httpx2.Response) -> bool:
     kind = answer.headers.get("content-type", "").partition(";")[0]
-    return kind == "application/json" or kind.endswith("+json")
+    return bool(answer.content) and (kind == "application/json" or kind.endswith("+json"))
 
 
 def _text(value: Any) -> str:

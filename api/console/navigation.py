@@ -47,6 +47,7 @@ PAGES: Final = {
         ("/audit/releases", N_("Releases")),
         ("/audit/chain", N_("Chain")),
         ("/audit/report", N_("Report")),
+        ("/audit/looks", N_("Looks")),
     ),
     "admin": (("/callers", N_("Callers")),),
 }
@@ -74,9 +75,29 @@ NOTICES: Final = {
     "service_saved": N_("The terms are in force."),
     "order_created": N_("The order is made."),
     "order_moved": N_("Done."),
-    "callback_resent": N_("We send it again now."),
     "secret_rotated": N_("There is a new secret. For a day we sign with both."),
     "confirmed": N_("Thank you. You may go on."),
+    "draft_deleted": N_("The draft is deleted."),
+    "key_registered": N_("Your key is registered. This browser can sign with it."),
+    "key_revoked": N_("The key is revoked. What it signed and is not in force yet must be signed again."),
+    "rolled_back": N_("The earlier release decides again."),
+    "glass_broken": N_(
+        "The rules are in force, by you alone. Propose the right rules next, and let somebody approve them."
+    ),
+    "glass_mended": N_("The break-glass is over. The release before it decides again."),
+    "step_submission": N_("Signed. Now a second person reviews it."),
+    "step_approval": N_("Approved with your signature. An operator can put it into force."),
+    "step_rejection": N_("Rejected, with your reason on record."),
+    "step_release": N_("Done. The badge says for whom it decides now."),
+    "step_schedule": N_("Scheduled. It comes into force by itself."),
+    "step_shadow": N_("It decides in shadow now. No merchant sees its answers."),
+    "step_stop": N_("The trial is over. The release in force decides for everyone."),
+    "step_measurement": N_("Measured again. Earlier signatures no longer hold."),
+    "step_plan": N_("The plan is part of the proposal now. The server checks and measures it again."),
+    "case_answered": N_("Answered. This is the next case."),
+    "all_answered": N_("Answered. It was the last case that waited."),
+    "callback_resent": N_("The callback is sent again now. It is sent when the merchant answers."),
+    "file_imported": N_("The file was imported. Features and scores follow with the next refresh or build."),
 }
 
 

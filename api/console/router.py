@@ -5,21 +5,52 @@ from typing import Final
 from api.console import (
     ask,
     callbacks,
+    callers,
+    cases,
+    decisions,
+    evidence,
+    features,
     integration,
     merchant_orders,
+    monitor,
     my_consents,
     my_evidence,
     my_inquiries,
     my_leave,
     my_orders,
     my_score,
+    people,
     reconciliation,
+    release_steps,
+    releases,
+    rule_drafts,
+    rule_moves,
+    rule_trying,
+    rules,
     sandbox,
     services,
     sign_in,
+    supervision,
+    today,
 )
 
 _OF_EVERYONE: Final = (sign_in.router,)
+_OF_OPERATORS: Final = (
+    today.router,
+    releases.router,
+    release_steps.router,
+    cases.router,
+    rules.router,
+    rule_drafts.router,
+    rule_trying.router,
+    rule_moves.router,
+    people.router,
+    decisions.router,
+    features.router,
+    monitor.router,
+    evidence.router,
+    callers.router,
+)
 _OF_PEOPLE: Final = (
     my_score.router,
     my_inquiries.router,
@@ -37,4 +68,5 @@ _OF_MERCHANTS: Final = (
     integration.router,
     sandbox.router,
 )
-ROUTERS: Final = (*_OF_EVERYONE, *_OF_PEOPLE, *_OF_MERCHANTS)
+_OF_SUPERVISORS: Final = (supervision.router,)
+ROUTERS: Final = (*_OF_EVERYONE, *_OF_OPERATORS, *_OF_PEOPLE, *_OF_MERCHANTS, *_OF_SUPERVISORS)

@@ -180,6 +180,8 @@ class PageRoute(APIRoute):
                 return await problem_page(request, 422, "bad_request", {})
             except HTTPException as problem:
                 return await problem_page(request, problem.status_code, "not_found", {})
+            finally:
+                await request.close()  # files of its form
 
         return handle_page
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, or_, select, true
 
 from api.evidence import withheld
 from api.store.clock import micros, moment
@@ -28,6 +28,7 @@ class SubmissionReport:
     """A submission. `problems`: `row`, `event_id` and `reason` of each row that we refused for its own sake."""
 
     id: str
+    contributor: str
     received_at: datetime
     rows: int
     accepted: int
@@ -60,21 +61,31 @@ def list_submissions(
     database: Database, contributor: str, limit: int, before: str | None = None
 ) -> list[SubmissionReport]:
     """The contributor's submissions, newest first; those older than `before`. Raises Rejected `unknown_submission`."""
-    at = (SUBMISSIONS.c.received_at, SUBMISSIONS.c.id)
-    query = select(SUBMISSIONS).where(SUBMISSIONS.c.contributor == contributor)
     with reading(database) as connection:
-        if before is not None:
-            last = _row(connection, contributor, before)
-            received, name = last["received_at"], last["id"]
-            query = query.where(or_(at[0] < received, and_(at[0] == received, at[1] < name)))
-        rows = connection.execute(query.order_by(*(c.desc() for c in at)).limit(limit)).mappings()
-        return [_submission(row) for row in rows]
+        return _list(connection, SUBMISSIONS.c.contributor == contributor, limit, before)
+
+
+def list_all(
+    database: Database, limit: int, before: str | None = None, contributor: str | None = None, *, refused: bool = False
+) -> list[SubmissionReport]:
+    """Everyone's submissions, newest first, or one contributor's; `refused`: only those with refused rows. As `list_submissions`."""
+    condition = SUBMISSIONS.c.refused > 0 if refused else true()
+    if contributor is not None:
+        condition = and_(condition, SUBMISSIONS.c.contributor == contributor)
+    with reading(database) as connection:
+        return _list(connection, condition, limit, before)
+
+
+def find_submission(database: Database, name: str) -> SubmissionReport:
+    """One submission of any contributor. Raises Rejected `unknown_submission`."""
+    with reading(database) as connection:
+        return _submission(_row(connection, true(), name))
 
 
 def submission(database: Database, contributor: str, name: str) -> SubmissionReport:
     """One submission. Raises Rejected `unknown_submission`, and does not reveal whether another contributor has one of that id."""
     with reading(database) as connection:
-        return _submission(_row(connection, contributor, name))
+        return _submission(_row(connection, SUBMISSIONS.c.contributor == contributor, name))
 
 
 def drop_old(database: Database, now: datetime) -> int:
@@ -87,8 +98,21 @@ def drop_old(database: Database, now: datetime) -> int:
         return connection.execute(delete(SUBMISSIONS).where(old)).rowcount
 
 
-def _row(connection: Connection, contributor: str, name: str) -> RowMapping:
-    query = select(SUBMISSIONS).where(SUBMISSIONS.c.id == name, SUBMISSIONS.c.contributor == contributor)
+def _list(
+    connection: Connection, condition: ColumnElement[bool], limit: int, before: str | None
+) -> list[SubmissionReport]:
+    at = (SUBMISSIONS.c.received_at, SUBMISSIONS.c.id)
+    query = select(SUBMISSIONS).where(condition)
+    if before is not None:
+        last = _row(connection, condition, before)
+        received, name = last["received_at"], last["id"]
+        query = query.where(or_(at[0] < received, and_(at[0] == received, at[1] < name)))
+    rows = connection.execute(query.order_by(*(c.desc() for c in at)).limit(limit)).mappings()
+    return [_submission(row) for row in rows]
+
+
+def _row(connection: Connection, condition: ColumnElement[bool], name: str) -> RowMapping:
+    query = select(SUBMISSIONS).where(SUBMISSIONS.c.id == name, condition)
     row = None if "\0" in name else connection.execute(query).mappings().first()
     if row is None:
         hint = "GET /v1/events/submissions lists yours"
@@ -98,7 +122,8 @@ def _row(connection: Connection, contributor: str, name: str) -> RowMapping:
 
 def _submission(row: RowMapping) -> SubmissionReport:
     counts = {c: row[c] for c in ("rows", "accepted", "duplicates", "refused")}
-    return SubmissionReport(row["id"], moment(row["received_at"]), problems=json.loads(row["problems"]), **counts)
+    names = row["id"], row["contributor"]
+    return SubmissionReport(*names, moment(row["received_at"]), problems=json.loads(row["problems"]), **counts)
 
 
 def event_status(database: Database, contributor: str, event_id: str) -> EventStatus:

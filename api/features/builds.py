@@ -17,7 +17,7 @@ import polars as pl
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 
 from api.evidence import erasure_tombstones, excerpt, ledger
-from api.features import history, linked_ids, refresh_queue
+from api.features import figures, history, linked_ids, population, refresh_queue
 from api.releases.catalogue import definitions_of, fingerprint, vocabulary_of
 from api.store.clock import micros, moment
 from api.store.database import Database, fetch_rows, reading, writing
@@ -158,6 +158,7 @@ def _write_build(
             connection.execute(delete(table).where(table.c.build < build.id))
         rows = feature_rows.select(pl.lit(build.id).alias("build"), "person", as_json().alias("values"))
         insert_rows(connection, FEATURES, rows)
+        figures.store(connection, build.id, feature_rows, [name for name in feature_rows.columns if name != "person"])
         insert_rows(connection, LINKED_IDS, linked_rows.with_columns(build=pl.lit(build.id)))
         if future_events is not None:
             scheduled = refresh_queue.scheduled_rows(build.id, future_events, build.as_of)
@@ -238,7 +239,9 @@ def score_build(
 
     `flags`: everyone's, by person (`pattern_flags.flags_of_everyone`). `guard` gets the scores before we store them.
     """
-    rows = score_rows(values_of(database, build, program), program, build, flags)
+    values = values_of(database, build, program)
+    rows = score_rows(values, program, build, flags)
+    counts = population.count_people(program, values, rows)
     if guard:
         guard(rows)
     with writing(database) as connection:
@@ -250,6 +253,7 @@ def score_build(
         )
         insert_rows(connection, SCORES, rows.join(remaining, on="person", how="semi"))
         history.append_changes(connection, build.id, build.computed_at)
+        population.store(connection, build.id, program.release, counts)
         refresh_queue.defer(connection, build.id, dict.fromkeys(refreshed_people, frozenset()), build.seq)
 
 

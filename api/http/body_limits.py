@@ -22,6 +22,11 @@ MAX_BYTES_BY_ROUTE: Final = (
     ("POST", re.compile("/v1/proposals"), MAX_FILES_BYTES),
     ("PUT", re.compile("/v1/proposals/[0-9]{1,10}"), MAX_FILES_BYTES),
     ("POST", re.compile("/v1/releases/break-glass"), MAX_FILES_BYTES),
+    ("POST", re.compile("/v1/rules/(check|completion|explanation|assessment|measurement|drafts)"), MAX_FILES_BYTES),
+    ("PUT", re.compile("/v1/rules/drafts/[0-9]{1,10}"), MAX_FILES_BYTES),
+    ("POST", re.compile("/rules/(explanation|drafts/.*)"), MAX_FILES_BYTES),
+    ("POST", re.compile("/v1/evidence/imports(/dry-run)?"), MAX_FILES_BYTES),
+    ("POST", re.compile("/evidence/import(/confirm)?"), MAX_FILES_BYTES),
 )
 # If such a header comes twice, a proxy may use one value and we the other.
 SINGLE_HEADERS: Final = ("authorization", "content-type", "content-length", "content-encoding", "host")

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.http import example_proposals
+from api.http import example_figures, example_people, example_proposals, example_rules
 from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER, SANDBOX_RESULT
 from api.http.example_record import RECORD
 from api.http.examples import CREATED_AT, DECISION, DUE_AT, HASH, ORDER, RELEASE
@@ -317,6 +317,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "disputes": [_DISPUTE],
         "reviews": [],
         "monitoring": {"region": "north"},
+        "looks": [example_people.LOOK],
     },
     "Attributes": {"region": "north"},
     "ErasureSummary": {"events": 212, "kept_of_others": 3, "decisions": 4},
@@ -324,6 +325,16 @@ ANSWERS: Final[dict[str, Any]] = {
     "Disputes": _page(_DISPUTE),
     "DisputeCase": (case := _DISPUTE | {"subject": "client-1", "item": _ITEM, "overdue": False, "resolved_by": None}),
     "DisputeCases": _page(case),
+    "DisputeOutcomes": {
+        "as_of": CREATED_AT,
+        "score_out": 742,
+        "band_out": "very_good",
+        "score_counted": 698,
+        "band_counted": "good",
+        "features": [
+            {"feature": "credit.missed", "about": "payments missed", "item_out": "0", "item_counted": "1"},
+        ],
+    },
     "ReviewView": _REVIEW,
     "Reviews": _page(_REVIEW),
     "ReviewCase": (
@@ -333,7 +344,8 @@ ANSWERS: Final[dict[str, Any]] = {
     "NewToken": {"secret": "iftah_shown-once", "token": _TOKEN},
     "Tokens": _page(_TOKEN),
     "DecisionEntries": _page(_ENTRY, "12"),
-    "WholeDecision": _ENTRY | {"erased": False, "subject": "client-1", "salt": "5a17" * 8, "record": RECORD},
+    "WholeDecision": _ENTRY
+    | {"erased": False, "withheld": False, "subject": "client-1", "salt": "5a17" * 8, "record": RECORD},
     "Proof": {
         "format": "iftah.proof.2",
         "entry": {**_ENTRY_TERMS, "decided_at": 1769851800000000, "valid_until": 1769938200000000},
@@ -360,6 +372,14 @@ ANSWERS: Final[dict[str, Any]] = {
         "attributes": [{"attribute": "region", "groups": [_GROUP]}],
     },
     "Liveness": {"status": "alive"},
+    "DemoStatus": {
+        "demo": True,
+        "evidence": "town",
+        "activity_from": "2025-11-02T09:30:00Z",
+        "activity_to": CREATED_AT,
+        "parties": {"operator": "mei", "merchant": "lotus-hotel", "subject": "p-857", "supervisor": "sun"},
+        "names": {"lotus-hotel": {"en": "Lotus Hotel", "zh": "莲花酒店"}},
+    },
     "Health": {
         "status": "ready",
         "release": RELEASE,
@@ -379,5 +399,29 @@ ANSWERS: Final[dict[str, Any]] = {
         },
         "releases": example_proposals.STATUS,
     },
+    "PersonRecords": {
+        "person": "client-1",
+        "look": example_people.OPEN_LOOK,
+        "score": _ME,
+        "problem": None,
+        "characteristics": [example_people.CHARACTERISTIC],
+        "consents": _CONSENTS["in_force"],
+        "history": [_SCORE_CHANGE],
+        "orders": [],
+        "consent_requests": [],
+        "disputes": [_DISPUTE],
+        "reviews": [_REVIEW],
+        "looks": [example_people.LOOK],
+    },
+    **example_people.ANSWERS,
     **example_proposals.ANSWERS,
+    **example_rules.ANSWERS,
+    **example_figures.figures(
+        token=_TOKEN,
+        service=_SERVICE,
+        callback=CALLBACK_ANSWER,
+        submission=_SUBMISSION,
+        proposal=example_proposals.SUMMARY,
+        release={"activation": example_proposals.ACTIVATION, "status": example_proposals.STATUS},
+    ),
 }

@@ -25,7 +25,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "RollbackForm": {"reason": "complaints at the airport", "to": None},
     "KeyForm": {"public": "a93c" * 16, "signature": _SIGNATURE},
 }
-_SUMMARY: Final = {
+SUMMARY: Final = {
     "number": 7,
     "state": "in review",
     "author": "mei",
@@ -53,21 +53,22 @@ _FIGURES: Final = {
     "sample": [],
 }
 _DIFFERENCES: Final = ["perks.yaml: hotel: + knockouts hotel.late"]
+SWAP: Final = {
+    "old": _OLD_RELEASE,
+    "new": RELEASE,
+    "unit": "people",
+    "as_of": CREATED_AT,
+    "differences": _DIFFERENCES,
+    "changes": ["knockouts hotel.late"],
+    "bands": None,
+    "perks": [_FIGURES],
+}
 _EFFECT: Final = {
     "old": _OLD_RELEASE,
     "new": RELEASE,
     "differences": _DIFFERENCES,
     "lost_changes": [],
-    "swap": {
-        "old": _OLD_RELEASE,
-        "new": RELEASE,
-        "unit": "people",
-        "as_of": CREATED_AT,
-        "differences": _DIFFERENCES,
-        "changes": ["knockouts hotel.late"],
-        "bands": None,
-        "perks": [_FIGURES],
-    },
+    "swap": SWAP,
     "needs_build": [],
 }
 _MANIFEST: Final = {
@@ -97,7 +98,7 @@ _STEP: Final = {
     "manifest": HASH,
     "reason": None,
 }
-_ACTIVATION: Final = {
+ACTIVATION: Final = {
     "seq": 27,
     "entry": _ENTRY,
     "kind": "activation",
@@ -120,7 +121,7 @@ _SIGNING_KEY: Final = {
     "at": CREATED_AT,
     "revoked": False,
 }
-_PROPOSAL: Final = _SUMMARY | {
+_PROPOSAL: Final = SUMMARY | {
     "problems": [],
     "reason": None,
     "hold": None,
@@ -159,12 +160,18 @@ ANSWERS: Final[dict[str, Any]] = {
             }
         ],
     },
-    "Proposals": {"items": [_SUMMARY], "next": None},
+    "Proposals": {"items": [SUMMARY], "next": None},
     "ProposalAnswer": _PROPOSAL,
     "ProposalFiles": {"bundle": HASH, "files": _FILES},
-    "ActivationAnswer": _ACTIVATION,
+    "ActivationAnswer": ACTIVATION,
     "ReleaseStatus": STATUS,
-    "Releases": {"in_force": _ACTIVATION, "status": STATUS, "activations": {"items": [_ACTIVATION], "next": None}},
+    "Releases": {"in_force": ACTIVATION, "status": STATUS, "activations": {"items": [ACTIVATION], "next": None}},
     "KeyAnswer": _SIGNING_KEY,
+    "ReleaseComparison": {
+        "old": _OLD_RELEASE,
+        "new": RELEASE,
+        "differences": _DIFFERENCES,
+        "text_differences": {"perks.yaml": "--- old/perks.yaml\n+++ new/perks.yaml"},
+    },
     "Keys": {"items": [_SIGNING_KEY], "next": None},
 }

@@ -212,6 +212,31 @@ Amendment = TypeAliasType(
         Field(description="a later statement about an event"),
     ],
 )
+StatedLookKind = TypeAliasType(
+    "StatedLookKind",
+    Annotated[
+        Literal["dispute", "review", "enquiry", "supervision"],
+        Field(description="why a caller looks at a person: a dispute, a review, the person's own question, or a check"),
+    ],
+)
+LookKind = TypeAliasType(
+    "LookKind",
+    Annotated[
+        Literal["dispute", "review", "enquiry", "supervision", "search"],
+        Field(description="as StatedLookKind; search: an operator searched for ids of people"),
+    ],
+)
+LookPart = TypeAliasType(
+    "LookPart",
+    Annotated[
+        Literal["person", "decision", "search"],
+        Field(description="what a look shows: the person's data, one decision, or the id alone"),
+    ],
+)
+PartyKind = TypeAliasType(
+    "PartyKind",
+    Annotated[Literal["person", "merchant"], Field(description="what stands at the end of a payment or tie")],
+)
 Role = TypeAliasType(
     "Role",
     Annotated[
@@ -235,9 +260,16 @@ Scope = TypeAliasType(
             "me",
             "disputes",
             "reviews",
+            "people",
+            "features",
             "proposals",
             "releases",
+            "rules",
             "keys",
+            "today",
+            "monitor",
+            "evidence",
+            "callers",
             "audit",
             "tokens",
         ],
@@ -262,6 +294,22 @@ ProposalState = TypeAliasType(
             "replaced",
         ],
         Field(description="the state of a change of rules; shadow and partial: it is on trial"),
+    ],
+)
+AlarmKind = TypeAliasType(
+    "AlarmKind",
+    Annotated[
+        Literal[
+            "break_glass",
+            "trial_held",
+            "rules_refused",
+            "refresh_stuck",
+            "callbacks_failed",
+            "callbacks_late",
+            "cases_overdue",
+            "evidence_stale",
+        ],
+        Field(description="something that is wrong now"),
     ],
 )
 ActivationKind = TypeAliasType(
@@ -291,4 +339,15 @@ BreakAction = TypeAliasType(
         Literal["hold", "roll_back"],
         Field(description="what we do when a guard is broken: hold the share as it is, or end the trial"),
     ],
+)
+LineSort = TypeAliasType(
+    "LineSort",
+    Annotated[
+        Literal["scorable", "bin", "rule", "knockout", "tier"],
+        Field(description="a line of the rules: bin is a characteristic, by the bin of the value"),
+    ],
+)
+ProblemSeverity = TypeAliasType(
+    "ProblemSeverity",
+    Annotated[Literal["error", "warning"], Field(description="whether a file can be released with the problem")],
 )

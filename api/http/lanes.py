@@ -85,8 +85,9 @@ QUESTIONS: Final = Lane(2)  # batches of the decider
 TOKENS: Final = Lane(6)  # look-ups of our own tokens
 ISSUER: Final = Lane(2)  # look-ups that may call another issuer
 CHECKS: Final = Lane(2, seconds=600.0)  # checks of rules, and measurements of whom they move
+DRAFTING: Final = Lane(2)  # checks and completions of rules while somebody writes them: tenths of a second
 HEALTH: Final = Lane(1)  # on a connection outside the shared pool
-LANES: Final = (READS, WRITES, BULK, QUESTIONS, TOKENS, ISSUER, CHECKS)
+LANES: Final = (READS, WRITES, BULK, QUESTIONS, TOKENS, ISSUER, CHECKS, DRAFTING)
 
 
 class LanedRoute(APIRoute):

@@ -6,8 +6,11 @@ Labels are bounded: route templates, codes and outcomes, never a merchant or a p
 
 import logging
 import os
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -17,13 +20,13 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
 from api.features import refresh
+from api.orders import messages
 from api.releases.activation_steps import FULL_SHARE
 from api.releases.in_force import trial_of
 from api.releases.release_states import ReleaseState
 from api.runtime.context import AppContext
-from api.store.clock import micros
 from api.store.database import reading
-from api.store.tables import DAY_DIGESTS, MESSAGES
+from api.store.tables import DAY_DIGESTS
 from engine.errors import IftahError
 
 log = logging.getLogger("iftah")
@@ -45,15 +48,59 @@ def count_answer(outcome: str) -> None:
     ANSWERS.labels(outcome).inc()
 
 
+@dataclass(frozen=True)
+class RouteLatency:
+    """The answers of a route since the server started, and estimated quantiles of their seconds; None: slower than we measure."""
+
+    method: str
+    route: str
+    requests: int
+    median: float | None
+    p95: float | None
+    p99: float | None
+
+
+def latencies() -> list[RouteLatency]:
+    """The latencies of all routes that were asked, the most asked first. By processes together, if several serve."""
+    buckets = defaultdict[tuple[str, str], dict[float, float]](dict)
+    for family in _registry().collect():
+        if family.name == "iftah_request_seconds":
+            for sample in family.samples:
+                if sample.name.endswith("_bucket"):
+                    labels = sample.labels
+                    buckets[labels["method"], labels["route"]][float(labels["le"])] = sample.value
+    rows = [
+        RouteLatency(*names, int(max(counts.values())), *(_quantile(counts, share) for share in (0.5, 0.95, 0.99)))
+        for names, counts in buckets.items()
+    ]
+    return sorted((row for row in rows if row.requests), key=lambda row: (-row.requests, row.route, row.method))
+
+
+def _quantile(counts: Mapping[float, float], share: float) -> float | None:
+    """The quantile of cumulative counts by upper bound, linear within a bucket, as Prometheus' `histogram_quantile` has it."""
+    bounds = sorted(counts)
+    rank, low, below = counts[bounds[-1]] * share, 0.0, 0.0
+    for bound in bounds:
+        if counts[bound] >= rank and counts[bound] > below:
+            return low + (bound - low) * (rank - below) / (counts[bound] - below) if bound < inf else None
+        low, below = bound, counts[bound]
+    return None
+
+
+def _registry() -> CollectorRegistry:
+    """What this process counted, or several processes together."""
+    if not os.environ.get(MULTIPROC_DIR_VARIABLE):
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
 def text(context: AppContext, refresh_problem: str | None, now: datetime) -> bytes:
     """All metrics at `now`. If the database does not answer, the text has `iftah_database_up 0`."""
     live = CollectorRegistry()
     live.register(_LiveGauges(context, refresh_problem, now))
-    registry = REGISTRY
-    if os.environ.get(MULTIPROC_DIR_VARIABLE):
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry) + generate_latest(live)
+    return generate_latest(_registry()) + generate_latest(live)
 
 
 class _LiveGauges(Collector):
@@ -114,14 +161,11 @@ class _LiveGauges(Collector):
         yield _gauge("iftah_people_put_off", "people whose refresh is deferred", lag.people)
 
     def _outbox(self) -> Iterator[GaugeMetricFamily]:
-        count = func.count(), func.min(MESSAGES.c.created_at)
         with reading(self.context.database) as connection:
-            waiting, oldest = connection.execute(select(*count).where(MESSAGES.c.state == "waiting")).one()
-            failed = connection.execute(select(func.count()).where(MESSAGES.c.state == "failed")).scalar() or 0
-        yield _gauge("iftah_outbox_waiting", "callbacks that wait to be sent", waiting)
-        age = 0.0 if oldest is None else (micros(self.now) - oldest) / 1e6
-        yield _gauge("iftah_outbox_oldest_seconds", "seconds that the oldest of them waits", age)
-        yield _gauge("iftah_outbox_failed", "callbacks that were given up", failed)
+            outbox = messages.count_outbox(connection, self.now)
+        yield _gauge("iftah_outbox_waiting", "callbacks that wait to be sent", outbox.waiting)
+        yield _gauge("iftah_outbox_oldest_seconds", "seconds that the oldest of them waits", outbox.oldest_seconds)
+        yield _gauge("iftah_outbox_failed", "callbacks that were given up", outbox.failed)
 
     def _digests(self) -> Iterator[GaugeMetricFamily]:
         with reading(self.context.database) as connection:

@@ -9,11 +9,11 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from api.http import example_proposals
+from api.http import example_figures, example_proposals, example_rules
 from api.http.example_answers import ANSWERS
 from api.http.examples import BODIES, PROBLEMS
 from api.http.problems import HEAD_CODES, MEDIA_TYPE, PROBLEM_SCHEMA, STATUS, ProblemDetails, error_response
-from api.http.routes import event_schema, proposal_forms
+from api.http.routes import event_schema, evidence_overview, proposal_forms, rule_forms
 
 # Servers, groups and names for generated clients. `/` is the server that returned the document.
 SERVERS: Final = [{"url": "/", "description": "the server that returned this document"}]
@@ -29,7 +29,7 @@ TAGS: Final = [
     {"name": "people", "description": "a person's own score, evidence, consents and orders"},
     {
         "name": "operators",
-        "description": "disputes and reviews that wait for a human, and changes of rules by two people",
+        "description": "what waits for a human, changes of rules by two people, and the figures of the day: answers, drift, evidence, callers",
     },
     {"name": "supervisors", "description": "read, replay and prove every decision and release"},
     {"name": "administration", "description": "the tokens of callers"},
@@ -65,8 +65,10 @@ def describe(app: FastAPI) -> None:
 def _complete(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     schemas |= {PROBLEM_SCHEMA: ProblemDetails.model_json_schema() | {"title": PROBLEM_SCHEMA}}
-    schemas |= event_schema.SCHEMAS | {n: s for n, s in proposal_forms.SCHEMAS.items() if n not in schemas}
-    for name, body in (BODIES | example_proposals.BODIES).items():
+    forms = proposal_forms.SCHEMAS | evidence_overview.SCHEMAS | rule_forms.SCHEMAS
+    schemas |= event_schema.SCHEMAS | {n: s for n, s in forms.items() if n not in schemas}
+    bodies = BODIES | example_proposals.BODIES | example_figures.BODIES | example_rules.BODIES
+    for name, body in bodies.items():
         schemas[name]["examples"] = [body]
     for schema in schemas.values():
         _remove_titles(schema)

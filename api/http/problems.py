@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.access.rates import TooManyRequests
 from api.console.visits import problem_page, wants_page
+from api.http.hints import for_http
 from api.http.json_body import UnreadableBody
 from api.http.request_log import CODE, REQUEST_ID
 from api.telemetry.crash_site import kind_and_place
@@ -63,6 +64,7 @@ STATUS: Final = {
     "not_on_allow_list": 403,
     "unknown_service": 404,
     "unknown_person": 404,
+    "look_needed": 403,
     "unknown_perk": 404,
     "unknown_feature": 404,
     "no_lineage": 409,
@@ -112,7 +114,15 @@ STATUS: Final = {
     "bad_schedule": 422,
     "no_reason": 422,
     "no_rules": 422,
+    "bad_value": 422,
+    "unknown_draft": 404,
+    "draft_moved": 409,
+    "draft_exists": 409,
+    "too_many_drafts": 409,
+    "other_owner": 403,
+    "no_purpose": 422,
     "rules_refused": 422,
+    "probe_killed": 503,
     "wrong_proposal_state": 409,
     "base_moved": 409,
     "manifest_moved": 409,
@@ -123,6 +133,7 @@ STATUS: Final = {
     "trial_runs": 409,
     "bad_share": 409,
     "no_change": 409,
+    "no_dry_run": 409,
     "needs_build": 409,
     "definitions_moved": 409,
     "evidence_changed": 409,
@@ -267,9 +278,9 @@ def _problem(error: IftahError) -> ProblemDetails:
         title=title(error.code),
         status=STATUS.get(error.code, STATUS["wrong_state"]),
         code=error.code,
-        detail=UNAVAILABLE if error.code == "internal" else error.message,
+        detail=UNAVAILABLE if error.code == "internal" else for_http(error.message),
         where=error.where or None,
-        hint=error.hint or None,
+        hint=for_http(error.hint) or None,
     )
 
 

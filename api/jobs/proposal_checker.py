@@ -1,9 +1,11 @@
 """Check each draft of rules, and measure each proposal that was checked, while the server answers.
 
 A check takes seconds in a process of its own. Several workers may check the same draft: the first one puts its result on record. A
-failure is logged once; we try that proposal again after some seconds, and go on with the others.
+failure is logged once; we try that proposal again after some seconds, and go on with the others. If the process is killed, we do so
+some times; then the proposal says that it was not checked, and why.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -14,6 +16,7 @@ from api.jobs.periodic import FailureLog, background_thread
 from api.proposals.actors import THE_SYSTEM
 from api.proposals.measurement import check_proposal, measure_proposal
 from api.releases import release_states as states
+from api.releases.probe import ProbeKilled
 from api.releases.release_log import read_state
 from api.releases.release_states import Proposal, ReleaseState
 from api.runtime.context import AppContext
@@ -52,6 +55,7 @@ class ProposalChecker:
     def __init__(self) -> None:
         self._retry_at: dict[tuple[int, int], float] = {}
         self._failures: dict[int, FailureLog] = {}
+        self._kills = Counter[tuple[int, int]]()  # of the process that checks
 
     def look(self, context: AppContext, stop: Event) -> None:
         """Check and measure each proposal that waits, until `stop` is set."""
@@ -64,12 +68,14 @@ class ProposalChecker:
     def _advance(self, database: Database, proposal: Proposal, stop: Event) -> None:
         name = f"to check proposal {proposal.number}"
         failures = self._failures.setdefault(proposal.number, FailureLog.of_task(name))
+        text = (proposal.number, proposal.revision)
         try:
-            advance_proposal(database, proposal.number, stop)
+            advance_proposal(database, proposal.number, stop, self._kills[text])
         except Exception as error:
             is_overtaken = isinstance(error, IftahError) and error.code in OVERTAKEN
             if not is_overtaken and not stop.is_set():
-                self._retry_at[proposal.number, proposal.revision] = monotonic() + RETRY_SECONDS
+                self._kills[text] += isinstance(error, ProbeKilled)
+                self._retry_at[text] = monotonic() + RETRY_SECONDS
                 failures.record(error)
         else:
             failures.clear()
@@ -82,9 +88,9 @@ def waiting_proposals(state: ReleaseState) -> list[Proposal]:
     ]
 
 
-def advance_proposal(database: Database, number: int, stop: Event) -> Proposal:
+def advance_proposal(database: Database, number: int, stop: Event, previous_kills: int = 0) -> Proposal:
     """Check a draft, and measure it if it has no problems. Raises as `check_proposal` and `measure_proposal`."""
-    proposal = check_proposal(database, number, clock.micros(clock.now()), stop)
+    proposal = check_proposal(database, number, clock.micros(clock.now()), stop, previous_kills)
     if proposal.state == states.CHECKED:
         now = clock.micros(clock.now())
         proposal = measure_proposal(database, THE_SYSTEM, number, now, lambda *_: _require_running(stop))

@@ -59,7 +59,7 @@ class ReloadAttempt:
 
     evaluators: Evaluators | None = None
     problems: tuple[str, ...] = ()
-    waits: bool = False  # for a build: we try again, though the folder stays the same
+    waits: bool = False  # for a build or for memory: we try again, though the folder stays the same
     files: Mapping[str, str] = field(default_factory=dict)  # as read, with the cases
 
 
@@ -98,7 +98,8 @@ def attempt(
                 evaluators.pattern_evaluators(day)
             return ReloadAttempt(evaluators, files=files)
     except IftahError as error:  # anyone may read the problem: hide the folder's path
-        return ReloadAttempt(problems=(str(error).replace(str(folder), folder.name),))
+        problem = str(error).replace(str(folder), folder.name)
+        return ReloadAttempt(problems=(problem,), waits=isinstance(error, probe.ProbeKilled))
 
 
 def time_reload(folder: Path) -> dict[str, float]:

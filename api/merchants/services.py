@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select, tuple_
 
 from api.evidence import erasure_tombstones
 from api.store.clock import micros, moment
@@ -134,6 +134,18 @@ def of_merchant(database: Database, merchant: str, limit: int, after: str | None
         query = query.where(SERVICES.c.id > after)
     with reading(database) as connection:
         rows = connection.execute(query.order_by(SERVICES.c.id).limit(limit))
+        return [_service_of(row) for row in rows]
+
+
+def of_all_merchants(database: Database, limit: int, after: tuple[str, str] | None = None) -> list[Service]:
+    """The versions in force of all services, by merchant and name, after the given one; at most so many."""
+    other, key = SERVICES.alias(), tuple_(SERVICES.c.merchant, SERVICES.c.id)
+    last = select(func.max(other.c.version)).where(other.c.merchant == SERVICES.c.merchant, other.c.id == SERVICES.c.id)
+    query = select(*_IN_ORDER).where(SERVICES.c.version == last.scalar_subquery())
+    if after is not None:
+        query = query.where(key > tuple_(*after))
+    with reading(database) as connection:
+        rows = connection.execute(query.order_by(SERVICES.c.merchant, SERVICES.c.id).limit(limit))
         return [_service_of(row) for row in rows]
 
 

@@ -55,6 +55,23 @@ class Message:
     sent_at: datetime | None
 
 
+@dataclass(frozen=True)
+class OutboxCounts:
+    """The callbacks that wait, the seconds since the oldest of them was written, and those that were given up."""
+
+    waiting: int
+    oldest_seconds: float
+    failed: int
+
+
+def count_outbox(connection: Connection, now: datetime) -> OutboxCounts:
+    """Count the messages of all merchants that were not received."""
+    count = func.count(), func.min(MESSAGES.c.created_at)
+    waiting, oldest = connection.execute(select(*count).where(MESSAGES.c.state == "waiting")).one()
+    failed = connection.execute(select(func.count()).where(MESSAGES.c.state == "failed")).scalar_one()
+    return OutboxCounts(waiting, 0.0 if oldest is None else (micros(now) - oldest) / 1e6, failed)
+
+
 def enqueue_message(connection: Connection, order: Order, event_name: str, now: datetime) -> None:
     """Write a message about an order, if its service has a callback URL now."""
     url = services.newest(connection, order.merchant, order.service).terms.callback
@@ -131,6 +148,35 @@ def list_messages(
                 raise _unknown_callback()
             query = query.where(or_(at < last[0], and_(at == last[0], MESSAGES.c.id > last[1])))
         return [_message(row) for row in connection.execute(query).mappings()]
+
+
+def list_undelivered(
+    database: Database, state: str, limit: int, after: str | None = None, merchant: str | None = None
+) -> list[Message]:
+    """List the messages of all merchants, or of one, in a state: those first whose next or last attempt is the latest.
+
+    `after`: the message that they follow. Raises Rejected `unknown_callback`.
+    """
+    condition, order = MESSAGES.c.state == state, (MESSAGES.c.next_at, MESSAGES.c.id)
+    if merchant is not None:
+        condition = condition & (MESSAGES.c.merchant == merchant)
+    query = select(MESSAGES).where(condition).order_by(*(c.desc() for c in order)).limit(limit)
+    with reading(database) as connection:
+        if after is not None:
+            last = connection.execute(select(*order).where(condition, MESSAGES.c.id == after)).first()
+            if last is None:
+                raise _unknown_callback()
+            query = query.where(or_(order[0] < last[0], and_(order[0] == last[0], order[1] < last[1])))
+        return [_message(row) for row in connection.execute(query).mappings()]
+
+
+def resend_any(database: Database, name: str, now: datetime) -> Message:
+    """Send a message of any merchant again at once, as `resend` does. Raises Rejected `unknown_callback`."""
+    with reading(database) as connection:
+        merchant = connection.execute(select(MESSAGES.c.merchant).where(MESSAGES.c.id == name)).scalar()
+    if merchant is None:
+        raise _unknown_callback()
+    return resend(database, merchant, name, now)
 
 
 def _unknown_callback() -> Rejected:

@@ -6,12 +6,16 @@ from its completion on, we list the order under /v1/me/orders with its due date,
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, exists
 
 from api.evidence import ledger
 from api.merchants.services import service_name
 from api.orders.order_store import Order
+from api.store.tables import EVENTS, ORDERS
+
+_IN_TIME: Final = "in-time"  # the event by which we take an `overdue` back
 
 
 def record_outcome(connection: Connection, before: Order, after: Order, paid_at: str | None, now: datetime) -> None:
@@ -57,8 +61,14 @@ def _append_event(
 def _retract_overdue(connection: Connection, order: Order, now: datetime) -> None:
     event_fields = {"subject": order.subject, "ref_event": _event_id(order, "overdue")}
     ledger.append_system_event(
-        connection, now, kind="event.retracted", event_id=_event_id(order, "in-time"), **event_fields
+        connection, now, kind="event.retracted", event_id=_event_id(order, _IN_TIME), **event_fields
     )
+
+
+def was_paid_in_time() -> ColumnElement[bool]:
+    """The condition on a row of `orders` that it became overdue by mistake: we heard too late of a payment in time."""
+    event_id = "order-" + ORDERS.c.id + "-" + _IN_TIME
+    return exists().where(EVENTS.c.contributor == ledger.SYSTEM_CONTRIBUTOR, EVENTS.c.event_id == event_id)
 
 
 def _event_id(order: Order, outcome: str) -> str:

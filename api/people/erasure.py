@@ -34,6 +34,7 @@ from api.store.tables import (
     EVENTS,
     FEATURES,
     LINKED_IDS,
+    LOOKS,
     MESSAGES,
     MONITORED_ATTRIBUTES,
     ORDER_MOVES,
@@ -56,6 +57,7 @@ PERSON_TABLES: Final = (  # tables whose rows we delete, and the column that nam
     (DISPUTES, "subject"),
     (REVIEWS, "subject"),
     (MONITORED_ATTRIBUTES, "person"),
+    (LOOKS, "person"),
     (SCORE_HISTORY, "person"),
 )
 NO_DIGEST: Final = ""  # a digest confirms a guess of the text, so we delete it with the text
@@ -77,6 +79,7 @@ _VACUUM_TABLES: Final = (
     "disputes",
     "reviews",
     "monitored_attributes",
+    "looks",
     "orders",
     "order_moves",
     "messages",
@@ -256,7 +259,9 @@ def _redact_messages(connection: Connection, order: str) -> None:
 
 
 def _redact_mentions(connection: Connection, person: str, ledger_erasure: LedgerErasure) -> None:
-    """Remove the person's name from other people's rows: problems of submissions, and disputes of the erased events."""
+    """Remove the person's name from other people's rows: problems of submissions, purposes of looks, and disputes of the erased
+    events.
+    """
     for spelling in {person, json.dumps(person)[1:-1]}:
         pattern = _whole_word(spelling)
         has_mention = SUBMISSIONS.c.problems.contains(spelling, autoescape=True)
@@ -264,6 +269,9 @@ def _redact_mentions(connection: Connection, person: str, ledger_erasure: Ledger
             change = update(SUBMISSIONS).where(SUBMISSIONS.c.id == name)
             connection.execute(change.values(problems=pattern.sub("gone", text)))
     pattern = _whole_word(person)
+    mentions = select(LOOKS.c.seq, LOOKS.c.purpose).where(LOOKS.c.purpose.contains(person, autoescape=True))
+    for seq, text in connection.execute(mentions).all():
+        connection.execute(update(LOOKS).where(LOOKS.c.seq == seq).values(purpose=pattern.sub("gone", text)))
     keys = {row.key for row in ledger_erasure.erased_events}
     for row in connection.execute(select(DISPUTES)).mappings().all():
         if (key := (row["contributor"], row["event_id"])) in keys:

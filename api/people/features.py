@@ -1,20 +1,15 @@
 """List a person's features in words: what each says, its value, and the kinds of evidence that it was computed from."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from api.decisions.score_explanation import ScoreExplanation
 from api.people.person import explain_own_score
+from api.releases.feature_lines import feature_line
 from api.runtime.context import AppContext
 from engine.lang.model.program import Program
 from engine.lang.model.types import format_value
-from graph.catalog import FEATURES, Feature
-from graph.catalog.chinese import CHINESE
-from iftah.declarations import catalogue_line
-
-_CATALOGUE: Final = {f.name: f for f in FEATURES}
 
 
 class FeatureItem(TypedDict):
@@ -47,7 +42,7 @@ def list_features(context: AppContext, person: str, now: datetime, language: str
 
 def _item(context: AppContext, explanation: ScoreExplanation, name: str, value: str, language: str) -> FeatureItem:
     program = explanation.program
-    line = _line(program, name, language)
+    line = feature_line(program, name, language)
     kinds = dict.fromkeys(_kinds(program, name))
     return {
         "feature": name,
@@ -59,14 +54,6 @@ def _item(context: AppContext, explanation: ScoreExplanation, name: str, value: 
         "data_classes": sorted(program.schema[name].classes),
         "made_of": [context.vocabulary.kind(kind).words(language) for kind in kinds],
     }
-
-
-def _line(program: Program, name: str, language: str) -> Feature:
-    """The feature as the catalogue lists it, `about` in this language, or in another that there is."""
-    if name in program.declarations:
-        return catalogue_line(program.declarations[name], language)
-    feature = _CATALOGUE[name]
-    return replace(feature, about=f"{CHINESE[name]}。") if language == "zh" and name in CHINESE else feature
 
 
 def _kinds(program: Program, name: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from api.access.presence import writing_about
 from api.consent import consents as consents_
 from api.decisions.score_explanation import ScoreExplanation, explain_score
 from api.features import history
-from api.people import disputes, evidence, reviews
+from api.people import disputes, evidence, looks, reviews
 from api.runtime.context import AppContext
 from api.store.clock import moment
 from api.store.database import Database, reading
@@ -194,6 +194,11 @@ def review_view(row: reviews.Review) -> View:
     return {"review_id": row["id"], "decision_id": row["decision"], **view}
 
 
+def look_view(look: looks.Look) -> View:
+    """A look as the person sees it. Its id is the caller's key to the data, so we leave it out."""
+    return {name: value for name, value in vars(look).items() if name not in ("id", "person")}
+
+
 def explain_score_if_any(context: AppContext, person: str, now: datetime) -> ScoreExplanation | None:
     """The person's score, or None: without a build or consent, or while a change of evidence waits for its refresh."""
     try:
@@ -258,4 +263,5 @@ def export_person(
             "disputes": [dispute_view(row) for row in disputes.of_person(connection, person)],
             "reviews": [review_view(row) for row in reviews.of_person(connection, person)],
             "monitoring": monitored_attributes(connection, person),
+            "looks": [look_view(look) for look in looks.of_person(connection, person, limit=None)],
         }

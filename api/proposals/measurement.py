@@ -1,8 +1,10 @@
 """Check a proposal, and measure whom it moves: what must be on record before anybody can sign it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from threading import Event
-from typing import Any
+from time import sleep
+from typing import Any, Final
 
 from api.features.builds import feature_changes, latest_build
 from api.proposals.actors import THE_SYSTEM, Actor
@@ -25,18 +27,25 @@ from engine.lang.check.release import check as check_texts
 from engine.lang.check.release import release_of
 
 MAX_PROBLEMS = 50  # that we keep
+MAX_KILLS: Final = 3  # of the process for one text, before we put them on record
+KILL_HINT: Final = (
+    "this machine lacks memory, or the rules need too much: see its log, then revise the proposal to check it again"
+)
 
 
-def check_proposal(database: Database, number: int, now: int, stop: Event | None = None) -> Proposal:
+def check_proposal(
+    database: Database, number: int, now: int, stop: Event | None = None, previous_kills: int = 0
+) -> Proposal:
     """Check the files of a draft, run their cases, and compare the engines, in another process. All problems go on record.
 
     A text that another process checked meanwhile stays as it is. Set `stop` to end the wait for the process: then we raise Rejected,
-    and nothing goes on record.
+    and nothing goes on record. Raises ProbeKilled if the process is killed: that says nothing about the rules, so check them again.
+    `previous_kills` counts the earlier ones: the last of `MAX_KILLS` goes on record as the only problem.
     """
     proposal = proposal_of(read_state(database), number)
     if proposal.release is not None:
         return proposal
-    content = _check(database, proposal, stop)
+    content = _check(database, proposal, stop, previous_kills)
 
     def steps(state: ReleaseState) -> list[Step]:
         newest = proposal_of(state, number)
@@ -47,7 +56,16 @@ def check_proposal(database: Database, number: int, now: int, stop: Event | None
     return append(database, steps).proposals[number]
 
 
-def _check(database: Database, proposal: Proposal, stop: Event | None) -> dict[str, Any]:
+def check_patiently(database: Database, number: int, now: int, pause_seconds: float = 1.0) -> Proposal:
+    """As `check_proposal`, but check again if the process is killed."""
+    for previous_kills in range(MAX_KILLS - 1):
+        with suppress(probe.ProbeKilled):
+            return check_proposal(database, number, now, previous_kills=previous_kills)
+        sleep(pause_seconds)
+    return check_proposal(database, number, now, previous_kills=MAX_KILLS - 1)
+
+
+def _check(database: Database, proposal: Proposal, stop: Event | None, previous_kills: int) -> dict[str, Any]:
     """The content of the step: the problems, or the release."""
     files = files_of(database, proposal)
     release, problems = check_texts(files, schema(), kinds())
@@ -61,6 +79,10 @@ def _check(database: Database, proposal: Proposal, stop: Event | None) -> dict[s
                 lines += prober.ask(release, files=files).failures
             finally:
                 prober.close()
+        except probe.ProbeKilled as error:
+            if previous_kills + 1 < MAX_KILLS:
+                raise
+            lines.append(f"the rules were not checked: {error.message}, {MAX_KILLS} times ({KILL_HINT})")
         except IftahError as error:
             if stop is not None and stop.is_set():
                 raise

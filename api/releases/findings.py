@@ -99,6 +99,8 @@ def _underline(line: str, number: int, start: int, length: int, colour: str) -> 
 
 def printable(text: str) -> str:
     """The text without characters that move a terminal's cursor. A tab becomes four blanks."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\u3000" else " " * TAB_WIDTH if c == "\t" else "\ufffd" for c in text)
 
 

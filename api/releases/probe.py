@@ -40,6 +40,7 @@ CPU_SECONDS: Final = 20  # processor time per program of the release; a program 
 TIMEOUT_SECONDS: Final = 300.0  # wall-clock time per program, also on a busy machine
 ALARM_SECONDS: Final = 360  # wall-clock time per program after which the process ends itself, if its parent has gone
 POLL_SECONDS: Final = 0.1  # between checks whether the server stops
+NO_MEMORY: Final = 75  # the status with which the process ends then
 MAX_MESSAGE_CHARS: Final = 300  # characters of a line
 MAX_FAILURES: Final = 20  # failed cases that we report
 
@@ -51,6 +52,10 @@ class ProbeResult:
     people: int
     seconds: Mapping[str, float]
     failures: tuple[str, ...] = ()  # failed cases, a line each; then the probe skips the comparison
+
+
+class ProbeKilled(Rejected):
+    """The process was killed or had no memory, so we do not know what it would have found: try again."""
 
 
 class Probe:
@@ -79,7 +84,7 @@ class Probe:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise _rejection(f"the probe cannot be started: {error.strerror}") from None
+                raise _killed(f"the probe cannot be started: {error.strerror}") from None
         return self._process
 
     def ask(
@@ -87,7 +92,7 @@ class Probe:
     ) -> ProbeResult:
         """Probe a release. `files`: the files of the release and their cases, which the probe runs.
 
-        Raises Rejected, in one line, for a difference, any failure, or no answer within `seconds` per program.
+        Raises Rejected, in one line, for a difference, any failure, or no answer within `seconds` per program, and ProbeKilled.
         """
         seconds *= len(release.programs)
         process, deadline = self.start(), monotonic() + seconds
@@ -149,7 +154,9 @@ def _result_of(release: Release, status: int, output: bytes, error_output: bytes
     if status == -signal.SIGXCPU:
         raise _rejection(f"the probe used more than {CPU_SECONDS * len(release.programs)} s of the processor")
     if status < 0:
-        raise _rejection(f"the probe was killed by {_signal_name(-status)}")
+        raise _killed(f"the probe was killed by {_signal_name(-status)}")
+    if status == NO_MEMORY:
+        raise _killed("the probe had not enough memory")
     if status:
         raise _rejection(_printable_last_line(error_output) or f"the probe failed with status {status}")
     try:
@@ -165,6 +172,10 @@ def _result_of(release: Release, status: int, output: bytes, error_output: bytes
 
 def _rejection(message: str) -> Rejected:
     return Rejected(message, where="rules", code="rules_refused")
+
+
+def _killed(message: str) -> ProbeKilled:
+    return ProbeKilled(message, where="rules", hint="look at this machine's memory, and try again", code="probe_killed")
 
 
 def _printable_last_line(output: bytes) -> str:
@@ -191,6 +202,8 @@ def main() -> None:
         report = _run_checks(files)
     except IftahError as error:
         sys.exit(str(error))
+    except MemoryError:
+        sys.exit(NO_MEMORY)
     print(json.dumps(report))
 
 

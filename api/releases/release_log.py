@@ -1,11 +1,13 @@
 """The release log in the database: read it, and append to it. `api.releases.transitions` says what may be appended."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api.releases.anchor import read_anchor, restored, write_anchor
@@ -29,22 +31,62 @@ _AFTER: Final = (
     .order_by(RELEASE_LOG.c.seq)
 )
 
+_UNTIL: Final = (
+    select(*(RELEASE_LOG.c[name] for name in _COLUMNS))
+    .where(RELEASE_LOG.c.seq <= bindparam("until"))
+    .order_by(RELEASE_LOG.c.seq)
+)
+
 
 def read_state(database: Database, state: ReleaseState | None = None) -> ReleaseState:
-    """The state of the log now. `state`: that of an earlier read, from which we go on. Raises Rejected as `catch_up`."""
+    """The state of the log now, verified from its first step. Raises Rejected as `catch_up`.
+
+    `state`: that of an earlier read, from which we go on; we then look at the newest of its steps alone.
+    """
     with reading(database) as connection:
-        return catch_up(connection, state or ReleaseState())
+        if state is not None:
+            return catch_up(connection, state)
+        earlier, digest = _verified_rows(connection, _VERIFIED.get(database))
+        newest = catch_up(connection, earlier, digest)
+        _VERIFIED[database] = VerifiedLog(newest, digest.digest())
+    return newest
 
 
-def catch_up(connection: Connection, state: ReleaseState) -> ReleaseState:
-    """The state after every step of the log that follows `state`.
+class VerifiedLog(NamedTuple):
+    """A state, and the SHA-256 of all columns of the rows of the log that led to it."""
+
+    state: ReleaseState
+    digest: bytes
+
+
+# What this process verified last. The same rows lead to the same state: so we compare their bytes, and verify only those that follow.
+_VERIFIED: Final = WeakKeyDictionary[Database, VerifiedLog]()
+
+
+def _verified_rows(connection: Connection, verified: VerifiedLog | None) -> tuple[ReleaseState, "hashlib._Hash"]:
+    """The state that we verified, if every row that led to it is the same; else that of an empty log. With the hash of the rows."""
+    digest = hashlib.sha256()
+    if verified is not None:
+        for row in connection.execute(_UNTIL, {"until": verified.state.seq}):
+            _add_row(digest, row)
+        if digest.digest() == verified.digest:
+            return verified.state, digest
+    return ReleaseState(), hashlib.sha256()
+
+
+def _add_row(digest: "hashlib._Hash", row: Row[Any]) -> None:
+    digest.update(repr(tuple(row)).encode())
+
+
+def catch_up(connection: Connection, state: ReleaseState, digest: "hashlib._Hash | None" = None) -> ReleaseState:
+    """The state after every step of the log that follows `state`. We add the rows of these steps to `digest`.
 
     Raises Rejected: `log_altered` if a step does not follow from those before it, `database_restored` if the log is shorter than
     `state`.
     """
     if state.seq and _hash_at(connection, state.seq) != state.hash:
         raise restored()
-    for newest_state in states_after(connection, state):
+    for newest_state in states_after(connection, state, digest):
         state = newest_state
     length, newest = connection.execute(select(CHAIN_HEAD.c.length, CHAIN_HEAD.c.hash).where(_IS_HEAD)).one()
     if (length, newest) != (state.seq, state.hash):
@@ -52,9 +94,13 @@ def catch_up(connection: Connection, state: ReleaseState) -> ReleaseState:
     return state
 
 
-def states_after(connection: Connection, state: ReleaseState) -> Iterator[ReleaseState]:
+def states_after(
+    connection: Connection, state: ReleaseState, digest: "hashlib._Hash | None" = None
+) -> Iterator[ReleaseState]:
     """The state after each step of the log that follows `state`. Raises Rejected `log_altered`."""
     for row in connection.execute(_AFTER, {"after": state.seq}):
+        if digest is not None:
+            _add_row(digest, row)
         state = _advance(state, _step_of(dict(row._mapping), state))
         yield state
 

@@ -37,7 +37,7 @@ def svg(picture: Picture) -> Element:
         element("title", heading(picture), id="title"),
         element("desc", description(picture), id="desc"),
         element("style", STYLE),
-        element("defs", *(_arrowhead(way, colour) for way, colour in PAYMENT_COLOURS.items())),
+        element("defs", *arrowheads()),
         element("rect", width=width, height=height, fill="#ffffff"),
         element("g", *_headings(picture, left / unit), transform=f"scale({unit:.3f})", class_="headings"),
         _place_panel(panels[0], "ties", (0, top, left, bottom)),
@@ -97,6 +97,11 @@ def _place_panel(panel: Panel, name: str, room: tuple[float, float, float, float
     panel.drawing.set("transform", f"translate({x:.1f} {y:.1f})")
     panel.drawing.set("class", name)
     return panel.drawing
+
+
+def arrowheads() -> list[Element]:
+    """The heads of the arrows of payments, by the ids that the arrows refer to."""
+    return [_arrowhead(way, colour) for way, colour in PAYMENT_COLOURS.items()]
 
 
 def _arrowhead(way: str, colour: str) -> Element:

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from api.render.currency import money
 from api.render.markup import element
+from api.render.network_words import ENGLISH, NetworkWords
 from api.render.radial import NodePosition, Room, place_nodes
 from graph.network.ego_network import Edge, EgoLayer, EgoNetwork, Node, PaymentEdge, Tie
 
@@ -34,7 +35,6 @@ MAX_LEVEL_LABELS: Final = 8  # labels are horizontal on a ring with at most so m
 MIN_SIDE_COSINE: Final = 0.1  # a node with a smaller cosine of its angle has its label above or below
 THIN, THICK = 1.0, 5.0  # widths of lines, in pixels
 MAX_THICK_LINES: Final = 50  # with more lines, each is thinner than `THICK`
-NAMELESS_LABEL: Final = "a person whose name you may not see"
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,19 @@ class Panel:
     box: tuple[float, float, float, float]
 
 
-def ties(ego_network: EgoNetwork) -> Panel:
+def ties(ego_network: EgoNetwork, words: NetworkWords = ENGLISH) -> Panel:
     """Draw the ties. A line's width shows the tie's strength."""
     layer, positions = ego_network.ties, _positions(ego_network.ties)
     max_weight = max((edge.weight or 0 for edge in layer.edges), default=0)
     max_widths = _max_widths(layer.edges)
     lines = [
-        _line(edge, layer.nodes, positions, max_weight, max_widths[0 in _ends(edge)]) for edge in _own_last(layer.edges)
+        _line(edge, tie_text(edge, layer.nodes, words), positions, max_weight, max_widths[0 in _ends(edge)])
+        for edge in _own_last(layer.edges)
     ]
-    return _panel(layer.nodes, positions, lines)
+    return _panel(layer.nodes, positions, lines, words)
 
 
-def payments(ego_network: EgoNetwork) -> Panel:
+def payments(ego_network: EgoNetwork, words: NetworkWords = ENGLISH) -> Panel:
     """Draw the payments: an arrow from payer to payee. Its width shows the sum relative to the largest in the currency."""
     max_amounts: dict[str, int] = {}
     for total in chain.from_iterable(edge.totals for edge in ego_network.money.edges):
@@ -64,10 +65,10 @@ def payments(ego_network: EgoNetwork) -> Panel:
     layer, positions = ego_network.money, _positions(ego_network.money)
     max_widths = _max_widths(layer.edges)
     arrows = [
-        _arrow(edge, layer.nodes, positions, max_amounts, max_widths[0 in _ends(edge)])
+        _arrow(edge, layer.nodes, positions, max_amounts, max_widths[0 in _ends(edge)], words)
         for edge in _own_last(layer.edges)
     ]
-    return _panel(layer.nodes, positions, arrows)
+    return _panel(layer.nodes, positions, arrows, words)
 
 
 def colour(trust: int | None) -> str:
@@ -102,27 +103,30 @@ def _fit(letters: Iterable[str], max_letters: int) -> str:
     return prefix
 
 
-def trust_text(node: Node) -> str:
+def trust_text(node: Node, words: NetworkWords = ENGLISH) -> str:
     """The node's trust in words, or an empty text."""
-    return "" if node.trust is None else f"trust {node.trust / 100:.2f}"
+    return "" if node.trust is None else words.trust.format(value=node.trust / 100)
 
 
-def display_name(node: Node) -> str:
-    """The node's name, or `NAMELESS_LABEL`."""
-    return NAMELESS_LABEL if node.name is None else node.name
+def display_name(node: Node, words: NetworkWords = ENGLISH) -> str:
+    """The node's name, or the words for a hidden one."""
+    return words.nameless if node.name is None else node.name
 
 
-def tie_text(edge: Tie, nodes: Sequence[Node]) -> str:
+def tie_text(edge: Tie, nodes: Sequence[Node], words: NetworkWords = ENGLISH) -> str:
     """The description of a tie, as far as the viewer may know it."""
     if edge.weight is None:
-        return "a tie between other people"
-    return f"{display_name(nodes[edge.a])} and {display_name(nodes[edge.b])}: {', '.join(edge.kinds)}; strength {edge.weight}"
+        return words.tie_of_others
+    a, b = (display_name(nodes[place], words) for place in (edge.a, edge.b))
+    kinds = words.separator.join(words.ties.get(kind, kind) for kind in edge.kinds)
+    return words.tie.format(a=a, b=b, kinds=kinds, weight=edge.weight)
 
 
-def payments_text(edge: PaymentEdge, nodes: Sequence[Node]) -> str:
+def payments_text(edge: PaymentEdge, nodes: Sequence[Node], words: NetworkWords = ENGLISH) -> str:
     """The description of payments: payer, payee, sums and counts."""
-    sums = "; ".join(f"{money(t.amount, t.currency)} in {t.count:,}" for t in edge.totals)
-    return f"{display_name(nodes[edge.payer])} paid {display_name(nodes[edge.payee])} {sums}"
+    sums = "; ".join(words.sum.format(amount=money(t.amount, t.currency), count=t.count) for t in edge.totals)
+    payer, payee = (display_name(nodes[place], words) for place in (edge.payer, edge.payee))
+    return words.payments.format(payer=payer, payee=payee, sums=sums)
 
 
 def direction(edge: PaymentEdge) -> str:
@@ -163,12 +167,10 @@ def _width(node: Node) -> float:
     return 0 if node.name is None else LETTER_WIDTH * cell_len(shorten(node.name))
 
 
-def _line(
-    edge: Tie, nodes: Sequence[Node], positions: Sequence[NodePosition], max_weight: int, max_width: float
-) -> Element:
+def _line(edge: Tie, text: str, positions: Sequence[NodePosition], max_weight: int, max_width: float) -> Element:
     a, b = positions[edge.a], positions[edge.b]
     width = 0.8 if edge.weight is None else THIN + (max_width - THIN) * edge.weight / max_weight
-    title, stroke = element("title", tie_text(edge, nodes)), OTHER_TIE_COLOUR if edge.a else OWN_TIE_COLOUR
+    title, stroke = element("title", text), OTHER_TIE_COLOUR if edge.a else OWN_TIE_COLOUR
     return element("line", title, x1=a.x, y1=a.y, x2=b.x, y2=b.y, stroke=stroke, stroke_width=width, class_="tie")
 
 
@@ -178,6 +180,7 @@ def _arrow(
     positions: Sequence[NodePosition],
     max_amounts: Mapping[str, int],
     max_width: float,
+    words: NetworkWords,
 ) -> Element:
     """Draw an arrow bent to one side, so that you see payments in both directions as two arrows."""
     a, b = positions[edge.payer], positions[edge.payee]
@@ -188,7 +191,7 @@ def _arrow(
     way, width = direction(edge), THIN + (max_width - THIN) * math.sqrt(share)
     return element(
         "path",
-        element("title", payments_text(edge, nodes)),
+        element("title", payments_text(edge, nodes, words)),
         d=f"M{x1:.1f} {y1:.1f}Q{bend_x:.1f} {bend_y:.1f} {x2:.1f} {y2:.1f}",
         stroke=PAYMENT_COLOURS[way],
         stroke_width=width,
@@ -205,15 +208,19 @@ def _boundary_point(place: NodePosition, node: Node, x: float, y: float) -> tupl
     return place.x + away * (x - place.x) / distance, place.y + away * (y - place.y) / distance
 
 
-def _panel(nodes: Sequence[Node], positions: Sequence[NodePosition], edges: Sequence[Element]) -> Panel:
+def _panel(
+    nodes: Sequence[Node], positions: Sequence[NodePosition], edges: Sequence[Element], words: NetworkWords
+) -> Panel:
     shapes, labels, xs, ys = [], [], [0.0], [0.0]
     for node, place in zip(nodes, positions, strict=True):
-        title = element("title", ", ".join(filter(None, (display_name(node), trust_text(node)))))
+        title = element(
+            "title", words.separator.join(filter(None, (display_name(node, words), trust_text(node, words))))
+        )
         shapes.append(element("g", title, shape(node, place.x, place.y), class_=f"node {node.kind}"))
         xs += [place.x - CLEARANCE, place.x + CLEARANCE]
         ys += [place.y - CLEARANCE, place.y + CLEARANCE]
         if node.name is not None:
-            label, (x, y) = _label(node, shorten(node.name), place)
+            label, (x, y) = _label(node, shorten(node.name), place, words)
             labels.append(label)
             xs.append(x)
             ys.append(y)
@@ -223,13 +230,13 @@ def _panel(nodes: Sequence[Node], positions: Sequence[NodePosition], edges: Sequ
     return Panel(drawing, (left, top, max(xs) + CLEARANCE - left, max(ys) + CLEARANCE - top))
 
 
-def _label(node: Node, text: str, place: NodePosition) -> tuple[Element, tuple[float, float]]:
+def _label(node: Node, text: str, place: NodePosition, words: NetworkWords) -> tuple[Element, tuple[float, float]]:
     """The label outside its node, and the point where it ends. On a crowded ring we rotate it to save room."""
     width, away, angle = _width(node), RADII["named"] + 5, place.angle
     right = math.cos(angle) > -1e-9
     anchor = "start" if right else "end"
     if node.hop == 0:
-        trust = element("tspan", trust_text(node), x=0, dy=13, font_weight="normal")
+        trust = element("tspan", trust_text(node, words), x=0, dy=13, font_weight="normal")
         label = element("text", text, trust, x=0, y=26, text_anchor="middle", font_weight="bold", class_="label")
         return label, (width / 2, 42)
     if place.ring_size > MAX_LEVEL_LABELS:

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 from sqlalchemy import select
 
-from api.evidence import ledger
+from api.evidence import excerpt, ledger
 from api.features import builds
 from api.features.builds import Build
 from api.features.serving_features import UNKNOWN_PERSON_HINT
@@ -32,6 +32,7 @@ from graph.network.ego_network import (
 
 TRUST_FEATURE: Final = "relationships.trust"
 MAX_HOPS: Final = 3
+MAX_NEAR_HOPS: Final = 2  # within so many steps we read the people around, not the whole ledger
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def make_picture(
     """Load the ego network of a person as of the newest build, with the people who consent now.
 
     Raises Rejected: `bad_hops`; `not_ready` without a build; `unknown_person` for an unknown id or without consent (you cannot
-    distinguish the two). Cost: one read of the ledger's enrolments, ties and payments, with the statements about them.
+    distinguish the two). Cost: for the person within `MAX_NEAR_HOPS`, the events of the people around; otherwise one read of the
+    ledger's enrolments, ties and payments, with the statements about them.
     """
     if not 1 <= hops <= MAX_HOPS:
         hint = f"use 1 to {MAX_HOPS}"
@@ -56,7 +58,7 @@ def make_picture(
     build = builds.latest_build(database)
     if build is None:
         raise Rejected("no features have been built yet", where="graph", hint="run `iftah build`", code="not_ready")
-    events = ledger.read(database, kinds=required_kinds(EGO_NETWORK_KINDS, vocabulary))
+    events, people = _events_around(database, vocabulary, person, hops, viewer)
     latest = events["recorded_at"].max() or build.known_at
     consents = consents_in_force(events, now, latest, build.purpose)  # type: ignore[arg-type]  # a column of times
     if not _is_visible(database, build, person, consents):
@@ -65,9 +67,28 @@ def make_picture(
     view = visible(events, build.as_of, build.known_at, build.purpose, build.zone, vocabulary)
     linked = linked_people(events, build.as_of, build.known_at, build.purpose, vocabulary)
     consents = _consents_of_people(consents, linked)
-    people = known_people(events).replace(linked).unique()
-    network = build_ego_network(view, people, consents, linked.get(person, person), hops, viewer)
+    network = build_ego_network(
+        view, people.replace(linked).unique(), consents, linked.get(person, person), hops, viewer
+    )
     return Picture(with_trust(network, _trust(database, build, trust_subjects(network), consents)), build)
+
+
+def _events_around(
+    database: Database, vocabulary: EventVocabulary, person: str, hops: int, viewer: Viewer
+) -> tuple[pl.DataFrame, pl.Series]:
+    """The events that the picture can depend on, and all ids among them that are people."""
+    if viewer != "person" or hops > MAX_NEAR_HOPS or "\0" in person:
+        events = ledger.read(database, kinds=required_kinds(EGO_NETWORK_KINDS, vocabulary))
+        return events, known_people(events)
+    with reading(database) as connection:
+        centre = {person}
+        for _ in range(1, hops):
+            neighbours = excerpt.ties_of(connection, excerpt.linked_ids(connection, centre))
+            centre |= {*neighbours, *(other for tied_people in neighbours.values() for other in tied_people)}
+        events = excerpt.of_people(connection, centre).drop("seq")
+        parties = {*events["subject"], *events["other"].drop_nulls()}
+        tied_parties = [name for name, tied_people in excerpt.ties_of(connection, parties).items() if tied_people]
+    return events, pl.concat([known_people(events), pl.Series(tied_parties, dtype=pl.String)]).unique()
 
 
 def _consents_of_people(consents: pl.DataFrame, linked: Mapping[str, str]) -> pl.DataFrame:

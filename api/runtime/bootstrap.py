@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import perf_counter
+from typing import Protocol
 
 from api.evidence import ledger
 from api.features import builds, coverage
@@ -14,8 +16,10 @@ from api.releases.catalogue import fingerprint
 from api.releases.evidence_changes import require_same_meaning
 from api.releases.release_log import read_state
 from api.releases.release_states import ReleaseState
+from api.runtime import demo_mark
 from api.runtime.configured_rules import needs_approval
 from api.runtime.context import AppContext
+from api.runtime.demo_mark import DemoMark
 from api.runtime.rules_in_force import EvaluatorsCache, context_of
 from api.runtime.scoring import score_everyone
 from api.runtime.seed_data import SeedData, choose_seed_data
@@ -40,6 +44,24 @@ class StageTimer:
         started_at = perf_counter()
         yield notes
         self.timings.append((name, perf_counter() - started_at, " ".join(notes)))
+
+
+class History(Protocol):
+    """What happened in a fresh database of demo data before now: something simulates it."""
+
+    def opens_at(self, seed_data: SeedData, now: datetime) -> datetime:
+        """The moment of the simulated clock at which the evidence is loaded."""
+
+    def add(
+        self,
+        context: AppContext,
+        seed_data: SeedData,
+        purpose: str,
+        now: datetime,
+        steps: ProgressReporter,
+        timer: StageTimer,
+    ) -> AppContext:
+        """Simulate, if the database is fresh. Returns the context under the newest step of the release log."""
 
 
 @contextmanager
@@ -80,23 +102,35 @@ def load_context(settings: Settings, *, serving: bool = False) -> AppContext:
         return _activate_release(database, release, files)
 
 
-def bootstrap(settings: Settings, steps: ProgressReporter, timer: StageTimer) -> tuple[AppContext, Build]:
-    """Load evidence if the ledger is empty, build if no build covers the ledger, score if the build has no scores."""
+def bootstrap(
+    settings: Settings, steps: ProgressReporter, timer: StageTimer, history: History | None = None
+) -> tuple[AppContext, Build]:
+    """Load evidence if the ledger is empty, build if no build covers the ledger, score if the build has no scores.
+
+    `history`: what to simulate before, if we fill the database with demo data.
+    """
     seed_data = choose_seed_data(settings)
     steps.say(f"evidence: {seed_data.description}")
     with timer.stage("database") as notes:
         database = open_database(settings.database_url)
         state = verify(database, read_state(database))
         notes.append("open")
-    context = _load_rules(settings, database, state, timer)
-    _load_evidence(context, seed_data, steps, timer)
+    now = clock.now()
+    is_empty = not ledger.extent(database).events
+    opened_at = history.opens_at(seed_data, now) if history and is_empty else now
+    context = _load_rules(settings, database, state, timer, opened_at)
+    _load_evidence(context, settings, seed_data, opened_at, steps, timer)
+    if history and not needs_approval(settings, read_state(database)):
+        context = history.add(context, seed_data, settings.consent_purpose, now, steps, timer)
     build = _build_features(context, settings.consent_purpose, seed_data, steps, timer)
     _score_people(context, build, steps, timer)
     steps.say(str(coverage.of_build(database, build)))
     return context, build
 
 
-def _load_rules(settings: Settings, database: Database, state: ReleaseState, timer: StageTimer) -> AppContext:
+def _load_rules(
+    settings: Settings, database: Database, state: ReleaseState, timer: StageTimer, opened_at: datetime
+) -> AppContext:
     """The release that the log names, or that of the folder, which we probe."""
     if needs_approval(settings, state):
         with timer.stage("rules") as notes:
@@ -108,13 +142,15 @@ def _load_rules(settings: Settings, database: Database, state: ReleaseState, tim
         notes.append(f"release {release.id[:12]}")
     with timer.stage("probe") as notes:
         notes.append(f"engines agree on {probe.run_probe(release, files=files).people:,} synthetic people")
-    return _activate_release(database, release, files)
+    return _activate_release(database, release, files, opened_at)
 
 
-def _activate_release(database: Database, release: Release, files: Mapping[str, str]) -> AppContext:
+def _activate_release(
+    database: Database, release: Release, files: Mapping[str, str], now: datetime | None = None
+) -> AppContext:
     """Put the release into force. Raises Rejected `evidence_changed` if recorded events would get another meaning."""
     require_same_meaning(database, release)
-    now = clock.now()
+    now = now or clock.now()
     previous = releases.record_release(database, release, clock.micros(now), files)
     amendment = releases.amendment_of(previous, files, now)
     state = read_state(database)
@@ -122,17 +158,28 @@ def _activate_release(database: Database, release: Release, files: Mapping[str, 
     return AppContext(database, evaluators, now, amendment=amendment, files=files, log=state, head=state.hash)
 
 
-def _load_evidence(context: AppContext, seed_data: SeedData, steps: ProgressReporter, timer: StageTimer) -> None:
+def _load_evidence(
+    context: AppContext,
+    settings: Settings,
+    seed_data: SeedData,
+    opened_at: datetime,
+    steps: ProgressReporter,
+    timer: StageTimer,
+) -> None:
     database = context.database
     event_count = ledger.extent(database).events
     if event_count:
         timer.timings.append(("load", 0.0, f"{event_count:,} events are there already"))
         return
+    if seed_data.is_demo:
+        demo_mark.begin_load(database, DemoMark(seed_data.name, settings.town_people, opened_at))
     with timer.stage("load") as notes, steps.progress("loading evidence") as on_progress:
-        report = seed_data.load(database, context.vocabulary, on_progress)
+        report = seed_data.load(database, context.vocabulary, on_progress, lambda: opened_at)
         notes.append(f"{report.accepted:,} events")
         if report.refused:
             notes.append(f"{report.refused:,} refused, see {report.rejects_path}")
+    if seed_data.is_demo:
+        demo_mark.end_load(database, report.accepted)
 
 
 def _build_features(
@@ -151,7 +198,9 @@ def _build_features(
         return previous
     follows = previous is not None and previous.follows
     first = seed_data.as_of or ledger.extent(database).happened_at or clock.now()
-    as_of = first if previous is None else clock.now() if follows else previous.as_of
+    mark = demo_mark.read_mark(database)
+    is_first = previous is None or (mark is not None and mark.activity_from is not None and previous.as_of < first)
+    as_of = clock.now() if follows else first if is_first or previous is None else previous.as_of
     with timer.stage("build") as notes, steps.progress("building the graph and features"):
         guard = coverage.CoverageGuard(database, context.release, as_of, purpose)
         build = builds.build_features(

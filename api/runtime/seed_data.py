@@ -1,6 +1,6 @@
 """Seed data for an empty database: the Berka data set if you have its files, otherwise the synthetic town."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,6 @@ import polars as pl
 
 from api.evidence.load import LoadReport, Progress, load_frames, rejects_paths
 from api.settings.settings import Settings
-from api.store import clock
 from api.store.database import Database
 from engine.errors import Rejected
 from graph.datasets import berka, town
@@ -20,17 +19,23 @@ from graph.evidence.vocabulary import EventVocabulary
 BERKA_AS_OF: Final = datetime(1994, 4, 1, tzinfo=UTC)
 
 
-Load = Callable[[Database, EventVocabulary, Progress | None], LoadReport]
+TimeSource = Callable[[], datetime]
+Load = Callable[[Database, EventVocabulary, Progress | None, TimeSource], LoadReport]
 
 
 @dataclass(frozen=True)
 class SeedData:
-    """A source of events, and the `as_of` for the scores of its people."""
+    """A source of events, and the `as_of` for the scores of its people.
+
+    `is_demo`: it is nobody's own evidence. `risks`: the probability by person that an order is overdue, where we know the truth.
+    """
 
     name: str
     description: str
     as_of: datetime | None  # None: the time of the newest event
     load: Load
+    is_demo: bool = False
+    risks: Callable[[], Mapping[str, float]] | None = None
 
 
 def choose_seed_data(settings: Settings) -> SeedData:
@@ -45,23 +50,27 @@ def choose_seed_data(settings: Settings) -> SeedData:
         raise Rejected("the Berka data set is missing", where=str(folder), hint=hint, code="no_data")
     if has_berka and settings.seed_evidence != "town":
         description = f"Berka, a real Czech bank 1993-98, from {folder}"
-        return SeedData("berka", description, BERKA_AS_OF, _frames(lambda: [berka.events(folder)]))
+        return SeedData("berka", description, BERKA_AS_OF, _frames(lambda: [berka.events(folder)]), is_demo=True)
     synthetic = town.town(settings.town_people, seed=settings.town_seed)
     description = f"the town, {settings.town_people:,} synthetic people, seed {settings.town_seed}"
     if settings.seed_evidence == "auto":
         description += f" (no Berka data set in {folder}: IFTAH_DATASETS_DIR says where to look)"
-    return SeedData("town", description, town.END, _frames(synthetic.events))
+    return SeedData("town", description, town.END, _frames(synthetic.events), is_demo=True, risks=synthetic.risks)
 
 
 def _frames(frames: Callable[[], Iterable[pl.DataFrame]]) -> Load:
-    def load(database: Database, vocabulary: EventVocabulary, on_progress: Progress | None) -> LoadReport:
-        return load_frames(database, frames(), now=clock.now, on_progress=on_progress, vocabulary=vocabulary)
+    def load(
+        database: Database, vocabulary: EventVocabulary, on_progress: Progress | None, now: TimeSource
+    ) -> LoadReport:
+        return load_frames(database, frames(), now=now, on_progress=on_progress, vocabulary=vocabulary)
 
     return load
 
 
 def _import(file: Path, map_file: Path) -> Load:
-    def load(database: Database, vocabulary: EventVocabulary, on_progress: Progress | None) -> LoadReport:
+    def load(
+        database: Database, vocabulary: EventVocabulary, on_progress: Progress | None, now: TimeSource
+    ) -> LoadReport:
         # We import these here, since no other start needs them.
         from api.evidence.imports.event_targets import event_targets
         from api.evidence.imports.file_sources import open_file
@@ -71,6 +80,6 @@ def _import(file: Path, map_file: Path) -> Load:
         delimiter = import_map.delimiter.text if import_map.delimiter else None
         with open_file(file, delimiter=delimiter) as source:
             plan = plan_import(import_map, problems, vocabulary, source)
-            return import_source(database, source, plan, rejects_paths(file), now=clock.now, on_progress=on_progress)
+            return import_source(database, source, plan, rejects_paths(file), now=now, on_progress=on_progress)
 
     return load

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     seed_map: Path = Field(Path("map.yaml"), description="the map by which to import it")
     town_people: int = Field(2_000, ge=1, le=2_000_000, description="how many people the synthetic town has")
     town_seed: int = Field(1, ge=0, description="the seed of the synthetic town")
+    demo_activity: bool = Field(
+        default=True,
+        description="whether `iftah run` and `demo` simulate three months of activity in a new database of demo data",
+    )
     host: str = Field("127.0.0.1", description="the address to serve on")
     port: int = Field(8000, ge=1, le=65535, description="the port to serve on")
     workers: int = Field(1, ge=1, le=64, description="how many processes serve; more than one needs PostgreSQL")

@@ -45,6 +45,7 @@ NAMES: Final = (
     "seed_map",
     "town_people",
     "town_seed",
+    "demo_activity",
     "host",
     "port",
     "workers",

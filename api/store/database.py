@@ -44,7 +44,7 @@ Database = Engine  # SQLAlchemy's name for it would be mistaken for our package 
 WAIT_SECONDS: Final = 30  # how long a writer waits for another before it gives up
 CONNECT_SECONDS: Final = 5
 MAX_CONNECTIONS: Final = (
-    48  # of one process at most: for each thread that may need one (api/http/lanes.py), and for the background
+    50  # of one process at most: for each thread that may need one (api/http/lanes.py), and for the background
 )
 POOL_SIZE: Final = 12  # of these, how many stay open when they are not needed
 POOL_TIMEOUT_SECONDS: Final = 5.0  # how long a thread waits for one of them

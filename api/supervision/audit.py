@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, select, tuple_
 
 from api.decisions.decisions import ENTRY_COLUMNS, GENESIS_HASH, chain_hash, entry
 from api.store.clock import EPOCH, add_days, iso, micros
 from api.store.database import Database, reading
-from api.store.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS
+from api.store.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS, search_key
 from api.supervision import exposure, order_moves, records, release_checks
 from api.supervision.merkle import MerkleBuilder, dated_root
 from api.supervision.records import ChainEntry, EntryRow
@@ -23,6 +23,7 @@ from api.supervision.release_checks import ReleaseHistory
 from engine.errors import Rejected
 
 BATCH_ROWS: Final = 5_000  # decisions read at once; a walk holds one batch in memory
+SEARCH_COLUMNS: Final = ("merchant", "perk", "outcome", "release")
 _WITH_RECORDS: Final = DECISIONS.outerjoin(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
 _ENTRIES: Final = select(
     *(DECISIONS.c[c] for c in ("seq", *ENTRY_COLUMNS, "previous_hash", "hash")),
@@ -59,6 +60,7 @@ class DecisionFilter:
     merchant: str | None = None
     perk: str | None = None
     outcome: str | None = None
+    release: str | None = None
 
 
 def verify(
@@ -220,19 +222,22 @@ def _find_orphan(connection: Connection) -> ChainBreak | None:
 
 
 def find_decisions(database: Database, criteria: DecisionFilter, before: int | None, limit: int) -> list[ChainEntry]:
-    """List matching entries, newest first: at most `limit`, with a `seq` below `before`."""
+    """List matching entries, newest first: at most `limit`, after the entry with the `seq` `before`."""
     query = select(*(DECISIONS.c[c] for c in ("seq", *ENTRY_COLUMNS, "previous_hash", "hash")))
-    for column in ("merchant", "perk", "outcome"):
+    for column in SEARCH_COLUMNS:
         value = getattr(criteria, column)
-        query = query if value is None else query.where(DECISIONS.c[column] == value)
+        query = query if value is None else query.where(search_key(column) == value)
     if criteria.since:
         query = query.where(DECISIONS.c.decided_at >= micros(criteria.since))
     if criteria.until:
         query = query.where(DECISIONS.c.decided_at < micros(criteria.until))
+    order = tuple_(DECISIONS.c.decided_at, DECISIONS.c.seq)
     if before is not None:
-        query = query.where(DECISIONS.c.seq < before)
+        decided_at = select(DECISIONS.c.decided_at).where(DECISIONS.c.seq == before).scalar_subquery()
+        query = query.where(order < tuple_(decided_at, before))
     with reading(database) as connection:
-        rows = connection.execute(query.order_by(DECISIONS.c.seq.desc()).limit(limit)).mappings()
+        newest_first = DECISIONS.c.decided_at.desc(), DECISIONS.c.seq.desc()
+        rows = connection.execute(query.order_by(*newest_first).limit(limit)).mappings()
         return [cast(ChainEntry, dict(row)) for row in rows]
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from api.releases import releases
 from api.runtime.context import AppContext
+from api.store.database import Database
 from api.supervision import audit
 from engine.decide.decide import Decision, DecisionInputs, ReferenceEvaluator, as_json, decide, question_from_record
 from engine.decide.evaluators import Evaluators
@@ -42,14 +43,9 @@ def replay(context: AppContext, name: str) -> ReplayResult:
     Raises Rejected: `unknown_decision`; `erased` after the person's erasure; `not_replayable` if the record is of a refusal,
     which evaluated no rule, or if someone altered the stored release.
     """
-    recorded = audit.load_record(context.database, name).get("decision")
-    if not recorded or "question" not in recorded:
-        hint = "no rule was asked in it"
-        raise Rejected(
-            "this record is of no decision of the rules", where="decision_id", hint=hint, code="not_replayable"
-        )
+    recorded = load_decision(context.database, name)
     question = question_from_record(recorded)
-    release = _load_release(context, str(recorded["release"]))
+    release = load_release(context, str(recorded["release"]))
     differences = tuple(
         _differences("reference", recorded, decide(ReferenceEvaluator(release.at(question.day)), question))
     )
@@ -57,7 +53,19 @@ def replay(context: AppContext, name: str) -> ReplayResult:
     return ReplayResult(name, release.id, not differences, differences[:MAX_DIFFERENCES])
 
 
-def _load_release(context: AppContext, name: str) -> Release:
+def load_decision(database: Database, name: str) -> dict[str, Any]:
+    """The recorded inputs and results of the rules. Raises Rejected as `replay`, without reading a release."""
+    recorded: dict[str, Any] | None = audit.load_record(database, name).get("decision")
+    if not recorded or "question" not in recorded:
+        hint = "no rule was asked in it"
+        raise Rejected(
+            "this record is of no decision of the rules", where="decision_id", hint=hint, code="not_replayable"
+        )
+    return recorded
+
+
+def load_release(context: AppContext, name: str) -> Release:
+    """The release of a decision. Raises Rejected: `unknown_release`; `not_replayable` if somebody altered it."""
     if name == context.release.id:
         return context.release
     release = releases.load_release(context.database, name)

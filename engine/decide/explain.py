@@ -1,7 +1,7 @@
 """Explain every condition of the rules for one person: the comparisons, the actual values, and their distances."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from engine.decide.decide import JsonObject, question_from_record
 from engine.decide.perks import tier_waiver
@@ -25,11 +25,13 @@ class RuleExplanation:
     unknown: tuple[str, ...]
 
 
-def explanations(program: Program, values: Values, score: int | None, day: int) -> Iterator[RuleExplanation]:
+def explanations(
+    program: Program, values: Values, score: int | None, day: int, questions: Mapping[str, Values] | None = None
+) -> Iterator[RuleExplanation]:
     """Explain each rule, each characteristic by the bin of the value, and then each knock-out and tier.
 
-    We evaluate the perks at this score without a request, so the fields of the request are unknown. `day` is the day of
-    `as_of`.
+    We evaluate the perks at this score. `questions`: what else the conditions of a perk can read, by perk, such as the fields of the
+    request; they are unknown without it. `day` is the day of `as_of`.
     """
     inputs = {**values, AS_OF: day, SCORE: score}
     card = program.scorecard
@@ -39,8 +41,9 @@ def explanations(program: Program, values: Values, score: int | None, day: int) 
         yield _explain(item.id, item.dimension, when, inputs, _schema(program))
     for perk in program.perks:
         schema = _schema(program, perk)
+        perk_inputs = {**inputs, **(questions or {}).get(perk.id, {})}
         for name, when in perk_stage(perk).items():
-            yield _explain(name, perk.id, when, inputs, schema)
+            yield _explain(name, perk.id, when, perk_inputs, schema)
 
 
 def explanation(program: Program, values: Values, score: int | None, day: int, name: str) -> RuleExplanation:
@@ -71,6 +74,24 @@ def _schema(program: Program, perk: Perk | None = None) -> Schema:
     if perk:
         own += [Attribute(AMOUNT, perk.money), *perk.request]
     return extend_schema(program.schema, *own)
+
+
+def recorded_rules(program: Program, record: JsonObject) -> Iterator[RuleExplanation]:
+    """Explain `scorable` and the knock-outs and tiers of a recorded decision, with the values and the request of then.
+
+    The statuses of knock-outs and tiers are the recorded ones; a decision without a score evaluated none of them.
+    """
+    question, perk = question_from_record(record), program.perk(record["question"]["perk"])
+    inputs = {**question.values, AS_OF: question.day}
+    yield _explain("scorable", "scorecard", program.scorecard.scorable, inputs, _schema(program))
+    if perk is None:
+        return
+    request = {f"request.{name}": value for name, value in question.context.items()} | {AMOUNT: question.amount}
+    own = {SCORE: record["scored"]["score"], PERK_HELD: record["held_since"] is not None}
+    for name, when in perk_stage(perk).items():
+        if name in record["statuses"]:
+            rule = _explain(name, perk.id, when, {**inputs, **request, **own}, _schema(program, perk))
+            yield replace(rule, status=record["statuses"][name])
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from math import log, sqrt
 from typing import Final, Protocol
 
 from engine.errors import Rejected
+from engine.proportions import Limits, difference, wilson
 from engine.rollout.confidence_sequences import Boundary, boundary
-from engine.rollout.proportions import Limits, difference, wilson
 
 PSEUDO_COUNT: Final = 0.5  # in each bin, because the index is infinite where a bin is empty
 

@@ -30,7 +30,7 @@ from functools import cached_property
 from math import hypot, sqrt
 from typing import Any, Final
 
-from engine.rollout.proportions import Limits, difference, normal_quantile, wilson
+from engine.proportions import Limits, difference, normal_quantile, wilson
 
 OVERDUE, DISPUTED = "overdue", "disputed"
 BOTH, CHAMPION, CHALLENGER = "both", "champion", "challenger"

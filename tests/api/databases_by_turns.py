@@ -35,6 +35,7 @@ ALWAYS_ON_BOTH = (
     "orders/test_caps_of_orders.py",
     "orders/test_order_chain.py",
     "people/test_erasure.py",
+    "people/test_looks.py",
     "proposals/test_laws.py",
     "proposals/test_gate.py::test_a_scheduled_release_takes_effect_once_",
     "proposals/test_gate.py::test_every_altered_",

@@ -20,7 +20,7 @@ from api.runtime.context import AppContext
 from api.runtime.scoring import score_everyone
 from api.store.clock import micros
 from api.store.database import reading, writing
-from api.store.tables import DISPUTES, MESSAGES, MONITORED_ATTRIBUTES, ORDER_MOVES, ORDERS, REVIEWS, SUBMISSIONS
+from api.store.tables import DISPUTES, LOOKS, MESSAGES, MONITORED_ATTRIBUTES, ORDER_MOVES, ORDERS, REVIEWS, SUBMISSIONS
 from tests.api.refresh_town import append_events
 from tests.api.town import NOW, build_features
 from tests.graph.story import enrol, story
@@ -143,6 +143,10 @@ def _insert_records(database: Engine, person: str, marker: str, decision: str) -
     counts = {"rows": 1, "accepted": 0, "duplicates": 0, "refused": 1}
     problems = json.dumps([{"row": 0, "event_id": f"pay-{person}-9", "reason": "`amount` is missing"}])
     submission = {"id": name, "contributor": "bank", "received_at": at, **counts, "problems": problems}
+    look = {
+        **{"id": name, "person": person, "role": "operator", "party": "lee", "kind": "review"},
+        **{"purpose": f"{marker}-why", "part": "decision", "decision": decision, "at": at, "until": at},
+    }
     monitored = {"person": person, "attribute": f"group_{name}", "value": f"{marker}-why"}
     with writing(database) as connection:
         connection.execute(insert(ORDERS).values(order))
@@ -152,6 +156,7 @@ def _insert_records(database: Engine, person: str, marker: str, decision: str) -
         connection.execute(insert(DISPUTES).values(**keys, **dispute_row, statement=f"{marker}-why"))
         connection.execute(insert(MONITORED_ATTRIBUTES).values(monitored))
         connection.execute(insert(SUBMISSIONS).values(submission))
+        connection.execute(insert(LOOKS).values(look))
 
 
 def count_rows_with(database: Engine, text: str) -> dict[str, int]:

@@ -23,9 +23,9 @@ CommandRunner = Callable[..., CompletedCommand]
 
 
 def environment(**overrides: str) -> dict[str, str]:
-    """An environment without your own settings, but with the folder of anchors of the test."""
+    """An environment without your own settings, but with the folder of anchors of the test, and without simulated activity."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith("IFTAH_") or k == "IFTAH_ANCHORS"}
-    return variables | overrides
+    return variables | {"IFTAH_DEMO_ACTIVITY": "false"} | overrides
 
 
 def run_in_process(args: tuple[str, ...], env: Mapping[str, str], folder: Path | None = None) -> CompletedCommand:

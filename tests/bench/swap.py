@@ -1,9 +1,9 @@
-"""Compare two releases for everyone of a database, and for as many recorded decisions: `python -m tests.bench.swap [people]`.
+"""Compare two releases for everyone of a database, and for as many recorded decisions: `python -m tests.bench.swap [people [database]]`.
 
-The people are those of a town, repeated under other names until there are enough. The database is SQLite, with their features and
-flags as `iftah build` and `iftah score` store them. The change is of one characteristic, of one tier and of the base of the score,
+The people are those of a town, repeated under other names until there are enough. The database is SQLite, or PostgreSQL if you name it; it
+has their features and flags as `iftah build` and `iftah score` store them. The change is of one characteristic, of one tier and of the base of the score,
 so many people are moved. The decisions are about the perks by turns, with whole records. Each comparison runs in a process of its own, for
-its own peak of memory. As a floor, we show the time in which SQLite alone reads the same rows. SQLite reads up to 1 GB of its file in place,
+its own peak of memory. As a floor, we show the time in which the database alone reads the same rows. SQLite reads up to 1 GB of its file in place,
 which counts as memory of the process, although the system can take it back at once; on Linux we show the peak without it too.
 """
 
@@ -14,12 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import polars as pl
+import psycopg
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import insert
@@ -36,6 +39,7 @@ from engine.decide.decide import ReferenceEvaluator, decide
 from engine.lang.check.release import release_of
 from engine.lang.model.program import Release
 from graph.datasets.town import END, town
+from tests.api.database_templates import create_database, drop_database, url_of
 from tests.bench.decide import DAY, questions, shipped_release, townspeople
 from tests.shipped_features import features
 
@@ -43,6 +47,7 @@ PEOPLE: Final = 1_000_000
 TOWN: Final = 2_000  # people whose features we repeat
 MODELS: Final = 500  # people of a town whose decisions we repeat
 ROWS: Final = 50_000  # inserted at once
+SERVER: Final = "postgresql://postgres@127.0.0.1:5432/test"
 STATM: Final = Path("/proc/self/statm")  # on Linux
 _UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
@@ -136,15 +141,24 @@ def fill_decisions(url: str, count: int) -> None:
 
 
 def read_rows(url: str, unit: str) -> float:
-    """The seconds in which SQLite alone reads the rows that the comparison needs."""
+    """The seconds in which the database alone gives the rows that the comparison needs."""
     queries = {
         "people": 'SELECT person, "values" FROM features WHERE build = 1 ORDER BY person',
         "decisions": "SELECT d.id, s.record FROM decisions d JOIN decision_subjects s ON s.seq = d.seq ORDER BY d.decided_at, d.seq",
     }
-    begin, connection = time.perf_counter(), sqlite3.connect(url.removeprefix("sqlite:///"))
-    for _ in connection.execute(queries[unit]):
-        pass
-    connection.close()
+    begin = time.perf_counter()
+    if url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            for _ in connection.execute(queries[unit]):
+                pass
+    else:
+        with (
+            psycopg.connect(url) as server,
+            server.cursor("rows") as cursor,
+        ):  # by pages, so that they are not all in memory
+            cursor.itersize = ROWS // 5
+            for _ in cursor.execute(queries[unit]):
+                pass
     return time.perf_counter() - begin
 
 
@@ -181,12 +195,26 @@ def measure(url: str, unit: str) -> dict[str, float]:
     }
 
 
+@contextmanager
+def _empty_database(kind: str) -> Iterator[str]:
+    if kind != "PostgreSQL":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{Path(folder) / 'swap.db'}"
+        return
+    name = create_database(SERVER)
+    try:
+        yield url_of(SERVER, name)
+    finally:
+        drop_database(SERVER, name)
+
+
 def main() -> None:
     """Print the figures."""
     if sys.argv[1:2] == ["--measure"]:
         print(json.dumps(measure(*sys.argv[2:4])))
         return
     people = int(sys.argv[1]) if sys.argv[1:] else PEOPLE
+    kind = sys.argv[2] if sys.argv[2:] else "SQLite"
     table = Table(
         "compared",
         "moves",
@@ -195,12 +223,11 @@ def main() -> None:
         "processor",
         "peak MB",
         "without the file",
-        title="Compare two releases",
+        title=f"Compare two releases, {kind}",
         title_justify="left",
     )
     for unit, fill_rows in (("people", fill), ("decisions", fill_decisions)):
-        with tempfile.TemporaryDirectory() as folder:
-            url = f"sqlite:///{Path(folder) / 'swap.db'}"
+        with _empty_database(kind) as url:
             fill_rows(url, people)
             command = [sys.executable, "-m", "tests.bench.swap", "--measure", url, unit]
             figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -1,7 +1,8 @@
 """Measure what a release on trial costs an answer: `python -m tests.bench.trial [questions database]`.
 
 One process answers questions about the people of a small town, one in each transaction and sixteen in each: without a trial, with a
-release in shadow (both releases decide), and with one for half of the people (one release decides). The three take turns in blocks,
+release in shadow that has the same scorecard, with one that has another (both releases decide), and with one for half of the people (one
+release decides). They take turns in blocks,
 so that what else the machine does falls on each alike. `of none` is the median over the rounds of the ratio to the block without a
 trial beside it.
 """
@@ -40,7 +41,9 @@ BATCHES: Final = (1, 16)  # questions in a transaction
 SERVER: Final = "postgresql://postgres@127.0.0.1:5432/test"
 CHANGE: Final = {"perks": "{id: power_bank.550, when: score >= 550 -> {id: power_bank.550, when: score >= 650"}
 HALF: Final = {"stages": [{"share": "50%", "hours": 1}, {"share": "100%"}]}
-KINDS: Final = ("none", "shadow", "half of the people")
+OTHER_CARD: Final = {"trust": "base: 480 -> base: 485"}
+NONE, SHADOW, OTHER_SHADOW, PARTIAL = "none", "shadow", "shadow, another scorecard", "half of the people"
+KINDS: Final = (NONE, SHADOW, OTHER_SHADOW, PARTIAL)
 Figure = tuple[float, float]  # seconds of wall clock and of the processor
 
 
@@ -71,24 +74,30 @@ def _town(name: str) -> Iterator[Engine]:
 def _contexts(database: Engine) -> dict[str, AppContext]:
     """A context of each kind, of one database. None compares the log: we change it between them."""
     people, cache = TwoPeople(database, micros(NOW)), EvaluatorsCache()
-    number = people.approved(changed_files(**CHANGE), HALF).number
-    contexts = {}
-    for kind in KINDS:
-        if kind == "shadow":
-            activations.begin_shadow(database, people.wang, number, people.tick())
-        elif kind == "half of the people":
+
+    def context() -> AppContext:
+        return replace(context_of(database, read_state(database), cache, moment(people.now)), head="")
+
+    contexts = {NONE: context()}
+    for kind, change in ((SHADOW, CHANGE), (OTHER_SHADOW, OTHER_CARD)):
+        number = people.approved(changed_files(**change), HALF).number
+        activations.begin_shadow(database, people.wang, number, people.tick())
+        contexts[kind] = context()
+        if kind == SHADOW:
             activations.release_proposal(database, people.wang, number, people.tick())
-        contexts[kind] = replace(context_of(database, read_state(database), cache, moment(people.now)), head="")
+            contexts[PARTIAL] = context()
+        activations.stop(database, people.wang, number, "measured", people.tick())
     return contexts
 
 
 def _measure(contexts: dict[str, AppContext], questions: int, batch: int) -> dict[str, list[Figure]]:
     """The seconds of each block, by kind."""
-    context = contexts["none"]
+    context = contexts[NONE]
     persons = builds.scores(context.database, current_build(context))["person"].to_list()
     asked_at, figures = micros(NOW), {kind: list[Figure]() for kind in KINDS}
     for number in range(0, questions, BLOCK):
-        for kind in KINDS[number // BLOCK % 3 :] + KINDS[: number // BLOCK % 3]:
+        turn = number // BLOCK % len(KINDS)
+        for kind in KINDS[turn:] + KINDS[:turn]:
             asked_at += 60_000_000
             block = [
                 EligibilityQuestion(
@@ -107,7 +116,7 @@ def _add_rows(table: Table, name: str, batch: int, figures: dict[str, list[Figur
     for kind in KINDS:
         millis = statistics.median(wall for wall, _ in figures[kind]) * 1_000 / BLOCK
         ratios = [
-            statistics.median(own[n] / none[n] for own, none in zip(figures[kind], figures["none"], strict=True))
+            statistics.median(own[n] / none[n] for own, none in zip(figures[kind], figures[NONE], strict=True))
             for n in range(2)
         ]
         table.add_row(name, str(batch), kind, f"{millis:.2f}", *(f"{ratio:.2f}" for ratio in ratios))

@@ -28,6 +28,34 @@ _IMPORTS: Final = (
     "tests/api/cli/test_import_sources.py",
 )
 _SHARED_DECISIONS: Final = ("tests/api/links/test_links.py", "tests/api/links/test_shared_decisions.py")
+# The simulations of `tests/engine/rollout/test_false_alarms.py` stay out: they are slow.
+_ROLLOUT: Final = (
+    "tests/engine/rollout/test_buckets.py",
+    "tests/engine/rollout/test_confidence_sequences.py",
+    "tests/engine/rollout/test_contrasts.py",
+    "tests/engine/rollout/test_guards.py",
+    "tests/engine/rollout/test_outcomes.py",
+    "tests/engine/rollout/test_percentages.py",
+    "tests/engine/rollout/test_plan.py",
+)
+_CHANGES: Final = (
+    "tests/engine/changes/test_comparison.py",
+    "tests/engine/changes/test_day_turns.py",
+    "tests/engine/changes/test_swap_report.py",
+    "tests/engine/changes/test_swap_tally.py",
+    "tests/api/supervision/test_swap_sets.py",
+    "tests/api/supervision/test_swap_decisions.py",
+)
+# The state machine of `tests/api/proposals/test_laws.py` stays out: it is slow.
+_RELEASE_STEPS: Final = (
+    "tests/api/proposals/test_altered_log.py",
+    "tests/api/proposals/test_gate.py",
+    "tests/api/proposals/test_gate_in_time.py",
+    "tests/api/proposals/test_reports.py",
+    "tests/api/proposals/test_side_doors.py",
+    "tests/api/proposals/test_trials.py",
+    "tests/api/http/test_keys.py",
+)
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "engine/decide/scorecard.py": (
         "tests/engine/decide/test_scorecard.py",
@@ -154,6 +182,45 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         ),
         _IMPORTS,
     ),
+    **dict.fromkeys(
+        (
+            "engine/rollout/buckets.py",
+            "engine/rollout/confidence_sequences.py",
+            "engine/rollout/contrasts.py",
+            "engine/rollout/outcomes.py",
+            "engine/rollout/percentages.py",
+            "engine/rollout/plan.py",
+            "engine/proportions.py",
+            "engine/rollout/sequential.py",
+        ),
+        _ROLLOUT,
+    ),
+    **dict.fromkeys(
+        (
+            "engine/changes/comparison.py",
+            "engine/changes/day_turns.py",
+            "engine/changes/plans.py",
+            "engine/changes/rule_changes.py",
+            "engine/changes/swap_report.py",
+            "engine/changes/tally.py",
+            "engine/changes/texts.py",
+        ),
+        _CHANGES,
+    ),
+    **dict.fromkeys(
+        (
+            "api/releases/activation_steps.py",
+            "api/releases/key_steps.py",
+            "api/releases/proposal_steps.py",
+            "api/releases/release_states.py",
+            "api/releases/step_checks.py",
+            "api/releases/steps.py",
+            "api/releases/transitions.py",
+        ),
+        _RELEASE_STEPS,
+    ),
+    "api/proposals/trial_outcomes.py": ("tests/api/proposals/test_trial_outcomes.py",),
+    "api/proposals/trial_sums.py": ("tests/api/proposals/test_trials.py",),
     "api/people/features.py": ("tests/api/people/test_me.py", "tests/api/guarantees/test_exports.py"),
     "api/people/ledger_erasure.py": (
         "tests/api/people/test_erasure.py",

@@ -1,4 +1,7 @@
-"""Routes for supervisors: read decisions, releases, digests and proofs, and replay a decision. They write nothing."""
+"""Routes for supervisors: read decisions, releases, digests and proofs. They write nothing.
+
+Operators may search decisions and prove them. They open the record of one under a look (`api.people.looks`).
+"""
 
 import json
 import logging
@@ -9,16 +12,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from api.http.dependencies import ContextDep, Now, Supervisor
+from api.access.auth import Caller
+from api.http.dependencies import Auditor, ContextDep, Now, Supervisor
 from api.http.fields import AsStored, Int64, Moment, PartyId, PerkId, RecordedOutcome, RecordId
 from api.http.lanes import LanedRoute
 from api.http.problems import error_responses
 from api.http.routes.decision_record import AuditRecord, DecisionTerms, Proof
 from api.http.routes.page import After, Page
+from api.people.looks import require_decision_look
 from api.releases import releases
+from api.runtime.context import AppContext
 from api.settings.settings import settings
 from api.store.clock import moment
-from api.supervision import audit, digests, replay, report
+from api.supervision import audit, digests, report
 from api.supervision.audit import DecisionFilter, day_name
 from engine.errors import Rejected
 from engine.lang.model.timezones import zone
@@ -28,6 +34,9 @@ log = logging.getLogger("iftah")
 router = APIRouter(prefix="/v1/audit", tags=["supervisors"], route_class=LanedRoute)
 
 DecisionId = Annotated[RecordId, Path(description="a decision's id")]
+DecisionLook = Annotated[
+    RecordId | None, Query(alias="look", description="an operator's look at this decision, or at its person")
+]
 
 
 class DecisionEntry(DecisionTerms):
@@ -50,7 +59,8 @@ class WholeDecision(DecisionEntry):
     """A decision with everything that it depended on."""
 
     erased: bool = Field(description="the person has left, and we erased the record")
-    subject: str | None = Field(description="the person; null when erased")
+    withheld: bool = Field(description="the record needs a look of yours: POST /v1/decisions/{decision_id}/looks")
+    subject: str | None = Field(description="the person; null when erased or withheld")
     salt: str | None
     record: AsStored[AuditRecord] | None
 
@@ -89,48 +99,52 @@ class DigestLines(Page[DigestLine]):
 @router.get("/decisions")
 def list_decisions(
     context: ContextDep,
-    _: Supervisor,
+    _: Auditor,
     since: Annotated[Moment | None, Query(alias="from", description="decided at this time or later")] = None,
     until: Annotated[Moment | None, Query(alias="to", description="decided before this time")] = None,
     merchant: Annotated[PartyId | None, Query()] = None,
     perk: Annotated[PerkId | None, Query()] = None,
     outcome: Annotated[RecordedOutcome | None, Query()] = None,
+    release: Annotated[RecordId | None, Query()] = None,
     after: After = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> DecisionEntries:
-    """List decisions by time, merchant, perk and outcome, newest first, a page at a time."""
-    criteria = DecisionFilter(since, until, merchant, perk, outcome)
+    """List decisions by time, merchant, perk, outcome and release, newest first, a page at a time."""
+    criteria = DecisionFilter(since, until, merchant, perk, outcome, release)
     rows = audit.find_decisions(context.database, criteria, None if after is None else int(after), limit + 1)
     return DecisionEntries.cut([_entry(row) for row in rows], limit, "seq")
 
 
-@router.get("/decisions/{decision_id}", responses=error_responses("unknown_decision"))
-def get_decision_record(decision_id: DecisionId, context: ContextDep, caller: Supervisor) -> WholeDecision:
-    """Read one decision with its record. We log the access, since the record is about a person."""
+@router.get("/decisions/{decision_id}", responses=error_responses("unknown_decision", "look_needed"))
+def get_decision_record(
+    decision_id: DecisionId, context: ContextDep, caller: Auditor, now: Now, look: DecisionLook = None
+) -> WholeDecision:
+    """Read one decision with its record. We log the access, since the record is about a person.
+
+    Without a look, an operator gets the entry alone.
+    """
     row = audit.find_decision_row(context.database, decision_id)
+    withheld = caller.role == "operator" and look is None and row["about_record"] is not None
+    if withheld:
+        return WholeDecision(
+            **_entry(row).model_dump(), erased=False, withheld=True, subject=None, salt=None, record=None
+        )
+    require_decision_access(context, caller, decision_id, look, now)
     record, salt = row["about_record"], row["about_salt"]
     if record is not None:
         log.info("a record was read", extra={"decision": row["id"], "token": caller.token, "role": caller.role})
     return WholeDecision(
         **_entry(row).model_dump(),
         erased=record is None,
+        withheld=False,
         subject=row["about_subject"],
         salt=salt,
         record=None if record is None else json.loads(record),
     )
 
 
-@router.get(
-    "/decisions/{decision_id}/replay", responses=error_responses("unknown_decision", "erased", "not_replayable")
-)
-def replay_decision(decision_id: DecisionId, context: ContextDep, caller: Supervisor) -> replay.ReplayResult:
-    """Decide again under the original release, by the reference and the online engine, and compare bit for bit."""
-    log.info("a record was replayed", extra={"decision": decision_id, "token": caller.token, "role": caller.role})
-    return replay.replay(context, decision_id)
-
-
 @router.get("/decisions/{decision_id}/proof", responses=error_responses("unknown_decision", "no_digest"))
-def get_proof(decision_id: DecisionId, context: ContextDep, _: Supervisor) -> Proof:
+def get_proof(decision_id: DecisionId, context: ContextDep, _: Auditor) -> Proof:
     """Prove that a decision is in its day's digest. You can check the proof by `iftah audit check-proof`, without a database."""
     return Proof(**digests.make_proof(context.database, decision_id))
 
@@ -169,6 +183,18 @@ def get_report(
     if year > latest:
         raise Rejected("that year is in the future", where="year", hint=f"up to {latest}", code="bad_year")
     return report.yearly_report(context.database, year, now, settings().report_smallest_group, timezone)
+
+
+def require_decision_access(
+    context: AppContext, caller: Caller, decision_id: str, look: str | None, now: datetime
+) -> None:
+    """A supervisor may open any record; an operator needs a look at the decision or at its person. An erased one is nobody's.
+
+    Raises Rejected: `look_needed`, `unknown_decision`.
+    """
+    subject = audit.find_decision_row(context.database, decision_id)["about_subject"]
+    if caller.role != "supervisor" and subject is not None:
+        require_decision_look(context.database, caller, subject, decision_id, look, now)
 
 
 def _entry(row: Mapping[str, Any]) -> DecisionEntry:

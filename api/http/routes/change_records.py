@@ -1,15 +1,16 @@
 """The record of a change of rules, for those who make it and for the supervisor: text, effect, guards, outcomes, signatures, steps."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.http.dependencies import ContextDep, Reviewer, Supervisor
 from api.http.lanes import BULK, LanedRoute
 from api.http.problems import error_responses
-from api.http.routes.proposal_answers import ProposalAnswer
-from api.http.routes.proposals import LOG_CODES, Number
+from api.http.routes.page import After
+from api.http.routes.proposal_answers import ProposalAnswer, Proposals
+from api.http.routes.proposals import LOG_CODES, Number, proposals_page
 from api.http.routes.release_status import newest_state
 from api.proposals.change_record import change_record
 from api.proposals.measurement import effect_of
@@ -56,7 +57,11 @@ class OutcomeComparison(BaseModel):
     challenger: OutcomeRate | None = None
     both: OutcomeRate | None = None
     champion_only: OutcomeRate | None = None
-    challenger_only_orders: int | None = Field(None, description="answers without an outcome: the champion declined")
+    challenger_only_orders: int | None = Field(None, description="people whom the challenger alone admits: no outcomes")
+    challenger_bounds: list[float] | None = Field(
+        None, description="the challenger's rate if none or all of these were bad"
+    )
+    difference_bounds: list[float] | None = Field(None, description="the difference if all or none of these were bad")
 
 
 class ChangeRecord(BaseModel):
@@ -83,6 +88,17 @@ class ChangeRecord(BaseModel):
 async def read_record(number: Number, context: ContextDep, _: Reviewer) -> ChangeRecord:
     """Read what is on record about a change of rules, with what the guards of its trial say now."""
     return await BULK.run(ChangeRecord.of_context, context, number)
+
+
+@router.get("/audit/changes", tags=["supervisors"], responses=error_responses(*LOG_CODES))
+def list_changes(
+    context: ContextDep,
+    _: Supervisor,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Proposals:
+    """List every change of rules that somebody proposed, newest first, in pages."""
+    return proposals_page(context, None, after, limit)
 
 
 @router.get("/audit/changes/{number}", tags=["supervisors"], responses=error_responses(*LOG_CODES, "unknown_proposal"))

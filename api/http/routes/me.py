@@ -1,12 +1,11 @@
 """Routes for people: your score and its reasons, recourse, your evidence, inquiries about you, your export, and erasure."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from api.decisions.score_explanation import ScoreExplanation
 from api.features.lineage import lineage
 from api.http.dependencies import ContextDep, Now, Subject
 from api.http.fields import AsStored, DataClass, DisputeState, Int64, Money, PerkId, RecordedOutcome
@@ -16,12 +15,15 @@ from api.http.routes.cases import DisputeView, ReviewView
 from api.http.routes.event_fields import EventFields
 from api.http.routes.export_rows import ConsentRequestExport, OrderExport
 from api.http.routes.feature_lineage import FeatureLineage, FeatureName
+from api.http.routes.my_looks import LookView
 from api.http.routes.page import After, Page
+from api.http.routes.score_views import MyScore, PastScore, Reason, RecourseAnswer
 from api.people import erasure, person
 from api.people import evidence as stored_evidence
 from api.people.features import list_features
 from api.people.languages import choose_language
 from api.people.linked import linked_classes
+from api.runtime.context import AppContext
 from api.store.database import reading
 from engine.lang.model.program import Program
 
@@ -34,83 +36,8 @@ Language = Annotated[
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-class Reason(BaseModel):
-    """A reason for lost points, or for an answer other than ADMIT."""
-
-    code: str
-    text: str
-
-
-class Dimension(BaseModel):
-    """The points of one dimension of the scorecard, and its maximum."""
-
-    name: str
-    points: int
-    best: int
-
-
-class ScoreBand(BaseModel):
-    """A range of scores, up to the next band."""
-
-    name: str
-    lowest: int
-
-
-class MyScore(BaseModel):
-    """Your score, and the reasons why it is not higher."""
-
-    person: str
-    score: int | None = Field(description="null: we know too little, see the reasons")
-    band: str | None
-    lowest: int
-    highest: int
-    bands: list[ScoreBand] = Field(description="all bands of the scorecard, the lowest first")
-    base: int = Field(description="the points with which each person begins")
-    dimensions: list[Dimension]
-    reasons: list[Reason]
-    consents_to: list[DataClass] = Field(description="classes of evidence that we use, by your own consent")
-    linked_ids: list[str] = Field(description="all of your ids, if we read several as one person; else empty")
-    as_of: datetime
-    computed_at: datetime
-    release: str = Field(description="the rules in force")
-
-
-class PastScore(BaseModel):
-    """A score that differs from the previous one."""
-
-    at: datetime
-    score: int | None
-    band: str | None
-    release: str
-
-
 class ScoreHistory(Page[PastScore]):
     """Changes of your score, oldest first."""
-
-
-class RecourseStep(BaseModel):
-    """One change."""
-
-    feature: str
-    characteristics: list[str] = Field(description="the lines of the scorecard that read the feature")
-    now: int | str | bool | None = Field(
-        description="the stored value: decimals as whole numbers of their last digit; null: missing"
-    )
-    reach: int
-    text: str
-
-
-class RecourseAnswer(BaseModel):
-    """The change with the fewest and easiest steps to the target. `new_score` is the engine's own result for it."""
-
-    score: int | None
-    target: int
-    reached: bool = Field(
-        description="false: no few steps reach the target or the perk's other conditions; these come nearest to the score"
-    )
-    steps: list[RecourseStep]
-    new_score: int | None
-    new_band: str | None
 
 
 class EarlierContent(BaseModel):
@@ -147,6 +74,17 @@ class EvidenceItem(BaseModel):
 
 class EvidenceItems(Page[EvidenceItem]):
     """Your stored evidence, oldest first."""
+
+    @classmethod
+    def of_person(
+        cls, context: AppContext, name: str, now: datetime, after: int, limit: int, language: str | None
+    ) -> Self:
+        """A page of a person's evidence, of their other ids too."""
+        words = choose_language(language, context.release.programs[-1].languages)
+        with reading(context.database) as connection:
+            linked = linked_classes(connection, name, now)
+            rows = stored_evidence.list_evidence(connection, context.vocabulary, name, after, limit + 1, linked, words)
+        return cls.cut([EvidenceItem(**row) for row in rows], limit, "number")
 
 
 class MyFeature(BaseModel):
@@ -189,6 +127,18 @@ class Inquiry(BaseModel):
 class Inquiries(Page[Inquiry]):
     """Questions about you, newest first."""
 
+    @classmethod
+    def of_person(
+        cls, context: AppContext, name: str, now: datetime, before: int | None, limit: int, language: str | None
+    ) -> Self:
+        """A page of the questions about a person, under all their ids."""
+        program = context.release.programs[-1]
+        words = choose_language(language, program.languages)
+        with reading(context.database) as connection:
+            linked = linked_classes(connection, name, now)
+            rows = person.inquiries(connection, program, name, words, before, limit + 1, linked)
+        return cls.cut([Inquiry(**row) for row in rows], limit, "number")
+
 
 class Export(BaseModel):
     """Everything that we store about a person, in one document."""
@@ -205,6 +155,7 @@ class Export(BaseModel):
     disputes: list[DisputeView]
     reviews: list[ReviewView]
     monitoring: dict[str, str]
+    looks: list[LookView]
 
 
 class LeaveForm(BaseModel):
@@ -239,7 +190,7 @@ class Attributes(RootModel[dict[str, str]]):
 @router.get("", responses=error_responses(*SCORE_CODES))
 def get_me(context: ContextDep, caller: Subject, now: Now, language: Language = None) -> MyScore:
     """Read your score, its parts, and the reasons why it is not higher."""
-    return _my_score(person.explain_own_score(context, caller.party, now), language)
+    return MyScore.of(person.explain_own_score(context, caller.party, now), language)
 
 
 @router.get("/history")
@@ -264,19 +215,7 @@ def get_my_recourse(
     """Find the smallest change for a higher score: to the next band, or to a perk or score that you name."""
     words = choose_language(language, context.release.programs[-1].languages)
     plan = person.propose_recourse(context, caller.party, now, words, perk, score)
-    best = plan.plan
-    steps = [
-        RecourseStep(feature=s.feature, characteristics=list(s.items), now=s.before, reach=s.after, text=text)
-        for s, text in zip(best.steps, plan.words, strict=True)
-    ]
-    return RecourseAnswer(
-        score=plan.explanation.result.score,
-        target=best.target,
-        reached=best.reached,
-        steps=steps,
-        new_score=best.scored.score,
-        new_band=best.scored.band,
-    )
+    return RecourseAnswer.of(plan)
 
 
 @router.get("/features", responses=error_responses(*SCORE_CODES))
@@ -302,13 +241,7 @@ def list_my_evidence(
     language: Language = None,
 ) -> EvidenceItems:
     """List your stored evidence with its contributors, oldest first, in pages; of your other ids, the evidence that counts."""
-    words = choose_language(language, context.release.programs[-1].languages)
-    with reading(context.database) as connection:
-        linked, first = linked_classes(connection, caller.party, now), int(after or 0)
-        rows = stored_evidence.list_evidence(
-            connection, context.vocabulary, caller.party, first, limit + 1, linked, words
-        )
-    return EvidenceItems.cut([EvidenceItem(**row) for row in rows], limit, "number")
+    return EvidenceItems.of_person(context, caller.party, now, int(after or 0), limit, language)
 
 
 @router.get("/inquiries")
@@ -321,12 +254,7 @@ def list_my_inquiries(
     language: Language = None,
 ) -> Inquiries:
     """List the questions about you, under all your ids: merchant, time, perk and answer, newest first, in pages."""
-    program = context.release.programs[-1]
-    with reading(context.database) as connection:
-        words, last = choose_language(language, program.languages), None if after is None else int(after)
-        linked = linked_classes(connection, caller.party, now)
-        rows = person.inquiries(connection, program, caller.party, words, last, limit + 1, linked)
-    return Inquiries.cut([Inquiry(**row) for row in rows], limit, "number")
+    return Inquiries.of_person(context, caller.party, now, None if after is None else int(after), limit, language)
 
 
 @router.get("/export")
@@ -338,7 +266,7 @@ def export_me(context: ContextDep, caller: Subject, now: Now, response: Response
     )
     explanation = person.explain_score_if_any(context, caller.party, now)
     response.headers["Content-Disposition"] = 'attachment; filename="iftah.json"'
-    score = None if explanation is None else _my_score(explanation, language)
+    score = None if explanation is None else MyScore.of(explanation, language)
     return Export(version=1, person=caller.party, exported_at=now, score=score, **sections)
 
 
@@ -359,29 +287,3 @@ def delete_me(_: LeaveForm, context: ContextDep, caller: Subject, now: Now) -> E
     """Leave for good: we erase everything that we store about you, and your token ends."""
     summary = erasure.erase(context.database, caller.party, now, context.vocabulary)
     return ErasureSummary(events=summary.events, kept_of_others=summary.kept_of_others, decisions=summary.decisions)
-
-
-def _my_score(explanation: ScoreExplanation, language: str | None) -> MyScore:
-    card, program, score = explanation.program.scorecard, explanation.program, explanation.result
-    words = choose_language(language, program.languages)
-    names = dict.fromkeys(part.dimension for part in score.parts)
-    parts = {name: [p for p in score.parts if p.dimension == name] for name in names}
-    return MyScore(
-        person=explanation.person,
-        score=score.score,
-        band=score.band,
-        lowest=card.lowest,
-        highest=card.highest,
-        bands=[ScoreBand(name=band.name, lowest=band.lowest) for band in card.bands],
-        base=card.base,
-        dimensions=[
-            Dimension(name=n, points=sum(p.points for p in group), best=sum(p.baseline for p in group))
-            for n, group in parts.items()
-        ],
-        reasons=[Reason(code=c, text=person.wording(program, c, words)) for c in score.reasons],
-        consents_to=sorted(explanation.classes),
-        linked_ids=list(explanation.linked),
-        as_of=explanation.build.as_of,
-        computed_at=explanation.build.computed_at,
-        release=program.release,
-    )

@@ -16,6 +16,7 @@ from api.http.problems import error_responses
 from api.http.routes.consents import Classes, RequestId
 from api.runtime.scoring import current_build
 from api.store.clock import moment
+from api.store.database import Database
 from engine.errors import Rejected
 
 router = APIRouter(prefix="/v1/me/consents", tags=["people"], route_class=LanedRoute)
@@ -150,9 +151,13 @@ _GRANT_CODES: Final = (*_CHANGE_CODES, "bad_until", "warning_needed")
 def get_my_consents(context: ContextDep, caller: Subject, now: Now) -> Consents:
     """Read the requests for your consent, and your consents in force."""
     pending = [PendingConsent.of(request) for request in consents.pending_requests(context.database, caller.party, now)]
-    grants_by_purpose = consents.consents_of(context.database, caller.party, now)
-    active = [consent for purpose, grants in grants_by_purpose.items() for consent in _active_consents(purpose, grants)]
-    return Consents(requests=pending, in_force=active, warning=WARNING)
+    return Consents(requests=pending, in_force=active_consents(context.database, caller.party, now), warning=WARNING)
+
+
+def active_consents(database: Database, person: str, now: datetime) -> list[ActiveConsent]:
+    """The consents of a person in force, by purpose, service and class."""
+    grants_by_purpose = consents.consents_of(database, person, now)
+    return [consent for purpose, grants in grants_by_purpose.items() for consent in _active_consents(purpose, grants)]
 
 
 @router.post(

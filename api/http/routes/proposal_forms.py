@@ -26,13 +26,13 @@ NumberText = Annotated[str, Field(max_length=20, pattern=r"^-?[0-9.]+%?$")]
 WholeNumber = Annotated[int, Field(ge=1, le=10**9)]
 
 
-class _StrictForm(BaseModel):
+class StrictForm(BaseModel):
     """A form without fields of other names."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class RolloutStage(_StrictForm):
+class RolloutStage(StrictForm):
     """A share of people, until so many hours have passed and so many answers are given."""
 
     share: NumberText = Field(description="of people", examples=["5%"])
@@ -40,14 +40,14 @@ class RolloutStage(_StrictForm):
     answers: WholeNumber | None = None
 
 
-class RolloutGuard(_StrictForm):
+class RolloutGuard(StrictForm):
     """The bounds of a measure, compared with the release in force: percentages, and a number for `score_psi`."""
 
     least: NumberText | None = Field(None, examples=["-5%"])
     most: NumberText | None = Field(None, examples=["5%"])
 
 
-class RolloutGuards(_StrictForm):
+class RolloutGuards(StrictForm):
     """The guards of a plan, by measure."""
 
     admit_rate: RolloutGuard | None = None
@@ -58,7 +58,7 @@ class RolloutGuards(_StrictForm):
     score_psi: RolloutGuard | None = None
 
 
-class RolloutPlan(_StrictForm):
+class RolloutPlan(StrictForm):
     """The plan of a partial release. A key that you leave out has a default; the answer shows it."""
 
     stages: list[RolloutStage] | None = Field(None, min_length=1, max_length=20)
@@ -69,7 +69,7 @@ class RolloutPlan(_StrictForm):
     confidence: NumberText | None = Field(None, examples=["99%"])
 
 
-class ProposalForm(_StrictForm):
+class ProposalForm(StrictForm):
     """All rule files as you want them, the reason, and perhaps a plan."""
 
     files: RuleFiles
@@ -82,7 +82,7 @@ class ProposalForm(_StrictForm):
         return None if self.plan is None else self.plan.model_dump(exclude_none=True)
 
 
-class BreakGlassForm(_StrictForm):
+class BreakGlassForm(StrictForm):
     """All rule files that you put into force alone, the reason, and for how long."""
 
     files: RuleFiles
@@ -90,7 +90,7 @@ class BreakGlassForm(_StrictForm):
     reason: StatementText
 
 
-class SignatureForm(_StrictForm):
+class SignatureForm(StrictForm):
     """A signature of `text_to_sign`, in UTF-8, as the proposal shows it."""
 
     manifest: Hash = Field(description="`manifest_hash` of the proposal that you read")
@@ -98,19 +98,19 @@ class SignatureForm(_StrictForm):
     signature: Signature
 
 
-class ReasonForm(_StrictForm):
+class ReasonForm(StrictForm):
     """A reason, which stays on record."""
 
     reason: StatementText
 
 
-class ScheduleForm(_StrictForm):
+class ScheduleForm(StrictForm):
     """The time at which a proposal comes into force."""
 
     at: Moment = Field(description="a later time")
 
 
-class RollbackForm(_StrictForm):
+class RollbackForm(StrictForm):
     """The release to which we go back."""
 
     reason: StatementText
@@ -119,7 +119,7 @@ class RollbackForm(_StrictForm):
     )
 
 
-class KeyForm(_StrictForm):
+class KeyForm(StrictForm):
     """Your public key, and your signature as proof that you hold the private half."""
 
     public: Hash = Field(description="the public key of Ed25519, hex")

@@ -68,6 +68,11 @@ def list_proposals(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Proposals:
     """List changes of rules, newest first."""
+    return proposals_page(context, state, after, limit)
+
+
+def proposals_page(context: AppContext, state: str | None, after: str | None, limit: int) -> Proposals:
+    """A page of the changes of rules, newest first, all or those in a state."""
     rows = sorted(newest_state(context).proposals.values(), key=lambda proposal: -proposal.number)
     rows = [p for p in rows if (state is None or p.state == state) and (after is None or p.number < int(after))]
     return Proposals.cut([ProposalSummary.of(proposal) for proposal in rows[: limit + 1]], limit, "number")

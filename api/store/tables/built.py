@@ -110,6 +110,16 @@ class ScoreChangeRow(SQLModel, table=True):
     band: str | None = None
 
 
+class FeatureFiguresRow(SQLModel, table=True):
+    """The distribution of a feature in a build, as counts of people. We keep those of earlier builds, to show drift."""
+
+    __tablename__: ClassVar[str] = "feature_figures"
+
+    build: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    feature: str = Field(primary_key=True)
+    figures: str  # JSON
+
+
 class ReleaseRow(SQLModel, table=True):
     """A set of rule files, named by the hash of its canonical form."""
 
@@ -127,4 +137,5 @@ DEFERRED_REFRESHES: Final = SQLModel.metadata.tables["deferred_refreshes"]
 SCHEDULED_EVENTS: Final = SQLModel.metadata.tables["scheduled_events"]
 SCORES: Final = SQLModel.metadata.tables["scores"]
 SCORE_HISTORY: Final = SQLModel.metadata.tables["score_history"]
+FEATURE_FIGURES: Final = SQLModel.metadata.tables["feature_figures"]
 RELEASES: Final = SQLModel.metadata.tables["releases"]

@@ -8,10 +8,22 @@ deleted.
 
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ColumnElement, Index, String, UniqueConstraint, literal_column, text
 from sqlmodel import Field, SQLModel
 
 from api.store.tables.evidence import SEQ
+
+
+def _search_index(column: str) -> Index:
+    """An index for the search of decisions. It is on an expression, so that no plan of another query uses it: the databases'
+    statistics of a growing table are stale.
+    """
+    return Index(f"decisions_of_{column}", text(f"({column} || '')"), "decided_at")
+
+
+def search_key(column: str) -> ColumnElement[str]:
+    """The expression of such an index, for the condition of a search."""
+    return literal_column(f"({column} || '')", String)
 
 
 class DecisionRecord(SQLModel, table=True):
@@ -22,6 +34,7 @@ class DecisionRecord(SQLModel, table=True):
         UniqueConstraint("id", name="one_decision_per_id"),
         UniqueConstraint("hash", name="one_decision_per_hash"),
         Index("decisions_by_time", "decided_at"),
+        *map(_search_index, ("merchant", "perk", "outcome", "release")),
         {"sqlite_autoincrement": True},
     )
 

@@ -1,16 +1,21 @@
-"""Tables of people: submissions of contributors, disputes, monitored attributes, and erasures."""
+"""Tables of people: submissions of contributors, disputes, monitored attributes, looks at people, and erasures."""
 
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+from api.store.tables.evidence import SEQ
 
 
 class SubmissionRow(SQLModel, table=True):
     """One submission of events by the API, and its refused rows: row, event id and reason, never the row's content."""
 
     __tablename__: ClassVar[str] = "submissions"
-    __table_args__ = (Index("submissions_of_contributor", "contributor", "received_at"),)
+    __table_args__ = (
+        Index("submissions_of_contributor", "contributor", "received_at"),
+        Index("submissions_by_time", "received_at", "id"),
+    )
 
     id: str = Field(primary_key=True)
     contributor: str
@@ -49,6 +54,32 @@ class MonitoredAttributeRow(SQLModel, table=True):
     person: str = Field(primary_key=True)
     attribute: str = Field(primary_key=True)
     value: str
+
+
+class LookRow(SQLModel, table=True):
+    """A look at a person's data: the caller, the purpose, and the part. The person may read it.
+
+    Append-only: triggers in the database refuse other changes, except during an erasure.
+    """
+
+    __tablename__: ClassVar[str] = "looks"
+    __table_args__ = (
+        UniqueConstraint("id", name="one_look_per_id"),
+        Index("looks_at_person", "person", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: int | None = Field(default=None, primary_key=True, sa_type=SEQ)
+    id: str
+    person: str
+    role: str  # of the caller
+    party: str  # the caller
+    kind: str  # dispute, review, enquiry, supervision, search
+    purpose: str  # in the caller's own words
+    part: str  # person, decision, search
+    decision: str | None = None  # the id of the one decision that it shows
+    at: int = Field(sa_type=BigInteger)
+    until: int = Field(sa_type=BigInteger)  # when it ends
 
 
 class SystemRow(SQLModel, table=True):
@@ -115,6 +146,7 @@ class ErasureInProgressRow(SQLModel, table=True):
 SUBMISSIONS: Final = SQLModel.metadata.tables["submissions"]
 DISPUTES: Final = SQLModel.metadata.tables["disputes"]
 MONITORED_ATTRIBUTES: Final = SQLModel.metadata.tables["monitored_attributes"]
+LOOKS: Final = SQLModel.metadata.tables["looks"]
 SYSTEM: Final = SQLModel.metadata.tables["system"]
 ERASURE_TOMBSTONES: Final = SQLModel.metadata.tables["erasure_tombstones"]
 ERASED_INQUIRIES: Final = SQLModel.metadata.tables["erased_inquiries"]

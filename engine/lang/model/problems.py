@@ -102,6 +102,7 @@ WARNINGS: Final[dict[str, str]] = {
     "W109": "an amount above the perk's `most`",
     "W110": "points against the direction of a feature",
     "W111": "a gap of days between a tier or rule and the next one",
+    "W112": "a tier that waives more than a higher score gets",
 }
 Severity = Literal["error", "warning"]
 

@@ -8,6 +8,7 @@ from engine.lang.model.problems import Problem
 from engine.lang.model.program import Program, Release
 from engine.verify.prove.conditions import QuestionScope, with_definitions
 from engine.verify.prove.encoding import Encoder
+from engine.verify.prove.falls import fall_verdicts
 from engine.verify.prove.gaps import gap_verdicts
 from engine.verify.prove.lines import ProgramLines, release_lines
 from engine.verify.prove.orders import order_verdicts
@@ -67,3 +68,4 @@ def _program_verdicts(
     for perk in program.perks:
         scope = perk_scope(perk, lines.perk(perk.id), program.scorecard, people, effort)
         yield from with_definitions(perk_verdicts(scope), clauses(scope.perk, scope.line), define, scope.free)
+        yield from fall_verdicts(scope, program.scorecard)

@@ -1,7 +1,9 @@
 """A town: a synthetic population from a seed, whose ground truth we know.
 
 Every person has a hidden reliability in 0..1. With noise, it determines the visible facts: obligations kept and broken,
-balances, regularity of income, and ties (similar people meet more). A tenth of the people have almost no evidence; a
+balances, regularity of income, use of the wallet, proof of identity, and ties (similar people meet more). So under the
+shipped scorecard near 5, 15, 35, 30 and 15 % of the scored people are in the five bands, lowest first, and the share of
+promises that people break falls with each band. A tenth of the people have almost no evidence; a
 few pass money in rings; clusters of sybils vouch for each other. Merchants (`m-12`), employers (`e-3`) and the pension
 office (`e-0`) are nodes beside the people (`p-7`) and never enrol. Amounts are in fen (CNY).
 
@@ -11,7 +13,7 @@ town. Cost: linear in people and payments. Memory: the population and ties (some
 one frame.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -23,7 +25,7 @@ from graph.datasets.town.credit import credit_events
 from graph.datasets.town.enrolment import enrolment_events
 from graph.datasets.town.frame import CHUNK, Bools, TimeSpan, span
 from graph.datasets.town.income import income_events, select_banked
-from graph.datasets.town.orders import order_events
+from graph.datasets.town.orders import late_odds, order_events
 from graph.datasets.town.people import Population, populate, truth
 from graph.datasets.town.spending import ring_events, spending_events
 from graph.datasets.town.ties import Ties, connect, tie_events
@@ -43,6 +45,11 @@ class Town:
 
     events: Callable[[], Iterator[pl.DataFrame]]
     truth: pl.DataFrame
+
+    def risks(self) -> Mapping[str, float]:
+        """The probability by person that an order is not paid in time, by the truth."""
+        odds = late_odds(self.truth["reliability"].to_numpy())
+        return dict(zip(self.truth["person"], odds.tolist(), strict=True))
 
 
 def town(people: int, *, seed: int, payments: int | None = None, months: int = 24, end: datetime = END) -> Town:

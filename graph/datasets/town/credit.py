@@ -25,7 +25,8 @@ from graph.datasets.town.frame import (
 from graph.datasets.town.objections import correction_events, objection_events
 from graph.datasets.town.people import Population
 
-_OBLIGATIONS_A_PERSON: Final = 0.6  # obligations a person, on average
+_OBLIGATIONS_A_PERSON: Final = 1.6  # obligations a person, on average
+_BILL_SHARE: Final = 0.9  # obligations of one instalment
 _MAX_INSTALMENTS: Final = 12
 _CHUNK_OBLIGATIONS: Final = 80_000  # obligations whose instalments fit into one frame
 _MONTH: Final = 30 * DAY
@@ -58,8 +59,8 @@ class _Instalments:
 
 
 def default_odds(trust: Floats, luck: Floats) -> Floats:
-    """Return the probability that one obligation is broken: a half at reliability 0.3, one in fifteen at 0.7."""
-    odds: Floats = 1 / (1 + np.exp(6.5 * trust - 2.0 - luck))
+    """Return the probability that one obligation is broken: a half at reliability 0.38, one in twenty at 0.7."""
+    odds: Floats = 1 / (1 + np.exp(9.0 * trust - 3.4 - luck))
     return odds
 
 
@@ -77,7 +78,7 @@ def credit_events(people: Population, seed: int, span: TimeSpan) -> Iterator[pl.
             number=np.arange(cut.start, cut.stop),
             owner=owner,
             opened=since + (rng.random(size) * (span.end - since)).astype(np.int64),
-            count=np.where(rng.random(size) < 0.3, 1, rng.integers(3, _MAX_INSTALMENTS + 1, size)),
+            count=np.where(rng.random(size) < _BILL_SHARE, 1, rng.integers(3, _MAX_INSTALMENTS + 1, size)),
             amount=(people.income[owner] * rng.lognormal(-2.0, 0.5, size)).astype(np.int64) + 100,
         )
         due = _instalments(rng, loans, people.reliability[owner], luck[owner])

@@ -9,7 +9,8 @@ import polars as pl
 from graph.datasets.town.frame import SYSTEM, TimeSpan, draw_weighted, generator, numbered_ids, parts, pick, rows
 from graph.datasets.town.people import Population
 
-_LEVELS: Final = (0.05, 0.25, 0.45, 0.25)  # identity levels 0 to 3
+_LEVEL_CUTS: Final = (0.05, 0.60, 1.10)  # of reliability with noise: identity levels 0 to 3
+_LEVEL_NOISE: Final = 0.25
 _WEAK_LEVELS: Final = (0.5, 0.5)  # thin people and sybils: none, or a phone
 _PURPOSE: Final = "perks"
 _CLASSES: Final = (
@@ -30,7 +31,8 @@ def enrolment_events(people: Population, seed: int, span: TimeSpan) -> Iterator[
         rng, number, size = generator(seed, "enrolment", part), np.arange(cut.start, cut.stop), cut.stop - cut.start
         subject, moment = people.ids[cut], at[cut]
         weak = people.thin[cut] | people.sybil[cut]
-        level = np.where(weak, draw_weighted(rng, _WEAK_LEVELS, size), draw_weighted(rng, _LEVELS, size))
+        level_by_trust = np.digitize(people.reliability[cut] + rng.normal(0.0, _LEVEL_NOISE, size), _LEVEL_CUTS)
+        level = np.where(weak, draw_weighted(rng, _WEAK_LEVELS, size), level_by_trust)
         yield rows(
             "person.enrolled",
             SYSTEM,

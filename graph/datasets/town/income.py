@@ -2,7 +2,7 @@
 
 The bank reports all of an account; the wallet and the shops report some spending. A balance is last month's plus the
 income, less the total that a person of that income and reliability spends: the unreliable spend a little more than they
-earn.
+earn, and have more months without pay. The bank is one of several in the town.
 """
 
 from collections.abc import Iterator
@@ -28,6 +28,7 @@ from graph.datasets.town.frame import (
 from graph.datasets.town.people import GIG, NO_WORK, PENSION, SALARIED, Population
 
 _MAX_INCOME_SHARE: Final = 0.4  # income is at most this share of the payments that you ask for
+_BANKED_SHARE: Final = 0.28  # at most this share of the people who earn have an account at the bank
 _DECEMBER_FACTOR: Final = 1.25  # spending in December, relative to the average month
 
 
@@ -35,7 +36,7 @@ def select_banked(people: Population, payments: int, seed: int, span: TimeSpan) 
     """Select the people whose bank takes part: all who earn, or as many as leave most payments for spending."""
     earning = (people.work != NO_WORK) & ~people.thin
     months = (span.days - people.enrolled[earning]).sum() / span.days * (len(span.edges) - 1)
-    share = min(1.0, _MAX_INCOME_SHARE * payments / max(float(months), 1.0))
+    share = min(_BANKED_SHARE, _MAX_INCOME_SHARE * payments / max(float(months), 1.0))
     banked: Bools = earning & (generator(seed, "income").random(people.size) < share)
     return banked
 
@@ -52,7 +53,7 @@ def income_events(people: Population, banked: Bools, seed: int, span: TimeSpan) 
         people.enrolled_at(span)[members],
     )
     rng = generator(seed, "income", 1)
-    balance = usual * np.maximum(3 * trust - 0.7 + rng.normal(0.0, 0.7, len(members)), -1.0)
+    balance = usual * np.maximum(3 * trust - 1.0 + rng.normal(0.0, 0.7, len(members)), -1.0)
     spends = usual * (1 - _skips(people.work[members], trust)) * (1.08 - 0.15 * trust)
     december = pl.Series(span.edges[:-1]).cast(pl.Datetime("us")).dt.month().to_numpy() == 12
     paid = 0
@@ -100,7 +101,7 @@ def _wages(
 
 def _skips(work: Ints, trust: Floats) -> Floats:
     """Return the probability of a month without pay."""
-    return np.select([work == SALARIED, work == GIG], [0.04 - 0.03 * trust, 0.30 - 0.20 * trust], 0.002)
+    return np.select([work == SALARIED, work == GIG], [0.25 * (1 - trust) + 0.12, 0.70 * (1 - trust) + 0.15], 0.002)
 
 
 def _wage_rows(

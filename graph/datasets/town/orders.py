@@ -11,6 +11,7 @@ from graph.datasets.town.frame import (
     CURRENCY,
     DAY,
     SYSTEM,
+    Floats,
     Ints,
     TimeSpan,
     draw_weighted,
@@ -23,6 +24,7 @@ from graph.datasets.town.frame import (
 from graph.datasets.town.objections import objection_events
 from graph.datasets.town.people import Population
 
+_LUCK: Final = -0.8  # mean of the luck with an order: people keep small promises sooner than loans
 _ORDERS_A_PERSON: Final = 0.8  # orders a person, on average
 _SERVICES: Final = ("power_bank", "bicycle", "hotel", "apartment", "car")
 _SHARES: Final = (0.40, 0.35, 0.12, 0.03, 0.10)
@@ -30,6 +32,11 @@ _AMOUNTS: Final = (600, 300, 30_000, 250_000, 40_000)  # fen, the typical order
 _CANCELLED: Final = 0.05
 _CHUNK_ORDERS: Final = 500_000
 _OBJECTION_STREAMS: Final = 1_000_000  # first stream of this stage's objections, beyond those of credit
+
+
+def late_odds(trust: Floats) -> Floats:
+    """Return the probability that an order of people with this reliability is not paid in time."""
+    return default_odds(trust, np.full(len(trust), _LUCK))
 
 
 def order_events(people: Population, seed: int, span: TimeSpan) -> Iterator[pl.DataFrame]:
@@ -52,7 +59,7 @@ def _events_of_chunk(
     service = draw_weighted(rng, _SHARES, size)
     amount = (np.array(_AMOUNTS)[service] * rng.lognormal(0.0, 0.4, size)).astype(np.int64) + 1
     cancelled = rng.random(size) < _CANCELLED
-    late = ~cancelled & (rng.random(size) < default_odds(trust, rng.normal(-0.8, 0.6, size)))
+    late = ~cancelled & (rng.random(size) < default_odds(trust, rng.normal(_LUCK, 0.6, size)))
     paid = ~cancelled & (~late | (rng.random(size) < 0.4 + 0.5 * trust))
     days = np.where(late, 1 + np.minimum(rng.geometric(0.1, size), 90), 0)
 

@@ -10,6 +10,7 @@ from graph.datasets.town.frame import DAY, Bools, Floats, Ints, TimeSpan, draw_w
 
 NO_WORK, SALARIED, GIG, PENSION = range(4)
 _WORK_SHARES: Final = (0.10, 0.60, 0.15, 0.15)
+_UNSTEADY_SHARE: Final = 0.8  # share of the least reliable salaried people who live on odd jobs instead
 _INCOME: Final = (150_000, 800_000, 550_000, 350_000)  # fen a month, typical person
 _THIN_SHARE: Final = 0.10
 _PEOPLE_A_RING: Final = 500
@@ -59,9 +60,10 @@ def populate(size: int, seed: int, span: TimeSpan) -> Population:
     used += int((cluster >= 0).sum())
     thin = np.zeros(size, dtype=np.bool_)
     thin[order[used : used + int(size * _THIN_SHARE)]] = True
-    good, bad = rng.beta(4.5, 1.8, size), rng.beta(1.5, 5.0, size)
+    good, bad = rng.beta(2.8, 1.6, size), rng.beta(1.5, 5.0, size)
     reliability = np.where((cluster >= 0) | (ring >= 0), bad, good)
     work = np.where(cluster >= 0, NO_WORK, draw_weighted(rng, _WORK_SHARES, size))
+    work = np.where((work == SALARIED) & (rng.random(size) < _UNSTEADY_SHARE * (1 - reliability) ** 2), GIG, work)
     employers = max(1, size // _PEOPLE_A_EMPLOYER)
     employer = (
         np.floor(employers * rng.random(size) ** 2).astype(np.int64) + 1
@@ -102,11 +104,9 @@ def _groups(size: int, order: Ints, sizes: Ints) -> Ints:
 
 
 def _enrolment_days(rng: np.random.Generator, size: int, days: int, *, early: Bools, late: Bools) -> Ints:
-    """Draw days of enrolment: four in five in the first month, a sixth at any time, one in twenty late, as sybils
-    enrol.
-    """
+    """Draw days of enrolment: a tenth in the first month, one in twenty late, as sybils enrol, the others at any time."""
     month, recent = min(30, days // 4), min(60, days // 4)
     draw = rng.random(size)
     first, ever = rng.integers(0, max(month, 1), size), rng.integers(0, days, size)
     lately = days - 1 - rng.integers(0, max(recent, 1), size)
-    return np.select([early, late, draw < 0.80, draw < 0.95], [first, lately, first, ever], lately)
+    return np.select([early, late, draw < 0.10, draw < 0.95], [first, lately, first, ever], lately)

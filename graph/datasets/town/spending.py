@@ -44,6 +44,9 @@ _HABITS: Final[tuple[tuple[str, float, int, tuple[int, ...], float, tuple[str, .
 _CATEGORIES: Final = tuple(h[0] for h in _HABITS)
 _CHANNELS: Final = ("wallet", "card", "cash", "direct_debit", "transfer")
 _PEOPLE_A_MERCHANT: Final = 50
+_LEAST_USE: Final = (
+    0.1  # how much the least reliable people use the wallet and the shops, relative to the most reliable
+)
 _PEER_SHARE: Final = 0.08  # share of payments that go to other people
 
 
@@ -86,7 +89,8 @@ def spending_events(people: Population, ties: Ties, payments: int, seed: int, sp
     peers = int(payments * _PEER_SHARE) if len(social_ties) else 0
     yield from _transfers(people, ties, social_ties, peers, seed, span)
     active = (span.days - people.enrolled) / span.days * np.where(people.thin, 0.02, np.where(people.sybil, 0.2, 1.0))
-    weight = np.cumsum(active * generator(seed, "spending").lognormal(0.0, 0.7, people.size))
+    active = active * (_LEAST_USE + (1 - _LEAST_USE) * people.reliability**2)
+    weight = np.cumsum(active * generator(seed, "spending").lognormal(0.0, 1.0, people.size))
     calendar, total = _seasons(span), payments - peers
     for part, cut in enumerate(parts(total)):
         rng = generator(seed, "spending", part + 1)
@@ -163,9 +167,19 @@ def _purchases(
     )
 
 
+def merchants_a_category(people: int) -> int:
+    """The number of merchants of one category in a town of so many people."""
+    return max(2, people // _PEOPLE_A_MERCHANT // len(_HABITS))
+
+
+def merchant_category(number: int, people: int) -> str:
+    """The category of the merchant `m-number` in a town of so many people."""
+    return _CATEGORIES[number // merchants_a_category(people) % len(_CATEGORIES)]
+
+
 def _merchants(rng: np.random.Generator, category: Ints, people: int) -> Ints:
     """Draw merchants, each of one category: the k-th most popular of n is drawn as the cube of a uniform number."""
-    each = max(2, people // _PEOPLE_A_MERCHANT // len(_HABITS))
+    each = merchants_a_category(people)
     rank: Ints = (each * rng.random(len(category)) ** 3).astype(np.int64)
     return category * each + rank
 

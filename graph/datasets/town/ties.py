@@ -148,7 +148,7 @@ def _vouches(
     trust, worth = people.reliability[giver], people.reliability[taker]
     fake = people.sybil[giver] & people.sybil[taker]
     draw = rng.random(len(left))
-    praise = (kind != HOUSEHOLD) & (draw < 0.45 * trust * worth) & ~people.sybil[giver] & ~people.sybil[taker]
+    praise = (kind != HOUSEHOLD) & (draw < 0.30 * trust * worth) & ~people.sybil[giver] & ~people.sybil[taker]
     warn = (kind != HOUSEHOLD) & (worth < 0.4) & (trust > 0.3) & (draw > 0.9) & ~fake
     good = np.clip(np.rint(10 * worth + rng.normal(-1.0, 1.5, len(left))), 1, 10)
     bad = -np.clip(np.rint(10 * (1 - worth) + rng.normal(-2.0, 2.0, len(left))), 1, 10)

@@ -89,6 +89,14 @@ OTHER_ROUTES: Final[
             reference_event("event.corrected", "moves-to-them", "p5", subject="bob", fields={"other": ZEB}),
         ],
     ),
+    "POST /v1/people/{person}/looks": (
+        *("operator", "lee", f"/v1/people/{ZEB}/looks"),
+        {"kind": "enquiry", "purpose": f"looks for {ZEB}"},
+    ),
+    "POST /v1/decisions/{decision_id}/looks": (
+        *("operator", "lee", "/v1/decisions/{decision}/looks"),
+        {"kind": "enquiry", "purpose": f"looks for {ZEB}"},
+    ),
     "POST /v1/disputes/{dispute_id}/resolve": (
         *("operator", "an-operator", "/v1/disputes/{order}/resolve"),
         {"outcome": "upheld", "note": ZEB},

@@ -63,6 +63,17 @@ def town(town_template: Template, tmp_path: Path, shipped_evaluators: Evaluators
         database.dispose()
 
 
+@pytest.fixture(scope="module")
+def module_town(
+    town_template: Template, tmp_path_factory: pytest.TempPathFactory, shipped_evaluators: Evaluators
+) -> Iterator[AppContext]:
+    """The same for all tests of a file, which leave it as it is."""
+    with town_template.lend("", tmp_path_factory.mktemp("town")) as url:
+        database = open_database(url)
+        yield AppContext(database, shipped_evaluators)
+        database.dispose()
+
+
 @pytest.fixture
 def address(town: AppContext) -> Iterator[str]:
     """The address of a server of the town."""

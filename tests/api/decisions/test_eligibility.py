@@ -41,7 +41,7 @@ def test_a_good_score_gets_a_room_and_the_merchant_sees_no_score_or_reasons(clie
 
 
 def test_the_waived_part_and_the_deposit_add_up_to_the_amount(client: MerchantClient) -> None:
-    answer = client.ask(client.scored_person(), perk="car", amount=10_000_000).json()
+    answer = client.ask(client.scored_person(700), perk="car", amount=10_000_000).json()
     assert answer["outcome"] == "PARTIAL"
     assert answer["waived_amount"] + answer["deposit_amount"] == 10_000_000
 

@@ -1,9 +1,12 @@
 """A server checks and measures proposals in the background, one failure does not stop the others, and the first worker wins."""
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -16,12 +19,15 @@ from api.jobs import proposal_checker
 from api.jobs.proposal_checker import ProposalChecker, advance_proposal
 from api.proposals import measurement
 from api.proposals.actors import THE_SYSTEM
+from api.releases import probe
+from api.releases.probe import ProbeKilled
 from api.releases.release_log import read_state
 from api.store import clock
 from api.store.database import writing
 from api.store.tables import RELEASE_OBJECTS
 from engine.errors import Rejected
 from tests.api.http.proposal_client import ProposalClient, rental_context, rental_files
+from tests.api.town import shipped_release
 
 BROKEN = {"trust.yaml": "kind: scorecard"}
 
@@ -104,3 +110,85 @@ def test_a_server_that_stops_puts_no_half_check_on_record(client: ProposalClient
     with pytest.raises(Rejected, match="the probe was stopped with the server"):
         advance_proposal(client.context.database, number, stop)
     assert kinds(client, number) == ["draft"]
+
+
+DYING_PROBE = """
+import os, signal, sys
+from pathlib import Path
+from api.releases import probe
+starts = Path(sys.argv[1])
+starts.write_text(starts.read_text() + "x")
+if len(starts.read_text()) <= int(sys.argv[2]):
+    os.kill(os.getpid(), signal.SIGKILL)
+probe.disagreement = lambda evaluators: None
+probe.main()
+"""
+
+
+@pytest.fixture
+def dying_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
+    """Let the system kill the process that checks, so many times. Returns the file with a letter for each start."""
+
+    def install(kills: int) -> Path:
+        starts = tmp_path / "starts"
+        starts.write_text("")
+        command = [sys.executable, "-c", DYING_PROBE, str(starts), str(kills)]
+        monkeypatch.setattr(probe, "Probe", partial(probe.Probe, command))
+        monkeypatch.setattr(proposal_checker, "RETRY_SECONDS", 0.0)
+        return starts
+
+    return install
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_killed_check_is_tried_again_and_says_nothing_about_the_rules(
+    client: ProposalClient, dying_probe: Callable[[int], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    starts, number = dying_probe(2), client.draft(rental_files(80))
+    caplog.set_level(logging.INFO, "iftah")
+    for letters in ("x", "xx"):
+        client.check()
+        assert starts.read_text() == letters
+        assert (kinds(client, number), client.wang.get(f"proposals/{number}")["problems"]) == (["draft"], [])
+    client.check()
+    assert client.state(number) == "measured"
+    lines = [record.getMessage() for record in caplog.records if "check proposal" in record.getMessage()]
+    begin = f"to check proposal {number}: not done: rules: the probe was killed by SIGKILL ("
+    assert [line.startswith(begin) for line in lines] == [True, False]
+    assert lines[1] == f"to check proposal {number}: done again"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_check_that_is_always_killed_ends_and_says_so(
+    client: ProposalClient, dying_probe: Callable[[int], Path]
+) -> None:
+    starts, number = dying_probe(99), client.draft(rental_files(80))
+    for _ in range(measurement.MAX_KILLS + 2):
+        client.check()
+    assert len(starts.read_text()) == measurement.MAX_KILLS
+    proposal = client.wang.get(f"proposals/{number}")
+    assert proposal["state"] == "draft"
+    (problem,) = proposal["problems"]
+    assert problem.startswith("the rules were not checked: the probe was killed by SIGKILL, 3 times (")
+    body = {"files": rental_files(80), "message": "check it again"}
+    assert client.wang.send("PUT", f"proposals/{number}", body).status_code == 200
+    client.check()
+    assert len(starts.read_text()) == measurement.MAX_KILLS + 1
+    assert client.wang.get(f"proposals/{number}")["problems"] == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_command_checks_again_at_once(client: ProposalClient, dying_probe: Callable[[int], Path]) -> None:
+    starts, number = dying_probe(2), client.draft(rental_files(80))
+    now = clock.micros(clock.now())
+    assert measurement.check_patiently(client.context.database, number, now, pause_seconds=0.0).state == "checked"
+    assert starts.read_text() == "xxx"
+
+
+def test_a_probe_without_memory_is_not_a_problem_of_the_rules() -> None:
+    script = (
+        "from api.releases import probe\ndef fail(files): raise MemoryError\nprobe._run_checks = fail\nprobe.main()"
+    )
+    release = shipped_release()
+    with pytest.raises(ProbeKilled, match="had not enough memory"):
+        probe.run_probe(release, [sys.executable, "-c", script])

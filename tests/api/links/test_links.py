@@ -199,7 +199,7 @@ def test_a_build_during_an_erasure_does_not_bring_a_linked_id_back(
 def test_either_id_can_dispute_the_link(client: LinkedClient) -> None:
     client.link()
     token = client.issue("subject", SECOND)
-    items = client.http.get("/v1/me/evidence", headers=client.bearer(token)).json()["items"]
+    items = client.http.get("/v1/me/evidence?limit=1000", headers=client.bearer(token)).json()["items"]
     assert [i["with"] for i in items if i["kind"] == "person.same_as"] == [
         None
     ]  # `linked_ids` says it, with both consents

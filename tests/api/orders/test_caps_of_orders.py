@@ -42,9 +42,12 @@ AMOUNTS = {"hotel": (500_000, 500_000, 100), "car": (2_500_000, 1_200_000), "pow
 
 
 def prepare_market(context: AppContext) -> str:
-    """Merchants with consent to ask about a person with the best score."""
-    scores = builds.scores(context.database, current_build(context)).sort("score", descending=True, nulls_last=True)
-    person = str(scores["person"][0])
+    """Merchants with consent to ask about the person with the best score among those who may have a car."""
+    build = current_build(context)
+    scores = builds.scores(context.database, build).sort("score", descending=True, nulls_last=True)
+    values = builds.values_of(context.database, build, context.program(build))
+    identified = values.filter(pl.col("identity.level") >= 2)["person"]
+    person = str(scores.filter(pl.col("person").is_in(identified.implode()))["person"][0])
     for merchant in MERCHANTS:
         for perk in PERKS:
             services.sign_up(context.database, merchant, perk, Terms(perk), NOW)

@@ -35,10 +35,10 @@ HALF = {
 
 
 class TownOnTrial:
-    """A town whose rules two people change, and a worker that follows the log."""
+    """A town whose rules two people change, and a worker that follows the log. `changes` are those of the release on trial."""
 
-    def __init__(self, context: AppContext) -> None:
-        self.context = context
+    def __init__(self, context: AppContext, changes: Mapping[str, str] = FEWER) -> None:
+        self.context, self.changes = context, changes
         self.people = TwoPeople(context.database, micros(NOW))
         self.follower = ReleaseFollower(lambda: self.context, self._swap)
         self.follower.begin()
@@ -49,7 +49,7 @@ class TownOnTrial:
         self.context = context
 
     def begin(self, plan: Any = None, *, shadow: bool = False) -> int:
-        number = self.people.approved(changed_files(**FEWER), plan).number
+        number = self.people.approved(changed_files(**self.changes), plan).number
         begin = activations.begin_shadow if shadow else activations.release_proposal
         begin(self.context.database, self.people.wang, number, self.people.tick())
         self.follower.catch_up()

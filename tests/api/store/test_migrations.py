@@ -36,8 +36,23 @@ TABLES_AFTER_0011 = (
     "release_log",
     "release_objects",
     "trial_answers",
+    *("population_bins", "answer_sums", "ending_sums", "contributor_sums", "sum_progress"),
     "sessions",
     "sign_ins",
+    "rule_drafts",
+    "rule_draft_editors",
+    "looks",
+    "feature_figures",
+    "demo_mark",
+    "population_bins",
+    "answer_sums",
+    "ending_sums",
+    "sum_progress",
+    "contributor_sums",
+)
+INDEXES_AFTER_0011 = (
+    *("links_of_subject", "links_of_other", "submissions_by_time", "people_by_id"),
+    *("decisions_of_merchant", "decisions_of_perk", "decisions_of_outcome", "decisions_of_release"),
 )
 OLD_DECISIONS_TABLE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,
 transaction_id VARCHAR, subject VARCHAR NOT NULL, perk VARCHAR NOT NULL, amount BIGINT NOT NULL, currency VARCHAR NOT NULL,
@@ -53,11 +68,12 @@ NAMES = import_module("api.store.migrations.versions.0011_standard_names")
 
 def former_names(connection: Connection) -> None:
     """Undo migrations 0012 and later ones, and the names of 0011."""
-    for end in ("subject", "other"):
-        connection.execute(text(f"DROP INDEX links_of_{end}"))
+    for index in INDEXES_AFTER_0011:
+        connection.execute(text(f"DROP INDEX IF EXISTS {index}"))
     connection.execute(text("DELETE FROM chain_head WHERE id = 3"))
     for table in TABLES_AFTER_0011:
         connection.execute(text(f"DROP TABLE {table}"))
+    connection.execute(text("DROP INDEX submissions_by_time"))
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
     connection.execute(text("ALTER TABLE consent_requests DROP COLUMN return_url"))
     connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))

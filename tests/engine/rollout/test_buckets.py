@@ -33,6 +33,13 @@ def test_whoever_is_in_a_share_is_in_each_larger_one(key, person, one, other):
 
 
 @given(KEYS, st.text())
+def test_a_share_has_the_buckets_below_it(key, person):
+    own = bucket(key, person)
+    assert not takes_part(key, person, own)
+    assert takes_part(key, person, own + 1)
+
+
+@given(KEYS, st.text())
 def test_nobody_is_in_no_share_and_everyone_in_all(key, person):
     assert not takes_part(key, person, 0)
     assert takes_part(key, person, BUCKETS)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from engine.proportions import difference, normal_quantile, wilson
 from engine.rollout.outcomes import BOTH, CHALLENGER, CHAMPION, PersonOutcomes, compare_arms, compare_in_shadow
-from engine.rollout.proportions import difference, normal_quantile, wilson
 
 # First bad, first orders, second bad, second orders, and the limits: Newcombe 1998, table II, method 10, to four decimals.
 # statsmodels 0.15 gives the same: confint_proportions_2indep(..., method="newcomb").

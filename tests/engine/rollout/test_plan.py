@@ -185,6 +185,20 @@ def test_a_guard_has_bounds_that_a_release_can_break(guards_, problem):
     assert problem in message
 
 
+@pytest.mark.parametrize(
+    ("measure", "bound"),
+    [
+        ("admit_rate", {"most": "100%"}),
+        ("admit_rate", {"least": "-100%"}),
+        ("latency", {"least": "-100%"}),
+        ("latency", {"most": "10000%"}),
+        ("score_psi", {"most": "100"}),
+    ],
+)
+def test_a_bound_may_be_the_farthest_that_a_release_can_reach(measure, bound):
+    assert read_plan({"guards": {measure: bound}}).guards[0].measure == measure
+
+
 @pytest.mark.parametrize("value", [None, [], "1%", 3])
 def test_a_plan_is_an_object(value):
     assert "a plan is an object" in problems(value)[0]

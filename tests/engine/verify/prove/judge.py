@@ -3,11 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from engine.decide.perks import PerkOutcome, perk_outcome
 from engine.lang.engines.reference import evaluate, truth
 from engine.lang.model.conditions import And, Or, Truth, Values, names
 from engine.lang.model.problems import SourceSpan
-from engine.lang.model.program import Characteristic, KnockOut, PointRule, Program, hold_stage_name
+from engine.lang.model.program import (
+    AMOUNT,
+    PERK_HELD,
+    SCORE,
+    Characteristic,
+    KnockOut,
+    PointRule,
+    Program,
+    hold_stage,
+    hold_stage_name,
+    perk_stage,
+)
 from engine.verify.prove.lines import Clause, ProgramLines, definitions
 from engine.verify.prove.perks import clauses
 from tests.engine.verify.prove.small_domains import (
@@ -17,6 +30,7 @@ from tests.engine.verify.prove.small_domains import (
     SCHEMA,
     assignments,
     people,
+    questions,
     scored_people,
     situations,
 )
@@ -137,6 +151,24 @@ class ProgramJudge:
             and not self.declines(self.program.perks[0].knockouts, statuses)
             for _, statuses in self.situations
         )
+
+    @cached_property
+    def falling_tiers(self) -> set[str]:
+        """The tiers that waive more than a higher score gets, of people alike in all that the perk reads, for the same question."""
+        perk = self.program.perks[0]
+        conditions = [*perk_stage(perk).values(), *hold_stage(perk).values()]
+        read = sorted({name for when in conditions for name in names(when)} - {SCORE, PERK_HELD})
+        waivers: dict[Any, dict[int, PerkOutcome]] = {}
+        for values, is_held_before in questions(self.program, self.day):
+            statuses = evaluate(self.program.stages[PERK], values)
+            key = (is_held_before, values[AMOUNT], *(values[name] for name in read))
+            waivers.setdefault(key, {})[values[SCORE]] = perk_outcome(perk, statuses, values[AMOUNT])
+        return {
+            str(outcome.tier)
+            for by_score in waivers.values()
+            for score, outcome in by_score.items()
+            if any(other.waived < outcome.waived for higher, other in by_score.items() if higher > score)
+        }
 
     def nobody_has_a_score(self) -> bool:
         return not scored_people(self.program, self.day)

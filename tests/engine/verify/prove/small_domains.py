@@ -5,7 +5,7 @@ A person has four features of three to five values, each of which can be missing
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import product
+from itertools import groupby, product
 from random import Random
 from typing import Any
 
@@ -162,18 +162,28 @@ def scored_people(program: Program, day: int) -> list[tuple[Values, int]]:
 
 
 def situations(program: Program, day: int) -> Iterator[dict[str, Value | None]]:
-    """Every question of everyone with a score, with `held` as the hold gives it."""
+    """Every question of everyone with a score, with `held` as the hold gives it, each once."""
+    for values, group in groupby(questions(program, day), lambda question: _without_held(question[0])):
+        for is_held in {question[0].get(PERK_HELD) for question in group}:
+            yield values if is_held is None else {**values, PERK_HELD: is_held}
+
+
+def _without_held(values: dict[str, Value | None]) -> dict[str, Value | None]:
+    return {name: value for name, value in values.items() if name != PERK_HELD}
+
+
+def questions(program: Program, day: int) -> Iterator[tuple[dict[str, Value | None], int | None]]:
+    """The same with the seconds for which the person held the perk before; None: the person did not."""
     hold = program.perks[0].hold
     for values, score in scored_people(program, day):
         for request in requests():
             inputs = {**values, **request, SCORE: score, AS_OF: day}
             if hold is None:
-                yield inputs
+                yield inputs, None
                 continue
             statuses = evaluate(program.stages[hold_stage_name(PERK)], inputs)
-            seconds = (None, 0, hold.days * 86_400)
-            for is_held in {perk_is_held(hold, statuses, since) for since in seconds}:
-                yield {**inputs, PERK_HELD: is_held}
+            for seconds in (None, 0, hold.days * 86_400):
+                yield {**inputs, PERK_HELD: perk_is_held(hold, statuses, seconds)}, seconds
 
 
 def assignments(read: Iterable[str]) -> Iterator[dict[str, Value | None]]:

@@ -18,7 +18,7 @@ RELEASES = 1_000
 HALVES = 2  # workers take one each
 SEEDS = [range(half, by_effort(12, RELEASES), HALVES) for half in range(HALVES)]
 # Codes that must occur among a thousand releases, for the test to mean anything.
-EXPECTED_CODES = {"W101", "W102", "W103", "W104", "W105", "W106", "W107", "W108", "W109", "W110"}
+EXPECTED_CODES = {"W101", "W102", "W103", "W104", "W105", "W106", "W107", "W108", "W109", "W110", "W112"}
 
 
 def judges_of(release: Release) -> list[ProgramJudge]:
@@ -43,7 +43,8 @@ def _places(judge: ProgramJudge) -> set[SourceSpan]:
     points = [line.points[0].at for line in card.characteristics] + [line.points.at for line in card.rules]
     cuts = [cut.at for line in card.characteristics for cut in line.cuts]
     parts = [clause.at for whole in judge.wholes for clause in _parts(whole)]
-    return {*amounts, *points, *cuts, *parts}
+    waivers = [tier.waive.at for tier in lines.tiers]
+    return {*amounts, *waivers, *points, *cuts, *parts}
 
 
 def _parts(clause: Clause) -> Iterator[Clause]:
@@ -81,6 +82,9 @@ def holds(problem: Problem, judge: ProgramJudge) -> bool:
             return any(t.up_to is not None and t.up_to > perk.most for t in perk.tiers)
         case "W110":
             return any(judge.costs_points(id_) for id_, at in items.items() if at == problem.at)
+        case "W112":
+            places = zip(perk.tiers, judge.lines.perk(PERK).tiers, strict=True)
+            return any(t.id in judge.falling_tiers for t, line in places if line.waive.at == problem.at)
     return False
 
 
@@ -116,6 +120,8 @@ def required(judge: ProgramJudge) -> Iterator[tuple[str, SourceSpan]]:
     if everyone_declined:
         return
     for tier, tier_line in zip(perk.tiers, line.tiers, strict=True):
+        if tier.id in judge.falling_tiers:
+            yield "W112", tier_line.waive.at
         if judge.contradicts(tier.id):
             yield "W104", tier_line.when.at
         elif judge.is_unreachable(tier.id) and not judge.never_met(tier.when):

@@ -72,7 +72,7 @@ CASES = {
         ("W102", "money.months >= 0", "unless it is unknown", ("money.months",)),
     ),
     "a tier that every score meets": (
-        ("perks.yaml", TIER_600, "when: score >= 350, waive: {share: 33}}"),
+        ("perks.yaml", TIER_600, "when: score >= 350, waive: {share: 33, up_to: 1000 CNY}}"),
         ("W102", "score >= 350", "holds for everyone", ("score",)),
     ),
     "a knock-out of everyone": (
@@ -96,15 +96,19 @@ CASES = {
         ("W103", "money.months + identity.level", "is met whenever the other parts are", ("money.months",)),
     ),
     "a part of a tier that the tiers before imply": (
-        ("perks.yaml", TIER_600, "when: score >= 600 and score < 700, waive: {share: 33}}"),
+        ("perks.yaml", TIER_600, "when: score >= 600 and score < 700, waive: {share: 33, up_to: 1000 CNY}}"),
         ("W103", "score < 700", "everyone who gets there meets", ("score",)),
     ),
     "a part of a tier that a knock-out implies": (
-        ("perks.yaml", TIER_600, "when: score >= 600 and identity.kind == 'member', waive: {share: 33}}"),
+        (
+            "perks.yaml",
+            TIER_600,
+            "when: score >= 600 and identity.kind == 'member', waive: {share: 33, up_to: 1000 CNY}}",
+        ),
         ("W103", "identity.kind == 'member'", "everyone who gets there meets", ("identity.kind",)),
     ),
     "a part of a tier that `scorable` implies": (
-        ("perks.yaml", TIER_600, "when: score >= 600 and known(identity.level), waive: {share: 33}}"),
+        ("perks.yaml", TIER_600, "when: score >= 600 and known(identity.level), waive: {share: 33, up_to: 1000 CNY}}"),
         ("W103", "known(identity.level)", "everyone who gets there meets", ("identity.level",)),
     ),
     "a knock-out after a wider one": (
@@ -203,6 +207,14 @@ CASES = {
         ),
         ("W111", "2024-06-30", "leave a gap of 1 day, 2024-06-30", ("as_of", "score")),
     ),
+    "a share that grows beyond the tier above": (
+        ("perks.yaml", TIER_600, "when: score >= 600, waive: {share: 33}}"),
+        ("W112", "{share: 33}", "`room.700` waives 1000.00 CNY at 7", ("request.amount",)),
+    ),
+    "a knock-out of high scores": (
+        ("perks.yaml", "when: bad,", "when: bad or score >= 760 and request.amount > 500 CNY,"),
+        ("W112", "{up_to: 1000 CNY}", "but we waive 0.00 CNY at 7", ("request.amount",)),
+    ),
     "a refusal that never refuses": (
         ("orders.yaml", "when: person.unpaid >= 1", "when: person.unpaid >= 1 and person.unpaid < 1"),
         ("W101", "person.unpaid >= 1 and", "the refusal `too_many` is never met", ("person.unpaid",)),
@@ -238,12 +250,16 @@ GOOD = {
     "a part that turns unknown to not met": ("trust.yaml", STEADY, "steady: money.months >= 6 and known(money.months)"),
     "an alternative that includes more": ("trust.yaml", STEADY, "steady: money.months >= 6 or missing(money.months)"),
     "the largest deposit": ("perks.yaml", "when: bad,", "when: bad and request.amount >= 5000 CNY,"),
-    "a default": ("perks.yaml", TIER_600, "when: true, waive: {share: 33}}"),
-    "an ended entry": ("perks.yaml", TIER_600, "when: score >= 600 and identity.level != 2, waive: {share: 33}}"),
+    "a default": ("perks.yaml", TIER_600, "when: true, waive: {share: 33, up_to: 1000 CNY}}"),
+    "an ended entry": (
+        "perks.yaml",
+        TIER_600,
+        "when: score >= 600 and identity.level != 2, waive: {share: 33, up_to: 1000 CNY}}",
+    ),
     "a knock-out that is passed when unknown": (
         "perks.yaml",
         TIER_600,
-        "when: score >= 600 and credit.missed < 3, waive: {share: 33}}",
+        "when: score >= 600 and credit.missed < 3, waive: {share: 33, up_to: 1000 CNY}}",
     ),
     "a wider knock-out later": (
         "perks.yaml",
@@ -265,6 +281,11 @@ GOOD = {
         "{granted: score >= 640, kept: score >= 600 or money.months >= 3, days: 30}",
     ),
     "the largest waiver": ("perks.yaml", "waive: {up_to: 1000 CNY}", "waive: {up_to: 5000 CNY}"),
+    "a share that ends where the tier above does": (
+        "perks.yaml",
+        TIER_600,
+        "when: score >= 600, waive: {share: 33, up_to: 1000 CNY}}",
+    ),
     "points that stay": ("trust.yaml", "points: [120, 20, -100]", "points: [120, 20, 20]"),
     "ranges that rise together": (
         "trust.yaml",

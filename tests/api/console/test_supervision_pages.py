@@ -1,0 +1,76 @@
+"""The supervisor reads a decision, replays and proves it, verifies the chain, and reads releases, the report and looks."""
+
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from api.releases.releases import record_release
+from api.runtime.context import AppContext
+from api.store.clock import micros
+from api.supervision import digests
+from tests.api.console.activity import LATER, SCRIPT, seed_activity
+from tests.api.console.browser import Visitor
+from tests.api.console.test_people_pages import VIEWS
+
+Issue = Callable[[str, str], str]
+SignIn = Callable[[str], httpx2.Client]
+Open = Callable[..., Visitor]
+
+
+@pytest.fixture(autouse=True)
+def person(town: AppContext) -> str:
+    record_release(town.database, town.release, micros(LATER))
+    return seed_activity(town)
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), VIEWS)
+def test_a_supervisors_day(visitor: Open, token: Issue, language: str, width: str, scheme: str) -> None:
+    window = visitor(language=language, width=width, scheme=scheme)
+    window.sign_in(token("supervisor", "bank-of-banks"), "/audit")
+    window.screen("audit")
+    assert window.violations() == []
+    window.page.locator("tbody a").first.click()
+    window.screen("audit-decision")
+    assert window.violations() == []
+    window.page.locator("a[href*='check=replay']").click()
+    window.page.wait_for_selector(".notice.good")
+    window.page.locator("a[href*='check=proof']").click()
+    window.page.wait_for_selector("[role=status]")
+    window.screen("audit-decision-proof")
+    for name in ("releases", "chain", "report?year=2026", "looks"):
+        window.page.goto(f"/audit/{name}")
+        window.screen(f"audit-{name.partition('?')[0]}")
+        assert window.violations() == [], name
+    window.page.goto("/audit/chain")
+    window.page.locator("form[action='/audit/chain'] button").click()
+    window.page.wait_for_selector(".notice.good")
+    assert window.violations() == []
+    window.page.goto("/audit/releases")
+    window.page.locator("tbody a").first.click()
+    window.screen("audit-release")
+    assert window.violations() == []
+
+
+def test_a_stored_script_in_a_look_is_text(visitor: Open, token: Issue) -> None:
+    window = visitor()
+    window.sign_in(token("supervisor", "s"), "/audit/looks")
+    assert SCRIPT in window.page.inner_text("main")
+    assert window.page.locator("main script").count() == 0
+
+
+def test_a_proof_is_offered_for_past_days(signed_in: SignIn, token: Issue, town: AppContext) -> None:
+    digests.make_digests(town.database, LATER.replace(year=LATER.year + 1))
+    client = signed_in(token("supervisor", "s"))
+    address = client.get("/audit").text.split('href="/audit/decisions/')[1].split('"')[0]
+    page = client.get(f"/audit/decisions/{address}?check=proof").text
+    assert "iftah.proof.2" in page
+    assert "There is no digest yet" not in client.get("/audit/chain").text
+
+
+def test_other_addresses_are_not_there(signed_in: SignIn, token: Issue) -> None:
+    client = signed_in(token("supervisor", "s"))
+    for path in ("/audit/decisions/0123", "/audit/releases/0123", "/audit/changes/99"):
+        assert client.get(path).status_code == 404, path
+    assert client.get("/audit/report?year=2999").status_code == 200
+    assert client.get("/audit?from=never").status_code == 422
