@@ -54,7 +54,8 @@ class Reader:
     def for_this_town(self, text: str) -> str:
         """The page about a person of this town, and the event by which they were enrolled."""
         number = int(self.person.removeprefix("p-"))
-        return text.replace('"p-1"', f'"{self.person}"').replace('"n-0"', f'"n-{number - 1}"')
+        text = text.replace('"p-1"', f'"{self.person}"').replace("/people/p-1/", f"/people/{self.person}/")
+        return text.replace('"n-0"', f'"n-{number - 1}"')
 
     def do(self, block: str) -> None:
         for name in re.findall(r"^([A-Z]+)=\S+$", block, re.M):
