@@ -48,6 +48,7 @@ class ConsentTerms:
     purpose: str
     classes: tuple[str, ...]
     until: datetime | None = None
+    return_url: str | None = None  # the merchant's page to which the person goes back after the answer
 
     @property
     def service_name(self) -> str:
@@ -112,6 +113,12 @@ def request_of_merchant(database: Database, merchant: str, name: str, now: datet
         classes = grants.get(terms.purpose, {}).get(terms.service_name, {})
     ended_state = "expired" if terms.until is not None and terms.until <= now else "withdrawn"
     return replace(request, state="granted" if classes else ended_state, granted_classes=_sort_classes(classes))
+
+
+def request_of_person(database: Database, subject: str, name: str, now: datetime) -> ConsentRequestStatus:
+    """A request to the person, in any state. Raises Rejected for a request to anybody else."""
+    with reading(database) as connection:
+        return _get_request(connection, name, now, subject=_pseudonym(connection, subject))
 
 
 def pending_requests(database: Database, subject: str, now: datetime) -> list[ConsentRequestStatus]:
@@ -293,6 +300,7 @@ def _row(request: ConsentRequestStatus) -> dict[str, str | int | None]:
         "state": request.state,
         "until": None if terms.until is None else micros(terms.until),
         "asked_at": micros(request.asked_at),
+        "return_url": terms.return_url,
     }
 
 
@@ -300,7 +308,8 @@ def _request_of(row: RowMapping, now: datetime) -> ConsentRequestStatus:
     until = None if row["until"] is None else moment(row["until"])
     asked_at, answered_at = moment(row["asked_at"]), row["answered_at"]
     classes = tuple(row["classes"].split(","))
-    terms = ConsentTerms(row["merchant"], row["service"], row["subject"], row["purpose"], classes, until)
+    parties = row["merchant"], row["service"], row["subject"]
+    terms = ConsentTerms(*parties, row["purpose"], classes, until, row["return_url"])
     is_over = asked_at + REQUEST_LIFETIME <= now or (until is not None and until <= now)
     state = "expired" if row["state"] == "asked" and is_over else row["state"]
     return ConsentRequestStatus(row["id"], terms, asked_at, state, None if answered_at is None else moment(answered_at))

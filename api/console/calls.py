@@ -6,6 +6,7 @@ So roles, validation, consent and every other rule are those of `/v1`, and a pag
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -52,24 +53,46 @@ class Calls:
         """Replace."""
         return await self._send("PUT", path, body)
 
-    async def delete(self, path: str, body: Any = None) -> Any:
+    async def delete(self, path: str, body: Any = None, **query: Any) -> Any:
         """Delete."""
-        return await self._send("DELETE", path, body)
+        return await self._send("DELETE", path, body, query)
+
+    async def file(self, path: str) -> tuple[str, Mapping[str, str]]:
+        """Read what is no JSON document: its text and its headers."""
+        answer = await self._request("GET", path)
+        if answer.is_success:
+            return answer.text, answer.headers
+        raise CallProblem(answer.status_code, answer.json() if _is_json(answer) else {"detail": answer.text})
 
     async def _send(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
-        params = {name.rstrip("_"): _text(value) for name, value in (query or {}).items() if value is not None}
-        transport = httpx2.ASGITransport(app=self._as_caller, raise_app_exceptions=False, client=(self.address, 0))
-        async with httpx2.AsyncClient(transport=transport, base_url=HOST) as client:
-            headers = {"Accept-Language": self.language}
-            answer = await client.request(method, path, params=params, json=body, headers=headers)
-        document = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+        answer = await self._request(method, path, body, query)
+        document = answer.json() if _is_json(answer) else answer.text
         if answer.is_success:
             return document
         raise CallProblem(answer.status_code, document if isinstance(document, dict) else {"detail": str(document)})
 
+    async def _request(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None
+    ) -> httpx2.Response:
+        params = {name.rstrip("_"): _text(value) for name, value in (query or {}).items() if value is not None}
+        transport = httpx2.ASGITransport(app=self._as_caller, raise_app_exceptions=False, client=(self.address, 0))
+        async with httpx2.AsyncClient(transport=transport, base_url=HOST) as client:
+            headers = {"Accept-Language": self.language}
+            return await client.request(method, path, params=params, json=body, headers=headers)
+
     async def _as_caller(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[PAGE_CALLER] = self.caller
         await self.app(scope, receive, send)
+
+
+def part(value: str) -> str:
+    """A value as one part of a path: it cannot lead to another route."""
+    return quote(value, safe="") if value not in (".", "..") else "-"
+
+
+def _is_json(answer: httpx2.Response) -> bool:
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    return bool(answer.content) and (kind == "application/json" or kind.endswith("+json"))
 
 
 def _text(value: Any) -> str:

@@ -24,6 +24,7 @@ from api.console.calls import CallProblem, Calls
 from api.console.navigation import NOTICES, PAGES, ROLE_NAMES
 from api.console.render import HEADERS, html_page
 from api.console.words import LANGUAGES, choose_language
+from api.settings.settings import settings
 from api.store import clock
 
 COOKIE: Final = "__Host-iftah"
@@ -64,6 +65,11 @@ class Visit:
     def zone(self) -> str:
         """The time zone of the rules in force."""
         return str(self.request.app.state.context.release.timezone)
+
+    @property
+    def origin(self) -> str:
+        """The address of this server as browsers see it, without a path."""
+        return settings().public_url.rstrip("/") or str(self.request.base_url).rstrip("/")
 
     def page(self, template: str, status: int = 200, /, **values: Any) -> Response:
         """The page of a template. Every template has the values of `common`, too."""

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from api.http import example_figures, example_people, example_proposals, example_rules
-from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER
+from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER, SANDBOX_RESULT
 from api.http.example_record import RECORD
 from api.http.examples import CREATED_AT, DECISION, DUE_AT, HASH, ORDER, RELEASE
 
@@ -37,6 +37,8 @@ _CONSENT: Final = {
     "purpose": "perks",
     "classes": ["identity", "behaviour", "credit"],
     "until": None,
+    "return_url": "https://inn.example/booked?id=17",
+    "page": "/consent/" + "c0ffee00" * 4,
     "asked_at": CREATED_AT,
     "state": "asked",
     "granted": [],
@@ -116,6 +118,7 @@ _ME: Final = {
     "band": "good",
     "lowest": 350,
     "highest": 950,
+    "bands": [{"name": "poor", "lowest": 350}, {"name": "good", "lowest": 600}],
     "base": 500,
     "dimensions": [{"name": "credit", "points": 110, "best": 150}],
     "reasons": [_REASON],
@@ -231,6 +234,22 @@ ANSWERS: Final[dict[str, Any]] = {
     "Consents": _CONSENTS,
     "ConsentOutcome": {"id": _CONSENT["id"], "state": "granted", "granted": ["identity", "behaviour"]},
     "OrderAnswer": ORDER_ANSWER,
+    "OrderDetails": ORDER_ANSWER | {"actions": ["cancel"]},
+    "SandboxResult": SANDBOX_RESULT,
+    "SignatureResult": {"matches": True, "fresh": True},
+    "MyPerks": _page({"perk": "hotel", "about": "A room without a deposit", "currency": "CNY", "most": 2000000}),
+    "ConsentRequestView": {
+        "id": _CONSENT["id"],
+        "merchant": "inn",
+        "service": "rooms",
+        "purpose": "perks",
+        "classes": ["identity", "behaviour", "credit"],
+        "until": None,
+        "asked_at": CREATED_AT,
+        "warning": None,
+        "state": "asked",
+        "return_url": "https://inn.example/booked?id=17",
+    },
     "MerchantOrders": _page(ORDER_ANSWER, "O-20260131-0001"),
     "MyOrder": MY_ORDER_ANSWER,
     "MyOrders": _page(MY_ORDER_ANSWER),
@@ -306,6 +325,16 @@ ANSWERS: Final[dict[str, Any]] = {
     "Disputes": _page(_DISPUTE),
     "DisputeCase": (case := _DISPUTE | {"subject": "client-1", "item": _ITEM, "overdue": False, "resolved_by": None}),
     "DisputeCases": _page(case),
+    "DisputeOutcomes": {
+        "as_of": CREATED_AT,
+        "score_out": 742,
+        "band_out": "very_good",
+        "score_counted": 698,
+        "band_counted": "good",
+        "features": [
+            {"feature": "credit.missed", "about": "payments missed", "item_out": "0", "item_counted": "1"},
+        ],
+    },
     "ReviewView": _REVIEW,
     "Reviews": _page(_REVIEW),
     "ReviewCase": (

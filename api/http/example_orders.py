@@ -34,6 +34,22 @@ ORDER_ANSWER: Final = {
     "cancel_reason": None,
     "dispute": None,
 }
+NO_RECORD: Final = "0" * 32
+SANDBOX_RESULT: Final = {
+    "sandbox": True,
+    "answer": {
+        "decision_id": NO_RECORD,
+        "outcome": "ADMIT",
+        "waived_amount": 50000,
+        "deposit_amount": 0,
+        "currency": "CNY",
+        "valid_until": "2026-02-01T09:30:00Z",
+    },
+    "order": {**ORDER_ANSWER, "order_id": NO_RECORD, "decision_id": NO_RECORD, "out_order_no": "SANDBOX-1"},
+    "actions": ["confirm", "cancel", "clock"],
+    "callbacks": [{"event": "order.created", "headers": {"webhook-id": "msg_17"}, "body": '{"sandbox": true}'}],
+    "delivery": None,
+}
 MY_ORDER_ANSWER: Final = {
     "order_id": ORDER,
     "merchant": "inn",
@@ -53,6 +69,7 @@ MY_ORDER_ANSWER: Final = {
     "due_at": "2026-02-07T10:00:00Z",
     "closed_at": None,
     "dispute": None,
+    "actions": ["dispute"],
 }
 CALLBACK_ANSWER: Final = {
     "id": "msg_" + ORDER,

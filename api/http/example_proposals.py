@@ -167,5 +167,11 @@ ANSWERS: Final[dict[str, Any]] = {
     "ReleaseStatus": STATUS,
     "Releases": {"in_force": ACTIVATION, "status": STATUS, "activations": {"items": [ACTIVATION], "next": None}},
     "KeyAnswer": _SIGNING_KEY,
+    "ReleaseComparison": {
+        "old": _OLD_RELEASE,
+        "new": RELEASE,
+        "differences": _DIFFERENCES,
+        "text_differences": {"perks.yaml": "--- old/perks.yaml\n+++ new/perks.yaml"},
+    },
     "Keys": {"items": [_SIGNING_KEY], "next": None},
 }

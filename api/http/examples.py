@@ -41,6 +41,11 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "ReviewRequest": {"decision_id": DECISION, "statement": "my bill was paid"},
     "Resolution": {"outcome": "upheld", "note": "the bank confirms it"},
     "ReviewAnswer": {"outcome": "stands", "note": "the evidence is as it was"},
+    "SandboxForm": {
+        "subject": "sandbox-admit",
+        "amount": 50000,
+        "steps": [{"action": "create"}, {"action": "confirm"}],
+    },
     "TokenRequest": {"role": "merchant", "party": "inn", "name": "the front desk", "days": 90},
     "Rotation": {"grace_hours": 24, "days": 90},
 }

@@ -157,6 +157,20 @@ OrderEvent = TypeAliasType(
         Field(description="agreed: a dispute ended; states that the operators define add events of their own"),
     ],
 )
+SandboxPerson = TypeAliasType(
+    "SandboxPerson",
+    Annotated[
+        Literal["sandbox-admit", "sandbox-partial", "sandbox-decline", "sandbox-unscorable", "sandbox-no-consent"],
+        Field(description="a made-up person: the name says what we answer about them"),
+    ],
+)
+SandboxAction = TypeAliasType(
+    "SandboxAction",
+    Annotated[
+        Literal["create", "confirm", "cancel", "complete", "modify", "pay", "clock"],
+        Field(description="a step of a made-up order; confirm: by the person; clock: thirty days pass"),
+    ],
+)
 FundName = TypeAliasType(
     "FundName",
     Annotated[

@@ -95,6 +95,12 @@ async def _deliver(
     await asyncio.to_thread(_record_status, database, message, status, now())
 
 
+async def send_once(message: Message, secrets: list[str], allow_private: bool, now: datetime) -> int | None:
+    """Send a message that no outbox holds. Returns the status of the answer; None as `_post`."""
+    async with _client() as client:
+        return await _post(client, message, secrets, allow_private, now)
+
+
 async def _post(
     client: httpx2.AsyncClient, message: Message, secrets: list[str], allow_private: bool, now: datetime
 ) -> int | None:

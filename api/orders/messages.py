@@ -77,8 +77,7 @@ def enqueue_message(connection: Connection, order: Order, event_name: str, now: 
     url = services.newest(connection, order.merchant, order.service).terms.callback
     if url is None:
         return
-    event = f"order.{event_name}"
-    body = {"type": event, "timestamp": iso(now), "data": order_store.merchant_view(order)}
+    event, body = message_about(order, event_name, now)
     row = {
         "id": f"msg_{uuid.uuid4().hex}",
         "merchant": order.merchant,
@@ -92,6 +91,12 @@ def enqueue_message(connection: Connection, order: Order, event_name: str, now: 
         "state": "waiting",
     }
     connection.execute(insert(MESSAGES).values(row))
+
+
+def message_about(order: Order, event_name: str, now: datetime) -> tuple[str, dict[str, Any]]:
+    """The event and the body of a message about an order."""
+    event = f"order.{event_name}"
+    return event, {"type": event, "timestamp": iso(now), "data": order_store.merchant_view(order)}
 
 
 def lease_messages(database: Database, now: datetime, limit: int) -> list[Message]:

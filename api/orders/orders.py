@@ -173,7 +173,7 @@ def tick(context: AppContext, name: str, now: datetime) -> bool:
 
 def is_due(context: AppContext, order: Order, now: datetime) -> bool:
     """Whether time would move the order now."""
-    rule_values = {**_order_values(order), **state_and_event(order.state, "clock"), "event.at": micros(now)}
+    rule_values = {**order_values(order), **state_and_event(order.state, "clock"), "event.at": micros(now)}
     return bool(move(context.evaluators.at(context.day(now)), rule_values, context.day(now)).to)
 
 
@@ -242,8 +242,22 @@ def _apply_transition(
     context: AppContext, connection: Connection, order: Order, request: OrderRequest, now: datetime
 ) -> Order:
     """Move the order as the rules say, with all effects of the move. Raises TransitionRejected if the rules reject the move."""
-    _require_paid_after_completion(order, request, now)
     counts = order_store.counts(connection, order.subject)
+    changes = changes_of_move(context, order, counts, request, now)
+    if order.state == NO_ORDER:
+        after = order_store.add(connection, order, request.digest, now, counts, **changes)
+    else:
+        after = order_store.change(connection, order, request.action, request.digest, now, counts, **changes)
+    outcomes.record_outcome(connection, order, after, request.content.get("paid_at"), now)
+    messages.enqueue_message(connection, after, messages.EVENT_NAMES.get(request.action, after.state), now)
+    return after
+
+
+def changes_of_move(
+    context: AppContext, order: Order, counts: Counts, request: OrderRequest, now: datetime
+) -> dict[str, Any]:
+    """The changes of the order's columns by a request. Pure. Raises TransitionRejected if the rules reject the move."""
+    _require_paid_after_completion(order, request, now)
     rule_values = _rule_values(order, counts, request, now)
     transition = move(context.evaluators.at(context.day(now)), rule_values, context.day(now))
     if not transition.to and transition.code == WRONG_STATE:
@@ -253,20 +267,14 @@ def _apply_transition(
     changes = {"state": transition.to, "content": {**order.content, **request.content}, **request.changes}
     if transition.to in _lifecycle(context, now).final:
         changes |= {"closed_at": now, "disputed": False}
-    if order.state == NO_ORDER:
-        after = order_store.add(connection, order, request.digest, now, counts, **changes)
-    else:
-        after = order_store.change(connection, order, request.action, request.digest, now, counts, **changes)
-    outcomes.record_outcome(connection, order, after, request.content.get("paid_at"), now)
-    messages.enqueue_message(connection, after, messages.EVENT_NAMES.get(request.action, transition.to), now)
-    return after
+    return changes
 
 
 def _rule_values(order: Order, counts: Counts, request: OrderRequest, now: datetime) -> dict[str, Value | None]:
     """The values that the rules read: of the order, of the person's other orders, and of the request."""
     kind = "pay" if request.action == "sync" else request.action
     return {
-        **_order_values(order),
+        **order_values(order),
         **{f"person.{name}": count for name, count in counts.by_name.items()},
         **request.values,
         **state_and_event(order.state, kind),
@@ -297,7 +305,8 @@ def _is_free(request: OrderRequest, order: Order) -> bool:
     return request.action in ("complete", "modify") and order.total == 0
 
 
-def _order_values(order: Order) -> dict[str, Value | None]:
+def order_values(order: Order) -> dict[str, Value | None]:
+    """The values of the order that the rules read."""
     return {
         "order.mode": order.mode,
         "order.currency": order.currency,

@@ -15,6 +15,7 @@ from api.access.presence import writing_about
 from api.evidence import ledger
 from api.features import builds
 from api.people import evidence
+from api.people.open_cases import Cursor, by_due_date
 from api.store.clock import micros
 from api.store.database import Database, reading, writing
 from api.store.tables import CORRECTED_PARTIES, DISPUTES, EVENTS
@@ -121,9 +122,11 @@ def of_person(connection: Connection, person: str) -> list[Dispute]:
     return [_dispute(row) for row in connection.execute(query).mappings()]
 
 
-def list_disputes(database: Database, *, waiting: bool) -> list[Dispute]:
-    """List all disputes, or only the unanswered ones, by due date."""
-    query = select(DISPUTES).order_by(DISPUTES.c.due_at, DISPUTES.c.id)
+def list_disputes(
+    database: Database, *, waiting: bool, after: Cursor | None = None, limit: int | None = None
+) -> list[Dispute]:
+    """List all disputes, or only the unanswered ones, by due date, after the one that `after` names."""
+    query = by_due_date(select(DISPUTES), DISPUTES, after).limit(limit)
     if waiting:
         query = query.where(DISPUTES.c.resolved_at.is_(None))
     with reading(database) as connection:

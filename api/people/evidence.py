@@ -100,12 +100,20 @@ def _items_of_id(
 
 
 def find_item(
-    connection: Connection, vocabulary: EventVocabulary, person: str, contributor: str, event_id: str, dispute: str
+    connection: Connection,
+    vocabulary: EventVocabulary,
+    person: str,
+    contributor: str,
+    event_id: str,
+    dispute: str,
+    language: str = "en",
 ) -> Item | None:
     """One item as the person sees it, with the state of their dispute; None when the ledger no longer holds it."""
     query = select(EVENTS.c.seq).where(EVENTS.c.contributor == contributor, EVENTS.c.event_id == event_id)
     numbers = connection.execute(query).scalars()
-    return next(iter(_items(connection, vocabulary, numbers, person, {(contributor, event_id): dispute})), None)
+    return next(
+        iter(_items(connection, vocabulary, numbers, person, {(contributor, event_id): dispute}, language)), None
+    )
 
 
 def changed_since(

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Select, Table, and_, func, or_, select
 
 from api.store.clock import micros, moment
 from api.store.tables import DISPUTES, REVIEWS
 
 MAX_FIRST: Final = 5
+Cursor = tuple[int, str]  # a case's due date in microseconds, and its id
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,14 @@ class OpenCases:
     waiting: int
     overdue: int
     first: tuple[OpenCase, ...]
+
+
+def by_due_date(query: Select[Any], table: Table, after: Cursor | None) -> Select[Any]:
+    """The query with the cases in the order of their due dates, after one of them."""
+    due_at, name = table.c.due_at, table.c.id
+    if after is not None:
+        query = query.where(or_(due_at > after[0], and_(due_at == after[0], name > after[1])))
+    return query.order_by(due_at, name)
 
 
 def open_disputes(connection: Connection, now: datetime) -> OpenCases:

@@ -11,6 +11,7 @@ from typing import Final, TypedDict, cast
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from api.access.presence import writing_about
+from api.people.open_cases import Cursor, by_due_date
 from api.store.clock import micros
 from api.store.database import Database, reading, writing
 from api.store.tables import DECISION_SUBJECTS, DECISIONS, REVIEWS
@@ -76,7 +77,7 @@ def answer_review(database: Database, name: str, outcome: str, note: str | None,
     with writing(database) as connection:
         stored = connection.execute(select(REVIEWS).where(REVIEWS.c.id == name)).mappings().first()
         if stored is None:
-            raise Rejected("unknown review", where="review", hint="check its id", code="unknown_review")
+            raise _unknown_review()
         review = _review(stored)
         if review["answered_at"] is not None:
             if (review["outcome"], review["note"]) == (outcome, note):
@@ -95,13 +96,28 @@ def of_person(connection: Connection, person: str) -> list[Review]:
     return [_review(row) for row in connection.execute(query).mappings()]
 
 
-def list_reviews(database: Database, *, waiting: bool) -> list[Review]:
-    """List all requests, or only the unanswered ones, by due date."""
-    query = select(REVIEWS).order_by(REVIEWS.c.due_at, REVIEWS.c.id)
+def find_review(database: Database, name: str) -> Review:
+    """Find a review by its id. Raises Rejected `unknown_review`."""
+    with reading(database) as connection:
+        row = connection.execute(select(REVIEWS).where(REVIEWS.c.id == name)).mappings().first()
+    if row is None:
+        raise _unknown_review()
+    return _review(row)
+
+
+def list_reviews(
+    database: Database, *, waiting: bool, after: Cursor | None = None, limit: int | None = None
+) -> list[Review]:
+    """List all requests, or only the unanswered ones, by due date, after the one that `after` names."""
+    query = by_due_date(select(REVIEWS), REVIEWS, after).limit(limit)
     if waiting:
         query = query.where(REVIEWS.c.answered_at.is_(None))
     with reading(database) as connection:
         return [_review(row) for row in connection.execute(query).mappings()]
+
+
+def _unknown_review() -> Rejected:
+    return Rejected("unknown review", where="review", hint="check its id", code="unknown_review")
 
 
 def _review(row: RowMapping) -> Review:

@@ -1,8 +1,8 @@
 """The record of a change: what changed, whom it moves, what the guards said, and who agreed, as one JSON object."""
 
-from difflib import unified_diff
 from typing import Any
 
+from api.proposals.comparisons import text_differences
 from api.proposals.measurement import effect_of
 from api.proposals.proposals import files_of
 from api.proposals.trial_outcomes import compare_outcomes
@@ -68,14 +68,6 @@ def _signature(step: Step) -> dict[str, Any]:
 
 
 def _text_differences(database: Database, state: ReleaseState, proposal: Proposal) -> dict[str, str]:
-    base = next((active for active in state.activations if active.hash == proposal.base), None)
+    base = next((active for active in state.activations if active.hash == (proposal.base or proposal.first_base)), None)
     old = dict(load_activation(database, state, base).files) if base else {}
-    new = files_of(database, proposal)
-    differences = {}
-    for name in sorted(old.keys() | new.keys()):
-        lines = unified_diff(
-            old.get(name, "").splitlines(), new.get(name, "").splitlines(), f"old/{name}", f"new/{name}", lineterm=""
-        )
-        if text := "\n".join(lines):
-            differences[name] = text
-    return differences
+    return text_differences(old, files_of(database, proposal))

@@ -1,5 +1,6 @@
 // What every page does beyond HTML: copy buttons, dialogs that a link opens, and the session's token on htmx's requests.
 "use strict";
+document.documentElement.classList.add("scripted"); // shows what works only with scripts
 document.addEventListener("click", (event) => {
   const copy = event.target.closest("[data-copy]");
   if (copy) {

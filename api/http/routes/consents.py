@@ -12,6 +12,7 @@ from api.http.dependencies import ContextDep, Merchant, Now
 from api.http.fields import SERVICE_NAME, ConsentState, DataClass, Moment, PartyId
 from api.http.lanes import LanedRoute
 from api.http.problems import error_responses
+from api.http.return_urls import ReturnUrl
 from api.runtime.scoring import current_build
 
 router = APIRouter(prefix="/v1/consents", tags=["merchants"], route_class=LanedRoute)
@@ -29,6 +30,7 @@ class ConsentForm(BaseModel):
     subject: PartyId = Field(description="the person", examples=["client-1"])
     classes: Classes = Field(description="the data classes that we may use for the answers")
     until: Moment | None = Field(None, description="when the consent ends; null: when the person withdraws it")
+    return_url: ReturnUrl | None = None
 
 
 class ConsentAnswer(BaseModel):
@@ -39,6 +41,8 @@ class ConsentAnswer(BaseModel):
     purpose: str
     classes: list[DataClass]
     until: datetime | None
+    return_url: str | None
+    page: str = Field(description="the page of this server on which the person answers: send the person there")
     asked_at: datetime
     state: ConsentState
     granted: list[DataClass] = Field(description="the data classes that the service may use now")
@@ -53,6 +57,8 @@ class ConsentAnswer(BaseModel):
                 "purpose": request.terms.purpose,
                 "classes": request.terms.classes,
                 "until": request.terms.until,
+                "return_url": request.terms.return_url,
+                "page": f"/consent/{request.id}",
                 "asked_at": request.asked_at,
                 "state": request.state,
                 "granted": request.granted_classes,
@@ -73,7 +79,8 @@ def ask_consent(
 ) -> ConsentAnswer:
     """Ask a person to let a service ask about them. The answer does not reveal whether the person exists."""
     purpose = current_build(context).purpose
-    terms = ConsentTerms(merchant.party, body.service, body.subject, purpose, tuple(body.classes), body.until)
+    classes = tuple(body.classes)
+    terms = ConsentTerms(merchant.party, body.service, body.subject, purpose, classes, body.until, body.return_url)
     request = consents.request_consent(context.database, terms, now)
     response.status_code = 201 if request.asked_at == now else 200
     return ConsentAnswer.of(request)

@@ -22,6 +22,7 @@ class ConsentRequestExport(BaseModel):
     state: ConsentState
     answered_at: datetime | None
     event_id: str | None = Field(description="of the event that records your answer")
+    return_url: str | None = Field(description="the merchant's page to which you could go back")
 
 
 class StoredFund(TypedDict):

@@ -102,6 +102,19 @@ class PendingConsent(BaseModel):
         )
 
 
+class ConsentRequestView(PendingConsent):
+    """A request to you, in any state."""
+
+    state: ConsentState
+    return_url: str | None = Field(description="the merchant's page to which you can go back")
+
+    @classmethod
+    def of(cls, request: ConsentRequestStatus) -> Self:
+        """The person's view of a request."""
+        pending = PendingConsent.of(request).model_dump()
+        return cls(**pending, state=request.state, return_url=request.terms.return_url)
+
+
 class ActiveConsent(BaseModel):
     """One data class that we may use, or that a service may ask about."""
 
@@ -164,6 +177,12 @@ def give_consent(
     if not consents.give_consent(context.database, grant, now):
         response.status_code = 200
     return get_my_consents(context, caller, now)
+
+
+@router.get("/{request_id}", responses=error_responses("unknown_consent"))
+def get_my_consent_request(request_id: RequestId, context: ContextDep, caller: Subject, now: Now) -> ConsentRequestView:
+    """Read one request for your consent, in any state."""
+    return ConsentRequestView.of(consents.request_of_person(context.database, caller.party, request_id, now))
 
 
 @router.post(

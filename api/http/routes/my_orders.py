@@ -15,8 +15,10 @@ from api.http.problems import error_responses
 from api.http.routes.order_forms import DisputeForm, OrderDiscount, OrderDispute, OrderPayment
 from api.http.routes.page import NEXT, Page
 from api.orders import order_store, orders
+from api.orders.actions import actions
 from api.orders.order_store import Order
 from api.orders.orders import OrderRequest
+from api.runtime.context import AppContext
 from api.store.database import reading
 from api.store.tables import ORDERS
 
@@ -49,21 +51,24 @@ class MyOrder(BaseModel):
     )
     closed_at: datetime | None
     dispute: OrderDispute | None
+    actions: list[str] = Field(description="what you can do with the order now; `agree`: withdraw your dispute")
 
     @classmethod
-    def of(cls, order: Order) -> Self:
+    def of(cls, context: AppContext, order: Order, now: datetime) -> Self:
         """The person's view of an order: the merchant, and fields of the merchant's view."""
-        return cls.model_validate(order_store.merchant_view(order) | {"merchant": order.merchant})
+        possible = actions(context, order, "person", now)
+        return cls.model_validate(order_store.merchant_view(order) | {"merchant": order.merchant, "actions": possible})
 
 
 class MyOrders(Page[MyOrder]):
     """The person's orders, newest first."""
 
 
-@router.get("", responses=error_responses("unknown_order"))
+@router.get("", responses=error_responses("unknown_order", "engine_failed"))
 def list_my_orders(
     context: ContextDep,
     caller: Subject,
+    now: Now,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     after: Annotated[RecordId | None, Query(description=NEXT)] = None,
 ) -> MyOrders:
@@ -71,7 +76,7 @@ def list_my_orders(
     with reading(context.database) as connection:
         last = None if after is None else order_store.of_person(connection, caller.party, after)
         rows = order_store.list_orders(connection, ORDERS.c.subject == caller.party, limit + 1, last)
-    return MyOrders.cut([MyOrder.of(order) for order in rows], limit, "order_id")
+    return MyOrders.cut([MyOrder.of(context, order, now) for order in rows], limit, "order_id")
 
 
 @router.post(
@@ -80,13 +85,15 @@ def list_my_orders(
 )
 def confirm_my_order(order_id: OrderId, context: ContextDep, caller: Subject, now: Now) -> MyOrder:
     """Confirm an order, so that it begins."""
-    return MyOrder.of(orders.apply_request(context, _find_own(caller.party, order_id), OrderRequest("confirm"), now))
+    order = orders.apply_request(context, _find_own(caller.party, order_id), OrderRequest("confirm"), now)
+    return MyOrder.of(context, order, now)
 
 
 @router.post("/{order_id}/dispute", responses=error_responses(*_TRANSITION_CODES))
 def dispute_my_order(order_id: OrderId, body: DisputeForm, context: ContextDep, caller: Subject, now: Now) -> MyOrder:
     """Dispute an order, or withdraw your dispute. While you dispute it, the order does not become overdue."""
-    return MyOrder.of(orders.dispute(context, _find_own(caller.party, order_id), "person", body.statement, now))
+    order = orders.dispute(context, _find_own(caller.party, order_id), "person", body.statement, now)
+    return MyOrder.of(context, order, now)
 
 
 def _find_own(subject: str, name: str) -> orders.Find:

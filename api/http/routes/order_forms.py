@@ -238,5 +238,13 @@ class OrderAnswer(BaseModel):
         return cls(**order_store.merchant_view(order))
 
 
+class OrderDetails(OrderAnswer):
+    """An order, and what its merchant can do with it."""
+
+    actions: list[str] = Field(
+        description="the requests that the order's state allows now; `agree`: withdraw the dispute, by its own party"
+    )
+
+
 class MerchantOrders(Page[OrderAnswer]):
     """Orders, newest first."""

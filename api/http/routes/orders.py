@@ -16,11 +16,13 @@ from api.http.routes.order_forms import (
     MerchantOrders,
     ModifyForm,
     OrderAnswer,
+    OrderDetails,
     OrderForm,
     SyncForm,
 )
 from api.http.routes.page import NEXT
 from api.orders import order_store, orders
+from api.orders.actions import actions
 from api.orders.order_store import Order
 from api.orders.orders import NewOrder, OrderRequest
 from api.store.database import reading
@@ -94,11 +96,13 @@ def list_orders(
     return MerchantOrders.cut([OrderAnswer.of(order) for order in rows], limit, "out_order_no")
 
 
-@router.get("/{out_order_no}", responses=error_responses("unknown_order"))
-def get_order(out_order_no: OrderNumber, context: ContextDep, merchant: Merchant) -> OrderAnswer:
+@router.get("/{out_order_no}", responses=error_responses("unknown_order", "engine_failed"))
+def get_order(out_order_no: OrderNumber, context: ContextDep, merchant: Merchant, now: Now) -> OrderDetails:
     """Read one of the merchant's orders. After a time-out of another request, ask here with the same number."""
     with reading(context.database) as connection:
-        return OrderAnswer.of(order_store.of_merchant(connection, merchant.party, out_order_no))
+        order = order_store.of_merchant(connection, merchant.party, out_order_no)
+    possible = actions(context, order, "merchant", now)
+    return OrderDetails(**order_store.merchant_view(order), actions=possible)
 
 
 @router.post("/{out_order_no}/cancel", responses=error_responses(*_TRANSITION_CODES))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.access.auth import Caller
 from api.http.dependencies import ContextDep, Now, Operator, Reviewer
-from api.http.lanes import CHECKS, LanedRoute
+from api.http.lanes import BULK, CHECKS, LanedRoute
 from api.http.large_forms import body_of, parse_form
 from api.http.problems import error_responses
 from api.http.routes.page import After, Page
@@ -16,6 +16,7 @@ from api.http.routes.proposal_forms import BreakGlassForm, RollbackForm
 from api.http.routes.proposals import LOG_CODES, Body, DraftTurn, actor_of
 from api.http.routes.release_status import ActivationAnswer, ReleaseStatus, newest_state
 from api.proposals import activations, measurement
+from api.proposals.comparisons import compare_releases
 from api.releases.in_force import newest_activation
 from api.runtime.context import AppContext
 from api.store.clock import micros
@@ -26,6 +27,7 @@ router = APIRouter(prefix="/v1/releases", tags=["operators"], route_class=LanedR
 
 MAX_PROBLEMS: Final = 20  # of rule files, in one answer
 MAX_PROBLEM_CHARS: Final = 200
+ReleaseId = Annotated[str, Query(pattern="^[0-9a-f]{64}$", description="the id of a release")]
 USE_CODES: Final = ("evidence_changed", "needs_build", "base_moved", "clock_behind")
 
 
@@ -39,6 +41,15 @@ class Releases(BaseModel):
     in_force: ActivationAnswer | None = Field(description="null: no release has come into force yet")
     status: ReleaseStatus
     activations: Activations
+
+
+class ReleaseComparison(BaseModel):
+    """What differs between the rules of two releases."""
+
+    old: str
+    new: str
+    differences: list[str] = Field(description="in meaning, a line each: not in comments, layout or order of keys")
+    text_differences: dict[str, str] = Field(description="by file, as unified diffs")
 
 
 @router.get("", responses=error_responses(*LOG_CODES))
@@ -57,6 +68,16 @@ def list_activations(
         status=ReleaseStatus.of(state),
         activations=Activations.cut([ActivationAnswer.of(a) for a in rows[: limit + 1]], limit, "seq"),
     )
+
+
+@router.get("/comparison", responses=error_responses(*LOG_CODES, "unknown_release"))
+async def compare_rules(old: ReleaseId, new: ReleaseId, context: ContextDep, _: Reviewer) -> ReleaseComparison:
+    """Compare any two releases on record: what differs in meaning, then in text."""
+    return await BULK.run(_compare, context, old, new)
+
+
+def _compare(context: AppContext, old: str, new: str) -> ReleaseComparison:
+    return ReleaseComparison.model_validate(vars(compare_releases(context.database, newest_state(context), old, new)))
 
 
 @router.post("/rollback", responses=error_responses(*LOG_CODES, *USE_CODES, "no_reason", "never_in_force"))

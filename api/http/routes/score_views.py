@@ -27,6 +27,13 @@ class Dimension(BaseModel):
     best: int
 
 
+class ScoreBand(BaseModel):
+    """A range of scores, up to the next band."""
+
+    name: str
+    lowest: int
+
+
 class MyScore(BaseModel):
     """Your score, and the reasons why it is not higher."""
 
@@ -35,6 +42,7 @@ class MyScore(BaseModel):
     band: str | None
     lowest: int
     highest: int
+    bands: list[ScoreBand] = Field(description="all bands of the scorecard, the lowest first")
     base: int = Field(description="the points with which each person begins")
     dimensions: list[Dimension]
     reasons: list[Reason]
@@ -57,6 +65,7 @@ class MyScore(BaseModel):
             band=score.band,
             lowest=card.lowest,
             highest=card.highest,
+            bands=[ScoreBand(name=band.name, lowest=band.lowest) for band in card.bands],
             base=card.base,
             dimensions=[
                 Dimension(name=n, points=sum(p.points for p in group), best=sum(p.baseline for p in group))

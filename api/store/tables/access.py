@@ -98,6 +98,7 @@ class ConsentRequestRow(SQLModel, table=True):
     state: str  # asked, granted, declined, withdrawn, expired
     answered_at: int | None = Field(default=None, sa_type=BigInteger)
     event_id: str | None = None  # of the ledger's event
+    return_url: str | None = None  # the merchant's page to which the person goes back
 
 
 class LinkSourceRow(SQLModel, table=True):

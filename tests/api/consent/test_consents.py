@@ -122,7 +122,7 @@ def test_a_consent_request_reveals_nothing_about_the_person(client: ConsentClien
         assert (second.status_code, second.json()) == (200, first.json())
         payload = client._call("GET", f"/v1/consents/{first.json()['id']}", client.merchant.token).json()
         assert payload == first.json()
-        return {k: v for k, v in payload.items() if k not in ("id", "subject", "asked_at")}
+        return {k: v for k, v in payload.items() if k not in ("id", "page", "subject", "asked_at")}
 
     person_view = request_view(client.person)
     assert person_view == request_view("nobody")
@@ -305,3 +305,29 @@ def test_consents_are_read_in_the_same_way_on_both_databases(database: Engine) -
         (rows,) = fetch_rows(connection, permissions.consent_query_all_purposes(["ann"], NOW))
         general = permissions.allowed_classes(rows, [("ann", None)], NOW)["ann", None]
     assert general == {"identity", "credit"}
+
+
+def test_the_person_reads_one_request_with_the_merchants_way_back(client: ConsentClient) -> None:
+    request = client.ask(return_url="https://inn.example/booked?id=17").json()
+    assert request["page"] == f"/consent/{request['id']}"
+
+    def as_person(token: str) -> Any:
+        return client._call("GET", f"/v1/me/consents/{request['id']}", token)
+
+    view = as_person(client.person_token).json()
+    assert (view["state"], view["return_url"], view["warning"]) == ("asked", "https://inn.example/booked?id=17", None)
+    client.as_person(f"/{request['id']}/decline")
+    assert as_person(client.person_token).json()["state"] == "declined"
+    assert_problem(as_person(client.merchant.issue("subject", "nobody")), 404, "unknown_consent")
+
+
+def test_another_way_back_makes_another_request(client: ConsentClient) -> None:
+    first = client.ask(return_url="https://inn.example/a").json()
+    assert client.ask(return_url="https://inn.example/a").json()["id"] == first["id"]
+    assert client.ask(return_url="https://inn.example/b").json()["id"] != first["id"]
+    assert client.state(first["id"])[0] == "expired"
+
+
+@pytest.mark.parametrize("url", ["http://inn.example/", "javascript:alert(1)", "https://a@b.example/", "//inn.example"])
+def test_a_way_back_is_a_plain_https_address(client: ConsentClient, url: str) -> None:
+    assert_problem(client.ask(return_url=url), 422, "bad_request")

@@ -21,6 +21,7 @@ from api.store import clock
 from api.store.database import open_database
 from engine.decide.evaluators import Evaluators
 from tests.api.console.browser import Visitor, running_browser
+from tests.api.console.desk_town import Desk
 from tests.api.database_templates import Template
 
 START_SECONDS = 20
@@ -114,3 +115,11 @@ def signed_in(address: str) -> Iterator[Callable[[str], httpx2.Client]]:
             return client
 
         yield sign_in
+
+
+@pytest.fixture
+def desk(address: str, town: AppContext) -> Desk:
+    """The API of the server, with a service `rooms` of the merchant `inn`."""
+    desk = Desk(address, town)
+    desk.call("PUT", "/v1/services/rooms", desk.token("merchant", "inn"), {"perk": "hotel"})
+    return desk

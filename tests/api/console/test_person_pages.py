@@ -1,0 +1,157 @@
+"""A person's own pages in a browser: consent from the merchant's page, score, raise, object, review, export, leave."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.api.console.browser import Visitor
+from tests.api.console.desk_town import CLASSES, Desk
+
+Open = Callable[..., Visitor]
+
+
+def ask_consent(desk: Desk, person: str, **fields: object) -> str:
+    """The address to which the merchant sends the person."""
+    form = {"service": "rooms", "subject": person, "classes": [*CLASSES, "restricted"], **fields}
+    return str(desk.call("POST", "/v1/consents", desk.token("merchant", "inn"), form)["page"])
+
+
+def test_a_persons_story(visitor: Open, desk: Desk) -> None:
+    person = desk.people[-1]
+    consent = ask_consent(desk, person, return_url="https://inn.example/booked?id=17")
+    window = visitor(width="narrow")
+    page = window.page
+    page.goto(consent)
+    page.fill("input[name=token]", desk.token("subject", person))
+    page.click("main button")
+    assert page.url.endswith(consent)
+    assert page.locator("input:checked").count() == 0
+    page.click("text=Allow what I ticked")
+    assert "You ticked nothing" in page.inner_text("[role=alert]")
+    page.check("[value=restricted]")
+    page.click("text=Allow what I ticked")
+    assert "Read the warning first" in page.inner_text("[role=alert]")
+    assert window.violations() == []
+    for name in ("identity", "behaviour", "credit"):
+        page.check(f"[value={name}]")
+    page.uncheck("[value=restricted]")
+    page.click("text=Allow what I ticked")
+    assert page.get_attribute("main a.button", "href") == "https://inn.example/booked?id=17"
+    assert page.inner_text("main a.button >> nth=0") == "Back to inn.example"
+    assert window.violations() == []
+    desk.ask("inn", person)
+
+    page.goto("/me")
+    assert int(page.text_content(".gauge-number") or 0) > 0
+    assert "Band" in page.inner_text(".meaning")
+    page.select_option("[name=goal]", "hotel")
+    page.click("text=Show what helps")
+    assert page.inner_text(".answer")
+    assert window.violations() == []
+
+    page.goto("/me/inquiries")
+    assert "inn · rooms" in page.inner_text("article >> nth=0")
+    page.click("summary >> nth=0")
+    page.fill("textarea >> nth=0", "Look at my bill")
+    page.click("text=Ask for a review")
+    assert "A human looks at it." in page.inner_text("article >> nth=0")
+    assert "Look at my bill" in page.inner_text("article >> nth=0")
+    assert window.violations() == []
+
+    page.goto("/me/evidence")
+    page.click("text=Object >> nth=0")
+    page.fill("article:has(details[open]) textarea", "I never did this")
+    page.click("text=Object to this item >> visible=true")
+    assert "I never did this" in page.inner_text("main")
+    assert page.locator("text=You object").count() == 1
+    assert window.violations() == []
+
+    page.goto("/me/consents")
+    count = page.locator("text=inn/rooms may ask about").count()
+    page.click("text=Withdraw everything from it")
+    assert (count, page.locator("text=inn/rooms may ask about").count()) == (1, 0)
+    assert window.violations() == []
+
+    page.goto("/me/leave")
+    with page.expect_download() as download:
+        page.click("text=Export >> visible=true >> nth=-1")
+    assert json.loads(download.value.path().read_text())["person"] == person
+    page.click("main a.danger")
+    assert page.locator("dialog[open]").count() == 1
+    assert window.violations() == []
+    page.fill("dialog [name=word]", "stay")
+    page.click("dialog button")
+    assert "Nothing was erased" in page.inner_text("[role=alert]")
+    page.fill("[name=word]", "leave")
+    page.click("text=Erase everything")
+    assert page.inner_text("[role=status]").startswith("You have left.")
+    page.goto("/me")
+    assert "/sign-in" in page.url
+    assert "unknown_person" in json.dumps(desk.call("GET", "/v1/me", desk.token("subject", person)))
+
+
+def test_refusing_is_as_easy_as_allowing(visitor: Open, desk: Desk) -> None:
+    person = desk.people[0]
+    consent = ask_consent(desk, person)
+    window = visitor(width="narrow")
+    window.sign_in(desk.token("subject", person), consent)
+    buttons = [window.page.locator(".equal button").nth(n) for n in (0, 1)]
+    boxes = [button.bounding_box() for button in buttons]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert (boxes[0]["width"], boxes[0]["height"]) == (boxes[1]["width"], boxes[1]["height"])
+    styles = [
+        button.evaluate("e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.borderColor]; }")
+        for button in buttons
+    ]
+    assert styles[0] == styles[1]
+    buttons[0].click()
+    assert "You refused." in window.page.inner_text("main")
+    assert window.violations() == []
+
+
+def test_an_order_is_confirmed_and_disputed(visitor: Open, desk: Desk) -> None:
+    person = desk.people[0]
+    desk.consent("inn", person)
+    desk.order("inn", person, text="two nights")
+    window = visitor(width="narrow")
+    window.sign_in(desk.token("subject", person), "/me/orders")
+    window.page.click("text=Confirm the order")
+    assert window.page.inner_text("[role=status]") == "You confirmed the order."
+    window.page.click("text=Dispute this order")
+    window.page.fill("textarea", "The room was cold")
+    window.page.click("details[open] button")
+    assert "The room was cold" in window.page.inner_text("article")
+    window.page.click("text=Withdraw my dispute")
+    assert "The room was cold" not in window.page.inner_text("article")
+    assert window.violations() == []
+
+
+def test_a_person_whom_we_do_not_score_sees_why(visitor: Open, desk: Desk) -> None:
+    window = visitor()
+    window.sign_in(desk.token("subject", "nobody"))
+    for path, words in (
+        ("/me", "You have no score."),
+        ("/me/inquiries", "Nobody has asked about you."),
+        ("/me/consents", "You allow nothing"),
+        ("/me/evidence", "Nothing is stored about you here."),
+        ("/me/evidence/numbers", "There are no numbers"),
+        ("/me/orders", "You have no orders."),
+    ):
+        window.page.goto(path)
+        assert words in window.page.inner_text("main")
+        assert window.violations() == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_person_leaves_without_scripts_by_a_word_of_their_language(visitor: Open, desk: Desk, language: str) -> None:
+    person, word = desk.people[1], {"en": "leave", "zh": "注销"}[language]
+    window = visitor(scripts=False, language=language)
+    window.sign_in(desk.token("subject", person))
+    for path in ("/me", "/me?goal=hotel", "/me/inquiries", "/me/consents", "/me/evidence", "/me/orders", "/me/leave"):
+        assert window.page.goto(path).status == 200  # type: ignore[union-attr]
+    window.page.click("main a.danger")
+    window.page.fill("[name=word]", word)
+    window.page.click("main button.danger")
+    assert "/sign-in?notice=left" in window.page.url
