@@ -44,11 +44,6 @@ TABLES_AFTER_0011 = (
     "looks",
     "feature_figures",
     "demo_mark",
-    "population_bins",
-    "answer_sums",
-    "ending_sums",
-    "sum_progress",
-    "contributor_sums",
 )
 INDEXES_AFTER_0011 = (
     *("links_of_subject", "links_of_other", "submissions_by_time", "people_by_id"),
