@@ -51,6 +51,12 @@ ADDRESSES: Final = (
     "/v1/callers/tokens",
     "/v1/callers/services",
     "/v1/callers/callbacks",
+    "/v1/features",
+    "/v1/people?starts=p",
+    "/v1/audit/decisions",
+    "/v1/audit/decisions?merchant=nobody",
+    "/v1/audit/decisions?perk=hotel&outcome=DECLINE",
+    "/v1/audit/decisions?to=2020-01-01T00:00:00Z",
 )
 
 

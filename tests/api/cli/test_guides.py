@@ -54,7 +54,8 @@ class Reader:
     def for_this_town(self, text: str) -> str:
         """The page about a person of this town, and the event by which they were enrolled."""
         number = int(self.person.removeprefix("p-"))
-        return text.replace('"p-1"', f'"{self.person}"').replace('"n-0"', f'"n-{number - 1}"')
+        text = text.replace('"p-1"', f'"{self.person}"').replace("/people/p-1/", f"/people/{self.person}/")
+        return text.replace('"n-0"', f'"n-{number - 1}"')
 
     def do(self, block: str) -> None:
         for name in re.findall(r"^([A-Z]+)=\S+$", block, re.M):
@@ -122,7 +123,7 @@ def reader(town: AppContext, monkeypatch: pytest.MonkeyPatch) -> Reader:
 
 def test_an_integrator_follows_the_guide_to_a_settled_order(reader: Reader) -> None:
     reader.follow(GUIDES / "integrators.md")
-    assert set(reader.last) == {"secret", "others"}
+    assert reader.last["sandbox"] is True  # the section that closes the guide
     assert {"MERCHANT", "SUBJECT", "REQUEST", "DECISION", "ORDER"} <= set(reader.values)
 
 

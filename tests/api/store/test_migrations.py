@@ -72,7 +72,6 @@ def former_names(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
     connection.execute(text("ALTER TABLE consent_requests DROP COLUMN return_url"))
     connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))
-    connection.execute(text("ALTER TABLE consent_requests DROP COLUMN return_url"))
     for table, former, name in NAMES.COLUMNS:
         connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {name} TO {former}"))
     for former, name in NAMES.TABLES.items():
