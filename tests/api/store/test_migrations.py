@@ -68,7 +68,6 @@ def former_names(connection: Connection) -> None:
     connection.execute(text("DELETE FROM chain_head WHERE id = 3"))
     for table in TABLES_AFTER_0011:
         connection.execute(text(f"DROP TABLE {table}"))
-    connection.execute(text("DROP INDEX submissions_by_time"))
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
     connection.execute(text("ALTER TABLE consent_requests DROP COLUMN return_url"))
     connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))
