@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.api.console.browser import Visitor
-from tests.api.console.desk_town import CLASSES, Desk
+from tests.api.console.town_server import CLASSES, TownServer
 from tests.translations import texts
 
 Open = Callable[..., Visitor]
@@ -21,21 +21,21 @@ _TEXT_NODES = """() => {
 _SPILL = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def pages(desk: Desk) -> dict[str, tuple[tuple[str, str], str]]:
+def pages(town_server: TownServer) -> dict[str, tuple[tuple[str, str], str]]:
     """Each page by its name: whose it is, and its address; with content on it."""
-    person = desk.people[-1]
-    desk.consent("inn", person)
-    decision = desk.ask("inn", person)
-    best = desk.people[0]
-    desk.consent("inn", best)
-    order = desk.order("inn", best)
-    desk.call("POST", f"/v1/me/orders/{order['order_id']}/confirm", desk.token("subject", best))
-    merchant, own = desk.token("merchant", "inn"), desk.token("subject", person)
+    person = town_server.people[-1]
+    town_server.consent("inn", person)
+    decision = town_server.ask("inn", person)
+    best = town_server.people[0]
+    town_server.consent("inn", best)
+    order = town_server.order("inn", best)
+    town_server.call("POST", f"/v1/me/orders/{order['order_id']}/confirm", town_server.token("subject", best))
+    merchant, own = town_server.token("merchant", "inn"), town_server.token("subject", person)
     form = {"service": "rooms", "subject": person, "classes": [*CLASSES, "restricted"]}
-    request = desk.call("POST", "/v1/consents", merchant, form | {"return_url": "https://inn.example/back"})
-    item = next(i for i in desk.call("GET", "/v1/me/evidence", own)["items"] if i["data_class"] == "behaviour")
+    request = town_server.call("POST", "/v1/consents", merchant, form | {"return_url": "https://inn.example/back"})
+    item = next(i for i in town_server.call("GET", "/v1/me/evidence", own)["items"] if i["data_class"] == "behaviour")
     objection = {"contributor": item["contributor"], "event_id": item["event_id"], "statement": "I never did this"}
-    desk.call("POST", "/v1/me/disputes", own, objection)
+    town_server.call("POST", "/v1/me/disputes", own, objection)
     walk = "/sandbox?service=rooms&person=sandbox-partial&amount=500&steps=create,confirm,complete"
     return {
         "me": (("subject", best), "/me?goal=hotel"),
@@ -67,23 +67,25 @@ def pages(desk: Desk) -> dict[str, tuple[tuple[str, str], str]]:
 @pytest.mark.parametrize(
     ("width", "scheme"), [("wide", "light"), ("narrow", "dark"), ("wide", "dark"), ("narrow", "light")]
 )
-def test_every_page_reads_well_in_both_languages(visitor: Open, desk: Desk, width: str, scheme: str) -> None:
+def test_every_page_reads_well_in_both_languages(
+    visitor: Open, town_server: TownServer, width: str, scheme: str
+) -> None:
     windows: dict[tuple[str, str, str], Visitor] = {}
     problems, known_texts = [], set(texts())
-    for name, (holder, path) in pages(desk).items():
-        shown = {}
+    for name, (holder, path) in pages(town_server).items():
+        node_texts = {}
         for language in ("en", "zh"):
             window = windows.get((*holder, language))
             if window is None:
                 window = windows[*holder, language] = visitor(language=language, width=width, scheme=scheme)
-                window.sign_in(desk.token(*holder))
+                window.sign_in(town_server.token(*holder))
             answer = window.page.goto(path)
             if answer is None or answer.status != 200 or window.page.evaluate(_SPILL) > 0:
                 problems.append(f"{name} {language}: an error, or wider than the screen")
             problems += [f"{name} {language}: {violation}" for violation in window.violations()]
             window.screen(f"desk-{name}")
-            shown[language] = window.page.evaluate(_TEXT_NODES)
-        same = {text for text in shown["zh"] if text in shown["en"] and re.search("[A-Za-z]{3}", text)}
+            node_texts[language] = window.page.evaluate(_TEXT_NODES)
+        same = {text for text in node_texts["zh"] if text in node_texts["en"] and re.search("[A-Za-z]{3}", text)}
         problems += [f"{name}: not translated: {text}" for text in same & known_texts - OWN_WORDS]
         problems += [
             f"{name}: not translated: {text}" for text in same - OWN_WORDS if len(re.findall("[A-Za-z]{2,}", text)) > 2
