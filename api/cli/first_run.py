@@ -41,7 +41,7 @@ def sign_in_lines(context: AppContext, settings: Settings) -> Iterator[str]:
         yield "Open one of these in a browser. Each works once, on this machine, for half an hour:"
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - where a browser finds us
     for role, party in parties.items():
-        name = f"demo-{role}"
+        name = f"first-run-{role}"
         tokens.revoke(context.database, name, now)
         token = tokens.issue(context.database, role, party, name, now, now + TOKEN_LIFETIME).token
         content = {"token": token.id, "role": role, "party": party, "next": "/"}

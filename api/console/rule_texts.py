@@ -22,14 +22,13 @@ def distribution_line(distribution: Mapping[str, Any], language: str) -> str:
         values |= {"lowest": lowest, "quarter": quarter, "median": median, "upper": three_quarters, "highest": highest}
         return (
             words.gettext(
-                "Newest build, %(people)s people: %(lowest)s to %(highest)s, half of them from %(quarter)s to %(upper)s, "
-                "median %(median)s; %(missing)s without a value"
+                "Newest build, %(people)s people: nine in ten from %(lowest)s to %(highest)s, half from %(quarter)s to %(upper)s, median %(median)s; %(missing)s without a value"
             )
             % values
         )
     shares = ", ".join(f"{share['value']} {share['percent']} %" for share in distribution["shares"])
     if not shares:
-        return words.gettext("Newest build, %(people)s people: nobody has a value") % values
+        return words.gettext("Newest build, %(people)s people: too few have a value") % values
     return words.gettext("Newest build, %(people)s people: %(shares)s; %(missing)s without a value") % (
         values | {"shares": shares}
     )

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.http import example_figures, example_people, example_proposals, example_rules
+from api.http import example_casework, example_figures, example_people, example_proposals, example_rules
 from api.http.example_consents import CONSENT, CONSENT_REQUEST, CONSENTS
 from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER, SANDBOX_RESULT
 from api.http.example_record import RECORD
@@ -261,18 +261,6 @@ ANSWERS: Final[dict[str, Any]] = {
         ],
     },
     "EvidenceItems": _page(_ITEM),
-    "MyFeatures": _page(
-        {
-            "feature": "behaviour.payments",
-            "about": "Number of payments made.",
-            "value": "12",
-            "unit": "payments",
-            "as_of": CREATED_AT,
-            "window": "24 months",
-            "data_classes": ["behaviour"],
-            "made_of": ["The subject paid the other party"],
-        }
-    ),
     "Inquiries": _page(_INQUIRY),
     "Export": {
         "version": 1,
@@ -291,26 +279,7 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "Attributes": {"region": "north"},
     "ErasureSummary": {"events": 212, "kept_of_others": 3, "decisions": 4},
-    "DisputeView": _DISPUTE,
-    "Disputes": _page(_DISPUTE),
-    "DisputeCase": (case := _DISPUTE | {"subject": "client-1", "item": _ITEM, "overdue": False, "resolved_by": None}),
-    "DisputeCases": _page(case),
-    "DisputeOutcomes": {
-        "as_of": CREATED_AT,
-        "score_out": 742,
-        "band_out": "very_good",
-        "score_counted": 698,
-        "band_counted": "good",
-        "features": [
-            {"feature": "credit.missed", "about": "payments missed", "item_out": "0", "item_counted": "1"},
-        ],
-    },
-    "ReviewView": _REVIEW,
-    "Reviews": _page(_REVIEW),
-    "ReviewCase": (
-        review := _REVIEW | {"subject": "client-1", "decision": _INQUIRY, "overdue": False, "answered_by": None}
-    ),
-    "ReviewCases": _page(review),
+    **example_casework.answers(dispute=_DISPUTE, review=_REVIEW, item=_ITEM, inquiry=_INQUIRY),
     "NewToken": {"secret": "iftah_shown-once", "token": _TOKEN},
     "Tokens": _page(_TOKEN),
     "DecisionEntries": _page(_ENTRY, "12"),

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from api.features.distributions import Distribution
+from api.features.distributions import ValueSpread
 from api.http.fields import ProblemSeverity
 from api.http.routes.page import Page
 from api.proposals.authoring import DraftNames
@@ -108,11 +108,13 @@ class ValueDistribution(BaseModel):
 
     people: int
     missing: int
-    quantiles: list[str] = Field(description="the lowest, the quartiles and the highest; empty for words")
+    quantiles: list[str] = Field(
+        description="5, 25, 50, 75 and 95 percent of the values are at most these; empty for words"
+    )
     shares: list[ValueShare] = Field(description="of the most frequent words; empty for numbers")
 
     @classmethod
-    def of(cls, distribution: Distribution) -> Self:
+    def of(cls, distribution: ValueSpread) -> Self:
         """The public view of a distribution."""
         shares = [ValueShare(value=value, percent=percent) for value, percent in distribution.shares]
         return cls(
@@ -135,7 +137,7 @@ class CompletionOption(BaseModel):
     distribution: ValueDistribution | None
 
     @classmethod
-    def of(cls, option: Option, distribution: Distribution | None) -> Self:
+    def of(cls, option: Option, distribution: ValueSpread | None) -> Self:
         """The public view of an option."""
         return cls(
             label=option.label,

@@ -36,7 +36,6 @@ TABLES_AFTER_0011 = (
     "release_log",
     "release_objects",
     "trial_answers",
-    *("population_bins", "answer_sums", "ending_sums", "contributor_sums", "sum_progress"),
     "sessions",
     "sign_ins",
     "rule_drafts",
@@ -69,7 +68,6 @@ def former_names(connection: Connection) -> None:
     for table in TABLES_AFTER_0011:
         connection.execute(text(f"DROP TABLE {table}"))
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
-    connection.execute(text("ALTER TABLE consent_requests DROP COLUMN return_url"))
     connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))
     for table, former, name in NAMES.COLUMNS:
         connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {name} TO {former}"))
