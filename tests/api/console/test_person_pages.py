@@ -128,6 +128,17 @@ def test_an_order_is_confirmed_and_disputed(visitor: Open, town_server: TownServ
     assert window.violations() == []
 
 
+def test_a_person_sees_which_operator_looked_and_why(visitor: Open, town_server: TownServer) -> None:
+    person, purpose = town_server.people[0], "<b>she asked</b> about a bill"
+    form = {"kind": "dispute", "purpose": purpose}
+    town_server.call("POST", f"/v1/people/{person}/looks", town_server.token("operator", "mei"), form)
+    window = visitor(width="narrow")
+    window.sign_in(town_server.token("subject", person), "/me/inquiries")
+    assert "mei" in window.page.inner_text("ul.items")
+    assert purpose in window.page.inner_text("ul.items")
+    assert window.violations() == []
+
+
 def test_a_person_whom_we_do_not_score_sees_why(visitor: Open, town_server: TownServer) -> None:
     window = visitor()
     window.sign_in(town_server.token("subject", "nobody"))
