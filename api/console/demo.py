@@ -15,7 +15,7 @@ _NOBODY: Final = Caller("", "", "")  # the route is for everyone
 
 
 @dataclass(frozen=True)
-class DemoMark:
+class DemoBanner:
     """What a page shows of the demo: whether the data is made up, and a name for the party, by language."""
 
     is_demo: bool
@@ -23,10 +23,10 @@ class DemoMark:
     read_at: float
 
 
-async def demo_mark(request: Request, party: str) -> DemoMark:
+async def demo_mark(request: Request, party: str) -> DemoBanner:
     """The mark for a page of this party, at most a minute old. If the API does not answer, the page goes without."""
     state = request.app.state
-    marks: dict[str, DemoMark] = getattr(state, "demo_marks", {})
+    marks: dict[str, DemoBanner] = getattr(state, "demo_marks", {})
     mark = marks.get(party)
     if mark is None or monotonic() - mark.read_at > CACHE_SECONDS:
         if len(marks) >= MAX_PARTIES:
@@ -36,10 +36,10 @@ async def demo_mark(request: Request, party: str) -> DemoMark:
     return mark
 
 
-async def _read(request: Request, party: str) -> DemoMark:
+async def _read(request: Request, party: str) -> DemoBanner:
     query: dict[str, Any] = {"parties": party} if party and "," not in party else {}
     try:
         answer = await Calls(request.app, _NOBODY, "en").get("/v1/demo", **query)
     except CallProblem:
-        return DemoMark(is_demo=False, names={}, read_at=monotonic())
-    return DemoMark(answer["demo"], answer["names"].get(party, {}), monotonic())
+        return DemoBanner(is_demo=False, names={}, read_at=monotonic())
+    return DemoBanner(answer["demo"], answer["names"].get(party, {}), monotonic())

@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.access.sessions import Session, find_session
 from api.console.calls import CallProblem, Calls
-from api.console.demo import DemoMark, demo_mark
+from api.console.demo import DemoBanner, demo_mark
 from api.console.navigation import NOTICES, PAGES, ROLE_NAMES
 from api.console.render import HEADERS, html_page
 from api.console.words import LANGUAGES, choose_language
@@ -53,7 +53,7 @@ class Visit:
     session: Session | None
     language: str
     now: datetime
-    demo: DemoMark
+    demo: DemoBanner
 
     @property
     def api(self) -> Calls:
