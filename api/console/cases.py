@@ -161,8 +161,8 @@ async def _waiting(visit: Visit, kind: str) -> Any:
 async def _next_address(visit: Visit, skip: str) -> str:
     addresses = [f"/cases/{row['kind']}/{row['id']}" for row in await waiting_cases(visit)]
     place = next((n for n, address in enumerate(addresses) if address.endswith(f"/{skip}")), -1)
-    others = addresses[place + 1 :] + addresses[: max(place, 0)]
-    return others[0] if others else "/cases"
+    remaining = addresses[place + 1 :] + addresses[: max(place, 0)]
+    return remaining[0] if remaining else "/cases"
 
 
 async def _case(visit: Visit, kind: CaseKind, name: str) -> Mapping[str, Any]:

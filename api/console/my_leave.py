@@ -26,7 +26,7 @@ async def show_leaving(visit: SubjectVisit) -> Response:
 @router.get("/me/leave/confirm")
 async def show_confirmation(visit: SubjectVisit) -> Response:
     """The same form as the dialog, for a browser without scripts."""
-    return _page(visit, alone=True)
+    return _page(visit, with_form=True)
 
 
 @router.post("/me/leave")
@@ -34,7 +34,7 @@ async def leave(visit: SubjectVisit) -> Response:
     """Erase the person, if they typed the word."""
     form = await form_of(visit)
     if str(form.get("word", "")).strip().lower() not in (WORD, translations(visit.language).gettext(WORD)):
-        return _page(visit, 422, alone=True, is_wrong=True)
+        return _page(visit, 422, with_form=True, is_wrong=True)
     try:
         await visit.api.delete("/v1/me", {"confirm": "leave"})
     except CallProblem as error:
@@ -53,6 +53,6 @@ async def export(visit: SubjectVisit) -> Response:
 
 
 def _page(
-    visit: Visit, status: int = 200, *, alone: bool = False, is_wrong: bool = False, problem: Any = None
+    visit: Visit, status: int = 200, *, with_form: bool = False, is_wrong: bool = False, problem: Any = None
 ) -> Response:
-    return visit.page("my_leave.html", status, word=WORD, alone=alone, is_wrong=is_wrong, problem=problem)
+    return visit.page("my_leave.html", status, word=WORD, with_form=with_form, is_wrong=is_wrong, problem=problem)

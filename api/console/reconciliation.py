@@ -31,7 +31,7 @@ async def show_day(visit: MerchantVisit, day: Annotated[str, Query(max_length=10
         "reconciliation.html",
         problem.status if problem else 200,
         day=chosen,
-        around=_around(visit, chosen),
+        neighbours=_neighbour_days(visit, chosen),
         moves=moves,
         sums=_sums(moves),
         digest=digest,
@@ -51,7 +51,7 @@ async def download(visit: MerchantVisit, day: str) -> Response:
     )
 
 
-def _around(visit: Visit, day: str) -> tuple[str | None, str | None]:
+def _neighbour_days(visit: Visit, day: str) -> tuple[str | None, str | None]:
     """The day before and the day after, if that is over."""
     try:
         chosen = date.fromisoformat(day)

@@ -35,7 +35,7 @@ STATES: Final = {
         N_("It decides for a share of people, and guards compare them with the others."),
     ),
     "in force": (N_("In force"), "good", N_("It decides for everyone.")),
-    "rejected": (N_("Rejected"), "bad", N_("It stays on record. To try again, propose another text.")),
+    "rejected": (N_("Turned down"), "bad", N_("It stays on record. To try again, propose another text.")),
     "rolled back": (N_("Rolled back"), "bad", N_("Other rules decide again. It stays on record.")),
     "replaced": (N_("Replaced"), "quiet", N_("A later release decides now.")),
 }

@@ -60,19 +60,19 @@ async def show_proposal(visit: ReviewerVisit, number: Number, reason: Text = "",
 
 
 @router.get("/{number}/progress")
-async def show_progress(visit: ReviewerVisit, number: Number, seen: Text = "") -> Response:
+async def show_progress(visit: ReviewerVisit, number: Number, mark: Text = "") -> Response:
     """How far the server is with a check; the whole page is read again when that has changed."""
     proposal = await visit.api.get(f"/v1/proposals/{number}")
     response = visit.page("release_progress.html", proposal=proposal, words=release_views.state_words(proposal))
-    return _refreshed(response, is_same=_mark(proposal) == seen)
+    return _refreshed(response, is_same=_mark(proposal) == mark)
 
 
 @router.get("/{number}/guards")
-async def show_guards(visit: ReviewerVisit, number: Number, seen: Text = "") -> Response:
+async def show_guards(visit: ReviewerVisit, number: Number, mark: Text = "") -> Response:
     """What the guards of a trial say now."""
     record = await visit.api.get(f"/v1/proposals/{number}/record")
     response = visit.page("release_guards.html", **_trial(visit, record))
-    return _refreshed(response, is_same=_mark(record["proposal"]) == seen)
+    return _refreshed(response, is_same=_mark(record["proposal"]) == mark)
 
 
 async def releases_page(
@@ -191,7 +191,7 @@ def _trial(visit: Visit, record: Json) -> dict[str, Any]:
     return {
         "proposal": proposal,
         "words": release_views.state_words(proposal),
-        "seen": _mark(proposal),
+        "mark": _mark(proposal),
         "guards": record["guards"],
         "outcomes": record["outcomes"],
         "measures": release_words.MEASURES,

@@ -31,15 +31,15 @@ async def _draft_page(
 ) -> Response:
     in_force = (await visit.api.get("/v1/rules"))["files"]
     files = draft["files"]
-    shown = file if file in files else FIRST_FILE if FIRST_FILE in files else min(files)
-    findings = await _findings(visit, draft["id"], shown, {}, None) if checks else None
+    current = file if file in files else FIRST_FILE if FIRST_FILE in files else min(files)
+    findings = await _findings(visit, draft["id"], current, {}, None) if checks else None
     names = sorted(files, key=file_order)
     page = {
         "draft": draft,
         "files": [(name, files[name] != in_force.get(name)) for name in names],
         "removed": sorted(set(in_force) - set(files), key=file_order),
-        "file": shown,
-        "text": files[shown],
+        "file": current,
+        "text": files[current],
         "saved": saved_line(draft, visit.language, visit.zone),
         "findings": findings,
         "problem": None,
@@ -49,7 +49,7 @@ async def _draft_page(
 
 @router.post("/rules/drafts/{number}")
 async def save_draft(visit: OperatorVisit, number: Number) -> Response:
-    """Save the file of the form, and show it with its problems. A draft that moved on is shown beside what was typed."""
+    """Save the file of the form, and show it with its problems. A draft that moved on comes beside what was typed."""
     form = await form_of(visit)
     file, text = str(form.get("file", "")), _text(form)
     try:
@@ -110,11 +110,11 @@ async def _findings(
     visit: Visit, number: int, file: str, files: Mapping[str, str], cases: list[str] | None
 ) -> dict[str, Any]:
     """The answer of the checker, with what belongs to this file first."""
-    found = await visit.api.post("/v1/rules/check", {"draft": number, "files": files, "cases": cases})
-    problems = sorted(found["problems"], key=lambda p: p["at"]["file"] != file)
-    results = sorted(found["cases"] or [], key=lambda c: (c["file"] != _cases_of(file), not c["red"]))
+    check = await visit.api.post("/v1/rules/check", {"draft": number, "files": files, "cases": cases})
+    problems = sorted(check["problems"], key=lambda p: p["at"]["file"] != file)
+    results = sorted(check["cases"] or [], key=lambda c: (c["file"] != _cases_of(file), not c["red"]))
     return {
-        "release": found["release"],
+        "release": check["release"],
         "problems": problems[:MAX_PROBLEMS],
         "more": max(0, len(problems) - MAX_PROBLEMS),
         "cases": results,

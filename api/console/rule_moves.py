@@ -11,7 +11,7 @@ from api.console.visits import OperatorVisit, PageRoute, form_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-PROPOSAL_PAGE: Final = "/releases/proposals/{number}"
+PROPOSAL_PAGE: Final = "/releases/{number}"
 
 
 @router.get("/rules/drafts/{number}/moves")

@@ -22,14 +22,13 @@ def distribution_line(distribution: Mapping[str, Any], language: str) -> str:
         values |= {"lowest": lowest, "quarter": quarter, "median": median, "upper": three_quarters, "highest": highest}
         return (
             words.gettext(
-                "Newest build, %(people)s people: %(lowest)s to %(highest)s, half of them from %(quarter)s to %(upper)s, "
-                "median %(median)s; %(missing)s without a value"
+                "Newest build, %(people)s people: nine in ten from %(lowest)s to %(highest)s, half from %(quarter)s to %(upper)s, median %(median)s; %(missing)s without a value"
             )
             % values
         )
     shares = ", ".join(f"{share['value']} {share['percent']} %" for share in distribution["shares"])
     if not shares:
-        return words.gettext("Newest build, %(people)s people: nobody has a value") % values
+        return words.gettext("Newest build, %(people)s people: too few have a value") % values
     return words.gettext("Newest build, %(people)s people: %(shares)s; %(missing)s without a value") % (
         values | {"shares": shares}
     )
@@ -49,14 +48,14 @@ def presence_line(presence: Mapping[str, Any], version: int, caller: str, langua
     words = translations(language)
     lines = []
     if presence["version"] > version:
-        who = words.gettext("you, in another window") if presence["saved_by"] == caller else presence["saved_by"]
+        party = words.gettext("you, in another window") if presence["saved_by"] == caller else presence["saved_by"]
         text = words.gettext("%(who)s saved version %(version)s of this draft meanwhile: reload to continue with it.")
-        lines.append(text % {"who": who, "version": presence["version"]})
-    others = dict.fromkeys(e["party"] for e in presence["editors"] if not e["is_you"])
+        lines.append(text % {"who": party, "version": presence["version"]})
+    parties = dict.fromkeys(e["party"] for e in presence["editors"] if not e["is_you"])
     if any(e["is_you"] for e in presence["editors"]):
-        others[words.gettext("you, in another window")] = None
-    if others:
-        lines.append(words.gettext("Also open here: %(others)s.") % {"others": ", ".join(others)})
+        parties[words.gettext("you, in another window")] = None
+    if parties:
+        lines.append(words.gettext("Also open here: %(others)s.") % {"others": ", ".join(parties)})
     return " ".join(lines)
 
 

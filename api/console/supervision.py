@@ -17,7 +17,7 @@ STATES: Final = {
     "measured": N_("Measured"),
     "in review": N_("In review"),
     "approved": N_("Approved"),
-    "rejected": N_("Rejected"),
+    "rejected": N_("Turned down"),
     "scheduled": N_("Scheduled"),
     "shadow": N_("In shadow"),
     "partial": N_("For a share of people"),

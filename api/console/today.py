@@ -1,5 +1,6 @@
 """*Today*: what waits for you, what is wrong, the answers of the last days, the release in force, the freshness of evidence."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -66,19 +67,23 @@ async def get_csv(visit: ReviewerVisit) -> Response:
 
 
 def _alarms(alarms: list[dict[str, Any]]) -> list[tuple[str, str, str, dict[str, Any]]]:
-    """The alarms with their words, one for each kind: its details are listed together."""
+    """The alarms with their words, the worst first, one for each kind: its details are listed together."""
     rows: dict[str, dict[str, Any]] = {}
     for alarm in alarms:
         row = rows.setdefault(alarm["alarm"], {"alarm": alarm["alarm"], "details": [], "since": None})
         row.update({name: alarm[name] for name in ("count", "until")})
         row["since"] = min(filter(None, (row["since"], alarm["since"])), default=None)
         row["details"] += [alarm["detail"]] if alarm["detail"] else []
-    return [(*ALARMS[name], row) for name, row in rows.items() if name in ALARMS]
+    rows_in_words = [(*ALARMS[name], row) for name, row in rows.items() if name in ALARMS]
+    return sorted(rows_in_words, key=lambda alarm: alarm[1] != "bad")
 
 
 def _first_cases(today: Any) -> list[dict[str, Any]]:
     """The most urgent cases of both kinds, by deadline."""
     cases = [case | {"kind": kind} for kind in ("disputes", "reviews") for case in today[kind]["first"]]
+    made_at = datetime.fromisoformat(today["made_at"])
+    for case in cases:
+        case["overdue"] = datetime.fromisoformat(case["due_at"]) < made_at
     return sorted(cases, key=lambda case: (case["due_at"], case["kind"], case["id"]))[:5]
 
 

@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.access.sessions import Session, find_session
 from api.console.calls import CallProblem, Calls
+from api.console.demo import DemoBanner, demo_mark
 from api.console.navigation import NOTICES, PAGES, ROLE_NAMES
 from api.console.render import HEADERS, html_page
 from api.console.words import LANGUAGES, choose_language
@@ -52,6 +53,7 @@ class Visit:
     session: Session | None
     language: str
     now: datetime
+    demo: DemoBanner
 
     @property
     def api(self) -> Calls:
@@ -90,6 +92,8 @@ class Visit:
             "languages": LANGUAGES,
             "now": self.now,
             "zone": self.zone,
+            "is_demo": self.demo.is_demo,
+            "party_name": self.demo.names.get(self.language, ""),
             "oidc": self.request.app.state.gate.flow is not None,
             "notice": NOTICES.get(self.request.query_params.get("notice", ""), ""),
         }
@@ -116,7 +120,8 @@ async def get_visit(request: Request) -> Visit:
     if secret and len(secret) <= 64:
         session = await run_in_threadpool(find_session, request.app.state.context.database, secret, now)
     language = choose_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
-    return Visit(request, session, language, now)
+    demo = await demo_mark(request, session.caller.party if session else "")
+    return Visit(request, session, language, now, demo)
 
 
 def visit_as(*roles: str) -> Callable[[Visit], Awaitable[Visit]]:

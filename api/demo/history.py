@@ -20,7 +20,7 @@ from api.demo.callbacks import DemoDeliveries
 from api.demo.casework import ADVERSE_KINDS, DemoCases, DisputableItem, disputable_items
 from api.demo.contributions import DemoContributor
 from api.demo.parties import MERCHANTS, DemoMerchant
-from api.demo.plan import PERIOD, SHORTEST, Customer, DemoSession, Visit
+from api.demo.plan import PERIOD, SHORTEST, Customer, DemoSession, Purchase
 from api.demo.questions import DemoTill
 from api.demo.rule_change import propose_change
 from api.demo.simulation import Simulation
@@ -150,7 +150,7 @@ class _Rehearsal:
         digests.make_digests(self.simulation.context.database, session.opens_at)
         deliveries.deliver(session.opens_at)
 
-    def _schedule(self, chosen: list[Customer], till: DemoTill, visits: list[Visit]) -> None:
+    def _schedule(self, chosen: list[Customer], till: DemoTill, visits: list[Purchase]) -> None:
         simulation = self.simulation
         items = self._items(chosen)
         self.person = _person(chosen, items, visits)
@@ -207,7 +207,7 @@ def _risk_by_score(score: int | None) -> float:
     return 0.3 if score is None else 1 / (1 + math.exp((score - 550) / 40))
 
 
-def _person(chosen: list[Customer], items: Mapping[str, object], visits: list[Visit]) -> str | None:
+def _person(chosen: list[Customer], items: Mapping[str, object], visits: list[Purchase]) -> str | None:
     """The person with the most to show: in the middle of the scores, with an item to dispute, and the most visits."""
     counts: dict[str, int] = {}
     for visit in visits:

@@ -48,7 +48,7 @@ class DemoSession:
 
 
 @dataclass(frozen=True)
-class Visit:
+class Purchase:
     """A person comes to a merchant, which asks. `hours`: how long the service lasts. `draw`: decides what becomes of the order."""
 
     number: int
@@ -116,7 +116,7 @@ def _sample(rng: np.random.Generator, people: Sequence[Customer], count: int) ->
 
 def plan_visits(
     chosen: Sequence[Customer], merchants: Sequence[DemoMerchant], all_sessions: Sequence[DemoSession], seed: int
-) -> Iterator[tuple[DemoSession, list[Visit]]]:
+) -> Iterator[tuple[DemoSession, list[Purchase]]]:
     """The visits of each session, in order. Who consented to a service once does so again."""
     rng = np.random.default_rng([seed, 2])
     offers = [(merchant, service) for merchant in merchants for service in merchant.services]
@@ -139,7 +139,7 @@ def plan_visits(
             key = (chosen[customer].person, merchant.party, service.id)
             way = str(rng.choice((REQUESTED, VOLUNTARY, ABSENT, DECLINED), p=_CONSENT_SHARES))
             visits.append(
-                Visit(
+                Purchase(
                     number=next(numbers),
                     at=session.opens_at + timedelta(minutes=int(minutes), seconds=int(rng.integers(0, 60))),
                     merchant=merchant,

@@ -12,7 +12,7 @@ from api.consent.consents import Consent, ConsentTerms
 from api.decisions.decisions import DecisionResult
 from api.decisions.eligibility import answer_questions
 from api.decisions.question import EligibilityQuestion
-from api.demo.plan import ABSENT, DECLINED, REQUESTED, Customer, DemoSession, PromiseKeeping, Visit
+from api.demo.plan import ABSENT, DECLINED, REQUESTED, Customer, DemoSession, PromiseKeeping, Purchase
 from api.demo.simulation import Simulation
 from api.orders import order_store, orders
 from api.orders.offers import ORDERABLE_OUTCOMES
@@ -37,7 +37,7 @@ class DemoTill:
     overdue: list[Order] = field(default_factory=list)
     _consented: set[tuple[str, str]] = field(default_factory=set)
 
-    def ask(self, session: DemoSession, visits: Sequence[Visit]) -> None:
+    def ask(self, session: DemoSession, visits: Sequence[Purchase]) -> None:
         """Ask for these visits, in one batch."""
         if not visits:
             return
@@ -56,7 +56,7 @@ class DemoTill:
             elif result.outcome == "DECLINE":
                 self.declined.append(result)
 
-    def _question(self, visit: Visit) -> EligibilityQuestion:
+    def _question(self, visit: Purchase) -> EligibilityQuestion:
         program = self.simulation.context.release.at(self.simulation.context.day(visit.at))
         perk = program.perk(visit.service.perk)
         fields = [
@@ -76,7 +76,7 @@ class DemoTill:
             service=visit.service.id,
         )
 
-    def _consent(self, visit: Visit, now: datetime) -> None:
+    def _consent(self, visit: Purchase, now: datetime) -> None:
         """The person's consent to the service, before the first question: asked for, or given of their own accord."""
         key = (visit.customer.person, visit.service_name)
         if key in self._consented or visit.consent == ABSENT:
@@ -95,7 +95,7 @@ class DemoTill:
         else:
             consents.grant(database, request.id, consent, now)
 
-    def _begin_order(self, visit: Visit, result: DecisionResult) -> None:
+    def _begin_order(self, visit: Purchase, result: DecisionResult) -> None:
         content = {
             "out_order_no": f"O-{visit.at:%Y%m%d}-{visit.number:05}",
             "service": visit.service.id,
@@ -113,7 +113,7 @@ class DemoOrder:
     """The life of one order: each step schedules the next one."""
 
     till: DemoTill
-    visit: Visit
+    visit: Purchase
     waived: int
     content: dict[str, object]
     begun_at: datetime | None = None

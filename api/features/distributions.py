@@ -18,7 +18,8 @@ from engine.lang.model.program import Program
 from engine.lang.model.types import Type, format_value
 
 MAX_PEOPLE: Final = 20_000
-QUANTILES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)  # no extremes: those are values of single people
+SMALLEST_GROUP: Final = 20  # people with a value, or with a word, of whom we say anything
 MAX_WORDS: Final = 5  # the most frequent ones of a feature that is a word
 _MAX_BUILDS: Final = 4  # that we keep
 _CACHE: Final[dict[tuple[str, int, str, tuple[str, ...]], "Distributions"]] = {}
@@ -26,8 +27,8 @@ _LOCK: Final = Lock()
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """The values of one feature. `quantiles` are the lowest, the quartiles and the highest; `shares` the shares of words in percent."""
+class ValueSpread:
+    """The values of one feature. `quantiles` are those of `QUANTILES`; `shares` are the shares of frequent words in percent."""
 
     people: int
     missing: int
@@ -35,7 +36,7 @@ class Distribution:
     shares: tuple[tuple[str, int], ...] = ()
 
 
-Distributions = Mapping[str, Distribution]
+Distributions = Mapping[str, ValueSpread]
 
 
 def distributions(database: Database, program: Program) -> Distributions:
@@ -63,18 +64,23 @@ def _compute(database: Database, build: Build, types: Mapping[str, Type]) -> Dis
     return {name: _distribution(frame[name], type_) for name, type_ in types.items()}
 
 
-def _distribution(column: pl.Series, type_: Type) -> Distribution:
+def _distribution(column: pl.Series, type_: Type) -> ValueSpread:
     present = column.drop_nulls()
     missing = column.len() - present.len()
-    if not present.len():
-        return Distribution(column.len(), missing)
+    if present.len() < SMALLEST_GROUP:
+        return ValueSpread(column.len(), missing)
     if type_.numeric:
         numbers = [present.quantile(share, "nearest") for share in QUANTILES]
         texts = tuple(format_value(int(n), type_) for n in numbers if n is not None)
-        return Distribution(column.len(), missing, texts)
-    counts = present.cast(pl.String).value_counts(sort=True, name="count").head(MAX_WORDS)
+        return ValueSpread(column.len(), missing, texts)
+    counts = (
+        present.cast(pl.String)
+        .value_counts(sort=True, name="count")
+        .filter(pl.col("count") >= SMALLEST_GROUP)
+        .head(MAX_WORDS)
+    )
     words = counts.select(present.name, "count").rows()
     shares = tuple(
         (str(word).lower() if type_.kind == "bool" else str(word), round(100 * n / present.len())) for word, n in words
     )
-    return Distribution(column.len(), missing, shares=shares)
+    return ValueSpread(column.len(), missing, shares=shares)

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from api.http import example_figures, example_people, example_proposals, example_rules
+from api.http import example_casework, example_figures, example_people, example_proposals, example_rules
+from api.http.example_consents import CONSENT, CONSENT_REQUEST, CONSENTS
 from api.http.example_orders import CALLBACK_ANSWER, MY_ORDER_ANSWER, ORDER_ANSWER, SANDBOX_RESULT
 from api.http.example_record import RECORD
 from api.http.examples import CREATED_AT, DECISION, DUE_AT, HASH, ORDER, RELEASE
@@ -30,26 +31,6 @@ _SERVICE: Final = {
     "name": "inn/rooms",
     "version": 1,
     "created_at": CREATED_AT,
-}
-_CONSENT: Final = {
-    "id": "c0ffee00" * 4,
-    "service": "rooms",
-    "purpose": "perks",
-    "classes": ["identity", "behaviour", "credit"],
-    "until": None,
-    "return_url": "https://inn.example/booked?id=17",
-    "page": "/consent/" + "c0ffee00" * 4,
-    "asked_at": CREATED_AT,
-    "state": "asked",
-    "granted": [],
-}
-_WARNING: Final = {"en": "Balances show much of how you live.", "zh": "余额会显示您的许多生活情况。"}
-_CONSENTS: Final = {
-    "requests": [],
-    "in_force": [
-        {"purpose": "perks", "service": "inn/rooms", "data_class": "behaviour", "since": CREATED_AT, "until": None},
-    ],
-    "warning": _WARNING,
 }
 _DISPUTE: Final = {
     "dispute_id": "ab12" * 8,
@@ -230,26 +211,15 @@ ANSWERS: Final[dict[str, Any]] = {
     "Callback": CALLBACK_ANSWER,
     "Callbacks": _page(CALLBACK_ANSWER, "msg_" + ORDER),
     "OrderNotification": {"type": "order.created", "timestamp": CREATED_AT, "data": ORDER_ANSWER},
-    "ConsentAnswer": _CONSENT,
-    "Consents": _CONSENTS,
-    "ConsentOutcome": {"id": _CONSENT["id"], "state": "granted", "granted": ["identity", "behaviour"]},
+    "ConsentAnswer": CONSENT,
+    "Consents": CONSENTS,
+    "ConsentOutcome": {"id": CONSENT["id"], "state": "granted", "granted": ["identity", "behaviour"]},
     "OrderAnswer": ORDER_ANSWER,
     "OrderDetails": ORDER_ANSWER | {"actions": ["cancel"]},
     "SandboxResult": SANDBOX_RESULT,
     "SignatureResult": {"matches": True, "fresh": True},
     "MyPerks": _page({"perk": "hotel", "about": "A room without a deposit", "currency": "CNY", "most": 2000000}),
-    "ConsentRequestView": {
-        "id": _CONSENT["id"],
-        "merchant": "inn",
-        "service": "rooms",
-        "purpose": "perks",
-        "classes": ["identity", "behaviour", "credit"],
-        "until": None,
-        "asked_at": CREATED_AT,
-        "warning": None,
-        "state": "asked",
-        "return_url": "https://inn.example/booked?id=17",
-    },
+    "ConsentRequestView": CONSENT_REQUEST,
     "MerchantOrders": _page(ORDER_ANSWER, "O-20260131-0001"),
     "MyOrder": MY_ORDER_ANSWER,
     "MyOrders": _page(MY_ORDER_ANSWER),
@@ -291,18 +261,6 @@ ANSWERS: Final[dict[str, Any]] = {
         ],
     },
     "EvidenceItems": _page(_ITEM),
-    "MyFeatures": _page(
-        {
-            "feature": "behaviour.payments",
-            "about": "Number of payments made.",
-            "value": "12",
-            "unit": "payments",
-            "as_of": CREATED_AT,
-            "window": "24 months",
-            "data_classes": ["behaviour"],
-            "made_of": ["The subject paid the other party"],
-        }
-    ),
     "Inquiries": _page(_INQUIRY),
     "Export": {
         "version": 1,
@@ -321,26 +279,7 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "Attributes": {"region": "north"},
     "ErasureSummary": {"events": 212, "kept_of_others": 3, "decisions": 4},
-    "DisputeView": _DISPUTE,
-    "Disputes": _page(_DISPUTE),
-    "DisputeCase": (case := _DISPUTE | {"subject": "client-1", "item": _ITEM, "overdue": False, "resolved_by": None}),
-    "DisputeCases": _page(case),
-    "DisputeOutcomes": {
-        "as_of": CREATED_AT,
-        "score_out": 742,
-        "band_out": "very_good",
-        "score_counted": 698,
-        "band_counted": "good",
-        "features": [
-            {"feature": "credit.missed", "about": "payments missed", "item_out": "0", "item_counted": "1"},
-        ],
-    },
-    "ReviewView": _REVIEW,
-    "Reviews": _page(_REVIEW),
-    "ReviewCase": (
-        review := _REVIEW | {"subject": "client-1", "decision": _INQUIRY, "overdue": False, "answered_by": None}
-    ),
-    "ReviewCases": _page(review),
+    **example_casework.answers(dispute=_DISPUTE, review=_REVIEW, item=_ITEM, inquiry=_INQUIRY),
     "NewToken": {"secret": "iftah_shown-once", "token": _TOKEN},
     "Tokens": _page(_TOKEN),
     "DecisionEntries": _page(_ENTRY, "12"),
@@ -400,7 +339,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "releases": example_proposals.STATUS,
     },
     **example_people.records(
-        score=_ME, change=_SCORE_CHANGE, consents=_CONSENTS["in_force"], dispute=_DISPUTE, review=_REVIEW
+        score=_ME, change=_SCORE_CHANGE, consents=CONSENTS["in_force"], dispute=_DISPUTE, review=_REVIEW
     ),
     **example_people.ANSWERS,
     **example_proposals.ANSWERS,

@@ -65,6 +65,21 @@ _DISTRIBUTION: Final = {
     "drift": {"index": 0.004, "verdict": "stable", "by_chance": 0.001, "since": CREATED_AT},
 }
 ANSWERS: Final[dict[str, Any]] = {
+    "MyFeatures": {
+        "items": [
+            {
+                "feature": "behaviour.payments",
+                "about": "Number of payments made.",
+                "value": "12",
+                "unit": "payments",
+                "as_of": CREATED_AT,
+                "window": "24 months",
+                "data_classes": ["behaviour"],
+                "made_of": ["The subject paid the other party"],
+            }
+        ],
+        "next": None,
+    },
     "OpenLook": OPEN_LOOK,
     "FoundPeople": {"items": [{"person": "client-1"}], "next": None},
     "MyLooks": {"items": [LOOK], "next": None},

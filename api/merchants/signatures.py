@@ -35,6 +35,6 @@ def check(message: SignedMessage, secrets: Sequence[str], now: datetime) -> Sign
     """Check a message. One matching signature of several is enough: after a rotation we sign with two secrets."""
     sent_at = datetime.fromtimestamp(message.timestamp, UTC)
     expected = [Webhook(secret).sign(message.id, sent_at, message.body) for secret in secrets]
-    given = message.signature.split()
-    matches = any(hmac.compare_digest(one.encode(), other.encode()) for one in expected for other in given)
+    candidates = message.signature.split()
+    matches = any(hmac.compare_digest(one.encode(), other.encode()) for one in expected for other in candidates)
     return SignatureCheck(matches, abs(now - sent_at) <= TOLERANCE)

@@ -113,14 +113,14 @@ def _answer(context: AppContext, service: Service, subject: str, amount: int, no
     return SandboxAnswer(outcome, waived, amount - waived, perk.currency, now + timedelta(hours=perk.valid_hours))
 
 
-def _outcome(perk: Perk, wanted: str, amount: int) -> tuple[str, int]:
+def _outcome(perk: Perk, outcome: str, amount: int) -> tuple[str, int]:
     """The outcome and the amount waived. Half is waived in part, in the perk's steps; a perk that is all or nothing declines."""
-    if wanted == "ADMIT":
-        return wanted, amount
+    if outcome == "ADMIT":
+        return outcome, amount
     part = amount // 2 // perk.step * perk.step if perk.partial else 0
-    if wanted == "PARTIAL":
-        return (wanted, part) if part else ("DECLINE", 0)
-    return wanted, 0
+    if outcome == "PARTIAL":
+        return (outcome, part) if part else ("DECLINE", 0)
+    return outcome, 0
 
 
 def _draft(service: Service, answer: SandboxAnswer, now: datetime) -> Order:
@@ -179,6 +179,6 @@ def _callback(order: Order, action: str, at: datetime) -> SandboxCallback:
 def _possible(context: AppContext, answer: SandboxAnswer, order: Order, at: datetime) -> tuple[str, ...]:
     if order.state == NO_ORDER:
         return ("create",) if answer.waived else ()
-    named = [*actions(context, order, "person", at), *actions(context, order, "merchant", at)]
+    party_actions = [*actions(context, order, "person", at), *actions(context, order, "merchant", at)]
     clock = ["clock"] if orders.is_due(context, order, at + CLOCK_STEP) else []
-    return tuple(action for action in (*named, *clock) if action in ACTIONS)
+    return tuple(action for action in (*party_actions, *clock) if action in ACTIONS)

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from api.features.distributions import Distribution
+from api.features.distributions import ValueSpread
 from api.http.fields import ProblemSeverity
 from api.http.routes.page import Page
 from api.proposals.authoring import DraftNames
@@ -18,7 +18,7 @@ from engine.lang.model.problems import Problem, SourceSpan
 from engine.verify.cases import CaseOutcome
 
 
-class RulePlace(BaseModel):
+class RuleSpan(BaseModel):
     """A place in a rule file, counted from 1."""
 
     file: str
@@ -42,7 +42,7 @@ class RulesInForce(BaseModel):
 class RuleProblem(BaseModel):
     """A problem of the checker, with its place."""
 
-    at: RulePlace
+    at: RuleSpan
     severity: ProblemSeverity
     code: str
     message: str
@@ -52,7 +52,7 @@ class RuleProblem(BaseModel):
     def of(cls, problem: Problem) -> Self:
         """The public view of a problem."""
         return cls(
-            at=RulePlace.of(problem.at),
+            at=RuleSpan.of(problem.at),
             severity=problem.severity,
             code=problem.code,
             message=problem.message,
@@ -64,7 +64,7 @@ class CaseResult(BaseModel):
     """A case: green without failures."""
 
     name: str
-    at: RulePlace
+    at: RuleSpan
     failures: list[str]
     explanation: list[str] = Field(description="what the values came to, if it failed")
 
@@ -82,7 +82,7 @@ class CaseFileResult(BaseModel):
         """The outcomes of a file."""
         red = sum(bool(o.failures) for o in outcomes)
         cases = [
-            CaseResult(name=o.name, at=RulePlace.of(o.at), failures=list(o.failures), explanation=list(o.explanation))
+            CaseResult(name=o.name, at=RuleSpan.of(o.at), failures=list(o.failures), explanation=list(o.explanation))
             for o in outcomes
         ]
         return cls(file=file, green=len(outcomes) - red, red=red, cases=cases)
@@ -108,11 +108,13 @@ class ValueDistribution(BaseModel):
 
     people: int
     missing: int
-    quantiles: list[str] = Field(description="the lowest, the quartiles and the highest; empty for words")
+    quantiles: list[str] = Field(
+        description="5, 25, 50, 75 and 95 percent of the values are at most these; empty for words"
+    )
     shares: list[ValueShare] = Field(description="of the most frequent words; empty for numbers")
 
     @classmethod
-    def of(cls, distribution: Distribution) -> Self:
+    def of(cls, distribution: ValueSpread) -> Self:
         """The public view of a distribution."""
         shares = [ValueShare(value=value, percent=percent) for value, percent in distribution.shares]
         return cls(
@@ -135,7 +137,7 @@ class CompletionOption(BaseModel):
     distribution: ValueDistribution | None
 
     @classmethod
-    def of(cls, option: Option, distribution: Distribution | None) -> Self:
+    def of(cls, option: Option, distribution: ValueSpread | None) -> Self:
         """The public view of an option."""
         return cls(
             label=option.label,

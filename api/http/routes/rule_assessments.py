@@ -6,7 +6,7 @@ from typing import Self, cast
 from pydantic import BaseModel, Field
 
 from api.http.fields import LineSort, Money, Outcome
-from api.http.routes.rule_answers import RulePlace
+from api.http.routes.rule_answers import RuleSpan
 from api.http.routes.swap_figures import SwapSet
 from api.proposals.authoring import Trying
 from engine.authoring.assessment import AssessedLine, PerkAnswer
@@ -39,8 +39,8 @@ class AssessedLineAnswer(BaseModel):
     met: bool | None = Field(description="null: unknown, since a value is missing")
     points: int | None = Field(description="null: the line gives none")
     value: str = Field(description="of the feature of a characteristic; else empty")
-    at: RulePlace | None = Field(description="the place of its id")
-    met_at: RulePlace | None = Field(
+    at: RuleSpan | None = Field(description="the place of its id")
+    met_at: RuleSpan | None = Field(
         description="the place of what counts: the points of a bin, or the line that is met"
     )
     comparisons: list[ComparisonAnswer]
@@ -56,8 +56,8 @@ class AssessedLineAnswer(BaseModel):
             met=line.status,
             points=line.points,
             value=line.value,
-            at=line.at and RulePlace.of(line.at),
-            met_at=line.met_at and RulePlace.of(line.met_at),
+            at=line.at and RuleSpan.of(line.at),
+            met_at=line.met_at and RuleSpan.of(line.met_at),
             comparisons=[ComparisonAnswer.of(atom) for atom in line.comparisons],
             unknown=list(line.unknown),
         )

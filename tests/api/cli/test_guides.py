@@ -123,7 +123,7 @@ def reader(town: AppContext, monkeypatch: pytest.MonkeyPatch) -> Reader:
 
 def test_an_integrator_follows_the_guide_to_a_settled_order(reader: Reader) -> None:
     reader.follow(GUIDES / "integrators.md")
-    assert set(reader.last) == {"secret", "others"}
+    assert reader.last["sandbox"] is True  # the section that closes the guide
     assert {"MERCHANT", "SUBJECT", "REQUEST", "DECISION", "ORDER"} <= set(reader.values)
 
 

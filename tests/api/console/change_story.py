@@ -23,6 +23,12 @@ def stricter(points: int = 680) -> Mapping[str, str]:
     return {**files, "perks.yaml": text}
 
 
+def shorter() -> Mapping[str, str]:
+    """The shipped rules, with an answer about a hotel that holds for a shorter time: each of their cases still passes."""
+    files = shipped_files()
+    return {**files, "perks.yaml": files["perks.yaml"].replace("valid_hours: 24", "valid_hours: 23", 1)}
+
+
 class ChangeStory:
     """Mei, who proposes, and the server that checks. Others sign in the browser."""
 

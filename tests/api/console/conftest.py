@@ -21,7 +21,7 @@ from api.store import clock
 from api.store.database import open_database
 from engine.decide.evaluators import Evaluators
 from tests.api.console.browser import Visitor, running_browser
-from tests.api.console.desk_town import Desk
+from tests.api.console.town_server import TownServer
 from tests.api.database_templates import Template
 
 START_SECONDS = 20
@@ -118,8 +118,8 @@ def signed_in(address: str) -> Iterator[Callable[[str], httpx2.Client]]:
 
 
 @pytest.fixture
-def desk(address: str, town: AppContext) -> Desk:
+def town_server(address: str, town: AppContext) -> TownServer:
     """The API of the server, with a service `rooms` of the merchant `inn`."""
-    desk = Desk(address, town)
-    desk.call("PUT", "/v1/services/rooms", desk.token("merchant", "inn"), {"perk": "hotel"})
-    return desk
+    town_server = TownServer(address, town)
+    town_server.call("PUT", "/v1/services/rooms", town_server.token("merchant", "inn"), {"perk": "hotel"})
+    return town_server

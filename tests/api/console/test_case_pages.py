@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from api.people import disputes
 from api.runtime.context import AppContext
@@ -28,9 +28,15 @@ VIEWS = [
 
 @pytest.fixture
 def person(town: AppContext) -> str:
-    name = seed_activity(town)
-    Refresher(town.database, town.evaluators).run(LATER)
-    return name
+    return seed_activity(town)
+
+
+def payer(town: AppContext) -> str:
+    """A person who made some payments."""
+    is_payment = (EVENTS.c.kind == "payment.made") & EVENTS.c.subject.like("p-%")
+    query = select(EVENTS.c.subject).where(is_payment).group_by(EVENTS.c.subject).having(func.count() > 5)
+    with reading(town.database) as connection:
+        return str(connection.execute(query.order_by(EVENTS.c.subject)).scalars().first())
 
 
 def open_dispute(town: AppContext, person: str, place: int) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
+from playwright.sync_api import Dialog
 
 from api.http.return_urls import validate_return_url
 from tests.api.console.browser import Visitor
-from tests.api.console.desk_town import CLASSES, Desk
+from tests.api.console.town_server import CLASSES, TownServer
 
 Open = Callable[..., Visitor]
 SignIn = Callable[[str], httpx2.Client]
@@ -19,7 +20,12 @@ PAGES_OF_PEOPLE = ("/me", "/me/inquiries", "/me/consents", "/me/evidence", "/me/
 def assert_harmless(window: Visitor, *paths: str) -> None:
     """No script of a text runs, and the text is shown as it is written."""
     dialogs: list[str] = []
-    window.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def note(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    window.page.on("dialog", note)
     for path in paths:
         window.page.goto(path)
         assert window.page.locator("main img").count() == 0
@@ -28,25 +34,27 @@ def assert_harmless(window: Visitor, *paths: str) -> None:
     assert dialogs == []
 
 
-def test_no_text_that_anyone_can_send_runs_as_a_script(visitor: Open, desk: Desk) -> None:
-    merchant, person = SHORT, desk.people[0]
-    token = desk.token("merchant", merchant)
-    desk.call("PUT", "/v1/services/rooms", token, {"perk": "hotel"})
-    request = desk.call("POST", "/v1/consents", token, {"service": "rooms", "subject": person, "classes": CLASSES})
-    own = desk.token("subject", person)
+def test_no_text_that_anyone_can_send_runs_as_a_script(visitor: Open, town_server: TownServer) -> None:
+    merchant, person = SHORT, town_server.people[0]
+    token = town_server.token("merchant", merchant)
+    town_server.call("PUT", "/v1/services/rooms", token, {"perk": "hotel"})
+    request = town_server.call(
+        "POST", "/v1/consents", token, {"service": "rooms", "subject": person, "classes": CLASSES}
+    )
+    own = town_server.token("subject", person)
     window = visitor()
     window.sign_in(own, request["page"])
     assert SHORT in window.page.inner_text("h1")
     assert_harmless(window, request["page"], "/me", "/me/consents")
-    desk.consent(merchant, person)
-    order = desk.order(merchant, person, text=SHORT)
-    desk.call("POST", f"/v1/me/orders/{order['order_id']}/confirm", own)
-    desk.call("POST", f"/v1/me/orders/{order['order_id']}/dispute", own, {"statement": SCRIPT})
-    inquiry = desk.call("GET", "/v1/me/inquiries", own)["items"][0]
-    desk.call("POST", "/v1/me/reviews", own, {"decision_id": inquiry["decision_id"], "statement": SCRIPT})
-    item = next(one for one in desk.call("GET", "/v1/me/evidence", own)["items"] if one["data_class"])
+    town_server.consent(merchant, person)
+    order = town_server.order(merchant, person, text=SHORT)
+    town_server.call("POST", f"/v1/me/orders/{order['order_id']}/confirm", own)
+    town_server.call("POST", f"/v1/me/orders/{order['order_id']}/dispute", own, {"statement": SCRIPT})
+    inquiry = town_server.call("GET", "/v1/me/inquiries", own)["items"][0]
+    town_server.call("POST", "/v1/me/reviews", own, {"decision_id": inquiry["decision_id"], "statement": SCRIPT})
+    item = next(one for one in town_server.call("GET", "/v1/me/evidence", own)["items"] if one["data_class"])
     objection = {"contributor": item["contributor"], "event_id": item["event_id"], "statement": SCRIPT}
-    desk.call("POST", "/v1/me/disputes", own, objection)
+    town_server.call("POST", "/v1/me/disputes", own, objection)
     assert_harmless(window, *PAGES_OF_PEOPLE)
     window.page.goto("/me/evidence")
     assert SCRIPT in window.page.inner_text("main")
@@ -73,9 +81,9 @@ def test_no_text_that_anyone_can_send_runs_as_a_script(visitor: Open, desk: Desk
         "/sandbox/callback",
     ],
 )
-def test_another_site_writes_nothing(desk: Desk, signed_in: SignIn, path: str) -> None:
-    role, party = ("subject", desk.people[0]) if path.startswith("/me") else ("merchant", "inn")
-    client = signed_in(desk.token(role, party))
+def test_another_site_writes_nothing(town_server: TownServer, signed_in: SignIn, path: str) -> None:
+    role, party = ("subject", town_server.people[0]) if path.startswith("/me") else ("merchant", "inn")
+    client = signed_in(town_server.token(role, party))
     fields = {"word": "leave", "confirm": "leave"}
     assert client.post(path, data=fields).status_code == 403
     forged = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -100,19 +108,19 @@ def test_another_site_writes_nothing(desk: Desk, signed_in: SignIn, path: str) -
         "\x01https://inn.example/",
     ],
 )
-def test_a_return_address_leads_only_to_a_plain_page_of_the_merchants(desk: Desk, url: str) -> None:
+def test_a_return_address_leads_only_to_a_plain_page_of_the_merchants(town_server: TownServer, url: str) -> None:
     form = {"service": "rooms", "subject": "p-1", "classes": CLASSES, "return_url": url}
-    answer = desk.call("POST", "/v1/consents", desk.token("merchant", "inn"), form)
+    answer = town_server.call("POST", "/v1/consents", town_server.token("merchant", "inn"), form)
     assert answer["code"] == "bad_request"
     with pytest.raises(ValueError, match="should"):
         validate_return_url(url)
 
 
-def test_no_parameter_of_the_consent_page_chooses_the_way_back(desk: Desk, signed_in: SignIn) -> None:
-    person = desk.people[0]
+def test_no_parameter_of_the_consent_page_chooses_the_way_back(town_server: TownServer, signed_in: SignIn) -> None:
+    person = town_server.people[0]
     form = {"service": "rooms", "subject": person, "classes": CLASSES, "return_url": "https://inn.example/back"}
-    page = desk.call("POST", "/v1/consents", desk.token("merchant", "inn"), form)["page"]
-    client = signed_in(desk.token("subject", person))
+    page = town_server.call("POST", "/v1/consents", town_server.token("merchant", "inn"), form)["page"]
+    client = signed_in(town_server.token("subject", person))
     evil = dict.fromkeys(("return_url", "next", "return", "redirect", "url"), "https://evil.example")
     assert '"https://evil.example' not in client.get(page, params=evil).text
     csrf = client.get(page).text.split('name="csrf" value="')[1].split('"')[0]
@@ -123,22 +131,22 @@ def test_no_parameter_of_the_consent_page_chooses_the_way_back(desk: Desk, signe
     assert 'href="https://inn.example/back"' in after
 
 
-def test_ids_of_others_give_nothing(desk: Desk, signed_in: SignIn) -> None:
-    owner, other = desk.people[:2]
-    desk.consent("inn", owner)
-    order = desk.order("inn", owner, text="secret stay")
-    request = desk.call(
+def test_ids_of_others_give_nothing(town_server: TownServer, signed_in: SignIn) -> None:
+    owner, other = town_server.people[:2]
+    town_server.consent("inn", owner)
+    order = town_server.order("inn", owner, text="secret stay")
+    request = town_server.call(
         "POST",
         "/v1/consents",
-        desk.token("merchant", "inn"),
+        town_server.token("merchant", "inn"),
         {"service": "rooms", "subject": owner, "classes": ["identity"]},
     )
-    own = desk.token("subject", owner)
-    inquiry = desk.call("GET", "/v1/me/inquiries", own)["items"][0]
-    item = next(one for one in desk.call("GET", "/v1/me/evidence", own)["items"] if one["data_class"])
+    own = town_server.token("subject", owner)
+    inquiry = town_server.call("GET", "/v1/me/inquiries", own)["items"][0]
+    item = next(one for one in town_server.call("GET", "/v1/me/evidence", own)["items"] if one["data_class"])
     objection = {"contributor": item["contributor"], "event_id": item["event_id"]}
-    dispute = desk.call("POST", "/v1/me/disputes", own, objection)
-    stranger, rival = signed_in(desk.token("subject", other)), signed_in(desk.token("merchant", "rival"))
+    dispute = town_server.call("POST", "/v1/me/disputes", own, objection)
+    stranger, rival = signed_in(town_server.token("subject", other)), signed_in(town_server.token("merchant", "rival"))
     csrf_of = {client: _csrf(client) for client in (stranger, rival)}
     for client, path in ((stranger, request["page"]), (rival, f"/ask/consents/{request['id']}")):
         assert client.get(path).status_code == 404
@@ -160,23 +168,23 @@ def test_ids_of_others_give_nothing(desk: Desk, signed_in: SignIn) -> None:
     ]
     for client, path, fields in writes:
         assert client.post(path, data=fields | {"csrf": csrf_of[client]}).status_code == 404, path
-    assert desk.call("GET", f"/v1/me/consents/{request['id']}", own)["state"] == "asked"
-    assert desk.call("GET", "/v1/orders/O-1", desk.token("merchant", "inn"))["state"] == "created"
+    assert town_server.call("GET", f"/v1/me/consents/{request['id']}", own)["state"] == "asked"
+    assert town_server.call("GET", "/v1/orders/O-1", town_server.token("merchant", "inn"))["state"] == "created"
 
 
 @pytest.mark.parametrize("part", ["..%2f..%2fme", "%2e%2e", "x%3Fafter=1", "x%23", "%00", "a%0d%0ab", "|", "中文"])
-def test_a_hostile_id_leads_to_no_other_route(desk: Desk, signed_in: SignIn, part: str) -> None:
-    client = signed_in(desk.token("merchant", "inn"))
+def test_a_hostile_id_leads_to_no_other_route(town_server: TownServer, signed_in: SignIn, part: str) -> None:
+    client = signed_in(town_server.token("merchant", "inn"))
     for path in (f"/orders/{part}", f"/ask/{part}", f"/services/{part}", f"/ask/consents/{part}"):
         assert client.get(path).status_code in (404, 422), path
 
 
-def test_no_page_of_a_merchant_shows_a_score_or_reasons(desk: Desk, signed_in: SignIn) -> None:
-    person = desk.people[-1]
-    desk.consent("inn", person)
-    own = desk.call("GET", "/v1/me", desk.token("subject", person))
-    decision = desk.ask("inn", person, 1_500_000)
-    client = signed_in(desk.token("merchant", "inn"))
+def test_no_page_of_a_merchant_shows_a_score_or_reasons(town_server: TownServer, signed_in: SignIn) -> None:
+    person = town_server.people[-1]
+    town_server.consent("inn", person)
+    own = town_server.call("GET", "/v1/me", town_server.token("subject", person))
+    decision = town_server.ask("inn", person, 1_500_000)
+    client = signed_in(town_server.token("merchant", "inn"))
     for path in ("/ask", f"/ask/{decision['decision_id']}", "/orders", "/services", "/callbacks", "/integration"):
         text = client.get(path).text
         assert str(own["score"]) not in text

@@ -17,7 +17,7 @@ from api.store.database import reading
 from api.store.tables import DECISIONS, EVENTS, MESSAGES, ORDERS
 from tests.api.callback_receiver import run_receiver
 from tests.api.console.browser import Visitor
-from tests.api.console.desk_town import Desk
+from tests.api.console.town_server import TownServer
 
 Open = Callable[..., Visitor]
 
@@ -27,12 +27,14 @@ def private_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IFTAH_ALLOW_PRIVATE_CALLBACKS", "true")
 
 
-def test_a_merchants_day(visitor: Open, desk: Desk, private_callbacks: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    person = desk.people[0]
+def test_a_merchants_day(
+    visitor: Open, town_server: TownServer, private_callbacks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = town_server.people[0]
     window = visitor()
     page = window.page
     with run_receiver() as hook:
-        window.sign_in(desk.token("merchant", "bikes"))
+        window.sign_in(town_server.token("merchant", "bikes"))
         assert "First sign up" in page.inner_text("main")
         page.click("main a.button")
         page.fill("[name=id]", "rooms")
@@ -54,7 +56,9 @@ def test_a_merchants_day(visitor: Open, desk: Desk, private_callbacks: None, mon
         assert window.violations() == []
 
         grant = f"/v1/me/consents/{consent.rpartition('/')[2]}/grant"
-        desk.call("POST", grant, desk.token("subject", person), {"classes": ["identity", "behaviour", "credit"]})
+        town_server.call(
+            "POST", grant, town_server.token("subject", person), {"classes": ["identity", "behaviour", "credit"]}
+        )
         page.click("text=Look again")
         page.click("main a.button")
         page.fill("[name=subject]", person)
@@ -79,7 +83,7 @@ def test_a_merchants_day(visitor: Open, desk: Desk, private_callbacks: None, mon
         assert window.violations() == []
 
         with ThreadPoolExecutor(1) as threads:  # the browser's driver has a loop in this thread
-            threads.submit(send_all, desk.context.database, clock.now(), allow_private=True).result(60)
+            threads.submit(send_all, town_server.context.database, clock.now(), allow_private=True).result(60)
         page.click("nav.pages >> text=Callbacks")
         assert page.locator("tbody tr").count() == 4
         assert page.locator("tbody .badge.good").count() == 4
@@ -89,7 +93,7 @@ def test_a_merchants_day(visitor: Open, desk: Desk, private_callbacks: None, mon
 
     tomorrow = clock.now() + timedelta(days=1)
     monkeypatch.setattr(clock, "now", lambda: tomorrow)
-    window.sign_in(desk.token("merchant", "bikes"), "/reconciliation")
+    window.sign_in(town_server.token("merchant", "bikes"), "/reconciliation")
     assert page.locator("tbody tr").count() == 4
     assert "¥420.00" in page.inner_text(".figures")
     assert "sha-256=:" in page.inner_text("main")
@@ -99,9 +103,9 @@ def test_a_merchants_day(visitor: Open, desk: Desk, private_callbacks: None, mon
     assert len(download.value.path().read_text().splitlines()) == 4
 
 
-def test_a_wrong_form_keeps_what_was_typed(visitor: Open, desk: Desk) -> None:
+def test_a_wrong_form_keeps_what_was_typed(visitor: Open, town_server: TownServer) -> None:
     window = visitor()
-    window.sign_in(desk.token("merchant", "inn"), "/ask")
+    window.sign_in(town_server.token("merchant", "inn"), "/ask")
     window.page.fill("[name=subject]", "p-1")
     window.page.fill("[name=amount]", "a lot")
     window.page.click("main button.big")
@@ -115,26 +119,28 @@ def test_a_wrong_form_keeps_what_was_typed(visitor: Open, desk: Desk) -> None:
     assert window.page.input_value("[name=id]") == "Not Small"
 
 
-def test_a_list_of_people_is_not_opened_by_chance(visitor: Open, desk: Desk) -> None:
-    token = desk.token("merchant", "inn")
-    desk.call("PUT", "/v1/services/rooms", token, {"perk": "hotel", "allowed": ["p-1", "p-2"]})
+def test_a_list_of_people_is_not_opened_by_chance(visitor: Open, town_server: TownServer) -> None:
+    token = town_server.token("merchant", "inn")
+    town_server.call("PUT", "/v1/services/rooms", token, {"perk": "hotel", "allowed": ["p-1", "p-2"]})
     window = visitor()
     window.sign_in(token, "/services/rooms")
     window.page.click("text=Save as a new version")
     assert "List at least one person" in window.page.inner_text("[role=alert]")
-    assert desk.call("GET", "/v1/services/rooms", token)["service"]["allowed_people"] == 2
+    assert town_server.call("GET", "/v1/services/rooms", token)["service"]["allowed_people"] == 2
 
 
-def test_the_sandbox_walks_to_the_end_and_records_nothing(visitor: Open, desk: Desk, private_callbacks: None) -> None:
+def test_the_sandbox_walks_to_the_end_and_records_nothing(
+    visitor: Open, town_server: TownServer, private_callbacks: None
+) -> None:
     tables = (DECISIONS, ORDERS, MESSAGES, EVENTS)
 
     def counts() -> list[int]:
-        with reading(desk.context.database) as connection:
+        with reading(town_server.context.database) as connection:
             return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
 
-    token = desk.token("merchant", "inn")
+    token = town_server.token("merchant", "inn")
     with run_receiver() as hook:
-        desk.call("PUT", "/v1/services/rooms", token, {"perk": "hotel", "callback": hook.url})
+        town_server.call("PUT", "/v1/services/rooms", token, {"perk": "hotel", "callback": hook.url})
         before = counts()
         window = visitor()
         window.sign_in(token, "/sandbox")
@@ -176,8 +182,8 @@ def _check_signature(window: Visitor, headers: dict[str, str], body: str) -> Non
         assert window.violations() == []
 
 
-def test_the_token_of_the_integration_page_stays_in_the_browser(visitor: Open, desk: Desk) -> None:
-    token, window = desk.token("merchant", "inn"), visitor()
+def test_the_token_of_the_integration_page_stays_in_the_browser(visitor: Open, town_server: TownServer) -> None:
+    token, window = town_server.token("merchant", "inn"), visitor()
     window.sign_in(token, "/integration")
     requests: list[str] = []
     window.page.on("request", lambda request: requests.append(request.url + (request.post_data or "")))
@@ -191,9 +197,9 @@ def test_the_token_of_the_integration_page_stays_in_the_browser(visitor: Open, d
     assert "$MERCHANT" in window.page.inner_text("#r-ask")
 
 
-def test_a_secret_can_be_read_and_replaced(visitor: Open, desk: Desk) -> None:
+def test_a_secret_can_be_read_and_replaced(visitor: Open, town_server: TownServer) -> None:
     window = visitor()
-    window.sign_in(desk.token("merchant", "inn"), "/callbacks/secret")
+    window.sign_in(town_server.token("merchant", "inn"), "/callbacks/secret")
     first = window.page.input_value("#callback-secret")
     window.page.click("text=Make a new secret")
     assert window.page.input_value("#callback-secret") != first
@@ -202,14 +208,14 @@ def test_a_secret_can_be_read_and_replaced(visitor: Open, desk: Desk) -> None:
     assert hmac.new(key, b"", hashlib.sha256).digest_size == 32
 
 
-def test_reading_works_without_scripts_and_by_keyboard(visitor: Open, desk: Desk) -> None:
+def test_reading_works_without_scripts_and_by_keyboard(visitor: Open, town_server: TownServer) -> None:
     window = visitor(scripts=False)
-    window.sign_in(desk.token("merchant", "inn"))
+    window.sign_in(town_server.token("merchant", "inn"))
     for path in ("/ask", "/orders", "/services", "/services/rooms", "/callbacks", "/integration", "/sandbox"):
         assert window.page.goto(path).status == 200  # type: ignore[union-attr]
         assert window.page.inner_text("h1")
     keyboard = visitor()
-    keyboard.sign_in(desk.token("merchant", "inn"), "/sandbox")
+    keyboard.sign_in(town_server.token("merchant", "inn"), "/sandbox")
     for _ in range(40):
         keyboard.page.keyboard.press("Tab")
         if keyboard.page.evaluate("document.activeElement.textContent") == "Ask":

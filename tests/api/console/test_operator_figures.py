@@ -64,6 +64,7 @@ def test_an_operator_watches_imports_and_resends(
     page.fill("textarea[name=map]", MAP)
     page.click("button:has-text('Dry run')")
     assert "nothing is written" in page.inner_text("section.card")
+    window.screen("evidence-dry-run")
     assert window.violations() == []
     assert _shop_payments(busy_town) == []
     page.click("button:has-text('Import 2 events')")
@@ -73,6 +74,7 @@ def test_an_operator_watches_imports_and_resends(
     page.click("button:has-text('Show')")
     page.click("td a.mono")
     assert "identity_level" in page.inner_text("main")
+    window.screen("evidence-submission")
     assert window.violations() == []
 
     page.click("nav.pages a:has-text('Callers')")

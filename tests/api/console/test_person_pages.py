@@ -6,24 +6,24 @@ from collections.abc import Callable
 import pytest
 
 from tests.api.console.browser import Visitor
-from tests.api.console.desk_town import CLASSES, Desk
+from tests.api.console.town_server import CLASSES, TownServer
 
 Open = Callable[..., Visitor]
 
 
-def ask_consent(desk: Desk, person: str, **fields: object) -> str:
+def ask_consent(town_server: TownServer, person: str, **fields: object) -> str:
     """The address to which the merchant sends the person."""
     form = {"service": "rooms", "subject": person, "classes": [*CLASSES, "restricted"], **fields}
-    return str(desk.call("POST", "/v1/consents", desk.token("merchant", "inn"), form)["page"])
+    return str(town_server.call("POST", "/v1/consents", town_server.token("merchant", "inn"), form)["page"])
 
 
-def test_a_persons_story(visitor: Open, desk: Desk) -> None:
-    person = desk.people[-1]
-    consent = ask_consent(desk, person, return_url="https://inn.example/booked?id=17")
+def test_a_persons_story(visitor: Open, town_server: TownServer) -> None:
+    person = town_server.people[-1]
+    consent = ask_consent(town_server, person, return_url="https://inn.example/booked?id=17")
     window = visitor(width="narrow")
     page = window.page
     page.goto(consent)
-    page.fill("input[name=token]", desk.token("subject", person))
+    page.fill("input[name=token]", town_server.token("subject", person))
     page.click("main button")
     assert page.url.endswith(consent)
     assert page.locator("input:checked").count() == 0
@@ -40,7 +40,7 @@ def test_a_persons_story(visitor: Open, desk: Desk) -> None:
     assert page.get_attribute("main a.button", "href") == "https://inn.example/booked?id=17"
     assert page.inner_text("main a.button >> nth=0") == "Back to inn.example"
     assert window.violations() == []
-    desk.ask("inn", person)
+    town_server.ask("inn", person)
 
     page.goto("/me")
     assert int(page.text_content(".gauge-number") or 0) > 0
@@ -88,14 +88,14 @@ def test_a_persons_story(visitor: Open, desk: Desk) -> None:
     assert page.inner_text("[role=status]").startswith("You have left.")
     page.goto("/me")
     assert "/sign-in" in page.url
-    assert "unknown_person" in json.dumps(desk.call("GET", "/v1/me", desk.token("subject", person)))
+    assert "unknown_person" in json.dumps(town_server.call("GET", "/v1/me", town_server.token("subject", person)))
 
 
-def test_refusing_is_as_easy_as_allowing(visitor: Open, desk: Desk) -> None:
-    person = desk.people[0]
-    consent = ask_consent(desk, person)
+def test_refusing_is_as_easy_as_allowing(visitor: Open, town_server: TownServer) -> None:
+    person = town_server.people[0]
+    consent = ask_consent(town_server, person)
     window = visitor(width="narrow")
-    window.sign_in(desk.token("subject", person), consent)
+    window.sign_in(town_server.token("subject", person), consent)
     buttons = [window.page.locator(".equal button").nth(n) for n in (0, 1)]
     boxes = [button.bounding_box() for button in buttons]
     assert boxes[0] is not None
@@ -111,12 +111,12 @@ def test_refusing_is_as_easy_as_allowing(visitor: Open, desk: Desk) -> None:
     assert window.violations() == []
 
 
-def test_an_order_is_confirmed_and_disputed(visitor: Open, desk: Desk) -> None:
-    person = desk.people[0]
-    desk.consent("inn", person)
-    desk.order("inn", person, text="two nights")
+def test_an_order_is_confirmed_and_disputed(visitor: Open, town_server: TownServer) -> None:
+    person = town_server.people[0]
+    town_server.consent("inn", person)
+    town_server.order("inn", person, text="two nights")
     window = visitor(width="narrow")
-    window.sign_in(desk.token("subject", person), "/me/orders")
+    window.sign_in(town_server.token("subject", person), "/me/orders")
     window.page.click("text=Confirm the order")
     assert window.page.inner_text("[role=status]") == "You confirmed the order."
     window.page.click("text=Dispute this order")
@@ -128,9 +128,20 @@ def test_an_order_is_confirmed_and_disputed(visitor: Open, desk: Desk) -> None:
     assert window.violations() == []
 
 
-def test_a_person_whom_we_do_not_score_sees_why(visitor: Open, desk: Desk) -> None:
+def test_a_person_sees_which_operator_looked_and_why(visitor: Open, town_server: TownServer) -> None:
+    person, purpose = town_server.people[0], "<b>she asked</b> about a bill"
+    form = {"kind": "dispute", "purpose": purpose}
+    town_server.call("POST", f"/v1/people/{person}/looks", town_server.token("operator", "mei"), form)
+    window = visitor(width="narrow")
+    window.sign_in(town_server.token("subject", person), "/me/inquiries")
+    assert "mei" in window.page.inner_text("ul.items")
+    assert purpose in window.page.inner_text("ul.items")
+    assert window.violations() == []
+
+
+def test_a_person_whom_we_do_not_score_sees_why(visitor: Open, town_server: TownServer) -> None:
     window = visitor()
-    window.sign_in(desk.token("subject", "nobody"))
+    window.sign_in(town_server.token("subject", "nobody"))
     for path, words in (
         ("/me", "You have no score."),
         ("/me/inquiries", "Nobody has asked about you."),
@@ -145,10 +156,12 @@ def test_a_person_whom_we_do_not_score_sees_why(visitor: Open, desk: Desk) -> No
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_person_leaves_without_scripts_by_a_word_of_their_language(visitor: Open, desk: Desk, language: str) -> None:
-    person, word = desk.people[1], {"en": "leave", "zh": "注销"}[language]
+def test_a_person_leaves_without_scripts_by_a_word_of_their_language(
+    visitor: Open, town_server: TownServer, language: str
+) -> None:
+    person, word = town_server.people[1], {"en": "leave", "zh": "注销"}[language]
     window = visitor(scripts=False, language=language)
-    window.sign_in(desk.token("subject", person))
+    window.sign_in(town_server.token("subject", person))
     for path in ("/me", "/me?goal=hotel", "/me/inquiries", "/me/consents", "/me/evidence", "/me/orders", "/me/leave"):
         assert window.page.goto(path).status == 200  # type: ignore[union-attr]
     window.page.click("main a.danger")

@@ -7,13 +7,12 @@ import pytest
 
 from api.runtime.context import AppContext
 from api.store import clock
-from tests.api.console.activity import LATER, seed_activity
+from tests.api.console.activity import seed_activity
 from tests.api.console.browser import Visitor
 from tests.api.console.busy_town import fill_town
 from tests.api.console.change_story import HOSTILE, ChangeStory, stricter
-from tests.api.console.test_case_pages import VIEWS
+from tests.api.console.test_case_pages import VIEWS, open_dispute, payer
 from tests.api.console.test_release_pages import make_key, sign
-from tests.api.refresh_town import Refresher
 
 Issue = Callable[[str, str], str]
 SignIn = Callable[[str], httpx2.Client]
@@ -24,8 +23,9 @@ Open = Callable[..., Visitor]
 def test_today_shows_what_waits_and_how_things_are(
     visitor: Open, token: Issue, town: AppContext, language: str, width: str, scheme: str
 ) -> None:
-    seed_activity(town)
     fill_town(town, clock.now())
+    for place in range(3):
+        open_dispute(town, payer(town), place)
     story = ChangeStory(town)
     story.mei.register()
     number = story.draft(message=HOSTILE)
@@ -62,7 +62,6 @@ def test_the_file_behind_the_chart_has_a_row_for_each_day(signed_in: SignIn, tok
 
 def test_an_operators_day_from_sign_in_to_done(visitor: Open, token: Issue, town: AppContext) -> None:
     seed_activity(town)
-    Refresher(town.database, town.evaluators).run(LATER)
     story, window = ChangeStory(town), visitor()
     page = window.page
     window.sign_in(token("operator", "mei"), "/")

@@ -8,14 +8,14 @@ import pytest
 from api.demo import plan
 from api.demo.names import display_name
 from api.demo.parties import MERCHANTS, NAMES
-from api.demo.plan import Customer, PromiseKeeping, Visit
+from api.demo.plan import Customer, PromiseKeeping, Purchase
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 SESSIONS = plan.sessions(NOW - plan.PERIOD, NOW)
 PEOPLE = [Customer(f"p-{n}", 500 + n % 300 if n % 9 else None, 0.3 if n % 300 < 100 else 0.04) for n in range(1, 900)]
 
 
-def visits(seed: int = 1) -> list[Visit]:
+def visits(seed: int = 1) -> list[Purchase]:
     chosen = plan.customers(PEOPLE, seed)
     return [visit for _, some in plan.plan_visits(chosen, MERCHANTS, SESSIONS, seed) for visit in some]
 

@@ -95,9 +95,13 @@ def test_completion_names_features_with_their_meaning_and_distribution(client: P
     body = {"release": True, "files": {"trust.yaml": text}, "file": "trust.yaml", "language": "zh", **place}
     result = client.wang.take("rules/completion", body)
     assert (result["line"], result["column"]) == (place["line"], place["column"] - len("cre"))
-    kept = next(o for o in result["options"] if o["label"] == "credit.kept")
-    assert (kept["kind"], kept["detail"], kept["lines"]) == ("name", "int promises", ["按约偿还的次数。"])
-    distribution = kept["distribution"]
+    characteristic = next(o for o in result["options"] if o["label"] == "credit.kept")
+    assert (characteristic["kind"], characteristic["detail"], characteristic["lines"]) == (
+        "name",
+        "int promises",
+        ["按约偿还的次数。"],
+    )
+    distribution = characteristic["distribution"]
     assert (distribution["people"], len(distribution["quantiles"])) == (120, 5)
     assert [int(text) for text in distribution["quantiles"]] == sorted(int(text) for text in distribution["quantiles"])
     level = next(o for o in result["options"] if o["label"] == "identity.level")["distribution"]
@@ -111,8 +115,8 @@ def test_an_explanation_says_what_the_word_means(client: ProposalClient) -> None
     result = client.li.take("rules/explanation", body)
     assert (result["word"], result["length"], result["lines"][0]) == ("credit.kept", 11, "credit.kept: int promises")
     assert result["distribution"]["people"] == 120
-    nothing = client.li.take("rules/explanation", {"release": True, "file": "no.yaml", "line": 1, "column": 1})
-    assert (nothing["lines"], nothing["distribution"]) == ([], None)
+    meaning = client.li.take("rules/explanation", {"release": True, "file": "no.yaml", "line": 1, "column": 1})
+    assert (meaning["lines"], meaning["distribution"]) == ([], None)
 
 
 @SQLITE_ONLY
@@ -124,8 +128,14 @@ def test_a_made_up_person_is_assessed_line_by_line(client: ProposalClient) -> No
     assert not result["reasons"][0]["text"].isascii()
     hotel = next(perk for perk in result["perks"] if perk["perk"] == "hotel")
     assert (hotel["outcome"], hotel["waived"], hotel["tier"]) == ("ADMIT", 50_000, "hotel.600")
-    kept = next(line for line in result["lines"] if line["id"] == "kept")
-    assert (kept["sort"], kept["met"], kept["value"], kept["points"], kept["at"]["line"]) == ("bin", True, "12", 52, 31)
+    characteristic = next(line for line in result["lines"] if line["id"] == "kept")
+    assert (
+        characteristic["sort"],
+        characteristic["met"],
+        characteristic["value"],
+        characteristic["points"],
+        characteristic["at"]["line"],
+    ) == ("bin", True, "12", 52, 31)
     assert {v["name"]: v["value"] for v in result["values"]}["identity.tenure_days"] == "400d"
 
 
@@ -137,8 +147,8 @@ def test_a_real_person_is_assessed_by_the_values_that_we_may_use(client: Proposa
     result = client.wang.take("rules/assessment", body)
     assert (result["score"], result["missing"]) == (score, [])
     values = {value["name"]: value["value"] for value in result["values"] if value["value"]}
-    again = client.wang.take("rules/assessment", {"release": True, "values": values})
-    assert again["score"] == score or again["as_of"] != result["as_of"]
+    repeat = client.wang.take("rules/assessment", {"release": True, "values": values})
+    assert repeat["score"] == score or repeat["as_of"] != result["as_of"]
     unknown = client.wang.post("rules/assessment", body | {"person": "nobody-knows"})
     assert_problem(unknown, 404, "unknown_person")
 

@@ -43,11 +43,6 @@ TABLES_AFTER_0011 = (
     "looks",
     "feature_figures",
     "demo_mark",
-    "population_bins",
-    "answer_sums",
-    "ending_sums",
-    "sum_progress",
-    "contributor_sums",
 )
 INDEXES_AFTER_0011 = (
     *("links_of_subject", "links_of_other", "submissions_by_time", "people_by_id"),
@@ -74,7 +69,6 @@ def former_names(connection: Connection) -> None:
         connection.execute(text(f"DROP TABLE {table}"))
     connection.execute(text("ALTER TABLE events DROP COLUMN data"))
     connection.execute(text("ALTER TABLE order_moves DROP COLUMN counts"))
-    connection.execute(text("ALTER TABLE consent_requests DROP COLUMN return_url"))
     for table, former, name in NAMES.COLUMNS:
         connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {name} TO {former}"))
     for former, name in NAMES.TABLES.items():

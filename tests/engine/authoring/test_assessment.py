@@ -46,9 +46,14 @@ def test_the_score_and_the_perks_are_those_of_the_library() -> None:
 
 def test_each_bin_that_is_met_has_its_place_its_value_and_its_points() -> None:
     lines = {line.id: line for line in assessment().lines}
-    kept = lines["kept"]  # cuts [1, 6, 12, 24], points [0, 18, 35, 52, 70]: 12 is in the fourth bin
-    assert (kept.sort, kept.status, kept.value, kept.points) == ("bin", True, "12", 52)
-    assert (text_at(kept.at), text_at(kept.met_at)) == ("kept", "52")
+    characteristic = lines["kept"]  # cuts [1, 6, 12, 24], points [0, 18, 35, 52, 70]: 12 is in the fourth bin
+    assert (characteristic.sort, characteristic.status, characteristic.value, characteristic.points) == (
+        "bin",
+        True,
+        "12",
+        52,
+    )
+    assert (text_at(characteristic.at), text_at(characteristic.met_at)) == ("kept", "52")
     opened = lines["open"]
     assert (opened.status, opened.value, opened.unknown, text_at(opened.met_at)) == (
         None,

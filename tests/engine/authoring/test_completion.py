@@ -87,8 +87,8 @@ def test_the_options_replace_what_you_typed() -> None:
 
 
 def test_options_carry_their_meaning_in_your_language() -> None:
-    kept = next(o for o in completion(ITEM + "feature: |").options if o.label == "credit.kept")
-    assert (kept.detail, kept.lines) == ("int, 0 to 1000000000", ("Promises that were kept",)) or kept.lines
+    feature = next(o for o in completion(ITEM + "feature: |").options if o.label == "credit.kept")
+    assert (feature.detail, feature.lines) == ("int promises", ("Promises that were kept",))
     chinese = complete(shipped_names("zh"), "trust.yaml", *cursor_in(ITEM + "reason: |"))
     reason = next(o for o in chinese.options if o.label == "too_little_known")
     assert "信息" in reason.lines[0]

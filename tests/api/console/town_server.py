@@ -15,7 +15,7 @@ CLASSES = ["identity", "relationship", "behaviour", "credit"]
 
 
 @dataclass(frozen=True)
-class Desk:
+class TownServer:
     """The API of a server, by role: tokens and requests."""
 
     address: str
