@@ -338,20 +338,9 @@ ANSWERS: Final[dict[str, Any]] = {
         },
         "releases": example_proposals.STATUS,
     },
-    "PersonRecords": {
-        "person": "client-1",
-        "look": example_people.OPEN_LOOK,
-        "score": _ME,
-        "problem": None,
-        "characteristics": [example_people.CHARACTERISTIC],
-        "consents": CONSENTS["in_force"],
-        "history": [_SCORE_CHANGE],
-        "orders": [],
-        "consent_requests": [],
-        "disputes": [_DISPUTE],
-        "reviews": [_REVIEW],
-        "looks": [example_people.LOOK],
-    },
+    **example_people.records(
+        score=_ME, change=_SCORE_CHANGE, consents=CONSENTS["in_force"], dispute=_DISPUTE, review=_REVIEW
+    ),
     **example_people.ANSWERS,
     **example_proposals.ANSWERS,
     **example_rules.ANSWERS,

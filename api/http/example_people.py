@@ -158,3 +158,22 @@ ANSWERS: Final[dict[str, Any]] = {
         "next": None,
     },
 }
+
+
+def records(score: Any, change: Any, consents: Any, dispute: Any, review: Any) -> dict[str, Any]:
+    """The example of a person under a look, from the examples of its parts."""
+    answer = {
+        "person": "client-1",
+        "look": OPEN_LOOK,
+        "score": score,
+        "problem": None,
+        "characteristics": [CHARACTERISTIC],
+        "consents": consents,
+        "history": [change],
+        "orders": [],
+        "consent_requests": [],
+        "disputes": [dispute],
+        "reviews": [review],
+        "looks": [LOOK],
+    }
+    return {"PersonRecords": answer}

@@ -11,7 +11,7 @@ from engine.decide.decide import DecisionInputs, question_from_record
 from engine.decide.explain import RuleExplanation, recorded_rules, shortfalls
 from engine.lang.model.program import Characteristic, Perk, Program
 from engine.lang.model.types import Value, format_value
-from engine.lang.syntax.rule_places import SCORABLE, RulePlace, find_place, rule_places
+from engine.lang.syntax.rule_places import SCORABLE, PlaceInFile, find_place, rule_places
 
 LINES_AROUND: Final = 2  # lines of the file that we show before and after the rule
 
@@ -23,7 +23,7 @@ class DecisionRule:
     kind: str
     decides: bool
     explanation: RuleExplanation
-    place: RulePlace | None
+    place: PlaceInFile | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def explain_decision(context: AppContext, name: str) -> DecisionExplanation:
 
 
 def _rules(
-    program: Program, record: Mapping[str, Any], places: tuple[RulePlace, ...], day: str
+    program: Program, record: Mapping[str, Any], places: tuple[PlaceInFile, ...], day: str
 ) -> Iterator[DecisionRule]:
     perk = program.perk(record["question"]["perk"])
     knockouts = {knockout.id for knockout in perk.knockouts} if perk else set()
@@ -112,7 +112,7 @@ def _decisive_rules(perk: Perk | None, record: Mapping[str, Any]) -> frozenset[s
     return frozenset(stops or [t.id for t in perk.tiers if statuses[t.id]][:1])
 
 
-def _lines(text: str, places: list[RulePlace]) -> Iterator[FileLine]:
+def _lines(text: str, places: list[PlaceInFile]) -> Iterator[FileLine]:
     """The lines of these places, with a few lines around them. Lines far from all of them are left out."""
     decisive = {n for place in places for n in range(place.first, place.last + 1)}
     excerpt_numbers = {n + step for n in decisive for step in range(-LINES_AROUND, LINES_AROUND + 1)}

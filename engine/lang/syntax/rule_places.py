@@ -13,7 +13,7 @@ SCORABLE: Final = "scorable"  # the one condition of a scorecard without an id
 
 
 @dataclass(frozen=True)
-class RulePlace:
+class PlaceInFile:
     """The lines `first` to `last` of a file, counted from 1, that hold `id`, in force from the day `since` until before `until`."""
 
     kind: str  # of the file: perks, scorecard, features
@@ -29,18 +29,18 @@ class RulePlace:
         return (self.since is None or self.since <= day) and (self.until is None or day < self.until)
 
 
-def rule_places(files: Mapping[str, str]) -> tuple[RulePlace, ...]:
+def rule_places(files: Mapping[str, str]) -> tuple[PlaceInFile, ...]:
     """The places of all parts with an id in the files that we can read, but for cases, in the order of the files."""
     rules = {name: text for name, text in files.items() if not name.endswith(CASES)}
     return tuple(place for name, text in rules.items() for place in _places_of_file(name, text))
 
 
-def find_place(places: tuple[RulePlace, ...], kind: str, name: str, day: str) -> RulePlace | None:
+def find_place(places: tuple[PlaceInFile, ...], kind: str, name: str, day: str) -> PlaceInFile | None:
     """The place of a part in force on a day; None if there is none."""
     return next((p for p in places if (p.kind, p.id) == (kind, name) and p.is_in_force(day)), None)
 
 
-def _places_of_file(name: str, text: str) -> Iterator[RulePlace]:
+def _places_of_file(name: str, text: str) -> Iterator[PlaceInFile]:
     root = source.read(name, text, Report())
     if not isinstance(root, source.Mapping):
         return
@@ -48,11 +48,11 @@ def _places_of_file(name: str, text: str) -> Iterator[RulePlace]:
     kind = keys.get("kind", "")
     for key, value in root.entries:
         if key.text == SCORABLE:
-            yield RulePlace(kind, SCORABLE, name, key.at.line, _last_line(value))
+            yield PlaceInFile(kind, SCORABLE, name, key.at.line, _last_line(value))
         yield from _places(value, kind, name)
 
 
-def _places(node: Node, kind: str, file: str) -> Iterator[RulePlace]:
+def _places(node: Node, kind: str, file: str) -> Iterator[PlaceInFile]:
     if isinstance(node, Sequence):
         for item in node.items:
             yield from _places(item, kind, file)
@@ -61,7 +61,7 @@ def _places(node: Node, kind: str, file: str) -> Iterator[RulePlace]:
     texts = _texts(node)
     if "id" in texts:
         lines = node.at.line, _last_line(node)
-        yield RulePlace(kind, texts["id"], file, *lines, texts.get("since"), texts.get("until"))
+        yield PlaceInFile(kind, texts["id"], file, *lines, texts.get("since"), texts.get("until"))
     for _, value in node.entries:
         yield from _places(value, kind, file)
 
