@@ -28,6 +28,7 @@ from api.store.tables import (
     DECISION_SUBJECTS,
     DECISIONS,
     DEFERRED_REFRESHES,
+    DEMO_MARK,
     DISPUTES,
     ERASED_INQUIRIES,
     ERASURES_IN_PROGRESS,
@@ -75,6 +76,7 @@ _VACUUM_TABLES: Final = (
     "trial_answers",
     "tokens",
     "sessions",
+    "demo_mark",
     "consent_requests",
     "disputes",
     "reviews",
@@ -119,6 +121,7 @@ def erase(database: Database, person: str, now: datetime, vocabulary: EventVocab
         connection.execute(update(TOKENS).where(is_own_token).values(party=None, name="", revoked_at=revoked))
         is_own_session = (SESSIONS.c.role == "subject") & (SESSIONS.c.party == person)
         connection.execute(delete(SESSIONS).where(is_own_session))
+        connection.execute(update(DEMO_MARK).where(DEMO_MARK.c.person == person).values(person=None))
         erasure_tombstones.remember(connection, person, now)
         connection.execute(delete(ERASURES_IN_PROGRESS))
     auth.forget(database)  # drops the cached tokens
