@@ -36,7 +36,7 @@ class ValueBin:
 
 
 @dataclass(frozen=True)
-class ValueDistribution:
+class CountedValues:
     """The distribution of a feature in a build. `drift` is None without an earlier build of the same bins."""
 
     build: int
@@ -58,7 +58,7 @@ class CatalogueEntry:
     classes: tuple[str, ...]
     definition: str
     uses: tuple[FeatureUse, ...]
-    distribution: ValueDistribution | None
+    distribution: CountedValues | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _build_figures(
 
 def _distribution(
     name: str, type_: Type, newest: _BuildFigures | None, earlier: _BuildFigures | None, smallest: int
-) -> ValueDistribution | None:
+) -> CountedValues | None:
     now = newest.by_feature.get(name) if newest else None
     if newest is None or now is None:
         return None
@@ -120,7 +120,7 @@ def _distribution(
     counts = _counts(now)
     hidden = hidden_values({bin_: n for bin_, n in counts.items() if n}, smallest)
     drift = _drift(now, reference)
-    return ValueDistribution(
+    return CountedValues(
         build=newest.id,
         as_of=newest.as_of,
         people=now.people,

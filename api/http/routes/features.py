@@ -15,7 +15,7 @@ from api.http.routes.page import Page
 from api.people.languages import choose_language
 from api.settings.settings import settings
 from api.store.database import reading
-from api.supervision.feature_catalogue import CatalogueEntry, ValueDistribution, list_catalogue
+from api.supervision.feature_catalogue import CatalogueEntry, CountedValues, list_catalogue
 
 router = APIRouter(prefix="/v1/features", tags=["operators"], route_class=LanedRoute)
 
@@ -57,7 +57,7 @@ class FeatureDistribution(BaseModel):
     drift: FeatureDrift | None = Field(description="null: no earlier build has the same bins")
 
     @classmethod
-    def of(cls, distribution: ValueDistribution) -> Self:
+    def of(cls, distribution: CountedValues) -> Self:
         """The distribution of a build."""
         drift = distribution.drift
         return cls(
