@@ -43,6 +43,14 @@ class BandCalibration:
 
 
 @dataclass(frozen=True)
+class BandPair:
+    """Two neighbouring bands: the one of lower scores, and the one of higher scores."""
+
+    lower: str
+    higher: str
+
+
+@dataclass(frozen=True)
 class Calibration:
     """The bands, worst first. `out_of_order`: pairs of neighbouring bands of which the better one is worse, beyond chance.
 
@@ -51,7 +59,7 @@ class Calibration:
     """
 
     bands: tuple[BandCalibration, ...]
-    out_of_order: tuple[tuple[str, str], ...]
+    out_of_order: tuple[BandPair, ...]
     statistic: float | None
     bands_compared: int
 
@@ -67,7 +75,7 @@ def calibrate(bands: Sequence[BandCounts]) -> Calibration:
     return Calibration(
         bands=results,
         out_of_order=tuple(
-            (worse.band, better.band) for worse, better in pairwise(results) if _is_reversed(worse, better)
+            BandPair(worse.band, better.band) for worse, better in pairwise(results) if _is_reversed(worse, better)
         ),
         statistic=sum(_deviance(b.count, b.bad, b.expected or 0) for b in compared) if compared else None,
         bands_compared=len(compared),

@@ -84,7 +84,7 @@ class UploadReport:
     refused: int = 0
     kinds: tuple[UploadedKind, ...] = ()
     problems: tuple[UploadProblem, ...] = ()
-    first_events: tuple[dict[str, Any], ...] = ()
+    first_events: tuple[dict[str, str | int | float | bool], ...] = ()
     receipt: str | None = None
 
 

@@ -207,7 +207,7 @@ def test_the_cases_are_counted_by_file(rules: Path, iftah: CommandRunner) -> Non
     assert re.findall(r"^rules/(\w+)\.cases\.yaml: (\d+) of \2 pass$", result.out, re.M) == [
         ("features", "13"),
         ("orders", "30"),
-        ("perks", "58"),
+        ("perks", "60"),
         ("policy", "8"),
         ("reasons", "6"),
         ("trust", "22"),
@@ -224,7 +224,7 @@ def test_a_failing_case_shows_the_expected_and_the_actual_value(rules: Path, ift
     result = iftah("test", "--junit", "report.xml")
     assert result.status == 1
     lines = result.out.splitlines()
-    lines = lines[lines.index("rules/perks.cases.yaml: 57 of 58 pass") + 1 :]
+    lines = lines[lines.index("rules/perks.cases.yaml: 59 of 60 pass") + 1 :]
     assert re.fullmatch(r"  rules/perks\.cases\.yaml:\d+:5 a room at 600", lines[0])
     assert lines[1:3] == [
         "    outcome should be DECLINE, and is ADMIT",
@@ -232,9 +232,9 @@ def test_a_failing_case_shows_the_expected_and_the_actual_value(rules: Path, ift
     ]
     assert "      `hotel.700` is not met: score >= 700 not met (600, +100 to turn)" in lines
     report = ElementTree.parse("report.xml").getroot()
-    assert (report.tag, report.attrib["tests"], report.attrib["failures"]) == ("testsuites", "143", "1")
+    assert (report.tag, report.attrib["tests"], report.attrib["failures"]) == ("testsuites", "145", "1")
     suites = {s.attrib["name"]: (s.attrib["tests"], s.attrib["failures"]) for s in report.iter("testsuite")}
-    assert suites["rules/perks.cases.yaml"] == ("58", "1")
+    assert suites["rules/perks.cases.yaml"] == ("60", "1")
     (case,) = [c for c in report.iter("testcase") if c.find("failure") is not None]
     assert case.attrib["name"] == "a room at 600"
     assert "and is ADMIT" in str(case.find("failure").attrib["message"])  # type: ignore[union-attr]

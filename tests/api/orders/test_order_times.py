@@ -104,7 +104,7 @@ def test_an_order_paid_at_this_moment_is_paid_and_a_microsecond_later_is_not_yet
 def test_a_dispute_is_ended_twice_and_opened_anew_in_other_words(client: OrderClient) -> None:
     """To end a dispute that is not open changes nothing; the party that opened it may say something else."""
     client.create_due_order()
-    before = client.get_order().json()
+    before = {name: value for name, value in client.get_order().json().items() if name != "actions"}
     assert client.post_action("O-1", "dispute", {"statement": None}).json() == before
     for statement in ("the towels are gone", "two towels are gone", "two towels are gone"):
         order = client.post_action("O-1", "dispute", {"statement": statement}).json()

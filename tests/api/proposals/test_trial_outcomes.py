@@ -19,8 +19,9 @@ from tests.api.merchant_client import MerchantClient
 from tests.api.proposals.test_trials import TownOnTrial
 
 # The challenger declines people from 550 to 719, and waives up to 120 CNY where the champion waives 99 or nothing.
+BAR: Final = 640  # of the challenger: some half of the people whom the champion admits have it
 CHALLENGER_RULES: Final = {
-    "perks": "when: score >= 550, waive: {up_to: 99 CNY} -> when: score >= 720, waive: {up_to: 120 CNY}"
+    "perks": f"when: score >= 550, waive: {{up_to: 99 CNY}} -> when: score >= {BAR}, waive: {{up_to: 120 CNY}}"
 }
 HALF: Final = {"stages": [{"share": "50%", "hours": 1_000}, {"share": "100%"}]}
 AMOUNT, LARGE_AMOUNT = 9_900, 12_000
@@ -204,11 +205,11 @@ def test_a_shadow_compares_the_releases_on_the_same_people(trial: TownOnTrial) -
     number = trial.begin(shadow=True)
     merchant = TrialMerchant(trial)
     scores = dict(merchant.client.scores.select("person", "score").iter_rows())
-    unseen = [p for p in trial.persons if scores[p] >= 720][-5:]
+    unseen = [p for p in trial.persons if scores[p] >= BAR][-5:]
     admitted = merchant.ask(p for p in trial.persons if p not in unseen)
     assert merchant.ask([*unseen, unseen[0]], LARGE_AMOUNT) == []  # one of them twice: it counts once
-    both = in_turn(p for p in admitted if scores[p] >= 720)
-    declined = in_turn(p for p in admitted if scores[p] < 720)
+    both = in_turn(p for p in admitted if scores[p] >= BAR)
+    declined = in_turn(p for p in admitted if scores[p] < BAR)
     assert min(len(both), len(declined)) >= len(ENDINGS)
     merchant.let_end(both | declined)
     answers = merchant.outcomes(number)
@@ -247,7 +248,7 @@ def test_two_orders_of_one_person_that_end_alike_are_no_more_than_one_person(tri
     number = trial.begin(shadow=True)
     merchant = TrialMerchant(trial)
     scores = dict(merchant.client.scores.select("person", "score").iter_rows())
-    persons = [p for p in merchant.ask(trial.persons) if scores[p] >= 720][:12]
+    persons = [p for p in merchant.ask(trial.persons) if scores[p] >= BAR][:12]
     for _ in range(2):
         merchant.let_end({p: ENDINGS["decision in review" if p in persons[:3] else "paid"] for p in persons})
         merchant.ask(persons)

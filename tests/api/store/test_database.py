@@ -17,10 +17,20 @@ from engine.errors import Rejected
 from graph.evidence.events import SCHEMA
 from tests.api import fork_server
 
+# It orders by another collation than the column's, and only PostgreSQL has it: the tables in the code cannot say so.
+POSTGRESQL_INDEX = "people_by_id"
 
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")  # SQLite's
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_a_new_database_has_exactly_the_tables_in_the_code(database: Engine) -> None:
+    options = {
+        "compare_type": True,
+        "compare_server_default": False,
+        "include_name": lambda name, kind, _: kind != "index" or name != POSTGRESQL_INDEX,
+    }
     with database.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, SQLModel.metadata) == []
 
 

@@ -310,19 +310,21 @@ def test_releases_are_shown_with_their_original_files(client: AuditClient) -> No
 
 
 @SQLITE_ONLY
-def test_only_a_supervisor_reads_the_audit(client: AuditClient) -> None:
-    paths = (
-        "decisions",
-        "decisions/ab",
-        "decisions/ab/replay",
-        "decisions/ab/proof",
-        "digests",
-        "releases",
-        "report/2026",
-    )
+def test_only_a_supervisor_reads_the_audit_and_an_operator_its_decisions(client: AuditClient) -> None:
+    decision_paths = ("decisions", "decisions/ab", "decisions/ab/replay", "decisions/ab/proof")
+    paths = (*decision_paths, "digests", "releases", "report/2026", "looks", "changes", "chain")
     for role in set(auth.ROLES) - {"supervisor"}:
         token = tokens.issue(client.context.database, role, "someone", "x", NOW).secret
-        assert {client.get(path, token).json()["code"] for path in paths} == {"wrong_role"}
+        hidden_paths = [path for path in paths if role != "operator" or path not in decision_paths]
+        assert {client.get(path, token).json()["code"] for path in hidden_paths} == {"wrong_role"}
+
+
+@SQLITE_ONLY
+def test_an_operator_reads_and_replays_no_decision_without_a_look(client: AuditClient) -> None:
+    decision = client.decide(client.people[0]).id
+    token = tokens.issue(client.context.database, "operator", "someone", "x", NOW).secret
+    for path in (f"decisions/{decision}", f"decisions/{decision}/replay"):
+        assert client.get(path, token).json()["code"] == "look_needed"
 
 
 @SQLITE_ONLY

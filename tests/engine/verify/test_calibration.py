@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, chisquare
 
 from engine.errors import Rejected
-from engine.verify.calibration import BandCounts, calibrate
+from engine.verify.calibration import BandCounts, BandPair, calibrate
 
 COUNTS = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 
@@ -39,7 +39,7 @@ def test_wilsons_own_example_by_hand():
 
 def test_a_better_band_with_a_worse_rate_is_out_of_order():
     bands = [BandCounts("poor", 1000, 100), BandCounts("fair", 1000, 300), BandCounts("good", 10, 4)]
-    assert calibrate(bands).out_of_order == (("poor", "fair"),)
+    assert calibrate(bands).out_of_order == (BandPair("poor", "fair"),)
 
 
 def test_chance_puts_no_band_out_of_order():
