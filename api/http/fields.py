@@ -178,9 +178,6 @@ FundName = TypeAliasType(
         Field(description="the kind of amount that an order puts at risk"),
     ],
 )
-Disputant = TypeAliasType(
-    "Disputant", Annotated[Literal["merchant", "person"], Field(description="the party that disputes an order")]
-)
 DisputeOutcome = TypeAliasType(
     "DisputeOutcome",
     Annotated[
@@ -234,8 +231,7 @@ LookPart = TypeAliasType(
     ],
 )
 PartyKind = TypeAliasType(
-    "PartyKind",
-    Annotated[Literal["person", "merchant"], Field(description="what stands at the end of a payment or tie")],
+    "PartyKind", Annotated[Literal["merchant", "person"], Field(description="a merchant, or a person")]
 )
 Role = TypeAliasType(
     "Role",

@@ -20,7 +20,7 @@ from tests.api.full_record import LATER, ZEB
 
 UNKNOWN_PERSON: Final = "nobody-at-all"
 PERSON_SUFFIXES: Final = {ZEB: "z", UNKNOWN_PERSON: "n"}  # in names that the callers choose
-_GENERATED_ID: Final = re.compile(r'"(?:[0-9a-f]{16}|[0-9a-f]{32})"')  # ids that we generate
+_GENERATED_ID: Final = re.compile(r'"(?:/consent/)?(?:[0-9a-f]{16}|[0-9a-f]{32})"')  # ids that we generate
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 

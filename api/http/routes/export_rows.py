@@ -6,7 +6,7 @@ from typing import NotRequired
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from api.http.fields import AsStored, ConsentState, Disputant, FundName, MomentText, Money, ServiceMode
+from api.http.fields import AsStored, ConsentState, FundName, MomentText, Money, PartyKind, ServiceMode
 
 
 class ConsentRequestExport(BaseModel):
@@ -67,7 +67,7 @@ class StoredDiscount(TypedDict):
 class StoredDispute(TypedDict):
     """The party that disputes the order, and its statement."""
 
-    by: Disputant
+    by: PartyKind
     statement: str | None
 
 

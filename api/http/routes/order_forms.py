@@ -9,11 +9,11 @@ from api.http.fields import (
     MERCHANT_NUMBER,
     PLAIN,
     BriefText,
-    Disputant,
     FundName,
     LongText,
     Moment,
     Money,
+    PartyKind,
     RecordId,
     ServiceMode,
     ServiceName,
@@ -196,7 +196,7 @@ class OrderDiscount(BaseModel):
 class OrderDispute(BaseModel):
     """The party that disputes an order, and its statement."""
 
-    by: Disputant
+    by: PartyKind
     statement: str | None
 
 
