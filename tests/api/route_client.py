@@ -57,7 +57,7 @@ ROUTES: Final = tuple(
     for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 )
-PUBLIC_ROUTES: Final = tuple(r for r in ROUTES if r.path in ("/v1/health", "/v1/health/live"))  # to anyone
+PUBLIC_ROUTES: Final = tuple(r for r in ROUTES if r.path in ("/v1/health", "/v1/health/live", "/v1/demo"))  # to anyone
 
 
 class RouteClient:
