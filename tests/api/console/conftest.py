@@ -48,7 +48,7 @@ def served(context: AppContext, gate: Callable[[str], Gate] | None = None) -> It
             thread.join(START_SECONDS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright runs an event loop in this thread, in which other tests could start none
 def browser() -> Iterator[Browser]:
     with running_browser() as browser:
         yield browser
