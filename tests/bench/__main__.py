@@ -27,7 +27,6 @@ BENCHES: Final = {
     "swap": ((), ("2000",)),
     "algorithms": ((), ("300", "3000")),
     "fresh": ((), ("100", "50", "0.5", "SQLite")),  # a database each, of the two that we measure
-    "authoring": ((), ("2",)),
     "trial": ((), ("64", "SQLite")),
     "ask": ((), ("100", "0.4", "2", "PostgreSQL")),
 }

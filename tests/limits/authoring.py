@@ -1,4 +1,4 @@
-"""Measure what somebody who writes rules waits for: `python -m tests.bench.authoring [keys]`.
+"""Measure what somebody who writes rules waits for: `python -m tests.limits.authoring [keys]`.
 
 Each measurement types a key into the shipped `trust.yaml`, as a text that nobody checked before, and asks over HTTP: the check of
 all files with the cases of this one, as you type; the check with all cases, as you pause; completion inside a condition; and the

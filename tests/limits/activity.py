@@ -1,4 +1,4 @@
-"""Measure how long the simulated activity of a new demo database takes: `python -m tests.bench.activity [town|berka]`.
+"""Measure how long the simulated activity of a new demo database takes: `python -m tests.limits.activity [town|berka]`.
 
 It should take at most 20 s on two idle cores. We use a database of its own in a temporary folder.
 """

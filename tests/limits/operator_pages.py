@@ -1,4 +1,4 @@
-"""Measure the operator's figures with a million people and a million decisions: `python -m tests.bench.operator_pages [COUNT]`.
+"""Measure the operator's figures with a million people and a million decisions: `python -m tests.limits.operator_pages [COUNT]`.
 
 The limits of a whole page are 200 ms in the median and 500 ms in the 99th percentile, on two cores.
 """
