@@ -102,6 +102,7 @@ class DemoTill:
             "decision_id": result.id,
             "service_introduction": visit.service.name.en,
             "risk_fund": {"name": "DEPOSIT", "amount": result.waived},
+            "time_range": {},
             "need_user_confirm": visit.service.confirmed,
         }
         order = DemoOrder(self, visit, result.waived, content)

@@ -182,3 +182,20 @@ def test_postgresql_gets_the_same_activity(demo: AppContext, postgres: str, monk
     assert tokens.list_tokens(context.database) == []
     context.database.dispose()
     discard_database(postgres, name)
+
+
+def test_every_party_of_the_demo_can_read_its_lists(demo: AppContext) -> None:
+    client, mark = TestClient(borrow_app(demo)), demo_mark.read_mark(demo.database)
+    assert mark is not None
+    assert mark.person is not None
+    lists = {
+        **dict.fromkeys((("merchant", merchant.party) for merchant in MERCHANTS), ("orders", "callbacks", "services")),
+        ("subject", mark.person): ("me", "me/orders", "me/inquiries", "me/evidence", "me/export", "me/consents"),
+        ("operator", "mei"): ("disputes", "reviews", "proposals", "today", "monitor", "evidence/submissions"),
+        ("supervisor", "sun"): ("audit/decisions", "audit/releases", "audit/looks"),
+    }
+    for (role, party), addresses in lists.items():
+        secret = tokens.issue(demo.database, role, party, f"reads-{role}", NOW).secret
+        for address in addresses:
+            answer = client.get(f"/v1/{address}", headers={"Authorization": f"Bearer {secret}"})
+            assert answer.status_code == 200, (party, address, answer.text)
