@@ -275,8 +275,7 @@ def check_routes(client: RouteClient, name: str, caplog: pytest.LogCaptureFixtur
     for route in routes:
         path, headers = route.url(attack.id) + attack.query(route), attack.headers(client, route)
         response = client.http.request(route.method, path, headers=headers, content=attack.content(route))
-        is_expected = response.status_code in attack.statuses or _needs_look(response)
-        if not (is_expected and _is_proper(response)):
+        if not ((response.status_code in attack.statuses or _needs_look(response)) and _is_proper(response)):
             failures[str(route)] = f"{response.status_code} {response.text[:200]}"
     assert routes
     assert failures == {}
@@ -284,8 +283,7 @@ def check_routes(client: RouteClient, name: str, caplog: pytest.LogCaptureFixtur
 
 
 def _needs_look(response: Any) -> bool:
-    """An operator without a stated purpose learns nothing of a person, whatever the id."""
-    return response.status_code == 403 and response.json()["code"] == "look_needed"
+    return response.status_code == 403 and response.json()["code"] == "look_needed"  # of an operator without a purpose
 
 
 def _is_proper(response: Any) -> bool:

@@ -323,8 +323,10 @@ def test_only_a_supervisor_reads_the_audit_and_an_operator_its_decisions(client:
 def test_an_operator_reads_and_replays_no_decision_without_a_look(client: AuditClient) -> None:
     decision = client.decide(client.people[0]).id
     token = tokens.issue(client.context.database, "operator", "someone", "x", NOW).secret
-    for path in (f"decisions/{decision}", f"decisions/{decision}/replay"):
-        assert client.get(path, token).json()["code"] == "look_needed"
+    entry = client.get(f"decisions/{decision}", token).json()
+    assert (entry["withheld"], entry["subject"], entry["salt"], entry["record"]) == (True, None, None, None)
+    assert client.people[0] not in json.dumps(entry)
+    assert client.get(f"decisions/{decision}/replay", token).json()["code"] == "look_needed"
 
 
 @SQLITE_ONLY
