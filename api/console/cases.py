@@ -8,8 +8,9 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from api.console.calls import CallProblem
+from api.console.labels import BANDS
 from api.console.navigation import N_
-from api.console.person_words import BANDS, FIELDS
+from api.console.person_words import FIELDS
 from api.console.visits import OperatorVisit, PageRoute, Visit, form_of
 
 router = APIRouter(prefix="/cases", route_class=PageRoute, include_in_schema=False)

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from api.console.calls import CallProblem
+from api.console.labels import BANDS
 from api.console.people import LOOK_KINDS, Key, purpose_page
-from api.console.person_words import BANDS
 from api.console.visits import OperatorVisit, PageProblem, PageRoute, Visit, form_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

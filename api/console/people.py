@@ -8,9 +8,10 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.console.calls import CallProblem
+from api.console.labels import BANDS
 from api.console.navigation import N_
 from api.console.person_charts import score_chart
-from api.console.person_words import BANDS, FIELDS
+from api.console.person_words import FIELDS
 from api.console.visits import OperatorVisit, PageRoute, Visit, form_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

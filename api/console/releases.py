@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.console import release_views, release_words
 from api.console.calls import CallProblem
-from api.console.person_words import BANDS
+from api.console.labels import BANDS
 from api.console.plan_form import form_of_plan
 from api.console.render import HEADERS
 from api.console.visits import OperatorVisit, PageRoute, ReviewerVisit, Visit
