@@ -53,11 +53,12 @@ def _answer(trial: Trial, arm: str, decision: BriefDecision, inputs: DecisionInp
 
 
 def _shadow(trial: Trial, inputs: DecisionInputs, decision: Decision) -> TrialAnswer:
-    """The candidate's answer. It takes the champion's score if both have one scorecard."""
+    """The candidate's answer. It takes from the champion what both would compute alike: the score, the valid values."""
     started_at = perf_counter_ns()
     scored = decision.scored if trial.has_same_score else None
+    values = decision.question.values if trial.has_same_values else None
     try:
-        brief = decide_outcome(trial.evaluators.at(inputs.day), inputs, scored)
+        brief = decide_outcome(trial.evaluators.at(inputs.day), inputs, scored, values)
     except IftahError as error:  # such as a perk that the candidate no longer has
         brief = BriefDecision(trial.release.id, FAILED, 0, None, (error.code,))
     return _answer(trial, CANDIDATE, brief, inputs, started_at)

@@ -29,7 +29,9 @@ class Trial:
     share: int = 0
     stage: int = -1
     is_shadow: bool = False
-    has_same_score: bool = False  # as the release in force: one computation is enough for both
+    # As the release in force, so that one computation is enough for both: the score; the names and types of the values.
+    has_same_score: bool = False
+    has_same_values: bool = False
     perks: frozenset[str] = frozenset()
     merchants: frozenset[str] = frozenset()
 

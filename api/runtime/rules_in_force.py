@@ -16,6 +16,7 @@ from api.store.clock import moment
 from api.store.database import Database
 from engine.decide.evaluators import Evaluators
 from engine.lang.model.program import Release
+from engine.lang.model.types import Type
 from engine.verify.differential_test import days
 
 
@@ -86,6 +87,7 @@ def _trial(
         stage=proposal.stage,
         is_shadow=proposal.state == states.SHADOW,
         has_same_score=_has_same_score(in_force, evaluators.release),
+        has_same_values=_value_types(in_force) == _value_types(evaluators.release),
         perks=frozenset(plan.get("perks", ())),
         merchants=frozenset(plan.get("merchants", ())),
     )
@@ -98,6 +100,11 @@ def _has_same_score(one: Release, other: Release) -> bool:
         for release in (one, other)
     ]
     return cards[0] == cards[1]
+
+
+def _value_types(release: Release) -> list[tuple[int | None, dict[str, Type]]]:
+    """The type of each value that a release reads, with the first day of each program."""
+    return [(p.since, {name: p.schema[name].type for name in p.reads}) for p in release.programs]
 
 
 def proposals_ahead(state: ReleaseState) -> list[Proposal]:

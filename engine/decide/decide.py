@@ -227,11 +227,12 @@ def decide(evaluator: Evaluator, question: DecisionInputs) -> Decision:
     """
     program = evaluator.program
     perk = require_perk(program, question.perk, question.amount, question.currency)
-    values = validate_values(program, question.values)
-    statuses = evaluator.statuses(SCORE, values | {AS_OF: question.day})
+    values, context = validate_values(program, question.values), check_context(perk, question.context)
+    day = question.day
+    statuses = evaluator.statuses(SCORE, values | {AS_OF: day})
     scored = score(program.scorecard, statuses, program.relationships)
-    question = replace(question, values=values, context=check_context(perk, question.context))
-    inputs = _inputs(question)
+    question = replace(question, values=values, context=context)
+    inputs = _inputs(question, day, values, context)
     result, answer, without_relationships = _answers(evaluator, perk, question, inputs, scored)
     unknown = _unknown_causes(program.stages[SCORE], statuses, inputs)
     perk_inputs = inputs | {SCORE: scored.score, PERK_HELD: result.is_held}
@@ -251,27 +252,31 @@ def decide(evaluator: Evaluator, question: DecisionInputs) -> Decision:
     )
 
 
-def decide_outcome(evaluator: Evaluator, question: DecisionInputs, scored: ScoreResult | None = None) -> BriefDecision:
+def decide_outcome(
+    evaluator: Evaluator, question: DecisionInputs, scored: ScoreResult | None = None, values: Values | None = None
+) -> BriefDecision:
     """The outcome that `decide` gives, without what a record needs, in less time.
 
-    `scored`: the score, if another evaluator with the same scorecard found it. Raises as `decide`.
+    `scored`: the score, if another evaluator with the same scorecard found it. `values`: those of `validate_values`, if
+    another program that reads the same names, of the same types, has validated them. Raises as `decide`.
     """
     program = evaluator.program
     perk = require_perk(program, question.perk, question.amount, question.currency)
-    values = validate_values(program, question.values)
+    values = validate_values(program, question.values) if values is None else values
+    day = question.day
     if scored is None:
-        statuses = evaluator.statuses(SCORE, values | {AS_OF: question.day})
+        statuses = evaluator.statuses(SCORE, {**values, AS_OF: day})
         scored = score(program.scorecard, statuses, program.relationships)
-    question = replace(question, values=values, context=check_context(perk, question.context))
-    _, answer, _ = _answers(evaluator, perk, question, _inputs(question), scored)
+    inputs = _inputs(question, day, values, check_context(perk, question.context))
+    _, answer, _ = _answers(evaluator, perk, question, inputs, scored)
     reasons = _decision_reasons(answer, scored)
     return BriefDecision(program.release, answer.outcome, answer.waived, scored.score, reasons)
 
 
-def _inputs(question: DecisionInputs) -> dict[str, Value | None]:
+def _inputs(question: DecisionInputs, day: int, values: Values, context: Values) -> dict[str, Value | None]:
     """The values that conditions read, before there is a score."""
-    inputs = {**question.values, AS_OF: question.day, AMOUNT: question.amount}
-    return inputs | {f"request.{name}": value for name, value in question.context.items()}
+    inputs = {**values, AS_OF: day, AMOUNT: question.amount}
+    return inputs | {f"request.{name}": value for name, value in context.items()}
 
 
 def _answers(

@@ -154,6 +154,7 @@ def running_server(url: str, *command: str, ready: str = "/v1/health") -> Iterat
                 urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=5).close()
                 break
             except OSError:
+                assert server.poll() is None, f"the server ended with {server.returncode} before it answered"
                 time.sleep(0.1)
         yield server.pid, port
     finally:
