@@ -42,7 +42,7 @@ CALLS: Final = 2_000
 PEOPLE: Final = 900
 PEOPLE_PER_KIND: Final = 200  # people of each kind
 MIN_P: Final = 0.01
-ERASED_COUNT: Final = 60
+ERASED_COUNT: Final = 60  # people of each kind that we ask about: as many of each, so that each has as long a history
 SUBMISSIONS: Final = {1: 4, 5_000: 100}  # events in each; one submission per this number of calls
 Kind = str
 
@@ -93,7 +93,7 @@ def time_questions(port: int, token: str, kinds: dict[Kind, list[str]], calls: i
             break
         kind = "declined" if number < 0 else rng.choice(open_)  # to warm up, and to find the declined people
         people = kinds[kind] if number < 0 or kind != "declined" else sorted(declined_people or ())
-        subject = people[number % len(people)] if number < 0 else rng.choice(people)
+        subject = people[number % len(people)] if number < 0 else rng.choice(people[:ERASED_COUNT])
         body = {"transaction_id": f"n{number}", "service": "rooms", "subject": subject, "amount": 500_000}
         started_at = time.perf_counter()
         connection.request("POST", "/v1/eligibility", json.dumps(body | {"context": {"city": "Hangzhou"}}), headers)
