@@ -11,11 +11,13 @@ from engine.lang.engines.columns import (
     Frame,
     cast_columns,
     check_distinct,
+    collect_once,
     dtype,
     first_match,
     integer,
     reduce_balanced,
     truth,
+    words_of_numbers,
 )
 from engine.lang.model.conditions import names, without_attributes
 from engine.lang.model.program import (
@@ -55,6 +57,10 @@ def score(program: Program, people: Frame, day: int, *, reasons: bool = True) ->
     `day` is the day of `as_of`. Raises EngineError if the frame lacks a column, or if a column does not fit its type:
     whole numbers of any width, words, or booleans.
     """
+    return collect_once(people, lambda frame: _score(program, frame, day, reasons))
+
+
+def _score(program: Program, people: Frame, day: int, reasons: bool) -> Frame:
     card: Scorecard = program.scorecard
     rules = [i for i in card.items if isinstance(i, PointRule)]
     check_distinct(people, [*program.reads, *_score_columns(card)])
@@ -93,6 +99,10 @@ def perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int, 
 
     Raises EngineError as `score` does, and for a perk that is not in the rules.
     """
+    return collect_once(scored, lambda frame: _perk(program, name, frame, amount, day, reasons))
+
+
+def _perk(program: Program, name: str, scored: Frame, amount: nw.Expr, day: int, reasons: int) -> Frame:
     perk_model = _find_perk(program, name)
     optional = _optional(perk_model)
     read = {name: program.schema[name].type for name in sorted(program.perk_reads(perk_model))}
@@ -293,9 +303,8 @@ def _reasons(
 
     def reason_column(top: str) -> nw.Expr:
         key = nw.col(f"~{top}")
-        ranked_code = first_match(
-            [((key > 0) & (key % base == base - 1 - n), nw.lit(c)) for n, c in enumerate(codes)], none
-        )
+        place = nw.when(key > 0).then(key % base)
+        ranked_code = words_of_numbers(frame, place, {base - 1 - n: code for n, code in enumerate(codes)})
         single = nw.lit(unscorable_reason) if top == REASONS[0] else none
         return nw.when(unscorable).then(single).otherwise(ranked_code).alias(top)
 

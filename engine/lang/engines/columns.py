@@ -69,6 +69,16 @@ def cast_columns(frame: Frame, types: Mapping[str, Type]) -> Frame:
     return frame.with_columns(*casts) if casts else frame
 
 
+def collect_once(frame: Frame, step: Callable[[Any], Any]) -> Frame:
+    """The result of a step of many expressions. Of an eager Polars frame we make one lazy plan, since Polars then computes
+    all columns in one pass, twice as fast as column by column.
+    """
+    table: Any = frame  # mypy would check each kind of frame by itself
+    is_eager = isinstance(table, nw.DataFrame) and table.implementation.is_polars()
+    result: Frame = step(table.lazy()).collect() if is_eager else step(table)
+    return result
+
+
 def check_distinct(frame: Frame, names: Sequence[str]) -> None:
     """Raises EngineError if a column differs from one of these names only in case: in SQL, both are the same name."""
     own_names = set(names)
@@ -151,3 +161,10 @@ def first_match(pairs: Sequence[tuple[nw.Expr, nw.Expr]], otherwise: nw.Expr) ->
     for condition, value in reversed(pairs):
         result = nw.when(condition).then(value).otherwise(result)
     return result
+
+
+def words_of_numbers(frame: Frame, number: nw.Expr, words: Mapping[int, str]) -> nw.Expr:
+    """The word of each number, null for null. Only Polars can look up a number in the frame's plan; the others compare it in turn."""
+    if frame.implementation.is_polars():
+        return number.replace_strict(list(words), list(words.values()), default=None, return_dtype=nw.String)
+    return first_match([(number == n, nw.lit(word)) for n, word in words.items()], nw.lit(None, nw.String))
