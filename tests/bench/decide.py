@@ -238,8 +238,8 @@ def _score_by_hand(program: Program, people: pl.DataFrame, population: int, repe
     """The same by hand, after a check that both give the same."""
     frame = people.sample(population, with_replacement=True, seed=1)
     by_hand = score_by_hand(program, frame)
-    ours: pl.DataFrame = score(program, nw.from_native(frame), DAY).to_native()
-    assert by_hand.equals(ours.select(by_hand.columns))
+    by_engine: pl.DataFrame = score(program, nw.from_native(frame), DAY).to_native()
+    assert by_hand.equals(by_engine.select(by_hand.columns))
     return min(_seconds(lambda: score_by_hand(program, frame).height, repeats))
 
 
