@@ -27,8 +27,9 @@ def triangle_counts(csr: CSR, codes: Array | None = None) -> Array:
     nodes = np.arange(csr.n) if codes is None else codes
     if csr.lengths[rows.indices].sum() <= max(SMALL_PRODUCT_LIMIT, len(csr.indices)):
         return _by_products(csr, rows, nodes)
-    shares = networkit.centrality.LocalClusteringCoefficient(as_networkit(csr), turbo=True).run().scores()
-    counts: Array = np.rint(np.array(shares) * _pairs(csr) / 2).astype(np.int64)[nodes]
+    graph, number = as_networkit(csr)
+    shares = np.array(networkit.centrality.LocalClusteringCoefficient(graph, turbo=True).run().scores())[number]
+    counts: Array = np.rint(shares * _pairs(csr) / 2).astype(np.int64)[nodes]
     return counts
 
 

@@ -110,11 +110,3 @@ class CSR:
         turned = sparse.csr_array((entries, self.indices, self.indptr), shape=(self.n, self.n)).T.tocsr()
         columns = {name: column[turned.data] for name, column in self.columns.items()}
         return CSR(turned.indptr, turned.indices, columns)
-
-    def upper(self) -> "CSR":
-        """Return the entries above the diagonal of a symmetric matrix: each edge once, without self-loops and columns."""
-        rows = self.sources()
-        above = rows < self.indices
-        lengths = np.bincount(rows[above], minlength=self.n)
-        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(self.indptr.dtype)
-        return CSR(indptr, self.indices[above])

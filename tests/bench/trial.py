@@ -10,6 +10,7 @@ Then a server answers the questions of eight connections over HTTP, in turns wit
 another scorecard.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -40,7 +41,7 @@ from tests.api.database_templates import create_database, discard_database, url_
 from tests.api.proposals.two_people import TwoPeople, changed_files
 from tests.api.town import NOW, build_town
 from tests.bench.ask import load, measure, prepare, questions
-from tests.bench.fresh import databases, running_server
+from tests.bench.fresh import databases, peak_memory, running_server
 
 QUESTIONS: Final = 4_000  # of each kind
 BLOCK: Final = 64  # questions in a row of one kind
@@ -80,8 +81,10 @@ def main(count: int = QUESTIONS, only: str = "") -> None:
     served = Table("database", "connections", "trial", "ms an answer", "of none", title="over HTTP")
     with databases(only) as urls:
         for name, url in urls.items():
-            _add_served(served, name, _measure_served(url, seconds=count / QUESTIONS * TURN_SECONDS))
+            turns = TURNS if count >= QUESTIONS else 1
+            _add_served(served, name, _measure_served(url, turns, seconds=count / QUESTIONS * TURN_SECONDS))
     Console().print(served)
+    print(f"peak MB of this process: {peak_memory(os.getpid()) / 1e6:,.0f}")
 
 
 @contextmanager
@@ -137,7 +140,7 @@ def _measure(contexts: dict[str, AppContext], questions: int, batch: int) -> dic
     return figures
 
 
-def _measure_served(url: str, seconds: float) -> dict[str, list[Figure]]:
+def _measure_served(url: str, turns: int, seconds: float) -> dict[str, list[Figure]]:
     """The seconds of an answer of a server in each turn, by kind. Each kind of a turn takes `seconds`."""
     tokens, persons = prepare(url, PEOPLE)
     database, figures = open_database(url), {kind: list[Figure]() for kind in (NONE, OTHER_SHADOW)}
@@ -145,7 +148,7 @@ def _measure_served(url: str, seconds: float) -> dict[str, list[Figure]]:
     people.release(changed_files())  # with two people, none comes into force from the folder
     asks = questions(tokens, persons, CONNECTIONS)
     with running_server(url) as (pid, port):
-        for _ in range(TURNS):
+        for _ in range(turns):
             number = people.approved(changed_files(**OTHER_CARD), HALF).number
             for kind in figures:
                 if kind == OTHER_SHADOW:

@@ -1,4 +1,5 @@
 import networkx as nx
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -44,6 +45,15 @@ def test_pagerank_equals_networkxs_after_as_many_steps(
                 nx.pagerank(pair.compiled, **arguments)
         else:
             assert is_close(nx.pagerank(pair.compiled, **arguments), expected)
+
+
+def test_pagerank_warns_of_a_tolerance_that_is_loose_for_so_many_nodes():
+    """NetworkX stops at a change of n * tol in sum; the ranks sum to 1."""
+    ring = np.arange(2_000)
+    graph = from_columns(ring, np.roll(ring, 1), nodes=2_000, directed=True)
+    with pytest.warns(UserWarning, match="change of 0.002 in sum over 2,000 nodes; pass tol=5e-07 or less"):
+        ranks = nx.pagerank(graph)
+    assert ranks == nx.pagerank(graph, tol=5e-7)  # without a warning, which would fail here
 
 
 def test_pagerank_without_a_start_node_in_the_graph_is_refused():

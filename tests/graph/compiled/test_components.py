@@ -74,6 +74,13 @@ def test_core_numbers_of_a_clique_with_a_tail_by_hand():
     assert nx.core_number(graph) == {"a": 3, "b": 3, "c": 3, "d": 3, "e": 1, "f": 1}
 
 
+def test_core_numbers_of_a_chain_of_ten_thousand_by_hand():
+    """It takes 5,000 rounds to remove a chain from both ends: we leave such graphs to NetworKit."""
+    nodes = pl.Series([f"n{n}" for n in range(10_000)])
+    graph = from_columns(nodes[:-1], nodes[1:], directed=False)
+    assert set(nx.core_number(graph).values()) == {1}
+
+
 def test_core_numbers_with_self_loops_are_refused_as_in_networkx():
     with pytest.raises(nx.NetworkXNotImplemented, match="self loops"):
         nx.core_number(from_columns(pl.Series(["a"]), pl.Series(["a"]), directed=False))
