@@ -10,12 +10,19 @@ from fastapi import APIRouter, Path
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from api.console.break_glass import forget_break_glass
 from api.console.calls import CallProblem
 from api.console.plan_form import plan_of
 from api.console.releases import Number, break_glass_page, keys_page, proposal_page, releases_page
-from api.console.render import HEADERS
-from api.console.sign_in import require_confirmation
-from api.console.visits import OperatorVisit, PageProblem, PageRoute, ReviewerVisit, Visit, form_of
+from api.console.visits import (
+    ConfirmationNeeded,
+    OperatorVisit,
+    PageRoute,
+    ReviewerVisit,
+    Visit,
+    form_of,
+    to_confirmation,
+)
 
 router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
 
@@ -62,6 +69,7 @@ async def roll_back(visit: ReviewerVisit) -> Response:
     reason = _text(form, "reason")
     if not _is_confirmed(visit):
         return _to_confirmation("/releases", show="rollback", reason=reason)
+    forget_break_glass(visit.request)
     try:
         await visit.api.post("/v1/releases/rollback", {"reason": reason, "to": _text(form, "to") or None})
     except CallProblem as problem:
@@ -74,12 +82,13 @@ async def break_glass(visit: OperatorVisit) -> Response:
     """Put the rules of a proposal into force alone, for some hours."""
     form = await form_of(visit)
     draft = {name: _text(form, name) for name in ("number", "hours", "reason")}
-    if not _is_confirmed(visit):
+    if not visit.is_confirmed:
         return _to_confirmation("/releases/break-glass", reason=draft["reason"])
     try:
         files = (await visit.api.get(f"/v1/proposals/{int(draft['number'] or 0)}/files"))["files"]
         body = {"files": files, "hours": int(draft["hours"] or 0), "reason": draft["reason"]}
         await visit.api.post("/v1/releases/break-glass", body)
+    forget_break_glass(visit.request)
     except CallProblem as problem:
         return await break_glass_page(visit, problem.status, draft=draft, problem=problem.document)
     except ValueError:
@@ -90,8 +99,9 @@ async def break_glass(visit: OperatorVisit) -> Response:
 @router.post("/break-glass/end")
 async def end_break_glass(visit: OperatorVisit) -> Response:
     """End a break-glass: the release before it decides again."""
-    if not _is_confirmed(visit):
+    if not visit.is_confirmed:
         return _to_confirmation("/releases")
+    forget_break_glass(visit.request)
     try:
         await visit.api.delete("/v1/releases/break-glass")
     except CallProblem as problem:

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from api.access.sessions import Session, find_session
+from api.console.break_glass import break_glass_end
 from api.console.calls import CallProblem, Calls
 from api.console.demo import DemoBanner, demo_mark
 from api.console.navigation import NOTICES, PAGES, ROLE_NAMES
@@ -58,6 +59,7 @@ class Visit:
     @property
     def api(self) -> Calls:
         """The API, as the person who signed in. Raises SignInNeeded."""
+    break_glass_until: datetime | None
         if self.session is None:
             raise SignInNeeded
         client = self.request.client
@@ -117,11 +119,13 @@ def local_address(address: str | None, default: str = "/") -> str:
 async def get_visit(request: Request) -> Visit:
     """The visit, whoever makes it."""
     now, secret, session = clock.now(), request.cookies.get(COOKIE), None
+            "break_glass_until": self.break_glass_until,
     if secret and len(secret) <= 64:
         session = await run_in_threadpool(find_session, request.app.state.context.database, secret, now)
     language = choose_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
     demo = await demo_mark(request, session.caller.party if session else "")
-    return Visit(request, session, language, now, demo)
+    break_glass = await break_glass_end(request, session.caller.role if session else "", now)
+    return Visit(request, session, language, now, demo, break_glass)
 
 
 def visit_as(*roles: str) -> Callable[[Visit], Awaitable[Visit]]:

@@ -165,7 +165,7 @@ def test_a_break_glass_is_loud_and_can_be_ended(
     page.wait_for_url("**notice=glass_broken", timeout=120_000)
     look(window, "releases-break-glass")
     page.goto("/today")
-    assert page.locator(".alarms .bad").count() == 1
+    assert page.locator(".break-glass").count() == 1
     look(window, "today-break-glass")
     page.goto("/releases")
     page.locator("[data-dialog=end-glass]").click()
