@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from api.console.break_glass import forget_break_glass
 from api.console.calls import CallProblem
@@ -33,15 +33,11 @@ CONFIRMED: Final = ("approval", "release", "schedule", "shadow")  # and the ways
 Fields = Mapping[str, Any]
 
 
-class _ConfirmationMissing(Exception):
-    """The person must first prove again who they are."""
-
-
 @router.post("/keys")
 async def register_key(visit: ReviewerVisit) -> Response:
     """Register the public key that the browser made."""
     form = await form_of(visit)
-    if not _is_confirmed(visit):
+    if not visit.is_confirmed:
         return _to_confirmation("/releases/keys")
     body = {"public": _text(form, "public"), "signature": _text(form, "signature")}
     try:
@@ -67,13 +63,13 @@ async def roll_back(visit: ReviewerVisit) -> Response:
     """Put an earlier release into force again."""
     form = await form_of(visit)
     reason = _text(form, "reason")
-    if not _is_confirmed(visit):
+    if not visit.is_confirmed:
         return _to_confirmation("/releases", show="rollback", reason=reason)
-    forget_break_glass(visit.request)
     try:
         await visit.api.post("/v1/releases/rollback", {"reason": reason, "to": _text(form, "to") or None})
     except CallProblem as problem:
         return await releases_page(visit, problem.status, draft=reason, problem=problem.document)
+    forget_break_glass(visit.request)
     return visit.see_other("/releases", "rolled_back")
 
 
@@ -88,11 +84,11 @@ async def break_glass(visit: OperatorVisit) -> Response:
         files = (await visit.api.get(f"/v1/proposals/{int(draft['number'] or 0)}/files"))["files"]
         body = {"files": files, "hours": int(draft["hours"] or 0), "reason": draft["reason"]}
         await visit.api.post("/v1/releases/break-glass", body)
-    forget_break_glass(visit.request)
     except CallProblem as problem:
         return await break_glass_page(visit, problem.status, draft=draft, problem=problem.document)
     except ValueError:
         raise HTTPException(422) from None
+    forget_break_glass(visit.request)
     return visit.see_other("/releases", "glass_broken")
 
 
@@ -101,11 +97,11 @@ async def end_break_glass(visit: OperatorVisit) -> Response:
     """End a break-glass: the release before it decides again."""
     if not visit.is_confirmed:
         return _to_confirmation("/releases")
-    forget_break_glass(visit.request)
     try:
         await visit.api.delete("/v1/releases/break-glass")
     except CallProblem as problem:
         return await releases_page(visit, problem.status, problem=problem.document)
+    forget_break_glass(visit.request)
     return visit.see_other("/releases", "glass_mended")
 
 
@@ -116,7 +112,7 @@ async def take_step(visit: ReviewerVisit, number: Number, step: str) -> Response
     draft = _text(form, "reason")
     try:
         await _take(visit, number, step, form)
-    except _ConfirmationMissing:
+    except ConfirmationNeeded:
         return _to_confirmation(f"/releases/{number}", show=step, reason=draft)
     except CallProblem as problem:
         if problem.code in ("unknown_proposal", "wrong_role"):
@@ -127,8 +123,8 @@ async def take_step(visit: ReviewerVisit, number: Number, step: str) -> Response
 
 async def _take(visit: Visit, number: int, step: str, form: Fields) -> None:
     path = f"/v1/proposals/{number}/{step}"
-    if step in CONFIRMED and not _is_confirmed(visit):
-        raise _ConfirmationMissing
+    if step in CONFIRMED:
+        visit.require_confirmation()
     if step in SIGNED:
         await visit.api.post(path, {name: _text(form, name) for name in ("manifest", "key", "signature")})
     elif step in REASONED:
@@ -162,19 +158,10 @@ def _moment(visit: Visit, text: str) -> str:
         raise CallProblem(422, {"code": "no_date", "detail": ""}) from None
 
 
-def _is_confirmed(visit: Visit) -> bool:
-    try:
-        require_confirmation(visit)
-    except PageProblem:
-        return False
-    return True
-
-
 def _to_confirmation(address: str, **query: str) -> Response:
     """Send the person to prove who they are; they come back to the page, with what they wrote."""
     values = "&".join(f"{name}={quote(text[:400], safe='')}" for name, text in query.items() if text)
-    target = quote(f"{address}?{values}" if values else address, safe="")
-    return RedirectResponse(f"/confirm?next={target}", 303, HEADERS)
+    return to_confirmation(f"{address}?{values}" if values else address)
 
 
 def _text(form: Fields, name: str) -> str:

@@ -101,7 +101,7 @@ async def releases_page(
         own_keys=own,
         parties={key["party"] for key in keys["items"] if not key["revoked"]},
         is_operator=role_of(visit) == "operator",
-        is_confirmed=_is_confirmed(visit),
+        is_confirmed=visit.is_confirmed,
         draft=draft,
         show=show,
         problem=_problem(problem),
@@ -138,7 +138,7 @@ async def proposal_page(
         plan=form_of_plan(proposal["plan"]),
         step_words=release_words.STEPS,
         band_words=BANDS,
-        is_confirmed=_is_confirmed(visit),
+        is_confirmed=visit.is_confirmed,
         draft=draft,
         show=show,
         problem=_problem(problem),
@@ -153,7 +153,7 @@ async def keys_page(visit: Visit, status: int = 200, *, problem: Json | None = N
         status,
         keys=keys,
         own_fingerprints=_own_fingerprints(visit, keys),
-        is_confirmed=_is_confirmed(visit),
+        is_confirmed=visit.is_confirmed,
         problem=_problem(problem),
     )
 
@@ -171,7 +171,7 @@ async def break_glass_page(
         releases=releases,
         sources=sources,
         draft=draft or {},
-        is_confirmed=_is_confirmed(visit),
+        is_confirmed=visit.is_confirmed,
         problem=_problem(problem),
     )
 
@@ -217,10 +217,6 @@ def _refreshed(response: Response, *, is_same: bool) -> Response:
 
 def _own_fingerprints(visit: Visit, keys: list[Any]) -> list[str]:
     return [key["fingerprint"] for key in keys if key["party"] == party_of(visit) and not key["revoked"]]
-
-
-def _is_confirmed(visit: Visit) -> bool:
-    return visit.session is not None and visit.session.is_confirmed(visit.now)
 
 
 def _release_of(activation: Json | None) -> str:

@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
+from starlette.datastructures import URL, FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
@@ -38,6 +38,10 @@ class SignInNeeded(Exception):
     """Nobody is signed in, and the page is somebody's."""
 
 
+class ConfirmationNeeded(Exception):
+    """The person must first prove again who they are."""
+
+
 class PageProblem(Exception):
     """A page that we do not show: its status, and a code that the template explains."""
 
@@ -55,11 +59,11 @@ class Visit:
     language: str
     now: datetime
     demo: DemoBanner
+    break_glass_until: datetime | None
 
     @property
     def api(self) -> Calls:
         """The API, as the person who signed in. Raises SignInNeeded."""
-    break_glass_until: datetime | None
         if self.session is None:
             raise SignInNeeded
         client = self.request.client
@@ -71,9 +75,29 @@ class Visit:
         return str(self.request.app.state.context.release.timezone)
 
     @property
+    def address(self) -> str:
+        """The page on which the person is: this one, or the one whose form was sent."""
+        url = self.request.url
+        if self.request.method != "GET":
+            url = URL(self.request.headers.get("referer", ""))
+            if url.netloc != self.request.headers.get("host"):
+                return "/"
+        return local_address(f"{url.path}?{url.query}" if url.query else url.path)
+
+    @property
     def origin(self) -> str:
         """The address of this server as browsers see it, without a path."""
         return settings().public_url.rstrip("/") or str(self.request.base_url).rstrip("/")
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the person proved lately to be the holder of the session."""
+        return self.session is not None and self.session.is_confirmed(self.now)
+
+    def require_confirmation(self) -> None:
+        """Ask for a new proof of who the person is, and lead them back. Raises ConfirmationNeeded unless they gave one lately."""
+        if not self.is_confirmed:
+            raise ConfirmationNeeded
 
     def page(self, template: str, status: int = 200, /, **values: Any) -> Response:
         """The page of a template. Every template has the values of `common`, too."""
@@ -89,12 +113,13 @@ class Visit:
             "pages": PAGES.get(role, ()),
             "role_name": ROLE_NAMES.get(role, ""),
             "here": path,
-            "back": quote(f"{path}?{self.request.url.query}" if self.request.url.query else path, safe=""),
+            "back": quote(self.address, safe=""),
             "language": self.language,
             "languages": LANGUAGES,
             "now": self.now,
             "zone": self.zone,
             "is_demo": self.demo.is_demo,
+            "break_glass_until": self.break_glass_until,
             "party_name": self.demo.names.get(self.language, ""),
             "oidc": self.request.app.state.gate.flow is not None,
             "notice": NOTICES.get(self.request.query_params.get("notice", ""), ""),
@@ -119,7 +144,6 @@ def local_address(address: str | None, default: str = "/") -> str:
 async def get_visit(request: Request) -> Visit:
     """The visit, whoever makes it."""
     now, secret, session = clock.now(), request.cookies.get(COOKIE), None
-            "break_glass_until": self.break_glass_until,
     if secret and len(secret) <= 64:
         session = await run_in_threadpool(find_session, request.app.state.context.database, secret, now)
     language = choose_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
@@ -179,6 +203,8 @@ class PageRoute(APIRoute):
                 return response
             except SignInNeeded:
                 return _to_sign_in(request)
+            except ConfirmationNeeded:
+                return to_confirmation((await get_visit(request)).address)
             except CallProblem as problem:
                 document = problem.document
                 return await problem_page(request, problem.status, problem.code, document)
@@ -200,6 +226,11 @@ def _to_sign_in(request: Request) -> Response:
     if request.method == "GET" and request.url.query:
         address += f"?{request.url.query}"
     return RedirectResponse(f"/sign-in?next={quote(address, safe='')}", 303, HEADERS)
+
+
+def to_confirmation(address: str) -> Response:
+    """Send the person to prove who they are; they come back to this page."""
+    return RedirectResponse(f"/confirm?next={quote(address, safe='')}", 303, HEADERS)
 
 
 def wants_page(request: Request) -> bool:

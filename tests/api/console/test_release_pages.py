@@ -5,13 +5,10 @@ from collections.abc import Callable
 import httpx2
 import pytest
 from playwright.sync_api import Page
-from sqlalchemy import update
 
 from api.runtime.context import AppContext
-from api.store.database import writing
-from api.store.tables import SESSIONS
 from tests.api.console.activity import SCRIPT
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import Visitor, forget_confirmations
 from tests.api.console.change_story import HOSTILE, MESSAGE, PLAN, ChangeStory, shorter, stricter
 from tests.api.console.test_case_pages import VIEWS
 
@@ -270,8 +267,3 @@ def test_releases_read_without_scripts(visitor: Open, token: Issue, story: Chang
     window.page.locator("[data-dialog=release]").click()
     window.page.locator("dialog#release button").click()
     assert "notice=step_release" in window.page.url
-
-
-def forget_confirmations(town: AppContext) -> None:
-    with writing(town.database) as connection:
-        connection.execute(update(SESSIONS).values(confirmed_at=0))
