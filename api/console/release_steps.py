@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.console.break_glass import forget_break_glass
 from api.console.calls import CallProblem
-from api.console.plan_form import plan_of
+from api.console.plan_form import form_again, plan_of
 from api.console.releases import Number, break_glass_page, keys_page, proposal_page, releases_page
 from api.console.visits import (
     ConfirmationNeeded,
@@ -117,7 +117,10 @@ async def take_step(visit: ReviewerVisit, number: Number, step: str) -> Response
     except CallProblem as problem:
         if problem.code in ("unknown_proposal", "wrong_role"):
             raise
-        return await proposal_page(visit, number, problem.status, draft=draft, show=step, problem=problem.document)
+        plan = form_again(form) if step == "plan" else None
+        return await proposal_page(
+            visit, number, problem.status, draft=draft, plan=plan, show=step, problem=problem.document
+        )
     return visit.see_other(f"/releases/{number}", f"step_{step}")
 
 

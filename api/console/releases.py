@@ -112,9 +112,16 @@ async def releases_page(
 
 
 async def proposal_page(
-    visit: Visit, number: int, status: int = 200, *, draft: str = "", show: str = "", problem: Json | None = None
+    visit: Visit,
+    number: int,
+    status: int = 200,
+    *,
+    draft: str = "",
+    plan: Json | None = None,
+    show: str = "",
+    problem: Json | None = None,
 ) -> Response:
-    """The page of one change of rules."""
+    """The page of one change of rules. `plan`: what somebody typed into its form."""
     record = await visit.api.get(f"/v1/proposals/{number}/record")
     releases = await visit.api.get("/v1/releases", limit=1)
     keys = (await visit.api.get("/v1/keys", limit=COMPARABLE))["items"]
@@ -135,7 +142,7 @@ async def proposal_page(
         releases=releases,
         keys=keys,
         own_fingerprints=_own_fingerprints(visit, keys),
-        plan=form_of_plan(proposal["plan"]),
+        plan=plan or form_of_plan(proposal["plan"]),
         step_words=release_words.STEPS,
         band_words=BANDS,
         is_confirmed=visit.is_confirmed,
