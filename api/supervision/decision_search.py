@@ -18,7 +18,9 @@ from api.store.tables import DECISIONS, search_key
 from api.supervision.records import ChainEntry
 
 SEARCH_COLUMNS: Final = ("merchant", "release", "perk", "outcome")  # the rarest first: we read the index of the first
-MAX_SCANNED: Final = 10_000  # decisions that a request looks at: some 40 ms. The page of the search says the number, too
+MAX_SCANNED: Final = (
+    10_000  # decisions that a request looks at: some 40 ms. The page of the search says the number, too
+)
 _NEWEST_FIRST: Final = (DECISIONS.c.decided_at.desc(), DECISIONS.c.seq.desc())
 
 
