@@ -205,3 +205,39 @@ def test_a_person_leaves_without_scripts_by_a_word_of_their_language(
     window.page.fill("[name=word]", word)
     window.page.click("main button.danger")
     assert "/sign-in?notice=left" in window.page.url
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), VIEWS)
+def test_a_person_gives_groups_for_reports_and_withdraws_them(
+    visitor: Open, town_server: TownServer, language: str, width: str, scheme: str
+) -> None:
+    person = town_server.people[2]
+    secret = town_server.token("subject", person)
+    window = visitor(language=language, width=width, scheme=scheme)
+    page = window.page
+    window.sign_in(secret, "/me/consents")
+    page.click("main a[href='/me/groups']")
+    assert {box.input_value() for box in page.locator("input[name^=value]").all()} == {""}
+    page.fill("input[name=value-region]", "north")
+    page.click("main details summary")
+    page.fill("input[name=other]", "No Name")
+    page.fill("input[name=other_value]", "zh")
+    page.click("main form button")
+    page.wait_for_selector("[role=alert]")
+    assert page.input_value("input[name=value-region]") == "north"
+    window.screen("me-groups-problem")
+    assert window.violations() == []
+    page.fill("input[name=other]", "first_language")
+    page.click("main form button")
+    page.wait_for_url("**notice=groups_saved")
+    assert town_server.call("GET", "/v1/me/monitoring", secret) == {"first_language": "zh", "region": "north"}
+    assert page.input_value("input[name=value-first_language]") == "zh"
+    window.screen("me-groups")
+    assert window.violations() == []
+    page.fill("input[name=value-region]", "")
+    with page.expect_navigation():
+        page.click("main form button >> nth=0")
+    assert town_server.call("GET", "/v1/me/monitoring", secret) == {"first_language": "zh"}
+    page.click("form[action$=deletion] button")
+    page.wait_for_url("**notice=groups_deleted")
+    assert town_server.call("GET", "/v1/me/monitoring", secret) == {}
