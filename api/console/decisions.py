@@ -86,7 +86,7 @@ async def show_decision(
 async def search_page(visit: Visit, search: DecisionSearch, after: str | None, base: str, entries: str) -> Response:
     """The page of a search. `base`: its address; `entries`: the folder of one decision's address."""
     problem: Any = None
-    page: Any = {"items": [], "next": None, "searched_to": None}
+    page: Any = {"items": [], "next": None}
     try:
         page = await visit.api.get("/v1/audit/decisions", **search.query(visit.zone), after=after, limit=PAGE)
     except CallProblem as refusal:
@@ -95,6 +95,7 @@ async def search_page(visit: Visit, search: DecisionSearch, after: str | None, b
         "decisions.html",
         search=search,
         page=page,
+        is_stopped=page["next"] is not None and len(page["items"]) < PAGE,
         problem=problem,
         outcomes=OUTCOMES,
         base=base,

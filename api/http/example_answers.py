@@ -282,7 +282,7 @@ ANSWERS: Final[dict[str, Any]] = {
     **example_casework.answers(dispute=_DISPUTE, review=_REVIEW, item=_ITEM, inquiry=_INQUIRY),
     "NewToken": {"secret": "iftah_shown-once", "token": _TOKEN},
     "Tokens": _page(_TOKEN),
-    "DecisionEntries": _page(_ENTRY, "12") | {"searched_to": None},
+    "DecisionEntries": _page(_ENTRY, "12"),
     "WholeDecision": _ENTRY
     | {"erased": False, "withheld": False, "subject": "client-1", "salt": "5a17" * 8, "record": RECORD},
     "Proof": {

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 from sqlalchemy import Connection, Select, select, tuple_
 
 from api.decisions.decisions import ENTRY_COLUMNS
-from api.store.clock import micros, moment
+from api.store.clock import micros
 from api.store.database import Database, reading
 from api.store.tables import DECISIONS, search_key
 from api.supervision.records import ChainEntry
@@ -41,18 +41,11 @@ class DecisionFilter:
         return tuple(name for name in SEARCH_COLUMNS if getattr(self, name) is not None)
 
 
-class SearchStop(NamedTuple):
-    """Where a search stopped before its end: the last decision that it looked at."""
-
-    seq: int
-    decided_at: datetime
-
-
 class SearchResult(NamedTuple):
-    """Entries that match, newest first. `stop`: None when there are no others, or more than asked for."""
+    """Entries that match, newest first. `stop`: the `seq` of the last entry that the search looked at, if it stopped before its end."""
 
     rows: list[ChainEntry]
-    stop: SearchStop | None
+    stop: int | None
 
 
 def find_decisions(
@@ -91,8 +84,7 @@ def _entries(connection: Connection, query: Select[Any]) -> list[ChainEntry]:
     return [cast(ChainEntry, dict(row)) for row in connection.execute(chosen).mappings()]
 
 
-def _stop(connection: Connection, indexed: Select[Any], scanned: int) -> SearchStop | None:
+def _stop(connection: Connection, indexed: Select[Any], scanned: int) -> int | None:
     """The last row that the search looked at, if there are more."""
-    chosen = indexed.with_only_columns(DECISIONS.c.seq, DECISIONS.c.decided_at)
-    rows = connection.execute(chosen.offset(scanned - 1).limit(2)).all()
-    return SearchStop(rows[0].seq, moment(rows[0].decided_at)) if len(rows) > 1 else None
+    seqs = connection.execute(indexed.with_only_columns(DECISIONS.c.seq).offset(scanned - 1).limit(2)).scalars().all()
+    return seqs[0] if len(seqs) > 1 else None

@@ -53,13 +53,9 @@ class DecisionEntry(DecisionTerms):
 
 
 class DecisionEntries(Page[DecisionEntry]):
-    """Decisions, newest first. A page may hold fewer than you asked for, or none, and have a next one: see `searched_to`."""
-
-    searched_to: datetime | None = Field(
-        None,
-        description="with several filters a request looks at so many decisions at most. It looked back to this time: send `next` "
-        "as `after` to go on. null: it did not stop early",
-    )
+    """Decisions, newest first. With several filters a request looks at ten thousand decisions at most, so a page may hold fewer
+    than you asked for, or none, and have a next one.
+    """
 
 
 class WholeDecision(DecisionEntry):
@@ -120,7 +116,7 @@ def list_decisions(
     criteria = DecisionFilter(since, until, merchant, perk, outcome, release)
     rows, stop = find_decisions(context.database, criteria, None if after is None else int(after), limit + 1)
     page = DecisionEntries.cut([_entry(row) for row in rows], limit, "seq")
-    return page if stop is None else page.model_copy(update={"next": str(stop.seq), "searched_to": stop.decided_at})
+    return page if stop is None else page.model_copy(update={"next": str(stop)})
 
 
 @router.get("/decisions/{decision_id}", responses=error_responses("unknown_decision", "look_needed"))

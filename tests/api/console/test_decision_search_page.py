@@ -51,7 +51,7 @@ def test_the_search_says_how_far_it_looked_and_goes_on(
     window.sign_in(token("operator", "mei"))
     page.goto(ADDRESS)
     assert page.locator("tbody tr").count() == 1
-    assert page.locator("main [role=status] time").count() == 1
+    assert page.locator("main [role=status]").count() == 1
     window.screen("decisions-stopped")
     assert window.violations() == []
     page.locator("main [role=status] a").click()
