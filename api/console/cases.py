@@ -1,13 +1,13 @@
 """Cases: objections and requests for a review, by deadline; each with its evidence, the effect of an answer, and the answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from api.console.calls import CallProblem
+from api.console.case_queue import KINDS, CaseKind, case_row, next_address, waiting_cases
 from api.console.labels import BANDS
 from api.console.navigation import N_
 from api.console.person_words import FIELDS
@@ -16,7 +16,7 @@ from api.console.visits import OperatorVisit, PageRoute, Visit, form_of
 router = APIRouter(prefix="/cases", route_class=PageRoute, include_in_schema=False)
 
 CaseId = Annotated[str, Path(pattern="^[0-9A-Za-z]{1,64}$")]
-After = Annotated[str | None, Query(max_length=100)]
+After = Annotated[str | None, Query(pattern="^[0-9A-Za-z-]{1,100}$")]
 Feature = Annotated[str | None, Query(max_length=80)]
 LookId = Annotated[str | None, Query(max_length=64)]
 PAGE: Final = 50
@@ -24,48 +24,6 @@ NOTE_MISSING: Final = "note_missing"
 CHOICE_MISSING: Final = "choice_missing"
 
 
-@dataclass(frozen=True)
-class CaseKind:
-    """How one kind of case is named in the API and on the page."""
-
-    path: str  # of the list, in /v1 and under /cases
-    id_field: str
-    answer: str  # the action that answers it
-    answered_by: str
-    answered_at: str
-    outcomes: tuple[tuple[str, str, str], ...]  # code, name, what happens
-
-
-KINDS: Final = {
-    "disputes": CaseKind(
-        "disputes",
-        "dispute_id",
-        "resolve",
-        "resolved_by",
-        "resolved_at",
-        (
-            ("upheld", N_("The person is right"), N_("The item stays out of the score for good.")),
-            ("rejected", N_("The item is right"), N_("The item counts again, from now on.")),
-        ),
-    ),
-    "reviews": CaseKind(
-        "reviews",
-        "review_id",
-        "answer",
-        "answered_by",
-        "answered_at",
-        (
-            ("stands", N_("The decision was right"), N_("The answer to the merchant stands as it is recorded.")),
-            (
-                "mistaken",
-                N_("The decision was mistaken"),
-                N_(
-                    "The record stays, and the merchant may ask again. Have the cause corrected: the evidence or a rule."
-                ),
-            ),
-        ),
-    ),
-}
 # What an answer was, in a badge: its text and its colour.
 OUTCOME_BADGES: Final = {
     "upheld": (N_("Person was right"), "good"),
@@ -92,17 +50,17 @@ async def list_cases(visit: OperatorVisit, kind: str = "waiting", after: After =
     today = await visit.api.get("/v1/today", days=1)
     if kind in KINDS:
         rows = await visit.api.get(f"/v1/{kind}", after=after, limit=PAGE)
-        cases, following = [_row(kind, case) for case in rows["items"]], rows["next"]
+        cases, following = [case_row(kind, case) for case in rows["items"]], rows["next"]
     else:
-        kind, following = "waiting", None
-        cases = await waiting_cases(visit)
+        kind = "waiting"
+        cases, following = await waiting_cases(visit, after, PAGE)
     return visit.page("cases.html", kind=kind, cases=cases, following=following, today=today, badges=OUTCOME_BADGES)
 
 
 @router.get("/next")
 async def open_next(visit: OperatorVisit, skip: Annotated[str, Query(max_length=64)] = "") -> Response:
     """Open the most urgent case, or the one that follows the case `skip`."""
-    response = visit.see_other(await _next_address(visit, skip))
+    response = visit.see_other(await next_address(visit, skip))
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -135,7 +93,7 @@ async def answer_case(visit: OperatorVisit, kind: str, name: CaseId) -> Response
     look = str(form.get("look", "")) or None
     if fault:
         return await _page(visit, words, await _case(visit, words, name), 422, look=look, draft=draft, fault=fault)
-    following = await _next_address(visit, name)
+    following = await next_address(visit, name)
     try:
         case = await visit.api.post(f"/v1/{words.path}/{name}/{words.answer}", draft)
     except CallProblem as problem:
@@ -147,23 +105,6 @@ async def answer_case(visit: OperatorVisit, kind: str, name: CaseId) -> Response
         return await _page(visit, words, case, draft=draft, is_late=True)
     address = following if following != f"/cases/{words.path}/{name}" else "/cases"
     return visit.see_other(address, "case_answered" if address != "/cases" else "all_answered")
-
-
-async def waiting_cases(visit: Visit) -> list[dict[str, Any]]:
-    """The most urgent cases that wait, of both kinds, by deadline."""
-    rows = [_row(kind, case) for kind in KINDS for case in (await _waiting(visit, kind))["items"]]
-    return sorted(rows, key=lambda row: (row["due_at"], row["kind"], row["id"]))
-
-
-async def _waiting(visit: Visit, kind: str) -> Any:
-    return await visit.api.get(f"/v1/{kind}", open=True, limit=PAGE)
-
-
-async def _next_address(visit: Visit, skip: str) -> str:
-    addresses = [f"/cases/{row['kind']}/{row['id']}" for row in await waiting_cases(visit)]
-    place = next((n for n, address in enumerate(addresses) if address.endswith(f"/{skip}")), -1)
-    remaining = addresses[place + 1 :] + addresses[: max(place, 0)]
-    return remaining[0] if remaining else "/cases"
 
 
 async def _case(visit: Visit, kind: CaseKind, name: str) -> Mapping[str, Any]:
@@ -231,10 +172,6 @@ async def _read(visit: Visit, path: str, **query: Any) -> tuple[Any, str]:
         if problem.code not in NUMBER_PROBLEMS:
             raise
         return None, problem.code
-
-
-def _row(kind: str, case: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(case) | {"kind": kind, "id": case[KINDS[kind].id_field]}
 
 
 def _kind(name: str) -> CaseKind:

@@ -95,6 +95,7 @@ async def search_page(visit: Visit, search: DecisionSearch, after: str | None, b
         "decisions.html",
         search=search,
         page=page,
+        is_stopped=page["next"] is not None and len(page["items"]) < PAGE,
         problem=problem,
         outcomes=OUTCOMES,
         base=base,

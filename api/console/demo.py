@@ -11,7 +11,7 @@ from api.console.calls import CallProblem, Calls
 
 CACHE_SECONDS: Final = 60.0
 MAX_PARTIES: Final = 1_000
-_NOBODY: Final = Caller("", "", "")  # the route is for everyone
+NOBODY: Final = Caller("", "", "")  # the route is for everyone
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ async def demo_mark(request: Request, party: str) -> DemoBanner:
 async def _read(request: Request, party: str) -> DemoBanner:
     query: dict[str, Any] = {"parties": party} if party and "," not in party else {}
     try:
-        answer = await Calls(request.app, _NOBODY, "en").get("/v1/demo", **query)
+        answer = await Calls(request.app, NOBODY, "en").get("/v1/demo", **query)
     except CallProblem:
         return DemoBanner(is_demo=False, names={}, read_at=monotonic())
     return DemoBanner(answer["demo"], answer["names"].get(party, {}), monotonic())

@@ -36,6 +36,34 @@ MAX_SHIFTS: Final = 10  # bars; the page lists the rest with their bins
 MAX_PERKS: Final = 6  # lines that a reader can tell apart
 NO_VALUE: Final = "–"
 UNSCORABLE: Final = "unscorable"  # the bin of people without a score
+# The title of each chart, a sentence that describes it, and the name of its axis.
+TEXTS: Final = {
+    "answers": (
+        N_("Answers by outcome"),
+        N_("How many questions had each outcome, by day."),
+        N_("Day"),
+    ),
+    "admit-rates": (
+        N_("Admit rate by perk"),
+        N_("The share of answers by the rules that admit in full, over the seven days up to each day."),
+        N_("Day"),
+    ),
+    "scores": (
+        N_("Score distribution"),
+        N_("The share of all people in each bin of the score, with the first score of each band."),
+        N_("Score"),
+    ),
+    "shifts": (
+        N_("Largest shifts of characteristics (CSI)"),
+        N_("How far the people have moved between the bins of a characteristic since the reference: the ten largest."),
+        N_("Characteristic"),
+    ),
+    "overdue": (
+        N_("Overdue orders by band"),
+        N_("The share of due orders that became overdue, with the 95 % interval, and the share of the year before."),
+        N_("Band"),
+    ),
+}
 Translate = Callable[[str], str]
 Figures = Mapping[str, Any]
 
@@ -69,7 +97,7 @@ def panel(chart: Chart, address: str, show: Callable[[float], str] = number) -> 
 
 def answers_by_outcome(answers: Figures, _: Translate) -> Chart:
     """Answers by day and outcome, stacked."""
-    text = ChartText("answers", _("Answers by outcome"), _("How many questions had each outcome, by day."), _("Day"))
+    text = _text("answers", _)
     series = [
         Series(_(name), [day["outcomes"][outcome] for day in answers["days"]], outcome.lower())
         for outcome, name in OUTCOMES.items()
@@ -79,12 +107,7 @@ def answers_by_outcome(answers: Figures, _: Translate) -> Chart:
 
 def admit_rates(answers: Figures, _: Translate) -> Chart:
     """The admit rate of each perk by day: of the perks that were asked about most."""
-    text = ChartText(
-        "admit-rates",
-        _("Admit rate by perk"),
-        _("The share of answers by the rules that admit in full, over the seven days up to each day."),
-        _("Day"),
-    )
+    text = _text("admit-rates", _)
     perks = sorted(answers["perks"], key=lambda perk: -sum(perk["outcomes"].values()))[:MAX_PERKS]
     days = [date.fromisoformat(day["day"]) for day in answers["days"]]
     return lines(
@@ -94,12 +117,7 @@ def admit_rates(answers: Figures, _: Translate) -> Chart:
 
 def scores(drift: Figures, _: Translate) -> Chart:
     """The distribution of the score now and at the reference, as shares of all people."""
-    text = ChartText(
-        "scores",
-        _("Score distribution"),
-        _("The share of all people in each bin of the score, with the first score of each band."),
-        _("Score"),
-    )
+    text = _text("scores", _)
     bins = [one for one in drift["score"]["bins"] if one["name"] != UNSCORABLE]
     edges = [int(one["name"]) for one in bins]
     edges.append(edges[-1] + edges[1] - edges[0])
@@ -114,12 +132,7 @@ def scores(drift: Figures, _: Translate) -> Chart:
 
 def characteristic_shifts(drift: Figures, _: Translate) -> Chart:
     """The characteristic stability index of each characteristic, the largest first."""
-    text = ChartText(
-        "shifts",
-        _("Largest shifts of characteristics (CSI)"),
-        _("How far the people have moved between the bins of a characteristic since the reference: the ten largest."),
-        _("Characteristic"),
-    )
+    text = _text("shifts", _)
     compared = [one for one in drift["characteristics"] if one["shift"]]
     rows = sorted(compared, key=lambda one: -one["shift"]["index"])[:MAX_SHIFTS]
     values = Series("CSI", [one["shift"]["index"] for one in rows])
@@ -129,18 +142,18 @@ def characteristic_shifts(drift: Figures, _: Translate) -> Chart:
 
 def overdue_by_band(outcomes: Figures, _: Translate) -> Chart:
     """The share of due orders that became overdue, by band, with its interval and the expected share."""
-    text = ChartText(
-        "overdue",
-        _("Overdue orders by band"),
-        _("The share of due orders that became overdue, with the 95 % interval, and the share of the year before."),
-        _("Band"),
-    )
+    text = _text("overdue", _)
     columns = (_("Overdue"), _("At least"), _("At most"), _("Year before"))
     rows = [
         Interval(one["band"], one["rate"], one["low"], one["high"], one["expected"])
         for one in outcomes["calibration"]["bands"]
     ]
     return intervals(text, columns, rows)
+
+
+def _text(name: str, _: Translate) -> ChartText:
+    title, description, axis = TEXTS[name]
+    return ChartText(name, _(title), _(description), _(axis))
 
 
 def _share(count: int | None, people: int) -> float | None:

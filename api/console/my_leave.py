@@ -31,7 +31,8 @@ async def show_confirmation(visit: SubjectVisit) -> Response:
 
 @router.post("/me/leave")
 async def leave(visit: SubjectVisit) -> Response:
-    """Erase the person, if they typed the word."""
+    """Erase the person, if they proved lately who they are, and typed the word."""
+    visit.require_confirmation()
     form = await form_of(visit)
     if str(form.get("word", "")).strip().lower() not in (WORD, translations(visit.language).gettext(WORD)):
         return _page(visit, 422, with_form=True, is_wrong=True)
@@ -55,4 +56,5 @@ async def export(visit: SubjectVisit) -> Response:
 def _page(
     visit: Visit, status: int = 200, *, with_form: bool = False, is_wrong: bool = False, problem: Any = None
 ) -> Response:
-    return visit.page("my_leave.html", status, word=WORD, with_form=with_form, is_wrong=is_wrong, problem=problem)
+    values = {"is_confirmed": visit.is_confirmed, "is_wrong": is_wrong, "problem": problem}
+    return visit.page("my_leave.html", status, word=WORD, with_form=with_form, **values)

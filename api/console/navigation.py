@@ -66,6 +66,8 @@ NOTICES: Final = {
     "review_asked": N_("A human will look at it."),
     "consent_given": N_("Saved. It counts from the next question on."),
     "consent_withdrawn": N_("Withdrawn. It counts no more from the next question on."),
+    "groups_saved": N_("Saved. The next report counts you in these groups."),
+    "groups_deleted": N_("Withdrawn. We store none of it any more."),
     "objected": N_("The item does not count while we look at it."),
     "statement_added": N_("Your statement is stored with the item."),
     "order_confirmed": N_("You confirmed the order."),

@@ -8,14 +8,21 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Path
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from api.console.break_glass import forget_break_glass
 from api.console.calls import CallProblem
-from api.console.plan_form import plan_of
+from api.console.plan_form import form_again, plan_of
 from api.console.releases import Number, break_glass_page, keys_page, proposal_page, releases_page
-from api.console.render import HEADERS
-from api.console.sign_in import require_confirmation
-from api.console.visits import OperatorVisit, PageProblem, PageRoute, ReviewerVisit, Visit, form_of
+from api.console.visits import (
+    ConfirmationNeeded,
+    OperatorVisit,
+    PageRoute,
+    ReviewerVisit,
+    Visit,
+    form_of,
+    to_confirmation,
+)
 
 router = APIRouter(prefix="/releases", route_class=PageRoute, include_in_schema=False)
 
@@ -26,15 +33,11 @@ CONFIRMED: Final = ("approval", "release", "schedule", "shadow")  # and the ways
 Fields = Mapping[str, Any]
 
 
-class _ConfirmationMissing(Exception):
-    """The person must first prove again who they are."""
-
-
 @router.post("/keys")
 async def register_key(visit: ReviewerVisit) -> Response:
     """Register the public key that the browser made."""
     form = await form_of(visit)
-    if not _is_confirmed(visit):
+    if not visit.is_confirmed:
         return _to_confirmation("/releases/keys")
     body = {"public": _text(form, "public"), "signature": _text(form, "signature")}
     try:
@@ -60,12 +63,13 @@ async def roll_back(visit: ReviewerVisit) -> Response:
     """Put an earlier release into force again."""
     form = await form_of(visit)
     reason = _text(form, "reason")
-    if not _is_confirmed(visit):
+    if not visit.is_confirmed:
         return _to_confirmation("/releases", show="rollback", reason=reason)
     try:
         await visit.api.post("/v1/releases/rollback", {"reason": reason, "to": _text(form, "to") or None})
     except CallProblem as problem:
         return await releases_page(visit, problem.status, draft=reason, problem=problem.document)
+    forget_break_glass(visit.request)
     return visit.see_other("/releases", "rolled_back")
 
 
@@ -74,7 +78,7 @@ async def break_glass(visit: OperatorVisit) -> Response:
     """Put the rules of a proposal into force alone, for some hours."""
     form = await form_of(visit)
     draft = {name: _text(form, name) for name in ("number", "hours", "reason")}
-    if not _is_confirmed(visit):
+    if not visit.is_confirmed:
         return _to_confirmation("/releases/break-glass", reason=draft["reason"])
     try:
         files = (await visit.api.get(f"/v1/proposals/{int(draft['number'] or 0)}/files"))["files"]
@@ -84,18 +88,20 @@ async def break_glass(visit: OperatorVisit) -> Response:
         return await break_glass_page(visit, problem.status, draft=draft, problem=problem.document)
     except ValueError:
         raise HTTPException(422) from None
+    forget_break_glass(visit.request)
     return visit.see_other("/releases", "glass_broken")
 
 
 @router.post("/break-glass/end")
 async def end_break_glass(visit: OperatorVisit) -> Response:
     """End a break-glass: the release before it decides again."""
-    if not _is_confirmed(visit):
+    if not visit.is_confirmed:
         return _to_confirmation("/releases")
     try:
         await visit.api.delete("/v1/releases/break-glass")
     except CallProblem as problem:
         return await releases_page(visit, problem.status, problem=problem.document)
+    forget_break_glass(visit.request)
     return visit.see_other("/releases", "glass_mended")
 
 
@@ -106,19 +112,22 @@ async def take_step(visit: ReviewerVisit, number: Number, step: str) -> Response
     draft = _text(form, "reason")
     try:
         await _take(visit, number, step, form)
-    except _ConfirmationMissing:
+    except ConfirmationNeeded:
         return _to_confirmation(f"/releases/{number}", show=step, reason=draft)
     except CallProblem as problem:
         if problem.code in ("unknown_proposal", "wrong_role"):
             raise
-        return await proposal_page(visit, number, problem.status, draft=draft, show=step, problem=problem.document)
+        plan = form_again(form) if step == "plan" else None
+        return await proposal_page(
+            visit, number, problem.status, draft=draft, plan=plan, show=step, problem=problem.document
+        )
     return visit.see_other(f"/releases/{number}", f"step_{step}")
 
 
 async def _take(visit: Visit, number: int, step: str, form: Fields) -> None:
     path = f"/v1/proposals/{number}/{step}"
-    if step in CONFIRMED and not _is_confirmed(visit):
-        raise _ConfirmationMissing
+    if step in CONFIRMED:
+        visit.require_confirmation()
     if step in SIGNED:
         await visit.api.post(path, {name: _text(form, name) for name in ("manifest", "key", "signature")})
     elif step in REASONED:
@@ -152,19 +161,10 @@ def _moment(visit: Visit, text: str) -> str:
         raise CallProblem(422, {"code": "no_date", "detail": ""}) from None
 
 
-def _is_confirmed(visit: Visit) -> bool:
-    try:
-        require_confirmation(visit)
-    except PageProblem:
-        return False
-    return True
-
-
 def _to_confirmation(address: str, **query: str) -> Response:
     """Send the person to prove who they are; they come back to the page, with what they wrote."""
     values = "&".join(f"{name}={quote(text[:400], safe='')}" for name, text in query.items() if text)
-    target = quote(f"{address}?{values}" if values else address, safe="")
-    return RedirectResponse(f"/confirm?next={target}", 303, HEADERS)
+    return to_confirmation(f"{address}?{values}" if values else address)
 
 
 def _text(form: Fields, name: str) -> str:

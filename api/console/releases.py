@@ -101,7 +101,7 @@ async def releases_page(
         own_keys=own,
         parties={key["party"] for key in keys["items"] if not key["revoked"]},
         is_operator=role_of(visit) == "operator",
-        is_confirmed=_is_confirmed(visit),
+        is_confirmed=visit.is_confirmed,
         draft=draft,
         show=show,
         problem=_problem(problem),
@@ -112,9 +112,16 @@ async def releases_page(
 
 
 async def proposal_page(
-    visit: Visit, number: int, status: int = 200, *, draft: str = "", show: str = "", problem: Json | None = None
+    visit: Visit,
+    number: int,
+    status: int = 200,
+    *,
+    draft: str = "",
+    plan: Json | None = None,
+    show: str = "",
+    problem: Json | None = None,
 ) -> Response:
-    """The page of one change of rules."""
+    """The page of one change of rules. `plan`: what somebody typed into its form."""
     record = await visit.api.get(f"/v1/proposals/{number}/record")
     releases = await visit.api.get("/v1/releases", limit=1)
     keys = (await visit.api.get("/v1/keys", limit=COMPARABLE))["items"]
@@ -135,10 +142,10 @@ async def proposal_page(
         releases=releases,
         keys=keys,
         own_fingerprints=_own_fingerprints(visit, keys),
-        plan=form_of_plan(proposal["plan"]),
+        plan=plan or form_of_plan(proposal["plan"]),
         step_words=release_words.STEPS,
         band_words=BANDS,
-        is_confirmed=_is_confirmed(visit),
+        is_confirmed=visit.is_confirmed,
         draft=draft,
         show=show,
         problem=_problem(problem),
@@ -153,7 +160,7 @@ async def keys_page(visit: Visit, status: int = 200, *, problem: Json | None = N
         status,
         keys=keys,
         own_fingerprints=_own_fingerprints(visit, keys),
-        is_confirmed=_is_confirmed(visit),
+        is_confirmed=visit.is_confirmed,
         problem=_problem(problem),
     )
 
@@ -171,7 +178,7 @@ async def break_glass_page(
         releases=releases,
         sources=sources,
         draft=draft or {},
-        is_confirmed=_is_confirmed(visit),
+        is_confirmed=visit.is_confirmed,
         problem=_problem(problem),
     )
 
@@ -217,10 +224,6 @@ def _refreshed(response: Response, *, is_same: bool) -> Response:
 
 def _own_fingerprints(visit: Visit, keys: list[Any]) -> list[str]:
     return [key["fingerprint"] for key in keys if key["party"] == party_of(visit) and not key["revoked"]]
-
-
-def _is_confirmed(visit: Visit) -> bool:
-    return visit.session is not None and visit.session.is_confirmed(visit.now)
 
 
 def _release_of(activation: Json | None) -> str:

@@ -181,12 +181,6 @@ async def confirm(visit: AnyVisit) -> Response:
     return RedirectResponse(address, 303, HEADERS)
 
 
-def require_confirmation(visit: Visit) -> None:
-    """Raises PageProblem `confirmation_needed` unless the person proved lately to be the holder: pages of releases ask."""
-    if visit.session is None or not visit.session.is_confirmed(visit.now):
-        raise PageProblem(403, "confirmation_needed")
-
-
 async def open_for(visit: Visit, caller: Caller, address: str) -> Response:
     """Open a session with a new secret, and send the person to a page."""
     database = visit.request.app.state.context.database

@@ -6,25 +6,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from api.console import release_views, release_words
 from api.console.calls import CallProblem
 from api.console.decisions import After, Search, decision_page, search_page
-from api.console.navigation import N_
 from api.console.visits import PageRoute, SupervisorVisit
 
-STATES: Final = {
-    "draft": N_("Being checked"),
-    "checked": N_("Being measured"),
-    "measured": N_("Measured"),
-    "in review": N_("In review"),
-    "approved": N_("Approved"),
-    "rejected": N_("Turned down"),
-    "scheduled": N_("Scheduled"),
-    "shadow": N_("In shadow"),
-    "partial": N_("For a share of people"),
-    "in force": N_("In force"),
-    "rolled back": N_("Rolled back"),
-    "replaced": N_("Replaced"),
-}
+STATES: Final = {state: words[0] for state, words in release_words.STATES.items()}
 router = APIRouter(prefix="/audit", route_class=PageRoute, include_in_schema=False)
 
 
@@ -70,7 +57,16 @@ async def show_release(
 async def show_change(visit: SupervisorVisit, number: int) -> Response:
     """The record of a change: who asked, who agreed, whom it moved, and what happened."""
     record = await visit.api.get(f"/v1/audit/changes/{number}")
-    return visit.page("audit_change.html", record=record, proposal=record["proposal"], states=STATES)
+    return visit.page(
+        "audit_change.html",
+        record=record,
+        proposal=record["proposal"],
+        states=STATES,
+        step_words=release_words.STEPS,
+        measures=release_words.MEASURES,
+        guard_words=release_words.GUARDS,
+        diffs=release_views.file_diffs(record["text_differences"]),
+    )
 
 
 @router.get("/chain")

@@ -19,7 +19,6 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 DAYS: Final = 14
 # What each alarm says, how bad it is, and where to go.
 ALARMS: Final = {
-    "break_glass": (N_("One person put rules into force alone"), "bad", "/releases"),
     "trial_held": (N_("A trial of rules is held: a guard is broken"), "bad", "/releases"),
     "rules_refused": (N_("The changed rules folder did not come into force"), "bad", "/rules"),
     "refresh_stuck": (N_("Numbers of people are not being refreshed"), "bad", "/monitor"),

@@ -15,11 +15,12 @@ from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
+from starlette.datastructures import URL, FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from api.access.sessions import Session, find_session
+from api.console.break_glass import break_glass_end
 from api.console.calls import CallProblem, Calls
 from api.console.demo import DemoBanner, demo_mark
 from api.console.navigation import NOTICES, PAGES, ROLE_NAMES
@@ -35,6 +36,10 @@ MAX_FORM_FIELDS: Final = 200
 
 class SignInNeeded(Exception):
     """Nobody is signed in, and the page is somebody's."""
+
+
+class ConfirmationNeeded(Exception):
+    """The person must first prove again who they are."""
 
 
 class PageProblem(Exception):
@@ -54,6 +59,7 @@ class Visit:
     language: str
     now: datetime
     demo: DemoBanner
+    break_glass_until: datetime | None
 
     @property
     def api(self) -> Calls:
@@ -69,9 +75,29 @@ class Visit:
         return str(self.request.app.state.context.release.timezone)
 
     @property
+    def address(self) -> str:
+        """The page on which the person is: this one, or the one whose form was sent."""
+        url = self.request.url
+        if self.request.method != "GET":
+            url = URL(self.request.headers.get("referer", ""))
+            if url.netloc != self.request.headers.get("host"):
+                return "/"
+        return local_address(f"{url.path}?{url.query}" if url.query else url.path)
+
+    @property
     def origin(self) -> str:
         """The address of this server as browsers see it, without a path."""
         return settings().public_url.rstrip("/") or str(self.request.base_url).rstrip("/")
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the person proved lately to be the holder of the session."""
+        return self.session is not None and self.session.is_confirmed(self.now)
+
+    def require_confirmation(self) -> None:
+        """Ask for a new proof of who the person is, and lead them back. Raises ConfirmationNeeded unless they gave one lately."""
+        if not self.is_confirmed:
+            raise ConfirmationNeeded
 
     def page(self, template: str, status: int = 200, /, **values: Any) -> Response:
         """The page of a template. Every template has the values of `common`, too."""
@@ -87,12 +113,13 @@ class Visit:
             "pages": PAGES.get(role, ()),
             "role_name": ROLE_NAMES.get(role, ""),
             "here": path,
-            "back": quote(f"{path}?{self.request.url.query}" if self.request.url.query else path, safe=""),
+            "back": quote(self.address, safe=""),
             "language": self.language,
             "languages": LANGUAGES,
             "now": self.now,
             "zone": self.zone,
             "is_demo": self.demo.is_demo,
+            "break_glass_until": self.break_glass_until,
             "party_name": self.demo.names.get(self.language, ""),
             "oidc": self.request.app.state.gate.flow is not None,
             "notice": NOTICES.get(self.request.query_params.get("notice", ""), ""),
@@ -121,7 +148,8 @@ async def get_visit(request: Request) -> Visit:
         session = await run_in_threadpool(find_session, request.app.state.context.database, secret, now)
     language = choose_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
     demo = await demo_mark(request, session.caller.party if session else "")
-    return Visit(request, session, language, now, demo)
+    break_glass = await break_glass_end(request, session.caller.role if session else "", now)
+    return Visit(request, session, language, now, demo, break_glass)
 
 
 def visit_as(*roles: str) -> Callable[[Visit], Awaitable[Visit]]:
@@ -175,6 +203,8 @@ class PageRoute(APIRoute):
                 return response
             except SignInNeeded:
                 return _to_sign_in(request)
+            except ConfirmationNeeded:
+                return to_confirmation((await get_visit(request)).address)
             except CallProblem as problem:
                 document = problem.document
                 return await problem_page(request, problem.status, problem.code, document)
@@ -196,6 +226,11 @@ def _to_sign_in(request: Request) -> Response:
     if request.method == "GET" and request.url.query:
         address += f"?{request.url.query}"
     return RedirectResponse(f"/sign-in?next={quote(address, safe='')}", 303, HEADERS)
+
+
+def to_confirmation(address: str) -> Response:
+    """Send the person to prove who they are; they come back to this page."""
+    return RedirectResponse(f"/confirm?next={quote(address, safe='')}", 303, HEADERS)
 
 
 def wants_page(request: Request) -> bool:

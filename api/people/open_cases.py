@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, and_, func, or_, select
+from sqlalchemy import Connection, Select, Table, func, select, tuple_
 
 from api.store.clock import micros, moment
 from api.store.tables import DISPUTES, REVIEWS
@@ -34,7 +34,7 @@ def by_due_date(query: Select[Any], table: Table, after: Cursor | None) -> Selec
     """The query with the cases in the order of their due dates, after one of them."""
     due_at, name = table.c.due_at, table.c.id
     if after is not None:
-        query = query.where(or_(due_at > after[0], and_(due_at == after[0], name > after[1])))
+        query = query.where(tuple_(due_at, name) > after)  # as a pair, an index finds the place
     return query.order_by(due_at, name)
 
 

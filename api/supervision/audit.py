@@ -7,23 +7,21 @@ entry until the erasure of the person. After that you can still verify the entry
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row, select
 
 from api.decisions.decisions import ENTRY_COLUMNS, GENESIS_HASH, chain_hash, entry
-from api.store.clock import EPOCH, add_days, iso, micros
+from api.store.clock import EPOCH, add_days, iso
 from api.store.database import Database, reading
-from api.store.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS, search_key
+from api.store.tables import CHAIN_HEAD, DAY_DIGESTS, DECISION_SUBJECTS, DECISIONS, ORDERS, REVIEWS
 from api.supervision import exposure, order_moves, records, release_checks
 from api.supervision.merkle import MerkleBuilder, dated_root
-from api.supervision.records import ChainEntry, EntryRow
+from api.supervision.records import EntryRow
 from api.supervision.release_checks import ReleaseHistory
 from engine.errors import Rejected
 
 BATCH_ROWS: Final = 5_000  # decisions read at once; a walk holds one batch in memory
-SEARCH_COLUMNS: Final = ("merchant", "perk", "outcome", "release")
 _WITH_RECORDS: Final = DECISIONS.outerjoin(DECISION_SUBJECTS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq)
 _ENTRIES: Final = select(
     *(DECISIONS.c[c] for c in ("seq", *ENTRY_COLUMNS, "previous_hash", "hash")),
@@ -49,18 +47,6 @@ class Verification:
     digests: int
     head: str
     first_break: ChainBreak | None
-
-
-@dataclass(frozen=True)
-class DecisionFilter:
-    """Select the decisions that match every field that is not None."""
-
-    since: datetime | None = None
-    until: datetime | None = None  # exclusive
-    merchant: str | None = None
-    perk: str | None = None
-    outcome: str | None = None
-    release: str | None = None
 
 
 def verify(
@@ -219,26 +205,6 @@ def _find_orphan(connection: Connection) -> ChainBreak | None:
         if (name := connection.execute(query).scalar()) is not None:
             return ChainBreak(None, name, f"there is {label} of it, and no decision")
     return None
-
-
-def find_decisions(database: Database, criteria: DecisionFilter, before: int | None, limit: int) -> list[ChainEntry]:
-    """List matching entries, newest first: at most `limit`, after the entry with the `seq` `before`."""
-    query = select(*(DECISIONS.c[c] for c in ("seq", *ENTRY_COLUMNS, "previous_hash", "hash")))
-    for column in SEARCH_COLUMNS:
-        value = getattr(criteria, column)
-        query = query if value is None else query.where(search_key(column) == value)
-    if criteria.since:
-        query = query.where(DECISIONS.c.decided_at >= micros(criteria.since))
-    if criteria.until:
-        query = query.where(DECISIONS.c.decided_at < micros(criteria.until))
-    order = tuple_(DECISIONS.c.decided_at, DECISIONS.c.seq)
-    if before is not None:
-        decided_at = select(DECISIONS.c.decided_at).where(DECISIONS.c.seq == before).scalar_subquery()
-        query = query.where(order < tuple_(decided_at, before))
-    with reading(database) as connection:
-        newest_first = DECISIONS.c.decided_at.desc(), DECISIONS.c.seq.desc()
-        rows = connection.execute(query.order_by(*newest_first).limit(limit)).mappings()
-        return [cast(ChainEntry, dict(row)) for row in rows]
 
 
 def find_decision_row(database: Database, name: str) -> EntryRow:

@@ -31,6 +31,7 @@ from rich.table import Table
 
 from api.store.database import open_database
 from api.supervision import audit
+from api.supervision.decision_search import DecisionFilter, find_decisions
 from tests.bench.ask import CONNECTIONS, prepare
 from tests.bench.fresh import running_server
 
@@ -163,7 +164,7 @@ def main(stops: int = STOPS) -> None:
         log, rounds = stop_and_start(postgres, stops)
         database = open_database(postgres.url)
         lost = set(log.decision_ids) - {
-            row["id"] for row in audit.find_decisions(database, audit.DecisionFilter(), None, 10**6)
+            row["id"] for row in find_decisions(database, DecisionFilter(), None, 10**6).rows
         }
         broken = audit.verify(database).first_break
         database.dispose()

@@ -7,6 +7,8 @@ import {post} from "./requests.js"
 
 const DELAY = 900 // milliseconds after the last key
 const BEAT = 5000 // between two looks at who else is here
+const RELEASE = 500 // for a page that a reload leaves, to give up its lock
+const KEY = "iftah-editor"
 
 export function draftSaving(form) {
   const editor = editorOfTab()
@@ -21,7 +23,7 @@ export function draftSaving(form) {
     if (moved) return
     const text = view.state.doc.toString()
     say(words.saying, "saving")
-    const response = await post(form, words.save, {text, version: form.elements.version.value, editor}).catch(() => null)
+    const response = await post(form, words.save, {text, version: form.elements.version.value, editor: await editor}).catch(() => null)
     const answer = response ? await response.json().catch(() => ({})) : {}
     if (response?.ok) {
       form.elements.version.value = answer.version
@@ -35,7 +37,7 @@ export function draftSaving(form) {
 
   async function look() {
     if (document.hidden) return
-    const response = await post(form, words.presence, {editor, version: form.elements.version.value}).catch(() => null)
+    const response = await post(form, words.presence, {editor: await editor, version: form.elements.version.value}).catch(() => null)
     if (!response?.ok) return
     const answer = await response.json()
     others.textContent = answer.message
@@ -59,11 +61,22 @@ export function draftSaving(form) {
   })
 }
 
-// A name of this tab, the same after a reload.
-function editorOfTab() {
-  const key = "iftah-editor"
+// A name of this tab, the same after a reload. A duplicated tab begins with the storage of the first one: so each tab holds a lock on
+// its name, and whoever does not get it takes another name.
+async function editorOfTab() {
+  const stored = sessionStorage.getItem(KEY)
+  if (stored && (await holds(stored))) return stored
   const bytes = crypto.getRandomValues(new Uint8Array(8))
-  const name = sessionStorage.getItem(key) ?? [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")
-  sessionStorage.setItem(key, name)
+  const name = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")
+  sessionStorage.setItem(KEY, name)
+  await holds(name)
   return name
+}
+
+function holds(name) {
+  if (!navigator.locks) return Promise.resolve(false)
+  return new Promise((resolve) => {
+    const untilTheTabCloses = () => new Promise(() => resolve(true))
+    navigator.locks.request(`${KEY}-${name}`, {signal: AbortSignal.timeout(RELEASE)}, untilTheTabCloses).catch(() => resolve(false))
+  })
 }

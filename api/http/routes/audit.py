@@ -25,7 +25,8 @@ from api.runtime.context import AppContext
 from api.settings.settings import settings
 from api.store.clock import moment
 from api.supervision import audit, digests, report
-from api.supervision.audit import DecisionFilter, day_name
+from api.supervision.audit import day_name
+from api.supervision.decision_search import DecisionFilter, find_decisions
 from engine.errors import Rejected
 from engine.lang.model.timezones import zone
 
@@ -52,7 +53,9 @@ class DecisionEntry(DecisionTerms):
 
 
 class DecisionEntries(Page[DecisionEntry]):
-    """Decisions, newest first."""
+    """Decisions, newest first. With several filters a request looks at ten thousand decisions at most, so a page may hold fewer
+    than you asked for, or none, and have a next one.
+    """
 
 
 class WholeDecision(DecisionEntry):
@@ -111,8 +114,9 @@ def list_decisions(
 ) -> DecisionEntries:
     """List decisions by time, merchant, perk, outcome and release, newest first, a page at a time."""
     criteria = DecisionFilter(since, until, merchant, perk, outcome, release)
-    rows = audit.find_decisions(context.database, criteria, None if after is None else int(after), limit + 1)
-    return DecisionEntries.cut([_entry(row) for row in rows], limit, "seq")
+    rows, stop = find_decisions(context.database, criteria, None if after is None else int(after), limit + 1)
+    page = DecisionEntries.cut([_entry(row) for row in rows], limit, "seq")
+    return page if stop is None else page.model_copy(update={"next": str(stop)})
 
 
 @router.get("/decisions/{decision_id}", responses=error_responses("unknown_decision", "look_needed"))

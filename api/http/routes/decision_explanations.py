@@ -22,7 +22,6 @@ from api.supervision.decision_explanation import (
     DecisionExplanation,
     DecisionRule,
     FileLine,
-    PointsLine,
     explain_decision,
 )
 from engine.lang.engines.trace import Atom
@@ -109,11 +108,6 @@ class RecordedPoints(BaseModel):
     points: int
     best: int
 
-    @classmethod
-    def of(cls, line: PointsLine) -> Self:
-        """A line of the record."""
-        return cls(**vars(line))
-
 
 class ExplainedDecision(BaseModel):
     """A decision with the rules that made it."""
@@ -154,7 +148,7 @@ class ExplainedDecision(BaseModel):
             rules=[EvaluatedRule.of(rule) for rule in explanation.rules],
             file=explanation.file,
             lines=[RuleLineView.of(line) for line in explanation.lines],
-            points=[RecordedPoints.of(line) for line in explanation.points],
+            points=[RecordedPoints.model_validate(line, from_attributes=True) for line in explanation.points],
             values=[
                 RecordedValue(feature=name, about=_about(program, name, words), value=value)
                 for name, value in explanation.values.items()

@@ -270,6 +270,13 @@ def export_me(context: ContextDep, caller: Subject, now: Now, response: Response
     return Export(version=1, person=caller.party, exported_at=now, score=score, **sections)
 
 
+@router.get("/monitoring")
+def get_my_monitoring(context: ContextDep, caller: Subject) -> Attributes:
+    """Read your attributes for reports by group."""
+    with reading(context.database) as connection:
+        return Attributes(person.monitored_attributes(connection, caller.party))
+
+
 @router.put("/monitoring")
 def put_my_monitoring(body: Monitoring, context: ContextDep, caller: Subject) -> Attributes:
     """Replace your attributes for reports by group. No rule reads them, and you need not give any."""

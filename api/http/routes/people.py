@@ -1,9 +1,9 @@
 """Routes for operators: state a purpose, and open a person's data under it. The person sees who looked, and why."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.features.lineage import lineage
@@ -34,6 +34,25 @@ router = APIRouter(prefix="/v1", tags=["operators"], route_class=LanedRoute)
 PersonPath = Annotated[PartyId, Path(alias="person", description="the person's id")]
 LookQuery = Annotated[RecordId | None, Query(description="your look at this person: POST /v1/people/{person}/looks")]
 DecisionPath = Annotated[RecordId, Path(description="a decision's id")]
+
+
+class PersonPage(NamedTuple):
+    """Which page of a list about a person an operator reads, and under which look."""
+
+    look: str | None
+    after: int | None
+    limit: int
+    language: str | None
+
+
+async def person_page(
+    look: LookQuery = None, after: After = None, limit: Limit = person.PAGE, language: Language = None
+) -> PersonPage:
+    """The page that a request names."""
+    return PersonPage(look, None if after is None else int(after), limit, language)
+
+
+PersonPageDep = Annotated[PersonPage, Depends(person_page)]
 
 
 class LookForm(BaseModel):
@@ -147,34 +166,20 @@ def get_feature_of_person(
 
 @router.get("/people/{person:path}/evidence", responses=error_responses("look_needed"))
 def list_evidence_of_person(
-    name: PersonPath,
-    context: ContextDep,
-    caller: Operator,
-    now: Now,
-    look: LookQuery = None,
-    after: After = None,
-    limit: Limit = person.PAGE,
-    language: Language = None,
+    name: PersonPath, context: ContextDep, caller: Operator, now: Now, page: PersonPageDep
 ) -> EvidenceItems:
     """List a person's stored evidence with its contributors, oldest first, in pages, as the person may see it."""
-    looks.require_look(context.database, caller, name, look, now)
-    return EvidenceItems.of_person(context, name, now, int(after or 0), limit, language)
+    looks.require_look(context.database, caller, name, page.look, now)
+    return EvidenceItems.of_person(context, name, now, page.after or 0, page.limit, page.language)
 
 
 @router.get("/people/{person:path}/inquiries", responses=error_responses("look_needed"))
 def list_inquiries_of_person(
-    name: PersonPath,
-    context: ContextDep,
-    caller: Operator,
-    now: Now,
-    look: LookQuery = None,
-    after: After = None,
-    limit: Limit = person.PAGE,
-    language: Language = None,
+    name: PersonPath, context: ContextDep, caller: Operator, now: Now, page: PersonPageDep
 ) -> Inquiries:
     """List the questions about a person, with their answers, newest first, in pages."""
-    looks.require_look(context.database, caller, name, look, now)
-    return Inquiries.of_person(context, name, now, None if after is None else int(after), limit, language)
+    looks.require_look(context.database, caller, name, page.look, now)
+    return Inquiries.of_person(context, name, now, page.after, page.limit, page.language)
 
 
 @router.get("/people/{person:path}/network", responses=error_responses("look_needed", "unknown_person"))

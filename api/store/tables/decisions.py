@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from sqlalchemy import BigInteger, ColumnElement, Index, String, UniqueConstraint, literal_column, text
 from sqlmodel import Field, SQLModel
 
+from api.store.tables.case_indexes import waiting_index
 from api.store.tables.evidence import SEQ
 
 
@@ -121,7 +122,11 @@ class ReviewRow(SQLModel, table=True):
     """A person's request that a human looks at a decision again, and its outcome."""
 
     __tablename__: ClassVar[str] = "reviews"
-    __table_args__ = (Index("reviews_of_subject", "subject"),)
+    __table_args__ = (
+        Index("reviews_of_subject", "subject"),
+        Index("reviews_by_due", "due_at", "id"),
+        waiting_index("reviews", "answered_at"),
+    )
 
     id: str = Field(primary_key=True)
     decision: str

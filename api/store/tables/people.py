@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from api.store.tables.case_indexes import waiting_index
 from api.store.tables.evidence import SEQ
 
 
@@ -31,7 +32,11 @@ class DisputeRow(SQLModel, table=True):
     """A dispute of an item of evidence, with its deadline. Events of the ledger say whether the item counts meanwhile."""
 
     __tablename__: ClassVar[str] = "disputes"
-    __table_args__ = (Index("disputes_of_subject", "subject"), Index("disputes_by_due", "due_at"))
+    __table_args__ = (
+        Index("disputes_of_subject", "subject"),
+        Index("disputes_by_due", "due_at"),
+        waiting_index("disputes", "resolved_at"),
+    )
 
     id: str = Field(primary_key=True)
     subject: str

@@ -12,7 +12,11 @@ from typing import Any, Final
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from sqlalchemy import update
 
+from api.runtime.context import AppContext
+from api.store.database import writing
+from api.store.tables import SESSIONS
 from tests.paths import ROOT
 
 WAIT_MILLISECONDS: Final = 15_000  # of each step
@@ -43,6 +47,12 @@ def running_browser() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def forget_confirmations(town: AppContext) -> None:
+    """Each session is as if its holder had been silent for long: the next step that asks for a proof gets none."""
+    with writing(town.database) as connection:
+        connection.execute(update(SESSIONS).values(confirmed_at=0))
 
 
 class Visitor:

@@ -14,7 +14,7 @@ Open = Callable[..., Visitor]
 SignIn = Callable[[str], httpx2.Client]
 SCRIPT = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'{{7*7}}"
 SHORT = "<img src=x onerror=alert(1)>\"'{{7*7}}"
-PAGES_OF_PEOPLE = ("/me", "/me/inquiries", "/me/consents", "/me/evidence", "/me/orders", "/me/leave")
+PAGES_OF_PEOPLE = ("/me", "/me/inquiries", "/me/consents", "/me/groups", "/me/evidence", "/me/orders", "/me/leave")
 
 
 def assert_harmless(window: Visitor, *paths: str) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import Visitor, forget_confirmations
+from tests.api.console.test_case_pages import VIEWS
 from tests.api.console.town_server import CLASSES, TownServer
 
 Open = Callable[..., Visitor]
+WORDS = {"en": "leave", "zh": "注销"}  # that somebody types who leaves
 
 
 def ask_consent(town_server: TownServer, person: str, **fields: object) -> str:
@@ -155,11 +157,46 @@ def test_a_person_whom_we_do_not_score_sees_why(visitor: Open, town_server: Town
         assert window.violations() == []
 
 
+@pytest.mark.parametrize(("language", "width", "scheme"), VIEWS)
+def test_a_person_who_was_silent_for_long_proves_again_who_they_are_before_leaving(
+    visitor: Open, town_server: TownServer, language: str, width: str, scheme: str
+) -> None:
+    person, word = town_server.people[1], WORDS[language]
+    secret = town_server.token("subject", person)
+    window = visitor(language=language, width=width, scheme=scheme)
+    page = window.page
+    window.sign_in(secret, "/me/leave/confirm")
+    forget_confirmations(town_server.context)
+    page.fill("[name=word]", word)
+    page.click("main form button")
+    assert page.url.endswith("/confirm?next=%2Fme%2Fleave%2Fconfirm")
+    assert {"en": "Nobody can undo", "zh": "无法撤销"}[language] in page.inner_text("main")
+    page.fill("input[name=token]", town_server.token("subject", town_server.people[0]))
+    page.click("main form button")
+    assert page.locator("[role=alert]").count() == 1
+    assert "person" in town_server.call("GET", "/v1/me/export", secret)
+    page.fill("input[name=token]", secret)
+    page.click("main form button")
+    assert page.url.endswith("/me/leave/confirm")
+    forget_confirmations(town_server.context)
+    page.goto("/me/leave")
+    window.screen("me-leave-proof")
+    assert window.violations() == []
+    page.click("main a.danger")
+    window.screen("me-leave-confirm")
+    assert window.violations() == []
+    page.fill("input[name=token]", secret)
+    page.click("main form button")
+    page.fill("[name=word]", word)
+    page.click("main form button")
+    assert "notice=left" in page.url
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_person_leaves_without_scripts_by_a_word_of_their_language(
     visitor: Open, town_server: TownServer, language: str
 ) -> None:
-    person, word = town_server.people[1], {"en": "leave", "zh": "注销"}[language]
+    person, word = town_server.people[1], WORDS[language]
     window = visitor(scripts=False, language=language)
     window.sign_in(town_server.token("subject", person))
     for path in ("/me", "/me?goal=hotel", "/me/inquiries", "/me/consents", "/me/evidence", "/me/orders", "/me/leave"):
@@ -168,3 +205,39 @@ def test_a_person_leaves_without_scripts_by_a_word_of_their_language(
     window.page.fill("[name=word]", word)
     window.page.click("main button.danger")
     assert "/sign-in?notice=left" in window.page.url
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), VIEWS)
+def test_a_person_gives_groups_for_reports_and_withdraws_them(
+    visitor: Open, town_server: TownServer, language: str, width: str, scheme: str
+) -> None:
+    person = town_server.people[2]
+    secret = town_server.token("subject", person)
+    window = visitor(language=language, width=width, scheme=scheme)
+    page = window.page
+    window.sign_in(secret, "/me/consents")
+    page.click("main a[href='/me/groups']")
+    assert {box.input_value() for box in page.locator("input[name^=value]").all()} == {""}
+    page.fill("input[name=value-region]", "north")
+    page.click("main details summary")
+    page.fill("input[name=other]", "No Name")
+    page.fill("input[name=other_value]", "zh")
+    page.click("main form button")
+    page.wait_for_selector("[role=alert]")
+    assert page.input_value("input[name=value-region]") == "north"
+    window.screen("me-groups-problem")
+    assert window.violations() == []
+    page.fill("input[name=other]", "first_language")
+    page.click("main form button")
+    page.wait_for_url("**notice=groups_saved")
+    assert town_server.call("GET", "/v1/me/monitoring", secret) == {"first_language": "zh", "region": "north"}
+    assert page.input_value("input[name=value-first_language]") == "zh"
+    window.screen("me-groups")
+    assert window.violations() == []
+    page.fill("input[name=value-region]", "")
+    with page.expect_navigation():
+        page.click("main form button >> nth=0")
+    assert town_server.call("GET", "/v1/me/monitoring", secret) == {"first_language": "zh"}
+    page.click("form[action$=deletion] button")
+    page.wait_for_url("**notice=groups_deleted")
+    assert town_server.call("GET", "/v1/me/monitoring", secret) == {}

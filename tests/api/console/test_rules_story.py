@@ -100,6 +100,33 @@ def test_a_mistake_is_underlined_mended_and_its_case_turns_green_again(visitor: 
     window.screen("rules-editor")
 
 
+def test_a_duplicate_tab_of_a_draft_is_told_and_no_text_is_lost(visitor: OpenWindow, token: Token) -> None:
+    window = visitor()
+    first, address = window.page, begin_draft(window, token("operator", "wang"))
+    open_file(first, address, "perks.yaml")
+    with first.expect_popup() as popup:
+        first.evaluate("window.open(location.href)")  # with a copy of the first tab's storage, as a duplicate has
+    second = popup.value
+    second.wait_for_selector("form[data-ready]")
+    for page in (first, second):
+        expect(page.locator("[data-others]")).to_have_text("Also open here: you, in another window.", timeout=15_000)
+    go_to_line(second, 1)
+    second.keyboard.type("# the second tab")
+    saved_version(second, 2)
+    expect(first.locator("[data-others]")).to_contain_text("you, in another window saved version 2", timeout=15_000)
+    go_to_line(first, 2)
+    first.keyboard.type("# the first tab")
+    expect(first.locator("[data-save-status]")).to_contain_text("version 2")
+    expect(first.locator(".cm-activeLine")).to_contain_text("# the first tab")  # it stays on the screen
+    names = {page.evaluate("sessionStorage.getItem('iftah-editor')") for page in (first, second)}
+    second.reload()
+    second.wait_for_selector("form[data-ready]")
+    expect(second.locator(".cm-line").first).to_contain_text("# the second tab")
+    names.add(second.evaluate("sessionStorage.getItem('iftah-editor')"))
+    assert len(names) == 2  # a reload keeps the name of its tab
+    second.close()
+
+
 def test_a_draft_survives_a_reload_and_a_second_editor_is_told(visitor: OpenWindow, token: Token) -> None:
     wang, mei = visitor(), visitor()
     address = begin_draft(wang, token("operator", "wang"))

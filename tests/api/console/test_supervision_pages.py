@@ -11,6 +11,7 @@ from api.store.clock import micros
 from api.supervision import digests
 from tests.api.console.activity import LATER, SCRIPT, seed_activity
 from tests.api.console.browser import Visitor
+from tests.api.console.change_story import HOSTILE, PLAN, ChangeStory
 from tests.api.console.test_people_pages import VIEWS
 
 Issue = Callable[[str, str], str]
@@ -50,6 +51,37 @@ def test_a_supervisors_day(visitor: Open, token: Issue, language: str, width: st
     window.page.locator("tbody a").first.click()
     window.screen("audit-release")
     assert window.violations() == []
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), VIEWS)
+def test_a_supervisor_reads_the_record_of_a_change_from_sign_in_to_done(
+    visitor: Open, token: Issue, town: AppContext, language: str, width: str, scheme: str
+) -> None:
+    story = ChangeStory(town)
+    number = story.approved(plan=PLAN, message=HOSTILE)
+    story.mei.take(f"proposals/{number}/release")
+    story.mei.take(f"proposals/{number}/stop", {"reason": "complaints at the desk"})
+    window = visitor(language=language, width=width, scheme=scheme)
+    page = window.page
+    window.sign_in(token("supervisor", "bank-of-banks"))
+    page.locator("nav.pages a[href='/audit/releases']").click()
+    page.locator(f"a[href='/audit/changes/{number}']").click()
+    assert SCRIPT in page.inner_text(".lead")
+    steps = page.locator("table").last.locator("tbody tr")
+    actors = steps.locator("td:nth-child(3)").all_inner_texts()
+    assert actors[0] == "mei"
+    assert "bo" in actors
+    assert steps.last.locator("td").last.inner_text() == "complaints at the desk"
+    assert page.locator("table").last.locator("td:nth-child(4) code").all_inner_texts() == [story.mei.key, story.bo.key]
+    assert any("score >= 680" in line for line in page.locator(".code-line.add").all_inner_texts())
+    assert not any(line.startswith("+++") for line in page.locator(".code-line").all_inner_texts())
+    assert all(word not in page.inner_text("main") for word in ("submission", "admit_rate", "score_psi"))
+    window.screen("audit-change")
+    assert window.violations() == []
+    page.locator("main a[href='/audit/releases']").click()
+    page.wait_for_url("**/audit/releases")
+    page.locator("header form button").click()
+    page.wait_for_url("**/sign-in?notice=signed_out")
 
 
 def test_a_stored_script_in_a_look_is_text(visitor: Open, token: Issue) -> None:

@@ -63,7 +63,7 @@ ROLES = {
     "POST /v1/me/consents/{request_id}/decline": SUBJECT,
     **{f"{method} /v1/me": SUBJECT for method in ("GET", "DELETE")},
     **{f"GET /v1/me/{address}": SUBJECT for address in ("history", "recourse", "evidence", "inquiries", "export")},
-    **{f"{method} /v1/me/monitoring": SUBJECT for method in ("PUT", "DELETE")},
+    **{f"{method} /v1/me/monitoring": SUBJECT for method in ("GET", "PUT", "DELETE")},
     **{f"{method} /v1/me/{address}": SUBJECT for method in ("GET", "POST") for address in ("disputes", "reviews")},
     "POST /v1/me/disputes/{dispute_id}/statement": SUBJECT,
     "GET /v1/me/features": SUBJECT,

@@ -27,6 +27,7 @@ from api.runtime.context import AppContext
 from api.settings.settings import Settings
 from api.store.database import open_database, writing
 from api.supervision import audit
+from api.supervision.decision_search import DecisionFilter, find_decisions
 from engine.decide.evaluators import Evaluators
 from engine.errors import Rejected
 from tests.api import fork_server
@@ -218,7 +219,7 @@ def test_a_database_outage_under_load_is_a_503_and_needs_no_restart(
             for thread in threads:
                 thread.join(60)
         assert set(outcomes) == {(200, ""), (503, "not_ready")}
-        stored_ids = {row["id"] for row in audit.find_decisions(database, audit.DecisionFilter(), None, 10**6)}
+        stored_ids = {row["id"] for row in find_decisions(database, DecisionFilter(), None, 10**6).rows}
         assert set(decision_ids) <= stored_ids  # every answered decision is recorded
         assert audit.verify(database).first_break is None
         context.evaluators.close()

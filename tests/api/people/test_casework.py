@@ -1,7 +1,9 @@
 """Casework of an operator: what an answer would do to the numbers, one case by its id, and lists in pages."""
 
 import pytest
+from sqlalchemy import text
 
+from api.store.database import reading
 from tests.api.person_client import PersonClient
 
 NOBODY = "0" * 16
@@ -80,3 +82,19 @@ def test_one_case_is_read_by_its_id(person_client: PersonClient) -> None:
     assert (case_of_review["decision_id"], case_of_review["outcome"]) == (decision, None)
     assert client.call("GET", f"/reviews/{NOBODY}", caller="operator").json()["code"] == "unknown_review"
     assert client.call("GET", f"/disputes/{NOBODY}/effect", caller="operator").json()["code"] == "unknown_dispute"
+
+
+@pytest.mark.parametrize(("table", "answered_at"), [("disputes", "resolved_at"), ("reviews", "answered_at")])
+def test_the_cases_that_wait_are_read_from_an_index_of_them_alone(
+    each_person_client: PersonClient, table: str, answered_at: str
+) -> None:
+    database = each_person_client.database
+    condition = f"{answered_at} IS NULL AND (due_at, id) > (5, 'a')"
+    query = f"SELECT id FROM {table} WHERE {condition} ORDER BY due_at, id LIMIT 50"
+    explain = "EXPLAIN QUERY PLAN" if database.dialect.name == "sqlite" else "EXPLAIN"
+    with reading(database) as connection:
+        if database.dialect.name == "postgresql":
+            connection.execute(text("SET enable_seqscan = off"))
+        plan = " ".join(str(row) for row in connection.execute(text(f"{explain} {query}")))
+    assert f"{table}_waiting" in plan
+    assert "sort" not in plan.lower()

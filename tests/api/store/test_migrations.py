@@ -47,6 +47,7 @@ TABLES_AFTER_0011 = (
 )
 INDEXES_AFTER_0011 = (
     *("links_of_subject", "links_of_other", "submissions_by_time", "people_by_id"),
+    *("reviews_by_due", "disputes_waiting", "reviews_waiting"),
     *("decisions_of_merchant", "decisions_of_perk", "decisions_of_outcome", "decisions_of_release"),
 )
 OLD_DECISIONS_TABLE = """CREATE TABLE decisions (seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, merchant VARCHAR NOT NULL,

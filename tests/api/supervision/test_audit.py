@@ -22,6 +22,7 @@ from api.store.clock import EPOCH
 from api.store.clock import day as day_of
 from api.store.database import fetch_rows, writing
 from api.supervision import audit, digests, replay
+from api.supervision.decision_search import DecisionFilter, find_decisions
 from engine.decide.decide import as_json
 from engine.errors import Rejected
 from engine.lang.check.release import check
@@ -86,7 +87,7 @@ CHAIN_CHANGES = (
 def test_the_first_break_is_reported_with_its_place(client: AuditClient) -> None:
     client.decide_many(5)
     database = client.context.database
-    seqs = [0, *reversed([row["seq"] for row in audit.find_decisions(database, audit.DecisionFilter(), None, 9)])]
+    seqs = [0, *reversed([row["seq"] for row in find_decisions(database, DecisionFilter(), None, 9).rows])]
     for change, index, expected in CHAIN_CHANGES:
         with undo_tampering(database):
             tamper(database, change.format(*seqs))
@@ -101,7 +102,7 @@ def test_a_rebuilt_chain_contradicts_an_earlier_head_or_digest(client: AuditClie
     head = audit.verify(client.context.database).head
     digests.make_digests(client.context.database, client.now + timedelta(days=3))
     assert audit.verify(client.context.database, head=head).first_break is None
-    (newest,) = audit.find_decisions(client.context.database, audit.DecisionFilter(), None, 1)
+    (newest,) = find_decisions(client.context.database, DecisionFilter(), None, 1).rows
     last = newest["seq"]
     deletions = [f"delete from {table} where seq = {last}" for table in ("decisions", "decision_subjects")]
     tamper(client.context.database, *deletions)
@@ -112,7 +113,7 @@ def test_a_rebuilt_chain_contradicts_an_earlier_head_or_digest(client: AuditClie
     second_break = audit.verify(client.context.database).first_break
     assert second_break is not None
     assert second_break.problem == "4 decisions were made, and 3 are there"
-    last_hash = audit.find_decisions(client.context.database, audit.DecisionFilter(), None, 1)[0]["hash"]
+    last_hash = find_decisions(client.context.database, DecisionFilter(), None, 1).rows[0]["hash"]
     tamper(client.context.database, f"update chain_head set length = 3, hash = '{last_hash}' where id = 1")
     assert audit.verify(client.context.database).first_break is None  # the remaining rows form a chain
     third_break = audit.verify(client.context.database, head=head).first_break

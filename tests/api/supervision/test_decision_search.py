@@ -10,7 +10,7 @@ from api.access import tokens
 from api.people.erasure import erase
 from api.runtime.context import AppContext
 from api.store.database import reading
-from api.supervision import audit
+from api.supervision.decision_search import SEARCH_COLUMNS, DecisionFilter, find_decisions
 from tests.api.audit_client import AuditClient, tamper
 from tests.api.merchant_client import assert_problem
 from tests.api.town import NOW
@@ -161,7 +161,36 @@ def test_a_supervisor_lists_looks(client: AuditClient) -> None:
     assert [i["person"] for i in client.get("looks", after=page["next"]).json()["items"]] == [first]
 
 
-@pytest.mark.parametrize("column", audit.SEARCH_COLUMNS)
+def test_a_search_by_several_filters_stops_after_so_many_decisions_and_goes_on_from_there(client: AuditClient) -> None:
+    for n, person in enumerate(client.people[:9]):
+        client.decide(person, "hotel" if n in (0, 1, 7) else "power_bank", 9900, client.now + timedelta(hours=n))
+    database, merchant = client.context.database, client.get("decisions").json()["items"][0]["merchant"]
+    every = find_decisions(database, DecisionFilter(), None, 100).rows
+    criteria = DecisionFilter(merchant=merchant, perk="hotel")
+    assert find_decisions(database, criteria, None, 100) == ([r for r in every if r["perk"] == "hotel"], None)
+    pages, before = list[tuple[list[int], int | None]](), None
+    while not pages or before is not None:
+        rows, stop = find_decisions(database, criteria, before, 100, scanned=4)
+        before = stop
+        pages.append(([row["seq"] for row in rows], before))
+    seqs = [row["seq"] for row in every]
+    hotels = [row["seq"] for row in every if row["perk"] == "hotel"]
+    assert pages == [(hotels[:1], seqs[3]), (hotels[1:2], seqs[7]), (hotels[2:], None)]
+
+
+def test_a_search_that_is_full_does_not_say_that_it_stopped(client: AuditClient) -> None:
+    client.decide_many(6)
+    database, criteria = client.context.database, DecisionFilter(perk="hotel", release=client.context.release.id)
+    rows, stop = find_decisions(database, criteria, None, 2, scanned=3)
+    assert (len(rows), stop) == (2, None)
+    rows, stop = find_decisions(database, criteria, None, 4, scanned=3)
+    assert len(rows) == 3
+    assert stop == rows[-1]["seq"]
+    rows, stop = find_decisions(database, criteria, None, 9, scanned=6)
+    assert (len(rows), stop) == (6, None)
+
+
+@pytest.mark.parametrize("column", SEARCH_COLUMNS)
 def test_a_search_reads_an_index(town: AppContext, column: str) -> None:
     query = f"SELECT seq FROM decisions WHERE ({column} || '') = 'x' ORDER BY decided_at DESC, seq DESC LIMIT 100"
     explain = "EXPLAIN QUERY PLAN" if town.database.dialect.name == "sqlite" else "EXPLAIN"
