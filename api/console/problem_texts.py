@@ -22,6 +22,11 @@ _QUOTED: Final = re.compile(r"`[^`]*`")
 _PHRASE: Final = re.compile(r"[a-z]{2,} [a-z]{2,}|\b[a-z]+ [a-z]{2,}|[a-z] \(")
 _CONDITION: Final = re.compile(r"`(?P<name>[^`]+)` is (?P<status>met|not met|unknown): (?P<parts>.*)", re.DOTALL)
 _STATUS: Final = re.compile(r"(?P<text>.+?) (?P<status>met|not met|unknown)(?: \((?P<value>.*)\))?", re.DOTALL)
+_CHANGES: Final = (
+    (re.compile(r"(?P<place>.+): (?P<word>new file|file removed|another order)", re.DOTALL), "{0}：{1}"),
+    (re.compile(r"(?P<place>.+) (?P<word>added|removed)", re.DOTALL), "{0} {1}"),
+    (re.compile(r"(?P<word>tier|knock-out|refusal|perk|flag|feature|list) (?P<place>\S+)"), "{1} {0}"),
+)
 _LINE: Final = re.compile(r"(?P<place>\S+:\d+:\d+) (?P<severity>error|warning) (?P<code>\S+) (?P<text>.+)", re.DOTALL)
 
 
@@ -57,6 +62,14 @@ def problem_line(line: str, language: str) -> str:
     if match["code"] == "case" and colon:
         return f"{match['place']} {name}: {problem_text(failure, language)}"
     return f"{match['place']} {match['code']} {_with_hint(match['text'], language)}"
+
+
+def change_text(line: str, language: str) -> str:
+    """A difference between rules, or the name of a changed line, with its words in the language: `perks.yaml: file removed`."""
+    for pattern, form in _CHANGES:
+        if match := pattern.fullmatch(line):
+            return form.format(match["place"], problem_text(match["word"], language)) if language != "en" else line
+    return line
 
 
 def explanation_text(line: str, language: str) -> str:

@@ -19,8 +19,8 @@ from sqlalchemy import insert, text
 
 from api.evidence import contributor_sums, ledger
 from api.features import builds, population
-from api.releases import releases
 from api.http.app import create_app
+from api.releases import releases
 from api.runtime.context import AppContext
 from api.store import clock
 from api.store.clock import micros

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from api.console.api_problems import MEANINGS, in_language
-from api.console.problem_texts import explanation_text, problem_line, problem_text
+from api.console.person_words import window_text
+from api.console.problem_texts import change_text, explanation_text, problem_line, problem_text
 from api.http.problems import STATUS
 from tests.paths import ENGINE_CASES
 from tests.problem_templates import problem_templates
@@ -81,6 +82,14 @@ def test_a_failed_case_keeps_its_name() -> None:
     )
 
 
+def test_what_a_change_does_is_in_the_readers_language() -> None:
+    lines = ["perks.cases.yaml: file removed", "perks.yaml perks hotel: {id: x} added", "tier hotel.600", "a -> b"]
+    assert [change_text(line, "zh") for line in lines] == [
+        *("perks.cases.yaml：文件已删除", "perks.yaml perks hotel: {id: x} 已添加", "hotel.600 档位", "a -> b")
+    ]
+    assert [change_text(line, "en") for line in lines] == lines
+
+
 @given(st.text(max_size=60))
 def test_the_readers_own_text_stays_as_it_is(text: str) -> None:
     own = text.replace("`", "'")
@@ -114,3 +123,12 @@ def test_a_problem_of_the_api_is_in_the_readers_language(document: dict[str, str
     translated = in_language(document, "zh")
     assert (translated["detail"], translated["hint"]) == (detail, hint)
     assert in_language(document, "en") == document
+
+
+def test_the_period_of_a_number_is_in_the_readers_language() -> None:
+    periods = ("the last 12 full calendar months", "24 months", "90 days", "all", "since the flood")
+    assert [window_text(period, "zh") for period in periods] == [
+        *("最近 12 个整月", "最近 24 个月", "最近 90 天", "全部时间"),
+        "since the flood",
+    ]
+    assert window_text("24 months", "en") == "the last 24 months"
