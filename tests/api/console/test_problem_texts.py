@@ -85,7 +85,7 @@ def test_a_failed_case_keeps_its_name() -> None:
 def test_what_a_change_does_is_in_the_readers_language() -> None:
     lines = ["perks.cases.yaml: file removed", "perks.yaml perks hotel: {id: x} added", "tier hotel.600", "a -> b"]
     assert [change_text(line, "zh") for line in lines] == [
-        *("perks.cases.yaml：文件已删除", "perks.yaml perks hotel: {id: x} 已添加", "hotel.600 档位", "a -> b")
+        *("perks.cases.yaml：文件已删除", "perks.yaml perks hotel: {id: x} 已添加", "档位 hotel.600", "a -> b")
     ]
     assert [change_text(line, "en") for line in lines] == lines
 
