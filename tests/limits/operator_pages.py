@@ -192,8 +192,8 @@ def readers(context: AppContext, client: TestClient) -> list[tuple[Reader, list[
     pages = {one: list(walk(one, own_starts)) for one, own_starts in starts.items()}
     unmet = unmet_routes([page for own_pages in pages.values() for page in own_pages]) - set(EMPTY)
     assert unmet == set(), f"not reached: {unmet}"
-    found = [(one, [page.address for page in own_pages]) for one, own_pages in pages.items()]
-    return [*found, (operator, list(API_ADDRESSES))]
+    by_reader = [(one, [page.address for page in own_pages]) for one, own_pages in pages.items()]
+    return [*by_reader, (operator, list(API_ADDRESSES))]
 
 
 def _open_cases(context: AppContext, client: TestClient, person: Reader, decision: str) -> None:

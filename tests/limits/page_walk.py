@@ -41,7 +41,7 @@ Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Page:
+class PageAddress:
     """One page of one person: who signs in, its address, and the name of its route."""
 
     role: str
@@ -96,7 +96,7 @@ def page_key(address: str) -> Key | None:
     return route.path, tuple(sorted(name for name, _ in query)), values
 
 
-def walk(person: Reader, starts: tuple[str, ...] = ()) -> Iterator[Page]:
+def walk(person: Reader, starts: tuple[str, ...] = ()) -> Iterator[PageAddress]:
     """Every page that somebody reaches from the navigation and from these addresses."""
     waiting = [*starts, *(address for address, _ in PAGES[person.role])]
     met: set[Key | None] = {None}
@@ -109,7 +109,7 @@ def walk(person: Reader, starts: tuple[str, ...] = ()) -> Iterator[Page]:
         if answer.status_code != 200:
             assert answer.status_code in (303, 404, 409), f"{address}: {answer.status_code}"
             continue
-        yield Page(person.role, person.party, address, key[0])
+        yield PageAddress(person.role, person.party, address, key[0])
         if answer.headers["content-type"].startswith("text/html"):
             waiting += [html.unescape(link) for link in _LINK.findall(answer.text)]
 
@@ -136,6 +136,6 @@ def merchant_starts(merchant: Reader, service: str, person: str) -> tuple[str, .
     return (f"/ask/consents/{merchant.post('/v1/consents', form)['id']}",)
 
 
-def unmet_routes(pages: list[Page]) -> set[str]:
+def unmet_routes(pages: list[PageAddress]) -> set[str]:
     """Routes of pages that no walk came to."""
     return {route.path for route in ROUTES} - {page.route for page in pages} - set(UNLINKED)

@@ -26,7 +26,7 @@ from api.store.tables import DECISION_SUBJECTS, DECISIONS
 from tests.api.console.browser import running_browser
 from tests.api.console.conftest import served
 from tests.api.demo.demo_database import start
-from tests.limits.page_walk import Page, Reader, merchant_starts, operator_starts, reader, unmet_routes, walk
+from tests.limits.page_walk import PageAddress, Reader, merchant_starts, operator_starts, reader, unmet_routes, walk
 
 MAX_BYTES: Final = 300_000
 EDITOR: Final = ("/rules/drafts/{number}", "/rules/file")  # pages with the editor of rules
@@ -54,7 +54,7 @@ def transferred(browser: Browser, base: str, person: Reader, addresses: Iterable
     context.close()
 
 
-def demo_readers(context: AppContext, client: TestClient) -> Iterator[tuple[Reader, list[Page]]]:
+def demo_readers(context: AppContext, client: TestClient) -> Iterator[tuple[Reader, list[PageAddress]]]:
     """Each role of the demo with the pages that it reaches."""
     subject = DECISION_SUBJECTS.c.subject
     with reading(context.database) as connection:
