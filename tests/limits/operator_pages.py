@@ -31,7 +31,7 @@ from engine.decide.evaluators import Evaluators
 from graph.datasets.town import town
 from tests.bench.decide import shipped_release
 from tests.bench.swap import PEOPLE, ROWS, changed_release, fill, fill_decisions
-from tests.limits.page_walk import Reader, merchant_starts, operator_starts, reader, unmet_routes, walk
+from tests.limits.page_walk import PageReader, merchant_starts, operator_starts, reader, unmet_routes, walk
 
 DAYS: Final = 90
 ASKS: Final = 100  # of each address
@@ -172,7 +172,7 @@ def count_everything(context: AppContext) -> dict[str, float]:
     return took
 
 
-def readers(context: AppContext, client: TestClient) -> list[tuple[Reader, list[str]]]:
+def readers(context: AppContext, client: TestClient) -> list[tuple[PageReader, list[str]]]:
     """Each role with the pages that it reaches."""
     with reading(context.database) as connection:
         own = text(
@@ -196,7 +196,7 @@ def readers(context: AppContext, client: TestClient) -> list[tuple[Reader, list[
     return [*by_reader, (operator, list(API_ADDRESSES))]
 
 
-def _open_cases(context: AppContext, client: TestClient, person: Reader, decision: str) -> None:
+def _open_cases(context: AppContext, client: TestClient, person: PageReader, decision: str) -> None:
     """A review, and an objection of somebody else: it puts off that person's score. And a load of one event."""
     person.post("/v1/me/reviews", {"decision_id": decision})
     objector = reader(context, client, "subject", OBJECTOR)
@@ -206,7 +206,7 @@ def _open_cases(context: AppContext, client: TestClient, person: Reader, decisio
     contributor.post("/v1/events", [{"kind": "no.such", "event_id": "1", "subject": OBJECTOR}])
 
 
-def measure(person: Reader, address: str) -> tuple[float, float, int]:
+def measure(person: PageReader, address: str) -> tuple[float, float, int]:
     """The median and the 99th percentile of the seconds of an address, and its bytes."""
     times, size = [], 0
     for _ in range(ASKS):

@@ -51,7 +51,7 @@ class PageAddress:
 
 
 @dataclass(frozen=True, eq=False)
-class Reader:
+class PageReader:
     """A person with a session and a token."""
 
     client: TestClient
@@ -70,12 +70,12 @@ class Reader:
         return answer.json()
 
 
-def reader(context: AppContext, client: TestClient, role: str, party: str) -> Reader:
+def reader(context: AppContext, client: TestClient, role: str, party: str) -> PageReader:
     """Sign somebody in."""
     issued = tokens.issue(context.database, role, party, party, clock.now())
     session = sessions.open_session(context.database, Caller(issued.token.id, role, party), clock.now())
     headers = {"Authorization": f"Bearer {issued.secret}", "Cookie": f"{COOKIE}={session}", "Accept": "text/html"}
-    return Reader(client, role, party, headers)
+    return PageReader(client, role, party, headers)
 
 
 def page_key(address: str) -> Key | None:
@@ -96,7 +96,7 @@ def page_key(address: str) -> Key | None:
     return route.path, tuple(sorted(name for name, _ in query)), values
 
 
-def walk(person: Reader, starts: tuple[str, ...] = ()) -> Iterator[PageAddress]:
+def walk(person: PageReader, starts: tuple[str, ...] = ()) -> Iterator[PageAddress]:
     """Every page that somebody reaches from the navigation and from these addresses."""
     waiting = [*starts, *(address for address, _ in PAGES[person.role])]
     met: set[Key | None] = {None}
@@ -114,7 +114,7 @@ def walk(person: Reader, starts: tuple[str, ...] = ()) -> Iterator[PageAddress]:
             waiting += [html.unescape(link) for link in _LINK.findall(answer.text)]
 
 
-def operator_starts(operator: Reader, person: str, decision: str, count: int = 1) -> tuple[str, ...]:
+def operator_starts(operator: PageReader, person: str, decision: str, count: int = 1) -> tuple[str, ...]:
     """Pages behind a statement of purpose, and a draft."""
     name = quote(person, safe="")
     look = operator.post(f"/v1/people/{name}/looks", LOOK)["id"]
@@ -130,7 +130,7 @@ def operator_starts(operator: Reader, person: str, decision: str, count: int = 1
     )
 
 
-def merchant_starts(merchant: Reader, service: str, person: str) -> tuple[str, ...]:
+def merchant_starts(merchant: PageReader, service: str, person: str) -> tuple[str, ...]:
     """A request for a consent."""
     form = {"service": service, "subject": person, "classes": ["identity", "behaviour"]}
     return (f"/ask/consents/{merchant.post('/v1/consents', form)['id']}",)

@@ -26,14 +26,14 @@ from api.store.tables import DECISION_SUBJECTS, DECISIONS
 from tests.api.console.browser import running_browser
 from tests.api.console.conftest import served
 from tests.api.demo.demo_database import start
-from tests.limits.page_walk import PageAddress, Reader, merchant_starts, operator_starts, reader, unmet_routes, walk
+from tests.limits.page_walk import PageAddress, PageReader, merchant_starts, operator_starts, reader, unmet_routes, walk
 
 MAX_BYTES: Final = 300_000
 EDITOR: Final = ("/rules/drafts/{number}", "/rules/file")  # pages with the editor of rules
 LARGEST: Final = 10
 
 
-def transferred(browser: Browser, base: str, person: Reader, addresses: Iterable[str]) -> Iterator[tuple[str, int]]:
+def transferred(browser: Browser, base: str, person: PageReader, addresses: Iterable[str]) -> Iterator[tuple[str, int]]:
     """The bytes that a browser transfers for each address, each time without a cache."""
     secret = person.headers["Cookie"].removeprefix(f"{COOKIE}=")
     context = browser.new_context(base_url=base)
@@ -54,7 +54,7 @@ def transferred(browser: Browser, base: str, person: Reader, addresses: Iterable
     context.close()
 
 
-def demo_readers(context: AppContext, client: TestClient) -> Iterator[tuple[Reader, list[PageAddress]]]:
+def demo_readers(context: AppContext, client: TestClient) -> Iterator[tuple[PageReader, list[PageAddress]]]:
     """Each role of the demo with the pages that it reaches."""
     subject = DECISION_SUBJECTS.c.subject
     with reading(context.database) as connection:
