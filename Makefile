@@ -81,6 +81,7 @@ bench: $(STAMP) ## speed and memory, each beside something else in the same run
 	@$(BIN)/python -m tests.limits.activity
 	@$(BIN)/python -m tests.limits.authoring
 	@$(BIN)/python -m tests.limits.operator_pages
+	@$(BIN)/python -m tests.limits.page_weights
 
 agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest --timeout 3600 -n 2 --dist worksteal -q tests/engine tests/graph \

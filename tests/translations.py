@@ -8,6 +8,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from tests.paths import ROOT
+from tests.problem_templates import problem_templates
 
 CONSOLE = ROOT / "api" / "console"
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
@@ -19,7 +20,7 @@ def texts() -> dict[str, str]:
     for path in sorted([*CONSOLE.glob("**/*.py"), *CONSOLE.glob("templates/**/*.html")]):
         for message in _messages(path):
             places.setdefault(message, str(path.relative_to(ROOT)))
-    return places
+    return problem_templates() | places
 
 
 def _messages(path: Path) -> Iterator[str]:

@@ -12,6 +12,7 @@ import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.auth import Caller
+from api.console.api_problems import in_language
 
 PAGE_CALLER: Final = (
     "iftah.page_caller"  # the key of the caller in the scope of a call from a page: no client can set it
@@ -62,14 +63,19 @@ class Calls:
         answer = await self._request("GET", path)
         if answer.is_success:
             return answer.text, answer.headers
-        raise CallProblem(answer.status_code, answer.json() if _is_json(answer) else {"detail": answer.text})
+        raise self._problem(answer.status_code, answer.json() if _is_json(answer) else answer.text)
 
     async def _send(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         answer = await self._request(method, path, body, query)
         document = answer.json() if _is_json(answer) else answer.text
         if answer.is_success:
             return document
-        raise CallProblem(answer.status_code, document if isinstance(document, dict) else {"detail": str(document)})
+        raise self._problem(answer.status_code, document)
+
+    def _problem(self, status: int, document: Any) -> CallProblem:
+        """The problem, with its detail and hint in the reader's language."""
+        values = document if isinstance(document, dict) else {"detail": str(document)}
+        return CallProblem(status, in_language(values, self.language))
 
     async def _request(
         self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None

@@ -10,6 +10,7 @@ from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 from markupsafe import Markup
 
+from api.console.problem_texts import change_text, explanation_text, problem_line, problem_text
 from api.render.currency import minor_digits
 
 NO_VALUE: Final = "–"
@@ -63,6 +64,10 @@ def formats(language: str) -> Mapping[str, Callable[..., Any]]:
         "moment": moment,
         "day": day,
         "distance": distance,
+        "problem_text": lambda text: problem_text(text, language),
+        "change_text": lambda line: change_text(line, language),
+        "problem_line": lambda line: problem_line(line, language),
+        "explanation_text": lambda line: explanation_text(line, language),
     }
 
 

@@ -73,6 +73,8 @@ CALLBACK_STATES: Final = {"waiting": N_("Waiting"), "sent": N_("Sent"), "failed"
 CALLBACK_KINDS: Final = {"waiting": "warn", "sent": "good", "failed": "bad"}
 MODES: Final = {"waive_first": N_("No deposit up front"), "enjoy_first": N_("Use first, pay later")}
 FIELDS: Final = {
+    "nights": N_("Nights"),
+    "city": N_("City"),
     "identity_level": N_("Level of identity"),
     "tie": N_("Kind of tie"),
     "strength": N_("Strength"),

@@ -1,5 +1,6 @@
 """What is stored about a person and from whom, objections to items, and the numbers that we compute from them."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -7,6 +8,7 @@ from starlette.responses import Response
 
 from api.console import labels
 from api.console.calls import CallProblem, part
+from api.console.person_words import window_text
 from api.console.visits import PageRoute, SubjectVisit, Visit, form_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -55,7 +57,9 @@ async def list_my_numbers(visit: SubjectVisit) -> Response:
         items, problem = (await visit.api.get("/v1/me/features"))["items"], None
     except CallProblem as error:
         items, problem = [], error.document
-    return visit.page("my_numbers.html", items=items, problem=problem, labels=labels)
+    return visit.page(
+        "my_numbers.html", items=items, problem=problem, labels=labels, window_text=partial(window_text, visit.language)
+    )
 
 
 async def _page(visit: Visit, after: str | None, problem: CallProblem | None = None) -> Response:

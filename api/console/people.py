@@ -8,7 +8,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from api.console.calls import CallProblem
-from api.console.labels import BANDS
+from api.console.labels import BANDS, VALUES
 from api.console.navigation import N_
 from api.console.person_charts import score_chart
 from api.console.person_words import FIELDS
@@ -91,6 +91,7 @@ async def show_person(
         steps=steps,
         bands=BANDS,
         fields=FIELDS,
+        value_words=VALUES,
         **more,
     )
 

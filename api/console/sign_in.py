@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -44,9 +44,9 @@ async def open_home(visit: AnyVisit) -> Response:
 
 
 @router.get("/static/{name}")
-async def get_static(name: str) -> Response:
+async def get_static(request: Request, name: str) -> Response:
     """A file that pages load."""
-    response = static_response(name)
+    response = static_response(name, request.headers.get("accept-encoding", ""))
     if response is None:
         raise HTTPException(404)
     return response

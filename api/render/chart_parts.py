@@ -18,6 +18,7 @@ PLOT_HEIGHT: Final = 150.0
 TOP, RIGHT = 14.0, 14.0
 FONT: Final = 12.0
 LINE: Final = 18.0  # the height of a line of text
+LABEL_GAP: Final = 4.0  # between two names below the axis
 DASHES: Final = ("", "6 3", "2 2", "8 3 2 3", "1 3", "12 3")
 TEXTURES: Final = ("", "M0 6L6 0", "M0 0L6 6", "M0 3H6", "M3 0V6", "M0 6L6 0M0 0L6 6")  # in a square of 6
 Show = Callable[[float], str]
@@ -108,10 +109,14 @@ def axis_labels(plot: Frame, places: Sequence[tuple[float, str]]) -> Element:
     """The names below the axis: as many of them as fit, evenly; or all of them in the `label_lines` of the plot, by turns."""
     fitting = max(1, int((plot.right - plot.left) // (_widest(places) + 10)))
     every = 1 if plot.label_lines > 1 else max(1, -(-len(places) // fitting))
-    texts = []
-    for n, (x, name) in enumerate(places[::every]):
+    texts, ends = list[Element](), [-LABEL_GAP] * plot.label_lines  # where the last name of each line ends
+    for n, (place, name) in enumerate(places[::every]):
         half, y = text_width(name) / 2, plot.bottom + LINE * (1 + n % plot.label_lines) - 2
-        texts.append(element("text", name, x=min(max(x, half), WIDTH - half), y=y, text_anchor="middle"))
+        x = min(max(place, half), WIDTH - half)
+        if x - half < ends[n % plot.label_lines] + LABEL_GAP:
+            continue  # days are not evenly apart: no name covers another
+        ends[n % plot.label_lines] = x + half
+        texts.append(element("text", name, x=x, y=y, text_anchor="middle"))
     return element("g", *texts, class_="labels")
 
 

@@ -1,4 +1,4 @@
-"""The editor's bundle: the committed file is what the lock file and our source give, with the licences of all that is in it."""
+"""The editor's bundle and the explorer: the committed files are what the lock file and our source give, with the licences of all that is in them."""
 
 import hashlib
 import json
@@ -15,7 +15,10 @@ from tests.paths import ROOT
 SOURCE = ROOT / "api" / "console" / "editor"
 STATIC = ROOT / "api" / "console" / "static"
 BUILD_SECONDS = 240
-NAMES = ("editor.js", "editor.js.sha256", "editor.licences.txt")
+NAMES = (
+    *("editor.js", "editor.js.sha256", "editor.licences.txt"),
+    *("cytoscape.js", "cytoscape.js.sha256", "cytoscape.licence.txt"),
+)
 
 
 def test_the_bundle_is_what_its_source_and_its_lock_file_give(tmp_path: Path) -> None:
@@ -32,9 +35,10 @@ def test_the_bundle_is_what_its_source_and_its_lock_file_give(tmp_path: Path) ->
     assert differing == [], "run `make editor-bundle`"
 
 
-def test_the_bundle_has_the_hash_beside_it_and_evaluates_no_text() -> None:
-    content = (STATIC / "editor.js").read_bytes()
-    assert (STATIC / "editor.js.sha256").read_text() == f"{hashlib.sha256(content).hexdigest()}  editor.js\n"
+@pytest.mark.parametrize("name", ["editor.js", "cytoscape.js"])
+def test_the_bundle_has_the_hash_beside_it_and_evaluates_no_text(name: str) -> None:
+    content = (STATIC / name).read_bytes()
+    assert (STATIC / f"{name}.sha256").read_text() == f"{hashlib.sha256(content).hexdigest()}  {name}\n"
     assert re.search(rb"\beval\(|new Function\(", content) is None
 
 
@@ -46,6 +50,14 @@ def test_each_package_is_locked_by_its_hash_and_no_registry_is_named() -> None:
     versions = json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))
     own_versions = {**versions["dependencies"], **versions["devDependencies"]}
     assert {name: packages[f"node_modules/{name}"]["version"] for name in own_versions} == own_versions
+
+
+def test_the_explorer_has_its_version_and_its_licence() -> None:
+    version = json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))["dependencies"]["cytoscape"]
+    licence = (STATIC / "cytoscape.licence.txt").read_text(encoding="utf-8")
+    assert licence.startswith(f"cytoscape {version} (MIT)\n")
+    assert "Permission is hereby granted, free of charge" in licence
+    assert version.encode() in (STATIC / "cytoscape.js").read_bytes()
 
 
 def test_every_package_of_the_bundle_has_its_licence_in_it() -> None:

@@ -42,6 +42,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "GET /cases/{kind}/{name}": OPERATOR,
     "POST /cases/reviews/{name}/look": OPERATOR,
     "POST /cases/{kind}/{name}": OPERATOR,
+    "GET /network": OPERATOR,
     "GET /people": OPERATOR,
     "POST /people/look": OPERATOR,
     "GET /people/{person:path}": OPERATOR,
