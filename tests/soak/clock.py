@@ -29,22 +29,15 @@ from api.store.clock import micros
 from api.store.database import open_database, reading
 from api.supervision import audit, digests
 from tests.bench.ask import prepare
-from tests.bench.fresh import RULES, SERVE, on_postgres, running_server
+from tests.bench.fresh import RULES, on_postgres, running_server
+from tests.soak.serve_ahead import OFFSET
 
 PEOPLE: Final = 60
 AHEAD_SECONDS: Final = 400 * 86_400  # seconds
 QUESTIONS: Final = 60  # at each stage
 START_TIMEOUT: Final = 120.0  # seconds within which a server that refuses to start must end
 RECOVERY_TIMEOUT: Final = 20.0  # seconds within which the server must answer again
-OFFSET: Final = "IFTAH_SOAK_CLOCK"  # names the file with the seconds by which the server's clock is ahead
-SERVE_AHEAD: Final = f"""
-import os, pathlib
-from datetime import UTC, datetime, timedelta
-from api import clock
-file = pathlib.Path(os.environ["{OFFSET}"])
-clock.wall = lambda: datetime.now(UTC) + timedelta(seconds=float(file.read_text() or 0))
-clock._anchor = (clock.wall(), clock._seconds())
-{SERVE}"""
+SERVE_AHEAD: Final = "tests.soak.serve_ahead"
 AnswerCounts = Counter[tuple[int, str]]
 
 
@@ -88,7 +81,7 @@ def leap_clock(url: str, folder: Path, number: int = QUESTIONS) -> ClockLeapResu
     file.write_text("0")
     os.environ[OFFSET] = str(file)
     database = open_database(url)
-    with running_server(url, "-c", SERVE_AHEAD) as (_, port):
+    with running_server(url, "-m", SERVE_AHEAD) as (_, port):
         before = questions(port, tokens[0], people, "before", number)
         rows_before = _row_counts(database)
         file.write_text(str(AHEAD_SECONDS))
@@ -131,7 +124,7 @@ def _start_ahead(url: str) -> tuple[str, int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     environment = os.environ | {"IFTAH_DATABASE_URL": url, "IFTAH_PORT": port, "IFTAH_RULES": str(RULES)}
-    command = [sys.executable, "-c", SERVE_AHEAD]
+    command = [sys.executable, "-m", SERVE_AHEAD]
     try:
         completed = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=START_TIMEOUT, check=False

@@ -15,18 +15,6 @@ PEOPLE: Final = 60
 SIGN_UPS: Final = 45
 DURATION_SECONDS: Final = 15.0  # of the other callers
 MAX_ANSWER_SECONDS: Final = 3.0  # seconds until an answer to another caller
-# A server for which the names of one domain take twenty seconds each to resolve.
-SERVER_CODE: Final = """
-import socket, time
-resolve = socket.getaddrinfo
-def slow(host, *args, **how):
-    if str(host).endswith(".slow.example"):
-        time.sleep(20)
-    return resolve(host, *args, **how)
-socket.getaddrinfo = slow
-from api.cli import app
-app(["serve"])
-"""
 
 
 def slow_names(url: str, seconds: float = DURATION_SECONDS) -> tuple[AnswerStats, AnswerStats]:
@@ -42,7 +30,7 @@ def slow_names(url: str, seconds: float = DURATION_SECONDS) -> tuple[AnswerStats
         terms = {"perk": "hotel", "callback": f"https://n{number}.slow.example/hook"}
         return sign_up_stats.ask(port, "PUT", f"/v1/services/s{number}", slow, terms)
 
-    with running_server(url, "-c", SERVER_CODE) as (_, port), ThreadPoolExecutor(SIGN_UPS) as threads:
+    with running_server(url, "-m", "tests.soak.serve_slow_names") as (_, port), ThreadPoolExecutor(SIGN_UPS) as threads:
         question_stats.send(port, ask())
         futures: list[Any] = [threads.submit(sign_up, number) for number in range(SIGN_UPS)]
         until = time.monotonic() + seconds
