@@ -1,10 +1,11 @@
 """Serve on a machine on which each name of one domain takes twenty seconds to resolve: `python -m tests.soak.serve_slow_names`."""
 
 import socket
+import sys
 import time
 from typing import Any, Final
 
-from api.cli.main import app
+from api.cli import main as commands
 
 SECONDS: Final = 20
 
@@ -19,7 +20,8 @@ def main() -> None:
         return resolve(host, *arguments, **options)
 
     socket.getaddrinfo = resolve_slowly
-    app(["serve"])
+    sys.argv = ["iftah", "serve"]
+    commands.main()
 
 
 if __name__ == "__main__":
