@@ -10,8 +10,6 @@ We override the private classes of Narwhals: it has no public way to do so. `tes
 so an update of Narwhals that changes them fails there.
 """
 
-from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any, Final
 
 import narwhals as nw
@@ -57,7 +55,6 @@ class ExactDates(SparkLikeExprDateTimeNamespace):
     def total_microseconds(self) -> "ExactExpr":
         """Microseconds."""
         return self._length("DAY", "HOUR", "MINUTE", "SECOND")
-    
 
     def _length(self, *units: str) -> "ExactExpr":
         functions = self.compliant._F

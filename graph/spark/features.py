@@ -1,7 +1,7 @@
 """Every feature of everyone on Spark: sums and counts by the same Narwhals expressions, graphs on the driver from numbers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import narwhals as nw
 import polars as pl
@@ -14,17 +14,26 @@ from graph.features.integer_math import Frame
 from graph.features.pipeline import local_expressions
 from graph.network.build import tie_ratings
 from graph.spark.dialect import exact_frame
+from graph.spark.fixed_points import trust
 from graph.spark.graph_part import (
     GRAPH_NAMES,
     GraphFeatures,
+    enrolled_rows,
+    is_empty,
+    lending,
     ring_counts,
     ring_payments,
     social_features,
+    tied_levels,
+    verified_seeds,
     with_graph_features,
 )
-from graph.spark.numbering import NUMBER, Store, numbered_people
+from graph.spark.numbering import NUMBER, Store, numbered_people, with_numbers
 from graph.spark.partitions import small_frame
 from graph.spark.view import LINKED_SCHEMA, SparkView, ViewQuestion
+
+GraphPlace = Literal["driver", "cluster"]
+TRUST = "relationships.trust"
 
 
 def features_on_spark(
@@ -33,10 +42,12 @@ def features_on_spark(
     definitions: Sequence[FeatureDefinition],
     names: Sequence[str],
     store: Store,
+    graph: GraphPlace = "driver",
 ) -> Frame:
     """Return `person` and the features in `names`, one row for each person enrolled in the view and for each linked id.
 
-    `store` computes a frame of Spark and returns it stored: we call it between parts, because one plan of all of them would
+    `graph`: where the features of whole graphs are computed. On the `cluster`, by repeated joins, there is trust alone, and the others are
+    missing. `store` computes a frame of Spark and returns it stored: we call it between parts, because one plan of all of them would
     take Spark longer to plan than to run.
     """
     rows = exact_frame(store("view", view.rows.to_native()))
@@ -49,7 +60,9 @@ def features_on_spark(
     table = local.join(declared, on="person", how="left", suffix=" declared")
     replaced = [d.name for d in definitions if d.name in local.collect_schema().names()]
     table = table.with_columns(nw.col(f"{name} declared").alias(name) for name in replaced) if replaced else table
-    graph_table, absent = _graph(rows, ties, question, store)
+    graph_table, absent = (
+        _graph(rows, ties, question, store) if graph == "driver" else _graph_by_joins(rows, ties, store)
+    )
     table = with_graph_features(table, graph_table, consents, absent)
     return _with_linked_ids(table.select("person", *names), view.linked)
 
@@ -78,13 +91,34 @@ def _graph(rows: Frame, ties: Frame, question: ViewQuestion, store: Store) -> tu
     ends = [ties.select(person="a"), ties.select(person="b"), hubs.select("person")]
     ends += [payments.select(person="subject"), payments.select(person="other")]
     numbers = numbered_people(nw.concat(ends), store)
-    enrolled = rows.filter(nw.col("kind") == "person.enrolled", nw.col("for_subject"))
-    social = social_features(ties, enrolled, numbers)
+    social = social_features(ties, enrolled_rows(rows), numbers)
     counts = ring_counts(payments, hubs, numbers)
     complete = _combined(social, counts)
-    by_person = small_frame(rows, complete.rename({"person": NUMBER})).join(numbers, on=NUMBER, how="inner").drop(NUMBER)
+    by_person = (
+        small_frame(rows, complete.rename({"person": NUMBER})).join(numbers, on=NUMBER, how="inner").drop(NUMBER)
+    )
     stored = exact_frame(store("graph", by_person.to_native()))
     return stored.with_columns(_has_graph=nw.lit(1)), {**social.absent, ring_features.NAMES[0]: 0}
+
+
+def _graph_by_joins(rows: Frame, ties: Frame, store: Store) -> tuple[Frame, dict[str, int | None]]:
+    """The trust of each `person` with ties, by joins on the cluster; the other features of `GRAPH_NAMES` are missing."""
+
+    def keep(name: str, frame: Frame) -> Frame:
+        return exact_frame(store(name, frame.to_native()))
+
+    live = ties.filter(nw.col("strength") > 0)
+    numbers = numbered_people(nw.concat([live.select(person="a"), live.select(person="b")]), store)
+    edges = keep("edges", lending(with_numbers(live.select("a", "b", "strength", "tie"), numbers, "a", "b")))
+    levels = keep("levels", with_numbers(tied_levels(enrolled_rows(rows), live), numbers, "person"))
+    seeds = next((s for s in verified_seeds(levels) if not is_empty(s)), levels.filter(nw.col("person") < 0))
+    has_seeds = not is_empty(seeds)
+    values = trust(edges, seeds.select(node="person"), keep)
+    by_person = values.join(numbers.select("person", node=NUMBER), on="node", how="inner")
+    missing = {name: None for name in GRAPH_NAMES if name != TRUST}
+    columns = [nw.lit(None, nw.Int64()).alias(name) for name in missing]
+    table = keep("graph", by_person.select("person", nw.col("trust").alias(TRUST), *columns))
+    return table.with_columns(_has_graph=nw.lit(1)), {**missing, TRUST: 0 if has_seeds else None}
 
 
 def _combined(social: GraphFeatures, counts: pl.DataFrame) -> pl.DataFrame:

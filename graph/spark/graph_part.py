@@ -49,7 +49,7 @@ def social_features(ties: Frame, enrolled: Frame, numbers: Frame) -> GraphFeatur
     edges = collected(social_edges(ties, numbers))
     rated = edges.select("a", "b", "strength", tie=pl.when("vouch").then(pl.lit("vouch")).otherwise(pl.lit("tie")))
     tied = pl.concat([rated["a"], rated["b"]]).unique()
-    levels = collected(with_numbers(_tied_levels(enrolled, ties), numbers, "person"))
+    levels = collected(with_numbers(tied_levels(enrolled, ties), numbers, "person"))
     layer = social_layer(rated.filter(pl.col("strength") > 0))
     people = pl.concat([tied, pl.Series([NOBODY], dtype=pl.Int64)])
     near = structural_diversity.neighbourhood_features(layer)
@@ -61,11 +61,34 @@ def social_features(ties: Frame, enrolled: Frame, numbers: Frame) -> GraphFeatur
     return GraphFeatures(table.filter(pl.col("person") != NOBODY), {n: absent[n] for n in SOCIAL_NAMES})
 
 
-def _tied_levels(enrolled: Frame, ties: Frame) -> Frame:
+def tied_levels(enrolled: Frame, ties: Frame) -> Frame:
     """The highest identity level of each person with ties."""
     ends = nw.concat([ties.select(person="a"), ties.select(person="b")]).unique()
     levels = enrolled.group_by("subject").agg(nw.col("identity_level").max())
     return levels.select("identity_level", person="subject").join(ends, on="person", how="semi")
+
+
+def enrolled_rows(rows: Frame) -> Frame:
+    """The enrolments that count."""
+    return rows.filter(nw.col("kind") == "person.enrolled", nw.col("for_subject"))
+
+
+def lending(edges: Frame) -> Frame:
+    """Who lends trust to whom, one row a pair with its `weight`: a mutual tie both ways, a vouch only from its giver."""
+    forth = edges.select("a", "b", "strength")
+    back = edges.filter(nw.col("tie") != "vouch").select("strength", a="b", b="a").select("a", "b", "strength")
+    weights = nw.concat([forth, back]).group_by("a", "b").agg(nw.col("strength").sum())
+    return weights.select("a", "b", weight=nw.col("strength").cast(nw.Int64()))
+
+
+def verified_seeds(levels: Frame) -> tuple[Frame, ...]:
+    """The people at whom trust starts, best first: we take the first group that has somebody."""
+    return tuple(levels.filter(nw.col("identity_level") == level) for level in position.VERIFIED_LEVELS)
+
+
+def is_empty(frame: Frame) -> bool:
+    """Whether a frame has no rows."""
+    return collected(frame.head(1)).is_empty()
 
 
 def ring_payments(rows: Frame, as_of: datetime, zone: tzinfo) -> tuple[Frame, Frame]:

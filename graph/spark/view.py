@@ -57,13 +57,22 @@ Frame = nw.LazyFrame[Any]
 
 @dataclass(frozen=True)
 class ViewQuestion:
-    """Which events count: those of `as_of` as known at `known_at`, for a purpose, in a time zone, of a vocabulary."""
+    """Which events count: those of `as_of` as known at `known_at`, for a purpose, in a time zone, of a vocabulary.
+
+    We send a question to executors, and a time zone cannot travel: `zone_of` makes it there from its name.
+    """
 
     as_of: datetime
     known_at: datetime
     purpose: str
-    zone: tzinfo
+    zone_name: str
+    zone_of: Callable[[str], tzinfo]
     vocabulary: EventVocabulary
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in which days and months count."""
+        return self.zone_of(self.zone_name)
 
 
 @dataclass(frozen=True)
