@@ -1,0 +1,177 @@
+"""Compute every feature and score with Spark in local mode beside Polars: `python -m tests.bench.spark [people ... [/ partitions ...]]`.
+
+Both read the same Parquet files of `tests.random_population`, each in a process of its own. The first table has one row a size, the second the largest
+size by partitions of people. Memory is the peak of the process and of all that it starts (Java, and Python on its executors),
+sampled twice a second; shared pages count once.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from api.features.spark_session import check_java, check_spark
+from engine.errors import Rejected
+from tests import random_population
+from tests.bench.size import PAYMENTS, TIES
+
+PEOPLE: Final = (2_000, 20_000)
+PARTITIONS: Final = (2, 4, 8)
+SPARK: Final = {"spark.driver.memory": "6g", "spark.sql.shuffle.partitions": "2"}
+SAMPLE_SECONDS: Final = 0.5
+LATER: Final = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class SparkFigure:
+    """One computation: people, events, partitions, seconds (of Spark also those before the first stage), and bytes at the peak."""
+
+    engine: str
+    people: int
+    events: int
+    partitions: int
+    seconds: float
+    start: float
+    peak: int
+
+
+@contextmanager
+def peak_memory() -> Iterator[list[int]]:
+    """The largest memory of this process and its descendants, in bytes, as the one element of a list."""
+    peak, is_over = [0], threading.Event()
+
+    def sample() -> None:
+        while not is_over.wait(SAMPLE_SECONDS):
+            peak[0] = max(peak[0], sum(map(_memory, _descendants(os.getpid()))))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        children = [c for p in Path(f"/proc/{pid}/task").iterdir() for c in (p / "children").read_text().split()]
+    except OSError:  # it has ended
+        return []
+    return [pid, *(d for child in children for d in _descendants(int(child)))]
+
+
+def _memory(pid: int) -> int:
+    """Its share of memory, in bytes: pages that several processes use count once in all."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), 0)
+
+
+def with_polars(folder: Path, people: int) -> SparkFigure:
+    """The features and scores by Polars."""
+    import narwhals as nw
+
+    from engine.lang.engines import columnar
+    from iftah.shipped import shipped_program
+    from tests.shipped_features import features
+
+    program, begin = shipped_program(), time.perf_counter()
+    with peak_memory() as peak:
+        events, end = random_population.events(folder), random_population.END
+        table = features(events, end, LATER, "perks")
+        scored = columnar.score(program, nw.from_native(table.lazy()), program.day(end), reasons=False)
+        assert scored.to_native().select("person", "score").collect().height == people
+        count = events.select(pl.len()).collect().item()
+        seconds = time.perf_counter() - begin
+    return SparkFigure("Polars", people, count, 1, seconds, 0, peak[0])
+
+
+def with_spark(folder: Path, people: int, partitions: int) -> SparkFigure:
+    """The same by Spark in local mode, written as Parquet."""
+    from api.features.spark_build import SparkQuestion, build_with_spark
+    from api.features.spark_session import LOCAL, session_of_build
+    from api.releases import rules_folder
+    from tests.paths import ROOT
+
+    release, begin, stages = rules_folder.load_folder(ROOT / "rules"), time.perf_counter(), list[float]()
+    out = str(folder / "out")
+    moments = random_population.END, LATER
+    question = SparkQuestion(*moments, "perks", release, str(folder / "*.parquet"), out, f"{out}/stages", partitions)
+    with peak_memory() as peak, session_of_build(LOCAL, SPARK) as session:
+        figures = build_with_spark(session, question, lambda _: stages.append(time.perf_counter()))
+    seconds, start = time.perf_counter() - begin, stages[0] - begin
+    assert figures.people == people
+    return SparkFigure("Spark", people, figures.events, partitions, seconds, start, peak[0])
+
+
+def spark_absent() -> str:
+    """Why Spark cannot run here; empty if it can."""
+    try:
+        check_spark()
+        check_java()
+    except Rejected as error:
+        return str(error)
+    return ""
+
+
+def _in_subprocess(folder: str, engine: str, people: int, partitions: int) -> SparkFigure:
+    command = [sys.executable, "-m", "tests.bench.spark", "--one", engine, folder, str(people), str(partitions)]
+    completed = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return SparkFigure(**json.loads(completed.stdout.splitlines()[-1]))
+
+
+def table(title: str, figures: list[SparkFigure]) -> Table:
+    """The figures, each with its time as a multiple of the first of its size."""
+    rows = Table(
+        *("engine", "people", "events", "partitions", "seconds", "before the first stage", "of Polars", "peak MB"),
+        title=title,
+        title_justify="left",
+    )
+    base: dict[int, float] = {}
+    for f in figures:
+        ratio = f.seconds / base.setdefault(f.people, f.seconds)
+        numbers = (f"{f.people:,}", f"{f.events:,}", f"{f.partitions}", f"{f.seconds:.1f}", f"{f.start:.1f}")
+        rows.add_row(f.engine, *numbers, f"{ratio:.1f} times", f"{f.peak / 1e6:,.0f}")
+    for column in rows.columns[1:]:
+        column.justify = "right"
+    return rows
+
+
+def main(sizes: list[int], partitions: list[int]) -> None:
+    """Print both tables."""
+    for people in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            random_population.write(Path(folder), people, people * PAYMENTS, people * TIES)
+            figures = [_in_subprocess(folder, "polars", people, 1)]
+            counts = [] if (absent := spark_absent()) else partitions if people == sizes[-1] else partitions[:1]
+            figures += [_in_subprocess(folder, "spark", people, n) for n in counts]
+        Console().print(table(f"Spark in local mode beside Polars, {people:,} people", figures))
+        if absent:
+            print(f"Spark was left out: {absent}")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["--one", engine, folder, people, partitions]:
+            run = with_polars(Path(folder), int(people)) if engine == "polars" else None
+            print(json.dumps(asdict(run or with_spark(Path(folder), int(people), int(partitions)))))
+        case words:
+            cut = words.index("/") if "/" in words else len(words)
+            chosen = [int(w) for w in words[:cut]], [int(w) for w in words[cut + 1 :]]
+            main(chosen[0] or list(PEOPLE), chosen[1] or list(PARTITIONS))
