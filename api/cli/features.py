@@ -34,6 +34,28 @@ YesOption = Annotated[
 ]
 
 
+EngineOption = Annotated[
+    Literal["polars", "spark"], typer.Option(help="spark: from --evidence to --out, on a cluster: docs/scale.md")
+]
+EvidenceOption = Annotated[
+    str | None, typer.Option(help="spark: a path or URL of Parquet, or jdbc:postgresql://...", metavar="PLACE")
+]
+OutOption = Annotated[str | None, typer.Option(help="spark: where features and scores go", metavar="PLACE")]
+StagesOption = Annotated[
+    str | None, typer.Option(help="spark: where intermediate results go; default: OUT/_stages", metavar="PLACE")
+]
+MasterOption = Annotated[
+    str | None, typer.Option(help="spark: the cluster's address; default: this machine", metavar="URL")
+]
+SettingsOption = Annotated[
+    list[str], typer.Option("--conf", help="spark: a setting of Spark, NAME=VALUE; repeatable", metavar="NAME=VALUE")
+]
+PartitionsOption = Annotated[int | None, typer.Option(help="spark: of people; default: one for 500,000 events", min=1)]
+GraphOption = Annotated[
+    Literal["driver", "cluster"], typer.Option(help="spark: where whole graphs are; on the cluster, trust alone")
+]
+
+
 def _approved_rules(database: Database, number: int) -> Release:
     """The rules of a proposal that two people approved."""
     state = read_state(database)
@@ -51,29 +73,14 @@ def build(
     proposal: Annotated[
         int | None, typer.Option(help="by the features of an approved proposal, so that it can be released", min=1)
     ] = None,
-    engine: Annotated[
-        Literal["polars", "spark"], typer.Option(help="spark: from --evidence to --out, on a cluster: docs/scale.md")
-    ] = "polars",
-    evidence: Annotated[
-        str | None, typer.Option(help="spark: a path or URL of Parquet, or jdbc:postgresql://...", metavar="PLACE")
-    ] = None,
-    out: Annotated[str | None, typer.Option(help="spark: where features and scores go", metavar="PLACE")] = None,
-    stages: Annotated[
-        str | None, typer.Option(help="spark: where intermediate results go; default: OUT/_stages", metavar="PLACE")
-    ] = None,
-    master: Annotated[
-        str | None, typer.Option(help="spark: the cluster's address; default: this machine", metavar="URL")
-    ] = None,
-    conf: Annotated[
-        list[str],
-        typer.Option("--conf", help="spark: a setting of Spark, NAME=VALUE; repeatable", metavar="NAME=VALUE"),
-    ] = [],  # noqa: B006 - Typer reads the default
-    partitions: Annotated[
-        int | None, typer.Option(help="spark: of people; default: one for 500,000 events", min=1)
-    ] = None,
-    graph: Annotated[
-        Literal["driver", "cluster"], typer.Option(help="spark: where whole graphs are; on the cluster, trust alone")
-    ] = "driver",
+    engine: EngineOption = "polars",
+    evidence: EvidenceOption = None,
+    out: OutOption = None,
+    stages: StagesOption = None,
+    master: MasterOption = None,
+    conf: SettingsOption = [],  # noqa: B006 - Typer reads the default
+    partitions: PartitionsOption = None,
+    graph: GraphOption = "driver",
 ) -> None:
     """Compute all features from the ledger. The server uses them from then on.
 
@@ -113,6 +120,11 @@ def build(
             release=release,
             guard=guard,
         )
+    _report(database, new_build)
+
+
+def _report(database: Database, new_build: builds.Build) -> None:
+    """Print the people of a build, and whether its evidence is old."""
     terminal = console()
     terminal.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")
     newest = coverage.of_build(database, new_build).newest

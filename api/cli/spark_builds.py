@@ -49,7 +49,9 @@ def spark_build(
         graph=graph,
     )
     with session_of_build(master or LOCAL, settings_of(spark_settings)) as session:
-        figures = build_with_spark(session, question, lambda s: report.say(f"{perf_counter() - started_at:6.0f} s  {s}"))
+        figures = build_with_spark(
+            session, question, lambda s: report.say(f"{perf_counter() - started_at:6.0f} s  {s}")
+        )
     seconds = perf_counter() - started_at
     report.say(
         f"{figures.people:,} people as of {clock.iso(as_of)}, {figures.scored:,} with a score, "

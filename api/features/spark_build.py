@@ -126,8 +126,8 @@ def check_evidence(source: Any, vocabulary: EventVocabulary, question: SparkQues
         ids = events.group_by("contributor", "event_id").agg(nw.len().alias("rows"))
         repeats = _count(ids.filter(nw.col("rows") > 1))
         reasons = partial(_reason_batches, now=question.known_at, vocabulary=vocabulary)
-        found = exact_frame(events.to_native().mapInArrow(reasons, spark_schema(PROBLEM_TYPES)))
-        table = collected(found.group_by("reason").agg(nw.col("rows").sum().cast(nw.Int64())))
+        counts = exact_frame(events.to_native().mapInArrow(reasons, spark_schema(PROBLEM_TYPES)))
+        table = collected(counts.group_by("reason").agg(nw.col("rows").sum().cast(nw.Int64())))
     if repeats:
         message = f"{repeats:,} ids of events occur more than once"
         raise Rejected(message, where=question.evidence, hint="leave each event once", code="bad_evidence")
@@ -144,8 +144,8 @@ def _reason_batches(
     for batch in batches:
         rows = from_batches([batch])
         if rows is not None:
-            found = problems(rows.select(*SCHEMA), now, vocabulary)
-            yield from to_batches(found.group_by("reason").agg(pl.len().cast(pl.Int64).alias("rows")), PROBLEM_TYPES)
+            flaws = problems(rows.select(*SCHEMA), now, vocabulary)
+            yield from to_batches(flaws.group_by("reason").agg(pl.len().cast(pl.Int64).alias("rows")), PROBLEM_TYPES)
 
 
 def build_line(question: SparkQuestion, program: Program, figures: SparkFigures) -> str:

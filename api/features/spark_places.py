@@ -31,8 +31,8 @@ def read_events(session: Any, place: str, partitions: int) -> Any:
         message = f"the evidence has no column {', '.join(f'`{name}`' for name in sorted(missing))}"
         raise Rejected(message, where=place, hint="see docs/events.md", code="bad_evidence")
     recorded = "coalesce(recorded_at, happened_at)" if "recorded_at" in events.columns else "happened_at"
-    others = [f"`{c}`" for c in events.columns if c in (*SCHEMA, *ORDER) and c != "recorded_at"]
-    return events.selectExpr(*others, f"{recorded} AS recorded_at")
+    columns = [f"`{c}`" for c in events.columns if c in (*SCHEMA, *ORDER) and c != "recorded_at"]
+    return events.selectExpr(*columns, f"{recorded} AS recorded_at")
 
 
 def _read_parquet(session: Any, place: str) -> Any:

@@ -128,8 +128,8 @@ def check_java() -> None:
     )
     number = java_number(completed.stderr + completed.stdout)
     if number is None or number < MIN_JAVA:
-        found = "an unknown version of Java" if number is None else f"Java {number}"
-        message = f"Spark needs Java {MIN_JAVA} or newer, and `{command}` is {found}"
+        age = "an unknown version of Java" if number is None else f"Java {number}"
+        message = f"Spark needs Java {MIN_JAVA} or newer, and `{command}` is {age}"
         raise Rejected(message, where="--engine spark", hint=hint, code="java_version")
 
 

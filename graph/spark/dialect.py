@@ -119,8 +119,8 @@ class ExactNamespace(SparkLikeNamespace):
     def _lazyframe(self) -> "type[ExactFrame]":
         return ExactFrame
 
-    def concat(self, items: Any, *, how: Any) -> "ExactFrame":
-        return ExactFrame.from_native(super().concat(items, how=how).native, context=self)
+    def concat(self, items: Any, **options: Any) -> "ExactFrame":
+        return ExactFrame.from_native(super().concat(items, **options).native, context=self)
 
 
 class ExactFrame(SparkLikeLazyFrame):

@@ -80,8 +80,8 @@ def _declared(
     rows: Frame, consents: Frame, live: Frame, question: ViewQuestion, definitions: Sequence[FeatureDefinition]
 ) -> Frame:
     table = declared_columns(rows, consents, definitions, question.as_of, None, live, question.zone)
-    named = [nw.col(f"f{n}").alias(d.name) for n, d in enumerate(definitions) if not d.is_internal]
-    return table.select("person", *named)
+    features = [nw.col(f"f{n}").alias(d.name) for n, d in enumerate(definitions) if not d.is_internal]
+    return table.select("person", *features)
 
 
 def _graph(rows: Frame, ties: Frame, question: ViewQuestion, store: Store) -> tuple[Frame, dict[str, int | None]]:

@@ -68,14 +68,14 @@ def trust(edges: Frame, seeds: Frame, store: Materialize, rounds: int = ROUNDS) 
     count, seed_count = _count(people), _count(starts)
     if not seed_count:
         return people.filter(nw.col("node") != nw.col("node")).select("node", trust=integer(0))
-    everything = count * MEAN
-    share = everything // seed_count
+    total_trust = count * MEAN
+    share = total_trust // seed_count
     ranks = people.select(
         "node", "is_seed", rank=nw.when(nw.col("is_seed") == 1).then(integer(share)).otherwise(integer(0))
     )
     for number in range(rounds):
         passed = store(f"passed {number}", _passed(flows, ranks))
-        rest = everything - _total(passed)
+        rest = total_trust - _total(passed)
         to_seed = nw.when(nw.col("is_seed") == 1).then(integer(rest // seed_count)).otherwise(integer(0))
         joined = people.join(passed, on="node", how="left")
         ranks = joined.select("node", "is_seed", rank=nw.coalesce(nw.col("passed"), integer(0)) + to_seed)

@@ -48,10 +48,10 @@ def social_features(ties: Frame, enrolled: Frame, numbers: Frame) -> GraphFeatur
     """
     edges = collected(social_edges(ties, numbers))
     rated = edges.select("a", "b", "strength", tie=pl.when("vouch").then(pl.lit("vouch")).otherwise(pl.lit("tie")))
-    tied = pl.concat([rated["a"], rated["b"]]).unique()
+    tie_ends = pl.concat([rated["a"], rated["b"]]).unique()
     levels = collected(with_numbers(tied_levels(enrolled, ties), numbers, "person"))
     layer = social_layer(rated.filter(pl.col("strength") > 0))
-    people = pl.concat([tied, pl.Series([NOBODY], dtype=pl.Int64)])
+    people = pl.concat([tie_ends, pl.Series([NOBODY], dtype=pl.Int64)])
     near = structural_diversity.neighbourhood_features(layer)
     far = position.position_features(layer, levels, people)
     votes = vouches.vouch_features(vouches.select_vouches(rated), far.select("person", vouches.WALK_FEATURE))
@@ -145,9 +145,9 @@ def with_graph_features(table: Frame, features: Frame, consents: Frame, absent: 
     """
     lines = {f.name: f for f in FEATURES if f.name in absent}
     classes = sorted({str(f.data_class) for f in lines.values()})
-    agreed = [nw.when(nw.col("data_class") == c).then(nw.lit(1)).max().alias(f"_agrees {c}") for c in classes]
+    agreements = [nw.when(nw.col("data_class") == c).then(nw.lit(1)).max().alias(f"_agrees {c}") for c in classes]
     joined = table.join(features, on="person", how="left")
-    joined = joined.join(consents.group_by("person").agg(*agreed), on="person", how="left")
+    joined = joined.join(consents.group_by("person").agg(*agreements), on="person", how="left")
     values = []
     for name, feature in lines.items():
         value = nw.when(nw.col("_has_graph").is_null()).then(nw.lit(absent[name], nw.Int64())).otherwise(nw.col(name))

@@ -84,5 +84,5 @@ def small_frame(like: nw.LazyFrame[Any], rows: pl.DataFrame) -> nw.LazyFrame[Any
 
 def arrow_table(frame: pl.DataFrame, types: Mapping[str, Any]) -> pa.Table:
     """The columns of `types`, as Spark reads them."""
-    arrow = [(name, next(own for dtype, own, _ in _ARROW_TYPES if dtype == wanted)) for name, wanted in types.items()]
+    arrow = [(name, next(own for dtype, own, _ in _ARROW_TYPES if dtype == target)) for name, target in types.items()]
     return frame.select(*types).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.schema(arrow))

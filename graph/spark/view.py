@@ -98,11 +98,11 @@ def visible_on_spark(events: Any, question: ViewQuestion, fields: Fields, bucket
     disputes and links.
     """
     at, recorded = nw.col("happened_at"), nw.col("recorded_at")
-    known = conform_events(events).filter(at <= nw.lit(question.as_of), recorded <= nw.lit(question.known_at))
-    rare = rare_statements(known)
+    events_so_far = conform_events(events).filter(at <= nw.lit(question.as_of), recorded <= nw.lit(question.known_at))
+    rare = rare_statements(events_so_far)
     moments = question.as_of, question.known_at, question.purpose
     linked = linked_people(rare.select(*SCHEMA), *moments, question.vocabulary)
-    routed = _routed_rows(known, question.vocabulary, linked, buckets)
+    routed = _routed_rows(events_so_far, question.vocabulary, linked, buckets)
     shared = _as_bytes(rare)
     view = _mapped(routed, partial(_view_batches, shared=shared, question=question, fields=fields), view_types(fields))
     own_consents = exact_frame(routed).filter(nw.col("kind").is_in(list(CONSENT_KINDS)), nw.col("_own")).to_native()
@@ -114,13 +114,13 @@ def _mapped(rows: Any, batches: Callable[[Iterator[pa.RecordBatch]], Iterator[pa
     return exact_frame(rows.mapInArrow(batches, spark_schema(types)))
 
 
-def rare_statements(known: Frame) -> pl.DataFrame:
+def rare_statements(events_so_far: Frame) -> pl.DataFrame:
     """Collect the statements of `RARE_KINDS`, with the consents of the ids that links and corrections name; in order."""
-    rare = collected(known.filter(nw.col("kind").is_in(list(RARE_KINDS))))
+    rare = collected(events_so_far.filter(nw.col("kind").is_in(list(RARE_KINDS))))
     ids = _named_ids(rare)
     if not ids.is_empty():
-        consents = known.filter(nw.col("kind").is_in(list(CONSENT_KINDS)))
-        rare = pl.concat([rare, collected(consents.join(small_frame(known, ids), on="subject", how="semi"))])
+        consents = events_so_far.filter(nw.col("kind").is_in(list(CONSENT_KINDS)))
+        rare = pl.concat([rare, collected(consents.join(small_frame(events_so_far, ids), on="subject", how="semi"))])
     return rare.sort(ORDER)
 
 
@@ -140,20 +140,20 @@ def _named_ids(rare: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"subject": sorted(i for i in ids if i is not None)}, schema={"subject": pl.String})
 
 
-def _routed_rows(known: Frame, vocabulary: EventVocabulary, linked: dict[str, str], buckets: int) -> Any:
+def _routed_rows(events_so_far: Frame, vocabulary: EventVocabulary, linked: dict[str, str], buckets: int) -> Any:
     """The evidence and consents of each bucket. `_own`: the row is of a person of the bucket, not of another party."""
     kind, columns = nw.col("kind"), list(EVENT_TYPES)
-    own = known.filter(kind.is_in([*vocabulary.evidence_kinds, *CONSENT_KINDS]))
+    own = events_so_far.filter(kind.is_in([*vocabulary.evidence_kinds, *CONSENT_KINDS]))
     with_key = own.with_columns(_key=nw.col("subject"))
     if linked:
-        pairs = small_frame(known, pl.DataFrame(list(linked.items()), schema=LINKED_SCHEMA, orient="row"))
+        pairs = small_frame(events_so_far, pl.DataFrame(list(linked.items()), schema=LINKED_SCHEMA, orient="row"))
         joined = own.join(pairs, left_on="subject", right_on="id", how="left")
         with_key = joined.with_columns(_key=nw.coalesce(nw.col("person"), nw.col("subject")))
     placed = exact_frame(in_buckets(with_key, "_key", buckets)).select(*columns, BUCKET)
     mutual = [k.name for k in vocabulary.kinds if k.data_class and k.counts_for != "subject"]
-    others = placed.filter(kind.is_in(mutual), ~nw.col("other").is_null())
-    needs = others.select(BUCKET, subject="other").unique()
-    consents = known.filter(kind.is_in(list(CONSENT_KINDS)))
+    mutual_rows = placed.filter(kind.is_in(mutual), ~nw.col("other").is_null())
+    needs = mutual_rows.select(BUCKET, subject="other").unique()
+    consents = events_so_far.filter(kind.is_in(list(CONSENT_KINDS)))
     lent = consents.join(needs, on="subject", how="inner").select(*columns, BUCKET)
     both = nw.concat([placed.with_columns(_own=nw.lit(True)), lent.with_columns(_own=nw.lit(False))])
     return both.to_native().repartition(buckets, BUCKET)
@@ -218,12 +218,12 @@ def _parts(rows: pl.DataFrame, rare: pl.DataFrame, vocabulary: EventVocabulary) 
     items = pl.concat([frame.select("contributor", "event_id") for frame in (evidence, consents)])
     about = pl.coalesce("ref_contributor", "contributor"), pl.col("ref_event")
     is_link = pl.col("kind") == LINK_KIND
-    links, others = rare.filter(is_link), rare.filter(~is_link, ~pl.col("kind").is_in(CONSENT_KINDS))
-    named = pl.concat([items, links.select("contributor", "event_id")])
-    direct = others.join(named, left_on=about, right_on=["contributor", "event_id"], how="semi")
+    links, objections = rare.filter(is_link), rare.filter(~is_link, ~pl.col("kind").is_in(CONSENT_KINDS))
+    subjects = pl.concat([items, links.select("contributor", "event_id")])
+    direct = objections.join(subjects, left_on=about, right_on=["contributor", "event_id"], how="semi")
     statements = pl.concat([consents, links, direct.select(columns)])
     keys = statements.select("contributor", "event_id")
-    takes_back = others.filter(pl.col("kind") == "event.retracted")
+    takes_back = objections.filter(pl.col("kind") == "event.retracted")
     retractions = takes_back.join(keys, left_on=["contributor", "ref_event"], right_on=keys.columns, how="semi")
-    everything = pl.concat([statements, retractions.select(columns)])
-    return evidence, everything.unique(ORDER, keep="any").sort(ORDER).select(*SCHEMA)
+    all_statements = pl.concat([statements, retractions.select(columns)])
+    return evidence, all_statements.unique(ORDER, keep="any").sort(ORDER).select(*SCHEMA)

@@ -1,8 +1,8 @@
 """Compute every feature and score with Spark in local mode beside Polars: `python -m tests.bench.spark [people ... [/ partitions ...]]`.
 
 Both read the same Parquet files of `tests.random_population`, each in a process of its own. The first table has one row a size, the second the largest
-size by partitions of people. Memory is the peak of the process and of all that it starts (Java, and Python on its executors),
-sampled twice a second; shared pages count once.
+size by partitions of people. Memory and processor time are those of the process and of all that it starts (Java, and Python on its
+executors), sampled twice a second: the memory at its peak, where shared pages count once. The ratio is that of processor time.
 """
 
 import json
@@ -45,23 +45,38 @@ class SparkFigure:
     partitions: int
     seconds: float
     start: float
+    processor: float
     peak: int
 
 
+@dataclass
+class Usage:
+    """What this process and its descendants have used: the largest memory in bytes, and processor time in seconds."""
+
+    peak: int = 0
+    processor: float = 0
+
+
 @contextmanager
-def peak_memory() -> Iterator[list[int]]:
-    """The largest memory of this process and its descendants, in bytes, as the one element of a list."""
-    peak, is_over = [0], threading.Event()
+def measured_usage() -> Iterator[Usage]:
+    """Sample the usage while the block runs."""
+    usage, is_over = Usage(), threading.Event()
 
     def sample() -> None:
-        while not is_over.wait(SAMPLE_SECONDS):
-            peak[0] = max(peak[0], sum(map(_memory, _descendants(os.getpid()))))
+        processes = _descendants(os.getpid())
+        usage.peak = max(usage.peak, sum(map(_memory, processes)))
+        usage.processor = max(usage.processor, sum(map(_processor_time, processes)))
 
-    thread = threading.Thread(target=sample)
+    def sample_often() -> None:
+        while not is_over.wait(SAMPLE_SECONDS):
+            sample()
+
+    thread = threading.Thread(target=sample_often)
     thread.start()
     try:
-        yield peak
+        yield usage
     finally:
+        sample()
         is_over.set()
         thread.join()
 
@@ -83,6 +98,15 @@ def _memory(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), 0)
 
 
+def _processor_time(pid: int) -> float:
+    """Its processor time and that of its children that ended, in seconds."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def with_polars(folder: Path, people: int) -> SparkFigure:
     """The features and scores by Polars."""
     import narwhals as nw
@@ -92,14 +116,14 @@ def with_polars(folder: Path, people: int) -> SparkFigure:
     from tests.shipped_features import features
 
     program, begin = shipped_program(), time.perf_counter()
-    with peak_memory() as peak:
+    with measured_usage() as usage:
         events, end = random_population.events(folder), random_population.END
         table = features(events, end, LATER, "perks")
         scored = columnar.score(program, nw.from_native(table.lazy()), program.day(end), reasons=False)
         assert scored.to_native().select("person", "score").collect().height == people
         count = events.select(pl.len()).collect().item()
         seconds = time.perf_counter() - begin
-    return SparkFigure("Polars", people, count, 1, seconds, 0, peak[0])
+    return SparkFigure("Polars", people, count, 1, seconds, 0, usage.processor, usage.peak)
 
 
 def with_spark(folder: Path, people: int, partitions: int) -> SparkFigure:
@@ -113,11 +137,11 @@ def with_spark(folder: Path, people: int, partitions: int) -> SparkFigure:
     out = str(folder / "out")
     moments = random_population.END, LATER
     question = SparkQuestion(*moments, "perks", release, str(folder / "*.parquet"), out, f"{out}/stages", partitions)
-    with peak_memory() as peak, session_of_build(LOCAL, SPARK) as session:
+    with measured_usage() as usage, session_of_build(LOCAL, SPARK) as session:
         figures = build_with_spark(session, question, lambda _: stages.append(time.perf_counter()))
     seconds, start = time.perf_counter() - begin, stages[0] - begin
     assert figures.people == people
-    return SparkFigure("Spark", people, figures.events, partitions, seconds, start, peak[0])
+    return SparkFigure("Spark", people, figures.events, partitions, seconds, start, usage.processor, usage.peak)
 
 
 def spark_absent() -> str:
@@ -137,16 +161,17 @@ def _in_subprocess(folder: str, engine: str, people: int, partitions: int) -> Sp
 
 
 def table(title: str, figures: list[SparkFigure]) -> Table:
-    """The figures, each with its time as a multiple of the first of its size."""
+    """The figures, each with its processor time as a multiple of the first of its size."""
     rows = Table(
-        *("engine", "people", "events", "partitions", "seconds", "before the first stage", "of Polars", "peak MB"),
+        *("engine", "people", "events", "partitions", "seconds", "to start", "processor s", "of Polars", "peak MB"),
         title=title,
         title_justify="left",
     )
     base: dict[int, float] = {}
     for f in figures:
-        ratio = f.seconds / base.setdefault(f.people, f.seconds)
-        numbers = (f"{f.people:,}", f"{f.events:,}", f"{f.partitions}", f"{f.seconds:.1f}", f"{f.start:.1f}")
+        ratio = f.processor / (base.setdefault(f.people, f.processor) or 1)
+        sizes = (f"{f.people:,}", f"{f.events:,}", f"{f.partitions}")
+        numbers = (*sizes, f"{f.seconds:.1f}", f"{f.start:.1f}", f"{f.processor:.1f}")
         rows.add_row(f.engine, *numbers, f"{ratio:.1f} times", f"{f.peak / 1e6:,.0f}")
     for column in rows.columns[1:]:
         column.justify = "right"

@@ -63,8 +63,8 @@ def test_spark_gives_the_view_and_the_features_that_polars_and_duckdb_give(spark
     chooser = Random(run)
     as_of = chooser.choice((NOW, *MOMENTS[-7:])) if run else NOW
     known_at, name = chooser.choice((NOW, MOMENTS[-1])), ZONES[(run + 1) % len(ZONES)]
-    others = [random_events(Random(100 * run + n), evidence=30, now=as_of, links=n % 3) for n in range(12)]
-    events = as_one([*drawn_ledgers(run), *(pl.concat([initial_events(), rows]) for rows in others)])
+    histories = [random_events(Random(100 * run + n), evidence=30, now=as_of, links=n % 3) for n in range(12)]
+    events = as_one([*drawn_ledgers(run), *(pl.concat([initial_events(), rows]) for rows in histories)])
     question = ViewQuestion(as_of, max(as_of, known_at), "perks", name, zone, STANDARD)
     moments = question.as_of, question.known_at, question.purpose
     definitions = shipped_definitions()

@@ -56,13 +56,13 @@ def plain_trust(edges: pl.DataFrame, seeds: list[int], rounds: int) -> dict[int,
     rows = edges.rows()
     nodes = sorted({n for a, b, _ in rows for n in (a, b)})
     starts = [s for s in seeds if s in nodes]
-    everything = len(nodes) * MEAN
-    rank = {n: everything // len(starts) if n in starts else 0 for n in nodes}
+    total_trust = len(nodes) * MEAN
+    rank = {n: total_trust // len(starts) if n in starts else 0 for n in nodes}
     out = {n: sum(w for a, _, w in rows if a == n) for n in nodes}
     for _ in range(rounds):
         received = {n: sum(rank[a] * w // out[a] for a, b, w in rows if b == n) for n in nodes}
         passed = {n: value * 85 // 100 for n, value in received.items()}
-        each = (everything - sum(passed.values())) // len(starts)
+        each = (total_trust - sum(passed.values())) // len(starts)
         rank = {n: passed[n] + (each if n in starts else 0) for n in nodes}
     return {n: (2 * value + MEAN // 100) // (MEAN // 50) for n, value in rank.items()}
 
