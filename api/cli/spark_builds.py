@@ -5,7 +5,7 @@ from datetime import datetime
 from time import perf_counter
 
 from api.cli.output import console
-from api.features.spark_build import GraphPlace, SparkQuestion, build_with_spark
+from api.features.spark_build import SparkQuestion, build_with_spark
 from api.features.spark_places import JDBC
 from api.features.spark_session import LOCAL, session_of_build
 from api.runtime.configured_rules import release_in_force
@@ -14,6 +14,7 @@ from api.store import clock
 from api.store.database import open_database
 from api.telemetry.progress import ProgressReporter
 from engine.errors import Rejected
+from graph.spark.features import GraphPlace
 
 
 def spark_build(

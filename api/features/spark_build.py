@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import narwhals as nw
 import polars as pl
 import pyarrow as pa
 
 from api.features.builds import feature_names
-from api.features.spark_places import Sink, Stages, one_line, read_events
+from api.features.spark_places import Sink, one_line, read_events, stages_at
 from api.releases.catalogue import definitions_of, fingerprint, vocabulary_of
 from engine.errors import Rejected
 from engine.lang.engines import columnar
@@ -27,13 +27,13 @@ from graph.evidence.events import SCHEMA
 from graph.evidence.vocabulary import EventVocabulary
 from graph.features.integer_math import Frame
 from graph.spark.dialect import exact_frame
-from graph.spark.features import features_on_spark
+from graph.spark.features import GraphPlace, features_on_spark
+from graph.spark.numbering import Store
 from graph.spark.partitions import conform_events, from_batches, spark_schema, to_batches
 from graph.spark.view import ViewQuestion, collected, visible_on_spark
 
 EVENTS_A_PARTITION: Final = 500_000  # some 500 MB of an executor's memory while it computes the view
 PROBLEM_TYPES: Final = {"reason": pl.String, "rows": pl.Int64}
-GraphPlace = Literal["driver", "cluster"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def build_with_spark(session: Any, question: SparkQuestion, on_stage: Callable[[
     """Compute and write features and scores. We call `on_stage` with the name of each stage before it.
 
     Writes `features` (`person` and each feature), `scores` (`person`, `score`, `band`) and `build` (one row: what was computed) at
-    `out`, and deletes the stages at the end. Raises Rejected `bad_evidence` for rows that are not valid, `flags_unsupported`, or as
+    `out`, the last as the sign that all is there, and deletes the stages, also after a failure. Raises Rejected `bad_evidence` for rows that are not valid, `flags_unsupported`, or as
     `read_events` and `Sink.write` do.
     """
     release, as_of = question.release, question.as_of
@@ -76,32 +76,41 @@ def build_with_spark(session: Any, question: SparkQuestion, on_stage: Callable[[
     source = read_events(session, question.evidence, default_parts)
     with one_line(question.evidence, "bad_evidence"):
         count = int(source.count())
+    if not count:
+        hint = "name files with events: see docs/events.md"
+        raise Rejected("there is no evidence to build from", where=question.evidence, hint=hint, code="no_evidence")
     parts = question.partitions or max(default_parts, count // EVENTS_A_PARTITION + 1)
     vocabulary = vocabulary_of(release)
     check_evidence(source, vocabulary, question)
-    stages = Stages(session, question.stages)
-
-    def store(name: str, native: Any) -> Any:
-        on_stage(name)
-        return stages.store(name, native)
-
-    definitions = definitions_of(program)
-    fields = tuple(sorted({f for d in definitions for f in d.fields}))
     moments = as_of, question.known_at, question.purpose
     view_question = ViewQuestion(*moments, release.timezone, timezones.zone, vocabulary)
-    view = visible_on_spark(source, view_question, fields, parts)
-    names = feature_names(program)
-    table = features_on_spark(view, view_question, definitions, names, store, question.graph)
-    features = exact_frame(store("features", table.to_native()))
-    scores = exact_frame(store("scores", score_columns(features, program, program.day(as_of)).to_native()))
-    on_stage("writing")
-    figures = SparkFigures(count, _count(features), _count(scores.filter(~nw.col("score").is_null())), parts)
-    sink = Sink(session, question.out)
-    sink.write("features", features.to_native(), parts)
-    sink.write("scores", scores.to_native(), parts)
-    sink.write("build", session.createDataFrame([(build_line(question, program, figures),)], "build string"))
-    stages.remove()
+    with stages_at(session, question.stages) as stages:
+
+        def store(name: str, native: Any) -> Any:
+            on_stage(name)
+            return stages.store(name, native)
+
+        features, scores = _tables(source, view_question, program, parts, store, question.graph)
+        figures = SparkFigures(count, _count(features), _count(scores.filter(~nw.col("score").is_null())), parts)
+        on_stage("writing")
+        sink = Sink(session, question.out)
+        sink.write("features", features.to_native(), parts)
+        sink.write("scores", scores.to_native(), parts)
+        sink.write("build", session.createDataFrame([(build_line(question, program, figures),)], "build string"))
     return figures
+
+
+def _tables(
+    source: Any, question: ViewQuestion, program: Program, parts: int, store: Store, graph: GraphPlace
+) -> tuple[Frame, Frame]:
+    """Everyone's features and scores, stored."""
+    definitions = definitions_of(program)
+    fields = tuple(sorted({f for d in definitions for f in d.fields}))
+    view = visible_on_spark(source, question, fields, parts)
+    table = features_on_spark(view, question, definitions, feature_names(program), store, graph)
+    features = exact_frame(store("features", table.to_native()))
+    scores = score_columns(features, program, program.day(question.as_of))
+    return features, exact_frame(store("scores", scores.to_native()))
 
 
 def refuse_flags(program: Program) -> None:

@@ -81,17 +81,27 @@ class Stages:
     place: str
 
     def store(self, name: str, native: Any) -> Any:
-        """Compute a frame and return it stored. Raises Rejected `bad_place` if we cannot write it."""
+        """Compute a frame and return it stored. Raises Rejected `spark_failed`."""
         path = f"{self.place}/{name}"
-        with one_line(self.place, "bad_place"):
+        with one_line(self.place, "spark_failed"):
             native.write.mode("overwrite").parquet(path)
             return self.session.read.schema(native.schema).parquet(path)
 
     def remove(self) -> None:
-        """Delete all stages."""
+        """Delete all stages: they hold personal data."""
         java = self.session.sparkContext._jvm
         path = java.org.apache.hadoop.fs.Path(self.place)
         path.getFileSystem(self.session.sparkContext._jsc.hadoopConfiguration()).delete(path, True)
+
+
+@contextmanager
+def stages_at(session: Any, place: str) -> Iterator[Stages]:
+    """Lend a place for stages, and delete them at the end, also after a failure."""
+    stages = Stages(session, place)
+    try:
+        yield stages
+    finally:
+        stages.remove()
 
 
 @contextmanager
