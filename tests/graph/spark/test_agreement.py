@@ -107,10 +107,9 @@ def test_random_declarations_give_on_spark_what_they_give_in_the_reference(spark
 def test_the_traps_of_spark_have_their_adapters(spark) -> None:
     """Dots in names, lengths of time, and whole-number division beyond 2^53. Without the adapters, Narwhals fails or is wrong."""
     big, moment = 2**53 + 1, "timestamp'2024-02-29 12:00:00.000001'"
-    native = spark.sql(
-        f"SELECT * FROM VALUES ({big}, 1, {moment}), (999999999999999999, 1000000000, {moment}), (-7, 2, {moment}), "
-        f"(7, -2, {moment}), (5, 0, {moment}) AS t(`credit.kept`, `credit.orders`, at)"
-    )
+    pairs = ((big, 1), (999_999_999_999_999_999, 10**9), (-7, 2), (7, -2), (5, 0))
+    rows = ", ".join(f"({n}, {kept}, {orders}, {moment})" for n, (kept, orders) in enumerate(pairs))
+    native = spark.sql(f"SELECT * FROM VALUES {rows} AS t(n, `credit.kept`, `credit.orders`, at)")
     frame = exact_frame(native)
     length = nw.col("at") - nw.lit(NOW.replace(day=28, hour=0))
     table = frame.with_columns(
@@ -120,7 +119,8 @@ def test_the_traps_of_spark_have_their_adapters(spark) -> None:
         micros=length.dt.total_microseconds(),
         negative=(nw.lit(NOW.replace(day=28, hour=0)) - nw.col("at")).dt.total_microseconds(),
     )
-    rows = collected(table.join(frame.select("credit.kept", other="credit.orders"), on="credit.kept", how="left"))
+    joined = table.join(frame.select("credit.kept", other="credit.orders"), on="credit.kept", how="left")
+    rows = collected(joined).sort("n")
     assert rows["quotient"].to_list() == [big, 999999999, -4, -4, None]
     assert rows["reverse"].to_list() == [10**18, 10**9, 5 * 10**17, -5 * 10**17, None]
     assert rows["other"].to_list() == rows["credit.orders"].to_list()
