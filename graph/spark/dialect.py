@@ -142,6 +142,8 @@ class ExactFrame(SparkLikeLazyFrame):
         names = [*self.columns, *other.columns]
         if not any("." in name for name in names):
             return super().join(other, **options)
+        for side in ("left_on", "right_on"):
+            options[side] = options[side] and [name.replace(".", DOT_SIGN) for name in options[side]]
         joined = SparkLikeLazyFrame.join(self._with_signs(), other._with_signs(), **options)
         return joined._with_native(joined.native.toDF(*(n.replace(DOT_SIGN, ".") for n in joined.columns)))
 

@@ -13,8 +13,8 @@ from graph.features.definitions import rings as ring_features
 from graph.features.integer_math import Frame
 from graph.features.pipeline import local_expressions
 from graph.network.build import tie_ratings
+from graph.spark import fixed_points
 from graph.spark.dialect import exact_frame
-from graph.spark.fixed_points import trust
 from graph.spark.graph_part import (
     GRAPH_NAMES,
     GraphFeatures,
@@ -113,7 +113,7 @@ def _graph_by_joins(rows: Frame, ties: Frame, store: Store) -> tuple[Frame, dict
     levels = keep("levels", with_numbers(tied_levels(enrolled_rows(rows), live), numbers, "person"))
     seeds = next((s for s in verified_seeds(levels) if not is_empty(s)), levels.filter(nw.col("person") < 0))
     has_seeds = not is_empty(seeds)
-    values = trust(edges, seeds.select(node="person"), keep)
+    values = fixed_points.trust(edges, seeds.select(node="person"), keep, fixed_points.ROUNDS)
     by_person = values.join(numbers.select("person", node=NUMBER), on="node", how="inner")
     missing = {name: None for name in GRAPH_NAMES if name != TRUST}
     columns = [nw.lit(None, nw.Int64()).alias(name) for name in missing]

@@ -161,20 +161,19 @@ def _in_subprocess(folder: str, engine: str, people: int, partitions: int) -> Sp
 
 
 def table(title: str, figures: list[SparkFigure]) -> Table:
-    """The figures, each with its processor time as a multiple of the first of its size."""
-    rows = Table(
-        *("engine", "people", "events", "partitions", "seconds", "to start", "processor s", "of Polars", "peak MB"),
-        title=title,
-        title_justify="left",
-    )
-    base: dict[int, float] = {}
+    """The figures, each with its processor time as a multiple of the first."""
+    columns = ("engine", "events", "parts", "seconds", "to start", "CPU s", "of Polars", "peak MB")
+    rows = Table(title=title, title_justify="left")
+    for name in columns:
+        rows.add_column(name, no_wrap=True, justify="left" if name == "engine" else "right")
     for f in figures:
-        ratio = f.processor / (base.setdefault(f.people, f.processor) or 1)
-        sizes = (f"{f.people:,}", f"{f.events:,}", f"{f.partitions}")
-        numbers = (*sizes, f"{f.seconds:.1f}", f"{f.start:.1f}", f"{f.processor:.1f}")
-        rows.add_row(f.engine, *numbers, f"{ratio:.1f} times", f"{f.peak / 1e6:,.0f}")
-    for column in rows.columns[1:]:
-        column.justify = "right"
+        times = (
+            f"{f.seconds:.1f}",
+            f"{f.start:.1f}",
+            f"{f.processor:.1f}",
+            f"{f.processor / figures[0].processor:.1f}",
+        )
+        rows.add_row(f.engine, f"{f.events:,}", f"{f.partitions}", *times, f"{f.peak / 1e6:,.0f}")
     return rows
 
 

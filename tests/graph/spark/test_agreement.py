@@ -108,7 +108,7 @@ def test_the_traps_of_spark_have_their_adapters(spark) -> None:
     """Dots in names, lengths of time, and whole-number division beyond 2^53. Without the adapters, Narwhals fails or is wrong."""
     big, moment = 2**53 + 1, "timestamp'2024-02-29 12:00:00.000001'"
     pairs = ((big, 1), (999_999_999_999_999_999, 10**9), (-7, 2), (7, -2), (5, 0))
-    rows = ", ".join(f"({n}, {kept}, {orders}, {moment})" for n, (kept, orders) in enumerate(pairs))
+    rows = ", ".join(f"({n}, {dividend}, {divisor}, {moment})" for n, (dividend, divisor) in enumerate(pairs))
     native = spark.sql(f"SELECT * FROM VALUES {rows} AS t(n, `credit.kept`, `credit.orders`, at)")
     frame = exact_frame(native)
     length = nw.col("at") - nw.lit(NOW.replace(day=28, hour=0))
