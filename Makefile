@@ -25,6 +25,13 @@ $(STAMP): constraints.txt constraints-dev.txt constraints-sdist.txt pyproject.to
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
+# PySpark is 455 MB and useless without Java: who has Java gets it with the tests. It comes as a source archive alone.
+SPARK := $(if $(shell command -v java),$(VENV)/.spark-installed)
+$(VENV)/.spark-installed: $(STAMP) constraints-spark.txt
+	@echo "adding PySpark to $(VENV) (455 MB, half a minute, once)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --require-hashes -r constraints.txt -r constraints-dev.txt -r constraints-spark.txt
+	@touch $@
+
 env: $(STAMP) ## make the virtual environment
 
 run: $(STAMP) ## load evidence if there is none, build, score, serve on 127.0.0.1:8000
@@ -48,7 +55,7 @@ LONG := tests/api/cli/test_import_runs.py tests/api/cli/test_start.py tests/api/
 	tests/graph/features/declared/test_shipped.py tests/graph/features/test_features.py tests/graph/features/test_relationships.py \
 	tests/graph/features/test_trust.py tests/mutants tests/public_data tests/soak
 
-test: $(STAMP) ## the tests that you run while you work: every test but the long ones
+test: $(STAMP) $(SPARK) ## the tests that you run while you work: every test but the long ones
 	@$(PYTEST) $(addprefix --ignore=,$(LONG))
 
 long: $(STAMP) ## the long tests, some of them shortened: CI runs them too, `make agreement` at full length
@@ -76,15 +83,18 @@ clients: $(STAMP) ## clients that three generators make of the API's document, a
 mutants: $(STAMP) ## 500 small changes of the core modules, each to be noticed by the tests of its module: 45 minutes, goes on where it was
 	@$(BIN)/python -m tests.mutants
 
-bench: $(STAMP) ## speed and memory, each beside something else in the same run
+bench: $(STAMP) $(SPARK) ## speed and memory, each beside something else in the same run
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.limits.activity
 	@$(BIN)/python -m tests.limits.authoring
 	@$(BIN)/python -m tests.limits.operator_pages
 	@$(BIN)/python -m tests.limits.page_weights
 
-agreement: $(STAMP) ## engines, features and graphs against each other and against oracles from outside, at length
+# Spark's tests share one Java, so they run in one process.
+agreement: $(STAMP) $(SPARK) ## engines, features and graphs against each other and against oracles from outside, at length
+	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest --timeout 3600 -q tests/graph/spark tests/api/features/test_spark_build.py
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest --timeout 3600 -n 2 --dist worksteal -q tests/engine tests/graph \
+		--ignore=tests/graph/spark --ignore=tests/api/features/test_spark_build.py \
 		tests/bench tests/eval/test_berka.py tests/mutants tests/soak \
 		tests/api/access tests/api/consent tests/api/decisions tests/api/evaluation/test_evaluate.py tests/api/evidence/contributor \
 		tests/api/features tests/api/guarantees tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs tests/api/links \

@@ -1,8 +1,8 @@
 """Write the files of pinned packages anew, by `uv`: `python -m tests.constraints`.
 
 `constraints.txt` pins the run-time packages: an image, or an environment of its own, needs no more. `constraints-dev.txt` pins the
-packages that development adds, and holds no package of the other file. `constraints-docs.txt` pins those of `make docs`, which has an
-environment of its own. We keep a pin where it still fits; remove a line to take the newest version.
+packages that development adds, and holds no package of the other file. `constraints-spark.txt` pins what Spark adds to both, for those
+who have Java. `constraints-docs.txt` pins those of `make docs`, which has an environment of its own. We keep a pin where it still fits; remove a line to take the newest version.
 """
 
 import re
@@ -15,6 +15,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RUN, DEV, DOCS = ROOT / "constraints.txt", ROOT / "constraints-dev.txt", ROOT / "constraints-docs.txt"
+SPARK: Final = ROOT / "constraints-spark.txt"
 COMPILE: Final = ("uv", "pip", "compile", "--quiet", "--universal", "--fork-strategy", "fewest", "--generate-hashes")
 COMPILE_ALSO: Final = ("--no-header", "--no-annotate", "--python-version", "3.11")
 PROJECT: Final = ROOT / "pyproject.toml"
@@ -48,12 +49,16 @@ def resolve_docs() -> str:
 
 
 def main() -> None:
-    """Write the three files. The run-time pins bind those of development, so that one environment can hold both."""
+    """Write the four files. The run-time pins bind those of development and of Spark, so that one environment can hold all three."""
     pins = RUN.read_text(encoding="utf-8") + (DEV.read_text(encoding="utf-8") if DEV.exists() else "")
     run = resolve(pins, PROJECT)
     RUN.write_text(run, encoding="utf-8")
     both = pins_by_name(resolve(pins, PROJECT, "--extra", "dev", "--constraint", str(RUN)))
     DEV.write_text("".join(lines for name, lines in both.items() if name not in pins_by_name(run)), encoding="utf-8")
+    former = pins + (SPARK.read_text(encoding="utf-8") if SPARK.exists() else "")
+    bounds = ("--constraint", str(RUN), "--constraint", str(DEV))
+    whole = pins_by_name(resolve(former, PROJECT, "--extra", "dev", "--extra", "spark", *bounds))
+    SPARK.write_text("".join(lines for name, lines in whole.items() if name not in both), encoding="utf-8")
     DOCS.write_text(resolve_docs(), encoding="utf-8")
 
 

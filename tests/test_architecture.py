@@ -40,6 +40,7 @@ TOP_LEVEL |= {
 TOP_LEVEL |= {"Dockerfile", "compose.yaml", ".dockerignore"}  # docs/decisions/0025-operation.md
 TOP_LEVEL |= {"SECURITY.md", ".github", ".pre-commit-config.yaml", ".editorconfig"}  # CONTRIBUTING.md
 TOP_LEVEL |= {"mkdocs.yml", "constraints-docs.txt"}  # docs/decisions/0044-a-site-of-the-documents.md
+TOP_LEVEL |= {"constraints-spark.txt"}  # docs/decisions/0058-spark.md
 TOP_LEVEL |= {"setup.py"}  # docs/decisions/0043-distribution.md
 NOT_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc", "shared"}
 DATA = (".asc", ".gz", ".parquet", ".db", ".sqlite", ".csv", ".zip", ".pkl", ".npz", ".whl", ".so", ".png")

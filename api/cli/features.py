@@ -1,7 +1,7 @@
 """`iftah build`, `refresh` and `score`: compute the features and scores of all people."""
 
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,7 @@ from api.settings.settings import settings
 from api.store import clock
 from api.store.database import Database, open_database
 from api.telemetry.progress import ProgressReporter
+from engine.errors import Rejected
 from engine.lang.model.program import Release
 
 app = commands()
@@ -30,6 +31,28 @@ app = commands()
 
 YesOption = Annotated[
     bool, typer.Option("--yes", help="proceed even if far fewer people would have a score than before")
+]
+
+
+EngineOption = Annotated[
+    Literal["polars", "spark"], typer.Option(help="spark: from --evidence to --out, on a cluster: docs/scale.md")
+]
+EvidenceOption = Annotated[
+    str | None, typer.Option(help="spark: a path or URL of Parquet, or jdbc:postgresql://...", metavar="PLACE")
+]
+OutOption = Annotated[str | None, typer.Option(help="spark: where features and scores go", metavar="PLACE")]
+StagesOption = Annotated[
+    str | None, typer.Option(help="spark: where intermediate results go; default: OUT/_stages", metavar="PLACE")
+]
+MasterOption = Annotated[
+    str | None, typer.Option(help="spark: the cluster's address; default: this machine", metavar="URL")
+]
+SettingsOption = Annotated[
+    list[str], typer.Option("--conf", help="spark: a setting of Spark, NAME=VALUE; repeatable", metavar="NAME=VALUE")
+]
+PartitionsOption = Annotated[int | None, typer.Option(help="spark: of people; default: one for 500,000 events", min=1)]
+GraphOption = Annotated[
+    Literal["driver", "cluster"], typer.Option(help="spark: where whole graphs are; on the cluster, trust alone")
 ]
 
 
@@ -50,6 +73,14 @@ def build(
     proposal: Annotated[
         int | None, typer.Option(help="by the features of an approved proposal, so that it can be released", min=1)
     ] = None,
+    engine: EngineOption = "polars",
+    evidence: EvidenceOption = None,
+    out: OutOption = None,
+    stages: StagesOption = None,
+    master: MasterOption = None,
+    conf: SettingsOption = [],  # noqa: B006 - Typer reads the default
+    partitions: PartitionsOption = None,
+    graph: GraphOption = "driver",
 ) -> None:
     """Compute all features from the ledger. The server uses them from then on.
 
@@ -58,6 +89,23 @@ def build(
     """
     config = settings()
     moment = clock.parse_moment(as_of, "--as-of") if as_of else clock.now()
+    if engine == "spark":
+        from api.cli.spark_builds import spark_build
+
+        spark_build(
+            moment,
+            evidence,
+            out,
+            stages=stages,
+            master=master,
+            spark_settings=conf,
+            partitions=partitions,
+            graph=graph,
+        )
+        return
+    if evidence or out:
+        hint = "add --engine spark, or load the evidence into the ledger: `iftah load FILE`"
+        raise Rejected("only a build with Spark reads other evidence", where="--engine", hint=hint, code="bad_option")
     database = open_database(config.database_url)
     release = release_in_force(config, database) if proposal is None else _approved_rules(database, proposal)
     require_same_meaning(database, release)
@@ -72,17 +120,22 @@ def build(
             release=release,
             guard=guard,
         )
-    out = console()
-    out.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")
+    _report(database, new_build)
+
+
+def _report(database: Database, new_build: builds.Build) -> None:
+    """Print the people of a build, and whether its evidence is old."""
+    terminal = console()
+    terminal.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")
     newest = coverage.of_build(database, new_build).newest
     if newest:
-        out.print(f"the newest evidence is of {newest:%Y-%m-%d}")
+        terminal.print(f"the newest evidence is of {newest:%Y-%m-%d}")
         if new_build.as_of - newest > coverage.STALE_AFTER:
-            out.print(
+            terminal.print(
                 f"this build is as of long after that; to build as of then: `iftah build --as-of {clock.iso(newest)}`"
             )
     if not new_build.people:
-        out.print("nobody had enrolled and consented by then: every question is rejected until the next build")
+        terminal.print("nobody had enrolled and consented by then: every question is rejected until the next build")
 
 
 @app.command()

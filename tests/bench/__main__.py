@@ -20,6 +20,7 @@ BENCHES: Final = {
     "imports": ((), ("--rows", "2000", "--repeats", "1")),
     "decide": ((), ("20", "500", "1")),
     "size": ((), ("1000",)),
+    "spark": ((), ("200", "/", "2")),
     "declared": (
         (),
         ("--people", "500", "--growth", "500", "--town", "60", "--refreshes", "2", "--repeats", "1"),

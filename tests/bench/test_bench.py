@@ -20,6 +20,7 @@ RATIOS = {
     "imports": ("of the rate",),
     "decide": ("of reference", "empty calls"),
     "size": ("of the floor",),
+    "spark": ("of Polars",),
     "declared": ("of Python", "of the group-by", "in proportion"),
     "swap": ("of the floor",),
     "algorithms": ("times as fast",),

@@ -1,0 +1,3 @@
+"""The session of Spark."""
+
+from tests.spark import spark as spark
