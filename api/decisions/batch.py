@@ -6,10 +6,10 @@ the time that an answer takes reveals nothing about the person.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from api.decisions import decisions, exposure
+from api.decisions import counting_decisions, decisions, exposure
 from api.decisions.decisions import DecisionResult, DecisionRow, TrialAnswer
 from api.decisions.exposure import PriorDecision, PriorDecisions
 from api.decisions.inputs import BatchInputs
@@ -22,6 +22,7 @@ from api.merchants import services
 from api.merchants.services import Service
 from api.runtime.context import AppContext
 from api.store.clock import iso, micros, refuse_far_ahead
+from api.store.statements import Query
 from engine.decide.decide import Decision, DecisionInputs
 from engine.decide.questions import read_context, require_perk
 from engine.errors import IftahError, Rejected
@@ -51,6 +52,17 @@ class Batch:
     def decide_all(self, questions: Iterable[EligibilityQuestion]) -> list[DecisionResult | IftahError]:
         """The result of each question, or why there is none."""
         return [self._result(question) for question in questions]
+
+    def forgetting(self, now: datetime) -> list[Query]:
+        """The statements that take decisions off the lists of these people which can count no more."""
+        lists = {row.subject: self._prior[row.subject] for row in self.rows}
+        lists |= {name: list(self.inputs.prior.get(name, ())) for row in self.rows for name in row.linked}
+        spent = {name: counting_decisions.spent(prior, now, AMOUNTS_WINDOW) for name, prior in lists.items()}
+        return [
+            counting_decisions.forget_query(name, seqs)
+            for name, seqs in spent.items()
+            if len(seqs) > counting_decisions.MAX_SPENT
+        ]
 
     def _result(self, question: EligibilityQuestion) -> DecisionResult | IftahError:
         try:

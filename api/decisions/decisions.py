@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -20,7 +20,14 @@ from api.decisions.question import EligibilityQuestion
 from api.store.clock import iso, micros, moment
 from api.store.database import Database, fetch_rows, insert_rows, reading
 from api.store.statements import Query, is_any_of, texts
-from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS, SHARED_DECISIONS, TRIAL_ANSWERS
+from api.store.tables import (
+    CHAIN_HEAD,
+    COUNTING_DECISIONS,
+    DECISION_SUBJECTS,
+    DECISIONS,
+    SHARED_DECISIONS,
+    TRIAL_ANSWERS,
+)
 from engine.decide.decide import Decision, as_json
 from engine.errors import Rejected
 
@@ -253,9 +260,10 @@ def append_decisions(
     rows: Iterable[DecisionRow],
     newest: ChainTail | None,
     shared: Iterable[tuple[str, int]] = (),
+    changes: Sequence[Query] = (),
 ) -> None:
     """Append to the chain, in this order. You must have read `newest` in the same write transaction, which excludes other
-    writers. `shared`: earlier decisions to share from now on, pseudonym and `seq`.
+    writers. `shared`: earlier decisions to share from now on, pseudonym and `seq`. We make the `changes` in the same round trip.
     """
     seq, previous = (newest.seq, newest.hash) if newest else (0, GENESIS_HASH)
     entries, subjects, answers = [], [], []
@@ -270,9 +278,16 @@ def append_decisions(
         shares += [{"pseudonym": name, "seq": seq} for name in row.linked]
         answers += [{"seq": seq, **vars(answer)} for answer in row.trial]
         previous = hash_
+    listed = [*((row["subject"], row["seq"]) for row in subjects), *((s["pseudonym"], s["seq"]) for s in shares)]
+    tables = {
+        DECISIONS: entries,
+        DECISION_SUBJECTS: subjects,
+        SHARED_DECISIONS: shares,
+        TRIAL_ANSWERS: answers,
+        COUNTING_DECISIONS: [{"subject": subject, "seq": number} for subject, number in dict.fromkeys(listed)],
+    }
     head = Query(_EXTEND_CHAIN, {"more": len(entries), "newest": previous})
-    tables = {DECISIONS: entries, DECISION_SUBJECTS: subjects, SHARED_DECISIONS: shares, TRIAL_ANSWERS: answers}
-    insert_rows(connection, tables, head)
+    insert_rows(connection, tables, (head, *changes))
 
 
 def transactions_query(keys: Collection[tuple[str, str]]) -> Query:

@@ -36,7 +36,10 @@ def answer_questions(
                     batch = Batch(context, inputs)
                     results = batch.decide_all(questions)
                     if batch.rows:
-                        decisions.append_decisions(connection, batch.rows, inputs.chain.newest, batch.shared)
+                        forgetting = batch.forgetting(max(question.asked_at for question in questions))
+                        decisions.append_decisions(
+                            connection, batch.rows, inputs.chain.newest, batch.shared, forgetting
+                        )
                     return results
         except (
             RulesMoved

@@ -60,7 +60,7 @@ class BatchInputs:
     - `services`: the version in force, by merchant and name.
     - `features`: the features that each service may use now, by person, and those of a stand-in.
     - `flags`: by person, and those of the stand-in; `unflagged` lists the people whose flags you must compute first.
-    - `prior`: earlier decisions by person, oldest first; by pseudonym those that were shared with the person.
+    - `prior`: earlier decisions that can count, by person, oldest first; by pseudonym those that were shared with the person.
     - `pseudonyms`: by person; those in `erased` belong to erased people.
     """
 
@@ -92,7 +92,7 @@ def load_inputs(
         builds.NEWEST_BUILD,
         decisions.transactions_query({q.transaction for q in questions if q.transaction}),
         services.newest_query({(q.merchant, q.service) for q in questions if q.service}),
-        exposure.prior_decisions_query(names),
+        exposure.counting_decisions_query(names),
         decisions.NEWEST_DECISION,
         decisions.OTHER_HEADS,
         tombstones,
@@ -112,7 +112,7 @@ def load_inputs(
         other_ids = {one for ids in features.linked.values() for one in ids} - names
         other_names = {one: erasure_tombstones.pseudonym(context.database, one) for one in other_ids}
         names_of_links = other_ids | set(other_names.values())
-        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(names_of_links))
+        (other_rows,) = fetch_rows(connection, exposure.counting_decisions_query(names_of_links))
         prior |= exposure.prior_decisions(other_rows, names_of_links)
         pseudonyms |= other_names
     flags, unflagged = _flags(context, features, computed)

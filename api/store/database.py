@@ -247,9 +247,9 @@ def fetch_rows(connection: Connection, *queries: Query, exclusive: bool = False)
 
 
 def insert_rows(
-    connection: Connection, rows: Mapping[Table, Sequence[Mapping[str, Any]]], change: Query | None = None
+    connection: Connection, rows: Mapping[Table, Sequence[Mapping[str, Any]]], changes: Sequence[Query] = ()
 ) -> None:
-    """Insert rows by table, then make one change, if any; on PostgreSQL in one round trip. Rows of a table have the same keys."""
+    """Insert rows by table, then make the changes; on PostgreSQL in one round trip. Rows of a table have the same keys."""
     driver: Any = connection.connection.driver_connection
     dialect = connection.dialect.name
     insertions = [(insertion(table, tuple(part[0]), dialect), part) for table, part in rows.items() if part]
@@ -259,7 +259,7 @@ def insert_rows(
     with nullcontext() if dialect == "sqlite" else driver.pipeline():
         for sql, part in insertions if dialect == "postgresql" else ():
             driver.execute(sql, {"rows": json.dumps(part)})
-        if change is not None:
+        for change in changes:
             statement = compiled(change.statement, dialect)
             driver.execute(statement.sql, statement.bind(change.values))
 

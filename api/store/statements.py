@@ -18,6 +18,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     CompoundSelect,
+    Delete,
     Dialect,
     FromClause,
     Join,
@@ -52,7 +53,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 class Query:
     """A statement that is built once, and the values of its parameters in one execution."""
 
-    statement: "Select[Any] | CompoundSelect[Any] | Update"
+    statement: "Select[Any] | CompoundSelect[Any] | Update | Delete"
     values: Values = field(default_factory=dict)
 
 
@@ -197,11 +198,15 @@ class Compiled:
 
 
 @lru_cache(512)
-def compiled(statement: "Select[Any] | CompoundSelect[Any] | Update", dialect: str) -> Compiled:
+def compiled(statement: "Select[Any] | CompoundSelect[Any] | Update | Delete", dialect: str) -> Compiled:
     """The statement for a driver. We keep it by the statement's identity: build each statement once."""
     result = statement.compile(dialect=DIALECTS[dialect], compile_kwargs={"render_postcompile": True})
     constants = {name: value for name, value in result.params.items() if not result.binds[name].required}
-    columns = () if isinstance(statement, Update) else tuple(str(column.key) for column in statement.selected_columns)
+    columns = (
+        ()
+        if isinstance(statement, Update | Delete)
+        else tuple(str(column.key) for column in statement.selected_columns)
+    )
     return Compiled(dialect, str(result), constants, columns)
 
 

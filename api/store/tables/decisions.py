@@ -89,6 +89,19 @@ class SharedDecisionRow(SQLModel, table=True):
     seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
 
 
+class CountingDecisionRow(SQLModel, table=True):
+    """A decision that a later answer can still count (`api.decisions.counting_decisions`).
+
+    `subject` is the person's id as in `decision_subjects`, or the pseudonym as in `shared_decisions`. We delete its rows at the
+    person's erasure.
+    """
+
+    __tablename__: ClassVar[str] = "counting_decisions"
+
+    subject: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+
+
 class ChainHeadRow(SQLModel, table=True):
     """The length and the last hash of a chain. Each append changes it, so it contradicts a truncated chain.
 
@@ -138,6 +151,7 @@ class ReviewRow(SQLModel, table=True):
 DECISIONS: Final = SQLModel.metadata.tables["decisions"]
 DECISION_SUBJECTS: Final = SQLModel.metadata.tables["decision_subjects"]
 SHARED_DECISIONS: Final = SQLModel.metadata.tables["shared_decisions"]
+COUNTING_DECISIONS: Final = SQLModel.metadata.tables["counting_decisions"]
 CHAIN_HEAD: Final = SQLModel.metadata.tables["chain_head"]
 DAY_DIGESTS: Final = SQLModel.metadata.tables["day_digests"]
 REVIEWS: Final = SQLModel.metadata.tables["reviews"]
