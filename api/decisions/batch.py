@@ -55,9 +55,11 @@ class Batch:
 
     def forgetting(self, now: datetime) -> list[Query]:
         """The statements that take decisions off the lists of these people which can count no more."""
-        lists = {row.subject: self._prior[row.subject] for row in self.rows}
-        lists |= {name: list(self.inputs.prior.get(name, ())) for row in self.rows for name in row.linked}
-        spent = {name: counting_decisions.spent(prior, now, AMOUNTS_WINDOW) for name, prior in lists.items()}
+        of_links = {name: self.inputs.prior[name] for row in self.rows for name in row.linked}
+        spent = {
+            row.subject: counting_decisions.spent(self._prior[row.subject], now, AMOUNTS_WINDOW) for row in self.rows
+        }
+        spent |= {n: counting_decisions.spent(of_links[n], now, AMOUNTS_WINDOW, of_links=True) for n in of_links}
         return [
             counting_decisions.forget_query(name, seqs)
             for name, seqs in spent.items()

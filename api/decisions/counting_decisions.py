@@ -26,13 +26,17 @@ _FORGET: Final = delete(COUNTING_DECISIONS).where(
 )
 
 
-def spent(prior: Sequence[PriorDecision], now: datetime, amounts_window: timedelta) -> list[int]:
+def spent(
+    prior: Sequence[PriorDecision], now: datetime, amounts_window: timedelta, *, of_links: bool = False
+) -> list[int]:
     """The `seq` of those decisions of one list that no question from `now` on can count. `prior` is oldest first.
 
     - The newest answer to each merchant about a perk replaces the earlier ones; a refusal ends none that can be shared.
     - The newest answer about a perk says since when it is held.
     - An order counts unless it came to nothing.
     - The amounts that a merchant asked about count for `amounts_window`.
+
+    `of_links`: a list of what was shared with a pseudonym. What is valid stays on it, so that we do not share it again.
     """
     horizon, since = micros(now - MAX_LEAP), micros(now - MAX_LEAP - amounts_window)  # a clock may be so far ahead
     newest = {(p.merchant, p.perk): p.seq for p in prior}
@@ -41,7 +45,11 @@ def spent(prior: Sequence[PriorDecision], now: datetime, amounts_window: timedel
     recent = sorted((p for p in prior if p.decided_at > since), key=lambda p: p.decided_at)
     amounts = {(p.merchant, p.amount): p.seq for p in recent}
     counting = {*newest.values(), *held.values(), *answers.values(), *amounts.values()}
-    return [p.seq for p in prior if p.seq and p.seq not in counting and not _has_order(p)]
+    return [
+        p.seq
+        for p in prior
+        if p.seq and p.seq not in counting and not (_has_order(p) or (of_links and p.valid_until > horizon))
+    ]
 
 
 def _has_order(decision: PriorDecision) -> bool:

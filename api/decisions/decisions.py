@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from api.decisions.question import EligibilityQuestion
+from api.evidence import counting_lists
 from api.store.clock import iso, micros, moment
 from api.store.database import Database, fetch_rows, insert_rows, reading
 from api.store.statements import Query, is_any_of, texts
@@ -54,6 +55,9 @@ ENTRY_COLUMNS: Final = (
     "valid_until",
     "release",
     "commitment",
+)
+COUNTING_COLUMNS: Final = (
+    *("id", "merchant", "perk", "currency", "amount", "outcome", "waived", "decided_at", "valid_until", "held_since"),
 )
 SUBJECT_COLUMNS: Final = ("merchant", "transaction_id", "subject", "context", "held_since", "salt", "record")
 _RESULT_COLUMNS: Final = (*ENTRY_COLUMNS, "transaction_id", "subject", "context")
@@ -266,8 +270,8 @@ def append_decisions(
     writers. `shared`: earlier decisions to share from now on, pseudonym and `seq`. We make the `changes` in the same round trip.
     """
     seq, previous = (newest.seq, newest.hash) if newest else (0, GENESIS_HASH)
-    entries, subjects, answers = [], [], []
-    shares = [{"pseudonym": name, "seq": number} for name, number in shared]
+    entries, subjects, answers, listed = [], [], [], []
+    earlier, shares = tuple(shared), []
     for row in rows:
         columns = vars(row)
         seq += 1
@@ -276,18 +280,20 @@ def append_decisions(
         entries.append({"seq": seq, **chained, "previous_hash": previous, "hash": hash_})
         subjects.append({"seq": seq, **{column: columns[column] for column in SUBJECT_COLUMNS}})
         shares += [{"pseudonym": name, "seq": seq} for name in row.linked]
+        counting = {"seq": seq, **{column: columns[column] for column in COUNTING_COLUMNS}}
+        listed += [{"subject": name, **counting} for name in dict.fromkeys((row.subject, *row.linked))]
         answers += [{"seq": seq, **vars(answer)} for answer in row.trial]
         previous = hash_
-    listed = [*((row["subject"], row["seq"]) for row in subjects), *((s["pseudonym"], s["seq"]) for s in shares)]
     tables = {
         DECISIONS: entries,
         DECISION_SUBJECTS: subjects,
-        SHARED_DECISIONS: shares,
+        SHARED_DECISIONS: shares + [{"pseudonym": name, "seq": number} for name, number in earlier],
         TRIAL_ANSWERS: answers,
-        COUNTING_DECISIONS: [{"subject": subject, "seq": number} for subject, number in dict.fromkeys(listed)],
+        COUNTING_DECISIONS: listed,
     }
     head = Query(_EXTEND_CHAIN, {"more": len(entries), "newest": previous})
     insert_rows(connection, tables, (head, *changes))
+    counting_lists.add_shares(connection, earlier)
 
 
 def transactions_query(keys: Collection[tuple[str, str]]) -> Query:

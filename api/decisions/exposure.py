@@ -97,6 +97,7 @@ class Exposure:
     overdue: int
 
 
+_ENTRY_COLUMNS: Final = ("merchant", "perk", "currency", "amount", "outcome", "waived", "decided_at", "valid_until")
 _JOINED: Final = DECISION_SUBJECTS.join(DECISIONS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq).outerjoin(
     ORDERS, ORDERS.c.decision == DECISIONS.c.id
 )
@@ -104,8 +105,7 @@ _JOINED: Final = DECISION_SUBJECTS.join(DECISIONS, DECISIONS.c.seq == DECISION_S
 
 def _select_prior(name: ColumnElement[str], source: FromClause) -> Select[Any]:
     """The columns of `PriorDecision`, after the name, of the names `subjects`."""
-    entry_columns = ("merchant", "perk", "currency", "amount", "outcome", "waived", "decided_at", "valid_until")
-    columns = (DECISIONS.c.seq.label("seq"), *(DECISIONS.c[c] for c in entry_columns))
+    columns = (DECISIONS.c.seq.label("seq"), *(DECISIONS.c[c] for c in _ENTRY_COLUMNS))
     columns += (DECISION_SUBJECTS.c.held_since, ORDERS.c.state, ORDERS.c.closed_at)
     return select(name, *columns).select_from(source).where(is_any_of(name, texts("subjects")))
 
@@ -128,12 +128,14 @@ def _select_all() -> CompoundSelect[Any]:
 
 def _select_counting() -> CompoundSelect[Any]:
     listed = COUNTING_DECISIONS
-    source = (
-        listed.join(DECISIONS, DECISIONS.c.seq == listed.c.seq)
-        .join(DECISION_SUBJECTS, DECISION_SUBJECTS.c.seq == listed.c.seq)
-        .outerjoin(ORDERS, ORDERS.c.decision == DECISIONS.c.id)
+    columns = (
+        *(listed.c[c] for c in ("subject", "seq", *_ENTRY_COLUMNS, "held_since")),
+        ORDERS.c.state,
+        ORDERS.c.closed_at,
     )
-    return union_all(_select_prior(listed.c.subject, source), _select_inquiries()).order_by("seq")
+    source = listed.outerjoin(ORDERS, ORDERS.c.decision == listed.c.id)
+    of_lists = select(*columns).select_from(source).where(is_any_of(listed.c.subject, texts("subjects")))
+    return union_all(of_lists, _select_inquiries()).order_by("seq")
 
 
 _PRIOR: Final = _select_all()

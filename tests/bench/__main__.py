@@ -28,6 +28,7 @@ BENCHES: Final = {
     "algorithms": ((), ("300", "3000")),
     "fresh": ((), ("100", "50", "0.5", "SQLite")),  # a database each, of the two that we measure
     "trial": ((), ("64", "SQLite")),
+    "history": ((), ("48", "12", "SQLite")),
     "ask": ((), ("100", "0.4", "2", "PostgreSQL")),
 }
 

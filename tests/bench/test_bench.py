@@ -25,6 +25,7 @@ RATIOS = {
     "algorithms": ("times as fast",),
     "fresh": ("of the rate",),
     "trial": ("of none",),
+    "history": ("of empty",),
     "ask": ("of bare",),
 }
 

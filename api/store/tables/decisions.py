@@ -92,14 +92,26 @@ class SharedDecisionRow(SQLModel, table=True):
 class CountingDecisionRow(SQLModel, table=True):
     """A decision that a later answer can still count (`api.decisions.counting_decisions`).
 
-    `subject` is the person's id as in `decision_subjects`, or the pseudonym as in `shared_decisions`. We delete its rows at the
-    person's erasure.
+    `subject` is the person's id as in `decision_subjects`, or the pseudonym as in `shared_decisions`. The other columns repeat those
+    of the decision, so that one look-up reads a person's. An audit reads the decisions themselves. We delete the rows at the person's
+    erasure.
     """
 
     __tablename__: ClassVar[str] = "counting_decisions"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     subject: str = Field(primary_key=True)
     seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    id: str
+    merchant: str
+    perk: str
+    currency: str
+    amount: int = Field(sa_type=BigInteger)
+    outcome: str
+    waived: int = Field(sa_type=BigInteger)
+    decided_at: int = Field(sa_type=BigInteger)
+    valid_until: int = Field(sa_type=BigInteger)
+    held_since: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class ChainHeadRow(SQLModel, table=True):

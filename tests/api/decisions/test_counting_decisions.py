@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from api.decisions import decisions
 from api.decisions.batch import AMOUNTS_WINDOW, reject_probing
@@ -24,7 +24,7 @@ from api.decisions.question import EligibilityQuestion
 from api.people.erasure import erase
 from api.runtime.context import AppContext
 from api.store.clock import micros
-from api.store.database import fetch_rows, reading
+from api.store.database import fetch_rows, open_database, reading
 from api.store.tables import COUNTING_DECISIONS
 from engine.errors import Rejected
 from tests.api.merchant_client import MerchantClient
@@ -72,8 +72,8 @@ def counting(prior: Sequence[PriorDecision], after: Sequence[int]) -> list[Prior
         listed.append(decision)
         if place in after:
             newest = max(p.decided_at for p in prior[: place + 1])
-            gone = spent(listed, datetime.fromtimestamp(newest / 1e6, NOW.tzinfo), AMOUNTS_WINDOW)
-            listed = [p for p in listed if p.seq not in gone]
+            useless = spent(listed, datetime.fromtimestamp(newest / 1e6, NOW.tzinfo), AMOUNTS_WINDOW)
+            listed = [p for p in listed if p.seq not in useless]
     return listed
 
 
@@ -91,9 +91,9 @@ def test_what_is_left_gives_the_same_answers_as_all_decisions(
     lists: list[list[PriorDecision]], after: set[int], hours: int
 ) -> None:
     """Of one id, and of two that are linked: their lists are shortened apart, and read together."""
-    moved = [[replace(p, seq=2 * p.seq + n) for p in prior] for n, prior in enumerate(lists)]
-    every = sorted((p for prior in moved for p in prior), key=lambda p: p.seq)
-    left = sorted((p for prior in moved for p in counting(prior, sorted(after))), key=lambda p: p.seq)
+    numbered = [[replace(p, seq=2 * p.seq + n) for p in prior] for n, prior in enumerate(lists)]
+    every = sorted((p for prior in numbered for p in prior), key=lambda p: p.seq)
+    left = sorted((p for prior in numbered for p in counting(prior, sorted(after))), key=lambda p: p.seq)
     newest = max((p.decided_at for p in every), default=micros(NOW))
     now = datetime.fromtimestamp(newest / 1e6, NOW.tzinfo) + timedelta(hours=hours)
     for merchant in (*MERCHANTS, "motel"):
@@ -156,6 +156,30 @@ def test_an_order_from_an_early_answer_counts_after_many_further_answers(town: A
     assert len(record["question"]["used"]) == 1
     listed, every = read(client, person)
     assert len(listed) < len(every)
+
+
+def test_a_database_from_before_the_lists_gets_them_of_its_decisions(client: MerchantClient) -> None:
+    """Two people: the newest answers and refusals count, and what they replaced does not."""
+    people, stranger = client.scores["person"][:2].to_list(), client.issue("merchant", "stranger")
+    client.sign_up(stranger)
+    for number in range(6):
+        client.now += timedelta(days=3)
+        for person in people:
+            client.ask(person, amount=100 + number)
+            assert client.post_question(person, stranger, amount=7).status_code == 403
+    database = client.context.database
+    with database.begin() as connection:
+        connection.execute(text("DROP TABLE counting_decisions"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0022'"))
+    open_database(database.url.render_as_string(hide_password=False)).dispose()
+    for person in people:
+        listed, every = read(client, person)
+        assert len(listed) < len(every)
+        for merchant in ("inn", "lodge"):
+            assert exposure_of(listed, merchant, "hotel", client.now) == exposure_of(
+                every, merchant, "hotel", client.now
+            )
+        assert client.ask(person, amount=100).status_code == 200
 
 
 def test_an_erased_person_leaves_no_list(client: MerchantClient) -> None:
