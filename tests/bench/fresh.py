@@ -154,6 +154,7 @@ def running_server(url: str, *command: str, ready: str = "/v1/health") -> Iterat
                 urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=5).close()
                 break
             except OSError:
+                assert server.poll() is None, f"the server ended with {server.returncode}"
                 time.sleep(0.1)
         yield server.pid, port
     finally:
@@ -166,11 +167,11 @@ def measure(name: str, url: str, people: int, rate: int, seconds: float) -> Fres
     settle(url, people)
     database = open_database(url)
     with running_server(url) as (server, _), tempfile.TemporaryFile("w+") as output:
-        before, started_at = _cpu(server), time.time()
+        before, started_at = processor_seconds(server), time.time()
         command = [sys.executable, "-m", "tests.bench.fresh", "--send", url, str(rate), str(seconds)]
         sender = subprocess.Popen(command, stdout=output)
         arrivals, max_deferred = _watch(database, sender)
-        cores = (_cpu(server) - before) / (time.time() - started_at)
+        cores = (processor_seconds(server) - before) / (time.time() - started_at)
         output.seek(0)
         sent = [json.loads(line) for line in output]
         peak = peak_memory(server)
@@ -208,7 +209,7 @@ def _arrival_of(arrivals: list[tuple[int, float]], seq: int) -> float:
     return next(at for build_seq, at in arrivals if build_seq >= seq)
 
 
-def _cpu(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
     """Seconds of processor time of a process so far; where there is no /proc, none that is known."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():

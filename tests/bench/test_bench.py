@@ -26,6 +26,7 @@ RATIOS = {
     "fresh": ("of the rate",),
     "trial": ("of none",),
     "history": ("of empty",),
+    "idle": ("of a core",),
     "ask": ("of bare",),
 }
 
