@@ -12,6 +12,7 @@ from api.console.router import ROUTERS as PAGE_ROUTERS
 from api.http import problems
 from api.http.body_limits import BodyLimit
 from api.http.decider import Decider
+from api.http.direct_eligibility import install_direct_way
 from api.http.gate import Gate
 from api.http.openapi import CONTACT, LICENCE, SERVERS, TAGS, describe, operation_id
 from api.http.request_log import RequestLog
@@ -147,6 +148,7 @@ def create_app(
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)  # the last is the outermost
+    install_direct_way(app)
     for router in ROUTERS:
         app.include_router(router, responses=problems.error_responses())
     for router in PAGE_ROUTERS:
