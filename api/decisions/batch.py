@@ -9,8 +9,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy import Connection
+
 from api.decisions import counting_decisions, decisions, exposure
-from api.decisions.decisions import DecisionResult, DecisionRow, TrialAnswer
+from api.decisions.decisions import ChainTail, DecisionResult, DecisionRow, TrialAnswer
 from api.decisions.exposure import PriorDecision, PriorDecisions
 from api.decisions.inputs import BatchInputs
 from api.decisions.question import EligibilityQuestion
@@ -53,7 +55,15 @@ class Batch:
         """The result of each question, or why there is none."""
         return [self._result(question) for question in questions]
 
-    def forgetting(self, now: datetime) -> list[Query]:
+    def append(
+        self, connection: Connection, questions: Sequence[EligibilityQuestion], newest: ChainTail | None
+    ) -> None:
+        """Write the decisions after the `newest` of the chain, within the write transaction that read it."""
+        if self.rows:
+            forgetting = self._forgetting(max(question.asked_at for question in questions))
+            decisions.append_decisions(connection, self.rows, newest, self.shared, forgetting)
+
+    def _forgetting(self, now: datetime) -> list[Query]:
         """The statements that take decisions off the lists of these people which can count no more."""
         of_links = {name: self.inputs.prior[name] for row in self.rows for name in row.linked}
         spent = {
