@@ -40,11 +40,11 @@ def spent(
     """
     horizon, since = micros(now - MAX_LEAP), micros(now - MAX_LEAP - amounts_window)  # a clock may be so far ahead
     newest = {(p.merchant, p.perk): p.seq for p in prior}
-    held = {p.perk: p.seq for p in prior if p.outcome != REFUSED}
+    holds = {p.perk: p.seq for p in prior if p.outcome != REFUSED}
     answers = {(p.merchant, p.perk): p.seq for p in prior if p.outcome != REFUSED and p.valid_until > horizon}
     recent = sorted((p for p in prior if p.decided_at > since), key=lambda p: p.decided_at)
     amounts = {(p.merchant, p.amount): p.seq for p in recent}
-    counting = {*newest.values(), *held.values(), *answers.values(), *amounts.values()}
+    counting = {*newest.values(), *holds.values(), *answers.values(), *amounts.values()}
     return [
         p.seq
         for p in prior

@@ -29,7 +29,7 @@ from api.store.tables import (
     SHARED_DECISIONS,
     TRIAL_ANSWERS,
 )
-from engine.decide.decide import Decision, as_json
+from engine.decide.decide import Decision, as_json, integer_json
 from engine.errors import Rejected
 
 GENESIS_HASH: Final = "0" * 64  # the previous hash of the first decision
@@ -226,7 +226,8 @@ def _row(question: EligibilityQuestion, outcome: _Outcome, more: Mapping[str, ob
         "valid_until": iso(outcome.valid_until),
         **more,
     }
-    text = as_json(record)
+    has_floats = any(isinstance(value, float) for value in question.context.values())  # no field of any perk is one
+    text = as_json(record) if has_floats else integer_json(record)
     return DecisionRow(
         id=decision_id,
         merchant=question.merchant,
@@ -365,7 +366,7 @@ def record_commitment(salt: str, record: str) -> str:
 
 def entry(row: Mapping[str, object]) -> str:
     """The chained part of a row of `decisions`: canonical JSON of the columns `ENTRY_COLUMNS`."""
-    return as_json({column: row[column] for column in ENTRY_COLUMNS})
+    return integer_json({column: row[column] for column in ENTRY_COLUMNS})
 
 
 def chain_hash(previous: str, entry: str) -> str:

@@ -56,7 +56,7 @@ async def _answer_or_pass_on(app: FastAPI, ordinary: ASGIApp, scope: Scope, rece
     message = await receive()
     body = _body(message)
     if body is None:
-        await ordinary(scope, _again(message, receive), send)
+        await ordinary(scope, _replaying(message, receive), send)
         return
     await _answer(app, scope, receive, send, secret, body, started_at)
 
@@ -97,14 +97,14 @@ def _body(message: Message) -> EligibilityRequest | None:
         return None
 
 
-def _again(message: Message, receive: Receive) -> Receive:
+def _replaying(message: Message, receive: Receive) -> Receive:
     """A `receive` that first gives the message that we read already."""
     first: list[Message] = [message]
 
-    async def receive_again() -> Message:
+    async def replay() -> Message:
         return first.pop() if first else await receive()
 
-    return receive_again
+    return replay
 
 
 async def _answer(

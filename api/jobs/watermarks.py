@@ -64,7 +64,7 @@ _MARKS: Final = select(*_columns())
 @contextmanager
 def watching(context: Callable[[], AppContext], interval: float = INTERVAL_SECONDS) -> Iterator[GetMarks]:
     """Read the marks every `interval` seconds as long as the server runs. We return what gives the newest, without a query."""
-    reader = _Reader(context().database)
+    reader = _WatermarkReader(context().database)
 
     def work(stop: Event) -> None:
         while not stop.wait(interval):
@@ -75,7 +75,7 @@ def watching(context: Callable[[], AppContext], interval: float = INTERVAL_SECON
         yield lambda: reader.marks
 
 
-class _Reader:
+class _WatermarkReader:
     """The marks, and a connection outside the pool that reads them."""
 
     def __init__(self, database: Database) -> None:

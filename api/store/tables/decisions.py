@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from sqlalchemy import BigInteger, ColumnElement, Index, String, UniqueConstraint, literal_column, text
 from sqlmodel import Field, SQLModel
 
+from api.store.statements import REPLACES
 from api.store.tables.evidence import SEQ
 
 
@@ -98,7 +99,8 @@ class CountingDecisionRow(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[str] = "counting_decisions"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    # If somebody truncated the chain, a decision takes the place of a lost one, and questions go on.
+    __table_args__ = ({"sqlite_with_rowid": False, "info": {REPLACES: True}},)
 
     subject: str = Field(primary_key=True)
     seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})

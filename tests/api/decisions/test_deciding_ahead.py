@@ -56,18 +56,18 @@ def test_decisions_ahead_are_those_of_the_transaction(client: OrderClient, ahead
 def change_between(client: OrderClient, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> list[Any]:
     """The outcomes of questions if something changes after the decisions and before the transaction."""
     decide_ahead = eligibility._decide_ahead
-    made = []
+    decided = []
 
     def decide_and_change(context: AppContext, batch: Sequence[EligibilityQuestion]) -> Any:
         ahead = decide_ahead(context, batch)
         assert ahead is not None
-        made.append(ahead)
+        decided.append(ahead)
         change()
         return ahead
 
     monkeypatch.setattr(eligibility, "_decide_ahead", decide_and_change)
     results = eligibility.answer_questions(replace(client.context, decides_ahead=True), questions(client))
-    assert len(made) == 1
+    assert len(decided) == 1
     return outcomes(results)
 
 

@@ -55,15 +55,15 @@ def test_one_of_several_processes_leads_until_it_is_killed(town: AppContext, tow
         wait_for(lambda: "leads" in first.output())
         second = fork_server.Process(tmp_path / "second", {}, lead_forever, town_url)
         processes = [first, second]
-        here = Leadership(town.database)
+        third = Leadership(town.database)
         for _ in range(5):
-            assert not here.hold()
+            assert not third.hold()
             time.sleep(0.05)
         assert "leads" not in second.output()
         processes.remove(first)
         first.kill()  # SIGKILL: nobody gives the lock up
         wait_for(lambda: "leads" in second.output())
-        assert not here.hold()
+        assert not third.hold()
     finally:
         for process in processes:
             process.kill()

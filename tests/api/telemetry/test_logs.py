@@ -188,11 +188,11 @@ def test_a_line_without_the_machinery_of_logging_is_the_same_line(log_output: io
 def test_a_log_with_another_handler_gets_each_line_from_logging(log_output: io.StringIO) -> None:
     records: list[logging.LogRecord] = []
 
-    class Handler(logging.Handler):
+    class ListHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             records.append(record)
 
-    logging.getLogger().addHandler(Handler())
+    logging.getLogger().addHandler(ListHandler())
     logs.write_info(logging.getLogger("iftah.request"), "request", {"status": 200})
     assert [vars(record)["status"] for record in records] == [200]
     assert len(log_entries(log_output)) == 1
