@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+import orjson
 from sqlalchemy import (
     URL,
     Connection,
@@ -286,10 +287,17 @@ def insert_rows(
             driver.executemany(sql, part)
     with nullcontext() if dialect == "sqlite" else driver.pipeline():
         for sql, part in insertions if dialect == "postgresql" else ():
-            driver.execute(sql, {"rows": json.dumps(part)})
+            driver.execute(sql, {"rows": _json_rows(part)})
         for change in changes:
             statement = compiled(change.statement, dialect)
             driver.execute(statement.sql, statement.bind(change.values))
+
+
+def _json_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    try:
+        return orjson.dumps(rows).decode()
+    except orjson.JSONEncodeError:  # such as a lone surrogate, which the database rejects in its own words
+        return json.dumps(rows)
 
 
 @contextmanager
