@@ -6,11 +6,13 @@ the time that an answer takes reveals nothing about the person.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from api.decisions import decisions, exposure
-from api.decisions.decisions import DecisionResult, DecisionRow, TrialAnswer
+from sqlalchemy import Connection
+
+from api.decisions import counting_decisions, decisions, exposure
+from api.decisions.decisions import ChainTail, DecisionResult, DecisionRow, TrialAnswer
 from api.decisions.exposure import PriorDecision, PriorDecisions
 from api.decisions.inputs import BatchInputs
 from api.decisions.question import EligibilityQuestion
@@ -22,6 +24,7 @@ from api.merchants import services
 from api.merchants.services import Service
 from api.runtime.context import AppContext
 from api.store.clock import iso, micros, refuse_far_ahead
+from api.store.statements import Query
 from engine.decide.decide import Decision, DecisionInputs
 from engine.decide.questions import read_context, require_perk
 from engine.errors import IftahError, Rejected
@@ -51,6 +54,27 @@ class Batch:
     def decide_all(self, questions: Iterable[EligibilityQuestion]) -> list[DecisionResult | IftahError]:
         """The result of each question, or why there is none."""
         return [self._result(question) for question in questions]
+
+    def append(
+        self, connection: Connection, questions: Sequence[EligibilityQuestion], newest: ChainTail | None
+    ) -> None:
+        """Write the decisions after the `newest` of the chain, within the write transaction that read it."""
+        if self.rows:
+            forgetting = self._forgetting(max(question.asked_at for question in questions))
+            decisions.append_decisions(connection, self.rows, newest, self.shared, forgetting)
+
+    def _forgetting(self, now: datetime) -> list[Query]:
+        """The statements that take decisions off the lists of these people which can count no more."""
+        of_links = {name: self.inputs.prior[name] for row in self.rows for name in row.linked}
+        spent = {
+            row.subject: counting_decisions.spent(self._prior[row.subject], now, AMOUNTS_WINDOW) for row in self.rows
+        }
+        spent |= {n: counting_decisions.spent(of_links[n], now, AMOUNTS_WINDOW, of_links=True) for n in of_links}
+        return [
+            counting_decisions.forget_query(name, seqs)
+            for name, seqs in spent.items()
+            if len(seqs) > counting_decisions.MAX_SPENT
+        ]
 
     def _result(self, question: EligibilityQuestion) -> DecisionResult | IftahError:
         try:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -17,11 +17,19 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from api.decisions.question import EligibilityQuestion
+from api.evidence import counting_lists
 from api.store.clock import iso, micros, moment
 from api.store.database import Database, fetch_rows, insert_rows, reading
 from api.store.statements import Query, is_any_of, texts
-from api.store.tables import CHAIN_HEAD, DECISION_SUBJECTS, DECISIONS, SHARED_DECISIONS, TRIAL_ANSWERS
-from engine.decide.decide import Decision, as_json
+from api.store.tables import (
+    CHAIN_HEAD,
+    COUNTING_DECISIONS,
+    DECISION_SUBJECTS,
+    DECISIONS,
+    SHARED_DECISIONS,
+    TRIAL_ANSWERS,
+)
+from engine.decide.decide import Decision, as_json, integer_json
 from engine.errors import Rejected
 
 GENESIS_HASH: Final = "0" * 64  # the previous hash of the first decision
@@ -47,6 +55,9 @@ ENTRY_COLUMNS: Final = (
     "valid_until",
     "release",
     "commitment",
+)
+COUNTING_COLUMNS: Final = (
+    *("id", "merchant", "perk", "currency", "amount", "outcome", "waived", "decided_at", "valid_until", "held_since"),
 )
 SUBJECT_COLUMNS: Final = ("merchant", "transaction_id", "subject", "context", "held_since", "salt", "record")
 _RESULT_COLUMNS: Final = (*ENTRY_COLUMNS, "transaction_id", "subject", "context")
@@ -215,7 +226,8 @@ def _row(question: EligibilityQuestion, outcome: _Outcome, more: Mapping[str, ob
         "valid_until": iso(outcome.valid_until),
         **more,
     }
-    text = as_json(record)
+    has_floats = any(isinstance(value, float) for value in question.context.values())  # no field of any perk is one
+    text = as_json(record) if has_floats else integer_json(record)
     return DecisionRow(
         id=decision_id,
         merchant=question.merchant,
@@ -253,13 +265,14 @@ def append_decisions(
     rows: Iterable[DecisionRow],
     newest: ChainTail | None,
     shared: Iterable[tuple[str, int]] = (),
+    changes: Sequence[Query] = (),
 ) -> None:
     """Append to the chain, in this order. You must have read `newest` in the same write transaction, which excludes other
-    writers. `shared`: earlier decisions to share from now on, pseudonym and `seq`.
+    writers. `shared`: earlier decisions to share from now on, pseudonym and `seq`. We make the `changes` in the same round trip.
     """
     seq, previous = (newest.seq, newest.hash) if newest else (0, GENESIS_HASH)
-    entries, subjects, answers = [], [], []
-    shares = [{"pseudonym": name, "seq": number} for name, number in shared]
+    entries, subjects, answers, listed = [], [], [], []
+    earlier, shares = tuple(shared), []
     for row in rows:
         columns = vars(row)
         seq += 1
@@ -268,11 +281,20 @@ def append_decisions(
         entries.append({"seq": seq, **chained, "previous_hash": previous, "hash": hash_})
         subjects.append({"seq": seq, **{column: columns[column] for column in SUBJECT_COLUMNS}})
         shares += [{"pseudonym": name, "seq": seq} for name in row.linked]
+        counting = {"seq": seq, **{column: columns[column] for column in COUNTING_COLUMNS}}
+        listed += [{"subject": name, **counting} for name in dict.fromkeys((row.subject, *row.linked))]
         answers += [{"seq": seq, **vars(answer)} for answer in row.trial]
         previous = hash_
+    tables = {
+        DECISIONS: entries,
+        DECISION_SUBJECTS: subjects,
+        SHARED_DECISIONS: shares + [{"pseudonym": name, "seq": number} for name, number in earlier],
+        TRIAL_ANSWERS: answers,
+        COUNTING_DECISIONS: listed,
+    }
     head = Query(_EXTEND_CHAIN, {"more": len(entries), "newest": previous})
-    tables = {DECISIONS: entries, DECISION_SUBJECTS: subjects, SHARED_DECISIONS: shares, TRIAL_ANSWERS: answers}
-    insert_rows(connection, tables, head)
+    insert_rows(connection, tables, (head, *changes))
+    counting_lists.add_shares(connection, earlier)
 
 
 def transactions_query(keys: Collection[tuple[str, str]]) -> Query:
@@ -344,7 +366,7 @@ def record_commitment(salt: str, record: str) -> str:
 
 def entry(row: Mapping[str, object]) -> str:
     """The chained part of a row of `decisions`: canonical JSON of the columns `ENTRY_COLUMNS`."""
-    return as_json({column: row[column] for column in ENTRY_COLUMNS})
+    return integer_json({column: row[column] for column in ENTRY_COLUMNS})
 
 
 def chain_hash(previous: str, entry: str) -> str:

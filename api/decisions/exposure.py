@@ -11,12 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
-from sqlalchemy import CompoundSelect, literal, null, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select, literal, null, select, union_all
 
 from api.decisions.decisions import REFUSED, DecisionRow
 from api.store.clock import MAX_SERVER_SKEW, iso, micros, moment
 from api.store.statements import Query, is_any_of, texts
-from api.store.tables import DECISION_SUBJECTS, DECISIONS, ERASED_INQUIRIES, ORDERS, SHARED_DECISIONS
+from api.store.tables import (
+    COUNTING_DECISIONS,
+    DECISION_SUBJECTS,
+    DECISIONS,
+    ERASED_INQUIRIES,
+    ORDERS,
+    SHARED_DECISIONS,
+)
 from engine.decide.caps import PriorWaiver
 
 CAME_TO_NOTHING: Final = ("cancelled", "expired")  # states of orders that use up no cap
@@ -90,28 +97,49 @@ class Exposure:
     overdue: int
 
 
-def _select_prior() -> CompoundSelect[Any]:
-    """The columns of `PriorDecision`, after the person, of the people `subjects`."""
-    about, decision, order, inquiry = DECISION_SUBJECTS, DECISIONS, ORDERS, ERASED_INQUIRIES
-    shared = SHARED_DECISIONS
-    joined = about.join(decision, decision.c.seq == about.c.seq).outerjoin(order, order.c.decision == decision.c.id)
-    entry_columns = ("merchant", "perk", "currency", "amount", "outcome", "waived", "decided_at", "valid_until")
-    columns = (decision.c.seq.label("seq"), *(decision.c[c] for c in entry_columns))
-    columns += (about.c.held_since, order.c.state, order.c.closed_at)
-    own = select(about.c.subject, *columns).select_from(joined).where(is_any_of(about.c.subject, texts("subjects")))
-    of_links = (
-        select(shared.c.pseudonym, *columns)
-        .select_from(joined.join(shared, shared.c.seq == about.c.seq))
-        .where(is_any_of(shared.c.pseudonym, texts("subjects")))
-    )
-    inquiries = select(
+_ENTRY_COLUMNS: Final = ("merchant", "perk", "currency", "amount", "outcome", "waived", "decided_at", "valid_until")
+_JOINED: Final = DECISION_SUBJECTS.join(DECISIONS, DECISIONS.c.seq == DECISION_SUBJECTS.c.seq).outerjoin(
+    ORDERS, ORDERS.c.decision == DECISIONS.c.id
+)
+
+
+def _select_prior(name: ColumnElement[str], source: FromClause) -> Select[Any]:
+    """The columns of `PriorDecision`, after the name, of the names `subjects`."""
+    columns = (DECISIONS.c.seq.label("seq"), *(DECISIONS.c[c] for c in _ENTRY_COLUMNS))
+    columns += (DECISION_SUBJECTS.c.held_since, ORDERS.c.state, ORDERS.c.closed_at)
+    return select(name, *columns).select_from(source).where(is_any_of(name, texts("subjects")))
+
+
+def _select_inquiries() -> Select[Any]:
+    """The same columns of what merchants asked about people who were erased since."""
+    inquiry = ERASED_INQUIRIES
+    return select(
         *(inquiry.c.digest, literal(0), inquiry.c.merchant, literal(""), literal("")),
         *(inquiry.c.amount, literal(REFUSED), literal(0), inquiry.c.asked_at, literal(0), null(), null(), null()),
     ).where(is_any_of(inquiry.c.digest, texts("subjects")))
-    return union_all(own, of_links, inquiries).order_by("seq")
 
 
-_PRIOR: Final = _select_prior()
+def _select_all() -> CompoundSelect[Any]:
+    shared = SHARED_DECISIONS
+    of_links = _JOINED.join(shared, shared.c.seq == DECISION_SUBJECTS.c.seq)
+    own = _select_prior(DECISION_SUBJECTS.c.subject, _JOINED)
+    return union_all(own, _select_prior(shared.c.pseudonym, of_links), _select_inquiries()).order_by("seq")
+
+
+def _select_counting() -> CompoundSelect[Any]:
+    listed = COUNTING_DECISIONS
+    columns = (
+        *(listed.c[c] for c in ("subject", "seq", *_ENTRY_COLUMNS, "held_since")),
+        ORDERS.c.state,
+        ORDERS.c.closed_at,
+    )
+    source = listed.outerjoin(ORDERS, ORDERS.c.decision == listed.c.id)
+    of_lists = select(*columns).select_from(source).where(is_any_of(listed.c.subject, texts("subjects")))
+    return union_all(of_lists, _select_inquiries()).order_by("seq")
+
+
+_PRIOR: Final = _select_all()
+_COUNTING: Final = _select_counting()
 
 
 def prior_decisions_query(subjects: Collection[str]) -> Query:
@@ -123,8 +151,13 @@ def prior_decisions_query(subjects: Collection[str]) -> Query:
     return Query(_PRIOR, {"subjects": sorted(subjects)})
 
 
+def counting_decisions_query(subjects: Collection[str]) -> Query:
+    """The same query for those of the decisions that can still count. Cost: a few rows, however many decisions there ever were."""
+    return Query(_COUNTING, {"subjects": sorted(subjects)})
+
+
 def prior_decisions(rows: Iterable[tuple[Any, ...]], subjects: Collection[str]) -> dict[str, list[PriorDecision]]:
-    """The rows of `prior_decisions_query` by person, oldest first."""
+    """The rows of either query by person, oldest first."""
     prior: dict[str, list[PriorDecision]] = {subject: [] for subject in subjects}
     for subject, *row in rows:
         prior[subject].append(PriorDecision(*row))

@@ -60,7 +60,7 @@ class BatchInputs:
     - `services`: the version in force, by merchant and name.
     - `features`: the features that each service may use now, by person, and those of a stand-in.
     - `flags`: by person, and those of the stand-in; `unflagged` lists the people whose flags you must compute first.
-    - `prior`: earlier decisions by person, oldest first; by pseudonym those that were shared with the person.
+    - `prior`: earlier decisions that can count, by person, oldest first; by pseudonym those that were shared with the person.
     - `pseudonyms`: by person; those in `erased` belong to erased people.
     """
 
@@ -77,28 +77,65 @@ class BatchInputs:
     chain: ChainEnd
 
 
-def load_inputs(
-    context: AppContext, connection: Connection, questions: Sequence[EligibilityQuestion], computed: ComputedFlags
+Rows = list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class InputRows:
+    """The rows of all queries behind a batch, and the pseudonyms of its people.
+
+    `of_questions` holds the rows that questions depend on, query by query; `newest` the newest decision of all.
+    """
+
+    of_questions: Sequence[Rows]
+    newest: Rows
+    pseudonyms: Mapping[str, str]
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether no further query is needed: nobody's evidence changed since the build, and nobody's ids are linked."""
+        *_, feature_rows, _, _, change_rows, linked_rows = self.of_questions
+        return not (change_rows or linked_rows or any(row[-1] is not None for row in feature_rows))
+
+
+def read_rows(
+    context: AppContext, connection: Connection, questions: Sequence[EligibilityQuestion], *, exclusive: bool = True
+) -> InputRows:
+    """Read what the answers depend on, in one round trip. `exclusive`: no other transaction writes until this one ends."""
+    people, latest = {q.subject for q in questions}, max(q.asked_at for q in questions)
+    pseudonyms, tombstones = erasure_tombstones.erased_query(context.database, people)
+    names = people | set(pseudonyms.values())  # we store questions about an erased person by pseudonym
+    newest, *of_questions = fetch_rows(
+        connection,
+        decisions.NEWEST_DECISION,
+        builds.NEWEST_BUILD,
+        decisions.transactions_query({q.transaction for q in questions if q.transaction}),
+        services.newest_query({(q.merchant, q.service) for q in questions if q.service}),
+        exposure.counting_decisions_query(names),
+        decisions.OTHER_HEADS,
+        tombstones,
+        *serving_features.queries_for(people, latest),
+        exclusive=exclusive,
+    )
+    return InputRows(of_questions, newest, pseudonyms)
+
+
+def inputs_of(
+    context: AppContext,
+    connection: Connection,
+    questions: Sequence[EligibilityQuestion],
+    rows: InputRows,
+    computed: ComputedFlags,
 ) -> BatchInputs:
-    """Read the inputs of all questions, within a write transaction.
+    """The inputs of all questions, from their rows. While there are linked ids or changed evidence we read more.
 
     Raises Rejected `not_ready` before the first build, and `RulesMoved` if the release log has a step that the context has not.
     """
     people, latest = {q.subject for q in questions}, max(q.asked_at for q in questions)
-    pseudonyms, tombstones = erasure_tombstones.erased_query(context.database, people)
-    names = people | set(pseudonyms.values())  # we store questions about an erased person by pseudonym
-    build_rows, earlier, service_rows, prior_rows, newest, heads, erased, *feature_rows = fetch_rows(
-        connection,
-        builds.NEWEST_BUILD,
-        decisions.transactions_query({q.transaction for q in questions if q.transaction}),
-        services.newest_query({(q.merchant, q.service) for q in questions if q.service}),
-        exposure.prior_decisions_query(names),
-        decisions.NEWEST_DECISION,
-        decisions.OTHER_HEADS,
-        tombstones,
-        *serving_features.queries_for(people, latest),
-        exclusive=True,
-    )
+    pseudonyms = dict(rows.pseudonyms)
+    names = people | set(pseudonyms.values())
+    newest = rows.newest
+    build_rows, earlier, service_rows, prior_rows, heads, erased, *feature_rows = rows.of_questions
     chain = _chain_end(newest, heads)
     if context.head and chain.chains.release_log != context.head:
         raise RulesMoved
@@ -112,7 +149,7 @@ def load_inputs(
         other_ids = {one for ids in features.linked.values() for one in ids} - names
         other_names = {one: erasure_tombstones.pseudonym(context.database, one) for one in other_ids}
         names_of_links = other_ids | set(other_names.values())
-        (other_rows,) = fetch_rows(connection, exposure.prior_decisions_query(names_of_links))
+        (other_rows,) = fetch_rows(connection, exposure.counting_decisions_query(names_of_links))
         prior |= exposure.prior_decisions(other_rows, names_of_links)
         pseudonyms |= other_names
     flags, unflagged = _flags(context, features, computed)
@@ -134,10 +171,15 @@ def load_inputs(
     )
 
 
-def _chain_end(newest: Sequence[tuple[Any, ...]], heads: Sequence[tuple[Any, ...]]) -> ChainEnd:
+def newest_decision(rows: Rows) -> ChainTail | None:
+    """The newest decision of all, from `InputRows.newest`; None before the first."""
+    return ChainTail(*rows[0]) if rows else None
+
+
+def _chain_end(newest: Rows, heads: Sequence[tuple[Any, ...]]) -> ChainEnd:
     hashes = dict(heads)
     chains = OtherChains(hashes.get(2, decisions.GENESIS_HASH), hashes.get(3, decisions.GENESIS_HASH))
-    return ChainEnd(ChainTail(*newest[0]) if newest else None, chains)
+    return ChainEnd(newest_decision(newest), chains)
 
 
 def _flags(

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, delete, select
 
-from api.evidence import erasure_tombstones
+from api.evidence import counting_lists, erasure_tombstones
 from api.store.tables import DECISION_SUBJECTS, SHARED_DECISIONS
 
 
@@ -20,4 +20,6 @@ def erase(connection: Connection, person: str) -> None:
     of_person = select(DECISION_SUBJECTS.c.seq).where(DECISION_SUBJECTS.c.subject == person)
     (name,) = erasure_tombstones.pseudonyms(connection, [person])
     is_gone = (SHARED_DECISIONS.c.pseudonym == name) | SHARED_DECISIONS.c.seq.in_(of_person)
+    names = set(connection.execute(select(SHARED_DECISIONS.c.pseudonym).where(is_gone)).scalars())
     connection.execute(delete(SHARED_DECISIONS).where(is_gone))
+    counting_lists.rebuild(connection, names | {name})

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 from sqlalchemy import Connection, delete, select, tuple_
 
-from api.evidence import erasure_tombstones, excerpt
+from api.evidence import counting_lists, erasure_tombstones, excerpt
 from api.store.tables import DECISION_SUBJECTS, SHARED_DECISIONS
 from graph.evidence.visibility import stated_people
 from graph.evidence.vocabulary import LINK_KIND
@@ -45,3 +45,4 @@ def stop_sharing(connection: Connection, new_events: pl.DataFrame, recorded_at: 
     if ended:
         key = tuple_(SHARED_DECISIONS.c.pseudonym, SHARED_DECISIONS.c.seq)
         connection.execute(delete(SHARED_DECISIONS).where(key.in_(ended)))
+        counting_lists.rebuild(connection, {name for name, _ in ended})

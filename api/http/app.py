@@ -1,7 +1,7 @@
 """The web application: its routes, its middleware, its background jobs, and one shape for every error."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Final
 
@@ -12,6 +12,7 @@ from api.console.router import ROUTERS as PAGE_ROUTERS
 from api.http import problems
 from api.http.body_limits import BodyLimit
 from api.http.decider import Decider
+from api.http.direct_eligibility import install_direct_way
 from api.http.gate import Gate
 from api.http.openapi import CONTACT, LICENCE, SERVERS, TAGS, describe, operation_id
 from api.http.request_log import RequestLog
@@ -57,6 +58,7 @@ from api.http.routes import (
 from api.jobs.break_glass_alarm import warning_of_break_glass
 from api.jobs.daily_sums import adding_daily_sums
 from api.jobs.day_digests import making_digests
+from api.jobs.election import elected
 from api.jobs.last_use import recording_last_uses
 from api.jobs.order_clock import ticking_orders
 from api.jobs.proposal_checker import checking_proposals
@@ -66,6 +68,7 @@ from api.jobs.release_reports import reporting_releases
 from api.jobs.reload import ReloadOptions, reloading
 from api.jobs.sender import sending
 from api.jobs.vacuum import vacuuming
+from api.jobs.watermarks import GetMarks, watching
 from api.runtime.context import AppContext
 
 DESCRIPTION = """May this person have this perk without a deposit? A merchant asks with a token. The answer holds how much of the
@@ -111,18 +114,13 @@ ROUTERS: Final = (
     demo.router,
     metrics.router,
 )
-# Background work while the app runs. `refreshing` and `reloading` report back, so we start them separately.
-JOBS: Final = (
-    recording_last_uses,
-    making_digests,
-    adding_daily_sums,
-    ticking_orders,
+# Background work of the one process that is elected to it. `refreshing` reports back, so we start it separately.
+JOBS: Final = (making_digests, adding_daily_sums, vacuuming, warning_of_break_glass, reporting_releases)
+MARKED_JOBS: Final = (
     sending,
-    vacuuming,
+    ticking_orders,
     checking_proposals,
-    warning_of_break_glass,
-    reporting_releases,
-)
+)  # those that look only when a watermark says that there may be work
 
 
 def create_app(
@@ -150,6 +148,7 @@ def create_app(
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestLog)  # the last is the outermost
+    install_direct_way(app)
     for router in ROUTERS:
         app.include_router(router, responses=problems.error_responses())
     for router in PAGE_ROUTERS:
@@ -170,16 +169,33 @@ def _lifespan(reload: ReloadOptions | None, background: bool) -> Callable[[FastA
 
         with ExitStack() as stack:
             if background:
-                stack.enter_context(following(in_force, partial(setattr, app.state, "context")))
+                marks = stack.enter_context(watching(in_force))
+                stack.enter_context(following(in_force, partial(setattr, app.state, "context"), marks))
             if reload:
                 stack.enter_context(reloading(in_force, partial(setattr, app.state, "context"), reload))
             if background:
-                stack.enter_context(refreshing(in_force, partial(setattr, app.state, "refresh_problem")))
-                for job in JOBS:
-                    stack.enter_context(job(in_force))
+                stack.enter_context(recording_last_uses(in_force))
+                report = partial(setattr, app.state, "refresh_problem")
+                work = partial(_background_work, in_force, report, marks)
+                stack.enter_context(elected(in_force().database, work))
             yield
 
     return lifespan
+
+
+@contextmanager
+def _background_work(
+    context: Callable[[], AppContext], report: Callable[[str | None], None], marks: GetMarks
+) -> Iterator[None]:
+    """The work that one process does for all that serve the database."""
+    with ExitStack() as stack:
+        stack.callback(report, None)
+        stack.enter_context(refreshing(context, report, marks))
+        for job in JOBS:
+            stack.enter_context(job(context))
+        for marked_job in MARKED_JOBS:
+            stack.enter_context(marked_job(context, marks))
+        yield
 
 
 def attach_context(app: FastAPI, context: AppContext, gate: Gate | None = None) -> FastAPI:

@@ -3,7 +3,7 @@
 A dependency that never blocks is `async`: FastAPI sends any other to a thread, and the switch takes longer than the work.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, cast
 
@@ -60,15 +60,20 @@ def caller_as(*roles: str) -> Callable[..., Awaitable[Caller]]:
     ) -> Caller:
         caller = await _caller(request, context, now, credentials)
         request.scope[CALLER] = caller  # for the log
-        if caller.role not in roles:
-            message = f"a token of the role {caller.role} may not do this"
-            raise Rejected(message, where="Authorization", hint=f"use one of {', '.join(roles)}", code="wrong_role")
-        if caller.scopes is not None and (group := _group(request)) not in caller.scopes:
-            hint = f"use one with the scope {group}, or without scopes"
-            raise Rejected("the token is not for this", where="Authorization", hint=hint, code="wrong_scope")
+        require_access(caller, roles, _group(request))
         return caller
 
     return authenticate
+
+
+def require_access(caller: Caller, roles: Sequence[str], group: str) -> None:
+    """Raise Rejected `wrong_role` or `wrong_scope` unless the caller may use the routes of this group in one of these roles."""
+    if caller.role not in roles:
+        message = f"a token of the role {caller.role} may not do this"
+        raise Rejected(message, where="Authorization", hint=f"use one of {', '.join(roles)}", code="wrong_role")
+    if caller.scopes is not None and group not in caller.scopes:
+        hint = f"use one with the scope {group}, or without scopes"
+        raise Rejected("the token is not for this", where="Authorization", hint=hint, code="wrong_scope")
 
 
 async def _caller(

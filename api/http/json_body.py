@@ -17,6 +17,11 @@ class UnreadableBody(HTTPException):
         self.rejection = rejection
 
 
+def parse_strict(body: bytes) -> Any:
+    """The parsed body. Raises RepeatedKey, another ValueError for what is no JSON, and RecursionError."""
+    return json.loads(body, object_pairs_hook=object_with_unique_keys, parse_constant=reject_constant)
+
+
 class JsonRequest(Request):
     """A request whose JSON may have each key only once."""
 
@@ -24,7 +29,7 @@ class JsonRequest(Request):
         """The parsed body. Raises UnreadableBody for a repeated key, and the errors of `json` for invalid JSON."""
         body = await self.body()
         try:
-            return json.loads(body, object_pairs_hook=object_with_unique_keys, parse_constant=reject_constant)
+            return parse_strict(body)
         except RepeatedKey as error:
             key = printable_key(error.key)
             rejection = Rejected(f"`{key}` is there twice", where=key, hint="keep one", code="bad_request")

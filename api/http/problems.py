@@ -250,7 +250,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_exception_handler(ClientDisconnect, _handle_disconnect)
-    app.add_exception_handler(Exception, _handle_unexpected)
+    app.add_exception_handler(Exception, handle_unexpected)
 
 
 def problem_response(error: IftahError) -> JSONResponse:
@@ -343,7 +343,8 @@ async def _handle_disconnect(request: Request, _: Exception) -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def _handle_unexpected(request: Request, error: Exception) -> Response:
+async def handle_unexpected(request: Request, error: Exception) -> Response:
+    """The response for an error in our own code, which we log by its place alone."""
     log.error("internal: %s", kind_and_place(error))
     response: Response
     if wants_page(request):

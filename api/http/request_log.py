@@ -3,12 +3,15 @@
 import logging
 import os
 import re
+from functools import lru_cache
 from time import perf_counter
 from typing import Final
 
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.metrics import REQUEST_SECONDS, REQUESTS
+from api.telemetry.logs import write_info
 
 log = logging.getLogger("iftah.request")
 
@@ -31,7 +34,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started_at, request_id, status = perf_counter(), _request_id(scope), 500
+        started_at, request_id, status = perf_counter(), request_id_of(scope), 500
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -47,22 +50,30 @@ class RequestLog:
             scope[CODE] = "internal"  # the answer is made outside this middleware
             raise
         finally:
-            _record(scope, status, perf_counter() - started_at)
+            route = getattr(scope.get("route"), "path", NO_ROUTE)
+            record(scope, route, status, perf_counter() - started_at)
 
 
-def _request_id(scope: Scope) -> bytes:
+def request_id_of(scope: Scope) -> bytes:
+    """The id of a request: the caller's if it is valid, else a new one."""
     for header, value in scope["headers"]:
         if header == b"x-request-id" and _ID_PATTERN.fullmatch(value):
             return bytes(value)
     return os.urandom(16).hex().encode()
 
 
-def _record(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", NO_ROUTE)
+@lru_cache(1_024)
+def _metrics_of(method: str, route: str, status: int, code: str) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, status, code), REQUEST_SECONDS.labels(method, route)
+
+
+def record(scope: Scope, route: str, status: int, seconds: float) -> None:
+    """Count, time and log a request that was answered."""
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
     caller, code = scope.get(CALLER), scope.get(CODE, "")
-    REQUESTS.labels(method, route, status, code).inc()
-    REQUEST_SECONDS.labels(method, route).observe(seconds)
+    counter, seconds_of_route = _metrics_of(method, route, status, code)
+    counter.inc()
+    seconds_of_route.observe(seconds)
     if log.isEnabledFor(logging.INFO):
         fields = {
             "method": method,
@@ -75,4 +86,4 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
             fields["code"] = code
         if caller:
             fields |= {"token": caller.token, "role": caller.role}
-        log.info("request", extra=fields)
+        write_info(log, "request", fields)

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, or_, select
 
 from api.jobs.periodic import periodic_task
+from api.jobs.watermarks import GetMarks, unknown
 from api.orders import orders
 from api.orders.order_store import Order, of_rows
 from api.runtime.context import AppContext
@@ -25,9 +26,17 @@ BATCH_SIZE: Final = 50  # orders looked at together
 
 
 @contextmanager
-def ticking_orders(context: Callable[[], AppContext]) -> Iterator[None]:
-    """Move orders by the clock as long as the server runs."""
-    with periodic_task("orders by the clock", INTERVAL_SECONDS, lambda: tick_orders(context(), clock.now())):
+def ticking_orders(
+    context: Callable[[], AppContext], marks: GetMarks = unknown, interval: float | None = None
+) -> Iterator[None]:
+    """Move orders by the clock as long as the server runs. `interval`: seconds between looks."""
+
+    def tick() -> None:
+        newest = marks()
+        if newest is None or newest.orders:
+            tick_orders(context(), clock.now())
+
+    with periodic_task("orders by the clock", INTERVAL_SECONDS if interval is None else interval, tick):
         yield
 
 

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Final
 
 from api.jobs.periodic import FailureLog, background_thread
+from api.jobs.watermarks import GetMarks, unknown
 from api.proposals.actors import THE_SYSTEM
 from api.proposals.measurement import check_proposal, measure_proposal
 from api.releases import release_states as states
@@ -31,15 +32,23 @@ OVERTAKEN: Final = frozenset({"wrong_proposal_state", "base_moved", "log_moved"}
 
 
 @contextmanager
-def checking_proposals(context: Callable[[], AppContext]) -> Iterator[None]:
-    """Check and measure proposals as long as the server runs."""
+def checking_proposals(
+    context: Callable[[], AppContext], marks: GetMarks = unknown, interval: float = INTERVAL_SECONDS
+) -> Iterator[None]:
+    """Check and measure proposals as long as the server runs. `interval`: seconds between looks."""
     checker = ProposalChecker()
 
     def work(stop: Event) -> None:
         failures = FailureLog.of_task("to look for proposals")
-        while not stop.wait(INTERVAL_SECONDS):
+        idle_at: str | None = None  # the newest entry of the log when nothing was left to do
+        while not stop.wait(interval):
+            newest = marks()
+            if newest is not None and newest.release_log == idle_at:
+                continue
+            idle_at = None
             try:
-                checker.look(context(), stop)
+                if not checker.look(context(), stop) and newest is not None:
+                    idle_at = newest.release_log
             except Exception as error:  # an error in our own code must not end the thread
                 failures.record(error)
             else:
@@ -57,13 +66,15 @@ class ProposalChecker:
         self._failures: dict[int, FailureLog] = {}
         self._kills = Counter[tuple[int, int]]()  # of the process that checks
 
-    def look(self, context: AppContext, stop: Event) -> None:
-        """Check and measure each proposal that waits, until `stop` is set."""
-        for proposal in waiting_proposals(read_state(context.database, context.log)):
+    def look(self, context: AppContext, stop: Event) -> bool:
+        """Check and measure each proposal that waits, until `stop` is set. Returns whether any waited."""
+        waiting = waiting_proposals(read_state(context.database, context.log))
+        for proposal in waiting:
             if stop.is_set():
-                return
+                break
             if monotonic() >= self._retry_at.get((proposal.number, proposal.revision), 0.0):
                 self._advance(context.database, proposal, stop)
+        return bool(waiting)
 
     def _advance(self, database: Database, proposal: Proposal, stop: Event) -> None:
         name = f"to check proposal {proposal.number}"

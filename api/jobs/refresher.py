@@ -1,7 +1,7 @@
 """Refresh feature rows and scores from the ledger while the server answers, also for events and builds of other processes.
 
-Two threads look for work: one for new events, one for deferred people. One person with a million payments then delays nobody
-else. Each thread reads the context again for every batch, so a release that came into force in between scores the next batch.
+Two threads do the work: one for new events, one for deferred people. One person with a million payments then delays nobody
+else. Each looks into the database only when the watermarks say that there may be work. Each thread reads the context again for every batch, so a release that came into force in between scores the next batch.
 We log a failure once (the database does not answer, a build has another catalogue) and try again. Until then the rows stay as
 they are and carry their own `as_of`.
 """
@@ -16,22 +16,31 @@ from typing import Final
 
 from api.features.refresh import RefreshResult, catch_up, refresh
 from api.jobs.periodic import FailureLog, background_thread, unexpected
+from api.jobs.watermarks import GetMarks, Watermarks, unknown
 from api.runtime.context import AppContext
 from api.store import clock
 from api.store.database import Database
 from engine.decide.evaluators import Evaluators
 from engine.errors import IftahError
 
-INTERVAL_SECONDS: Final = 0.05  # between looks while there is no work
+INTERVAL_SECONDS: Final = 0.1  # between looks while there is no work
 RETRY_SECONDS: Final = 1.0  # until the next attempt after a failure
 
 Work = Callable[[Database, Evaluators, datetime], RefreshResult | None]
 
 
 @contextmanager
-def refreshing(context: Callable[[], AppContext], report: Callable[[str | None], None]) -> Iterator[None]:
-    """Refresh rows and scores from two threads, as long as the server runs. We pass `report` the problem, then None once it is over."""
-    refresher = _RefreshWorker(context, report)
+def refreshing(
+    context: Callable[[], AppContext],
+    report: Callable[[str | None], None],
+    marks: GetMarks = unknown,
+    interval: float = INTERVAL_SECONDS,
+) -> Iterator[None]:
+    """Refresh rows and scores from two threads, as long as the server runs. We pass `report` the problem, then None once it is over.
+
+    `interval`: seconds between looks while there is no work.
+    """
+    refresher = _RefreshWorker(context, report, marks, interval)
     event_work, deferred_work = (
         partial(refresher.run, "new events", refresh),
         partial(refresher.run, "people put off", catch_up),
@@ -43,16 +52,26 @@ def refreshing(context: Callable[[], AppContext], report: Callable[[str | None],
 class _RefreshWorker:
     """The state that both threads share."""
 
-    def __init__(self, context: Callable[[], AppContext], report: Callable[[str | None], None]) -> None:
-        self.context, self.report = context, report
+    def __init__(
+        self,
+        context: Callable[[], AppContext],
+        report: Callable[[str | None], None],
+        marks: GetMarks,
+        interval: float,
+    ) -> None:
+        self.context, self.report, self.marks, self.interval = context, report, marks, interval
         self.problems: dict[str, str] = {}  # by the name of the failing work
 
     def run(self, name: str, work: Work, stop: Event) -> None:
         """Do the work again and again until `stop` is set."""
         failures = FailureLog(f"{name} are not refreshed", f"{name} are refreshed again")
-        pause = INTERVAL_SECONDS
+        pause, idle_at = self.interval, None  # the marks at the last look that found no work
         while not stop.wait(pause):
-            context = self.context()
+            marks = self.marks()
+            if marks is not None and marks == idle_at and not _may_have_work(work, marks):
+                pause = self.interval
+                continue
+            context, idle_at = self.context(), None
             started_at = monotonic()
             try:
                 result = work(context.database, context.evaluators, clock.now())
@@ -63,7 +82,8 @@ class _RefreshWorker:
             else:
                 if failures.clear():
                     self._clear_problem(name)
-                pause = _pause(work, result, monotonic() - started_at)
+                idle_at = marks if result is None else None
+                pause = self._pause(work, result, monotonic() - started_at)
 
     def _report_problem(self, name: str, message: str) -> None:
         self.problems[name] = message
@@ -73,13 +93,19 @@ class _RefreshWorker:
         self.problems.pop(name, None)
         self.report(next(iter(self.problems.values()), None))
 
+    def _pause(self, work: Work, result: RefreshResult | None, elapsed: float) -> float:
+        """Seconds until the next look.
 
-def _pause(work: Work, result: RefreshResult | None, elapsed: float) -> float:
-    """Seconds until the next look.
+        While there are new events we do not pause: the events that arrived in between are the next batch. Deferred people can wait: we
+        leave at least half of the time to other work.
+        """
+        if work is refresh:
+            return 0.0 if result and result.events else self.interval
+        return max(self.interval, elapsed)
 
-    While there are new events we do not pause: the events that arrived in between are the next batch. Deferred people can wait: we
-    leave at least half of the time to other work.
-    """
+
+def _may_have_work(work: Work, marks: Watermarks) -> bool:
+    """Whether there may be work although no mark moved: because time passed, or because people wait."""
     if work is refresh:
-        return 0.0 if result and result.events else INTERVAL_SECONDS
-    return max(INTERVAL_SECONDS, elapsed)
+        return marks.scheduled_at is not None and marks.scheduled_at <= clock.micros(clock.wall())
+    return marks.deferred

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Final
 
 from api.jobs.periodic import FailureLog
+from api.jobs.watermarks import GetMarks, unknown
 from api.proposals import activations
 from api.proposals.actors import THE_SYSTEM
 from api.proposals.trials import advance_trial
@@ -101,11 +102,16 @@ class ReleaseFollower:
 
 
 @contextmanager
-def following(context: GetContext, swap: Callable[[AppContext], None]) -> Iterator[None]:
-    """Follow the log from a thread, as long as the server runs."""
+def following(
+    context: GetContext,
+    swap: Callable[[AppContext], None],
+    marks: GetMarks = unknown,
+    interval: float = INTERVAL_SECONDS,
+) -> Iterator[None]:
+    """Follow the log from a thread, as long as the server runs. `interval`: seconds between looks."""
     follower, stop = ReleaseFollower(context, swap), Event()
     follower.begin()
-    thread = Thread(target=_run, args=(follower, stop), name="releases", daemon=True)
+    thread = Thread(target=_run, args=(follower, context, marks, interval, stop), name="releases", daemon=True)
     thread.start()
     try:
         yield
@@ -114,11 +120,14 @@ def following(context: GetContext, swap: Callable[[AppContext], None]) -> Iterat
         thread.join(JOIN_TIMEOUT_SECONDS)
 
 
-def _run(follower: ReleaseFollower, stop: Event) -> None:
+def _run(follower: ReleaseFollower, context: GetContext, marks: GetMarks, interval: float, stop: Event) -> None:
     failures, prepared, judge_at = FailureLog.of_task("to follow the release log"), "", 0.0
-    while not stop.wait(INTERVAL_SECONDS):
+    while not stop.wait(interval):
+        newest_marks = marks()
         try:
-            newest = follower.catch_up()
+            newest = context()
+            if newest_marks is None or newest_marks.release_log != newest.head:
+                newest = follower.catch_up()
             if prepared != newest.head:
                 follower.prepare()
                 prepared = newest.head

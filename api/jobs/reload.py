@@ -32,7 +32,7 @@ from engine.verify.differential_test import days
 
 log = logging.getLogger("iftah")
 
-INTERVAL_SECONDS: Final = 0.2  # between looks
+INTERVAL_SECONDS: Final = 0.5  # between looks
 UNREAD: Final = "unread"  # the head of a context that must look at the release log before it decides
 JOIN_TIMEOUT_SECONDS: Final = 5.0  # how long a stopping server waits for the thread to end
 
@@ -50,6 +50,7 @@ class ReloadOptions:
     probe_seconds: float = probe.TIMEOUT_SECONDS
     retry_seconds: float = 30.0
     drafts_only: bool = False  # two people release rules, whatever the folder says
+    interval_seconds: float = INTERVAL_SECONDS  # between looks while nothing changes
     quiet_seconds: float = QUIET_SECONDS  # without a further change: saving or copying several files is one change
 
 
@@ -148,7 +149,9 @@ class _Reloader:
     def run(self) -> None:
         """Look at the folder until `stop` is set."""
         while not self.stop.wait(
-            INTERVAL_SECONDS if self.last_signature == self.handled_signature else self.options.quiet_seconds
+            self.options.interval_seconds
+            if self.last_signature == self.handled_signature
+            else self.options.quiet_seconds
         ):
             try:
                 self._poll()

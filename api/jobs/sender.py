@@ -18,6 +18,7 @@ import httpx2
 from standardwebhooks import Webhook
 
 from api.jobs.periodic import FailureLog, background_thread
+from api.jobs.watermarks import GetMarks, unknown
 from api.merchants import callback_keys, callback_targets
 from api.orders import messages
 from api.orders.messages import Message
@@ -35,10 +36,16 @@ TimeSource = Callable[[], datetime]
 
 
 @contextmanager
-def sending(context: Callable[[], AppContext]) -> Iterator[None]:
-    """Send waiting messages as long as the server runs."""
+def sending(
+    context: Callable[[], AppContext], marks: GetMarks = unknown, interval: float = INTERVAL_SECONDS
+) -> Iterator[None]:
+    """Send waiting messages as long as the server runs. `interval`: seconds between looks while there is nothing to send."""
     allow_private = settings().allow_private_callbacks
-    with background_thread("callbacks", lambda stop: asyncio.run(_send_loop(context().database, allow_private, stop))):
+
+    def work(stop: Event) -> None:
+        asyncio.run(_send_loop(context().database, allow_private, marks, interval, stop))
+
+    with background_thread("callbacks", work):
         yield
 
 
@@ -56,13 +63,13 @@ def send_all(database: Database, now: datetime, allow_private: bool, limit: int 
     return asyncio.run(send_batch())
 
 
-async def _send_loop(database: Database, allow_private: bool, stop: Event) -> None:
+async def _send_loop(database: Database, allow_private: bool, marks: GetMarks, interval: float, stop: Event) -> None:
     failures, in_flight = FailureLog.of_task("callbacks"), set[asyncio.Task[None]]()
     async with _client() as client:
         while not stop.is_set():
             batch: list[Message] = []
             try:
-                if len(in_flight) < MAX_IN_FLIGHT:
+                if len(in_flight) < MAX_IN_FLIGHT and _may_be_due(marks):
                     batch = await asyncio.to_thread(
                         messages.lease_messages, database, clock.now(), MAX_IN_FLIGHT - len(in_flight)
                     )
@@ -73,8 +80,13 @@ async def _send_loop(database: Database, allow_private: bool, stop: Event) -> No
                 task = asyncio.create_task(_try_deliver(database, client, message, allow_private, failures))
                 in_flight.add(task)
                 task.add_done_callback(in_flight.discard)
-            await asyncio.sleep(0 if batch else INTERVAL_SECONDS)
+            await asyncio.sleep(0 if batch else interval)
         await asyncio.gather(*in_flight)
+
+
+def _may_be_due(marks: GetMarks) -> bool:
+    newest = marks()
+    return newest is None or (newest.message_at is not None and newest.message_at <= clock.micros(clock.wall()))
 
 
 async def _try_deliver(

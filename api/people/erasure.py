@@ -25,6 +25,7 @@ from api.store.clock import micros
 from api.store.database import Database, reading, report_errors, writing
 from api.store.tables import (
     BUILDS,
+    COUNTING_DECISIONS,
     DECISION_SUBJECTS,
     DECISIONS,
     DEFERRED_REFRESHES,
@@ -55,6 +56,7 @@ from graph.evidence.vocabulary import CLASSES, STANDARD, EventVocabulary
 
 PERSON_TABLES: Final = (  # tables whose rows we delete, and the column that names the person
     (DECISION_SUBJECTS, "subject"),
+    (COUNTING_DECISIONS, "subject"),
     (DISPUTES, "subject"),
     (REVIEWS, "subject"),
     (MONITORED_ATTRIBUTES, "person"),
@@ -73,6 +75,7 @@ _VACUUM_TABLES: Final = (
     "scheduled_events",
     "decision_subjects",
     "shared_decisions",
+    "counting_decisions",
     "trial_answers",
     "tokens",
     "sessions",

@@ -7,6 +7,7 @@ for a decision must be durable before it is answered. A bulk load commits so sel
 """
 
 import json
+import select as select_module
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+import orjson
 from sqlalchemy import (
     URL,
     Connection,
@@ -30,7 +32,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import SQLModel
 
@@ -47,6 +49,7 @@ MAX_CONNECTIONS: Final = (
     50  # of one process at most: for each thread that may need one (api/http/lanes.py), and for the background
 )
 POOL_SIZE: Final = 12  # of these, how many stay open when they are not needed
+PING_SECONDS: Final = 1.0  # without use, after which we ask a connection to PostgreSQL whether it lives
 POOL_TIMEOUT_SECONDS: Final = 5.0  # how long a thread waits for one of them
 HEALTH_TIMEOUT_SECONDS: Final = 2.0  # and a health check, for its own connection
 # A migration's file begins with its revision: 0001_first.py.
@@ -126,7 +129,7 @@ def _options(address: URL) -> dict[str, Any]:
     if address.get_backend_name() == "sqlite":
         # the connection used last has the pages of the file that are used most
         return {"connect_args": {"timeout": WAIT_SECONDS}, "pool_use_lifo": True}
-    return {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+    return {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_use_lifo": True}
 
 
 def _prepare_sqlite(database: Database) -> None:
@@ -160,6 +163,32 @@ def _prepare_postgresql(database: Database) -> None:
             driver.execute(setting)
         clock.compare(driver.execute(plain_sql.POSTGRESQL_CLOCK).fetchone()[0])
         driver.commit()
+
+    @event.listens_for(database, "checkin")
+    def checkin(_driver: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(database, "checkout")
+    def checkout(driver: Any, record: Any, _proxy: object) -> None:
+        if not _seems_alive(driver, record.info.get("used_at")):
+            try:
+                database.dialect.do_ping(driver)
+            except database.dialect.loaded_dbapi.Error:
+                raise InvalidatePoolError from None  # the server was restarted: all its connections are as old
+
+
+def _seems_alive(driver: Any, used_at: float | None) -> bool:
+    """Whether a connection needs no ping, which takes a round trip: it was in use a moment ago, and the server has said nothing since.
+
+    A server that ends says so, or closes the line.
+    """
+    if used_at is None:
+        return True  # it is new
+    if driver.closed or time.monotonic() - used_at > PING_SECONDS:
+        return False
+    poll = select_module.poll()
+    poll.register(driver.fileno(), select_module.POLLIN)
+    return not poll.poll(0)
 
 
 def _write_ahead(driver: Any) -> None:
@@ -247,9 +276,9 @@ def fetch_rows(connection: Connection, *queries: Query, exclusive: bool = False)
 
 
 def insert_rows(
-    connection: Connection, rows: Mapping[Table, Sequence[Mapping[str, Any]]], change: Query | None = None
+    connection: Connection, rows: Mapping[Table, Sequence[Mapping[str, Any]]], changes: Sequence[Query] = ()
 ) -> None:
-    """Insert rows by table, then make one change, if any; on PostgreSQL in one round trip. Rows of a table have the same keys."""
+    """Insert rows by table, then make the changes; on PostgreSQL in one round trip. Rows of a table have the same keys."""
     driver: Any = connection.connection.driver_connection
     dialect = connection.dialect.name
     insertions = [(insertion(table, tuple(part[0]), dialect), part) for table, part in rows.items() if part]
@@ -258,10 +287,17 @@ def insert_rows(
             driver.executemany(sql, part)
     with nullcontext() if dialect == "sqlite" else driver.pipeline():
         for sql, part in insertions if dialect == "postgresql" else ():
-            driver.execute(sql, {"rows": json.dumps(part)})
-        if change is not None:
+            driver.execute(sql, {"rows": _json_rows(part)})
+        for change in changes:
             statement = compiled(change.statement, dialect)
             driver.execute(statement.sql, statement.bind(change.values))
+
+
+def _json_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    try:
+        return orjson.dumps(rows).decode()
+    except orjson.JSONEncodeError:  # such as a lone surrogate, which the database rejects in its own words
+        return json.dumps(rows)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Final
 
 LOCK_SECONDS: Final = 10  # how long a reader on PostgreSQL waits for a table that is being rewritten
 _LOCK: Final = 0x4966746168  # "Iftah": the advisory lock of all writers on PostgreSQL
+_LEADERSHIP: Final = 0x4966746169  # the advisory lock of the process that does the background work
 SQLITE_SETTINGS: Final = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -44,6 +45,9 @@ SET_LOOKUP: Final = "SELECT " + ", ".join(
 _WAIT_AND_LOCK: Final = f"set_config('lock_timeout', %s, true), pg_advisory_xact_lock({_LOCK})"
 LOCK_WRITERS: Final = f"SELECT {_WAIT_AND_LOCK}"
 LOCK_AND_SET_LOOKUP: Final = f"{SET_LOOKUP}, {_WAIT_AND_LOCK}"
+TRY_LEADERSHIP: Final = f"SELECT pg_try_advisory_lock({_LEADERSHIP})"
+IS_ALIVE: Final = "SELECT 1"
+DATA_VERSION: Final = "PRAGMA data_version"  # another one after each commit of another connection
 
 
 def busy_timeout(millis: int) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     CompoundSelect,
+    Delete,
     Dialect,
     FromClause,
     Join,
@@ -41,6 +42,7 @@ from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Values = Mapping[str, Any]  # by parameter: texts, integers, or a list of one of them
+REPLACES: Final = "replaces"  # in the `info` of a table: a new row takes the place of one with its key
 Condition = Callable[[FromClause], ColumnElement[bool]]  # on a table or on an alias of it
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "sqlite": SQLiteDialect_pysqlite(paramstyle="named"),
@@ -52,7 +54,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 class Query:
     """A statement that is built once, and the values of its parameters in one execution."""
 
-    statement: "Select[Any] | CompoundSelect[Any] | Update"
+    statement: "Select[Any] | CompoundSelect[Any] | Update | Delete"
     values: Values = field(default_factory=dict)
 
 
@@ -197,11 +199,15 @@ class Compiled:
 
 
 @lru_cache(512)
-def compiled(statement: "Select[Any] | CompoundSelect[Any] | Update", dialect: str) -> Compiled:
+def compiled(statement: "Select[Any] | CompoundSelect[Any] | Update | Delete", dialect: str) -> Compiled:
     """The statement for a driver. We keep it by the statement's identity: build each statement once."""
     result = statement.compile(dialect=DIALECTS[dialect], compile_kwargs={"render_postcompile": True})
     constants = {name: value for name, value in result.params.items() if not result.binds[name].required}
-    columns = () if isinstance(statement, Update) else tuple(str(column.key) for column in statement.selected_columns)
+    columns = (
+        ()
+        if isinstance(statement, Update | Delete)
+        else tuple(str(column.key) for column in statement.selected_columns)
+    )
     return Compiled(dialect, str(result), constants, columns)
 
 
@@ -210,12 +216,18 @@ def insertion(table: Table, columns: tuple[str, ...], dialect: str) -> str:
     """The insertion of rows with these columns: on SQLite of one row by its parameters, on PostgreSQL of all rows by the
     parameter `rows`, a JSON list of objects.
     """
+    replaces = bool(table.info.get(REPLACES))
     if dialect == "sqlite":
-        return str(insert(table).inline().compile(dialect=DIALECTS[dialect], column_keys=list(columns)))
+        statement = insert(table).prefix_with("OR REPLACE") if replaces else insert(table)
+        return str(statement.inline().compile(dialect=DIALECTS[dialect], column_keys=list(columns)))
     no_row: ColumnElement[Any] = literal_column(f"NULL::{table.name}")
     rows = func.json_populate_recordset(no_row, bindparam("rows", type_=JSON)).table_valued(*columns)
-    statement = insert(table).from_select(columns, select(*(rows.c[c] for c in columns)), include_defaults=False)
-    return str(statement.compile(dialect=DIALECTS[dialect]))
+    query = select(*(rows.c[c] for c in columns))
+    all_rows = postgresql.insert(table).from_select(columns, query, include_defaults=False)
+    if replaces:
+        new = {column: all_rows.excluded[column] for column in columns}
+        all_rows = all_rows.on_conflict_do_update(index_elements=[c.name for c in table.primary_key], set_=new)
+    return str(all_rows.compile(dialect=DIALECTS[dialect]))
 
 
 def insert_missing(table: Table, dialect: str) -> "sqlite.Insert | postgresql.Insert":

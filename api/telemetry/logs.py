@@ -3,8 +3,13 @@
 We cut a library's report of an error to its kind and place: its text may hold a person's data.
 """
 
+import json
 import logging
 import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import structlog
@@ -18,6 +23,38 @@ _SHARED_PROCESSORS: Final[tuple[Processor, ...]] = (
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
 )
+
+
+@dataclass(frozen=True)
+class _JsonLog:
+    """The one handler of this process, whose lines are JSON."""
+
+    handler: "logging.StreamHandler[TextIO]"
+
+    def write(self, event: str, fields: Mapping[str, Any]) -> None:
+        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = _ENCODER.encode({"event": event, "level": "info", **fields, "at": at})
+        handler = self.handler
+        with handler.lock or nullcontext():
+            handler.stream.write(line + handler.terminator)
+            handler.flush()
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
+_json_log: _JsonLog | None = None
+
+
+def write_info(log: logging.Logger, event: str, fields: Mapping[str, Any]) -> None:
+    """Log an event with its fields, which are numbers and texts. The line is that of `log.info`, in a tenth of the time: it needs no
+    record, no filters and no chain of processors.
+    """
+    if not log.isEnabledFor(logging.INFO):
+        return
+    direct, root = _json_log, logging.getLogger()
+    if direct is not None and root.handlers == [direct.handler] and not log.handlers and log.propagate:
+        direct.write(event, fields)
+    else:
+        log.info(event, extra=dict(fields))
 
 
 def install(form: str = "auto", stream: TextIO | None = None) -> logging.Handler:
@@ -36,6 +73,8 @@ def install(form: str = "auto", stream: TextIO | None = None) -> logging.Handler
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    global _json_log
+    _json_log = None if plain else _JsonLog(handler)
     for name, level in LEVELS.items():
         log = logging.getLogger(name)
         log.handlers.clear()

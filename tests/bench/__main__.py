@@ -29,6 +29,8 @@ BENCHES: Final = {
     "algorithms": ((), ("300", "3000")),
     "fresh": ((), ("100", "50", "0.5", "SQLite")),  # a database each, of the two that we measure
     "trial": ((), ("64", "SQLite")),
+    "history": ((), ("48", "12", "SQLite")),
+    "idle": ((), ("0.5", "SQLite")),
     "ask": ((), ("100", "0.4", "2", "PostgreSQL")),
 }
 

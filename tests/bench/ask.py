@@ -1,9 +1,10 @@
-"""Measure the questions per second of a server: `python -m tests.bench.ask [people seconds connections]`.
+"""Measure the questions per second of a server: `python -m tests.bench.ask [people seconds connections database]`.
 
 Three servers of one kind (uvicorn, one process) run one after the other under the same load from another process: each connection
 asks, waits, asks again. *empty* answers at once. *bare* does one select and one insert and commits, as a sync route with a session of
 SQLModel. *eligibility* does all our work: token, service, consent, features, rules, caps, record and chain, durable before the answer,
-beside the other work of a server. `of bare` is the ratio that you should read.
+beside the other work of a server. `of bare` is the ratio that you should read; on PostgreSQL two workers run besides, with the ratio to one.
+The processor time of the server for an answer says more than the rate does on a machine that has other work.
 """
 
 import json
@@ -39,11 +40,20 @@ from api.store.tables import FeaturesRow
 from engine.decide.evaluators import Evaluators
 from graph.evidence.events import conform
 from graph.evidence.vocabulary import CLASSES
-from tests.bench.fresh import RULES, databases, peak_memory, running_server, settle
+from tests.bench.fresh import RULES, databases, peak_memory, processes, processor_seconds, running_server, settle
 
 PEOPLE: Final = 2_000
-SECONDS: Final = 60.0
-CONNECTIONS: Final = 8
+SECONDS: Final = 20.0
+CONNECTIONS: Final = (1, 8, 64)
+GOALS: Final = {  # of bare, by database and connections
+    ("SQLite", 1): 0.5,
+    ("SQLite", 8): 1.9,
+    ("SQLite", 64): 2.5,
+    ("PostgreSQL", 1): 0.5,
+    ("PostgreSQL", 8): 1.6,
+    ("PostgreSQL", 64): 2.8,
+}
+WORKER_GOALS: Final = {8: 1.2, 64: 1.6}  # of one worker, by connections
 AMOUNTS: Final = (20_000, 50_000, 100_000)  # minor units; three, so that no merchant looks like one that probes
 MERCHANTS: Final = 8
 
@@ -70,6 +80,7 @@ class AskFigure:
     p99: float
     statuses: Counter[int]
     peak: int
+    processor: float  # microseconds of an answer, of the server and its workers
 
 
 def bare(url: str, port: int) -> None:
@@ -145,9 +156,11 @@ def _receive(line: socket.socket) -> bytes:
 def measure(name: str, port: int, pid: int, requests: list[Callable[[], bytes]], seconds: float) -> AskFigure:
     """One server under load, after two seconds to warm up."""
     load(port, requests, min(2.0, seconds))
+    before = processor_seconds(*processes(pid))
     durations, statuses, elapsed = load(port, requests, seconds)
+    processor = (processor_seconds(*processes(pid)) - before) * 1e6 / len(durations)
     p50, p99 = (1_000 * durations[int(q * (len(durations) - 1))] for q in (0.5, 0.99))
-    return AskFigure(name, len(durations) / elapsed, p50, p99, statuses, peak_memory(pid))
+    return AskFigure(name, len(durations) / elapsed, p50, p99, statuses, peak_memory(pid), processor)
 
 
 def prepare(url: str, people: int) -> tuple[list[str], list[str]]:
@@ -220,42 +233,61 @@ def plain(path: str, people: list[str], connections: int) -> list[Callable[[], b
     return [requests_of(number) for number in range(connections)]
 
 
-def run(url: str, people: int, seconds: float, connections: int) -> Iterator[AskFigure]:
-    """Measure the three, one after the other."""
-    tokens, person_ids = prepare(url, people)
+def run(url: str, town: tuple[list[str], list[str]], seconds: float, connections: int) -> Iterator[AskFigure]:
+    """Measure the three, one after the other, and on PostgreSQL two workers."""
+    tokens, person_ids = town
     with running_server(url, "-m", "tests.bench.ask", "--bare", ready="/empty") as (pid, port):
         for name in ("empty", "bare"):
             yield measure(name, port, pid, plain(f"/{name}", person_ids, connections), seconds / 4)
     with running_server(url) as (pid, port):
         yield measure("eligibility", port, pid, questions(tokens, person_ids, connections), seconds)
+    if url.startswith("postgresql") and connections in WORKER_GOALS:
+        with running_server(url, workers=2) as (pid, port):
+            yield measure("two workers", port, pid, questions(tokens, person_ids, connections), seconds)
 
 
-def main(people: int = PEOPLE, seconds: float = SECONDS, connections: int = CONNECTIONS, only: str = "") -> None:
+def main(people: int = PEOPLE, seconds: float = SECONDS, connections: int = 0, only: str = "") -> None:
     """Print the figures as a table. Ends with 1 when an answer was not 200."""
-    title = (
-        f"questions: {people:,} people, {connections} connections, {seconds:g} s ({seconds / 4:g} s for what is beside)"
+    title = f"questions: {people:,} people, {seconds:g} s ({seconds / 4:g} s for what is beside)"
+    columns = (
+        "database",
+        "connections",
+        "endpoint",
+        "answers/s",
+        "of bare",
+        "of one worker",
+        "goal",
+        "p50 ms",
+        "p99 ms",
     )
-    columns = ("database", "endpoint", "answers/s", "of bare", "p50 ms", "p99 ms", "not 200", "peak MB")
-    table, failures = Table(*columns, title=title), 0
+    table, failures = Table(*columns, "processor us", "not 200", "peak MB", title=title), 0
     with databases(only) as urls:
         for database, url in urls.items():
-            rates: dict[str, float] = {}
-            for figure in run(url, people, seconds, connections):
-                rates[figure.name] = figure.rate
-                ratio = f"{figure.rate / rates['bare']:.2f}" if "bare" in rates else ""
-                bad = sum(n for status, n in figure.statuses.items() if status != 200)
-                failures += bad
-                cells = (
-                    f"{figure.rate:,.0f}",
-                    ratio,
-                    f"{figure.p50:.1f}",
-                    f"{figure.p99:.1f}",
-                    str(bad),
-                    f"{figure.peak / 1e6:,.0f}",
-                )
-                table.add_row(database, figure.name, *cells)
+            town = prepare(url, people)
+            for number in (connections,) if connections else CONNECTIONS:
+                failures += _add_rows(table, database, number, run(url, town, seconds, number))
     Console().print(table)
     sys.exit(1 if failures else 0)
+
+
+def _add_rows(table: Table, database: str, connections: int, figures: Iterator[AskFigure]) -> int:
+    """Add a row for each figure. Returns the number of answers that were not 200."""
+    rates: dict[str, float] = {}
+    failures = 0
+    for figure in figures:
+        rates[figure.name] = figure.rate
+        bad = sum(n for status, n in figure.statuses.items() if status != 200)
+        failures += bad
+        of_bare = f"{figure.rate / rates['bare']:.2f}" if "bare" in rates else ""
+        of_one = f"{figure.rate / rates['eligibility']:.2f}" if figure.name == "two workers" else ""
+        goals = {"eligibility": GOALS.get((database, connections)), "two workers": WORKER_GOALS.get(connections)}
+        goal = goals.get(figure.name)
+        table.add_row(
+            *(database, str(connections), figure.name, f"{figure.rate:,.0f}", of_bare, of_one),
+            *("" if goal is None else f"{goal:.1f}", f"{figure.p50:.1f}", f"{figure.p99:.1f}"),
+            *(f"{figure.processor:,.0f}", str(bad), f"{figure.peak / 1e6:,.0f}"),
+        )
+    return failures
 
 
 if __name__ == "__main__":

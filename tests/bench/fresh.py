@@ -134,7 +134,7 @@ def settle(url: str, people: int) -> None:
 
 
 @contextmanager
-def running_server(url: str, *command: str, ready: str = "/v1/health") -> Iterator[tuple[int, int]]:
+def running_server(url: str, *command: str, ready: str = "/v1/health", workers: int = 1) -> Iterator[tuple[int, int]]:
     """Run a server over the database, or another command. We return its process and its port once it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -144,6 +144,7 @@ def running_server(url: str, *command: str, ready: str = "/v1/health") -> Iterat
         "IFTAH_PORT": str(port),
         "IFTAH_RULES": str(RULES),
         "IFTAH_RATE_LIMIT": "0",
+        "IFTAH_WORKERS": str(workers),
     }
     arguments = command or ("-c", SERVE)
     devnull = subprocess.DEVNULL  # a line a request is written, and not shown
@@ -167,11 +168,11 @@ def measure(name: str, url: str, people: int, rate: int, seconds: float) -> Fres
     settle(url, people)
     database = open_database(url)
     with running_server(url) as (server, _), tempfile.TemporaryFile("w+") as output:
-        before, started_at = _cpu(server), time.time()
+        before, started_at = processor_seconds(server), time.time()
         command = [sys.executable, "-m", "tests.bench.fresh", "--send", url, str(rate), str(seconds)]
         sender = subprocess.Popen(command, stdout=output)
         arrivals, max_deferred = _watch(database, sender)
-        cores = (_cpu(server) - before) / (time.time() - started_at)
+        cores = (processor_seconds(server) - before) / (time.time() - started_at)
         output.seek(0)
         sent = [json.loads(line) for line in output]
         peak = peak_memory(server)
@@ -209,13 +210,19 @@ def _arrival_of(arrivals: list[tuple[int, float]], seq: int) -> float:
     return next(at for build_seq, at in arrivals if build_seq >= seq)
 
 
-def _cpu(pid: int) -> float:
-    """Seconds of processor time of a process so far; where there is no /proc, none that is known."""
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.exists():
+def processor_seconds(*pids: int) -> float:
+    """Seconds of processor time of processes so far; where there is no /proc, none that is known."""
+    stats = [Path(f"/proc/{pid}/stat") for pid in pids]
+    if not all(stat.exists() for stat in stats):
         return float("nan")
-    fields = stat.read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    fields = [stat.read_text().rpartition(")")[2].split() for stat in stats]
+    return sum(int(row[11]) + int(row[12]) for row in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def processes(pid: int) -> list[int]:
+    """A process and its children; the process alone where there is no /proc."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return [pid, *(map(int, children.read_text().split()) if children.exists() else ())]
 
 
 def peak_memory(pid: int) -> int:

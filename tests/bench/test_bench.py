@@ -26,6 +26,8 @@ RATIOS = {
     "algorithms": ("times as fast",),
     "fresh": ("of the rate",),
     "trial": ("of none",),
+    "history": ("of empty",),
+    "idle": ("of a core",),
     "ask": ("of bare",),
 }
 

@@ -73,7 +73,7 @@ def main(count: int = QUESTIONS, only: str = "") -> None:
     table = Table("database", "questions in a transaction", "trial", "ms an answer", "of none", "processor, of none")
     for name in ("SQLite", "PostgreSQL"):
         if only in ("", name):
-            with _town(name) as database:
+            with small_town(name) as database:
                 contexts = _contexts(database)
                 for batch in BATCHES:
                     _add_rows(table, name, batch, _measure(contexts, count, batch))
@@ -88,7 +88,8 @@ def main(count: int = QUESTIONS, only: str = "") -> None:
 
 
 @contextmanager
-def _town(name: str) -> Iterator[Engine]:
+def small_town(name: str) -> Iterator[Engine]:
+    """A small scored town in a database of the benchmark's own."""
     with tempfile.TemporaryDirectory() as folder:
         stored = create_database(SERVER) if name == "PostgreSQL" else ""
         database = open_database(url_of(SERVER, stored) if stored else f"sqlite:///{Path(folder) / 'iftah.db'}")

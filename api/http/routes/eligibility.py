@@ -43,6 +43,21 @@ class EligibilityRequest(BaseModel):
     )
 
 
+def question_of(body: EligibilityRequest, merchant: str, now: datetime) -> EligibilityQuestion:
+    """The question of a merchant's request."""
+    return EligibilityQuestion(
+        merchant=merchant,
+        transaction_id=body.transaction_id,
+        subject=body.subject,
+        perk="",  # from the service's terms
+        amount=body.amount,
+        currency="",
+        asked_at=now,
+        context=body.context,
+        service=body.service,
+    )
+
+
 class EligibilityAnswer(BaseModel):
     """The answer, without score and reasons: those belong to the person."""
 
@@ -91,18 +106,7 @@ async def ask_eligibility(
     body: EligibilityRequest, decider: DeciderDep, merchant: Merchant, now: Now
 ) -> EligibilityAnswer:
     """Ask about one person, one perk and one amount. We record the decision before we answer."""
-    question = EligibilityQuestion(
-        merchant=merchant.party,
-        transaction_id=body.transaction_id,
-        subject=body.subject,
-        perk="",  # from the service's terms
-        amount=body.amount,
-        currency="",
-        asked_at=now,
-        context=body.context,
-        service=body.service,
-    )
-    result = await decider.answer(question)
+    result = await decider.answer(question_of(body, merchant.party, now))
     metrics.count_answer(result.outcome)
     return EligibilityAnswer.of(result)
 

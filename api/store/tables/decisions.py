@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from sqlalchemy import BigInteger, ColumnElement, Index, String, UniqueConstraint, literal_column, text
 from sqlmodel import Field, SQLModel
 
+from api.store.statements import REPLACES
 from api.store.tables.case_indexes import waiting_index
 from api.store.tables.evidence import SEQ
 
@@ -90,6 +91,32 @@ class SharedDecisionRow(SQLModel, table=True):
     seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
 
 
+class CountingDecisionRow(SQLModel, table=True):
+    """A decision that a later answer can still count (`api.decisions.counting_decisions`).
+
+    `subject` is the person's id as in `decision_subjects`, or the pseudonym as in `shared_decisions`. The other columns repeat those
+    of the decision, so that one look-up reads a person's. An audit reads the decisions themselves. We delete the rows at the person's
+    erasure.
+    """
+
+    __tablename__: ClassVar[str] = "counting_decisions"
+    # If somebody truncated the chain, a decision takes the place of a lost one, and questions go on.
+    __table_args__ = ({"sqlite_with_rowid": False, "info": {REPLACES: True}},)
+
+    subject: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    id: str
+    merchant: str
+    perk: str
+    currency: str
+    amount: int = Field(sa_type=BigInteger)
+    outcome: str
+    waived: int = Field(sa_type=BigInteger)
+    decided_at: int = Field(sa_type=BigInteger)
+    valid_until: int = Field(sa_type=BigInteger)
+    held_since: int | None = Field(default=None, sa_type=BigInteger)
+
+
 class ChainHeadRow(SQLModel, table=True):
     """The length and the last hash of a chain. Each append changes it, so it contradicts a truncated chain.
 
@@ -143,6 +170,7 @@ class ReviewRow(SQLModel, table=True):
 DECISIONS: Final = SQLModel.metadata.tables["decisions"]
 DECISION_SUBJECTS: Final = SQLModel.metadata.tables["decision_subjects"]
 SHARED_DECISIONS: Final = SQLModel.metadata.tables["shared_decisions"]
+COUNTING_DECISIONS: Final = SQLModel.metadata.tables["counting_decisions"]
 CHAIN_HEAD: Final = SQLModel.metadata.tables["chain_head"]
 DAY_DIGESTS: Final = SQLModel.metadata.tables["day_digests"]
 REVIEWS: Final = SQLModel.metadata.tables["reviews"]

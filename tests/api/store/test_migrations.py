@@ -44,6 +44,7 @@ TABLES_AFTER_0011 = (
     "feature_figures",
     "demo_mark",
     *("population_bins", "answer_sums", "ending_sums", "sum_progress", "contributor_sums"),
+    "counting_decisions",
 )
 INDEXES_AFTER_0011 = (
     *("links_of_subject", "links_of_other", "submissions_by_time", "people_by_id"),

@@ -12,6 +12,7 @@ from api.people.erasure import erase
 from api.runtime.context import AppContext
 from api.store.database import reading
 from api.supervision import audit
+from api.supervision.exposure import MISCOUNTED
 from engine.decide.decide import ReferenceEvaluator, decide
 from engine.errors import Rejected
 from tests.api.audit_client import tamper, undo_tampering
@@ -99,7 +100,8 @@ def test_a_hold_gained_by_a_forged_moment_is_detected_even_after_it_is_undone(cl
     client.ask(other, perk="bicycle", amount=10_000)
     held_since = decisions.micros(client.now - timedelta(days=1))
     condition = f"where subject = '{person}'"
-    tamper(client.context.database, f"update decision_subjects set held_since = {held_since} {condition}")
+    for table in ("decision_subjects", "counting_decisions"):
+        tamper(client.context.database, f"update {table} set held_since = {held_since} {condition}")
     assert client.ask(person, perk="bicycle", amount=10_000).json()["outcome"] == "ADMIT"
     problem = first_break(client)
     assert problem is not None
@@ -109,6 +111,31 @@ def test_a_hold_gained_by_a_forged_moment_is_detected_even_after_it_is_undone(cl
     problem = first_break(client)
     assert problem is not None
     assert problem[1] == "its `held_since` of the perk differs from the decision before it"
+
+
+@pytest.mark.parametrize(
+    ("forgery", "problem"),
+    [
+        (
+            "update counting_decisions set held_since = 1",
+            "its `held_since` of the perk differs from the decision before it",
+        ),
+        ("delete from counting_decisions", MISCOUNTED),
+    ],
+)
+def test_a_forged_list_of_what_counts_is_detected_by_the_decisions_themselves(
+    client: MerchantClient, forgery: str, problem: str
+) -> None:
+    """An answer reads the list, and an audit what the list repeats."""
+    person = declined_person(client)
+    admitted = client.scores.filter(client.scores["score"] >= 700)["person"][0]
+    client.ask(admitted, amount=10_000)
+    tamper(client.context.database, forgery)
+    for subject in (person, admitted):
+        client.ask(subject, client.issue("merchant", "lodge"), perk="bicycle", amount=10_000)
+    chain_break = first_break(client)
+    assert chain_break is not None
+    assert chain_break[1] == problem
 
 
 def test_a_refused_question_ends_no_hold_and_breaks_no_chain(client: MerchantClient) -> None:

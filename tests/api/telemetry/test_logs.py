@@ -164,3 +164,35 @@ def test_the_text_format_is_readable() -> None:
         logging.getLogger("iftah").info("release %s serves", "00ff", extra={"status": 200})
     at, level, rest = out.getvalue().split(" ", 2)
     assert (at[-1], level, rest) == ("Z", "INFO", "release 00ff serves status=200\n")
+
+
+def test_a_line_without_the_machinery_of_logging_is_the_same_line(log_output: io.StringIO) -> None:
+    """But for the moment, to which we give one length."""
+    log = logging.getLogger("iftah.request")
+    fields = {
+        "method": "POST",
+        "ms": 1.25,
+        "status": 200,
+        "route": "/v1/eligibility",
+        "code": 'q"\\ é 中\n',
+        "role": None,
+    }
+    log.info("request", extra=fields)
+    logs.write_info(log, "request", fields)
+    first, second = ({**entry, "at": len(entry["at"]) > 19} for entry in log_entries(log_output))
+    assert first == second
+    usual, quick = log_output.getvalue().splitlines()
+    assert usual.partition('"at"')[0] == quick.partition('"at"')[0]
+
+
+def test_a_log_with_another_handler_gets_each_line_from_logging(log_output: io.StringIO) -> None:
+    records: list[logging.LogRecord] = []
+
+    class ListHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    logging.getLogger().addHandler(ListHandler())
+    logs.write_info(logging.getLogger("iftah.request"), "request", {"status": 200})
+    assert [vars(record)["status"] for record in records] == [200]
+    assert len(log_entries(log_output)) == 1
