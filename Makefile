@@ -96,7 +96,7 @@ agreement: $(STAMP) $(SPARK) ## engines, features and graphs against each other 
 	@IFTAH_AGREEMENT=full $(BIN)/python -m pytest --timeout 3600 -n 2 --dist worksteal -q tests/engine tests/graph \
 		--ignore=tests/graph/spark --ignore=tests/api/features/test_spark_build.py \
 		tests/bench tests/eval/test_berka.py tests/mutants tests/soak \
-		tests/api/access tests/api/consent tests/api/decisions tests/api/evaluation/test_evaluate.py tests/api/evidence/contributor \
+		tests/api/access tests/api/consent tests/api/console tests/api/decisions tests/api/evaluation/test_evaluate.py tests/api/evidence/contributor \
 		tests/api/features tests/api/guarantees tests/api/http/clients tests/api/http/test_hostile.py tests/api/http/test_kills.py tests/api/http/test_schemathesis.py tests/api/jobs tests/api/links \
 		tests/api/merchants tests/api/orders tests/api/people tests/api/proposals tests/api/render tests/api/supervision tests/api/telemetry/test_logs.py
 

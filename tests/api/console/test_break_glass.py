@@ -13,9 +13,8 @@ from api.runtime.context import AppContext
 from api.store import clock
 from engine.lang.check.release import release_of
 from iftah.catalogue import kinds, schema
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import VIEWS, Visitor
 from tests.api.console.change_story import ChangeStory, shorter
-from tests.api.console.test_case_pages import VIEWS
 
 Issue = Callable[[str, str], str]
 SignIn = Callable[[str], httpx2.Client]

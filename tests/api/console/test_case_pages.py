@@ -12,18 +12,12 @@ from api.runtime.context import AppContext
 from api.store.database import reading
 from api.store.tables import EVENTS
 from tests.api.console.activity import LATER, SCRIPT, seed_activity
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import VIEWS, Visitor
 from tests.api.refresh_town import Refresher
 
 Issue = Callable[[str, str], str]
 SignIn = Callable[[str], httpx2.Client]
 Open = Callable[..., Visitor]
-VIEWS = [
-    (language, width, scheme)
-    for language in ("en", "zh")
-    for width in ("wide", "narrow")
-    for scheme in ("light", "dark")
-]
 
 
 @pytest.fixture

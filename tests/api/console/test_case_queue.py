@@ -12,8 +12,7 @@ from api.store.clock import micros
 from api.store.database import writing
 from api.store.tables import DISPUTES, REVIEWS
 from tests.api.console.activity import LATER
-from tests.api.console.browser import Visitor
-from tests.api.console.test_case_pages import VIEWS
+from tests.api.console.browser import VIEWS, Visitor
 
 Issue = Callable[[str, str], str]
 SignIn = Callable[[str], httpx2.Client]

@@ -8,13 +8,12 @@ import pytest
 
 from api.runtime.context import AppContext
 from tests.api.console.activity import seed_activity
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import VIEWS, Visitor
 from tests.api.console.test_people_pages import open_person
 
 Issue = Callable[[str, str], str]
 SignIn = Callable[[str], httpx2.Client]
 Open = Callable[..., Visitor]
-VIEWS = [("en", "wide", "light"), ("zh", "narrow", "dark"), ("zh", "wide", "light"), ("en", "narrow", "dark")]
 
 
 @pytest.fixture

@@ -8,17 +8,11 @@ import pytest
 
 from api.runtime.context import AppContext
 from tests.api.console.activity import SCRIPT, seed_activity
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import VIEWS, Visitor
 
 Issue = Callable[[str, str], str]
 SignIn = Callable[[str], httpx2.Client]
 Open = Callable[..., Visitor]
-VIEWS = [
-    (language, width, scheme)
-    for language in ("en", "zh")
-    for width in ("wide", "narrow")
-    for scheme in ("light", "dark")
-]
 PARTS = ("evidence", "network", "decisions", "records", "looks")
 
 

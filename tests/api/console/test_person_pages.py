@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.api.console.browser import Visitor, forget_confirmations
-from tests.api.console.test_case_pages import VIEWS
+from tests.api.console.browser import VIEWS, Visitor, forget_confirmations
 from tests.api.console.town_server import CLASSES, TownServer
 
 Open = Callable[..., Visitor]

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from api.console.plan_form import STAGE_FIELDS, form_again, form_of_plan, plan_of
 from api.runtime.context import AppContext
 from engine.rollout.plan import MEASURES, read_plan
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import VIEWS, Visitor
 from tests.api.console.change_story import ChangeStory, stricter
-from tests.api.console.test_case_pages import VIEWS
 
 Issue = Callable[[str, str], str]
 SignIn = Callable[[str], httpx2.Client]

@@ -6,8 +6,7 @@ import pytest
 
 from api.runtime.context import AppContext
 from tests.api.console.activity import seed_activity
-from tests.api.console.browser import Visitor
-from tests.api.console.test_case_pages import VIEWS
+from tests.api.console.browser import VIEWS, Visitor
 
 Issue = Callable[[str, str], str]
 Open = Callable[..., Visitor]

@@ -10,9 +10,8 @@ from api.runtime.context import AppContext
 from api.store.clock import micros
 from api.supervision import digests
 from tests.api.console.activity import LATER, SCRIPT, seed_activity
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import VIEWS, Visitor
 from tests.api.console.change_story import HOSTILE, PLAN, ChangeStory
-from tests.api.console.test_people_pages import VIEWS
 
 Issue = Callable[[str, str], str]
 SignIn = Callable[[str], httpx2.Client]

@@ -8,10 +8,10 @@ import pytest
 from api.runtime.context import AppContext
 from api.store import clock
 from tests.api.console.activity import seed_activity
-from tests.api.console.browser import Visitor
+from tests.api.console.browser import VIEWS, Visitor
 from tests.api.console.busy_town import fill_town
 from tests.api.console.change_story import HOSTILE, ChangeStory, stricter
-from tests.api.console.test_case_pages import VIEWS, open_dispute, payer
+from tests.api.console.test_case_pages import open_dispute, payer
 from tests.api.console.test_release_pages import make_key, sign
 
 Issue = Callable[[str, str], str]
