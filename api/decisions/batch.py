@@ -66,12 +66,12 @@ class Batch:
         questions: Sequence[EligibilityQuestion],
         ahead: "Batch",
         results: Sequence[DecisionResult | IftahError],
-        moved: Collection[str],
+        changed: Collection[str],
     ) -> list[DecisionResult | IftahError]:
         """The same, with the decisions of `ahead` about everyone but these people. Nobody's ids are linked."""
         mixed = []
         for question, result, row in zip(questions, results, ahead.row_by_place, strict=True):
-            if question.subject in moved:
+            if question.subject in changed:
                 mixed.append(self._result(question))
                 continue
             mixed.append(result)

@@ -47,15 +47,15 @@ def answer_questions(
         try:
             with writing(context.database, locked=False) as connection:
                 rows = read_rows(context, connection, questions)
-                moved = None if ahead is None else ahead.rows.moved_people(rows)
-                if ahead is not None and moved == set():
+                changed = None if ahead is None else ahead.rows.moved_people(rows)
+                if ahead is not None and changed == set():
                     ahead.batch.append(connection, questions, newest_decision(rows.newest))
                     return ahead.results
                 inputs = inputs_of(context, connection, questions, rows, computed)
                 if not inputs.unflagged:
                     batch = Batch(context, inputs)
-                    if ahead is not None and moved is not None:
-                        results = batch.decide_some(questions, ahead.batch, ahead.results, moved)
+                    if ahead is not None and changed is not None:
+                        results = batch.decide_some(questions, ahead.batch, ahead.results, changed)
                     else:
                         results = batch.decide_all(questions)
                     batch.append(connection, questions, inputs.chain.newest)

@@ -94,10 +94,10 @@ class InputRows:
 
     def moved_people(self, later: "InputRows") -> set[str] | None:
         """The people of whom alone another decision counts in `later`; None if anything else differs, so that nobody's answer holds."""
-        ours, theirs = list(self.of_questions), list(later.of_questions)
-        if ours[:_PRIOR] != theirs[:_PRIOR] or ours[_PRIOR + 1 :] != theirs[_PRIOR + 1 :]:
+        former, newer = list(self.of_questions), list(later.of_questions)
+        if former[:_PRIOR] != newer[:_PRIOR] or former[_PRIOR + 1 :] != newer[_PRIOR + 1 :]:
             return None
-        names = {row[0] for row in set(ours[_PRIOR]) ^ set(theirs[_PRIOR])}
+        names = {row[0] for row in set(former[_PRIOR]) ^ set(newer[_PRIOR])}
         return {person for person, name in self.pseudonyms.items() if person in names or name in names}
 
     @property
