@@ -47,13 +47,17 @@ def answer_questions(
         try:
             with writing(context.database, locked=False) as connection:
                 rows = read_rows(context, connection, questions)
-                if ahead is not None and ahead.holds_for(rows):
+                changed = None if ahead is None else ahead.rows.moved_people(rows)
+                if ahead is not None and changed == set():
                     ahead.batch.append(connection, questions, newest_decision(rows.newest))
                     return ahead.results
                 inputs = inputs_of(context, connection, questions, rows, computed)
                 if not inputs.unflagged:
                     batch = Batch(context, inputs)
-                    results = batch.decide_all(questions)
+                    if ahead is not None and changed is not None:
+                        results = batch.decide_some(questions, ahead.batch, ahead.results, changed)
+                    else:
+                        results = batch.decide_all(questions)
                     batch.append(connection, questions, inputs.chain.newest)
                     return results
         except (
@@ -73,10 +77,6 @@ class _DecisionsAhead:
     rows: InputRows
     batch: Batch
     results: list[DecisionResult | IftahError]
-
-    def holds_for(self, rows: InputRows) -> bool:
-        """Whether we would decide the same from these rows. The newest decision of all is only where the chain goes on."""
-        return self.rows.of_questions == rows.of_questions
 
 
 def _decide_ahead(context: AppContext, questions: Sequence[EligibilityQuestion]) -> _DecisionsAhead | None:

@@ -7,7 +7,7 @@ queries reveals nothing about the person.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -78,6 +78,7 @@ class BatchInputs:
 
 
 Rows = list[tuple[Any, ...]]
+_PRIOR: Final = 3  # the place of the earlier decisions in `InputRows.of_questions`
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,14 @@ class InputRows:
     of_questions: Sequence[Rows]
     newest: Rows
     pseudonyms: Mapping[str, str]
+
+    def moved_people(self, later: "InputRows") -> set[str] | None:
+        """The people of whom alone another decision counts in `later`; None if anything else differs, so that nobody's answer holds."""
+        former, newer = list(self.of_questions), list(later.of_questions)
+        if former[:_PRIOR] != newer[:_PRIOR] or former[_PRIOR + 1 :] != newer[_PRIOR + 1 :]:
+            return None
+        names = {row[0] for row in set(former[_PRIOR]) ^ set(newer[_PRIOR])}
+        return {person for person, name in self.pseudonyms.items() if person in names or name in names}
 
     @property
     def are_complete(self) -> bool:

@@ -107,6 +107,31 @@ def test_a_decision_of_another_process_after_the_decision_counts(
     assert change_between(client, monkeypatch, take) == ["DECLINE", "DECLINE"]
 
 
+def test_only_the_people_of_whom_another_decision_counts_are_decided_about_again(
+    client: OrderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two people the first has used up the cap meanwhile. The second's decision holds."""
+    second = str(client.scores.filter(client.scores["score"] >= 750)["person"][1])
+    client.consent(second)
+    merchants = [client.issue("merchant", name) for name in ("lodge", "manor")]
+    for token in merchants:  # each has consent from now on
+        client.ask(client.person, token, amount=100)
+    client.now += timedelta(days=2)
+    batch = questions(client)
+    batch = [*batch, replace(batch[0], subject=second, transaction_id="S-1"), replace(batch[1], transaction_id="S-1")]
+    first = eligibility._decide_ahead(client.context, batch)
+    assert first is not None
+    for token in merchants:
+        client.ask(client.person, token, amount=500_000)
+    ahead = eligibility._decide_ahead
+    monkeypatch.setattr(eligibility, "_decide_ahead", lambda *_: first)
+    results = eligibility.answer_questions(replace(client.context, decides_ahead=True), batch)
+    monkeypatch.setattr(eligibility, "_decide_ahead", ahead)
+    assert outcomes(results) == ["DECLINE", "DECLINE", "ADMIT", "transaction_mismatch"]
+    assert results[2] is first.results[2]
+    assert audit.verify(client.context.database).first_break is None
+
+
 def test_processes_that_decide_ahead_never_exceed_a_cap_together(client: OrderClient) -> None:
     merchants = [f"inn-{n}" for n in range(6)]
     for merchant in merchants:
