@@ -37,6 +37,7 @@ from graph.network.build import social_layer, tie_rating_rows, ties_in_force
 
 Key = TypeVar("Key")
 StageCallback = Callable[[str], None]
+Events = pl.DataFrame | pl.LazyFrame | Sequence[pl.LazyFrame]  # several: in append order, one after the other
 
 
 def ignore_stage(_stage: str) -> None:
@@ -61,7 +62,7 @@ GLOBAL_CLASSES: Final = (None, "identity", "relationship")  # of evidence that f
 
 
 def features(
-    events: pl.DataFrame | pl.LazyFrame,
+    events: Events,
     as_of: datetime,
     known_at: datetime,
     purpose: str,
@@ -85,7 +86,7 @@ def features(
     declared = definitions if names is None else needed_definitions(definitions, names)
     texts = {name for d in declared for c in d.conditions for name in c.reads} & set(ID_COLUMNS)
     if people is not None or texts - set(TEXT_COLUMNS):
-        frame = events.lazy().collect()
+        frame = pl.concat(_sources(events), how="diagonal").collect()
         needs_all = people is None or not all(d.is_local for d in declared)
         relevant = frame if needs_all or people is None else relevant_events(frame, people, feature_names, vocabulary)
         view, consents = visible_with_consents(relevant, as_of, known_at, purpose, zone, vocabulary)
@@ -97,7 +98,7 @@ def features(
         return table if people is None else rows_by_id(table, people, linked)
     reads = {name for d in declared for name in d.reads}
     view, consents, coding = _encoded_view(
-        events.lazy(), as_of, known_at, purpose, zone, on_stage, vocabulary, reads, texts
+        _sources(events), as_of, known_at, purpose, zone, on_stage, vocabulary, reads, texts
     )
     ratings = tie_rating_rows(view)
     on_stage("ties in force")
@@ -151,8 +152,12 @@ def with_declared(
     return rest.join(values.select("person", *wanted_columns), on="person", how="left").select(columns)
 
 
+def _sources(events: Events) -> Sequence[pl.LazyFrame]:
+    return [events.lazy()] if isinstance(events, pl.DataFrame | pl.LazyFrame) else events
+
+
 def _encoded_view(
-    events: pl.LazyFrame,
+    events: Sequence[pl.LazyFrame],
     as_of: datetime,
     known_at: datetime,
     purpose: str,

@@ -65,7 +65,7 @@ def measure(folder: Path, people: int) -> SizeFigure:
         begin = now
 
     feature_table = features(
-        random_population.events(folder), random_population.END, random_population.END, "perks", on_stage=stage
+        random_population.sources(folder), random_population.END, random_population.END, "perks", on_stage=stage
     )
     assert feature_table.columns == ["person", *(f.name for f in iftah.FEATURES)]
     begin = time.perf_counter()
