@@ -103,10 +103,11 @@ class EventReader:
         """Yield the evidence, at most `BATCH_EVENTS` rows at a time."""
         return self.batches(self.coding.vocabulary.evidence_kinds, self.columns)
 
-    def statements(self) -> pl.DataFrame:
-        """Return the statements about evidence, in all columns."""
+    def statements(self, but: Collection[str] = ()) -> pl.DataFrame:
+        """Return the statements about evidence, in all columns, without the kinds in `but`."""
         columns = tuple(c for c in SCHEMA if c != "statement")
-        return pl.concat([self.encoded(EMPTY, columns), *self.batches(READING_KINDS, columns)])
+        kinds = [k for k in READING_KINDS if k not in but]
+        return pl.concat([self.encoded(EMPTY, columns), *self.batches(kinds, columns)])
 
     def batches(self, kinds: Collection[str], columns: tuple[str, ...]) -> Iterator[pl.DataFrame]:
         """Yield the events of these kinds."""
