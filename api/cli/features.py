@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from api.access.identifiers import require_unambiguous
+from api.cli.file_builds import file_build
 from api.cli.output import commands, console
 from api.features import builds, coverage
 from api.features import refresh as refreshes
@@ -33,6 +34,15 @@ YesOption = Annotated[
 ]
 
 
+EvidenceOption = Annotated[
+    str | None, typer.Option(help="read a folder of Parquet instead of the ledger", metavar="FOLDER")
+]
+OutOption = Annotated[
+    str | None, typer.Option(help="where features and scores go, as Parquet by partition", metavar="FOLDER")
+]
+PartitionsOption = Annotated[int | None, typer.Option(help="of people; default: one for 2,000,000 events", min=1)]
+
+
 def _approved_rules(database: Database, number: int) -> Release:
     """The rules of a proposal that two people approved."""
     state = read_state(database)
@@ -50,14 +60,22 @@ def build(
     proposal: Annotated[
         int | None, typer.Option(help="by the features of an approved proposal, so that it can be released", min=1)
     ] = None,
+    evidence: EvidenceOption = None,
+    out: OutOption = None,
+    partitions: PartitionsOption = None,
 ) -> None:
     """Compute all features from the ledger. The server uses them from then on.
 
     A build as of now follows the clock: each refresh computes as of its own moment. A build as of another moment keeps it.
     We reject a build that would leave far fewer people with a score than before, unless you pass --yes.
+    With --evidence and --out, we read files in place of the ledger and write files. If such a build is stopped, the same command
+    goes on from its last finished stage.
     """
     config = settings()
     moment = clock.parse_moment(as_of, "--as-of") if as_of else clock.now()
+    if evidence or out:
+        file_build(moment, evidence, out, partitions)
+        return
     database = open_database(config.database_url)
     release = release_in_force(config, database) if proposal is None else _approved_rules(database, proposal)
     require_same_meaning(database, release)
@@ -72,17 +90,17 @@ def build(
             release=release,
             guard=guard,
         )
-    out = console()
-    out.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")
+    terminal = console()
+    terminal.print(f"{new_build.people:,} people as of {clock.iso(new_build.as_of)}, from {new_build.events:,} events")
     newest = coverage.of_build(database, new_build).newest
     if newest:
-        out.print(f"the newest evidence is of {newest:%Y-%m-%d}")
+        terminal.print(f"the newest evidence is of {newest:%Y-%m-%d}")
         if new_build.as_of - newest > coverage.STALE_AFTER:
-            out.print(
+            terminal.print(
                 f"this build is as of long after that; to build as of then: `iftah build --as-of {clock.iso(newest)}`"
             )
     if not new_build.people:
-        out.print("nobody had enrolled and consented by then: every question is rejected until the next build")
+        terminal.print("nobody had enrolled and consented by then: every question is rejected until the next build")
 
 
 @app.command()

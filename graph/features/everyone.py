@@ -19,7 +19,7 @@ import narwhals as nw
 import polars as pl
 
 from graph.catalog import FEATURES
-from graph.evidence.codes import EMPTY, EventReader, code_table
+from graph.evidence.codes import EMPTY, ID_COLUMNS, EventReader, code_table
 from graph.evidence.consent_filter import CONSENT_KINDS, SIDES
 from graph.evidence.visibility import Reading, read_statements, visible_evidence
 from graph.evidence.vocabulary import EventVocabulary
@@ -68,6 +68,11 @@ class EveryoneQuestion:
         """The columns that the definitions read."""
         return frozenset(name for d in self.definitions for name in d.reads)
 
+    @property
+    def texts(self) -> frozenset[str]:
+        """The columns of ids into which conditions of the definitions look: they stay texts."""
+        return frozenset(name for d in self.definitions for c in d.conditions for name in c.reads) & set(ID_COLUMNS)
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -95,6 +100,19 @@ class Partition:
 
 
 PARTIES: Final = ("subject", "other")
+
+
+def partitioned(view: pl.DataFrame, count: int, question: EveryoneQuestion) -> dict[int, pl.DataFrame]:
+    """Divide rows of a view at once: the rows of each partition, by its number. A row can belong to two partitions."""
+    if count == 1:
+        return {0: view}
+    takes_back = pl.col("kind").is_in(question.vocabulary.reversals)
+    subject, other = (pl.col(party) % count for party in PARTIES)
+    in_subject = pl.col(SIDES[0]) | takes_back
+    in_other = (pl.col(SIDES[1]) | takes_back) & other.is_not_null() & ~(in_subject & (subject == other))
+    both = [view.filter(in_subject).with_columns(_part=subject), view.filter(in_other).with_columns(_part=other)]
+    parts = pl.concat(both).partition_by("_part", as_dict=True, include_key=False)
+    return {number: parts.get((number,), view.clear()) for number in range(count)}
 
 
 def partition_count(events: int, definitions: Sequence[FeatureDefinition]) -> int:
@@ -248,7 +266,7 @@ def _sums_and_counts(
 
 def with_ids(table: pl.DataFrame, codes: pl.DataFrame) -> pl.DataFrame:
     """Put ids in place of the codes in `person`, and sort by them. `codes` is that of `code_table`."""
-    ids = table.select(code="person").join(codes, on="code", how="left", maintain_order="left")["id"]
+    ids = codes["id"].gather(table["person"])  # a code is a position
     return table.with_columns(person=ids).sort("person")
 
 

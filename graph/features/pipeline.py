@@ -9,7 +9,7 @@ from datetime import UTC, datetime, tzinfo
 import polars as pl
 
 from graph.catalog import FEATURES
-from graph.evidence.codes import ID_COLUMNS, TEXT_COLUMNS, event_reader
+from graph.evidence.codes import TEXT_COLUMNS, event_reader
 from graph.evidence.invalidation import event_ends, with_linked_ids
 from graph.evidence.links import rows_by_id
 from graph.evidence.visibility import linked_people, visible_with_consents
@@ -55,8 +55,8 @@ def features(
     """
     names = None if feature_names is None else frozenset(feature_names)
     declared = definitions if names is None else needed_definitions(definitions, names)
-    texts = {name for d in declared for c in d.conditions for name in c.reads} & set(ID_COLUMNS)
-    if people is not None or texts - set(TEXT_COLUMNS):
+    question = EveryoneQuestion(as_of, known_at, purpose, zone, vocabulary, declared, names)
+    if people is not None or question.texts - set(TEXT_COLUMNS):
         frame = pl.concat(_sources(events), how="diagonal").collect()
         needs_all = people is None or not all(d.is_local for d in declared)
         relevant = frame if needs_all or people is None else relevant_events(frame, people, feature_names, vocabulary)
@@ -67,8 +67,7 @@ def features(
         table = compute(view, as_of, consents, persons, feature_names, on_stage, zone, vocabulary, ratings)
         table = with_declared(table, view, consents, declared, as_of, persons, zone, names, ratings)
         return table if people is None else rows_by_id(table, people, linked)
-    question = EveryoneQuestion(as_of, known_at, purpose, zone, vocabulary, declared, names)
-    reader = event_reader(_sources(events), vocabulary, question.reads, texts)
+    reader = event_reader(_sources(events), vocabulary, question.reads, question.texts)
     return features_of_everyone(reader, question, on_stage, partitions)
 
 
