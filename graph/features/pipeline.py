@@ -24,7 +24,8 @@ from graph.features.definitions.rings import PAYMENT_KIND
 from graph.features.everyone import EveryoneQuestion, features_of_everyone
 from graph.features.global_features import GLOBAL_CLASSES, compute_global
 from graph.features.local_features import LOCAL_NAMES as LOCAL_NAMES
-from graph.features.local_features import StageCallback, compute_local, ignore_stage
+from graph.features.local_features import StageCallback, ignore_stage
+from graph.features.local_features import compute_local as compute_local
 from graph.features.local_features import local_expressions as local_expressions
 from graph.network.build import tie_rating_rows
 

@@ -33,7 +33,15 @@ CHANGES_OF_RULES = tuple(
     f"iftah {name}"
     for name in ("propose", "measure", "releases", "approve", "reject", "release", "rollback", "break-glass", "key")
 )  # they follow one another: `test_guides.py`
-RUN_ELSEWHERE = (*CHANGES_OF_RULES, "iftah run", "iftah serve", "iftah demo", "iftah features rental.late_share")
+FILE_BUILD = "iftah build --evidence FOLDER --out FOLDER"  # `tests/api/features/test_file_build.py`
+RUN_ELSEWHERE = (
+    *CHANGES_OF_RULES,
+    FILE_BUILD,
+    "iftah run",
+    "iftah serve",
+    "iftah demo",
+    "iftah features rental.late_share",
+)
 # Named in a sentence without their options; each is written out elsewhere.
 ONLY_NAMED = {
     *("iftah import", "iftah init", "iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
