@@ -8,6 +8,7 @@ files and sums each payer's payments. Processor time is what to compare on a mac
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -77,6 +78,7 @@ def measure(folder: Path, people: int) -> SizeFigure:
             begin, cpu, current[0] = now, cpu_now, name
 
     evidence, out = folder / "evidence", folder / "out"
+    shutil.rmtree(out, ignore_errors=True)  # nothing goes on from an earlier run
     release = load_folder(RULES)
     question = FileQuestion(random_population.END, random_population.END, "perks", release, evidence, out)
     figures = build_from_files(question, stage)
