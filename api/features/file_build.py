@@ -258,8 +258,8 @@ def _store_whole(folder: Path, view: Path, question: FileQuestion, on_progress: 
         on_progress("graphs of everyone", done, WHOLE_STEPS)
 
     on_progress("graphs of everyone", 0, WHOLE_STEPS)
-    rows, payments = (_read_files(view / name) for name in ("relations", "payments"))
-    whole = whole_features(rows, payments, pl.read_parquet(view / "consents.parquet"), question.of_everyone(), on_stage)
+    rows, consents = _read_files(view / "relations"), pl.read_parquet(view / "consents.parquet")
+    whole = whole_features(rows, lambda: _read_files(view / "payments"), consents, question.of_everyone(), on_stage)
     for name in ("table", "live", "enrolled"):
         getattr(whole, name).write_parquet(folder / f"{name}.parquet", compression="lz4")
 

@@ -10,7 +10,7 @@ graph needs everyone, but only ties, and payments between parties who both pay a
 Evidence is never whole in memory, and rows need not be: a caller may keep each partition's rows in a file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
@@ -188,36 +188,53 @@ class WholeFeatures:
 
 def whole_features(
     rows: pl.DataFrame,
-    payments: pl.DataFrame,
+    payments: Callable[[], pl.DataFrame],
     consents: pl.DataFrame,
     question: EveryoneQuestion,
     on_stage: StageCallback = ignore_stage,
 ) -> WholeFeatures:
-    """Compute the features of whole graphs, and of circles, from the rows and payments of `Relations`."""
+    """Compute the features of whole graphs, and of circles, from the rows and payments of `Relations`.
+
+    We ask for the payments once the graphs of ties are gone: they are never in memory together.
+    """
     ratings = tie_rating_rows(rows)
     on_stage("ties in force")
     live = ratings.filter(pl.col("strength") > 0)
     enrolments = rows.filter(pl.col("kind") == ENROLMENT)
     people = enrolments.filter("for_subject")["subject"].unique().sort().alias("person")
+    table = _social_features(ratings, live, enrolments, people, consents, question, on_stage)
+    if set(question.catalogue_names) & set(rings.NAMES):
+        table = table.join(ring_features(payments(), people, consents), on="person", how="left")
+        on_stage("rings of payments")
+    return WholeFeatures(_narrow(table), live, enrolments)
+
+
+def _social_features(
+    ratings: pl.DataFrame,
+    live: pl.DataFrame,
+    enrolments: pl.DataFrame,
+    people: pl.Series,
+    consents: pl.DataFrame,
+    question: EveryoneQuestion,
+    on_stage: StageCallback,
+) -> pl.DataFrame:
+    """Compute what the graphs of ties decide; both kinds of features share one layer."""
     layer = social_layer(live)
     structure = fill_zeros(
         structural_diversity.neighbourhood_features(layer), people.to_frame(), structural_diversity.NAMES
     )
-    table = people.to_frame().join(filter_consenting(structure, consents), on="person", how="left")
+    table = _narrow(people.to_frame().join(filter_consenting(structure, consents), on="person", how="left"))
     on_stage("circles, by their triangles")
-    wanted = question.catalogue_names
+    names = [n for n in question.catalogue_names if n not in rings.NAMES]
     moment = (question.as_of, consents, people, ratings)
-    names = [n for n in wanted if n not in rings.NAMES]
-    table = table.join(
-        compute_global(enrolments, *moment, names, on_stage, question.zone, layer), on="person", how="left"
-    )
-    if set(wanted) & set(rings.NAMES):
-        table = table.join(ring_features(payments, people, consents), on="person", how="left")
-        on_stage("rings of payments")
-    names = [
-        f.name for f in FEATURES if f.name in table.columns and f.high <= LARGEST_INT32 and f.low >= -LARGEST_INT32
-    ]
-    return WholeFeatures(table.with_columns(pl.col(*names).cast(pl.Int32)), live, enrolments)
+    far = compute_global(enrolments, *moment, names, on_stage, question.zone, layer)
+    return table.join(_narrow(far), on="person", how="left")
+
+
+def _narrow(table: pl.DataFrame) -> pl.DataFrame:
+    """Hold features in 32 bits whose bounds allow it."""
+    fits = [f.name for f in FEATURES if f.name in table.columns and -LARGEST_INT32 <= f.low <= f.high <= LARGEST_INT32]
+    return table.with_columns(pl.col(*fits).cast(pl.Int32)) if fits else table
 
 
 def partition_features(
@@ -289,8 +306,10 @@ def features_of_everyone(
     count = (
         partition_count(sum(view.height for view in rows), question.definitions) if partitions is None else partitions
     )
-    whole = whole_features(*joined(relations), consents, question, on_stage)
-    del relations
+    related = pl.concat(relations.rows, how="diagonal")
+    whole = whole_features(related, lambda: pl.concat(relations.payments), consents, question, on_stage)
+    del related
+    relations.payments.clear()
     tables = []
     for partition in (Partition(number, count) for number in range(count)):
         own = pl.concat([partition.rows(view, question.vocabulary) for view in rows], how="diagonal")
@@ -299,8 +318,3 @@ def features_of_everyone(
     table = with_ids(pl.concat(tables), code_table(reader.coding))
     on_stage("names for codes")
     return table
-
-
-def joined(relations: Relations) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows and the payments of relations, each as one frame."""
-    return pl.concat(relations.rows, how="diagonal"), pl.concat(relations.payments)
