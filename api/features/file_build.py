@@ -44,7 +44,7 @@ REQUIRED_COLUMNS: Final = ("contributor", "event_id", "kind", "subject", "happen
 FLUSH_ROWS: Final = 2_000_000  # of the view, before we write them to their partitions
 CHECK_ROWS: Final = 500_000
 WHOLE_STEPS: Final = 5  # names that `whole_features` calls
-Progress = Callable[[str, int, int], None]  # what we do, and how many of how many steps are done
+Progress = Callable[[str, int, int], None]  # what we do, and how many of how many steps are completed
 
 
 @dataclass(frozen=True)
@@ -165,12 +165,12 @@ def event_source(path: Path) -> pl.LazyFrame:
 
 def check_evidence(sources: list[pl.LazyFrame], events: int, question: FileQuestion, on_progress: Progress) -> None:
     """Raise Rejected `bad_evidence` for rows that the ledger would refuse, and for an id that a contributor used twice."""
-    vocabulary, done, hashes = vocabulary_of(question.release), 0, list[pl.Series]()
+    vocabulary, completed, hashes = vocabulary_of(question.release), 0, list[pl.Series]()
     for batch in _batches(sources, question):
-        done += batch.height
+        completed += batch.height
         _check_batch(conform(batch), question, vocabulary)
         hashes.append(batch.select(pl.struct("contributor", "event_id").hash(0)).to_series())
-        on_progress("checking the evidence", done, events)
+        on_progress("checking the evidence", completed, events)
     ids = np.concatenate([np.empty(0, np.uint64), *(h.to_numpy() for h in hashes)])
     hashes.clear()
     ids.sort()
@@ -203,20 +203,20 @@ def _store_view(
     folder: Path, sources: list[pl.LazyFrame], question: FileQuestion, count: int, on_progress: Progress
 ) -> None:
     """Write the view in partitions, what whole graphs need of it, the consents, and the ids of codes."""
-    everyone = question.of_everyone()
-    reader = event_reader(sources, everyone.vocabulary, everyone.reads, everyone.texts)
-    reading = read_consents(reader, everyone)
+    of_people = question.of_everyone()
+    reader = event_reader(sources, of_people.vocabulary, of_people.reads, of_people.texts)
+    reading = read_consents(reader, of_people)
     total = sum(int(s.select(pl.len()).collect().item()) for s in sources)
-    pending, flushes, done = list[pl.DataFrame](), 0, 0
-    for view in view_of_everyone(reader, reading, everyone):
+    pending, flushes, completed = list[pl.DataFrame](), 0, 0
+    for view in view_of_everyone(reader, reading, of_people):
         pending.append(view)
-        done += view.height
-        on_progress("reading the evidence: who may be seen", done, total)
+        completed += view.height
+        on_progress("reading the evidence: who may be seen", completed, total)
         if sum(rows.height for rows in pending) >= FLUSH_ROWS:
-            _flush(folder, pending, everyone, count, flushes)
+            _flush(folder, pending, of_people, count, flushes)
             pending, flushes = [], flushes + 1
     if pending:
-        _flush(folder, pending, everyone, count, flushes)
+        _flush(folder, pending, of_people, count, flushes)
     reading.consents.write_parquet(folder / "consents.parquet", compression="lz4")
     code_table(reader.coding).write_parquet(folder / "codes.parquet", compression="lz4")
     (folder / "linked.json").write_text(json.dumps(reading.names), encoding="utf-8")
@@ -250,12 +250,12 @@ def _read_files(folder: Path) -> pl.DataFrame:
 
 
 def _store_whole(folder: Path, view: Path, question: FileQuestion, on_progress: Progress) -> None:
-    done = 0
+    completed = 0
 
     def on_stage(_name: str) -> None:
-        nonlocal done
-        done += 1
-        on_progress("graphs of everyone", done, WHOLE_STEPS)
+        nonlocal completed
+        completed += 1
+        on_progress("graphs of everyone", completed, WHOLE_STEPS)
 
     on_progress("graphs of everyone", 0, WHOLE_STEPS)
     rows, consents = _read_files(view / "relations"), pl.read_parquet(view / "consents.parquet")
@@ -266,7 +266,7 @@ def _store_whole(folder: Path, view: Path, question: FileQuestion, on_progress: 
 
 def _store_partitions(stages: Stages, question: FileQuestion, count: int, on_progress: Progress) -> None:
     """Write the features and the scores of each partition that has none yet."""
-    everyone, program, view = question.of_everyone(), question.program, stages.path("view")
+    of_people, program, view = question.of_everyone(), question.program, stages.path("view")
     names = ("person", *feature_names(program))
     whole = WholeFeatures(
         *(pl.read_parquet(stages.path("whole") / f"{n}.parquet") for n in ("table", "live", "enrolled"))
@@ -278,7 +278,7 @@ def _store_partitions(stages: Stages, question: FileQuestion, count: int, on_pro
         if stages.is_written(number):
             continue
         table = partition_features(
-            _read_files(view / f"part={number}"), whole, consents, Partition(number, count), everyone
+            _read_files(view / f"part={number}"), whole, consents, Partition(number, count), of_people
         )
         features = with_linked_ids(with_ids(table, codes), linked).select(names)
         stages.write_partition(number, features, score_columns(features, program, program.day(question.as_of)))
@@ -291,8 +291,8 @@ def with_linked_ids(table: pl.DataFrame, linked: dict[str, str]) -> pl.DataFrame
         schema={"id": pl.String, "person": pl.String},
         orient="row",
     )
-    others = pairs.join(table, on="person").with_columns(person="id").select(table.columns)
-    return pl.concat([table, others]).sort("person")
+    linked_rows = pairs.join(table, on="person").with_columns(person="id").select(table.columns)
+    return pl.concat([table, linked_rows]).sort("person")
 
 
 def score_columns(features: pl.DataFrame, program: Program, day: int) -> pl.DataFrame:

@@ -42,9 +42,9 @@ class Stages:
         """
         file = self.folder / _IDENTITY
         if file.exists():
-            begun = json.loads(file.read_text(encoding="utf-8"))
-            if begun["identity"] == self.identity:
-                return datetime.fromisoformat(begun["known_at"])
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            if stored["identity"] == self.identity:
+                return datetime.fromisoformat(stored["known_at"])
         for folder in (self.folder, *(self.out / name for name in RESULTS)):
             shutil.rmtree(folder, ignore_errors=True)
         self.folder.mkdir(parents=True)

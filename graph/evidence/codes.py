@@ -159,8 +159,11 @@ def event_reader(
 
 def _references(sources: Sequence[pl.LazyFrame], kinds: Collection[str]) -> pl.Series:
     """Return the ids that events of these kinds name in `ref_event`."""
-    named = [s for s in sources if "ref_event" in s.collect_schema().names()]
-    parts = [s.filter(pl.col("kind").is_in(kinds)).select(pl.col("ref_event").drop_nulls()).collect() for s in named]
+    with_references = [s for s in sources if "ref_event" in s.collect_schema().names()]
+    parts = [
+        s.filter(pl.col("kind").is_in(kinds)).select(pl.col("ref_event").drop_nulls()).collect()
+        for s in with_references
+    ]
     return pl.concat([pl.DataFrame(schema={"ref_event": pl.String}), *parts])["ref_event"]
 
 
