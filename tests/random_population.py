@@ -72,7 +72,12 @@ def write(folder: Path, people: int, payments: int, ties: int) -> None:
 
 def events(folder: Path) -> pl.LazyFrame:
     """The whole population, as a ledger returns it."""
-    return pl.concat([pl.scan_parquet(p) for p in sorted(folder.glob("*.parquet"))], how="diagonal")
+    return pl.concat(sources(folder), how="diagonal")
+
+
+def sources(folder: Path) -> list[pl.LazyFrame]:
+    """The same, file by file."""
+    return [pl.scan_parquet(p) for p in sorted(folder.glob("*.parquet"))]
 
 
 def _pairs(rng: np.random.Generator, people: int, ties: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ NAMES: Final = tuple(f.name for f in FEATURES)
 
 
 def features(
-    events: pl.DataFrame | pl.LazyFrame,
+    events: pipeline.Events,
     as_of: datetime,
     known_at: datetime,
     purpose: str,

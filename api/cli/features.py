@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from api.access.identifiers import require_unambiguous
+from api.cli.file_builds import file_build
 from api.cli.output import commands, console
 from api.features import builds, coverage
 from api.features import refresh as refreshes
@@ -38,9 +39,12 @@ EngineOption = Annotated[
     Literal["polars", "spark"], typer.Option(help="spark: from --evidence to --out, on a cluster: docs/scale.md")
 ]
 EvidenceOption = Annotated[
-    str | None, typer.Option(help="spark: a path or URL of Parquet, or jdbc:postgresql://...", metavar="PLACE")
+    str | None,
+    typer.Option(
+        help="a folder of Parquet instead of the ledger; spark: also a URL, or jdbc:postgresql://...", metavar="PLACE"
+    ),
 ]
-OutOption = Annotated[str | None, typer.Option(help="spark: where features and scores go", metavar="PLACE")]
+OutOption = Annotated[str | None, typer.Option(help="where features and scores go, by partition", metavar="PLACE")]
 StagesOption = Annotated[
     str | None, typer.Option(help="spark: where intermediate results go; default: OUT/_stages", metavar="PLACE")
 ]
@@ -50,7 +54,7 @@ MasterOption = Annotated[
 SettingsOption = Annotated[
     list[str], typer.Option("--conf", help="spark: a setting of Spark, NAME=VALUE; repeatable", metavar="NAME=VALUE")
 ]
-PartitionsOption = Annotated[int | None, typer.Option(help="spark: of people; default: one for 500,000 events", min=1)]
+PartitionsOption = Annotated[int | None, typer.Option(help="of people; default: by the events", min=1)]
 GraphOption = Annotated[
     Literal["driver", "cluster"], typer.Option(help="spark: where whole graphs are; on the cluster, trust alone")
 ]
@@ -86,6 +90,8 @@ def build(
 
     A build as of now follows the clock: each refresh computes as of its own moment. A build as of another moment keeps it.
     We reject a build that would leave far fewer people with a score than before, unless you pass --yes.
+    With --evidence and --out, we read files in place of the ledger and write files. If such a build is stopped, the same command
+    goes on from its last finished stage.
     """
     config = settings()
     moment = clock.parse_moment(as_of, "--as-of") if as_of else clock.now()
@@ -103,9 +109,13 @@ def build(
             graph=graph,
         )
         return
+    spark_options = {"--stages": stages, "--master": master, "--conf": conf, "--graph": graph == "cluster"}
+    if alone := ", ".join(name for name, value in spark_options.items() if value):
+        hint = "add --engine spark, or leave that out"
+        raise Rejected("only a build with Spark takes these options", where=alone, hint=hint, code="bad_option")
     if evidence or out:
-        hint = "add --engine spark, or load the evidence into the ledger: `iftah load FILE`"
-        raise Rejected("only a build with Spark reads other evidence", where="--engine", hint=hint, code="bad_option")
+        file_build(moment, evidence, out, partitions)
+        return
     database = open_database(config.database_url)
     release = release_in_force(config, database) if proposal is None else _approved_rules(database, proposal)
     require_same_meaning(database, release)

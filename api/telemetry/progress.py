@@ -18,6 +18,26 @@ class ProgressReporter:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
+    def stages(self) -> Iterator[Callable[[str, int, int], None]]:
+        """Work in stages: call the function that you get with (what we do, done, total or 0) as the work proceeds."""
+        if not self.console.is_terminal:
+            announced = set[str]()
+
+            def say_once(text: str, _completed: int, _total: int) -> None:
+                if text not in announced:
+                    announced.add(text)
+                    self.say(f"{text} ...")
+
+            yield say_once
+            return
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True) as bar:
+            task = bar.add_task("", total=None)
+            yield lambda text, completed, total: bar.update(
+                task, description=text, completed=completed, total=total or None
+            )
+
+    @contextmanager
     def progress(self, description: str) -> Iterator[Callable[[int, int | None], None]]:
         """Long work: call the function that you get with (done, total or None) as the work proceeds."""
         if not self.console.is_terminal:

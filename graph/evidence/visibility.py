@@ -9,24 +9,33 @@ an item under objection is left out until it is answered (art. 25); consent is f
 13-15).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from typing import Final
 
 import polars as pl
 
 from graph.evidence.calendar import years_passed
 from graph.evidence.codes import PLAIN_CODING, Coding, names_of
+from graph.evidence.consent_filter import (
+    CONSENT_KINDS,
+    ORDER,
+    RECENCY_KEY,
+    Consenting,
+    consenting_parties,
+    filter_consenting,
+    latest_consents,
+)
+from graph.evidence.consent_filter import (
+    SIDES as SIDES,
+)
 from graph.evidence.declared_fields import columns_of, convert_fields, merge
 from graph.evidence.events import CORRECTABLE_COLUMNS, DATA, EVENT_KEY, SCHEMA, decode_fields
 from graph.evidence.links import read_as_one, representatives
 from graph.evidence.obligations import STATUS_COLUMNS, countable_credit
-from graph.evidence.vocabulary import CLASSES, LINK_KIND, READING_KINDS, STANDARD, EventVocabulary, Scope
+from graph.evidence.vocabulary import LINK_KIND, READING_KINDS, STANDARD, EventVocabulary
 
-SIDES: Final = ("for_subject", "for_other")
-_ORDER: Final = "append order"
-_RECENCY_KEY: Final = ("happened_at", "recorded_at", _ORDER)
 Correct = Callable[[pl.LazyFrame], pl.LazyFrame]
 
 
@@ -103,34 +112,103 @@ def visible_from_parts(
     `evidence` may lack columns that you do not need. Both may have codes for texts, by the same `coding`. Memory: the
     view, and the intermediate columns of the passes.
     """
+    reading = read_statements(statements, evidence.columns, as_of, known_at, purpose, coding, zone, vocabulary)
+    return visible_evidence(evidence, reading), reading.consents
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read any part of the evidence: what the statements about it come to at two moments, for a purpose.
+
+    `consenting` tests whether a party consents to a class. `names` has the id that stands for each linked id, `codes` the same as
+    evidence holds them.
+    """
+
+    as_of: datetime
+    known_at: datetime
+    zone: tzinfo
+    vocabulary: EventVocabulary
+    effective: pl.DataFrame
+    retractions: pl.DataFrame
+    changes: pl.DataFrame
+    party_consents: pl.DataFrame  # of each id itself
+    consenting: Consenting
+    names: dict[str, str]
+    codes: dict[object, object]
+
+    @property
+    def consents(self) -> pl.DataFrame:
+        """The consents in force, of people: `person`, `data_class`."""
+        if not self.names:
+            return self.party_consents
+        return self.party_consents.with_columns(pl.col("person").replace(self.codes)).unique()
+
+    def corrected(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Apply the corrections to rows of evidence."""
+        return _apply_corrections(rows, self.changes, self.as_of, self.vocabulary)
+
+    def of_people(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Apply the corrections, and put people in place of linked ids."""
+        if not self.names:
+            return self.corrected(rows)
+        covered = filter_consenting(self.corrected(rows), self.consenting, self.vocabulary)
+        return read_as_one(covered, self.codes, self.names, self.vocabulary)
+
+
+def read_statements(
+    statements: pl.DataFrame,
+    columns: Collection[str],
+    as_of: datetime,
+    known_at: datetime,
+    purpose: str,
+    coding: Coding = PLAIN_CODING,
+    zone: tzinfo = UTC,
+    vocabulary: EventVocabulary = STANDARD,
+    consent_rows: pl.DataFrame | None = None,
+) -> Reading:
+    """Read all statements about evidence, in append order; the evidence has these `columns`. See `visible_evidence`.
+
+    `consent_rows`: those of `CONSENT_KINDS`, if they are not among the statements.
+    """
     effective, retractions = _effective_statements(statements, as_of, known_at)
-    consents = _latest_consents(effective, as_of, purpose, None)
-    current = _exclude(evidence.lazy().with_row_index(_ORDER).filter(_is_known(as_of, known_at)), retractions)
-    changes = _changes(effective, evidence, coding, vocabulary)
+    if consent_rows is None:
+        consents = latest_consents(effective, as_of, purpose, None)
+    else:
+        current = consent_rows.lazy().with_row_index(ORDER).filter(_is_known(as_of, known_at))
+        consents = latest_consents(_exclude(current, retractions).collect(), as_of, purpose, None)
+    changes = _changes(effective, columns, coding, vocabulary)
 
     def corrected(rows: pl.LazyFrame) -> pl.LazyFrame:
         return _apply_corrections(rows, changes, as_of, vocabulary)
 
     names = _linked_names(effective, consents, corrected, coding)
     codes = coding.encode_names(names) if names else {}
-
-    def of_people(rows: pl.LazyFrame) -> pl.LazyFrame:
-        if not names:
-            return corrected(rows)
-        return read_as_one(_filter_consenting(corrected(rows), consents, vocabulary), codes, names, vocabulary)
-
     if names:
         effective = effective.with_columns(pl.col("subject").replace(codes))
-    disputes = _disputes(current, of_people, effective)
+    consenting = consenting_parties(consents)
+    return Reading(
+        as_of, known_at, zone, vocabulary, effective, retractions, changes, consents, consenting, names, codes
+    )
+
+
+def visible_evidence(evidence: pl.DataFrame, reading: Reading) -> pl.DataFrame:
+    """Return the rows of `visible` of this part of the evidence, in append order.
+
+    A part has all events of the kinds whose items begin and end (`EventVocabulary.ending_kinds`), or none of them; otherwise
+    each event is seen or not by itself. So the parts together give what the whole gives.
+    """
+    of_people, vocabulary = reading.of_people, reading.vocabulary
+    is_known = _is_known(reading.as_of, reading.known_at)
+    current = _exclude(evidence.lazy().with_row_index(ORDER).filter(is_known), reading.retractions)
+    disputes = _disputes(current, of_people, reading.effective)
     ending = of_people(current.filter(pl.col("kind").is_in(vocabulary.ending_kinds))).collect()
-    status = countable_credit(ending, disputes, as_of, zone, vocabulary)
-    exclusions = pl.concat([disputes[_ORDER], ending[_ORDER]])
+    status = countable_credit(ending, disputes, reading.as_of, reading.zone, vocabulary)
+    exclusions = pl.concat([disputes[ORDER], ending[ORDER]])
     remaining = _apply_credit_status(of_people(current), evidence.height, exclusions, status)
-    lasting = _drop_expired(remaining, as_of, zone, vocabulary)
+    lasting = _drop_expired(remaining, reading.as_of, reading.zone, vocabulary)
     columns = [c for c in evidence.columns if c in SCHEMA]
-    covered = lasting if names else _filter_consenting(lasting, consents, vocabulary)
-    view = covered.select(*columns, *SIDES, *STATUS_COLUMNS).collect()
-    return view, consents.with_columns(pl.col("person").replace(codes)).unique() if names else consents
+    covered = lasting if reading.names else filter_consenting(lasting, reading.consenting, vocabulary)
+    return covered.select(*columns, *SIDES, *STATUS_COLUMNS).collect()
 
 
 def linked_people(
@@ -148,8 +226,8 @@ def linked_people(
         return {}
     statements = events.filter(pl.col("kind").is_in(READING_KINDS))
     effective, _ = _effective_statements(statements, as_of, known_at)
-    consents = _latest_consents(effective, as_of, purpose, None)
-    changes = _changes(effective, statements, PLAIN_CODING, vocabulary)
+    consents = latest_consents(effective, as_of, purpose, None)
+    changes = _changes(effective, statements.columns, PLAIN_CODING, vocabulary)
     return _linked_names(
         effective, consents, lambda rows: _apply_corrections(rows, changes, as_of, vocabulary), PLAIN_CODING
     )
@@ -162,7 +240,7 @@ def stated_people(events: pl.DataFrame, as_of: datetime, known_at: datetime) -> 
     """
     statements = events.filter(pl.col("kind").is_in(READING_KINDS))
     effective, _ = _effective_statements(statements, as_of, known_at)
-    changes = _changes(effective, statements, PLAIN_CODING, STANDARD)
+    changes = _changes(effective, statements.columns, PLAIN_CODING, STANDARD)
     return _linked_names(effective, None, lambda rows: _apply_corrections(rows, changes, as_of, STANDARD), PLAIN_CODING)
 
 
@@ -187,8 +265,8 @@ def _linked_names(
         consenting = pl.all_horizontal(pl.col("subject", "other").is_in(known_people))
     pairs = (
         corrected(links.lazy())
-        .filter(consenting, ~pl.col(_ORDER).is_in(disputes[_ORDER].implode()))
-        .sort("recorded_at", _ORDER)
+        .filter(consenting, ~pl.col(ORDER).is_in(disputes[ORDER].implode()))
+        .sort("recorded_at", ORDER)
         .select("subject", "other")
         .collect()
     )
@@ -218,8 +296,8 @@ def consents_in_force(
     A grant ends at its `until`. A withdrawal without classes withdraws all. A grant to a service counts only if you
     pass that `service`; the view passes none.
     """
-    statements = events.filter(pl.col("kind").is_in(["consent.granted", "consent.withdrawn", "event.retracted"]))
-    return _latest_consents(_effective_statements(statements, as_of, known_at)[0], as_of, purpose, service).sort("*")
+    statements = events.filter(pl.col("kind").is_in([*CONSENT_KINDS, "event.retracted"]))
+    return latest_consents(_effective_statements(statements, as_of, known_at)[0], as_of, purpose, service).sort("*")
 
 
 def _is_known(as_of: datetime, known_at: datetime) -> pl.Expr:
@@ -230,7 +308,7 @@ def _effective_statements(
     statements: pl.DataFrame, as_of: datetime, known_at: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the statements about evidence that are in force, and the keys of the events that are retracted."""
-    current = statements.with_row_index(_ORDER).filter(_is_known(as_of, known_at))
+    current = statements.with_row_index(ORDER).filter(_is_known(as_of, known_at))
     retracting = pl.col("kind") == "event.retracted"
     retractions = current.filter(retracting).select("contributor", event_id="ref_event")
     return _exclude(current.filter(~retracting).lazy(), retractions).collect(), retractions
@@ -241,14 +319,14 @@ def _exclude(rows: pl.LazyFrame, items: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _changes(
-    statements: pl.DataFrame, evidence: pl.DataFrame, coding: Coding, vocabulary: EventVocabulary
+    statements: pl.DataFrame, columns: Collection[str], coding: Coding, vocabulary: EventVocabulary
 ) -> pl.DataFrame:
-    """Return the fields that corrections set on each event, in those columns of `evidence` that a correction may set."""
-    fixes = statements.filter(pl.col("kind") == "event.corrected").sort("recorded_at", _ORDER)
+    """Return the fields that corrections set on each event, in those of the evidence's `columns` that a correction may set."""
+    fixes = statements.filter(pl.col("kind") == "event.corrected").sort("recorded_at", ORDER)
     new: dict[tuple[object, object], dict[str, object]] = {}
     for contributor, event_id, fields in fixes.select("contributor", "ref_event", "fields").iter_rows():
         new.setdefault((contributor, event_id), {}).update(convert_fields(decode_fields(fields), vocabulary))
-    settable = [c for c in (*CORRECTABLE_COLUMNS, DATA) if c in evidence.columns]
+    settable = [c for c in (*CORRECTABLE_COLUMNS, DATA) if c in columns]
     rows = [columns_of(fields, vocabulary) for fields in new.values()]
     values = pl.DataFrame(rows, schema={c: SCHEMA[c] for c in settable}, orient="row")
     items = pl.DataFrame(list(new), schema={c: fixes.schema[c] for c in EVENT_KEY}, orient="row")
@@ -262,9 +340,9 @@ def _apply_corrections(
         return evidence.filter(_is_possible(as_of, vocabulary))
     columns = evidence.collect_schema().names()
     settable = [c for c in changes.columns if c not in EVENT_KEY]
-    joined = evidence.join(changes.lazy(), on=EVENT_KEY, how="inner", suffix=" new").sort(_ORDER)
+    joined = evidence.join(changes.lazy(), on=EVENT_KEY, how="inner", suffix=" new").sort(ORDER)
     fixed = joined.with_columns(_corrected_column(c, vocabulary) for c in settable).select(columns)
-    return _exclude(evidence, changes).merge_sorted(fixed, key=_ORDER).filter(_is_possible(as_of, vocabulary))
+    return _exclude(evidence, changes).merge_sorted(fixed, key=ORDER).filter(_is_possible(as_of, vocabulary))
 
 
 def _corrected_column(column: str, vocabulary: EventVocabulary) -> pl.Expr:
@@ -286,17 +364,17 @@ def _disputes(evidence: pl.LazyFrame, corrected: Correct, statements: pl.DataFra
     """Return the positions of disputed events, and whether a dispute is `open`; otherwise it was upheld."""
     about = statements.filter(pl.col("kind").is_in(["dispute.opened", "dispute.resolved"]))
     item = {"contributor": pl.coalesce("ref_contributor", "contributor"), "event_id": pl.col("ref_event")}
-    dispute_events = about.sort(_RECENCY_KEY).select("kind", "outcome", by="subject", **item)
+    dispute_events = about.sort(RECENCY_KEY).select("kind", "outcome", by="subject", **item)
     items = evidence.join(dispute_events.lazy(), on=EVENT_KEY, how="semi", maintain_order="left").collect()
-    parties = corrected(items.lazy()).select(_ORDER, *EVENT_KEY, "subject", "other").collect()
+    parties = corrected(items.lazy()).select(ORDER, *EVENT_KEY, "subject", "other").collect()
     opened, resolved = pl.col("kind") == "dispute.opened", pl.col("kind") == "dispute.resolved"
     return (
         dispute_events.join(parties, on=EVENT_KEY, how="inner", maintain_order="left")
         .filter(pl.any_horizontal(pl.col("by") == pl.col("subject"), pl.col("by") == pl.col("other")))
-        .group_by(_ORDER, "by")
+        .group_by(ORDER, "by")
         .agg(opened.any().alias("raised"), resolved.last().alias("resolved"), pl.col("outcome").last())
         .filter(pl.col("raised"), ~pl.col("resolved") | (pl.col("outcome") != "rejected"))
-        .group_by(_ORDER)
+        .group_by(ORDER)
         .agg((~pl.col("resolved")).any().alias("open"))
     )
 
@@ -310,58 +388,13 @@ def _apply_credit_status(
     We address rows by position in the evidence, which has `height` rows: joins of all rows would take several times as
     long.
     """
-    places = credit_status[_ORDER]
+    places = credit_status[ORDER]
     keep = pl.repeat(True, height, eager=True).scatter(exclusions, False).scatter(places, True)
     ended_at = pl.repeat(None, height, dtype=pl.Datetime("us", "UTC"), eager=True).scatter(
         places, credit_status["ended_at"]
     )
     disputed = pl.repeat(False, height, eager=True).scatter(places, credit_status["disputed"])
-    place = pl.col(_ORDER)
+    place = pl.col(ORDER)
     return rows.filter(pl.lit(keep).gather(place)).with_columns(
         pl.lit(ended_at).gather(place).alias("ended_at"), pl.lit(disputed).gather(place).alias("disputed")
     )
-
-
-def _latest_consents(statements: pl.DataFrame, as_of: datetime, purpose: str, service: str | None) -> pl.DataFrame:
-    """Return the consents in force. `statements` are already cut at both moments, without retracted ones."""
-    for_service = pl.col("service").is_null() if service is None else pl.col("service").fill_null(service) == service
-    consents = statements.filter(
-        pl.col("kind").is_in(["consent.granted", "consent.withdrawn"]), pl.col("purpose") == purpose, for_service
-    )
-    classes = pl.col("classes").fill_null(",".join(CLASSES)).str.split(",").alias("data_class")
-    latest = (
-        consents.sort(_RECENCY_KEY)  # before we split the classes: there are fewer rows to sort
-        .select(pl.col("subject").alias("person"), classes, "kind", "until")
-        .explode("data_class")
-        .unique(["person", "data_class"], keep="last", maintain_order=False)
-    )
-    open_ended = pl.col("until").is_null() | (pl.col("until") > as_of)
-    return latest.filter(pl.col("kind") == "consent.granted", open_ended).select("person", "data_class")
-
-
-def _filter_consenting(evidence: pl.LazyFrame, consents: pl.DataFrame, vocabulary: EventVocabulary) -> pl.LazyFrame:
-    kind = pl.col("kind")
-    consenting = {c: consents.filter(pl.col("data_class") == c)["person"].implode() for c in CLASSES}
-
-    def agrees(party: str, data_class: str) -> pl.Expr:
-        return pl.col(party).is_in(consenting[data_class]).fill_null(False)
-
-    def of(data_class: str, *scopes: Scope) -> pl.Expr | None:
-        names = [
-            k for k in vocabulary.kinds_of(data_class, *scopes) if k != LINK_KIND
-        ]  # a link is no row of `evidence`
-        return kind.is_in(names) if names else None
-
-    for_both, for_subject, for_other = list[pl.Expr](), list[pl.Expr](), list[pl.Expr]()
-    for c in CLASSES:
-        if (both := of(c, "both")) is not None:
-            for_both.append(both & agrees("subject", c) & agrees("other", c))
-        if (single := of(c, "subject", "each")) is not None:
-            for_subject.append(single & agrees("subject", c))
-        if (each := of(c, "each")) is not None:
-            for_other.append(each & agrees("other", c))
-    sides = evidence.with_columns(
-        pl.any_horizontal(pl.lit(False), *for_both, *for_subject).alias("for_subject"),
-        pl.any_horizontal(pl.lit(False), *for_both, *for_other).alias("for_other"),
-    )
-    return sides.filter(pl.any_horizontal(SIDES))

@@ -62,7 +62,7 @@ Figures = dict[str, float]
 def view_of(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The view and the consents, with codes for ids, as a build computes them."""
     keep = {name for d in shipped_definitions() for name in d.reads}
-    encoded = encode_events(random_population.events(folder), keep=keep)
+    encoded = encode_events(random_population.sources(folder), keep=keep)
     return visible_from_parts(encoded.evidence, encoded.statements, END, END, "perks", encoded.coding)
 
 

@@ -1,12 +1,14 @@
-"""Compute every feature for a random population of any size, from Parquet: `python -m tests.bench.size [people ...]`.
+"""Compute every feature and score of a random population of any size, from Parquet to Parquet: `python -m tests.bench.size [people ...]`.
 
 For each number of people there are ten times as many payments, twice as many ties and as many instalments; the rest is in
-`tests.random_population`. Each size runs in a process of its own, for its own peak of memory. We show the largest stage by stage, and
-as a floor the time in which Polars alone reads the same files and sums each payer's payments.
+`tests.random_population`. It is what `iftah build --evidence --out` does, checks of the evidence included. Each size runs in a process of
+its own, for its own peak of memory. We show the largest stage by stage, and as a floor the time in which Polars alone reads the same
+files and sums each payer's payments. Processor time is what to compare on a machine with other work.
 """
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,60 +22,73 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-import iftah
+from api.features.file_build import FileQuestion, build_from_files
+from api.releases.rules_folder import load_folder
+from iftah.shipped_files import RULES
 from tests import random_population
-from tests.shipped_features import features
 
 SIZES: Final = (10_000, 31_623, 100_000, 316_228, 1_000_000)
 PAYMENTS, TIES = 10, 2  # a person
+GOALS: Final = {2_000_000: "4,000 MB", 10_000_000: "18,000 MB in 480 s"}
 _UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True)
 class SizeStage:
-    """A stage: its name, its seconds, and the peak of memory by its end, in bytes, with the interpreter."""
+    """A stage: its name, its seconds by the clock and of the processor, and the peak of memory by its end, in bytes."""
 
     name: str
     seconds: float
+    processor: float
     peak: int
 
 
 @dataclass(frozen=True)
 class SizeFigure:
-    """One size: the number of events, the figures of the floor, the stages, and the number of people with features."""
+    """One size: the number of events, the seconds of the floor, the stages, and the numbers of people with features and of partitions."""
 
     people: int
     events: int
     floor: float
+    floor_processor: float
     stages: tuple[SizeStage, ...]
     rows: int
+    partitions: int
 
     @property
     def seconds(self) -> float:
         """All stages together."""
         return sum(s.seconds for s in self.stages)
 
+    @property
+    def processor(self) -> float:
+        """The processor time of all stages."""
+        return sum(s.processor for s in self.stages)
+
 
 def measure(folder: Path, people: int) -> SizeFigure:
-    """The features of the population in `folder`, in this process."""
-    begin, stages = time.perf_counter(), list[SizeStage]()
+    """The features and scores of the population in `folder`, in this process; the floor comes last, when the peak is known."""
+    begin, cpu, stages, current = time.perf_counter(), time.process_time(), list[SizeStage](), ["evidence counted"]
 
-    def stage(name: str) -> None:
-        nonlocal begin
-        now = time.perf_counter()
-        stages.append(SizeStage(name, now - begin, _peak()))
-        begin = now
+    def stage(name: str, *_: int) -> None:
+        nonlocal begin, cpu
+        if name != current[0]:
+            now, cpu_now = time.perf_counter(), time.process_time()
+            stages.append(SizeStage(current[0], now - begin, cpu_now - cpu, _peak()))
+            begin, cpu, current[0] = now, cpu_now, name
 
-    feature_table = features(
-        random_population.events(folder), random_population.END, random_population.END, "perks", on_stage=stage
-    )
-    assert feature_table.columns == ["person", *(f.name for f in iftah.FEATURES)]
-    begin = time.perf_counter()
-    events = random_population.events(folder).select(pl.len()).collect().item()
-    random_population.events(folder).filter(kind="payment.made").group_by("subject").agg(
+    evidence, out = folder / "evidence", folder / "out"
+    shutil.rmtree(out, ignore_errors=True)  # nothing goes on from an earlier run
+    release = load_folder(RULES)
+    question = FileQuestion(random_population.END, random_population.END, "perks", release, evidence, out)
+    figures = build_from_files(question, stage)
+    stage("")
+    begin, cpu = time.perf_counter(), time.process_time()
+    random_population.events(evidence).filter(kind="payment.made").group_by("subject").agg(
         pl.col("amount").sum()
     ).collect()
-    return SizeFigure(people, events, time.perf_counter() - begin, tuple(stages), feature_table.height)
+    floor, floor_cpu = time.perf_counter() - begin, time.process_time() - cpu
+    return SizeFigure(people, figures.events, floor, floor_cpu, tuple(stages), figures.people, figures.partitions)
 
 
 def _in_subprocess(people: int) -> SizeFigure:
@@ -93,24 +108,26 @@ def _peak() -> int:
 def tables(figures: list[SizeFigure]) -> Iterator[Table]:
     """The stages of the largest, and how time and memory grow."""
     last = figures[-1]
-    title = f"{last.people:,} people, {last.people * PAYMENTS:,} payments, {last.people * TIES:,} ties: {len(iftah.FEATURES)} features"
-    stages = Table("stage", "seconds", "MB so far", title=title, title_justify="left")
+    payments, ties = last.people * PAYMENTS, last.people * TIES
+    title = f"{last.people:,} people, {payments:,} payments, {ties:,} ties, in {last.partitions} partitions"
+    stages = Table("stage", "seconds", "processor s", "MB so far", title=title, title_justify="left")
     for s in last.stages:
-        stages.add_row(s.name, f"{s.seconds:.1f}", f"{s.peak / 1e6:,.0f}")
-    stages.add_row("all", f"{last.seconds:.1f}", f"{last.stages[-1].peak / 1e6:,.0f}", style="bold")
+        stages.add_row(s.name, f"{s.seconds:.1f}", f"{s.processor:.1f}", f"{s.peak / 1e6:,.0f}")
+    peak = last.stages[-1].peak
+    stages.add_row("all", f"{last.seconds:.1f}", f"{last.processor:.1f}", f"{peak / 1e6:,.0f}", style="bold")
     yield stages
-    growth = Table(
-        "people", "events", "seconds", "people/s", "of the floor", "peak MB", title="how it grows", title_justify="left"
-    )
+    columns = ("people", "events", "seconds", "processor s", "people/s", "of the floor", "peak MB", "goal")
+    growth = Table(*columns, title="how it grows", title_justify="left")
     for figure in figures:
-        ratio = f"{figure.seconds / figure.floor:.1f} times"
         growth.add_row(
             f"{figure.people:,}",
             f"{figure.events:,}",
             f"{figure.seconds:.2f}",
+            f"{figure.processor:.2f}",
             f"{figure.rows / figure.seconds:,.0f}",
-            ratio,
+            f"{figure.processor / figure.floor_processor:.1f} times",
             f"{figure.stages[-1].peak / 1e6:,.0f}",
+            GOALS.get(figure.people, ""),
         )
     yield growth
 
@@ -119,7 +136,7 @@ def main(arguments: list[str]) -> None:
     """Print both tables; or do one step in this process."""
     match arguments:
         case ["write", folder, people]:
-            random_population.write(Path(folder), int(people), int(people) * PAYMENTS, int(people) * TIES)
+            random_population.write(Path(folder) / "evidence", int(people), int(people) * PAYMENTS, int(people) * TIES)
         case ["measure", folder, people]:
             print(json.dumps(asdict(measure(Path(folder), int(people)))))
         case sizes:

@@ -61,19 +61,27 @@ def declared_features(
     people: Collection[str] | None = None,
     ties: pl.DataFrame | None = None,
     zone: tzinfo = UTC,
+    of_slice: nw.Expr | None = None,
 ) -> pl.DataFrame:
     """Return `person` and the features that are not internal, in the order of `definitions`: one row for each person enrolled in
     the view (or in `people`), sorted by `person`.
 
     `view` and `consents` are those of `visible_with_consents`. Values are Int64: decimals scaled by their digits, dates as days
-    since 1970-01-01, null if missing. Pass `ties` (those in force) if you have them already.
+    since 1970-01-01, null if missing. Pass `ties` (those in force) if you have them already. With `of_slice`,
+    a condition on `person`, we compute only these people; then all features must be local.
     """
     rows = net_values(with_data_fields(view, definitions), definitions)
     if people is not None and view.height <= FEW_ROWS and all(d.is_local for d in definitions):
         return features_of_few(rows, consents, definitions, as_of, people, ties, zone)
     frames = [nw.from_native(f.lazy()) for f in (rows, consents)]
     live = None if ties is None else nw.from_native(ties.lazy())
-    slices = _slices(view) if people is None and all(d.is_local for d in definitions) else [None]
+    slices = (
+        [of_slice]
+        if of_slice is not None
+        else _slices(view)
+        if people is None and all(d.is_local for d in definitions)
+        else [None]
+    )
     tables = []
     for one in slices:
         table = declared_columns(frames[0], frames[1], definitions, as_of, people, live, zone, by_person, one)

@@ -33,8 +33,10 @@ CHANGES_OF_RULES = tuple(
     f"iftah {name}"
     for name in ("propose", "measure", "releases", "approve", "reject", "release", "rollback", "break-glass", "key")
 )  # they follow one another: `test_guides.py`
+FILE_BUILD = "iftah build --evidence FOLDER --out FOLDER"  # `tests/api/features/test_file_build.py`
 RUN_ELSEWHERE = (
     *CHANGES_OF_RULES,
+    FILE_BUILD,
     "iftah build --engine spark",
     "iftah run",
     "iftah serve",

@@ -128,7 +128,8 @@ def test_a_build_with_spark_needs_two_places(iftah: CommandRunner, missing: str)
 
 
 def test_places_without_spark_and_settings_without_a_value_are_refused(iftah: CommandRunner) -> None:
-    assert "only a build with Spark reads other evidence (add --engine spark" in iftah("build", "--evidence", "a").err
+    error = iftah("build", "--evidence", "a", "--out", "b", "--master", "local", "--graph", "cluster").err
+    assert "--master, --graph: only a build with Spark takes these options (add --engine spark" in error
     result = spark_build(iftah, "--evidence", "a", "--out", "jdbc:postgresql://db/x")
     assert "--stages: a build into PostgreSQL needs a folder for its stages" in result.err
     result = spark_build(iftah, "--evidence", "a", "--out", "b", "--conf", "spark.x")
