@@ -1,5 +1,6 @@
 """`iftah build`, `refresh` and `score`: compute the features and scores of all people."""
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Annotated, Literal
 
@@ -109,10 +110,7 @@ def build(
             graph=graph,
         )
         return
-    spark_options = {"--stages": stages, "--master": master, "--conf": conf, "--graph": graph == "cluster"}
-    if alone := ", ".join(name for name, value in spark_options.items() if value):
-        hint = "add --engine spark, or leave that out"
-        raise Rejected("only a build with Spark takes these options", where=alone, hint=hint, code="bad_option")
+    _reject_spark_options({"--stages": stages, "--master": master, "--conf": conf, "--graph": graph == "cluster"})
     if evidence or out:
         file_build(moment, evidence, out, partitions)
         return
@@ -131,6 +129,13 @@ def build(
             guard=guard,
         )
     _report(database, new_build)
+
+
+def _reject_spark_options(values: Mapping[str, object]) -> None:
+    """Raise Rejected if one of the options of a build with Spark has a value."""
+    if names := ", ".join(name for name, value in values.items() if value):
+        hint = "add --engine spark, or leave that out"
+        raise Rejected("only a build with Spark takes these options", where=names, hint=hint, code="bad_option")
 
 
 def _report(database: Database, new_build: builds.Build) -> None:

@@ -74,7 +74,7 @@ class Sink:
 
 
 @dataclass(frozen=True)
-class Stages:
+class SparkStages:
     """Results between the parts of a build, as Parquet: later parts begin from files and not from a plan of everything before."""
 
     session: Any
@@ -95,9 +95,9 @@ class Stages:
 
 
 @contextmanager
-def stages_at(session: Any, place: str) -> Iterator[Stages]:
+def stages_at(session: Any, place: str) -> Iterator[SparkStages]:
     """Lend a place for stages, and delete them at the end, also after a failure."""
-    stages = Stages(session, place)
+    stages = SparkStages(session, place)
     try:
         yield stages
     finally:

@@ -45,7 +45,7 @@ LOCAL_ONLY: Final = {
 @contextmanager
 def session_of_build(master: str = LOCAL, settings: Mapping[str, str] | None = None) -> Iterator[Any]:
     """Lend a session of Spark, and stop it afterwards if none ran before. Raises Rejected as `open_session`."""
-    is_running = "pyspark" in sys.modules and _active_session() is not None
+    is_running = sys.modules.get("pyspark.sql") is not None and _active_session() is not None
     session = open_session(master, settings)
     try:
         yield session

@@ -45,7 +45,15 @@ RUN_ELSEWHERE = (
 )
 # Named in a sentence without their options; each is written out elsewhere.
 ONLY_NAMED = {
-    *("iftah import", "iftah init", "iftah token issue", "iftah erase", "iftah draw PERSON", "iftah audit digest"),
+    *(
+        "iftah import",
+        "iftah init",
+        "iftah load",
+        "iftah token issue",
+        "iftah erase",
+        "iftah draw PERSON",
+        "iftah audit digest",
+    ),
 }
 # A map of the example's events, which are events already.
 MAP = """\

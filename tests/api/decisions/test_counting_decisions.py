@@ -170,7 +170,7 @@ def test_a_database_from_before_the_lists_gets_them_of_its_decisions(client: Mer
     database = client.context.database
     with database.begin() as connection:
         connection.execute(text("DROP TABLE counting_decisions"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0022'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0023'"))
     open_database(database.url.render_as_string(hide_password=False)).dispose()
     for person in people:
         listed, every = read(client, person)

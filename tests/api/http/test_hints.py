@@ -13,10 +13,13 @@ from tests.api.http.proposal_client import ProposalClient, rental_context, renta
 from tests.api.merchant_client import assert_problem
 from tests.paths import ROOT
 
+# Builds by Spark and from files: commands alone.
+COMMANDS_ALONE = {"spark_session.py", "spark_places.py", "spark_build.py", "file_build.py", "stages.py"}
 SOURCES = [
     path
     for folder in ("api/proposals", "api/releases", "api/decisions", "api/features", "api/supervision", "api/access")
     for path in sorted((ROOT / folder).rglob("*.py"))
+    if path.name not in COMMANDS_ALONE
 ]
 COMMAND = re.compile(r"`iftah |(?<!\w)(?:--[a-z]{2}|-m\b)")
 
