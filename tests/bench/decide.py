@@ -41,8 +41,8 @@ from engine.lang.syntax.source import load_cached
 from engine.verify.prove.losses import prove_no_loss
 from engine.verify.prove.warnings import warnings
 from graph.datasets.town import END, town
-from tests.bench.by_hand import score_by_hand
 from tests.engine.many_rules import Range, RangeRule, draw_rules, files
+from tests.engine.score_by_hand import score_by_hand
 from tests.paths import RULES
 from tests.shipped_features import features
 

@@ -18,22 +18,24 @@ from sqlalchemy import update
 from api.runtime.context import AppContext
 from api.store.database import writing
 from api.store.tables import SESSIONS
-from tests.effort import usual_cases
+from tests.effort import only_in_full
 from tests.paths import ROOT
 
 WAIT_MILLISECONDS: Final = 15_000  # of each step
 SCREENS: Final = ROOT / "var" / "screens"  # artefacts: look at them
 WIDTHS: Final = {"wide": 1440, "narrow": 390}
 SCHEMES: Final = ("light", "dark")
-ALL_VIEWS: Final = list(product(("en", "zh"), WIDTHS, SCHEMES))
 # Four views have each language at each width, in each scheme, and each width in each scheme. `make agreement` takes all eight.
-VIEWS: Final = usual_cases(
-    ALL_VIEWS,
+_USUAL_VIEWS: Final = (
     ("en", "wide", "light"),
     ("en", "narrow", "dark"),
     ("zh", "wide", "dark"),
     ("zh", "narrow", "light"),
 )
+VIEWS: Final = [
+    pytest.param(*view, marks=() if view in _USUAL_VIEWS else only_in_full)
+    for view in product(("en", "zh"), WIDTHS, SCHEMES)
+]
 _WATCH_POLICY: Final = "document.addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
 
 
