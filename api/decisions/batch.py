@@ -4,15 +4,13 @@ Every question takes the same steps. Without consent we decide on another person
 the time that an answer takes reveals nothing about the person.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
-
 from api.decisions import counting_decisions, decisions, exposure
-from api.decisions.decisions import ChainTail, DecisionResult, DecisionRow, TrialAnswer
+from api.decisions.decisions import DecisionResult, DecisionRow, TrialAnswer
 from api.decisions.exposure import PriorDecision, PriorDecisions
 from api.decisions.inputs import BatchInputs
 from api.decisions.question import EligibilityQuestion
@@ -47,47 +45,15 @@ class Batch:
     def __init__(self, context: AppContext, inputs: BatchInputs) -> None:
         self.context, self.inputs = context, inputs
         self.rows: list[DecisionRow] = []
-        self.row_by_place: list[DecisionRow | None] = []  # of each question, if it has one
         self._earlier = dict(inputs.earlier)
         self.shared: set[tuple[str, int]] = set()  # earlier decisions to share: pseudonym and `seq`
         self._prior = {person: list(rows) for person, rows in inputs.prior.items()}
 
     def decide_all(self, questions: Iterable[EligibilityQuestion]) -> list[DecisionResult | IftahError]:
         """The result of each question, or why there is none."""
-        results = []
-        for question in questions:
-            before = len(self.rows)
-            results.append(self._result(question))
-            self.row_by_place.append(self.rows[before] if len(self.rows) > before else None)
-        return results
+        return [self._result(question) for question in questions]
 
-    def decide_some(
-        self,
-        questions: Sequence[EligibilityQuestion],
-        ahead: "Batch",
-        results: Sequence[DecisionResult | IftahError],
-        changed: Collection[str],
-    ) -> list[DecisionResult | IftahError]:
-        """The same, with the decisions of `ahead` about everyone but these people. Nobody's ids are linked."""
-        mixed = []
-        for question, result, row in zip(questions, results, ahead.row_by_place, strict=True):
-            if question.subject in changed:
-                mixed.append(self._result(question))
-                continue
-            mixed.append(result)
-            if row is not None:
-                self._add(row)
-        return mixed
-
-    def append(
-        self, connection: Connection, questions: Sequence[EligibilityQuestion], newest: ChainTail | None
-    ) -> None:
-        """Write the decisions after the `newest` of the chain, within the write transaction that read it."""
-        if self.rows:
-            forgetting = self._forgetting(max(question.asked_at for question in questions))
-            decisions.append_decisions(connection, self.rows, newest, self.shared, forgetting)
-
-    def _forgetting(self, now: datetime) -> list[Query]:
+    def forgetting(self, now: datetime) -> list[Query]:
         """The statements that take decisions off the lists of these people which can count no more."""
         of_links = {name: self.inputs.prior[name] for row in self.rows for name in row.linked}
         spent = {

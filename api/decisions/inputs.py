@@ -7,7 +7,7 @@ queries reveals nothing about the person.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -77,74 +77,28 @@ class BatchInputs:
     chain: ChainEnd
 
 
-Rows = list[tuple[Any, ...]]
-_PRIOR: Final = 3  # the place of the earlier decisions in `InputRows.of_questions`
-
-
-@dataclass(frozen=True)
-class InputRows:
-    """The rows of all queries behind a batch, and the pseudonyms of its people.
-
-    `of_questions` holds the rows that questions depend on, query by query; `newest` the newest decision of all.
-    """
-
-    of_questions: Sequence[Rows]
-    newest: Rows
-    pseudonyms: Mapping[str, str]
-
-    def moved_people(self, later: "InputRows") -> set[str] | None:
-        """The people of whom alone another decision counts in `later`; None if anything else differs, so that nobody's answer holds."""
-        former, newer = list(self.of_questions), list(later.of_questions)
-        if former[:_PRIOR] != newer[:_PRIOR] or former[_PRIOR + 1 :] != newer[_PRIOR + 1 :]:
-            return None
-        names = {row[0] for row in set(former[_PRIOR]) ^ set(newer[_PRIOR])}
-        return {person for person, name in self.pseudonyms.items() if person in names or name in names}
-
-    @property
-    def are_complete(self) -> bool:
-        """Whether no further query is needed: nobody's evidence changed since the build, and nobody's ids are linked."""
-        *_, feature_rows, _, _, change_rows, linked_rows = self.of_questions
-        return not (change_rows or linked_rows or any(row[-1] is not None for row in feature_rows))
-
-
-def read_rows(
-    context: AppContext, connection: Connection, questions: Sequence[EligibilityQuestion], *, exclusive: bool = True
-) -> InputRows:
-    """Read what the answers depend on, in one round trip. `exclusive`: no other transaction writes until this one ends."""
-    people, latest = {q.subject for q in questions}, max(q.asked_at for q in questions)
-    pseudonyms, tombstones = erasure_tombstones.erased_query(context.database, people)
-    names = people | set(pseudonyms.values())  # we store questions about an erased person by pseudonym
-    newest, *of_questions = fetch_rows(
-        connection,
-        decisions.NEWEST_DECISION,
-        builds.NEWEST_BUILD,
-        decisions.transactions_query({q.transaction for q in questions if q.transaction}),
-        services.newest_query({(q.merchant, q.service) for q in questions if q.service}),
-        exposure.counting_decisions_query(names),
-        decisions.OTHER_HEADS,
-        tombstones,
-        *serving_features.queries_for(people, latest),
-        exclusive=exclusive,
-    )
-    return InputRows(of_questions, newest, pseudonyms)
-
-
-def inputs_of(
-    context: AppContext,
-    connection: Connection,
-    questions: Sequence[EligibilityQuestion],
-    rows: InputRows,
-    computed: ComputedFlags,
+def load_inputs(
+    context: AppContext, connection: Connection, questions: Sequence[EligibilityQuestion], computed: ComputedFlags
 ) -> BatchInputs:
-    """The inputs of all questions, from their rows. While there are linked ids or changed evidence we read more.
+    """Read the inputs of all questions, within a write transaction.
 
     Raises Rejected `not_ready` before the first build, and `RulesMoved` if the release log has a step that the context has not.
     """
     people, latest = {q.subject for q in questions}, max(q.asked_at for q in questions)
-    pseudonyms = dict(rows.pseudonyms)
-    names = people | set(pseudonyms.values())
-    newest = rows.newest
-    build_rows, earlier, service_rows, prior_rows, heads, erased, *feature_rows = rows.of_questions
+    pseudonyms, tombstones = erasure_tombstones.erased_query(context.database, people)
+    names = people | set(pseudonyms.values())  # we store questions about an erased person by pseudonym
+    build_rows, earlier, service_rows, prior_rows, newest, heads, erased, *feature_rows = fetch_rows(
+        connection,
+        builds.NEWEST_BUILD,
+        decisions.transactions_query({q.transaction for q in questions if q.transaction}),
+        services.newest_query({(q.merchant, q.service) for q in questions if q.service}),
+        exposure.counting_decisions_query(names),
+        decisions.NEWEST_DECISION,
+        decisions.OTHER_HEADS,
+        tombstones,
+        *serving_features.queries_for(people, latest),
+        exclusive=True,
+    )
     chain = _chain_end(newest, heads)
     if context.head and chain.chains.release_log != context.head:
         raise RulesMoved
@@ -180,15 +134,10 @@ def inputs_of(
     )
 
 
-def newest_decision(rows: Rows) -> ChainTail | None:
-    """The newest decision of all, from `InputRows.newest`; None before the first."""
-    return ChainTail(*rows[0]) if rows else None
-
-
-def _chain_end(newest: Rows, heads: Sequence[tuple[Any, ...]]) -> ChainEnd:
+def _chain_end(newest: Sequence[tuple[Any, ...]], heads: Sequence[tuple[Any, ...]]) -> ChainEnd:
     hashes = dict(heads)
     chains = OtherChains(hashes.get(2, decisions.GENESIS_HASH), hashes.get(3, decisions.GENESIS_HASH))
-    return ChainEnd(newest_decision(newest), chains)
+    return ChainEnd(ChainTail(*newest[0]) if newest else None, chains)
 
 
 def _flags(

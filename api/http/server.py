@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any, Final
@@ -111,7 +110,7 @@ def worker() -> FastAPI:
     logs.install(config.log_format)
     end_with_parent()
     app = create_app(
-        replace(bootstrap.load_context(config), decides_ahead=True),
+        bootstrap.load_context(config),
         ReloadOptions(config.rules, drafts_only=config.releases == "approved"),
         background=True,
         gate=gate_of(config),

@@ -67,7 +67,6 @@ class AppContext:
     log: ReleaseState | None = None  # what the release log says; None: this process does not follow it
     head: str = ""  # the newest entry of the release log under which we decide; empty: under any
     trial: Trial | None = None
-    decides_ahead: bool = False  # other processes decide too: we decide before we keep them waiting
     catch_up: "Callable[[], AppContext] | None" = None  # the context under the newest entry of the release log
 
     @property

@@ -260,10 +260,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/api/decisions/test_counting_decisions.py",
         "tests/api/decisions/test_exposure.py",
     ),
-    "api/decisions/eligibility.py": (
-        "tests/api/decisions/test_deciding_ahead.py",
-        "tests/api/decisions/test_eligibility.py",
-    ),
+    "api/decisions/eligibility.py": ("tests/api/decisions/test_eligibility.py",),
     "api/decisions/shared_decisions.py": _SHARED_DECISIONS,
     "api/evidence/undone_links.py": _SHARED_DECISIONS,
     "api/supervision/exposure.py": (*_SHARED_DECISIONS, "tests/api/supervision/test_chain.py"),
