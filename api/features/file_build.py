@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from api.features.builds import feature_names
+from api.features.results import ResultFigures, refuse_flags
 from api.features.stages import Stages
 from api.releases.catalogue import definitions_of, fingerprint, vocabulary_of
 from engine.errors import Rejected
@@ -71,24 +72,14 @@ class FileQuestion:
         return EveryoneQuestion(self.as_of, self.known_at, self.purpose, zone, vocabulary, definitions)
 
 
-@dataclass(frozen=True)
-class FileFigures:
-    """The numbers of a build: events read, people with features, people with a score, partitions of the result."""
-
-    events: int
-    people: int
-    scored: int
-    partitions: int
-
-
-def build_from_files(question: FileQuestion, on_progress: Progress) -> FileFigures:
+def build_from_files(question: FileQuestion, on_progress: Progress) -> ResultFigures:
     """Compute and write features and scores, from the last finished stage of the same build if there is one.
 
     Writes `features` (`person` and each feature) and `scores` (`person`, `score`, `band`) in a folder `part=K` for each partition of
     people, and `build` (one row: what was computed), and deletes the stages at the end. Raises Rejected `bad_evidence` for files or
     rows that are not valid, or `flags_unsupported`.
     """
-    refuse_flags(question.program)
+    refuse_flags(question.program, "a build from files", "load the evidence and build from the ledger")
     refuse_ids(question.of_everyone())
     evidence, out = question.evidence.resolve(), question.out.resolve()
     if evidence.is_relative_to(out) or out.is_relative_to(evidence):
@@ -113,18 +104,9 @@ def build_from_files(question: FileQuestion, on_progress: Progress) -> FileFigur
             _store_whole(folder, stages.path("view"), question, on_progress)
     _store_partitions(stages, question, count, on_progress)
     people, scored = _count_rows(question.out)
-    figures = FileFigures(events, people, scored, count)
+    figures = ResultFigures(events, people, scored, count)
     stages.finish(build_line(question, figures))
     return figures
-
-
-def refuse_flags(program: Program) -> None:
-    """Raise Rejected if the scorecard reads pattern flags, which are not columns."""
-    flags = sorted({p.flag for p in program.flags} & program.scorecard_reads)
-    if flags:
-        message = f"the scorecard reads the flag `{flags[0]}`, which a build from files does not compute"
-        hint = "load the evidence and build from the ledger, or read the flag in perks alone"
-        raise Rejected(message, where="trust.yaml", hint=hint, code="flags_unsupported")
 
 
 def refuse_ids(question: EveryoneQuestion) -> None:
@@ -323,7 +305,7 @@ def _identity(question: FileQuestion, files: list[Path], count: int) -> dict[str
     }
 
 
-def build_line(question: FileQuestion, figures: FileFigures) -> str:
+def build_line(question: FileQuestion, figures: ResultFigures) -> str:
     """What was computed, as one JSON object."""
     program = question.program
     content = {

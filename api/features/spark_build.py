@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from api.features.builds import feature_names
+from api.features.results import ResultFigures, refuse_flags
 from api.features.spark_places import Sink, one_line, read_events, stages_at
 from api.releases.catalogue import definitions_of, fingerprint, vocabulary_of
 from engine.errors import Rejected
@@ -51,17 +52,7 @@ class SparkQuestion:
     graph: GraphPlace = "driver"
 
 
-@dataclass(frozen=True)
-class SparkFigures:
-    """The numbers of a build: events read, people with features, people with a score, partitions of the result."""
-
-    events: int
-    people: int
-    scored: int
-    partitions: int
-
-
-def build_with_spark(session: Any, question: SparkQuestion, on_stage: Callable[[str], None]) -> SparkFigures:
+def build_with_spark(session: Any, question: SparkQuestion, on_stage: Callable[[str], None]) -> ResultFigures:
     """Compute and write features and scores. We call `on_stage` with the name of each stage before it.
 
     Writes `features` (`person` and each feature), `scores` (`person`, `score`, `band`) and `build` (one row: what was computed) at
@@ -70,7 +61,7 @@ def build_with_spark(session: Any, question: SparkQuestion, on_stage: Callable[[
     """
     release, as_of = question.release, question.as_of
     program = release.at(release.day(as_of))
-    refuse_flags(program)
+    refuse_flags(program, "a build with Spark", "build with the default engine")
     default_parts = int(session.conf.get("spark.sql.shuffle.partitions"))
     on_stage("evidence")
     source = read_events(session, question.evidence, default_parts)
@@ -91,7 +82,7 @@ def build_with_spark(session: Any, question: SparkQuestion, on_stage: Callable[[
             return stages.store(name, native)
 
         features, scores = _tables(source, view_question, program, parts, store, question.graph)
-        figures = SparkFigures(count, _count(features), _count(scores.filter(~nw.col("score").is_null())), parts)
+        figures = ResultFigures(count, _count(features), _count(scores.filter(~nw.col("score").is_null())), parts)
         on_stage("writing")
         sink = Sink(session, question.out)
         sink.write("features", features.to_native(), parts)
@@ -111,15 +102,6 @@ def _tables(
     features = exact_frame(store("features", table.to_native()))
     scores = score_columns(features, program, program.day(question.as_of))
     return features, exact_frame(store("scores", scores.to_native()))
-
-
-def refuse_flags(program: Program) -> None:
-    """Raise Rejected if the scorecard reads pattern flags, which are not columns."""
-    flags = sorted({p.flag for p in program.flags} & program.scorecard_reads)
-    if flags:
-        message = f"the scorecard reads the flag `{flags[0]}`, which a build with Spark does not compute"
-        hint = "build with the default engine, or read the flag in perks alone"
-        raise Rejected(message, where="trust.yaml", hint=hint, code="flags_unsupported")
 
 
 def score_columns(features: Frame, program: Program, day: int) -> Frame:
@@ -157,7 +139,7 @@ def _reason_batches(
             yield from to_batches(flaws.group_by("reason").agg(pl.len().cast(pl.Int64).alias("rows")), PROBLEM_TYPES)
 
 
-def build_line(question: SparkQuestion, program: Program, figures: SparkFigures) -> str:
+def build_line(question: SparkQuestion, program: Program, figures: ResultFigures) -> str:
     """What was computed, as one JSON object."""
     content = {
         "as_of": question.as_of.isoformat(),
